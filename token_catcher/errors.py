@@ -1,0 +1,61 @@
+"""The exceptions, split by what the caller does next.
+
+    TokenCatcherError
+    ├── ConfigurationError      fix the configuration, then start again
+    │   └── AccessError         the other side refuses us: a password, a policy, a missing folder, a KV v1 mount
+    ├── TransientError          try again: the mail stays unsettled
+    │   └── Outage              a whole dependency is away: stop this sweep, try everything again later
+    └── StateError              our own files cannot be read or written: a full disk, a foreign journal
+
+A mail that is bad is no exception but an outcome (`Refused`, `Held`). Messages say what was got, what was expected and
+where; they never carry the text of a foreign exception, which may hold a secret: doors translate, `raise … from None`
+where the foreign exception itself carries payload.
+"""
+
+from __future__ import annotations
+
+
+class TokenCatcherError(Exception):
+    """The root. `code` is stable and picks the next step that the command line prints."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class ConfigurationError(TokenCatcherError):
+    """Wrong until a person changes something."""
+
+    code = "configuration"
+
+
+class AccessError(ConfigurationError):
+    """The other side is there and says no."""
+
+    code = "access"
+
+
+class TransientError(TokenCatcherError):
+    """May go away by itself."""
+
+    code = "transient"
+
+    def __init__(self, message: str, *, code: str | None = None, retry_after: float | None = None) -> None:
+        """`retry_after`: seconds the other side asked us to wait."""
+        super().__init__(message, code=code)
+        self.retry_after = retry_after
+
+
+class Outage(TransientError):
+    """May go away by itself, and until then nothing else on that dependency will work either."""
+
+    code = "outage"
+
+
+class StateError(TokenCatcherError):
+    """The state directory or the journal cannot be used."""
+
+    code = "state"

@@ -1,0 +1,327 @@
+"""The values that flow, from the bytes of a mail to the record of its end.
+
+A value is made by the room named in its docstring and never changed afterwards. Times are timezone-aware and UTC.
+Secrets are types: a `Secret` or `Token` shows a placeholder wherever it is printed, formatted, logged or encoded; only
+`reveal()` gives the text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final, NoReturn
+
+MAX_MAIL_BYTES: Final = 256 * 1024
+"""A token mail is under 20 kB; what is larger is refused unread: parsers and verifiers are quadratic in places."""
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC, as every record and every field in Vault has it: `2026-02-03T12:57:27Z`."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class Secret:
+    """A text that must not be shown: a password, a Vault token, a private setting."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text. Every call is a place where it can leak: keep them few."""
+        return self._text
+
+    def __len__(self) -> int:
+        return len(self._text)
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __format__(self, _spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash(hashlib.sha256(self._text.encode()).digest())
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is never pickled")
+
+
+class Token(Secret):
+    """A Salesforce security token: 20 to 32 of `[A-Za-z0-9]`, case-sensitive."""
+
+    __slots__ = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """`sha256:` and 16 hexadecimal digits: tells two tokens apart, and is of no use to find one (143 bits)."""
+        return "sha256:" + hashlib.sha256(self._text.encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        return f"<token of {len(self)} characters, {self.fingerprint}>"
+
+
+class Reason(StrEnum):
+    """Why a mail was not simply stored: the codes of journal, logs, `explain` and metrics. Only ever added to."""
+
+    # Refused: not genuine, or not a mail that two programs would read alike.
+    OVERSIZED = "oversized"
+    MALFORMED = "malformed"
+    MISSING_HEADER = "missing-header"
+    DUPLICATE_HEADER = "duplicate-header"
+    BAD_DATE = "bad-date"
+    WRONG_SENDER = "wrong-sender"
+    WRONG_RECIPIENT = "wrong-recipient"
+    DATE_OUT_OF_BOUNDS = "date-out-of-bounds"
+    UNSIGNED = "unsigned"
+    BAD_SIGNATURE = "bad-signature"
+    UNAUTHENTICATED = "unauthenticated"
+    BAD_USERNAME = "bad-username"
+    UNREADABLE = "unreadable"
+    # Held: genuine, but a person must decide.
+    UNKNOWN_SUBJECT = "unknown-subject"
+    UNKNOWN_LAYOUT = "unknown-layout"
+    AMBIGUOUS_CLAIM = "ambiguous-claim"
+    UNEXPECTED_PART = "unexpected-part"
+    UNKNOWN_USER = "unknown-user"
+    AMBIGUOUS_ORG = "ambiguous-org"
+    WRONG_ORG = "wrong-org"
+    WRONG_ENVIRONMENT = "wrong-environment"
+    SECRET_DELETED = "secret-deleted"  # noqa: S105 - a reason code
+    SAME_DATE = "same-date"
+    # Unchanged.
+    SAME_TOKEN = "same-token"  # noqa: S105 - a reason code
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class MailRef:
+    """Where a mail was found."""
+
+    mailbox: str
+    folder: str
+    uidvalidity: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """The raw bytes of one mail, as the server keeps them. Made by the imap room (and from files by `explain`)."""
+
+    ref: MailRef
+    received_at: datetime
+    """INTERNALDATE: when the receiving server took the mail."""
+    raw: bytes = field(repr=False)
+    """At most `MAX_MAIL_BYTES` + 1 bytes: the one more shows that there was more."""
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` and 64 hexadecimal digits over `raw`: knows the mail in another folder or under a new UIDVALIDITY."""
+        return "sha256:" + hashlib.sha256(self.raw).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderField:
+    """One header field, byte for byte."""
+
+    name: str
+    """As written; compare with `lower()`."""
+    value: bytes
+    """What follows the colon, folding included, without the last CRLF."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The header of a mail that passed the wire gate. Made by the wire room."""
+
+    fields: tuple[HeaderField, ...]
+    """Topmost first."""
+
+    def all(self, name: str) -> tuple[HeaderField, ...]:
+        """Every field of this name (any case), topmost first."""
+        return tuple(f for f in self.fields if f.name.lower() == name.lower())
+
+    def text(self, name: str) -> str | None:
+        """The value of the topmost field of this name, unfolded and stripped; the gate has made sure it is ASCII."""
+        for found in self.all(name):
+            return " ".join(found.value.decode("ascii").replace("\r\n", "").split())
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The one username and the one token that all text parts of a mail agree on."""
+
+    username: str
+    """As written in the mail: not validated, not lower-cased."""
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A mail that speaks of a token without one readable claim; who proves genuine is held, everything else refused."""
+
+    reason: Reason
+    """UNKNOWN_LAYOUT, AMBIGUOUS_CLAIM or UNEXPECTED_PART."""
+    saw: str
+    """What stood in the way, in a few words: counts and types, never text of the mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a mail claims; nothing of it is proven. Made by the extract room."""
+
+    mail: Mail
+    header: Header
+    subject: str
+    """Decoded (RFC 2047), white space folded, without the `Sandbox: ` prefix."""
+    sandbox: bool
+    """Whether the subject began with `Sandbox: `."""
+    issued_at: datetime
+    """The Date header."""
+    claim: Claim | Unclear
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one rule saw of a mail and what it wanted: a line of `explain`."""
+
+    rule: str
+    passed: bool
+    saw: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A claim proven genuine and assigned to an org and a path. Only the trust room makes one; only this is stored."""
+
+    mail: Mail
+    username: str
+    """Validated and lower-cased."""
+    token: Token
+    org: str
+    path: str
+    """Below the mount, validated: no empty, `.` or `..` segment, no character Vault or HTTP reads specially."""
+    issued_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What Vault answered to a write, or says of a version it holds. Made by the vault room."""
+
+    path: str
+    version: int
+    created_at: str
+    """Vault's created_time, verbatim: after a `DELETE metadata` versions restart at 1, so a version is told by both."""
+    request_id: str | None
+    """Equal to `request.id` in Vault's audit log; None when the write's own answer was never seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Not a token mail: no record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not genuine, or not safely readable: never written."""
+
+    reason: Reason
+    saw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Genuine, but a person must decide; `scan --again` settles it after that."""
+
+    reason: Reason
+    saw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """In Vault, by this write."""
+
+    receipt: Receipt
+    recovered: bool = False
+    """The write was made before a crash or a lost answer, and is recorded now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Nothing to write: Vault has this token (SAME_TOKEN) or a newer one (STALE)."""
+
+    reason: Reason
+    written: Receipt | None = None
+    """The version in which *this instance* once wrote this very token, where Vault still keeps it: what a crash between
+    store and journal leaves behind."""
+
+
+Outcome = Ignored | Refused | Held | Stored | Unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The trust room's answer: the verdict and, rule by rule, why."""
+
+    verdict: Capture | Refused | Held
+    evidence: tuple[Evidence, ...]
+    username: str | None = None
+    """The claimed username where it has a valid form, lower-cased: for the record of a mail that was not captured."""
+    org: str | None = None
+    """The org of that username where it is known."""
+
+    def __iter__(self) -> Iterator[Evidence]:
+        return iter(self.evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the journal records of one settled mail, before it adds number, time and chain. Made by the pipeline."""
+
+    event: str
+    """rotation.stored | rotation.unchanged | rotation.held | rotation.refused"""
+    instance: str
+    mailbox: str
+    folder: str
+    uidvalidity: int
+    uid: int
+    mail: str
+    """`Mail.digest`"""
+    received_at: str
+    """Times are ISO 8601 in UTC: `2026-02-03T12:57:27Z`, with microseconds where they are not zero."""
+    reason: str | None = None
+    saw: str | None = None
+    """A few words of evidence for the reason: printable ASCII, at most 200 characters."""
+    issued_at: str | None = None
+    username: str | None = None
+    org: str | None = None
+    path: str | None = None
+    version: int | None = None
+    vault_created_at: str | None = None
+    request_id: str | None = None
+    fingerprint: str | None = None
+    token_length: int | None = None
+    proof: str | None = None
+    """What proved it: `dkim salesforce.com selector`, `authentication-results …`."""
+    recovered: bool = False
