@@ -1,0 +1,64 @@
+# The words to know: demo, test, lint, bench. Each sets up what it needs; `make` alone lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+# Debian packages that the tests need beside Python, and a command of each that tells whether it is there.
+PACKAGES := dovecot-imapd dovecot-lmtpd
+WORKERS ?= 4
+
+.PHONY: help demo test lint format bench soak fuzz picture lock servers clean
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(BIN)/.installed  ## the whole thing on embedded servers, in front of your eyes (DEMO="--keep" leaves it running)
+	$(BIN)/token-catcher demo $(DEMO)
+
+test: $(BIN)/.installed servers  ## every test, with real servers, and the branch coverage
+	$(BIN)/coverage erase
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-report= $(TESTS)
+	$(BIN)/coverage report --fail-under=$(if $(TESTS),0,90)
+
+lint: $(BIN)/.installed  ## types and style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(BIN)/.installed  ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(BIN)/.installed servers  ## figures: commands and bytes of a sweep, mails judged a second, memory, latency
+	$(BIN)/python -m tests.bench
+
+soak: $(BIN)/.installed servers  ## long rounds of kill -9 under a stream of mail
+	$(BIN)/python -m tests.soak
+
+picture: $(BIN)/.installed  ## docs/demo.svg, from a real run of the demo
+	$(BIN)/python docs/picture.py docs/demo.svg
+
+lock:  ## renew the lock files: names, versions and hashes
+	$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install -q uv
+	.venv/lock/bin/uv pip compile pyproject.toml --all-extras --group dev $(LOCK) -o requirements/lock.txt
+	.venv/lock/bin/uv pip compile pyproject.toml -c requirements/lock.txt $(LOCK) -o requirements/production.txt
+LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-config --quiet
+
+$(BIN)/.installed: requirements/lock.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'token-catcher needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 …'; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+servers:
+	@missing=$$(dpkg-query -W -f '$${db:Status-Abbrev} $${Package}\n' $(PACKAGES) 2>/dev/null | awk '$$1 == "ii" {print $$2}'); \
+	missing=$$(for one in $(PACKAGES); do echo "$$missing" | grep -qx "$$one" || echo "$$one"; done); \
+	[ -z "$$missing" ] && exit 0; \
+	line="apt-get update && apt-get install --yes --no-install-recommends $$(echo $$missing)"; \
+	if [ "$$(id -u)" = 0 ]; then \
+	  export DEBIAN_FRONTEND=noninteractive; sh -ec "$$line" > /dev/null; \
+	else \
+	  echo "The tests need: $$(echo $$missing). Type: sudo sh -c '$$line'"; exit 1; \
+	fi
+
+clean:  ## remove what the targets made
+	rm -rf .venv .venv-fuzz .coverage* .mypy_cache .ruff_cache .hypothesis dist build
