@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -80,6 +81,21 @@ class Token(Secret):
         return f"<token of {len(self)} characters, {self.fingerprint}>"
 
 
+def masked(text: str) -> str:
+    """The text with everything masked that has the form of a security token, or of a Vault token.
+
+    For text that comes from outside and goes where people read: a mail can carry a token in its subject as well. A run counts
+    that mixes upper and lower case, as any 20 random characters do and lower-cased usernames do not."""
+    return _TOKEN_LIKE.sub(MASK, text)
+
+
+MASK: Final = "<masked>"
+_TOKEN_LIKE: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?=[A-Z0-9]*[a-z])(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{20,32}(?![A-Za-z0-9])"
+    r"|(?<![A-Za-z0-9])(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}"
+)
+
+
 class Reason(StrEnum):
     """Why a mail was not simply stored: the codes of journal, logs, `explain` and metrics. Only ever added to."""
 
@@ -135,7 +151,7 @@ class Mail:
 
     @property
     def digest(self) -> str:
-        """`sha256:` and 64 hexadecimal digits over `raw`: knows the mail in another folder or under a new UIDVALIDITY."""
+        """`sha256:` and 64 hexadecimal digits over `raw`: the same in another folder or under a new UIDVALIDITY."""
         return "sha256:" + hashlib.sha256(self.raw).hexdigest()
 
 

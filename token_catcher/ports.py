@@ -64,6 +64,14 @@ class Mailbox(Protocol):
 
         At most 32 UIDs a call."""
 
+    @property
+    def has_idle(self) -> bool:
+        """Whether the server can tell of new mail by itself (RFC 2177)."""
+
+    def idle(self, seconds: float, wake: int) -> bool:
+        """Wait until the server tells something of the examined folder (True), `seconds` have passed, or the file
+        descriptor `wake` is readable. News that came before the call ends it at once."""
+
     def close(self) -> None:
         """Log out and free the socket, whatever state it is in; never raises."""
 
@@ -82,7 +90,8 @@ class SecretStore(Protocol):
 class KeyLookup(Protocol):
     """Public keys of DKIM signatures. Thread-safe."""
 
-    def lookup(self, name: str) -> bytes | None:
-        """The one TXT record at `name` (`selector._domainkey.domain`, no trailing dot), strings joined.
+    def lookup(self, name: str, at: datetime) -> bytes | None:
+        """The one TXT record at `name` (`selector._domainkey.domain`, no trailing dot), strings joined, that was
+        published when a mail of the time `at` arrived.
 
         None: no such name, no TXT record, or more than one. TransientError: not answered (time-out, SERVFAIL)."""
