@@ -1,0 +1,243 @@
+"""A DKIM signature (RFC 6376), checked by dkimpy behind rules of our own: it checks the mathematics, we check the meaning.
+
+A signature counts only if a reader of the mail may rely on it: from one of the signing domains, over the whole body and all
+fields that decide, with an algorithm and a key of today. Every tag is read here, strictly and once, and dkimpy is handed what
+was read: no second reading can differ. The key is fetched here, so that a silent DNS is a TransientError and nothing else can
+be taken for a pass. Times are compared with the mail's arrival, never with the clock: a backlog is judged as it would have
+been on the day it came.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import dkim
+from dkim.canonicalization import CanonicalizationPolicy
+
+from token_catcher.errors import TransientError
+from token_catcher.model import Header, HeaderField
+from token_catcher.ports import KeyLookup
+
+MAX_SIGNATURES: Final = 8
+MAX_SIGNATURE_BYTES: Final = 4096
+MAX_COVERED: Final = 64
+"""Names in `h=`: each is searched for in the whole header."""
+MAX_RECORD_BYTES: Final = 4096
+MAX_NAME: Final = 253
+"""What fits into DNS; a longer name could never be asked for."""
+MIN_RSA_BITS: Final = 1024
+MAX_RSA_BITS: Final = 4096
+"""RFC 8301 asks verifiers for 1024 to 4096."""
+EXPONENTS: Final = range(3, 2**32, 2)
+"""With an exponent of 1 anybody can sign; with one of thousands of bits a check takes seconds."""
+MUST_COVER: Final = ("from", "to", "subject", "date", "mime-version", "content-type")
+"""What Salesforce signs, and all that the decision rests on."""
+
+_TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_VALUE: Final = re.compile(r"[!-:<-~ \t]*")
+_SELECTOR: Final = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?){0,3}"
+)
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_CANONICAL: Final = ("simple", "relaxed", "simple/simple", "simple/relaxed", "relaxed/simple", "relaxed/relaxed")
+_KEY_TYPES: Final = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What the signatures of a mail prove."""
+
+    verdict: Literal["pass", "unverifiable", "fail", "none"]
+    """unverifiable: nothing against it, but it cannot be checked (no key, changed body, expired). none: not signed by a
+    signing domain."""
+    saw: str
+    signed_at: datetime | None = None
+    """`t=` of the signature that passed."""
+
+
+class _Unacceptable(Exception):
+    """A signature that does not count, and why; `benign` where that is nothing against the mail."""
+
+    def __init__(self, saw: str, *, benign: bool = False) -> None:
+        super().__init__(saw)
+        self.benign = benign
+
+
+def check(raw: bytes, header: Header, received_at: datetime, signing_domains: Sequence[str], keys: KeyLookup) -> Signature:
+    """The first good signature, else the best that can be said. TransientError: a key was not to be had now, and no
+    other signature is good."""
+    mail = _Mail(raw, header)
+    domains = {domain.lower() for domain in signing_domains}
+    verdicts: list[Signature] = []
+    silent: TransientError | None = None
+    for one in header.all("DKIM-Signature")[:MAX_SIGNATURES]:
+        try:
+            verdicts.append(_check_one(mail, one, received_at, domains, keys))
+        except TransientError as error:
+            silent = error
+        except _Unacceptable as unacceptable:
+            verdicts.append(Signature("unverifiable" if unacceptable.benign else "fail", str(unacceptable)))
+        if verdicts and verdicts[-1].verdict == "pass":
+            return verdicts[-1]
+    if silent is not None:
+        raise silent
+    order = ("unverifiable", "fail", "none")
+    return min(verdicts, key=lambda v: order.index(v.verdict), default=Signature("none", "no DKIM signature"))
+
+
+def _check_one(mail: _Mail, one: HeaderField, received_at: datetime, domains: set[str], keys: KeyLookup) -> Signature:
+    tags = _tags(one.value)
+    domain = tags.get("d", "").lower()
+    if domain not in domains:
+        return Signature("none", f"signed by {ascii(domain)[1:-1][:60] or 'nobody'}")
+    signed_at = _acceptable(tags, domain, received_at)
+    name = f"{tags['s']}._domainkey.{domain}".lower()
+    record = keys.lookup(name, received_at)
+    if record is None:
+        raise _Unacceptable(f"no key at {name}", benign=True)
+    mail.verify(one, tags, _usable(record, tags, domain))
+    return Signature("pass", f"dkim {domain} {tags['s']}", signed_at)
+
+
+def _tags(value: bytes) -> Mapping[str, str]:
+    """RFC 6376, section 3.2: a tag list without doubles."""
+    if len(value) > MAX_SIGNATURE_BYTES:
+        raise _Unacceptable(f"a signature of more than {MAX_SIGNATURE_BYTES} bytes")
+    text = value.decode("ascii", "replace").replace("\r\n", "").strip()
+    tags: dict[str, str] = {}
+    for piece in text.removesuffix(";").split(";"):
+        name, equals, content = (part.strip() for part in piece.partition("="))
+        if not equals or not _TAG.fullmatch(name) or not _VALUE.fullmatch(content) or name in tags:
+            raise _Unacceptable("a malformed tag list")
+        tags[name] = content
+    return tags
+
+
+def _acceptable(tags: Mapping[str, str], domain: str, received_at: datetime) -> datetime | None:
+    """The rules for the signature's own tags. Returns `t=`."""
+    covered = _names(tags.get("h", ""))
+    missing = ", ".join(name for name in MUST_COVER if name not in covered)
+    rules = (
+        (tags.get("v") == "1", "v= is not 1"),
+        (tags.get("a") in _KEY_TYPES, "a= is neither rsa-sha256 nor ed25519-sha256"),
+        ("l" not in tags, "l= leaves part of the body unsigned"),
+        (tags.get("q", "dns/txt") == "dns/txt", "q= is not dns/txt"),
+        (tags.get("c", "simple") in _CANONICAL, "c= is unknown"),
+        (_SELECTOR.fullmatch(tags.get("s", "")) is not None, "s= is no selector"),
+        (len(f"{tags.get('s')}._domainkey.{domain}") <= MAX_NAME, "s= is too long for a name in DNS"),
+        (not missing, f"h= leaves out {missing}"),
+        (len(covered) <= MAX_COVERED, f"h= names more than {MAX_COVERED} fields"),
+        (_identity_fits(tags.get("i"), domain), "i= is outside d="),
+        (all(_BASE64.fullmatch("".join(tags.get(tag, "").split())) for tag in ("b", "bh")), "b= or bh= is no base64"),
+    )
+    for holds, trouble in rules:
+        if not holds:
+            raise _Unacceptable(trouble)
+    signed_at, expires_at = _moment(tags, "t"), _moment(tags, "x")
+    if expires_at is not None and signed_at is not None and expires_at < signed_at:
+        raise _Unacceptable("x= is before t=")
+    if expires_at is not None and expires_at < received_at:
+        raise _Unacceptable("the signature had expired on arrival", benign=True)
+    return signed_at
+
+
+def _names(listed: str) -> list[str]:
+    return [name.strip().lower() for name in listed.split(":")]
+
+
+def _identity_fits(identity: str | None, domain: str) -> bool:
+    if identity is None:
+        return True
+    host = identity.rpartition("@")[2].lower()
+    return "@" in identity and (host == domain or host.endswith("." + domain))
+
+
+def _moment(tags: Mapping[str, str], tag: str) -> datetime | None:
+    if tag not in tags:
+        return None
+    if not re.fullmatch(r"[0-9]{1,11}", tags[tag], re.ASCII):
+        raise _Unacceptable(f"{tag}= is no time")
+    return datetime.fromtimestamp(int(tags[tag]), UTC)
+
+
+def _usable(record: bytes, tags: Mapping[str, str], domain: str) -> bytes:
+    """The rules for the key record: RFC 6376, section 3.6.1, and no key under test. Returns the key, without all else."""
+    if len(record) > MAX_RECORD_BYTES or not record.isascii():
+        raise _Unacceptable("a key record of no known form")
+    key = _tags(record)
+    flags = _names(key.get("t", ""))
+    kind = _KEY_TYPES[tags["a"]]
+    exact = tags.get("i", "@" + domain).rpartition("@")[2].lower() == domain
+    rules = (
+        ("v" not in key or next(iter(key.items())) == ("v", "DKIM1"), "v= is not DKIM1, or not the first tag"),
+        (key.get("k", "rsa") == kind, "the type of the key"),
+        ("h" not in key or "sha256" in _names(key["h"]), "h= without sha256"),
+        ("s" not in key or bool({"*", "email"} & {*_names(key["s"])}), "s= without email"),
+        ("y" not in flags, "t=y, a key under test"),
+        ("s" not in flags or exact, "t=s with an i= that is not d="),
+        (key.get("p") != "", "p= is empty: revoked"),
+        (_strong(key.get("p", ""), kind), f"p= is no {kind} key of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits"),
+    )
+    for holds, trouble in rules:
+        if not holds:
+            raise _Unacceptable(f"key record: {trouble}")
+    return f"k={kind}; p={key['p']}".encode()
+
+
+def _strong(encoded: str, kind: str) -> bool:
+    """Whether the key is there and of a fair size."""
+    try:
+        der = base64.b64decode("".join(encoded.split()), validate=True)
+    except binascii.Error:
+        return False
+    if kind == "ed25519":
+        return len(der) == 32
+    try:
+        key = dkim.parse_public_key(der)
+    except Exception:  # noqa: BLE001 - dkimpy's ASN.1 reader raises anything on foreign bytes
+        return False
+    return MIN_RSA_BITS <= dkim.bitsize(key["modulus"]) <= MAX_RSA_BITS and key["publicExponent"] in EXPONENTS
+
+
+class _Mail:
+    """One mail as dkimpy takes it: the fields that the wire gate saw, and the body, hashed once for each canonical form."""
+
+    def __init__(self, raw: bytes, header: Header) -> None:
+        self._fields = [(field.name.encode(), field.value + b"\r\n") for field in header.fields]
+        self._body = raw.partition(b"\r\n\r\n")[2]
+        self._hashes: dict[str, str] = {}
+
+    def verify(self, one: HeaderField, tags: Mapping[str, str], key: bytes) -> None:
+        """dkimpy's part: canonical forms, and the signature itself. Returns for a good one only.
+
+        Not by `DKIM.verify()`, which reads the tags a second time and compares `x=` with the clock."""
+        if self._body_hash(tags.get("c", "simple")) != "".join(tags["bh"].split()):
+            raise _Unacceptable("the body was changed after signing", benign=True)
+        verifier = dkim.DKIM(minkey=MIN_RSA_BITS)
+        verifier.headers = self._fields
+        signed = {name.encode(): value.encode() for name, value in tags.items() if name != "bh"}
+        covered = [name.encode() for name in _names(tags["h"])]
+        field = (one.name.encode(), one.value + b"\r\n")
+        try:
+            good = verifier.verify_sig(signed, covered, field, lambda _name, timeout: key)  # noqa: ARG005 - dkimpy's words
+        except Exception as error:  # noqa: BLE001 - malformed mail makes dkimpy raise IndexError, ValueError and others
+            raise _Unacceptable(f"not verifiable ({type(error).__name__})") from None
+        if good is not True:
+            raise _Unacceptable("the signature does not fit the mail")
+
+    def _body_hash(self, canonical: str) -> str:
+        """In base64, by the second word of `c=`. For `relaxed` runs of white space are made short beforehand: that changes
+        nothing in the result, and dkimpy's own pattern is quadratic in them."""
+        form = canonical.partition("/")[2] or "simple"
+        if form not in self._hashes:
+            body = self._body if form == "simple" else re.sub(rb"[ \t]+", b" ", self._body)
+            canonicalize = CanonicalizationPolicy.from_c_value(b"simple/" + form.encode()).canonicalize_body
+            self._hashes[form] = base64.b64encode(hashlib.sha256(canonicalize(body)).digest()).decode()
+        return self._hashes[form]
