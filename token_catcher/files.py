@@ -1,0 +1,77 @@
+"""Local files as this program keeps them: private, synced, locked, and replaced only as a whole. Everything raises OSError."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import FileIO
+from pathlib import Path
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""The mode bits of everybody but the owner: none of them is set on a file of ours."""
+
+
+def make_directory(path: Path) -> None:
+    """Create the directory, for its owner alone, and the ones above it, where they are missing."""
+    if not path.is_dir():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_directory(path.parent)
+
+
+@contextmanager
+def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[FileIO]:
+    """Open a regular file, without a buffer, and never through a symbolic link."""
+    try:
+        # O_NONBLOCK: nor wait for the other end of a FIFO before finding out that it is one.
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _plainer(error) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    with FileIO(descriptor, "rb" if flags & os.O_ACCMODE == os.O_RDONLY else "r+b") as file:
+        yield file
+
+
+def replace(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Put new content in place of the old: after a crash, or an error, the file holds the one or the other, whole.
+
+    One writer at a time: callers hold a lock. `durable`: not even a power cut brings the old content back."""
+    new = path.with_name(path.name + ".new")
+    with suppress(FileNotFoundError):
+        new.unlink()
+    try:
+        with opened(new, os.O_RDWR | os.O_CREAT | os.O_EXCL) as file:
+            write(file, content)
+        new.replace(path)
+    except OSError:
+        with suppress(OSError):
+            new.unlink()
+        raise
+    if durable:
+        sync_directory(path.parent)
+
+
+def write(file: FileIO, content: bytes) -> None:
+    """Write all of it, and make it durable; a single write may do less on a disk that is almost full."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(file.fileno(), left) :]
+    os.fsync(file.fileno())
+
+
+def sync_directory(path: Path) -> None:
+    """Make names durable: a file that was created or renamed is lost in a power cut until its directory is synced."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _plainer(error: OSError) -> OSError:
+    """What O_NOFOLLOW means by "too many levels of symbolic links"."""
+    return OSError(errno.ELOOP, "it is a symbolic link") if error.errno == errno.ELOOP else error
