@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from token_catcher.errors import TransientError
-from token_catcher.model import Mail, MailRef
+from token_catcher.model import Mail, MailRef, Token
 
 TOKEN = "FAKE5tokenNOTreal2xyzQ99a"
 USERNAME = "integration@acme.example"
@@ -80,7 +80,7 @@ class Keys:
 
     records: dict[str, bytes | None]
 
-    def lookup(self, name: str) -> bytes | None:
+    def lookup(self, name: str, at: datetime) -> bytes | None:
         if name in self.records and self.records[name] is None:
             raise TransientError(f"DNS did not answer for {name}")
         return self.records.get(name)
@@ -89,6 +89,11 @@ class Keys:
 def genuine_keys() -> Keys:
     """What `genuine_signer` publishes."""
     return Keys({genuine_signer().name: genuine_signer().record})
+
+
+def fingerprint(token: str) -> str:
+    """What journal and Vault say of a token."""
+    return Token(token).fingerprint
 
 
 def token_body(username: str = USERNAME, token: str = TOKEN) -> str:

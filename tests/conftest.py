@@ -1,0 +1,68 @@
+"""Fixtures for all tests: the real servers, one of each for a whole run, and what marks the tests that need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.kit.servers import Dovecot, OpenBao, Pymap
+
+SERVERS = frozenset({"dovecot", "openbao", "pymap", "own_dovecot", "own_openbao"})
+_NUMBERS = count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for a real server is marked `servers`, so that `-m "not servers"` leaves it out."""
+    for item in items:
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.servers)
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """Shared by all tests of a process: use a `user` of your own, and do not stop it."""
+    with Dovecot() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def openbao() -> Iterator[OpenBao]:
+    """Shared by all tests of a process: use an `org` of your own in every path, and do not seal it."""
+    with OpenBao() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pymap() -> Iterator[Pymap]:
+    """Shared by all tests of a process: it has one user, so look only at what you appended."""
+    with Pymap() as server:
+        yield server
+
+
+@pytest.fixture
+def own_dovecot() -> Iterator[Dovecot]:
+    """To stop, freeze and restart."""
+    with Dovecot() as server:
+        yield server
+
+
+@pytest.fixture
+def own_openbao() -> Iterator[OpenBao]:
+    """To seal and restart; keeps its data."""
+    with OpenBao(durable=True) as server:
+        yield server
+
+
+@pytest.fixture
+def user() -> str:
+    """A user of the shared Dovecot that no other test has; `dovecot.user(user)` makes it."""
+    return f"user{next(_NUMBERS)}@example.com"
+
+
+@pytest.fixture
+def org() -> str:
+    """An org, for paths in the shared OpenBao, that no other test has."""
+    return f"org-{next(_NUMBERS)}"

@@ -1,0 +1,66 @@
+"""Crashes at any effect: the operating system's own calls fail before, in the middle, or after they have done their work.
+
+The code under test is the real one; what is exchanged is the ground it stands on. Once the crash has come, every further
+effect raises as well, so that `finally` blocks of the dying process leave no trace, as after `kill -9`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+
+class Crash(BaseException):
+    """The process is gone. No `except Exception` sees it."""
+
+
+class Crashes:
+    """Counts effects and crashes at the one that was chosen. An effect has two places: just before it, and just after."""
+
+    def __init__(self) -> None:
+        self._left: int | None = None
+        self.dead = False
+
+    @contextmanager
+    def at(self, place: int | None) -> Iterator[None]:
+        """Crash at this place, counted from 0; None: never. Ends the dead state at the end of the block."""
+        self._left, self.dead = place, False
+        replaced = {name: self._crashing(getattr(os, name)) for name in ("fsync", "replace", "unlink", "ftruncate")}
+        try:
+            with mock.patch.multiple(os, write=self._write, **replaced):
+                yield
+        finally:
+            self._left, self.dead = None, False
+
+    def __call__(self, _effect: str = "") -> None:
+        """One place where a crash may come."""
+        if self.dead:
+            raise Crash
+        if self._left is None:
+            return
+        self._left -= 1
+        if self._left < 0:
+            self.dead = True
+            raise Crash
+
+    def _crashing(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def crashing(*words: Any, **named: Any) -> Any:
+            self()
+            done = call(*words, **named)
+            self()
+            return done
+
+        return crashing
+
+    def _write(self, descriptor: int, content: Any, *, real: Callable[[int, Any], int] = os.write) -> int:
+        """A crash after a write may have kept half of it."""
+        self()
+        if self._left == 0:
+            real(descriptor, bytes(content)[: len(content) // 2])
+            self()
+        done = real(descriptor, content)
+        self()
+        return done

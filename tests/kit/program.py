@@ -1,0 +1,220 @@
+"""The installed program, with a configuration of the test's own, run as an operator runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.kit import mails
+from tests.kit.servers import Dovecot, OpenBao, until
+
+COMMAND = str(Path(sys.executable).parent / "token-catcher")
+POLICY = Path(__file__).parents[2] / "deploy" / "vault" / "token-catcher.hcl"
+PATIENCE = 60.0
+"""Seconds for anything the program does; only a broken program takes that long."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Standard output of `--json`."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The JSON log on standard error."""
+        return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
+
+
+@dataclass
+class Daemon:
+    """A running `token-catcher run`."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What it has logged so far; a half line at the end is not counted."""
+        lines = self.log.read_text("utf-8").split("\n")[:-1]
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def says(self, event: str, **fields: Any) -> bool:
+        """Whether it has logged such an event."""
+        return any(said["event"] == event and fields.items() <= said.items() for said in self.events)
+
+    def ready(self) -> None:
+        """Returns when the first look is done everywhere."""
+        until(lambda: self.says("daemon.ready") or self.process.poll() is not None, "the daemon to be ready", PATIENCE)
+        assert self.process.poll() is None, self.log.read_text("utf-8")
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait; returns the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+@dataclass
+class Program:
+    """One state directory and one configuration over one mailbox and one Vault."""
+
+    home: Path
+    text: str
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Path:
+        """The configuration file."""
+        return self.home / "config.yaml"
+
+    @property
+    def state(self) -> Path:
+        """The state directory."""
+        return self.home / "state"
+
+    @property
+    def journal(self) -> list[dict[str, Any]]:
+        """The journal's records."""
+        file = self.state / "journal.jsonl"
+        return [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+
+    @property
+    def outcomes(self) -> list[tuple[str, str | None]]:
+        """Event and reason of every record, in order."""
+        return [(one["event"].removeprefix("rotation."), one.get("reason")) for one in self.journal]
+
+    def configure(self, **replaced: str) -> None:
+        """Write the configuration, with some lines replaced: `poll="poll: 1s"` replaces the line that begins with `poll:`."""
+        text = self.text
+        for key, line in replaced.items():
+            old = next(one for one in text.splitlines() if one.strip().lstrip("- ").startswith(f"{key}:"))
+            indent = old[: len(old) - len(old.lstrip())]
+            text = text.replace(old, "\n".join(indent + part for part in line.split("\n")))
+        self.config.write_text(text, "utf-8")
+
+    def secret(self, name: str, value: str) -> Path:
+        """A file that only we can read."""
+        path = self.home / name
+        path.touch(0o600)
+        path.write_text(value + "\n", "utf-8")
+        return path
+
+    def __call__(self, *words: str, stdin: bytes = b"") -> Done:
+        """Run a command to its end."""
+        done = subprocess.run(
+            self._command(words), input=stdin, capture_output=True, env=self._environment(), timeout=PATIENCE, check=False
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a command and leave it running; its output is thrown away."""
+        return subprocess.Popen(
+            self._command(words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self._environment(),
+        )
+
+    @contextmanager
+    def daemon(self, *, ready: bool = True) -> Iterator[Daemon]:
+        """`token-catcher run` for as long as the block runs; killed at its end if it is still there."""
+        log = self.home / f"daemon-{len(list(self.home.glob('daemon-*.log')))}.log"
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                self._command(("run",)), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=self._environment()
+            )
+        daemon = Daemon(process, log)
+        try:
+            if ready:
+                daemon.ready()
+            yield daemon
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def _command(self, words: tuple[str, ...]) -> list[str]:
+        return [COMMAND, "--config", str(self.config), *words]
+
+    def _environment(self) -> Mapping[str, str]:
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("VAULT_", "BAO_", "TOKEN_CATCHER_"))
+        }
+        return inherited | self.env
+
+
+CONFIG = """\
+state_dir: {home}/state
+instance: {instance}
+mailboxes:
+  - name: integrations
+    host: localhost
+    port: {port}
+    tls: implicit
+    ca_file: {ca_file}
+    username: {user}
+    password: {{file: imap-password}}
+    addresses: [{address}]
+    poll: 60s
+    idle: true
+    lookback: 14d
+orgs:
+  - name: {org}
+    environment: production
+    usernames: ["*@acme.example"]
+  - name: {org}-uat
+    environment: sandbox
+    usernames: ["*@acme.example.uat"]
+vault:
+  address: {vault}
+  auth: {{method: approle, role_id: {role_id}, secret_id: {{file: secret-id}}}}
+  mount: secret
+  path: salesforce/{{org}}/{{username}}
+trust:
+  policy: dkim
+  dkim_keys: dkim-keys
+log: {{level: info, format: json}}
+"""
+
+
+def program(home: Path, dovecot: Dovecot, openbao: OpenBao, user: str, org: str, *, instance: str = "test") -> Program:
+    """A program over real servers, under the least-privilege policy that `deploy/` ships."""
+    openbao.policy("token-catcher", POLICY.read_text("utf-8"))
+    role = openbao.approle(f"{org}-{instance}", "token-catcher")
+    home.mkdir(parents=True, exist_ok=True)
+    built = Program(
+        home,
+        CONFIG.format(
+            home=home,
+            instance=instance,
+            port=dovecot.tls_port,
+            ca_file=dovecot.ca_file,
+            user=dovecot.user(user),
+            address=mails.ADDRESS,
+            org=org,
+            vault=openbao.url,
+            role_id=role.role_id,
+        ),
+    )
+    built.secret("imap-password", dovecot.password)
+    built.secret("secret-id", role.secret_id)
+    (home / "dkim-keys").write_text(mails.genuine_signer().pin, "ascii")
+    built.configure()
+    return built

