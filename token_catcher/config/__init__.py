@@ -1,0 +1,37 @@
+"""File and environment in, one frozen Config out, or one error that lists every problem with its line.
+
+In reading order:
+
+    problems    how a problem is told, and what may be shown of a value
+    document    YAML in, plain values and their lines out
+    kinds       the kinds of values: durations, addresses, paths
+    secret      where a secret is kept, and who may read it
+    schema      every key, its kind, its default
+    checks      everything that is wrong with the values
+    load        find the file, read it
+    show        the example, the JSON Schema, what is in effect
+"""
+
+from token_catcher.config.kinds import Listen, duration
+from token_catcher.config.load import find, load
+from token_catcher.config.schema import AppRole, Config, MailboxConfig, OrgConfig, ShardConfig, TokenLogin, VaultConfig
+from token_catcher.config.secret import SecretSource
+from token_catcher.config.show import example, schema, show
+
+__all__ = [
+    "AppRole",
+    "Config",
+    "Listen",
+    "MailboxConfig",
+    "OrgConfig",
+    "SecretSource",
+    "ShardConfig",
+    "TokenLogin",
+    "VaultConfig",
+    "duration",
+    "example",
+    "find",
+    "load",
+    "schema",
+    "show",
+]

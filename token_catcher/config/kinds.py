@@ -1,0 +1,319 @@
+"""The kinds of values that keys take: what each accepts, and what a person reads when it does not.
+
+The message belongs to the kind (`Expected`), not to the one of its tests that failed. Kinds that look at a file get the
+place they read from as pydantic's context.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from token_catcher import routing
+from token_catcher.config.problems import LONGEST, Wrong
+
+LONGEST_DURATION: Final = timedelta(days=3650)
+DURATION_PATTERN: Final = r"^[1-9][0-9]{0,8}[smhd]$"
+A_DURATION: Final = "a duration such as 90s, 10m, 2h or 14d, at most 3650d"
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SECONDS: Final[Mapping[str, int]] = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_LABELS: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*", re.ASCII)
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?P<domain>[^@]{1,253})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a configuration is read: what relative paths begin at, and the environment."""
+
+    base: Path
+    environ: Mapping[str, str]
+
+    @classmethod
+    def of(cls, info: ValidationInfo) -> Place:
+        """The place that a validator was handed."""
+        place: Place = info.context  # type: ignore[assignment] # pydantic knows it as anything
+        return place
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is said of every wrong value of a kind, in place of pydantic's words."""
+
+    text: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Whatever fails inside fails with this text."""
+        return core_schema.custom_error_schema(handler(source), custom_error_type="expected", custom_error_message=self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def on_one_line(text: str) -> bool:
+    """Whether no control character is in it, and nothing that UTF-8 cannot say."""
+    return _CONTROLS.search(text) is None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a connection to this host never leaves the machine."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def is_address(text: str) -> bool:
+    """Whether this is a plain e-mail address, in ASCII."""
+    found = _ADDRESS.fullmatch(text)
+    return found is not None and _is_host(found["domain"])
+
+
+def _is_host(text: str) -> bool:
+    with suppress(ValueError):
+        return bool(ipaddress.ip_address(text))
+    return len(text) <= 253 and _LABELS.fullmatch(text) is not None
+
+
+def _is_segment(text: str) -> bool:
+    return "/" not in text and routing.is_plain_path(text) and not text.endswith(".")
+
+
+def _is_path(text: str) -> bool:
+    return all(_is_segment(part) for part in text.split("/"))
+
+
+def _is_template(text: str) -> bool:
+    """Whether `{username}` is there and what stands around the placeholders is plain."""
+    return "{username}" in text and _is_path(text.replace("{org}", "o").replace("{username}", "u"))
+
+
+def _is_username(text: str) -> bool:
+    """A username, or a pattern that says more of the domain than `*`: everybody can pick a username at any domain."""
+    domain = text.rpartition("@")[2]
+    return routing.is_username(text.replace("*", "x")) and any(letter not in "*." for letter in domain)
+
+
+def _is_vault_address(text: str) -> bool:
+    """No user, path or query; plain HTTP only where nobody listens, since the tokens go over it."""
+    parts = urlsplit(text)
+    plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    bare = f"{parts.scheme}://{parts.netloc}" == text.rstrip("/") and "@" not in parts.netloc and parts.port != 0
+    return (parts.scheme == "https" or plain) and bare and _is_host(parts.hostname or "")
+
+
+def _only(fits: Callable[[str], bool]) -> AfterValidator:
+    def check(value: str) -> str:
+        if not fits(value):
+            raise ValueError
+        return value
+
+    return AfterValidator(check)
+
+
+def duration(text: str) -> timedelta:
+    """From `90s`, `10m`, `2h`, `14d`. ValueError: another form, or more than ten years."""
+    if re.fullmatch(DURATION_PATTERN, text, re.ASCII):
+        seconds = int(text[:-1]) * _SECONDS[text[-1]]
+        if seconds <= LONGEST_DURATION.total_seconds():
+            return timedelta(seconds=seconds)
+    raise ValueError(f"got {text[:LONGEST]!r}, expected {A_DURATION}")
+
+
+def _duration(value: Any) -> timedelta:
+    """A timedelta is a default, and passes."""
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError  # noqa: TRY004 - pydantic takes these alone
+    return duration(value)
+
+
+def duration_text(value: timedelta) -> str:
+    """In the largest unit that divides it: `14d`, `90s`."""
+    seconds = int(value.total_seconds())
+    unit = next(unit for unit, size in _SECONDS.items() if seconds % size == 0)
+    return f"{seconds // _SECONDS[unit]}{unit}"
+
+
+def _path(value: Any, info: ValidationInfo) -> Path:
+    """Relative paths begin beside the configuration file. Links are not resolved: rotation moves them."""
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value or not on_one_line(value):
+        raise ValueError
+    return Place.of(info).base / value
+
+
+def _readable(path: Path) -> Path:
+    """Look at the file now, not at the first mail."""
+    try:
+        if not path.is_file():
+            raise Wrong("an existing file", str(path))
+        path.open("rb").close()
+    except OSError as error:
+        raise Wrong("a file that we can read", f"{path} ({error.strerror})") from None
+    return path
+
+
+def _authorities(path: Path) -> Path:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(_readable(path))
+    except ssl.SSLError:
+        raise Wrong("a file of PEM certificates", f"{path}, which holds none") from None
+    return path
+
+
+def _listen(value: Any) -> Listen:
+    """`HOST:PORT`; a port alone is one on the loopback."""
+    found = re.fullmatch(r"(?:(?P<host>[^\[\]:]+|\[[^\[\]]+\])?:)?(?P<port>[0-9]{1,5})", str(value), re.ASCII)
+    if found is None:
+        raise ValueError
+    listen = Listen((found["host"] or "127.0.0.1").strip("[]"), int(found["port"]))
+    if not 1 <= listen.port <= 65_535 or not _is_host(listen.host):
+        raise ValueError
+    return listen
+
+
+def _zone(value: Any) -> Literal["above-first-received", "unique"] | int:
+    """An int is `received_above: N`."""
+    match value:
+        case "above-first-received":
+            return "above-first-received"
+        case "unique":
+            return "unique"
+        case {"received_above": int(limit)} if len(value) == 1 and not isinstance(limit, bool) and 1 <= limit <= 20:
+            return limit
+    raise ValueError
+
+
+def _zone_text(value: str | int) -> str | dict[str, int]:
+    return {"received_above": value} if isinstance(value, int) else value
+
+
+def _index(value: Any) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError
+
+
+def _host_name(value: Any) -> Any:
+    return socket.gethostname() if value is None else value
+
+
+Text = Annotated[str, Field(min_length=1), _only(on_one_line), Expected("text on one line")]
+Name = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+    Expected("1 to 64 letters, digits and . _ -, a letter or digit first"),
+]
+InstanceName = Annotated[Name, BeforeValidator(_host_name, json_schema_input_type=str | None)]
+Flag = Annotated[bool, Expected("true or false")]
+Port = Annotated[int, Field(ge=1, le=65_535), Expected("a port, 1 to 65535")]
+Count = Annotated[int, Field(ge=1, le=10_000), Expected("a number, 1 to 10000")]
+ShardIndex = Annotated[
+    int | Literal["auto"],
+    PlainValidator(_index, json_schema_input_type=Annotated[int, Field(ge=0)] | Literal["auto"]),
+    Expected("a number from 0, or auto (the number at the end of the host name)"),
+]
+Host = Annotated[str, _only(_is_host), Expected("a host name or an IP address alone, in ASCII")]
+Address = Annotated[str, _only(is_address), Expected("an e-mail address alone, in ASCII")]
+Domain = Annotated[str, _only(_is_host), AfterValidator(str.lower), Expected("a domain such as salesforce.com")]
+Subject = Annotated[
+    Text,
+    _only(lambda subject: not subject.startswith("Sandbox:")),
+    AfterValidator(lambda subject: " ".join(subject.split())),
+    Expected("a subject on one line, without `Sandbox: `, which is understood"),
+]
+AuthservId = Annotated[str, _only(on_one_line), Expected("text on one line, '' where the server gives no name")]
+Duration = Annotated[
+    timedelta,
+    PlainValidator(_duration, json_schema_input_type=Annotated[str, Field(pattern=DURATION_PATTERN)]),
+    Expected(A_DURATION),
+    PlainSerializer(duration_text),
+]
+FilePath = Annotated[
+    Path, PlainValidator(_path, json_schema_input_type=str), Expected("a path"), PlainSerializer(str, return_type=str)
+]
+ReadableFile = Annotated[FilePath, AfterValidator(_readable)]
+AuthoritiesFile = Annotated[FilePath, AfterValidator(_authorities)]
+ListenAddress = Annotated[
+    Listen,
+    PlainValidator(_listen, json_schema_input_type=str | Annotated[int, Field(ge=1, le=65_535)]),
+    Expected("HOST:PORT, such as 127.0.0.1:9464"),
+    PlainSerializer(str, return_type=str),
+]
+OrgName = Annotated[
+    str,
+    Field(min_length=1, max_length=80),
+    _only(_is_segment),
+    Expected("a plain path segment: letters, digits and . _ + - ' @, not ending in a period"),
+]
+OrgId = Annotated[
+    str,
+    Field(pattern=f"^{routing.ORG_ID.pattern}$"),
+    Expected("an org id: 00D and 12 more letters and digits, or 15"),
+]
+Username = Annotated[
+    str,
+    _only(_is_username),
+    AfterValidator(str.lower),
+    Expected("a Salesforce username such as integration@acme.example, or a pattern such as *@acme.example"),
+]
+VaultAddress = Annotated[
+    str,
+    _only(_is_vault_address),
+    AfterValidator(lambda address: address.rstrip("/")),
+    Expected("https://HOST or https://HOST:PORT (http:// only to loopback)"),
+]
+VaultPath = Annotated[
+    str,
+    AfterValidator(lambda path: path.strip("/")),
+    _only(_is_path),
+    Expected("a plain path: segments of letters, digits and . _ + - ' @, none empty or ending in a period"),
+]
+PathTemplate = Annotated[
+    str,
+    _only(_is_template),
+    Expected(
+        "a plain path with {username}, and {org} if wanted: segments of letters, digits and . _ + - ' @,"
+        " none empty or ending in a period"
+    ),
+]
+FieldName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$"), Expected("1 to 64 letters, digits and . _ -, none of our other fields")
+]
+Zone = Annotated[
+    Literal["above-first-received", "unique"] | int,
+    PlainValidator(_zone),
+    Expected("above-first-received, unique, or {received_above: N} with N from 1 to 20"),
+    PlainSerializer(_zone_text),
+]

@@ -1,0 +1,106 @@
+"""How a problem of the configuration is told: where, what was got, what is expected; and never a secret.
+
+A value below a key that may hold a secret is not shown, neither is one of an unknown key (the key may be a misspelt
+`password`), nor more than the first word of any other (a forgotten colon folds the next line into the value).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final
+
+Loc = tuple[str | int, ...]
+"""The keys and list positions that lead to a value."""
+
+MAY_HOLD_SECRETS: Final = frozenset({"password", "oauth2", "auth", "key", "notify"})
+NAMED_BELOW: Final = frozenset({"file", "env", "method", "role_id", "secret_id", "token", "mount"})
+"""What may be named below those keys; anything else there may be a secret written in the wrong place."""
+LOOKS_LIKE_A_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}", re.ASCII)
+"""`password:hunter2`, where a blank was forgotten, does not."""
+LONGEST: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend."""
+
+    line: int
+    """In the file, from 1"""
+    loc: Loc
+    got: str
+    expected: str
+
+    def __str__(self) -> str:
+        key = f"{key_path(self.loc)}: " if self.loc else ""
+        return f"{self.line}: {key}got {self.got}, expected {self.expected}"
+
+
+class Wrong(ValueError):
+    """A value that does not do; raised by validators, which know neither key nor line."""
+
+    def __init__(self, expected: str, got: str | None = None) -> None:
+        """`got`: in place of the value itself."""
+        super().__init__(expected)
+        self.expected = expected
+        self.got = got
+
+
+def key_path(loc: Loc) -> str:
+    """`mailboxes[0].password.file`; `…` for a key that may be a secret in the wrong place."""
+    path = ""
+    for depth, part in enumerate(loc):
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            named = part in NAMED_BELOW if is_secret(loc[:depth]) else LOOKS_LIKE_A_KEY.fullmatch(part)
+            path += "." * bool(path) + (part if named else "…")
+    return path
+
+
+def is_secret(loc: Loc) -> bool:
+    """Whether what stands here may be a secret."""
+    return not MAY_HOLD_SECRETS.isdisjoint(loc)
+
+
+def shown(value: Any, loc: Loc) -> str:
+    """A value as a message may show it: a word, a number, or only its kind."""
+    if isinstance(value, str) and not is_secret(loc):
+        return _word(value)
+    if isinstance(value, int | float) and not is_secret(loc):
+        return _shortened(str(value).lower())
+    return kind_of(value)
+
+
+def kind_of(value: Any) -> str:
+    """What sort of value it is."""
+    match value:
+        case None:
+            return "null"
+        case dict():
+            return "a mapping"
+        case tuple():
+            return "a list" if value else "an empty list"
+        case str():
+            return "text"
+        case _:
+            return "a number, true or false"
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """` (did you mean 'password'?)`, or nothing."""
+    return "".join(f" (did you mean {match!r}?)" for match in get_close_matches(word, known, 1))
+
+
+def _word(text: str) -> str:
+    """The first word, quoted. An address may hold a password."""
+    if "://" in text and "@" in text:
+        return "an address with a user's name in it"
+    word, *more = text.split(maxsplit=1) or [""]
+    return ascii(_shortened(word)) + " …" * bool(more)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else text[:LONGEST] + "..."

@@ -1,0 +1,284 @@
+"""Every key of the configuration: its kind, its default, and a sentence for people and editors.
+
+What a key alone can tell is tested by its kind, what it needs of its neighbours by a validator below it; what needs two
+mailboxes or orgs is in `checks`. Values are frozen, unknown keys are errors, nothing is converted.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from token_catcher import routing
+from token_catcher.config import kinds
+from token_catcher.config.kinds import is_address, is_loopback
+from token_catcher.config.problems import Wrong
+from token_catcher.config.secret import SecretKey
+
+Policy = Literal["dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"]
+READ_RESULTS: Final = ("authentication-results", "auto", "both")
+"""The policies that read Authentication-Results."""
+OUR_FIELDS: Final = tuple(f"security_token_{name}" for name in ("issued_at", "captured_at", "captured_by", "fingerprint"))
+"""What stands beside the token in Vault."""
+
+ANY: Final = "*"
+NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = {
+    ("mailboxes", ANY, "oauth2"): ("null", lambda value: value is not None),
+    ("vault", "auth", "method"): ("approle or token", lambda value: value in ("kubernetes", "jwt", "userpass", "cert")),
+    ("journal", "key"): ("null", lambda value: value is not None),
+    ("journal", "anchor"): ("false", lambda value: value is True),
+    ("notify",): ("an empty list", lambda value: value != ()),
+}
+"""Keys whose feature this version does not have: what they take until then, and which values ask for it. Who builds one
+models the key below and drops its line."""
+
+
+class Section(BaseModel):
+    """What all sections have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, use_attribute_docstrings=True)
+
+
+class Folders(Section):
+    """The watched folders."""
+
+    inbox: kinds.Text = "INBOX"
+    """The folder that new mail arrives in."""
+    spam: kinds.Text | None = "auto"
+    """auto: the folder with the special use \\Junk, else one of a known name; a name: that folder; null: none."""
+
+
+class MailboxConfig(Section):
+    """One IMAP account."""
+
+    name: kinds.Name
+    """Unique; stands in logs, metrics and the journal."""
+    host: kinds.Host
+    """The IMAP server."""
+    tls: Literal["implicit", "starttls", "none"] = "implicit"
+    """implicit, starttls, or none (only to loopback)."""
+    port: kinds.Port = Field(default_factory=lambda known: 993 if known["tls"] == "implicit" else 143)
+    """Default by tls: 993 implicit, 143 otherwise."""
+    ca_file: kinds.AuthoritiesFile | None = None
+    """Certificate authorities (PEM) in place of the system's."""
+    username: kinds.Text
+    """The login name."""
+    password: SecretKey
+    """The login password: {file: PATH} or {env: NAME}."""
+    oauth2: Any = Field(default=None, json_schema_extra={"type": "null"})
+    """In place of a password: not available in this version."""
+    addresses: tuple[kinds.Address, ...] = Field(
+        default_factory=lambda known: (known["username"],) if is_address(known["username"]) else (), min_length=1
+    )
+    """The To addresses that are ours. Default: username, where it is an address."""
+    folders: Folders = Folders()
+    """The watched folders: inbox and spam."""
+    idle: kinds.Flag = True
+    """Whether the server may tell of new mail at once (IMAP IDLE)."""
+    poll: kinds.Duration = timedelta(seconds=60)
+    """How often to look in any case."""
+    lookback: kinds.Duration = timedelta(days=14)
+    """How old mail may be that is still looked at."""
+
+    @field_validator("tls")
+    @classmethod
+    def _plaintext_stays_here(cls, tls: str, info: ValidationInfo) -> str:
+        if tls == "none" and "host" in info.data and not is_loopback(info.data["host"]):
+            raise Wrong("implicit or starttls: plaintext is only for loopback", f"none for the host {info.data['host']}")
+        return tls
+
+
+class OrgConfig(Section):
+    """One Salesforce org, and its users that may be written."""
+
+    name: kinds.OrgName
+    """Unique; stands for {org} in the path."""
+    environment: Literal["production", "sandbox"] | None = None
+    """production: mail whose subject begins with `Sandbox: ` is held; null: not checked."""
+    usernames: tuple[kinds.Username, ...] = Field(min_length=1)
+    """Names, or patterns in which * stands for any characters; case is ignored."""
+    org_id: kinds.OrgId | None = None
+    """00D…: mail must reveal that it comes from this org."""
+    max_age: kinds.Duration = timedelta(days=90)
+    """Older tokens are reported overdue."""
+
+    def as_org(self) -> routing.Org:
+        """In the words of the routing room."""
+        return routing.Org(self.name, self.usernames, self.environment, self.org_id)
+
+
+class AppRole(Section):
+    """A role of our own."""
+
+    method: Literal["approle"]
+    """How to log in."""
+    role_id: kinds.Text
+    """The role."""
+    secret_id: SecretKey
+    """Its secret: {file: PATH} or {env: NAME}."""
+    mount: kinds.VaultPath = "approle"
+    """Where the method is enabled, below auth/."""
+
+
+class TokenLogin(Section):
+    """A token that somebody else keeps alive: Vault Agent, an operator."""
+
+    method: Literal["token"]
+    """How to log in."""
+    token: SecretKey
+    """The token: {file: PATH} or {env: NAME}; read anew when the old one is refused."""
+
+
+AUTH: Final[Mapping[str, type[Section]]] = {"approle": AppRole, "token": TokenLogin}
+"""The section of each method."""
+
+
+class VaultConfig(Section):
+    """HashiCorp Vault or OpenBao."""
+
+    address: kinds.VaultAddress
+    """Where it is; plain http only to loopback."""
+    namespace: kinds.VaultPath | None = None
+    """The namespace (Vault Enterprise, OpenBao)."""
+    ca_file: kinds.AuthoritiesFile | None = None
+    """Certificate authorities (PEM) in place of the system's."""
+    auth: Annotated[AppRole | TokenLogin, Field(discriminator="method")]
+    """How to log in."""
+    mount: kinds.VaultPath = "secret"
+    """A KV version 2 mount."""
+    path: kinds.PathTemplate = "salesforce/{org}/{username}"
+    """Below the mount; {org} and {username} are filled in."""
+    field: kinds.FieldName = "security_token"
+    """Where the token is kept in the secret; other fields survive."""
+
+    @field_validator("field")
+    @classmethod
+    def _not_beside_itself(cls, field: str) -> str:
+        if field in OUR_FIELDS:
+            raise Wrong("another name than those of the fields beside it")
+        return field
+
+
+class TrustConfig(Section):
+    """What proves a mail genuine."""
+
+    policy: Policy = "dkim"
+    """dkim: Salesforce's signature; authentication-results: the receiving server's word; auto: the second where the first
+    cannot tell; both; insecure-accept-unauthenticated: nothing at all."""
+    senders: tuple[kinds.Address, ...] = Field(
+        default=(
+            "support@salesforce.com",
+            "support@emea.salesforce.com",
+            "no-reply@salesforce.com",
+            "noreply@salesforce.com",
+        ),
+        min_length=1,
+    )
+    """From must be exactly one of these."""
+    signing_domains: tuple[kinds.Domain, ...] = Field(default=("salesforce.com",), min_length=1)
+    """Whose DKIM signatures count."""
+    subjects: tuple[kinds.Subject, ...] = Field(default=("Your new Salesforce security token",), min_length=1)
+    """Exact subjects, without `Sandbox: `; other genuine token mail is held."""
+    authserv_ids: tuple[kinds.AuthservId, ...] = ()
+    """The names our receiving server gives itself in Authentication-Results; '' where it gives none (Microsoft 365)."""
+    authserv_zone: kinds.Zone = "above-first-received"
+    """Where in the header it writes them: above-first-received, unique, or {received_above: N}."""
+    dkim_keys: kinds.ReadableFile | None = None
+    """A file of pinned keys, asked before DNS: `SELECTOR._domainkey.DOMAIN  v=DKIM1; …` a line."""
+
+    @field_validator("authserv_ids")
+    @classmethod
+    def _whose_word(cls, ids: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not ids and info.data.get("policy") in READ_RESULTS:
+            raise Wrong(f"the names of the receiving server, which the policy {info.data['policy']} believes", "an empty list")
+        return ids
+
+
+class JournalConfig(Section):
+    """The rotation record."""
+
+    file: kinds.FilePath | None = None
+    """Default: journal.jsonl in state_dir."""
+    key: Any = Field(default=None, json_schema_extra={"type": "null"})
+    """Not available in this version."""
+    anchor: kinds.Flag = Field(default=False, json_schema_extra={"const": False})
+    """Not available in this version."""
+
+
+class HttpConfig(Section):
+    """Health, metrics and the status page."""
+
+    listen: kinds.ListenAddress | None = None
+    """HOST:PORT, or a port on the loopback; null: off."""
+
+
+class LogConfig(Section):
+    """What is told on standard error."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+    """auto: console on a terminal, JSON otherwise."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is told at least."""
+
+
+class ShardConfig(Section):
+    """Which part of the mailboxes this instance watches."""
+
+    count: kinds.Count
+    """How many instances there are."""
+    index: kinds.ShardIndex
+    """Which of them this one is, from 0; auto: the number at the end of the host name (a StatefulSet's ordinal)."""
+    replicas: kinds.Count = 1
+    """How many instances watch each mailbox."""
+
+    @field_validator("index", "replicas")
+    @classmethod
+    def _within_count(cls, value: int | str, info: ValidationInfo) -> int | str:
+        count = info.data.get("count")
+        if isinstance(value, int) and count is not None and value > count - (info.field_name == "index"):
+            raise Wrong(f"less than count ({count})" if info.field_name == "index" else f"at most count ({count})")
+        return value
+
+
+class Config(Section):
+    """The whole configuration, with every default filled in."""
+
+    state_dir: kinds.FilePath = Path("/var/lib/token-catcher")
+    """Our own files: checkpoints, and the journal unless it is set apart."""
+    instance: kinds.InstanceName = Field(default_factory=socket.gethostname)
+    """This instance's name, kept in Vault and journal beside what it wrote. Default: the host name."""
+    mailboxes: tuple[MailboxConfig, ...] = Field(min_length=1)
+    """The IMAP accounts to watch."""
+    orgs: tuple[OrgConfig, ...] = Field(min_length=1)
+    """The Salesforce orgs, with every user that may be written, by name or pattern."""
+    vault: VaultConfig
+    """Where tokens go."""
+    trust: TrustConfig = TrustConfig()
+    """What proves a mail genuine, and whose it must be."""
+    journal: JournalConfig = JournalConfig()
+    """Where rotations are recorded."""
+    http: HttpConfig = HttpConfig()
+    """Where health, metrics and the status page are served."""
+    shard: ShardConfig | None = None
+    """Which part of the mailboxes this instance watches; null: all."""
+    notify: Any = Field(default=(), json_schema_extra={"type": "array", "maxItems": 0})
+    """Telling others after a rotation: not available in this version."""
+    log: LogConfig = LogConfig()
+    """What is told on standard error, and how."""
+
+    @field_validator("journal")
+    @classmethod
+    def _journal_in_state_dir(cls, journal: JournalConfig, info: ValidationInfo) -> JournalConfig:
+        if journal.file is None and "state_dir" in info.data:
+            return journal.model_copy(update={"file": info.data["state_dir"] / "journal.jsonl"})
+        return journal
+
+    @property
+    def journal_file(self) -> Path:
+        """The journal, wherever it is."""
+        return self.journal.file or self.state_dir / "journal.jsonl"

@@ -1,0 +1,47 @@
+"""The configuration for reading: a commented example, a JSON Schema for editors, what is in effect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from token_catcher.config.document import dump
+from token_catcher.config.kinds import duration_text
+from token_catcher.config.schema import Config
+from token_catcher.errors import ConfigurationError
+
+EXAMPLE: Final = "config.example.yaml"
+FOLDERS: Final = tuple(Path(__file__).resolve().parents[1:3])
+"""The package, where the example is once installed; the root of a checkout."""
+
+
+def example(folders: Sequence[Path] = FOLDERS) -> str:
+    """The commented example. ConfigurationError: it is not where it was installed."""
+    for folder in folders:
+        if (folder / EXAMPLE).is_file():
+            return (folder / EXAMPLE).read_text("utf-8")
+    raise ConfigurationError(f"{folders[0] / EXAMPLE}: got nothing there, expected the example; install the package anew")
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12)."""
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return dialect | Config.model_json_schema(schema_generator=_Generator)
+
+
+def show(config: Config) -> str:
+    """The effective configuration as YAML, every default filled in; of a secret only where it is kept.
+
+    Loading it gives an equal Config."""
+    return dump(config.model_dump())
+
+
+class _Generator(GenerateJsonSchema):
+    """Tells defaults as they would be written."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return duration_text(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
