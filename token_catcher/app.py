@@ -1,0 +1,170 @@
+"""The composition root: the only module that knows all others, and where plain values leave the configuration."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from random import Random
+
+from token_catcher.config import AppRole, Config, MailboxConfig
+from token_catcher.errors import ConfigurationError
+from token_catcher.imap import Account, ImapMailbox, tls_context
+from token_catcher.journal import Journal
+from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
+from token_catcher.model import Entry
+from token_catcher.pipeline import Judge, Pipeline
+from token_catcher.ports import KeyLookup, Log
+from token_catcher.sweep import Sweep, Watched
+from token_catcher.trust import Terms, Trust
+from token_catcher.vault import Address, AppRoleAuth, Client, TokenAuth, VaultStore
+
+
+def utc_now() -> datetime:
+    """The clock of the whole program."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class App:
+    """Builds each part once, when it is first asked for: `explain` never makes a Vault client."""
+
+    config: Config
+    log: Log
+    writing: bool = True
+    """False: nothing is written, not even what was learnt of public keys."""
+    stopping: Callable[[], bool] = lambda: False
+    now: Callable[[], datetime] = utc_now
+
+    def mailbox(self, name: str | None) -> MailboxConfig:
+        """The mailbox of this name; the only one, where none is named. ConfigurationError: there is no such one."""
+        names = [mailbox.name for mailbox in self.config.mailboxes]
+        if name is None and len(names) == 1:
+            return self.config.mailboxes[0]
+        for mailbox in self.config.mailboxes:
+            if mailbox.name == name:
+                return mailbox
+        got = "none" if name is None else repr(name)
+        raise ConfigurationError(f"--mailbox: got {got}, expected one of: {', '.join(names)}")
+
+    def watched(self, names: Sequence[str] = ()) -> list[Watched]:
+        """The mailboxes of these names, all where none is named."""
+        chosen = [self.mailbox(name) for name in names] if names else self.config.mailboxes
+        return [self._watched(mailbox) for mailbox in chosen]
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Says what a mail is worth; shared by all."""
+        return Judge(Trust(self._terms(), self._keys()), self.config.trust.subjects)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The rotation record."""
+        return Journal(self.config.journal_file, now=self.now, log=self.log)
+
+    def recorded(self) -> Callable[[], list[Entry]]:
+        """A question that gives, each time it is asked, what was added to the journal since; first all there is."""
+        seen = 0
+
+        def new() -> list[Entry]:
+            nonlocal seen
+            records = list(self.journal.records(after=seen))
+            seen = records[-1].seq if records else seen
+            return [record.entry for record in records]
+
+        return new
+
+    @cached_property
+    def store(self) -> VaultStore:
+        """Vault, logged in when it is first used."""
+        vault = self.config.vault
+        address = Address(vault.address, vault.namespace, _text(vault.ca_file))
+        auth: AppRoleAuth | TokenAuth
+        if isinstance(vault.auth, AppRole):
+            auth = AppRoleAuth(vault.auth.role_id, vault.auth.secret_id.read, vault.auth.mount)
+        else:
+            auth = TokenAuth(vault.auth.token.read)
+        return VaultStore(
+            Client(address, auth, monotonic=time.monotonic),
+            mount=vault.mount,
+            field=vault.field,
+            instance=self.config.instance,
+            now=self.now,
+            sleep=time.sleep,
+            log=self.log,
+        )
+
+    def _watched(self, mailbox: MailboxConfig) -> Watched:
+        pipeline = Pipeline(self.judge, self.store, self.journal, instance=self.config.instance, log=self.log, now=self.now)
+        sweep = Sweep(
+            pipeline,
+            self.config.state_dir / "checkpoints",
+            addresses=mailbox.addresses,
+            lookback=mailbox.lookback,
+            log=self.log,
+            now=self.now,
+            rng=Random(),  # noqa: S311 - spreads retries, hides nothing
+            stopping=self.stopping,
+        )
+        return Watched(
+            name=mailbox.name,
+            connect=self._connector(mailbox),
+            sweep=sweep,
+            judge=self.judge,
+            addresses=mailbox.addresses,
+            lookback=mailbox.lookback,
+            poll=mailbox.poll,
+            idle=mailbox.idle,
+        )
+
+    def _connector(self, mailbox: MailboxConfig) -> Callable[[], ImapMailbox]:
+        account = Account(
+            name=mailbox.name,
+            host=mailbox.host,
+            port=mailbox.port,
+            tls=mailbox.tls,
+            username=mailbox.username,
+            password=mailbox.password.read,
+            inbox=mailbox.folders.inbox,
+            spam=mailbox.folders.spam,
+            sender_domains=tuple(dict.fromkeys(sender.rpartition("@")[2] for sender in self.config.trust.senders)),
+        )
+        context = self._tls(_text(mailbox.ca_file))
+        return lambda: ImapMailbox(account, context, self.log)
+
+    def _tls(self, ca_file: str | None) -> ssl.SSLContext:
+        """One context for all mailboxes with the same authorities."""
+        return self._contexts.setdefault(ca_file, self._contexts.get(ca_file) or tls_context(ca_file))
+
+    @cached_property
+    def _contexts(self) -> dict[str | None, ssl.SSLContext]:
+        return {}
+
+    def _terms(self) -> Terms:
+        trust = self.config.trust
+        return Terms(
+            orgs=tuple(org.as_org() for org in self.config.orgs),
+            path=self.config.vault.path,
+            policy=trust.policy,
+            senders=trust.senders,
+            signing_domains=trust.signing_domains,
+            subjects=trust.subjects,
+            authserv_ids=trust.authserv_ids,
+            authserv_zone=trust.authserv_zone,
+        )
+
+    def _keys(self) -> KeyLookup:
+        """Pinned keys first, then DNS and what it said before."""
+        published = DnsKeys(monotonic=time.monotonic)
+        path = self.config.state_dir / "keys.json"
+        remembered = RememberedKeys(published, path, now=self.now, log=self.log, writing=self.writing)
+        pinned = self.config.trust.dkim_keys
+        return KeyChain(PinnedKeys.read(pinned), remembered) if pinned else remembered
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path else None

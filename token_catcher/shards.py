@@ -1,0 +1,36 @@
+"""Shares the mailboxes out among instances, by rendezvous hashing: everybody computes the same answer, nobody is asked.
+
+Each instance has a score for each mailbox, and the highest scores win it. A score depends on nothing but the two, so when
+instances come or go only the mailboxes move that they win or lose. Two instances may watch one mailbox (`replicas`): Vault's
+check-and-set is the arbiter between them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+from token_catcher.errors import ConfigurationError
+
+
+def mine(names: Sequence[str], index: int, count: int, replicas: int = 1) -> list[str]:
+    """The mailboxes that the instance `index` of `count` watches, in their order; each has `replicas` instances."""
+    return [name for name in names if index in owners(name, count, replicas)]
+
+
+def owners(name: str, count: int, replicas: int = 1) -> list[int]:
+    """The instances that watch this mailbox, the one with the best claim first; all of them where there are not enough."""
+    return sorted(range(count), key=lambda index: _score(name, index), reverse=True)[:replicas]
+
+
+def index_from(hostname: str) -> int:
+    """The ordinal that a StatefulSet gives its pods: 2 of `token-catcher-2`. ConfigurationError: the name has none."""
+    ordinal = re.fullmatch(r"[^.]*-([0-9]{1,5})(?:\..*)?", hostname, re.ASCII | re.DOTALL)
+    if ordinal is None:
+        raise ConfigurationError(f"shard.index: got host name {ascii(hostname)[:80]}, expected one that ends in -N")
+    return int(ordinal[1])
+
+
+def _score(name: str, index: int) -> bytes:
+    return hashlib.sha256(f"{index}:{name}".encode()).digest()
