@@ -1,0 +1,281 @@
+"""Crash anywhere: whatever mail comes, and wherever the program dies, the promises hold once it has run to its end.
+
+A machine delivers genuine, late, forged and plain mail in any order, lets the program die before, in the middle of, or after
+any effect (a request to Vault, a write, a synchronisation, a rename), loses the checkpoint, renumbers the mailbox, seals Vault,
+and lets a second instance look as well. The program is the real one, over the real files; mailbox and Vault are in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import hypothesis
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.kit import mails
+from tests.kit.crash import Crash, Crashes
+from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault, Silent
+from token_catcher.errors import Outage
+from token_catcher.journal import Journal, State, verify
+from token_catcher.model import Mail
+from token_catcher.pipeline import Judge, Pipeline
+from token_catcher.routing import Org
+from token_catcher.sweep import Report, Sweep
+from token_catcher.trust import Terms, Trust
+
+BEGIN = datetime(2026, 2, 3, 12, tzinfo=UTC)
+USERS = ("etl@acme.example", "integration@acme.example")
+INSTANCES = ("one", "two")
+FOLDERS = ("INBOX", "Junk")
+TERMS = Terms(orgs=(Org("acme", ("*@acme.example",)),), path="salesforce/{org}/{username}")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A mail that was delivered."""
+
+    user: str
+    token: str
+    minute: int
+    """When it was issued, counted from BEGIN; no two are the same."""
+    genuine: bool
+
+
+def token(number: int) -> str:
+    """A made-up token that tells which one it is."""
+    return f"FAKE{number:04}tokenNOTrealAbcde"
+
+
+@cache
+def signed(user: str, minute: int) -> bytes:
+    """Signing is slow; the same mails serve all examples."""
+    return mails.genuine(user, token(minute), issued_at=BEGIN + timedelta(minutes=minute))
+
+
+class Machine(RuleBasedStateMachine):
+    """One mailbox, one Vault, two instances with a state directory each."""
+
+    @initialize()
+    def begin(self) -> None:
+        """Nothing has come yet."""
+        self.home = tempfile.TemporaryDirectory()
+        self.time = BEGIN
+        self.sealed = False
+        self.vault = FakeVault(lambda: self.time)
+        self.account = FakeAccount(now=lambda: self.time)
+        self.crashes = Crashes()
+        self.sent: list[Sent] = []
+        self.minutes = list(range(1, 400))
+
+    @rule(user=st.sampled_from(USERS), folder=st.sampled_from(FOLDERS), late=st.integers(0, 6))
+    def a_genuine_mail(self, user: str, folder: str, late: int) -> None:
+        """A reset; the mail may be overtaken by up to six later ones of anybody."""
+        minute = self.minutes.pop(min(late, len(self.minutes) - 1))
+        self._deliver(signed(user, minute), folder, Sent(user, token(minute), minute, genuine=True))
+
+    @rule(
+        user=st.sampled_from(USERS),
+        folder=st.sampled_from(FOLDERS),
+        part=st.sampled_from(["body", "Date", "unsigned"]),
+    )
+    def a_forged_mail(self, user: str, folder: str, part: str) -> None:
+        """A signed mail with another token, with a newer Date, or no signature at all."""
+        minute = self.minutes.pop(0)
+        raw = signed(user, minute)
+        forged = {
+            "body": raw.replace(token(minute).encode(), f"FAKE{minute:04}FORGEDnotReal".ljust(25, "x").encode()),
+            "Date": raw.replace(b"Date: Tue, 03 Feb 2026", b"Date: Wed, 04 Feb 2026"),
+            "unsigned": raw[raw.index(b"Date: ") :],
+        }[part]
+        assert forged != raw
+        self._deliver(forged, folder, Sent(user, token(minute), minute, genuine=False))
+
+    @rule()
+    def a_plain_mail(self) -> None:
+        """A signed mail that carries no token."""
+        self.account.append(mails.token_mail(subject="Welcome", body="Hello.\n", issued_at=self.time))
+
+    @rule(place=st.integers(0, 60), instance=st.sampled_from(INSTANCES), again=st.booleans())
+    def a_crash(self, place: int, instance: str, again: bool) -> None:
+        """The program looks, and dies at some place, if it has not ended before."""
+        with suppress(Crash), self.crashes.at(place):
+            self._sweep(instance, again=again)
+
+    @rule(instance=st.sampled_from(INSTANCES), again=st.booleans())
+    def a_look(self, instance: str, again: bool) -> None:
+        """The program looks, and ends by itself."""
+        self._sweep(instance, again=again)
+
+    @rule(instance=st.sampled_from(INSTANCES))
+    def a_lost_checkpoint(self, instance: str) -> None:
+        """The file is gone, or a restored backup brings another one."""
+        for file in self._state(instance).glob("checkpoints/*.json"):
+            file.unlink()
+
+    @rule(folder=st.sampled_from(FOLDERS))
+    def a_renumbered_folder(self, folder: str) -> None:
+        """The server gives the same mails new UIDs."""
+        self.account.change_uidvalidity(folder)
+
+    @rule()
+    def somebody_patches_the_password(self) -> None:
+        """Another program writes another field of the same secret."""
+        for path in self.vault.paths():
+            self.vault.merge(path, {"password": f"changed at {self.time}"})
+
+    @rule()
+    def vault_is_sealed(self) -> None:
+        """From now on nothing can be stored."""
+        self.sealed = True
+
+    @rule()
+    def vault_is_unsealed(self) -> None:
+        """Now it can."""
+        self.sealed = False
+
+    @rule()
+    def time_passes(self) -> None:
+        """So that pending mail is due."""
+        self.time += timedelta(minutes=10)
+
+    @invariant()
+    def no_forged_token_is_in_vault(self) -> None:
+        """At no moment."""
+        forged = {one.token for one in self._of(genuine=False)} | {one.token[:8] + "FORGED" for one in self._of(genuine=False)}
+        assert not any(known.startswith(tuple(forged)) for known in self._in_vault()) or not forged
+
+    def teardown(self) -> None:
+        """Let it run to its end: then everything is where it belongs."""
+        if hasattr(self, "home"):
+            with self.home:
+                self._run_to_the_end()
+
+    def _run_to_the_end(self) -> None:
+        self.sealed = False
+        for _ in range(2):
+            self.time += timedelta(hours=3)
+            reports = [self._sweep(instance, again=False) for instance in INSTANCES]
+        assert [(report.error, report.pending) for report in reports] == [(None, 0)] * len(INSTANCES)
+        self._check_vault()
+        for instance in INSTANCES:
+            self._check_journal(instance)
+        self._check_stored_records()
+
+    def _check_vault(self) -> None:
+        """The newest genuine token of every user is there, and no token was written twice."""
+        newest = {one.user: one for one in sorted(self._of(genuine=True), key=lambda one: one.minute)}
+        there = {path.rpartition("/")[2]: self.vault.get(path) for path in self.vault.paths()}
+        assert {user: secret and secret["security_token"] for user, secret in there.items()} == {
+            user: one.token for user, one in newest.items()
+        }
+        for path in self.vault.paths():
+            held = [self.vault.secrets[path].versions[number].data for number in sorted(self.vault.versions(path))]
+            written = [one["security_token_captured_at"] + one["security_token"] for one in held]
+            assert written == sorted(written), "an older token came after a newer one"
+            assert len({one["security_token"] for one in held}) == len(set(written)), "a token was written twice"
+
+    def _check_journal(self, instance: str) -> None:
+        """Intact, one record a mail that claims a token, and no token anywhere below the state directory."""
+        state = self._state(instance)
+        begun = (state / "journal.jsonl").exists()
+        assert verify(state / "journal.jsonl").state is (State.INTACT if begun else State.MISSING)
+        recorded = Counter(one["mail"] for one in self._records(instance))
+        assert recorded == Counter(dict.fromkeys(self._digests(), 1))
+        everything = b"".join(file.read_bytes() for file in state.rglob("*") if file.is_file())
+        assert not [one.token for one in self.sent if one.token.encode() in everything]
+
+    def _check_stored_records(self) -> None:
+        """Each version that wrote a token has exactly one `stored` record, in the journal of the instance that wrote it."""
+        for path in self.vault.paths():
+            ours: dict[str, set[int]] = {instance: set() for instance in INSTANCES}
+            before: object = None
+            for number, version in sorted(self.vault.secrets[path].versions.items()):
+                if number > 1 and before is None:
+                    before = version.data.get("security_token_captured_at")
+                    continue  # the oldest that Vault still keeps may only carry on what a lost one wrote
+                if (written := version.data["security_token_captured_at"] + version.data["security_token"]) != before:
+                    ours[version.data["security_token_captured_by"]].add(number)
+                before = written
+            for instance in INSTANCES:
+                told = [
+                    one["version"]
+                    for one in self._records(instance)
+                    if one["event"] == "rotation.stored" and one["path"] == path and one["version"] in self.vault.versions(path)
+                ]
+                assert len(told) == len(set(told))
+                assert ours[instance] <= set(told), f"{instance} wrote versions of {path} without a record"
+
+    def _sweep(self, instance: str, *, again: bool) -> Report:
+        """One run of the program: every object new, as in a new process."""
+        state = self._state(instance)
+        log = Silent()
+        now = lambda: self.time  # noqa: E731
+        trust = Trust(TERMS, mails.genuine_keys())
+        store = FakeStore(self.vault, instance=instance, trip=self._trip)
+        journal = Journal(state / "journal.jsonl", now=now, log=log)
+        pipeline = Pipeline(Judge(trust, TERMS.subjects), store, journal, instance=instance, log=log, now=now)
+        sweep = Sweep(
+            pipeline,
+            state / "checkpoints",
+            addresses=[mails.ADDRESS],
+            lookback=timedelta(days=14),
+            log=log,
+            now=now,
+            rng=Random(1),
+        )
+        return sweep.run(FakeMailbox(self.account, trip=self._trip), again=again)
+
+    def _trip(self, effect: str) -> None:
+        self.crashes(effect)
+        if self.sealed and effect in ("read", "write"):
+            raise Outage("Vault is sealed", code="vault-sealed")
+
+    def _deliver(self, raw: bytes, folder: str, sent: Sent) -> None:
+        self.sent.append(sent)
+        self.time = max(self.time, BEGIN + timedelta(minutes=sent.minute))
+        self.account.append(raw, folder)
+
+    def _of(self, *, genuine: bool) -> list[Sent]:
+        return [one for one in self.sent if one.genuine is genuine]
+
+    def _in_vault(self) -> list[str]:
+        return [
+            version.data["security_token"] for secret in self.vault.secrets.values() for version in secret.versions.values()
+        ]
+
+    def _state(self, instance: str) -> Path:
+        return Path(self.home.name) / instance
+
+    def _records(self, instance: str) -> list[dict[str, object]]:
+        file = self._state(instance) / "journal.jsonl"
+        lines = file.read_text("ascii").splitlines() if file.exists() else []
+        return [record for record in map(json.loads, lines) if record["event"].startswith("rotation.")]
+
+    def _digests(self) -> set[str]:
+        """Every mail that claims a token."""
+        mailbox = FakeMailbox(self.account)
+        found: set[str] = set()
+        for folder in mailbox.folders():
+            mailbox.examine(folder)
+            told: list[Mail] = list(mailbox.fetch(list(self.account.folders[folder].mails)))
+            found |= {mail.digest for mail in told if b"Security token" in mail.raw}
+        return found
+
+
+TestCrashAnywhere = Machine.TestCase
+TestCrashAnywhere.settings = hypothesis.settings(
+    max_examples=60,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+    derandomize=True,
+)
