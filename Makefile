@@ -1,18 +1,18 @@
 # The words to know: demo, test, lint, bench. Each sets up what it needs; `make` alone lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-# Debian packages that the tests need beside Python, and a command of each that tells whether it is there.
-PACKAGES := dovecot-imapd dovecot-lmtpd
+# Debian packages that the tests need beside Python.
+PACKAGES := dovecot-imapd dovecot-lmtpd systemd
 WORKERS ?= 4
 
-.PHONY: help demo test lint format bench soak fuzz picture lock servers clean
+.PHONY: help demo test lint format bench soak fuzz picture lock servers tools clean
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 demo: $(BIN)/.installed  ## the whole thing on embedded servers, in front of your eyes (DEMO="--keep" leaves it running)
 	$(BIN)/token-catcher demo $(DEMO)
 
-test: $(BIN)/.installed servers  ## every test, with real servers, and the branch coverage
+test: $(BIN)/.installed servers tools  ## every test, with real servers, and the branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-report= $(TESTS)
 	$(BIN)/coverage report --fail-under=$(if $(TESTS),0,90)
@@ -39,6 +39,8 @@ lock:  ## renew the lock files: names, versions and hashes
 	$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install -q uv
 	.venv/lock/bin/uv pip compile pyproject.toml --all-extras --group dev $(LOCK) -o requirements/lock.txt
 	.venv/lock/bin/uv pip compile pyproject.toml -c requirements/lock.txt $(LOCK) -o requirements/production.txt
+	printf 'hatchling>=1.27\nsetuptools>=77\n' | \
+	  .venv/lock/bin/uv pip compile - -c requirements/lock.txt $(LOCK) -o deploy/container/build.txt
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-config --quiet
 
 $(BIN)/.installed: requirements/lock.txt pyproject.toml
@@ -59,6 +61,16 @@ servers:
 	else \
 	  echo "The tests need: $$(echo $$missing). Type: sudo sh -c '$$line'"; exit 1; \
 	fi
+
+TOOLS := $(BIN)/promtool $(BIN)/shellcheck
+tools: $(TOOLS)
+# Out of Debian's packages and not installed: prometheus would start a server.
+$(BIN)/promtool: DEB := prometheus
+$(BIN)/shellcheck: DEB := shellcheck
+$(TOOLS): | $(BIN)/.installed
+	@cd .venv && (apt-get download -q $(DEB) || (apt-get update -q && apt-get download -q $(DEB))) > /dev/null 2>&1 || \
+	  { echo "$(@F) is missing: put it from Debian's package $(DEB) into $(BIN)"; exit 1; }
+	@dpkg-deb --fsys-tarfile .venv/$(DEB)_*.deb | tar -xO ./usr/bin/$(@F) > $@.new && chmod +x $@.new && mv $@.new $@ && rm .venv/$(DEB)_*.deb
 
 clean:  ## remove what the targets made
 	rm -rf .venv .venv-fuzz .coverage* .mypy_cache .ruff_cache .hypothesis dist build

@@ -1,0 +1,183 @@
+"""deploy/prometheus, deploy/grafana: alerts fire when they should, name metrics that exist, and have a section to read."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from ruamel.yaml import YAML
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from tests.deploy.kit import DEPLOY, ROOT, documents
+from tests.kit.servers.process import command
+from token_catcher.cli import app
+from token_catcher.model import Entry
+from token_catcher.watch import Health
+from token_catcher.web import Metrics, Subject, pages
+
+RULES = DEPLOY / "prometheus" / "alerts.yaml"
+RULE_TESTS = DEPLOY / "prometheus" / "alerts.test.yaml"
+DASHBOARD = DEPLOY / "grafana" / "dashboard.json"
+RUNBOOK = ROOT / "docs" / "runbook.md"
+NOW = datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC)
+ADDED = {"instance", "le"}
+"""Labels that are not ours: Prometheus adds the one, every histogram has the other."""
+
+
+@pytest.fixture(scope="module")
+def promtool() -> str:
+    """Of Debian's package prometheus, which need not be installed for it: `make tools` unpacks the one program."""
+    return command("promtool", "make tools (takes promtool out of Debian's package prometheus)")
+
+
+@pytest.fixture(scope="module")
+def rules() -> list[dict[str, Any]]:
+    """Every alert."""
+    [document] = documents(RULES)
+    return [rule for group in document["groups"] for rule in group["rules"]]
+
+
+@pytest.fixture(scope="module")
+def panels() -> list[dict[str, Any]]:
+    """Every panel of the dashboard."""
+    found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
+    return found
+
+
+@dataclass(frozen=True)
+class Loops:
+    """A daemon with one healthy mailbox."""
+
+    ready: bool = True
+    stuck: Sequence[str] = ()
+
+    @property
+    def health(self) -> Sequence[Health]:
+        """Just looked."""
+        return [Health("m", 0.0, looked=True, connected=True, listening=(), last_sweep_at=NOW, trouble=None, pending=0)]
+
+
+@pytest.fixture(scope="module")
+def exported() -> dict[str, set[str]]:
+    """What /metrics of the real pages shows, each sample's name with its labels."""
+    metrics = Metrics(lambda: NOW)
+    metrics.observe(Entry("rotation.stored", "i", "m", "INBOX", 1, 1, "sha256:0", "2026-02-03T12:57:27Z"))
+    metrics.vault_request("login", 200)
+    subject = Subject("1", "i", Loops(), lambda: NOW, lambda: 0.0, vault_token_expires_at=lambda: NOW)
+    text = pages(subject, metrics)["/metrics"]().text
+    return {sample.name: set(sample.labels) for family in text_string_to_metric_families(text) for sample in family.samples}
+
+
+def queries(panels: list[dict[str, Any]]) -> Iterator[str]:
+    """What the dashboard asks Prometheus."""
+    return (target["expr"] for panel in panels for target in panel["targets"])
+
+
+def names(text: str) -> set[str]:
+    """The metrics that are named in a text."""
+    return set(re.findall(r"\btoken_catcher_[a-z_]+", text))
+
+
+def labels(query: str) -> set[str]:
+    """The labels that a query filters by or groups by, or that a text shows."""
+    matched = re.findall(r"(\w+)\s*=~?\s*\"", query)
+    grouped = [name for group in re.findall(r"\bby \(([^)]*)\)", query) for name in group.split(",")]
+    return {name.strip() for name in [*matched, *grouped]}
+
+
+def test_promtool_takes_the_rules_and_their_tests(promtool: str) -> None:
+    """Each alert fires at its time, with its text, and keeps quiet in normal work."""
+    for words in (["check", "rules", RULES.name], ["test", "rules", RULE_TESTS.name]):
+        done = subprocess.run([promtool, *words], cwd=RULES.parent, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_alert_is_seen_firing_and_quiet(rules: list[dict[str, Any]]) -> None:
+    """The rule tests expect every alert at least once, and at least once expect it not to fire."""
+    [document] = documents(RULE_TESTS)
+    looks = [look for test in document["tests"] for look in test["alert_rule_test"]]
+    fires = {look["alertname"] for look in looks if look.get("exp_alerts")}
+    quiet = {look["alertname"] for look in looks if not look.get("exp_alerts")}
+    assert fires == quiet == {rule["alert"] for rule in rules}
+
+
+def test_every_metric_exists(rules: list[dict[str, Any]], panels: list[dict[str, Any]], exported: dict[str, set[str]]) -> None:
+    """Alerts, dashboard and runbook name only what the program exports."""
+    named = names("".join(rule["expr"] for rule in rules)) | names(DASHBOARD.read_text()) | names(RUNBOOK.read_text())
+    assert named <= set(exported), named - set(exported)
+    assert set.union(*map(names, queries(panels))) <= named
+
+
+def test_every_label_exists(rules: list[dict[str, Any]], panels: list[dict[str, Any]], exported: dict[str, set[str]]) -> None:
+    """Each query filters and groups by labels that one of its metrics has."""
+    for query in [*(rule["expr"] for rule in rules), *queries(panels)]:
+        known = set.union(ADDED, *(exported[name] for name in names(query)))
+        assert labels(query) <= known, query
+
+
+def test_the_rule_tests_feed_what_the_program_exports(exported: dict[str, set[str]]) -> None:
+    """The series of the rule tests have the names and labels of the real ones."""
+    [document] = documents(RULE_TESTS)
+    for test in document["tests"]:
+        for entry in test["input_series"]:
+            name, _, rest = entry["series"].partition("{")
+            assert set(re.findall(r"(\w+)=", rest)) - ADDED == exported[name], entry["series"]
+
+
+def test_each_alert_has_its_section_and_each_section_its_alert(rules: list[dict[str, Any]]) -> None:
+    """docs/runbook.md has one section for each alert, in the same order, and each answers the four questions."""
+    _, *sections = re.split(r"^## ", RUNBOOK.read_text(), flags=re.MULTILINE)
+    assert [section.partition("\n")[0] for section in sections] == [rule["alert"] for rule in rules]
+    for section in sections:
+        asked = re.findall(r"^\*\*(.+?):\*\*", section, re.MULTILINE)
+        assert asked == ["Means", "First look", "Mend", "Worry about tokens"], section.partition("\n")[0]
+
+
+def test_the_runbook_types_commands_that_exist() -> None:
+    """Each `token-catcher …` in the runbook is a command of the program, with options that it has."""
+    found = [line.split() for line in re.findall(r"`token-catcher ([^`…]+)`", RUNBOOK.read_text())]
+    assert ["scan"] in found
+    for words in found:
+        asked: Any = get_command(app)
+        for word in words[:2]:
+            if isinstance(asked, TyperGroup):
+                asked = asked.commands[word]
+        options = {word for word in words if word.startswith("--")}
+        assert options <= {name for param in asked.params for name in param.opts}, words
+
+
+def test_each_alert_says_how_bad_it_is(rules: list[dict[str, Any]]) -> None:
+    """Every alert has a severity, a summary and a description."""
+    for rule in rules:
+        assert rule["labels"]["severity"] in ("critical", "warning"), rule["alert"]
+        assert set(rule["annotations"]) == {"summary", "description"}, rule["alert"]
+
+
+def test_the_dashboard_asks_in_valid_promql(promtool: str, panels: list[dict[str, Any]], tmp_path: Path) -> None:
+    """Each query parses, once Grafana's variables are filled in."""
+    filled = [query.replace("$mailbox", ".*").replace("$__rate_interval", "5m") for query in queries(panels)]
+    written = [{"record": f"panel:query{number}:x", "expr": query} for number, query in enumerate(filled)]
+    YAML().dump({"groups": [{"name": "dashboard", "rules": written}]}, tmp_path / "queries.yaml")
+    words = [promtool, "check", "rules", str(tmp_path / "queries.yaml")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_dashboard_fits_any_grafana(panels: list[dict[str, Any]]) -> None:
+    """No data source, identity or folder of one installation is in it, and no two panels lie on each other."""
+    assert {panel["datasource"]["uid"] for panel in panels} == {"${datasource}"}
+    assert not {"id", "uid", "version"} & set(json.loads(DASHBOARD.read_text()))
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = [panel["gridPos"] for panel in panels]
+    cells = [(x, y) for at in places for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])]
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24

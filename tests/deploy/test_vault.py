@@ -1,0 +1,216 @@
+"""deploy/vault against a real OpenBao: what the script sets up, and exactly what the two policies allow."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.kit import DEPLOY
+from tests.kit.mails import TOKEN, USERNAME
+from tests.kit.servers import OpenBao
+from token_catcher.model import Capture, Mail, MailRef, Reason, Secret, Stored, Token, Unchanged
+from token_catcher.vault import Address, AppRoleAuth, Client, VaultStore
+
+SCRIPT = DEPLOY / "vault" / "setup-approle.sh"
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(openbao: OpenBao, org: str, tmp_path: Path) -> Run:
+    """The script, run by an administrator for a role named like the test's org."""
+
+    def run(*arguments: str, **parameters: str) -> subprocess.CompletedProcess[str]:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        administrator = {"PATH": path, "HOME": str(tmp_path), "BAO_ADDR": openbao.url, "BAO_TOKEN": openbao.root_token}
+        environment = administrator | {"ROLE": org, "HOST": "host1", "INSTANCE": "tc-1"} | parameters
+        return subprocess.run([SCRIPT, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+@pytest.fixture
+def login(openbao: OpenBao, run: Run, tmp_path: Path) -> Callable[..., str]:
+    """Sets a role up with the script and returns a token of it."""
+
+    def login(**parameters: str) -> str:
+        done = run(str(tmp_path / "secret-id"), **parameters)
+        assert done.returncode == 0, done.stderr
+        body = {"role_id": done.stdout.strip(), "secret_id": (tmp_path / "secret-id").read_text()}
+        return str(openbao.tell("post", "auth/approle/login", body).body["auth"]["client_token"])
+
+    return login
+
+
+def can(openbao: OpenBao, token: str, path: str) -> list[str]:
+    """The capabilities of a token on a path."""
+    return sorted(openbao.ask("post", "sys/capabilities-self", {"paths": [path]}, token=token).data["capabilities"])
+
+
+def test_the_script_prints_the_role_and_hides_the_secret(openbao: OpenBao, run: Run, org: str, tmp_path: Path) -> None:
+    """Standard output is the role_id alone; the secret_id is in a file of mode 0600 and nowhere in the output."""
+    done = run(str(tmp_path / "secret-id"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == openbao.tell("get", f"auth/approle/role/{org}/role-id").data["role_id"]
+    secret_id = (tmp_path / "secret-id").read_text()
+    assert secret_id
+    assert secret_id not in done.stdout + done.stderr
+    assert stat.S_IMODE((tmp_path / "secret-id").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("secret-id")] == ["secret-id"]
+
+
+def test_the_script_may_run_again(openbao: OpenBao, run: Run, org: str, tmp_path: Path) -> None:
+    """A second run changes neither role_id nor file, and makes no second secret_id."""
+    first = run(str(tmp_path / "secret-id"))
+    secret_id = (tmp_path / "secret-id").read_text()
+    again = run(str(tmp_path / "secret-id"))
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    assert (tmp_path / "secret-id").read_text() == secret_id
+    assert len(openbao.tell("get", f"auth/approle/role/{org}/secret-id?list=true").data["keys"]) == 1
+
+
+def test_a_wrapped_secret_id_opens_once(openbao: OpenBao, run: Run, tmp_path: Path) -> None:
+    """With WRAP_TTL the file holds a wrapping token: the first to unwrap it gets the secret_id, a second one is refused."""
+    done = run(str(tmp_path / "secret-id"), WRAP_TTL="5m")
+    assert done.returncode == 0, done.stderr
+    wrapping = (tmp_path / "secret-id").read_text()
+    assert wrapping not in done.stdout + done.stderr
+    secret_id = openbao.ask("post", "sys/wrapping/unwrap", token=wrapping).data["secret_id"]
+    assert openbao.ask("post", "auth/approle/login", {"role_id": done.stdout.strip(), "secret_id": secret_id}).status == 200
+    assert openbao.ask("post", "sys/wrapping/unwrap", token=wrapping).status == 400
+
+
+def test_the_audit_log_names_the_instance(openbao: OpenBao, login: Callable[..., str]) -> None:
+    """The secret_id carries host and instance, which the audit log shows beside every request of its tokens."""
+    token = login()
+    said = openbao.ask("get", "auth/token/lookup-self", token=token)
+    assert {key: said.data["meta"][key] for key in ("host", "instance")} == {"host": "host1", "instance": "tc-1"}
+    request_id = said.body["request_id"]
+    line = next(line for line in openbao.audited if line["type"] == "response" and line["request"]["id"] == request_id)
+    assert line["auth"]["metadata"]["instance"] == "tc-1"
+
+
+@pytest.mark.parametrize("value", ["", "/secret", "secret/", "a//b", "../sys", "a*", 'a"', "a b", "a\nb", "+"])
+def test_a_parameter_that_would_mean_something_is_refused(run: Run, tmp_path: Path, value: str) -> None:
+    """Nothing but plain path segments reaches a policy, a path or JSON."""
+    done = run(str(tmp_path / "secret-id"), INSTANCE=value or "/")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "INSTANCE: got" in done.stderr
+
+
+def test_a_failing_vault_leaves_no_file(run: Run, tmp_path: Path) -> None:
+    """Without rights the script ends with an error and no empty secret file."""
+    done = run(str(tmp_path / "secret-id"), BAO_TOKEN="nobody")
+    assert done.returncode != 0
+    assert not (tmp_path / "secret-id").exists()
+
+
+def test_another_mount_and_prefix(openbao: OpenBao, login: Callable[..., str], org: str) -> None:
+    """MOUNT and PREFIX move the whole policy: the new place is allowed, the old one is not."""
+    token = login(MOUNT=openbao.mount(f"kv-{org}"), PREFIX="crm/sf")
+    assert can(openbao, token, f"kv-{org}/data/crm/sf/{org}/{USERNAME}") == ["create", "patch", "read", "update"]
+    assert can(openbao, token, f"secret/data/salesforce/{org}/{USERNAME}") == ["deny"]
+
+
+def test_token_catcher_may_do_exactly_this(openbao: OpenBao, login: Callable[..., str], org: str) -> None:
+    """create, read, update, patch on data; read and patch on metadata; nothing beside, above or below."""
+    token = login()
+    place = f"salesforce/{org}/{USERNAME}"
+    expected = {
+        f"secret/data/{place}": ["create", "patch", "read", "update"],
+        f"secret/metadata/{place}": ["patch", "read"],
+        f"secret/delete/{place}": ["deny"],
+        f"secret/undelete/{place}": ["deny"],
+        f"secret/destroy/{place}": ["deny"],
+        f"secret/data/{place}/below": ["deny"],
+        f"secret/data/salesforce/{org}": ["deny"],
+        "secret/metadata/salesforce/": ["deny"],
+        f"secret/data/another/{org}/{USERNAME}": ["deny"],
+        "secret/config": ["deny"],
+        f"sys/policies/acl/{org}": ["deny"],
+        f"auth/approle/role/{org}/secret-id": ["deny"],
+        "sys/mounts": ["deny"],
+    }
+    assert {path: can(openbao, token, path) for path in expected} == expected
+
+
+def test_what_token_catcher_asks_is_answered(openbao: OpenBao, login: Callable[..., str], org: str) -> None:
+    """The allowed requests succeed and the forbidden ones are refused: what capabilities say is what happens."""
+    token = login()
+    place = f"salesforce/{org}/{USERNAME}"
+    requests = [
+        ("post", f"secret/data/{place}", {"options": {"cas": 0}, "data": {"password": "p"}}, 200),
+        ("patch", f"secret/data/{place}", {"options": {"cas": 1}, "data": {"security_token": TOKEN}}, 200),
+        ("post", f"secret/data/{place}", {"options": {"cas": 2}, "data": {"security_token": TOKEN}}, 200),
+        ("get", f"secret/data/{place}?version=1", None, 200),
+        ("get", f"secret/metadata/{place}", None, 200),
+        ("patch", f"secret/metadata/{place}", {"custom_metadata": {"owner": "integrations"}}, 204),
+        ("get", f"sys/internal/ui/mounts/secret/{place}", None, 200),
+        ("post", "auth/token/renew-self", {}, 200),
+        ("delete", f"secret/data/{place}", None, 403),
+        ("delete", f"secret/metadata/{place}", None, 403),
+        ("post", f"secret/metadata/{place}", {"max_versions": 1}, 403),
+        ("get", f"secret/metadata/salesforce/{org}?list=true", None, 403),
+        ("get", "secret/metadata?list=true", None, 403),
+        ("post", "auth/token/create", {}, 403),
+    ]
+    answers = [(method, path, openbao.ask(method, path, body, token=token).status) for method, path, body, _ in requests]
+    assert answers == [(method, path, status) for method, path, _, status in requests]
+
+
+def test_the_program_stores_under_the_policy(openbao: OpenBao, run: Run, org: str, tmp_path: Path) -> None:
+    """Login, probe, read, write and read again of the real store need no more than the shipped policy."""
+    role_id = run(str(tmp_path / "secret-id")).stdout.strip()
+    auth = AppRoleAuth(role_id, lambda: Secret((tmp_path / "secret-id").read_text()))
+    client = Client(Address(openbao.url), auth, monotonic=time.monotonic)
+    issued = datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC)
+    log = Silent()
+    store = VaultStore(
+        client, mount="secret", field="security_token", instance="tc-1", now=lambda: issued, sleep=time.sleep, log=log
+    )
+    mail = Mail(MailRef("integrations", "INBOX", 1, 1), issued, b"")
+    path = f"salesforce/{org}/{USERNAME}"
+    openbao.put(path, {"password": "p"})
+    capture = Capture(mail, USERNAME, Token(TOKEN), org, path, issued)
+    try:
+        stored, again = store.store(capture), store.store(capture)
+        versions = [version.number for version in store.versions(path)]
+    finally:
+        store.close()
+    assert isinstance(stored, Stored)
+    assert isinstance(again, Unchanged)
+    assert (stored.receipt.version, again.reason, versions) == (2, Reason.SAME_TOKEN, [1, 2])
+    assert openbao.ask("get", f"secret/data/{path}").data["data"]["password"] == "p"
+
+
+def test_a_reader_reads_its_own_secret_only(openbao: OpenBao, login: Callable[..., str]) -> None:
+    """reader.hcl: read on the one path it names; no write, no metadata, no neighbour."""
+    token = login(POLICY=str(DEPLOY / "vault" / "reader.hcl"))
+    place = "salesforce/acme-production/integration@acme.example"
+    expected = {
+        f"secret/data/{place}": ["read"],
+        f"secret/metadata/{place}": ["deny"],
+        "secret/data/salesforce/acme-production/another@acme.example": ["deny"],
+        "secret/metadata/salesforce/acme-production/": ["deny"],
+    }
+    assert {path: can(openbao, token, path) for path in expected} == expected
+    openbao.put(place, {"security_token": TOKEN})
+    assert openbao.ask("get", f"secret/data/{place}", token=token).data["data"] == {"security_token": TOKEN}
+    for method in ("post", "patch", "delete"):
+        assert openbao.ask(method, f"secret/data/{place}", {"data": {}}, token=token).status == 403, method
+
+
+class Silent:
+    """A log that keeps nothing."""
+
+    def debug(self, event: str, **fields: object) -> None:
+        """Nothing."""
+
+    info = warning = error = debug
