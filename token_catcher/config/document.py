@@ -71,7 +71,6 @@ def dump(data: Mapping[str, Any]) -> str:
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style = False
     writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment] # typed by its first value, None
-    writer.allow_unicode = True
     writer.width = 10_000
     stream = StringIO()
     writer.dump(data, stream)
@@ -90,7 +89,7 @@ def _decoded(raw: bytes) -> str:
     if len(raw) > MAX_BYTES:
         raise _NoYaml(1, "a larger file", f"at most {MAX_BYTES} bytes")
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _NoYaml(raw[: error.start].count(b"\n") + 1, "bytes that are not UTF-8", "YAML or JSON in UTF-8") from None
 
