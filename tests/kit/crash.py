@@ -1,11 +1,13 @@
-"""Crashes at any effect: the operating system's own calls fail before, in the middle, or after they have done their work.
+"""Crashes and full disks at any effect: the operating system's own calls fail before, in the middle, or after their work.
 
-The code under test is the real one; what is exchanged is the ground it stands on. Once the crash has come, every further
-effect raises as well, so that `finally` blocks of the dying process leave no trace, as after `kill -9`.
+The code under test is the real one; what is exchanged is the ground it stands on. Once a crash has come, every further
+effect raises as well, so that `finally` blocks of the dying process leave no trace, as after `kill -9`. A full disk is told
+once, to the call that meets it, and the program goes on.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,18 +24,19 @@ class Crashes:
 
     def __init__(self) -> None:
         self._left: int | None = None
+        self._full = False
         self.dead = False
 
     @contextmanager
-    def at(self, place: int | None) -> Iterator[None]:
-        """Crash at this place, counted from 0; None: never. Ends the dead state at the end of the block."""
-        self._left, self.dead = place, False
+    def at(self, place: int, *, full: bool = False) -> Iterator[None]:
+        """Crash at this place, counted from 0; `full`: in place of the crash, the disk has no room for the next write."""
+        self._left, self._full, self.dead = place, full, False
         replaced = {name: self._crashing(getattr(os, name)) for name in ("fsync", "replace", "unlink", "ftruncate")}
         try:
             with mock.patch.multiple(os, write=self._write, **replaced):
                 yield
         finally:
-            self._left, self.dead = None, False
+            self._left, self._full, self.dead = None, False, False
 
     def __call__(self, _effect: str = "") -> None:
         """One place where a crash may come."""
@@ -42,7 +45,7 @@ class Crashes:
         if self._left is None:
             return
         self._left -= 1
-        if self._left < 0:
+        if self._left < 0 and not self._full:
             self.dead = True
             raise Crash
 
@@ -56,9 +59,13 @@ class Crashes:
         return crashing
 
     def _write(self, descriptor: int, content: Any, *, real: Callable[[int, Any], int] = os.write) -> int:
-        """A crash after a write may have kept half of it."""
+        """A crash, or the end of the room, may have kept half of it."""
         self()
-        if self._left == 0:
+        if self._full and self._left is not None and self._left < 0:
+            self._left = None
+            real(descriptor, bytes(content)[: len(content) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self._left == 0 and not self._full:
             real(descriptor, bytes(content)[: len(content) // 2])
             self()
         done = real(descriptor, content)

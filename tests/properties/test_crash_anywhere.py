@@ -8,6 +8,7 @@ and lets a second instance look as well. The program is the real one, over the r
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections import Counter
 from contextlib import suppress
@@ -36,6 +37,8 @@ BEGIN = datetime(2026, 2, 3, 12, tzinfo=UTC)
 USERS = ("etl@acme.example", "integration@acme.example")
 INSTANCES = ("one", "two")
 FOLDERS = ("INBOX", "Junk")
+SHRINK = [hypothesis.Phase.shrink] if os.environ.get("SHRINK") else []
+"""A failing example is made small only on demand: it takes minutes."""
 TERMS = Terms(orgs=(Org("acme", ("*@acme.example",)),), path="salesforce/{org}/{username}")
 
 
@@ -108,6 +111,12 @@ class Machine(RuleBasedStateMachine):
     def a_crash(self, place: int, instance: str, again: bool) -> None:
         """The program looks, and dies at some place, if it has not ended before."""
         with suppress(Crash), self.crashes.at(place):
+            self._sweep(instance, again=again)
+
+    @rule(place=st.integers(0, 60), instance=st.sampled_from(INSTANCES), again=st.booleans())
+    def a_full_disk(self, place: int, instance: str, again: bool) -> None:
+        """The program looks, and some write finds no room."""
+        with self.crashes.at(place, full=True):
             self._sweep(instance, again=again)
 
     @rule(instance=st.sampled_from(INSTANCES), again=st.booleans())
@@ -276,6 +285,7 @@ TestCrashAnywhere.settings = hypothesis.settings(
     max_examples=60,
     stateful_step_count=25,
     deadline=None,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate, *SHRINK],
     suppress_health_check=list(hypothesis.HealthCheck),
     derandomize=True,
 )

@@ -1,0 +1,70 @@
+"""Mistakes in the order of effects, each found by the crash-anywhere machine: `python -m tests.mutation.pipeline`."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.mutation.mutants import Mutant, survivors
+
+MACHINE = ("tests/properties/test_crash_anywhere.py",)
+STORE = "            outcome = self._keep(verdict.outcome)\n"
+RECORD = "            entry = self._record(mail, verdict, outcome, previous)\n"
+MUTANTS = (
+    Mutant(
+        "settle before journal",
+        "pipeline.py",
+        RECORD,
+        f"            progress.settle(mail.ref.uid)\n{RECORD}",
+        MACHINE,
+    ),
+    Mutant(
+        "journal before store",
+        "pipeline.py",
+        STORE + RECORD,
+        "            early = Stored(Receipt('', 1, '', None)) if isinstance(verdict.outcome, Capture) else verdict.outcome\n"
+        "            entry = self._record(mail, verdict, early, previous)\n"
+        "            self._keep(verdict.outcome)\n",
+        MACHINE,
+    ),
+    Mutant(
+        "trust skipped",
+        "trust.py",
+        "        verdict: Refused | Held | None = None\n",
+        "        for rule in RULES: rule.look(case)\n"
+        "        return Judgement(Capture(candidate.mail, case.username, candidate.claim.token, case.org.name, case.path,"
+        " candidate.issued_at), ())\n",
+        MACHINE,
+    ),
+    Mutant(
+        "store not idempotent",
+        "vault/store.py",
+        "        if Token(str(there)) == capture.token:\n",
+        "        if self._issued(current) == capture.issued_at:\n            return None\n"
+        "        if Token(str(there)) == capture.token:\n",
+        MACHINE,
+    ),
+    Mutant(
+        "a crash between store and journal goes unrecorded",
+        "pipeline.py",
+        "            return Stored(outcome.written, recovered=True)\n",
+        "            return outcome\n",
+        MACHINE,
+    ),
+    Mutant(
+        "token written to the journal",
+        "pipeline.py",
+        "        fingerprint=claim.token.fingerprint if claim else None,\n",
+        "        fingerprint=claim.token.reveal() if claim else None,\n",
+        MACHINE,
+    ),
+    Mutant(
+        "an older token wins",
+        "vault/store.py",
+        "            return Unchanged(Reason.STALE, self._written(capture, current))\n",
+        "            return None\n",
+        MACHINE,
+    ),
+)
+
+if __name__ == "__main__":
+    sys.exit(bool(survivors(MUTANTS)))

@@ -1,0 +1,225 @@
+"""Each of the 25 requirements of docs/trust.md taken away once, or more often: `python -m tests.mutation.trust_rules`.
+
+One line is changed at a time; the tests that the table names must go red.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.mutation.mutants import Mutant, survivors
+
+WIRE = ("tests/unit/test_wire.py",)
+MIME = ("tests/unit/test_mime.py", "tests/unit/test_extract.py")
+TRUST = ("tests/unit/test_trust.py",)
+SIGNATURE = ("tests/unit/test_signature.py",)
+AUTHRES = ("tests/unit/test_authres.py",)
+KEYS = ("tests/unit/test_keys.py",)
+ROUTING = ("tests/unit/test_routing.py",)
+SETTLED = ("tests/unit/test_held_and_refused.py",)
+STORE = ("tests/contract/test_secret_store.py", "-k", "fake or path")
+
+OFF = "        if False:\n"
+NEVER = "    if False:\n"
+PROVEN = "    case.proven = found.passed\n"
+PLAIN = "    return masked(ascii(text[:400])[1:-1])[:200]\n"
+STALE = "            return Unchanged(Reason.STALE, self._written(capture, current))\n"
+INSECURE = '    "insecure-accept-unauthenticated": _by_nothing,\n'
+PATH = '.replace("{org}", case.org.name).replace("{username}", case.username)'
+
+
+def _rule(number: int, what: str, file: str, old: str, new: str, tests: tuple[str, ...]) -> Mutant:
+    return Mutant(f"{number:2} {what}", file, old, new, tests)
+
+
+def _look(number: int, what: str, name: str) -> Mutant:
+    """A rule of the table that sees nothing wrong in anything."""
+    old = f'Rule("{name}", _{name}, '
+    return _rule(number, what, "trust.py", old, f'Rule("{name}", lambda _: Finding(True, "", ""), ', TRUST)
+
+
+MUTANTS = (
+    _rule(1, "a mail of any size", "wire.py", "    if len(raw) > MAX_MAIL_BYTES:\n", NEVER, WIRE),
+    _rule(2, "a bare CR", "wire.py", '    if raw.count(b"\\r") != lines:\n', NEVER, WIRE),
+    _rule(2, "a bare LF", "wire.py", '    if raw.count(b"\\n") != lines:\n', NEVER, WIRE),
+    _rule(2, "control characters", "wire.py", "    if control:\n", NEVER, WIRE),
+    _rule(2, "8-bit bytes in the header", "wire.py", "    if not head.isascii():\n", NEVER, WIRE),
+    _rule(2, "any field name", "wire.py", 'rb"([!-9;-~]+):"', 'rb"([^:]+):"', WIRE),
+    _rule(2, "any number of fields", "wire.py", "    if len(fields) > MAX_FIELDS:\n", NEVER, WIRE),
+    _rule(3, "a field said twice", "wire.py", "        if names.count(name.lower()) > 1:\n", OFF, WIRE),
+    _rule(3, "a field that is missing", "wire.py", "        if name.lower() not in names:\n", OFF, WIRE),
+    _look(4, "any sender", "sender"),
+    _rule(4, "any display name", "trust.py", '    if "=?" in display or (', "    if False and (", TRUST),
+    _rule(5, "any signing domain", "signature.py", "    if domain not in domains:\n", NEVER, SIGNATURE),
+    _rule(5, "any algorithm", "signature.py", '        (tags.get("a") in _KEY_TYPES, ', "        (True, ", SIGNATURE),
+    _rule(5, "l=", "signature.py", '        ("l" not in tags, ', "        (True, ", SIGNATURE),
+    _rule(5, "fields not covered", "signature.py", "        (not missing, ", "        (True, ", SIGNATURE),
+    _rule(5, "a key under test", "signature.py", '        ("y" not in flags, ', "        (True, ", SIGNATURE),
+    _rule(5, "a key for other hashes", "signature.py", '        ("h" not in key or ', "        (True or ", SIGNATURE),
+    _rule(5, "a key for other services", "signature.py", '        ("s" not in key or ', "        (True or ", SIGNATURE),
+    _rule(5, "a short key", "signature.py", "MIN_RSA_BITS: Final = 1024\n", "MIN_RSA_BITS: Final = 512\n", SIGNATURE),
+    _rule(
+        6,
+        "any number of signatures",
+        "signature.py",
+        'all("DKIM-Signature")[:MAX_SIGNATURES]',
+        'all("DKIM-Signature")',
+        SIGNATURE,
+    ),
+    _rule(6, "only the first signature", "signature.py", "[:MAX_SIGNATURES]", "[:1]", SIGNATURE),
+    _rule(6, "a signature of any size", "signature.py", "    if len(value) > MAX_SIGNATURE_BYTES:\n", NEVER, SIGNATURE),
+    _rule(
+        7,
+        "a silent DNS is a missing key",
+        "keys.py",
+        "            raise TransientError(",
+        "            return None, SHORTEST\n            raise TransientError(",
+        KEYS,
+    ),
+    _rule(7, "a missing key is a trouble that passes", "keys.py", "dns.resolver.NXDOMAIN, ", "", KEYS),
+    _rule(7, "any name", "keys.py", "        if not _NAME.fullmatch(name):\n", OFF, KEYS),
+    _rule(7, "several records", "keys.py", "len(records) == 1", "records", KEYS),
+    _rule(8, "any server", "authres.py", "    return server == known or ", "    return True or ", AUTHRES),
+    _rule(8, "any place", "authres.py", '    if zone == "unique":\n', "    if True:\n", AUTHRES),
+    _rule(8, "fields that disagree", "authres.py", "    if not all(_agrees(", "    if not all([True] or _agrees(", AUTHRES),
+    _rule(8, "DMARC said twice", "authres.py", "    if len(dmarc) != 1:\n", "    if not dmarc:\n", AUTHRES),
+    _rule(8, "DMARC for any domain", "authres.py", " or aligned != sender_domain:", ":", AUTHRES),
+    _rule(8, "DMARC without DKIM", "authres.py", "    if not passed:\n", NEVER, AUTHRES),
+    _rule(
+        8,
+        "temperror is a no",
+        "authres.py",
+        '        return Word("unsure", "temperror")\n',
+        '        return Word("fail", "temperror")\n',
+        AUTHRES,
+    ),
+    _rule(9, "fields of any size", "authres.py", "    if len(value) > MAX_BYTES:\n", NEVER, AUTHRES),
+    _rule(9, "comments of any depth", "authres.py", "        if depth > MAX_DEPTH:\n", OFF, AUTHRES),
+    _rule(
+        9, "an unclosed comment", "authres.py", '    raise Malformed("an unclosed comment")\n', "    return position\n", AUTHRES
+    ),
+    _rule(
+        9,
+        "an unclosed quote",
+        "authres.py",
+        '    raise Malformed("an unclosed quote")\n',
+        '    return "".join(text), position\n',
+        AUTHRES,
+    ),
+    _rule(10, "settled mail is judged again", "pipeline.py", "        if previous is None or ", "        if True or ", SETTLED),
+    _rule(
+        10, "keys are not remembered", "keys.py", "        if self._writing and not known and ", "        if False and ", KEYS
+    ),
+    _rule(
+        11,
+        "the inbox is believed",
+        "trust.py",
+        PROVEN,
+        f"    found = replace(found, passed=found.passed or case.candidate.mail.ref.folder == 'INBOX')\n{PROVEN}",
+        TRUST,
+    ),
+    _rule(
+        11,
+        "the spam folder is not",
+        "trust.py",
+        PROVEN,
+        f"    found = replace(found, passed=found.passed and case.candidate.mail.ref.folder != 'Junk')\n{PROVEN}",
+        TRUST,
+    ),
+    _look(12, "any recipient", "recipient"),
+    _look(12, "any Date", "date"),
+    _rule(12, "any time of signing", "trust.py", "    passed = signed is None or ", "    passed = True or ", TRUST),
+    _rule(13, "an older token", "vault/store.py", STALE, "            return None\n", STORE),
+    _rule(
+        13,
+        "two tokens of one Date",
+        "vault/store.py",
+        "        if issued is not None and capture.issued_at == issued:\n",
+        OFF,
+        STORE,
+    ),
+    _rule(14, "the same token again", "vault/store.py", "        if Token(str(there)) == capture.token:\n", OFF, STORE),
+    _look(15, "any subject", "subject"),
+    _rule(16, "several claims", "claims.py", "    if len(pairs) > 1 or usernames > 1 or tokens > 1:\n", NEVER, MIME),
+    _rule(16, "texts that do not agree", "claims.py", "    if any(one != claim for one in found):\n", NEVER, MIME),
+    _rule(17, "parts of any type", "mime.py", "        elif kind in TEXTS:\n", "        elif True:\n", MIME),
+    _rule(17, "any depth", "mime.py", "        if depth > MAX_DEPTH or ", "        if ", MIME),
+    _rule(17, "any number of parts", "mime.py", "self._parts > MAX_PARTS:", "False:", MIME),
+    _rule(17, "attachments", "mime.py", '"inline").lower() != "inline" or ', '"inline").lower() != "inline" and ', MIME),
+    _rule(18, "any username", "trust.py", "    fits = routing.is_username(claim.username)\n", "    fits = True\n", TRUST),
+    _rule(
+        18,
+        "the form after the folding",
+        "trust.py",
+        "routing.is_username(claim.username)\n",
+        "routing.is_username(claim.username.lower())\n",
+        TRUST,
+    ),
+    _rule(
+        19,
+        "a stranger goes to the first org",
+        "routing.py",
+        "    if not named:\n",
+        "    if not named:\n        return orgs[0]\n    if not named:\n",
+        TRUST,
+    ),
+    _rule(19, "a pinned org without its id", "routing.py", "and not revealed.one_org:", "and False:", ROUTING),
+    _rule(
+        19,
+        "a pinned org with another id",
+        "routing.py",
+        "    return org in pinned if pinned else org.org_id is None\n",
+        "    return True\n",
+        ROUTING,
+    ),
+    _rule(19, "two orgs that fit", "routing.py", "    if len(allowed) > 1:\n", NEVER, ROUTING),
+    _rule(20, "any path", "trust.py", "    plain = routing.is_plain_path(path)\n", "    plain = True\n", TRUST),
+    _rule(20, "any path at the door", "vault/store.py", "        if not _PATH.fullmatch(path):\n", OFF, STORE),
+    _rule(21, "the path is a format string", "trust.py", PATH, ".format(org=case.org.name, username=case.username)", TRUST),
+    _rule(
+        22,
+        "an exception leaves the court",
+        "trust.py",
+        "        except Exception as error:  #",
+        "        except ZeroDivisionError as error:  #",
+        TRUST,
+    ),
+    _rule(
+        22,
+        "an exception leaves dkimpy",
+        "signature.py",
+        "        except Exception as error:  #",
+        "        except ZeroDivisionError as error:  #",
+        SIGNATURE,
+    ),
+    _rule(22, "quadratic work", "signature.py", 're.sub(rb"[ \\t]+", b" ", self._body)', "self._body", SIGNATURE),
+    _rule(23, "mail text as it stands", "trust.py", PLAIN, "    return text\n", TRUST),
+    _rule(23, "a token in the evidence", "trust.py", PLAIN, "    return ascii(text)[1:-1][:200]\n", TRUST),
+    _rule(
+        23,
+        "a flood of refusals",
+        "pipeline.py",
+        "        return 0 if count < self.LIMIT else None\n",
+        "        return 0\n",
+        SETTLED,
+    ),
+    _rule(
+        24,
+        "a refused mail leaves no record",
+        "pipeline.py",
+        "        if isinstance(outcome, Ignored):\n",
+        "        if isinstance(outcome, Ignored | Refused):\n",
+        SETTLED,
+    ),
+    _rule(
+        25, "a shorter word for the insecure policy", "trust.py", INSECURE, INSECURE + '    "insecure": _by_nothing,\n', TRUST
+    ),
+)
+
+
+if __name__ == "__main__":
+    alive = survivors(MUTANTS)
+    hurt = {name[:2] for name in alive}
+    for number in (f"{number:2}" for number in range(1, 26)):
+        print(f"requirement {number}: {'SURVIVED' if number in hurt else 'killed'}")
+    sys.exit(bool(alive))
