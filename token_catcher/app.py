@@ -49,10 +49,12 @@ class App:
             if mailbox.name == name:
                 return mailbox
         got = "none" if name is None else repr(name)
-        raise ConfigurationError(f"--mailbox: got {got}, expected one of: {', '.join(names)}")
+        raise ConfigurationError(f"--mailbox: got {got}, expected one of: {', '.join(names)}", code="usage")
 
     def watched(self, names: Sequence[str] = ()) -> list[Watched]:
-        """The mailboxes of these names, all where none is named."""
+        """The mailboxes of these names, all where none is named. StateError: the journal cannot be continued."""
+        if self.writing:
+            self.journal.open()
         chosen = [self.mailbox(name) for name in names] if names else self.config.mailboxes
         return [self._watched(mailbox) for mailbox in chosen]
 

@@ -98,6 +98,12 @@ Until = Annotated[datetime | None, typer.Option("--until", parser=_moment, metav
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        _out(__version__)
+        raise typer.Exit(DONE)
+
+
 @app.callback()
 def _settings(
     context: typer.Context,
@@ -109,11 +115,10 @@ def _settings(
             help="Configuration; else TOKEN_CATCHER_CONFIG, ./config.yaml, /etc/token-catcher/config.yaml.",
         ),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
 ) -> None:
-    if version:
-        _out(__version__)
-        raise typer.Exit(DONE)
     context.obj = Settings(file)
 
 

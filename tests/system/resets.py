@@ -1,0 +1,65 @@
+"""Resets of one user, as Salesforce would send them, and their way to Vault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from tests.kit import mails
+from tests.kit.program import Program
+from tests.kit.servers import Dovecot, OpenBao, until
+
+
+@dataclass
+class Resets:
+    """One program, one mailbox, one Vault, and the tokens that were sent from the one and belong into the other."""
+
+    tool: Program
+    dovecot: Dovecot
+    openbao: OpenBao
+    user: str
+    org: str
+    username: str = mails.USERNAME
+    sent: list[str] = field(default_factory=list)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2))
+
+    @property
+    def path(self) -> str:
+        """Where they belong."""
+        return f"salesforce/{self.org}/{self.username}"
+
+    def mail(self) -> bytes:
+        """The next reset: issued one second after the last one."""
+        self.sent.append(f"FAKE{len(self.sent):04}tokenNOTrealAbcde")
+        issued_at = self.began + timedelta(seconds=len(self.sent))
+        return mails.genuine(self.username, self.sent[-1], issued_at=issued_at)
+
+    def send(self, folder: str = "INBOX", times: int = 1) -> None:
+        """Deliver by LMTP."""
+        for _ in range(times):
+            self.dovecot.deliver(self.mail(), self.user, folder)
+
+    def arrive(self, within: float) -> None:
+        """Wait until the newest one is in Vault, as the latest version, each before it exactly once, and all are recorded."""
+        until(lambda: self.newest == self.sent[-1], f"token {len(self.sent)} to reach Vault", within)
+        until(lambda: len(self.tool.outcomes) >= len(self.sent), f"record {len(self.sent)}")
+        numbers = sorted(self.openbao.versions(self.path))
+        kept = [(self.openbao.get(self.path, number) or {}).get("security_token") for number in numbers]
+        assert kept == self.sent[-len(kept) :], "every token once, in order"
+        assert numbers[-1] == len(self.sent)
+
+    def make_the_trip(self, within: float, folder: str = "INBOX") -> None:
+        """One more, sent and awaited."""
+        self.send(folder)
+        self.arrive(within)
+
+    @property
+    def newest(self) -> str | None:
+        """The token that Vault has now."""
+        return (self.openbao.get(self.path) or {}).get("security_token")
+
+    def all_accounted_for(self) -> None:
+        """Each has its one record, and the journal is whole."""
+        assert self.tool.outcomes == [("stored", None)] * len(self.sent)
+        assert [one["version"] for one in self.tool.journal] == list(range(1, len(self.sent) + 1))
+        assert self.tool("audit", "verify").code == 0
