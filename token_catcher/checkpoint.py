@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from io import FileIO
 from pathlib import Path
 from random import Random
@@ -117,7 +117,7 @@ class Checkpoint:
             self._reset("there is no checkpoint yet")
         except OSError as error:
             self._reset(f"the checkpoint cannot be read: {error.strerror}")
-        except (ValueError, RecursionError) as error:
+        except (ValueError, OverflowError, RecursionError) as error:
             self._reset(f"the checkpoint is broken: {error if isinstance(error, _Broken) else 'no sweep wrote this'}")
 
     @classmethod
@@ -238,7 +238,7 @@ def _pending(one: Mapping[str, Any]) -> Pending:
     moment = datetime.fromisoformat(next_try)
     if moment.tzinfo is None:
         raise _Broken("a time has no zone")
-    return Pending(_number(one.get("attempts")), moment, code)
+    return Pending(_number(one.get("attempts")), moment.astimezone(UTC), code)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

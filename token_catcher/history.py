@@ -153,7 +153,7 @@ def read(sources: Iterable[str], query: Query, stdin: io.BufferedReader) -> Hist
         for number, line in _lines(source, stdin):
             try:
                 one = _rotation(line)
-            except ValueError:
+            except (ValueError, OverflowError):
                 unreadable.append(f"{source}:{number}")
             else:
                 if one and query.fits(one):
@@ -201,7 +201,7 @@ def _rotation(line: bytes) -> Rotation | None:
 
 
 def _objects(text: str, depth: int = 0) -> Iterator[Mapping[str, Any]]:
-    """The JSON objects of a line, and those that stand as text in them."""
+    """The JSON objects of a line, and those that stand as text in them; an event of ours quotes, but never carries another."""
     start = text.find("{")
     for _ in range(MAX_OBJECTS):
         if start < 0:
@@ -212,6 +212,8 @@ def _objects(text: str, depth: int = 0) -> Iterator[Mapping[str, Any]]:
             end = start + 1
         else:
             yield value
+            if isinstance(value.get("event"), str):
+                return
             for name in MESSAGES:
                 if depth < MAX_DEPTH and isinstance(inner := value.get(name), str):
                     yield from _objects(inner, depth + 1)
@@ -244,7 +246,7 @@ def _merged(rotations: Iterable[Rotation]) -> list[Rotation]:
     for one in sorted(rotations, key=lambda one: one.moment):
         index = last.setdefault(_identity(one), len(kept))
         if index < len(kept) and _is_same(kept[index], one):
-            kept[index] = one if kept[index].hash is None else kept[index]
+            kept[index] = kept[index] if one.hash is None else one
         else:
             last[_identity(one)] = len(kept)
             kept.append(one)
