@@ -102,12 +102,15 @@ class Pipeline:
         instance: str,
         log: Log,
         now: Callable[[], datetime],
+        observe: Callable[[Entry], None] = lambda _entry: None,
     ) -> None:
+        """`observe` is told of every record once it is on disk; it must not raise."""
         self._judge = judge
         self._store = store
         self._journal = journal
         self._instance = instance
         self._log = log
+        self._observe = observe
         self._quiet = Quiet(now)
 
     def process(self, mail: Mail, addresses: Sequence[str], progress: Settles) -> Entry | None:
@@ -144,6 +147,7 @@ class Pipeline:
         if previous is not None and not _adds_to(previous, entry):
             return None
         self._journal.append(entry)
+        self._observe(entry)
         self._tell(entry)
         return entry
 

@@ -9,12 +9,13 @@ from tests.mutation.mutants import Mutant, survivors
 MACHINE = ("tests/properties/test_crash_anywhere.py",)
 STORE = "            outcome = self._keep(verdict.outcome)\n"
 RECORD = "            entry = self._record(mail, verdict, outcome, previous)\n"
+PROCESS = "            entry = self._sweep.pipeline.process(mail, self._sweep.addresses, self._progress)\n"
 MUTANTS = (
     Mutant(
         "settle before journal",
-        "pipeline.py",
-        RECORD,
-        f"            progress.settle(mail.ref.uid)\n{RECORD}",
+        "sweep.py",
+        PROCESS,
+        f"            self._progress.settle(uid)\n            self._run.checkpoint.save()\n{PROCESS}",
         MACHINE,
     ),
     Mutant(
@@ -29,10 +30,8 @@ MUTANTS = (
     Mutant(
         "trust skipped",
         "trust.py",
-        "        verdict: Refused | Held | None = None\n",
-        "        for rule in RULES: rule.look(case)\n"
-        "        return Judgement(Capture(candidate.mail, case.username, candidate.claim.token, case.org.name, case.path,"
-        " candidate.issued_at), ())\n",
+        "    found = POLICIES[case.terms.policy](case)\n",
+        '    found = Finding(True, "skipped", "skipped")\n',
         MACHINE,
     ),
     Mutant(

@@ -37,6 +37,7 @@ BEGIN = datetime(2026, 2, 3, 12, tzinfo=UTC)
 USERS = ("etl@acme.example", "integration@acme.example")
 INSTANCES = ("one", "two")
 FOLDERS = ("INBOX", "Junk")
+PLACES = st.integers(0, 45)
 SHRINK = [hypothesis.Phase.shrink] if os.environ.get("SHRINK") else []
 """A failing example is made small only on demand: it takes minutes."""
 TERMS = Terms(orgs=(Org("acme", ("*@acme.example",)),), path="salesforce/{org}/{username}")
@@ -107,15 +108,19 @@ class Machine(RuleBasedStateMachine):
         """A signed mail that carries no token."""
         self.account.append(mails.token_mail(subject="Welcome", body="Hello.\n", issued_at=self.time))
 
-    @rule(place=st.integers(0, 60), instance=st.sampled_from(INSTANCES), again=st.booleans())
-    def a_crash(self, place: int, instance: str, again: bool) -> None:
-        """The program looks, and dies at some place, if it has not ended before."""
+    @rule(place=PLACES, instance=st.sampled_from(INSTANCES), user=st.sampled_from((None, *USERS)), again=st.booleans())
+    def a_crash(self, place: int, instance: str, user: str | None, again: bool) -> None:
+        """A reset perhaps; the program looks, and dies at some place, if it has not ended before."""
+        if user:
+            self.a_genuine_mail(user, "INBOX", 0)
         with suppress(Crash), self.crashes.at(place):
             self._sweep(instance, again=again)
 
-    @rule(place=st.integers(0, 60), instance=st.sampled_from(INSTANCES), again=st.booleans())
-    def a_full_disk(self, place: int, instance: str, again: bool) -> None:
-        """The program looks, and some write finds no room."""
+    @rule(place=PLACES, instance=st.sampled_from(INSTANCES), user=st.sampled_from((None, *USERS)), again=st.booleans())
+    def a_full_disk(self, place: int, instance: str, user: str | None, again: bool) -> None:
+        """A reset perhaps; the program looks, and some write finds no room."""
+        if user:
+            self.a_genuine_mail(user, "INBOX", 0)
         with self.crashes.at(place, full=True):
             self._sweep(instance, again=again)
 
