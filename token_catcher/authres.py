@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Final, Literal
 
 from token_catcher.model import Header
@@ -105,7 +106,8 @@ def _bears(value: str, known: str) -> bool:
 
 
 def _segments(value: str) -> list[list[str]]:
-    """The tokens between semicolons. Comments are dropped; a quoted string is one token and begins with its quote."""
+    """The tokens between semicolons. A quoted string is one token and begins with its quote. Comments are dropped, but one that
+    is glued to a word leaves a bracket: `salesforce.com(.attacker.example)` may be a name in the attacker's DNS."""
     segments: list[list[str]] = [[]]
     position = 0
     while position < len(value):
@@ -113,7 +115,10 @@ def _segments(value: str) -> list[list[str]]:
         if character.isspace():
             position += 1
         elif character == "(":
-            position = _after_comment(value, position)
+            end = _after_comment(value, position)
+            neighbours = value[max(position - 1, 0) : position] + value[end : end + 1]
+            segments[-1] += ["("] if neighbours.strip(" \t;") else []
+            position = end
         elif character == '"':
             text, position = _quoted(value, position)
             segments[-1].append('"' + text)
@@ -159,8 +164,9 @@ def _result(tokens: Sequence[str]) -> Result:
     method, equals, value = (*tokens, "", "", "")[:3]
     if equals != "=" or method[0] in '"=':
         raise Malformed("results out of form")
-    pairs = [tokens[start : start + 3] for start in range(3, len(tokens), 3)]
-    plain = all(len(pair) == 3 and pair[1] == "=" and pair[0][0] not in '"=' and pair[2] != "=" for pair in pairs)
+    rest = list(dropwhile("(".__eq__, tokens[3:]))  # Yahoo glues the comment to the result, which is its own word
+    pairs = [rest[start : start + 3] for start in range(0, len(rest), 3)]
+    plain = all(len(pair) == 3 and pair[1] == "=" and pair[0][0] not in '"=(' and pair[2] not in "=(" for pair in pairs)
     properties = {pair[0].lower(): pair[2].removeprefix('"').lower() for pair in pairs} if plain else {}
     if len(properties) < len(pairs):
         properties = {}
@@ -169,8 +175,8 @@ def _result(tokens: Sequence[str]) -> Result:
 
 def _decide(said: Sequence[Sequence[Result]], sender_domain: str, signing_domains: set[str]) -> Word:
     dmarc = [result for results in said for result in results if result.method == "dmarc"]
-    dkim = [[result for result in results if result.method == "dkim"] for results in said]
-    ours = [result for results in dkim for result in results if _domain(result) in (None, *signing_domains)]
+    dkim = [result for results in said for result in results if result.method == "dkim"]
+    ours = [result for result in dkim if _domain(result) in (None, *signing_domains)]
     if any(result.value == "temperror" for result in (*dmarc, *ours)):
         return Word("unsure", "temperror")
     if len(dmarc) != 1:
@@ -181,14 +187,18 @@ def _decide(said: Sequence[Sequence[Result]], sender_domain: str, signing_domain
     passed = [result for result in ours if result.value == "pass" and _domain(result) is not None]
     if not passed:
         return Word("fail", "dmarc=pass, but no dkim=pass of a signing domain")
-    if not all(_agrees(results, passed) for results in dkim if results):
+    if not all(_agrees(results, passed) for results in said):
         return Word("fail", "results for dkim that do not agree")
     return Word("pass", f"authentication-results dmarc=pass, dkim=pass {_domain(passed[0])}")
 
 
 def _agrees(results: Sequence[Result], passed: Sequence[Result]) -> bool:
-    """Whether one field's word on dkim fits a pass: it has one itself, and does not say that there was no signature."""
-    return any(result in passed for result in results) and all(result.value != "none" for result in results)
+    """Whether one field's word on dkim fits a pass: it has one itself, and does not say that there was no signature. Gmail
+    says so by silence: who speaks of dmarc and of spf in one field, speaks of each signature there as well."""
+    dkim = [result for result in results if result.method == "dkim"]
+    if not dkim:
+        return not {"dmarc", "spf"} <= {result.method for result in results}
+    return any(result in passed for result in dkim) and all(result.value != "none" for result in dkim)
 
 
 def _domain(result: Result) -> str | None:

@@ -106,7 +106,7 @@ def read(path: str, standard_input: BinaryIO) -> Iterator[tuple[str, bytes]]:
         else:
             yield from _file(path)
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror or 'unknown trouble'}") from None
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror or 'unknown trouble'}", code="file") from None
 
 
 def as_mail(name: str, raw: bytes, received_at: datetime | None, mailbox: str) -> Mail:
@@ -136,7 +136,9 @@ def _mbox(path: str) -> Iterator[tuple[str, bytes]]:
 def _maildir(path: str) -> Iterator[tuple[str, bytes]]:
     folders = [Path(path, name) for name in ("new", "cur")]
     if not any(folder.is_dir() for folder in folders):
-        raise ConfigurationError(f"{path}: got a folder without new/ and cur/, expected a mail file, an mbox or a Maildir")
+        raise ConfigurationError(
+            f"{path}: got a folder without new/ and cur/, expected a mail file, an mbox or a Maildir", code="file"
+        )
     for file in sorted(file for folder in folders if folder.is_dir() for file in folder.iterdir() if file.is_file()):
         with file.open("rb") as stream:
             yield str(file), _as_delivered(stream.read(MAX_MAIL_BYTES + 1))

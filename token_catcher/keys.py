@@ -127,7 +127,7 @@ class DnsKeys:
     def _ask(self, name: str) -> tuple[bytes | None, float]:
         """One record only, of a size that a key has: an answer of any other kind is no key."""
         try:
-            answer = self._resolver().resolve(name + ".", "TXT", lifetime=self._timeout, search=False)
+            answer = self._resolver().resolve(name + ".", "TXT", lifetime=self._timeout)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.exception.SyntaxError, dns.name.NameTooLong):
             return None, SHORTEST  # nothing there, or a name that DNS could not hold
         except (dns.exception.DNSException, OSError, ValueError) as error:
@@ -178,11 +178,13 @@ class RememberedKeys:
         return record
 
     def _remember(self, name: str, one: Remembered) -> None:
-        """A memory that cannot be written is told and does without."""
+        """A memory that cannot be written is told and does without. Nobody waits for another who writes: the next look will."""
         try:
             with files.opened(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT) as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._write({**self._read(), name: one})
+        except BlockingIOError:
+            return
         except OSError as error:
             self._log.warning("keys.not_remembered", file=str(self._path), error=error.strerror)
 

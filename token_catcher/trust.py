@@ -31,7 +31,7 @@ from typing import Final, Literal
 
 from token_catcher import authres, routing, signature
 from token_catcher.errors import TokenCatcherError, TransientError
-from token_catcher.model import Candidate, Capture, Claim, Evidence, Held, Judgement, Reason, Refused, iso
+from token_catcher.model import Candidate, Capture, Claim, Evidence, Held, Judgement, Reason, Refused, iso, masked
 from token_catcher.ports import KeyLookup
 from token_catcher.routing import Org
 
@@ -47,7 +47,6 @@ _ADDRESS: Final = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}"
 _DISPLAY: Final = r"""(?:"(?P<quoted>[^"\\]*)" ?|(?P<phrase>[A-Za-z0-9 !#$%&'*+/^_`{|}~.-]*))"""
 _MAILBOX: Final = re.compile(rf"(?P<bare>{_ADDRESS})|{_DISPLAY}<(?P<angle>{_ADDRESS})>")
 _LISTED: Final = re.compile(r'(?:[^",]|"[^"]*")+')
-_TOKEN_LIKE: Final = re.compile(r"(?=[a-zA-Z]*[0-9])(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z])[A-Za-z0-9]{20,}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def _verdict(case: Case) -> Capture | Refused | Held:
 def _capture(case: Case) -> Capture | Refused:
     """The only place where a Capture is made: every rule has passed and left what it takes."""
     claim = case.candidate.claim
-    complete = bool(RULES) and [line.rule for line in case.evidence if line.passed] == [rule.name for rule in RULES]
+    complete = [line.rule for line in case.evidence if line.passed] == [rule.name for rule in RULES]
     if not complete or not isinstance(claim, Claim) or not (case.username and case.org and case.path):
         return Refused(Reason.UNAUTHENTICATED, "not every rule was looked at")
     return Capture(case.candidate.mail, case.username, claim.token, case.org.name, case.path, case.candidate.issued_at)
@@ -358,4 +357,4 @@ def _folded(address: str) -> str:
 def _plain(text: str) -> str:
     """For people and records: printable ASCII, at most 200 characters, and nothing that could be a token. Mail text cannot
     draw on a terminal."""
-    return _TOKEN_LIKE.sub("[...]", ascii(text[:400])[1:-1])[:200]
+    return masked(ascii(text[:400])[1:-1])[:200]

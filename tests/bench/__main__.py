@@ -1,0 +1,13 @@
+"""All figures, one after the other: `make bench`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+BENCHES = ("sweep", "judge", "latency")
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or BENCHES:
+        print(f"== {name}")
+        importlib.import_module(f"tests.bench.{name}").main()
