@@ -22,8 +22,11 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     "vault-sealed": "unseal Vault; pending mail is stored by itself after that",
     "vault-unreachable": "check vault.address and the network; pending mail is stored by itself after that",
     "dns": "check the resolvers of this machine, or pin the key under trust.dkim_keys; the mail is tried again by itself",
+    "journal-broken": "run `token-catcher audit verify`; put the journal back from a copy, or move it away with its .head file",
     "journal-write": "make room for the journal; the mail stays unsettled until its record is on disk",
     "checkpoint-write": "make room in state_dir; at worst settled mail is looked at once more",
+    "secret": "put the secret back (mode 0600); it is read anew at the next login",
+    "running": "stop the other daemon, or give this one a state_dir of its own; `scan` is safe beside a daemon",
     "state": "check that state_dir exists, is ours and has room",
     "busy": "another sweep of this mailbox is running; try again when it has ended",
 }

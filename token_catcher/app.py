@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from random import Random
+from typing import Final
 
+from token_catcher import __version__, shards
 from token_catcher.config import AppRole, Config, MailboxConfig
-from token_catcher.errors import ConfigurationError
+from token_catcher.daemon import Daemon, only_one
+from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
 from token_catcher.imap import Account, ImapMailbox, tls_context
 from token_catcher.journal import Journal
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
@@ -22,6 +27,7 @@ from token_catcher.ports import KeyLookup, Log
 from token_catcher.sweep import Sweep, Watched
 from token_catcher.trust import Terms, Trust
 from token_catcher.vault import Address, AppRoleAuth, Client, TokenAuth, VaultStore
+from token_catcher.web import Metrics, Subject, pages, serving
 
 
 def utc_now() -> datetime:
@@ -38,6 +44,8 @@ class App:
     writing: bool = True
     """False: nothing is written, not even what was learnt of public keys."""
     stopping: Callable[[], bool] = lambda: False
+    metrics: Metrics | None = None
+    """Told of every record and every request to Vault."""
     now: Callable[[], datetime] = utc_now
 
     def mailbox(self, name: str | None) -> MailboxConfig:
@@ -61,6 +69,8 @@ class App:
     @cached_property
     def judge(self) -> Judge:
         """Says what a mail is worth; shared by all."""
+        if self.config.trust.policy == "insecure-accept-unauthenticated":
+            self.log.warning("trust.insecure", note="any mail that looks like Salesforce's is believed: for experiments only")
         return Judge(Trust(self._terms(), self._keys()), self.config.trust.subjects)
 
     @cached_property
@@ -91,7 +101,7 @@ class App:
         else:
             auth = TokenAuth(vault.auth.token.read)
         return VaultStore(
-            Client(address, auth, monotonic=time.monotonic),
+            Client(address, auth, monotonic=time.monotonic, observe=self.metrics.vault_request if self.metrics else _unseen),
             mount=vault.mount,
             field=vault.field,
             instance=self.config.instance,
@@ -101,7 +111,15 @@ class App:
         )
 
     def _watched(self, mailbox: MailboxConfig) -> Watched:
-        pipeline = Pipeline(self.judge, self.store, self.journal, instance=self.config.instance, log=self.log, now=self.now)
+        pipeline = Pipeline(
+            self.judge,
+            self.store,
+            self.journal,
+            instance=self.config.instance,
+            log=self.log,
+            now=self.now,
+            observe=self.metrics.observe if self.metrics else _unseen,
+        )
         sweep = Sweep(
             pipeline,
             self.config.state_dir / "checkpoints",
@@ -166,6 +184,98 @@ class App:
         remembered = RememberedKeys(published, path, now=self.now, log=self.log, writing=self.writing)
         pinned = self.config.trust.dkim_keys
         return KeyChain(PinnedKeys.read(pinned), remembered) if pinned else remembered
+
+
+class Service:
+    """The daemon, and what is seen of it from outside, over one configuration after the other."""
+
+    def __init__(self, load: Callable[[], Config], log: Log) -> None:
+        """`load` reads the configuration (anew); ConfigurationError: it is not a valid one."""
+        self._load = load
+        self._log = log
+        self._config = load()
+        self._metrics = Metrics(utc_now)
+        self._app: App | None = None
+        self._refused_at = -REFUSAL_PAUSE
+        self._daemon = Daemon(
+            self._watched,
+            log=log,
+            now=utc_now,
+            rng=Random(),  # noqa: S311 - spreads retries, hides nothing
+            house=self._keep_house,
+        )
+
+    def run(self) -> None:
+        """Until SIGTERM. ConfigurationError, StateError: it could not start."""
+        with only_one(self._config.state_dir), self._web():
+            self._daemon.run()
+
+    def _watched(self, stopping: Callable[[], bool]) -> list[Watched]:
+        """The mailboxes of this instance, by the configuration as it is now."""
+        fresh = self._load()
+        for key in ("state_dir", "http"):
+            if getattr(fresh, key) != getattr(self._config, key):
+                raise ConfigurationError(f"{key}: cannot change while running; restart the daemon")
+        app = App(fresh, self._log, stopping=stopping, metrics=self._metrics)
+        names = [mailbox.name for mailbox in fresh.mailboxes]
+        if fresh.shard is not None:
+            names = shards.mine(names, *_shard(fresh), fresh.shard.replicas)
+        watched = app.watched(names) if names else []
+        self._app = app
+        return watched
+
+    def _keep_house(self) -> None:
+        """Keep our Vault token alive: the next reset may be months away. A refused login is tried again after a while only."""
+        if self._app is None or time.monotonic() - self._refused_at < REFUSAL_PAUSE:
+            return
+        try:
+            self._app.store.keep_alive()
+        except TokenCatcherError as error:
+            self._log.warning("vault.trouble", code=error.code, error=str(error))
+            if isinstance(error, AccessError):
+                self._refused_at = time.monotonic()
+
+    def _web(self) -> AbstractContextManager[object]:
+        """The pages, where they are asked for."""
+        listen = self._config.http.listen
+        if listen is None:
+            return nullcontext()
+        subject = Subject(
+            version=__version__,
+            instance=self._config.instance,
+            loops=self._daemon,
+            now=utc_now,
+            monotonic=time.monotonic,
+            shard=_shard(self._config),
+            journal_head=lambda: self._app.journal.head.seq if self._app else 0,
+            vault_token_expires_at=self._vault_token_expires_at,
+        )
+        return serving(listen.host, listen.port, pages(subject, self._metrics), self._log)
+
+    def _vault_token_expires_at(self) -> datetime | None:
+        left = self._app.store.token_seconds_left if self._app else None
+        return None if left is None else utc_now() + timedelta(seconds=left)
+
+
+REFUSAL_PAUSE: Final = 600.0
+"""Seconds: Vault locks out who keeps trying a wrong secret_id."""
+
+
+def _shard(config: Config) -> tuple[int, int]:
+    """Index and count. ConfigurationError: the index is to come from the host name, which has none."""
+    if config.shard is None:
+        return 0, 1
+    index = config.shard.index
+    number = shards.index_from(socket.gethostname()) if isinstance(index, str) else index
+    if number >= config.shard.count:
+        raise ConfigurationError(
+            f"shard.index: got {number} from the host name, expected less than count ({config.shard.count})"
+        )
+    return number, config.shard.count
+
+
+def _unseen(*_details: object) -> None:
+    """Nobody counts."""
 
 
 def _text(path: Path | None) -> str | None:

@@ -21,7 +21,7 @@ from typing import Final
 
 from token_catcher.model import Claim, Reason, Token, Unclear
 
-TOKEN: Final = re.compile(r"[A-Za-z0-9]{20,32}", re.ASCII)
+TOKEN: Final = re.compile(r"[A-Za-z0-9]{20,32}")
 """24 or 25 characters in all published ones; some room, since Salesforce promises no length."""
 MAX_LABEL: Final = 80
 USERNAME_LABELS: Final = ("username", "user name", "ユーザ名", "ユーザー名")
@@ -64,19 +64,17 @@ def agreed(readings: Sequence[str], corners: Sequence[str]) -> Claim | Unclear |
 
     Each reading must make the claim; a corner need not, but must not contradict it."""
     found = [find(reading) for reading in readings]
-    claim = next((one for one in found if one is not None), None)
-    if claim is None:
-        return (
-            Unclear(Reason.AMBIGUOUS_CLAIM, "a claim outside of the texts") if any(map(_pairs, map(_lines, corners))) else None
-        )
-    if isinstance(claim, Unclear):
-        return claim
+    aside = [_lines(corner) for corner in corners]
+    if all(one is None for one in found):
+        return Unclear(Reason.AMBIGUOUS_CLAIM, "a claim outside of the texts") if any(map(_pairs, aside)) else None
+    for one in found:
+        if isinstance(one, Unclear):
+            return one
+    claim = found[0]
     if any(one != claim for one in found):
-        return next(
-            (one for one in found if isinstance(one, Unclear)),
-            Unclear(Reason.AMBIGUOUS_CLAIM, f"{len(found)} texts that do not agree on one username and token"),
-        )
-    if any(_contradicts(_lines(corner), claim) for corner in corners):
+        return Unclear(Reason.AMBIGUOUS_CLAIM, f"{len(found)} texts that do not agree on one username and token")
+    assert isinstance(claim, Claim)  # some reading makes a claim, none an unclear one, and all are alike
+    if any(_contradicts(lines, claim) for lines in aside):
         return Unclear(Reason.AMBIGUOUS_CLAIM, "another claim outside of the texts")
     return claim
 

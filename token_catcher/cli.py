@@ -8,12 +8,12 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from io import BufferedReader
 from pathlib import Path
-from random import Random
 from typing import Annotated, Final
 
 import typer
@@ -23,8 +23,7 @@ from rich.text import Text
 from token_catcher import __version__, config, history, log
 from token_catcher import explain as explaining
 from token_catcher.advice import next_step
-from token_catcher.app import App, utc_now
-from token_catcher.daemon import Daemon, only_one
+from token_catcher.app import App, Service, utc_now
 from token_catcher.demo import demo as play
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
 from token_catcher.explain import Explanation
@@ -126,17 +125,7 @@ def _settings(
 def run(context: typer.Context) -> None:
     """Run the daemon, in the foreground."""
     loaded = context.obj.load()
-    logger = log.setup(loaded.log.level, loaded.log.format)
-
-    def load(stopping: Callable[[], bool]) -> App:
-        """Also on SIGHUP, when the lock on the old state directory is held already."""
-        fresh = context.obj.load()
-        if fresh.state_dir != loaded.state_dir:
-            raise ConfigurationError("state_dir: cannot change while running; restart the daemon")
-        return App(fresh, logger, stopping=stopping)
-
-    with only_one(loaded.state_dir):
-        Daemon(lambda stopping: load(stopping).watched(), log=logger, now=utc_now, rng=Random()).run()  # noqa: S311 - jitter
+    Service(context.obj.load, log.setup(loaded.log.level, loaded.log.format)).run()
 
 
 @app.command()
@@ -226,7 +215,7 @@ def _shown(report: Report, show: Callable[[Line], None], *, as_json: bool) -> Re
 def explain(
     context: typer.Context,
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="Mail files, mbox files, Maildir folders, - for standard input.")
+        list[str], typer.Argument(metavar="FILE", help="Mail files, mbox files, Maildir folders, - for standard input.")
     ],
     received_at: Annotated[
         datetime | None,
@@ -237,7 +226,7 @@ def explain(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge mail from files and say why; touches neither mailbox nor Vault."""
+    """Judge mail from files and say why. Touches neither mailbox nor Vault."""
     loaded = context.obj.load()
     built = App(loaded, log.setup(loaded.log.level, loaded.log.format), writing=False)
     own = built.mailbox(mailbox)
@@ -263,7 +252,7 @@ def show_history(
     context: typer.Context,
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE…|-]", help="Journals or collected logs; .gz too; - reads standard input."),
+        typer.Argument(metavar="FILE|-", help="Journals or collected logs; .gz too; - reads standard input."),
     ] = None,
     org: Annotated[str | None, typer.Option("--org", metavar="O", help="Only this org.")] = None,
     user: Annotated[str | None, typer.Option("--user", metavar="U", help="Only this username.")] = None,
@@ -274,11 +263,12 @@ def show_history(
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values, with a header line.")] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="A page to read or print, into FILE.")] = None,
 ) -> None:
-    """Show the rotation history, from the journal or any collected logs."""
+    """Show the rotation history. From the journal, or from any collected logs."""
     if as_json + as_csv + (html is not None) > 1:
         raise typer.BadParameter("choose one of --json, --csv and --html")
     sources = files or [str(context.obj.load().journal_file)]
     query = history.Query(org=org, user=user, event=event, since=since, until=until)
+    assert isinstance(sys.stdin.buffer, BufferedReader)
     found = history.read(sources, query, sys.stdin.buffer)
     if as_json:
         _write(json.dumps(one.as_json()) + "\n" for one in found.rotations)
@@ -294,7 +284,8 @@ def show_history(
 
 def _show_table(rotations: Sequence[history.Rotation]) -> None:
     """For people; as wide as it takes: a name that is cut off cannot be searched for."""
-    Console(highlight=False, width=WIDEST).print(history_table(rotations))
+    with _output():
+        Console(highlight=False, width=WIDEST).print(history_table(rotations))
     _print(advice_lines(rotations))
 
 
@@ -310,7 +301,7 @@ def _save(path: Path, pieces: Iterable[str]) -> None:
 @audit_app.command("verify")
 def audit_verify(
     context: typer.Context,
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="A journal; default: the configured one.")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A journal; default: the configured one.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say whether the journal is intact, broken or truncated, and where."""
@@ -337,7 +328,7 @@ def config_schema() -> None:
 
 @config_app.command("show")
 def config_show(context: typer.Context) -> None:
-    """Print the configuration in effect, with every default, and of secrets only where they come from."""
+    """Print the configuration in effect. With every default, and of secrets only where they come from."""
     _out(config.show(context.obj.load()).rstrip("\n"))
 
 
@@ -345,27 +336,46 @@ def config_show(context: typer.Context) -> None:
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the servers up and say how to look around.")] = False,
 ) -> None:
-    """Play resets, a token in the spam folder, a forgery and an old mail on embedded servers."""
+    """Play the whole thing on embedded servers. Resets, a token in the spam folder, a forgery, an old mail; then history."""
     play(Console(highlight=False), keep=keep)
 
 
 def main() -> None:
     """The console script: every error that a user can cause ends in one message and an exit code."""
+    _have_streams()
     _keep_to_ourselves()
+    log.setup("warning", "auto")  # until a command knows better: not even a bug may end in a traceback with foreign text
     try:
         app()
     except TokenCatcherError as error:
         _fail(error)
         sys.exit(USAGE if isinstance(error, ConfigurationError) and not isinstance(error, AccessError) else FAILED)
-    except BrokenPipeError:  # the reader of our output has gone; nothing is left to say, and to whom
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
+    finally:
+        _give_up_unwritten()
 
 
 def _fail(error: TokenCatcherError) -> None:
-    sys.stderr.write(f"token-catcher: {error}\n")
-    if step := next_step(error.code):
-        sys.stderr.write(f"next: {step}\n")
+    with suppress(OSError):
+        sys.stderr.write(f"token-catcher: {error}\n")
+        if step := next_step(error.code):
+            sys.stderr.write(f"next: {step}\n")
+
+
+def _have_streams() -> None:
+    """Put /dev/null where the caller closed a standard stream: what we open next would take its number, and its text."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nothing = Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115 - stays open
+            setattr(sys, name, nothing)
+
+
+def _give_up_unwritten() -> None:
+    """Python would try once more to write what a full disk left behind, and end with a status of its own (120)."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _keep_to_ourselves() -> None:
@@ -390,8 +400,9 @@ def _show_line(line: Line) -> None:
 def _print(texts: Iterable[Text]) -> None:
     """Results for people, each on a line of its own, however long."""
     console = Console(highlight=False, soft_wrap=True)
-    for text in texts:
-        console.print(text)
+    with _output():
+        for text in texts:
+            console.print(text)
 
 
 def _out(text: str) -> None:
@@ -399,6 +410,18 @@ def _out(text: str) -> None:
 
 
 def _write(pieces: Iterable[str]) -> None:
-    """Results for machines. A reader that went away ends us quietly, in `main`."""
-    sys.stdout.writelines(pieces)
-    sys.stdout.flush()
+    """Results for machines."""
+    with _output():
+        sys.stdout.writelines(pieces)
+        sys.stdout.flush()
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    """TokenCatcherError: the results cannot be written. A reader that went away (`| head`) ends us quietly, in typer."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise TokenCatcherError(f"standard output cannot be written: {error.strerror}") from None

@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +37,8 @@ STARTS_APART: Final = 0.2
 """Seconds between the first logins of two mailboxes."""
 STUCK_AFTER: Final = 360.0
 """Seconds without a step after which a loop counts as stuck: the longest IDLE, and time to notice a dead connection."""
+HOUSE: Final = 30.0
+"""Seconds between two rounds of housekeeping."""
 BEAT: Final = 1.0
 """Seconds between two looks of the main thread at everything."""
 LEAVE_WITHIN: Final = 2.5
@@ -64,15 +66,17 @@ class Daemon:
         rng: Random,
         monotonic: Callable[[], float] = time.monotonic,
         pace: Pace = PACE,
+        house: Callable[[], None] = lambda: None,
     ) -> None:
         """`load` reads the configuration (anew) and gives the mailboxes; it is handed the question that their sweeps ask
-        between two mails: are we leaving?"""
+        between two mails: are we leaving? `house` is called twice a minute, to renew what nobody asks for."""
         self._load = load
         self._log = log
         self._now = now
         self._rng = rng
         self._monotonic = monotonic
         self._pace = pace
+        self._house = house
         self._bell = Bell()
         self._asked: set[int] = set()
         self._moved_at = monotonic()
@@ -103,20 +107,20 @@ class Daemon:
         """Start, run until a signal says stop, end. ConfigurationError, StateError: it could not start."""
         for number in (*ENDING, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, self._hear)
-        generation = self._prepare()
-        self._scheduler.add_listener(self._tell_job, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
-        self._scheduler.start()
-        try:
-            self._begin(generation)
-            self._log.info("daemon.started", mailboxes=[one.name for one in self.health])
-            while not self._leaving:
-                self._beat()
-        finally:
-            notify("STOPPING=1")
-            self._end(self._generation)
-            self._scheduler.shutdown(wait=False)
-            self._bell.close()
-            self._log.info("daemon.stopped")
+        with closing(self._bell):
+            generation = self._prepare()
+            self._scheduler.add_listener(self._tell_job, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+            self._scheduler.start()
+            try:
+                self._begin(generation)
+                self._log.info("daemon.started", mailboxes=[one.name for one in self.health])
+                while not self._leaving:
+                    self._beat()
+            finally:
+                notify("STOPPING=1")
+                self._end(self._generation)
+                self._scheduler.shutdown(wait=False)
+        self._log.info("daemon.stopped")
 
     @property
     def _leaving(self) -> bool:
@@ -143,6 +147,7 @@ class Daemon:
     def _begin(self, generation: Generation) -> None:
         """Have the scheduler ring the watches, and start them."""
         self._generation = generation
+        self._scheduler.add_job(self._house, "interval", seconds=HOUSE, next_run_time=datetime.now(UTC), name="house")
         for watch in generation.watches:
             poll = watch.poll.total_seconds()
             self._scheduler.add_job(watch.bell.ring, "interval", seconds=poll, jitter=poll / 10, name=watch.name)

@@ -44,7 +44,7 @@ def _extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refus
     if isinstance(header, Refused):
         return header
     subject = decode_words(header.text("Subject") or "")
-    claim = _claim(mail.raw, header)
+    claim = _claim(mail.raw, header, subjects)
     if claim is None and _is_known(subject, subjects):
         claim = Unclear(Reason.UNKNOWN_LAYOUT, "the subject of a token mail, no username and token")
     if claim is None:
@@ -55,7 +55,7 @@ def _extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refus
     return Candidate(mail, header, subject.removeprefix(SANDBOX), subject.startswith(SANDBOX), issued_at, claim)
 
 
-def _claim(raw: bytes, header: Header) -> Claim | Unclear | None:
+def _claim(raw: bytes, header: Header, subjects: Sequence[str]) -> Claim | Unclear | None:
     """The claim that all texts agree on; None where nothing speaks of a token."""
     fields = [field for field in header.fields if field.name.lower() in mime.FIELDS]
     body = raw.partition(b"\r\n\r\n")[2]
@@ -63,7 +63,7 @@ def _claim(raw: bytes, header: Header) -> Claim | Unclear | None:
     if isinstance(texts, mime.Texts) and not mime.same(_parsed(fields, body), texts):
         texts = mime.Unexpected("parts that two readers see differently")
     if isinstance(texts, mime.Unexpected):
-        return Unclear(Reason.UNEXPECTED_PART, texts.saw) if _speaks(raw, ()) else None
+        return Unclear(Reason.UNEXPECTED_PART, texts.saw) if _speaks(raw, subjects) else None
     return claims.agreed(texts.readings, texts.corners)
 
 

@@ -98,8 +98,16 @@ def places(error: BaseException) -> list[str]:
 
 def _rendering(*, console: bool) -> list[Callable[..., Any]]:
     if console:
-        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, sort_keys=False)]
+        return [_printable, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, sort_keys=False)]
     return [_ordered, structlog.processors.JSONRenderer(default=str)]
+
+
+def _printable(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A terminal obeys what it is shown; JSON escapes by itself."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = value.encode("unicode_escape").decode("ascii")
+    return event
 
 
 def _ordered(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -132,7 +140,15 @@ class _Foreign(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         tell = self._log.error if record.levelno >= logging.ERROR else self._log.warning
-        tell("library.message", logger=record.name, message=record.getMessage(), exc_info=record.exc_info)
+        tell("library.message", logger=record.name, message=_message(record), exc_info=record.exc_info)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """A library whose message does not fit its arguments must not be stopped by that."""
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - formatting calls any code
+        return str(record.msg)
 
 
 def _take_in_foreign(log: Log) -> None:
@@ -145,5 +161,9 @@ def _take_in_foreign(log: Log) -> None:
         if not isinstance(error, KeyboardInterrupt | SystemExit):
             log.error("program.crashed", exc_info=error)
 
+    def unseen(args: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
+        uncaught(args.exc_type, args.exc_value or SystemExit(), args.exc_traceback)
+
     sys.excepthook = uncaught
-    threading.excepthook = lambda args: uncaught(args.exc_type, args.exc_value or SystemExit(), args.exc_traceback)
+    threading.excepthook = unseen
+    sys.unraisablehook = unseen  # in finalizers

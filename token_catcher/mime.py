@@ -32,9 +32,9 @@ FIELDS: Final = ("mime-version", "content-type", "content-transfer-encoding", "c
 _TYPE: Final = re.compile(r"\s*([A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+)\s*")
 _PARAMETER: Final = re.compile(r';\s*([A-Za-z0-9-]+)\s*=\s*("[^"\\\r\n]*"|[^\s"();,<>@\\/?=:\[\]]+)\s*')
 _BAD_QUOTED_PRINTABLE: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r\n)")
-_BASE64: Final = re.compile(rb"[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*")
 _BASE64_RUN: Final = re.compile(rb"^(?:[A-Za-z0-9+/]{20,}={0,2}\r?\n?)+[A-Za-z0-9+/]*", re.MULTILINE)
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+_NO_COLON: Final = re.compile(r"^[^:：\n]*+(?:\n|\Z)", re.MULTILINE)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 """Control characters but TAB and LF, and everything else that some program takes for a line end."""
 
@@ -56,15 +56,15 @@ class Leaf:
     """After the transfer encoding, before the charset."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Texts:
     """Every text of a mail, with `\\n` between lines."""
 
-    readings: list[str] = field(default_factory=list, repr=False)
+    readings: tuple[str, ...] = field(repr=False)
     """What a person may be shown as the text of each part."""
-    corners: list[str] = field(default_factory=list, repr=False)
+    corners: tuple[str, ...] = field(repr=False)
     """What some program may show as well: text around the parts, comments, attributes."""
-    leaves: list[Leaf] = field(default_factory=list, repr=False)
+    leaves: tuple[Leaf, ...]
 
 
 class _UnexpectedPart(Exception):
@@ -78,18 +78,19 @@ def read(fields: Sequence[HeaderField], body: bytes) -> Texts | Unexpected:
         reader.part(fields, body, 1)
     except (_UnexpectedPart, wire.Malformed, markup.Unclear) as trouble:
         return Unexpected(str(trouble))
-    return reader.texts
+    return Texts(tuple(reader.readings), tuple(reader.corners), tuple(reader.leaves))
 
 
 def same(message: Message, texts: Texts) -> bool:
     """Whether a parser saw the same parts with the same octets, and nothing to wonder about."""
     parts = list(message.walk())
-    leaves = [
-        Leaf(part.get_content_type(), payload if isinstance(payload := part.get_payload(decode=True), bytes) else b"")
-        for part in parts
-        if not part.is_multipart()
-    ]
+    leaves = tuple(Leaf(part.get_content_type(), _payload(part)) for part in parts if not part.is_multipart())
     return leaves == texts.leaves and not any(part.defects for part in parts)
+
+
+def _payload(part: Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
 
 
 def roughly(raw: bytes) -> Iterator[str]:
@@ -103,14 +104,17 @@ def roughly(raw: bytes) -> Iterator[str]:
 
 def _rough(octets: bytes) -> str:
     text = re.sub(rb"\r\n?", b"\n", octets).replace(b"=\n", b"").decode("utf-8", "replace")
-    return "\n".join(markup.without_tags(text).split("\n", wire.MAX_LINES)[: wire.MAX_LINES])
+    lines = _NO_COLON.sub("", markup.without_tags(text)).split("\n", wire.MAX_LINES)
+    return "\n".join(lines[: wire.MAX_LINES])
 
 
 class _Reader:
     """Walks the parts in their order and gathers their texts."""
 
     def __init__(self) -> None:
-        self.texts = Texts()
+        self.readings: list[str] = []
+        self.corners: list[str] = []
+        self.leaves: list[Leaf] = []
         self._parts = 0
 
     def part(self, fields: Sequence[HeaderField], body: bytes, depth: int) -> None:
@@ -134,7 +138,7 @@ class _Reader:
         if not _BOUNDARY.fullmatch(boundary) or encoding not in ("7bit", "8bit"):
             raise _UnexpectedPart("a multipart without a plain boundary")
         preamble, pieces, epilogue = _split(body, boundary.encode())
-        self.texts.corners += [_decoded(preamble, "utf-8"), _decoded(epilogue, "utf-8")]
+        self.corners += [_decoded(preamble, "utf-8"), _decoded(epilogue, "utf-8")]
         for piece in pieces:
             head, end, rest = (b"\r\n" + piece).partition(b"\r\n\r\n")
             if not end:
@@ -146,16 +150,16 @@ class _Reader:
         if charset not in CHARSETS:
             raise _UnexpectedPart("an unknown charset")
         octets = _octets(body, encoding)
-        self.texts.leaves.append(Leaf(kind, octets))
+        self.leaves.append(Leaf(kind, octets))
         text = _decoded(octets, CHARSETS[charset])
         if kind == "text/html":
             page = markup.read(text)
-            self.texts.readings.append(page.shown)
-            self.texts.corners += [page.written, page.hidden]
+            self.readings.append(page.shown)
+            self.corners += [page.written, page.hidden]
             return
-        self.texts.readings.append(text)
+        self.readings.append(text)
         if parameters.get("format", "").lower() == "flowed":
-            self.texts.readings.append(_flowed(text, joint="" if parameters.get("delsp", "").lower() == "yes" else " "))
+            self.readings.append(_flowed(text, joint="" if parameters.get("delsp", "").lower() == "yes" else " "))
 
 
 def _values(fields: Sequence[HeaderField]) -> dict[str, str]:
@@ -172,12 +176,13 @@ def _values(fields: Sequence[HeaderField]) -> dict[str, str]:
 
 def _content_type(value: str) -> tuple[str, dict[str, str]]:
     """Type, in lower case, and parameters. RFC 2045, section 5.1, without comments and without the extensions of RFC 2231."""
+    value = value.removesuffix(";")
     kind = _TYPE.match(value)
     if kind is None:
         raise _UnexpectedPart("a content type of no known form")
     parameters: dict[str, str] = {}
     position = kind.end()
-    while value[position:] not in ("", ";"):
+    while position < len(value):
         found = _PARAMETER.match(value, position)
         if found is None or found[1].lower() in parameters:
             raise _UnexpectedPart("content type parameters said twice or of no known form")
@@ -209,8 +214,6 @@ def _split(body: bytes, boundary: bytes) -> tuple[bytes, list[bytes], bytes]:
 def _octets(body: bytes, encoding: str) -> bytes:
     """Undo the transfer encoding; RFC 2045, section 6, without its leniency."""
     if encoding == "base64":
-        if not _BASE64.fullmatch(body):
-            raise _UnexpectedPart("base64 that is not well-formed")
         try:
             return base64.b64decode(body.replace(b"\r\n", b""), validate=True)
         except binascii.Error:
@@ -229,10 +232,7 @@ def _decoded(octets: bytes, codec: str) -> str:
         text = octets.decode(codec)
     except UnicodeDecodeError:
         raise _UnexpectedPart("bytes that are not of the charset") from None
-    return _checked(text.replace("\r\n", "\n"))
-
-
-def _checked(text: str) -> str:
+    text = text.replace("\r\n", "\n")
     if _CONTROL.search(text):
         raise _UnexpectedPart("control characters in a text")
     return text

@@ -36,7 +36,7 @@ def scan_line(line: Line) -> Iterator[Text]:
     where = f"{line.mailbox} {line.folder}/{line.uid}" if line.uid is not None else line.mailbox
     text = Text.assemble((where, "bold"), "  ", (line.outcome, COLOURS.get(line.outcome, "")), "  ")
     yield text.append(" ".join(filter(None, (_subject(line), _why(line.reason, line.saw)))))
-    yield from _advice(line.reason, next_step(line.reason or ""))
+    yield from _next(_step(line))
 
 
 def scan_summary(report: Report) -> Text:
@@ -57,10 +57,10 @@ def explanation_lines(said: Explanation) -> Iterator[Text]:
         yield mark.append(f"{rule.rule:<10} ", "bold").append(rule.saw)
         if not rule.passed:
             yield Text(f"               wanted: {rule.wanted}", "dim")
-    verdict = Text.assemble("  → ", (said.outcome, COLOURS.get(said.outcome, "bold")), " ")
     where = f"{said.path} (token of {said.token_length} characters, {said.fingerprint})" if said.path else ""
-    yield verdict.append(where or _why(said.reason, said.saw))
-    yield from _advice(said.reason, None)
+    what = where or _why(said.reason, said.saw)
+    yield Text.assemble("  → ", (said.outcome, COLOURS.get(said.outcome, "bold")), f" {what}" if what else "")
+    yield from _next(said.advice)
 
 
 def history_table(rotations: Iterable[Rotation]) -> Table:
@@ -119,7 +119,13 @@ def _why(reason: str | None, saw: str | None) -> str:
     return ": ".join(filter(None, (reason, saw)))
 
 
-def _advice(reason: str | None, step: str | None) -> Iterator[Text]:
-    known = next((text for one, text in ADVICE.items() if one == reason), step)
-    if known:
-        yield Text(f"  next: {known}", "dim")
+def _step(line: Line) -> str | None:
+    """What a person does next, about held mail and about what went wrong: most refused mail asks for nobody."""
+    if line.outcome == "held":
+        return next((text for reason, text in ADVICE.items() if reason == line.reason), None)
+    return next_step(line.reason or "")
+
+
+def _next(step: str | None) -> Iterator[Text]:
+    if step:
+        yield Text(f"  next: {step}", "dim")

@@ -5,9 +5,9 @@ through the pipeline in order of arrival, remember what is settled. The checkpoi
 before that replays the batch, which the pipeline recognises. The inbox comes last and stays open: whoever listens for
 news after a sweep has missed none.
 
-One mail that cannot be settled now becomes pending and holds up nobody: with its own back-off if the trouble is its own, due
-at once if a whole dependency is away (`Outage`). Two such mails in a row end the sweep, and the next one begins with them, so
-that what waited is caught in the order of its arrival.
+One mail that cannot be settled now becomes pending, with its own back-off, and holds up nobody. When a whole dependency is away
+(`Outage`) the mail is not to blame: the sweep ends there and the next one begins with it, so that what waited is caught in the
+order of its arrival. Should it be to blame after all, a neighbour that fares better shows it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from token_catcher.checkpoint import Checkpoint
+from token_catcher.checkpoint import Checkpoint, Pending
 from token_catcher.errors import AccessError, ConfigurationError, Outage, StateError, TokenCatcherError, TransientError
 from token_catcher.model import Entry, Mail, Secret, iso
 from token_catcher.pipeline import Judge, Pipeline, Verdict
@@ -28,8 +28,11 @@ from token_catcher.ports import FolderState, Log, Mailbox
 BATCH: Final = 32
 """Mails in memory at a time: 32 of at most 256 kB."""
 
-FIRST: Final = 2
-"""Mails of the first batch: as many as it takes to see that a dependency is away; one outage may be the mail's own trouble."""
+FIRST: Final = 1
+"""Mails of the first batch: as many as it takes to see that a dependency is away."""
+
+DOUBTS: Final = 8
+"""At every such try of a mail that only meets outages its neighbour is tried as well: is it the mail's own trouble?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,6 @@ class Report:
     """When the first of them is due."""
     error: TokenCatcherError | None = None
     """What went wrong besides single mails; everything settled until then stays so."""
-    away: Outage | None = None
-    """What the last mail met, if it was that."""
     complete: bool = False
     """Whether every folder was gone through, or tried: one that cannot be opened leaves an error, the others follow."""
     broken: bool = False
@@ -99,6 +100,8 @@ class Sweep:
     """Asked between two mails; then the sweep ends early and loses nothing."""
     suspects: set[tuple[str, int]] = field(init=False, default_factory=set)
     """Folder and UID of mails whose FETCH failed: fetched one by one from then on, and postponed if that fails as well."""
+    blamed: set[tuple[str, int]] = field(init=False, default_factory=set)
+    """Those whose outages are their own trouble, since a neighbour met none."""
 
     def run(
         self,
@@ -117,7 +120,7 @@ class Sweep:
         report = Report(mailbox.name)
         try:
             with Checkpoint.hold(self.checkpoints, mailbox.name, wait=wait) as checkpoint:
-                self.tell(mailbox.name, checkpoint.notes)
+                self.tell(mailbox.name, checkpoint, checkpoint.notes)
                 self._look(mailbox, folders, _Run(checkpoint, report, self.now() - (since or self.lookback), again, moved))
         except (StateError, TransientError) as error:  # the disk, or another sweep that holds the checkpoint
             report.error = error
@@ -138,25 +141,26 @@ class Sweep:
                     continue
                 _Visit(self, mailbox, state, run).look()
             report.complete = True
-            report.error = report.away or report.error
+            report.error = run.away or report.error
         except _Ended:
-            report.error = report.away
+            report.error = run.away
         except StateError:
             raise
         except TokenCatcherError as error:
             report.error, report.broken = error, True
 
-    def tell(self, mailbox: str, notes: Sequence[str], **fields: str) -> None:
-        """What was found wrong with a checkpoint, and mended."""
+    def tell(self, mailbox: str, checkpoint: Checkpoint, notes: Sequence[str], **fields: str) -> None:
+        """Say why a checkpoint, or a folder of it, begins anew; once, since the new one is on disk then."""
         for note in notes:
             self.log.warning("checkpoint.reset", mailbox=mailbox, note=note, **fields)
+            checkpoint.save()
 
 
 class _Ended(Exception):
     """The sweep ends here, and the session stays: a dependency is away, or a stop was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Run:
     """One sweep."""
 
@@ -165,6 +169,10 @@ class _Run:
     horizon: datetime
     again: bool
     moved: Callable[[], None]
+    away: Outage | None = None
+    """What the last mail met, if it was that."""
+    doubted: tuple[str, int] | None = None
+    """The mail that met it, if that may be its own trouble."""
 
 
 class _Visit:
@@ -180,18 +188,19 @@ class _Visit:
 
     def look(self) -> None:
         """Take every new and every due mail through the pipeline. _Ended: not all of them."""
-        self._sweep.tell(self._mailbox.name, self._progress.notes, folder=self._state.name)
+        self._sweep.tell(self._mailbox.name, self._run.checkpoint, self._progress.notes, folder=self._state.name)
         if self._run.again:
             self._unsettle()
         uids = self._to_look_at()
         left = set(uids)
         try:
             for batch in self._batches(uids):
-                try:
-                    self._batch(batch, left)
-                finally:
-                    self._run.checkpoint.save()
+                self._batch(batch, left)
+                self._run.checkpoint.save()
             self._finish(uids)
+        except (_Ended, TransientError, ConfigurationError):  # not StateError: saving would fail too, and hide why
+            self._run.checkpoint.save()
+            raise
         finally:
             self._count(left)
 
@@ -246,35 +255,48 @@ class _Visit:
             mails = self._mailbox.fetch(uids)
         except TransientError as error:
             if places <= self._sweep.suspects:
-                self._postpone(uids[0], error)
+                self._postpone(uids[0], error, error.retry_after)
             self._sweep.suspects.update(places)
             raise
         self._sweep.suspects.difference_update(places)
         return mails
 
     def _mail(self, mail: Mail) -> None:
-        """Take one mail to its end, or postpone it. _Ended: the mail before it met an outage as well."""
+        """Take one mail to its end, or postpone it. _Ended: a dependency is away."""
         self._report.looked_at += 1
-        before, self._report.away = self._report.away, None
+        uid = mail.ref.uid
         try:
             entry = self._sweep.pipeline.process(mail, self._sweep.addresses, self._progress)
         except StateError:
             raise
         except Outage as outage:
-            self._postpone(mail.ref.uid, outage)
-            self._report.away = outage
-            if before is not None:
-                raise _Ended from None
+            self._meet(uid, outage)
         except (TransientError, ConfigurationError) as error:
-            self._postpone(mail.ref.uid, error)
+            self._postpone(uid, error, error.retry_after if isinstance(error, TransientError) else None)
         except Exception as bug:  # noqa: BLE001 - a bug that one mail wakes must not cost the others
-            self._postpone(mail.ref.uid, TransientError(f"an error of this program: {type(bug).__name__}", code="internal"))
+            self._postpone(uid, TransientError(f"an error of this program: {type(bug).__name__}", code="internal"), None)
         else:
             self._report.entries.extend([entry] if entry else [])
+            self._settled(uid)
 
-    def _postpone(self, uid: int, error: TransientError | ConfigurationError) -> None:
-        """While a dependency is away the mail is not to blame: due at once, and whoever sweeps does so after a pause."""
-        retry_after = 0.0 if isinstance(error, Outage) else getattr(error, "retry_after", None)
+    def _meet(self, uid: int, outage: Outage) -> None:
+        """Due at once, since whoever sweeps pauses; a mail to blame has its own back-off. _Ended: a dependency is away."""
+        if self._place(uid) in self._sweep.blamed:
+            self._postpone(uid, outage, outage.retry_after)
+            return
+        pending = self._postpone(uid, outage, 0.0)
+        before, self._run.away, self._run.doubted = self._run.away, outage, self._place(uid)
+        if before is not None or pending.attempts % DOUBTS:
+            raise _Ended
+
+    def _settled(self, uid: int) -> None:
+        """The mail met no outage: if the one before did, that was its own trouble."""
+        if self._run.doubted is not None:
+            self._sweep.blamed.add(self._run.doubted)
+        self._run.away, self._run.doubted = None, None
+        self._sweep.blamed.discard(self._place(uid))
+
+    def _postpone(self, uid: int, error: TransientError | ConfigurationError, retry_after: float | None) -> Pending:
         pending = self._progress.postpone(uid, error.code, self._sweep.now(), self._sweep.rng, retry_after)
         seldom = pending.attempts & (pending.attempts - 1) == 0  # the 1st, 2nd, 4th, 8th … time
         tell = self._sweep.log.warning if seldom else self._sweep.log.debug
@@ -289,6 +311,7 @@ class _Visit:
             next_try=iso(pending.next_try),
         )
         self._report.troubles.append(Trouble(self._state.name, uid, error.code, str(error)))
+        return pending
 
     def _finish(self, uids: Sequence[int]) -> None:
         """The folder is known up to here: UIDs only grow, and what SEARCH left out below is not for us."""

@@ -54,6 +54,10 @@ LATE: Final = 1.5
 """A schedule whose bell is late by this factor stands still (its clock is the wall's, which jumps): look without it."""
 
 
+FAREWELL: Final = 0.5
+"""Seconds for an ear to log out when all ends."""
+
+
 class Bell:
     """Says "look now" to one thread, from any thread or signal handler. A socket, so that a poll can wait for it too."""
 
@@ -316,7 +320,10 @@ class Watch(Loop):
                     self._last_sweep_at = self._now()
                 news = self._listen(mailbox, report)
         finally:
+            ears = self._ears
             self._keep_ears(())
+            for ear in ears if self._ending.is_set() else ():
+                ear.join(FAREWELL)
 
     def _sweep(self, mailbox: Mailbox, folders: Sequence[str]) -> Report:
         report = self._watched.sweep.run(mailbox, folders, moved=self._moved)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.request import urlopen
 
 from tests.kit import mails
 from tests.kit.program import PATIENCE, Done, Program
-from tests.kit.servers import Dovecot, OpenBao, until
+from tests.kit.servers import Dovecot, OpenBao, free_port, until
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 CANARY = "CanaryTOKENx9x8x7x6notREAL"
@@ -64,11 +66,12 @@ def test_the_canary_is_in_vault_and_nowhere_else(
     # Mail that is not to be stored.
     for raw in _unstorable():
         dovecot.deliver(raw, user, "Junk")
-    tool.configure(log="log: {level: debug, format: json}", poll="poll: 1s")
+    port = free_port()
+    tool.configure(log=f"log: {{level: debug, format: json}}\nhttp: {{listen: 127.0.0.1:{port}}}", poll="poll: 1s")
     with tool.daemon() as daemon:
         until(lambda: openbao.get(f"salesforce/{org}/integration@acme.example"), "the canary in Vault", PATIENCE)
-        cmdline = Path(f"/proc/{daemon.process.pid}/cmdline").read_text()
-        assert not any(word in cmdline for word in SPELLINGS)
+        for shown in (*_pages(port), Path(f"/proc/{daemon.process.pid}/cmdline").read_text()):
+            assert not any(word in shown for word in (*SPELLINGS, dovecot.password))
         daemon.end(signal.SIGKILL)
     with tool.daemon() as daemon:
         assert daemon.end(signal.SIGABRT) == -signal.SIGABRT
@@ -90,6 +93,13 @@ def test_the_canary_is_in_vault_and_nowhere_else(
     assert watch.sightings(secrets, dovecot.password, role_secret) == []
     assert not list(tmp_path.rglob("core*"))
     assert not [path for path in openbao.paths() if "stranger" in path or UNSTORED.lower() in path]
+
+
+def _pages(port: int) -> Iterator[str]:
+    """Every page that the daemon shows."""
+    for path in ("livez", "readyz", "healthz", "metrics"):
+        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=PATIENCE) as answer:
+            yield answer.read().decode()
 
 
 def _unstorable() -> list[bytes]:

@@ -185,9 +185,10 @@ class TrustConfig(Section):
     subjects: tuple[kinds.Subject, ...] = Field(default=("Your new Salesforce security token",), min_length=1)
     """Exact subjects, without `Sandbox: `; other genuine token mail is held."""
     authserv_ids: tuple[kinds.AuthservId, ...] = ()
-    """The names our receiving server gives itself in Authentication-Results; '' where it gives none (Microsoft 365)."""
+    """The names our receiving server gives itself in Authentication-Results; '' where it gives none (Microsoft 365),
+    *.example.com for one host name below."""
     authserv_zone: kinds.Zone = "above-first-received"
-    """Where in the header it writes them: above-first-received, unique, or {received_above: N}."""
+    """Where in the header it writes them: above-first-received, {received_above: N}, or unique (anywhere, one for each id)."""
     dkim_keys: kinds.ReadableFile | None = None
     """A file of pinned keys, asked before DNS: `SELECTOR._domainkey.DOMAIN  v=DKIM1; …` a line."""
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from imapclient.imap_utf7 import decode
+
 JUNK: Final = b"\\junk"
 PREFIXES: Final = ("inbox", "[gmail]", "[google mail]")
 """Where a personal namespace may keep its folders."""
@@ -63,6 +65,7 @@ class Listed:
     """One folder as LIST gives it."""
 
     name: str
+    """Decoded, see `decoded`."""
     delimiter: str
     attributes: tuple[bytes, ...]
 
@@ -70,6 +73,15 @@ class Listed:
     def selectable(self) -> bool:
         """Whether it can hold mail."""
         return not {b"\\noselect", b"\\nonexistent"} & {attribute.lower() for attribute in self.attributes}
+
+
+def decoded(raw: bytes) -> str:
+    """The name in modified UTF-7 as text; as Latin-1 where it is no such thing: one odd folder must not hide the others."""
+    try:
+        name: str = decode(raw)
+    except ValueError:
+        return raw.decode("latin-1")
+    return name
 
 
 def find_spam(listed: Sequence[Listed]) -> list[str]:

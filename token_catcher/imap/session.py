@@ -1,31 +1,29 @@
-"""One IMAP session that reads and never changes: EXAMINE, SEARCH, FETCH of BODY.PEEK with a bound.
-
-imapclient's exceptions, and imaplib's below them, hold what the server said, which may hold anything: they are translated at
-this door without their text. After any of them the session is of no further use; the caller opens another one.
-"""
+"""One IMAP session that reads and never changes: EXAMINE, SEARCH, FETCH of BODY.PEEK with a bound."""
 
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from imaplib import IMAP4
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from imapclient import IMAPClient, SocketTimeout
-from imapclient.exceptions import LoginError
+from imapclient.imap_utf7 import encode
 
 from token_catcher import __version__
-from token_catcher.errors import AccessError, Outage, TransientError
-from token_catcher.imap.folders import Listed, find_spam
+from token_catcher.errors import AccessError, TransientError
+from token_catcher.imap.folders import Listed, decoded, find_spam
 from token_catcher.imap.idle import Idle
+from token_catcher.imap.trouble import FOREIGN, refuses, translated
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef, Secret
 from token_catcher.ports import FolderState, Log
+
+Result = TypeVar("Result")
 
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
@@ -34,7 +32,6 @@ LOGOUT_TIMEOUT: Final = 2.0
 WINDOW: Final = 50_000
 """UIDs asked for at a time where the server cannot search by sender: an answer of imaplib's must stay under 1,000,000 bytes."""
 BODY: Final = f"BODY.PEEK[]<0.{MAX_MAIL_BYTES + 1}>"
-_BACK_OFF: Final = re.compile(r"Backoff Time: (\d{1,9}) milliseconds", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +50,13 @@ class Account:
 
 
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """One for all connections with the same authorities: 847 KiB and 17 ms each otherwise."""
-    context = ssl.create_default_context(cafile=ca_file)
+    """One for all connections with the same authorities: 847 KiB and 17 ms each otherwise. AccessError: no such file."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError:
+        raise AccessError(
+            f"ca_file: got {ca_file}, expected a readable PEM file of certificates", code="imap-certificate"
+        ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -66,10 +68,15 @@ class ImapMailbox:
         """Connect and log in. Outage: not reached. AccessError: refused, or a certificate that is not trusted."""
         self._account = account
         self._log = log
-        self._client = self._connect(context)
+        self._raw_names: dict[str, bytes] = {}
+        self._spam_told: list[str] | None = None
+        self._client = self._do("connect", lambda: self._connect(context))
         try:
-            self._login()
-            self._idle = Idle(self._client)
+            self._idle = Idle(self._client, self._where)
+            self._do("connect", lambda: _keep_alive(self._client.socket()))
+            self._secured(context)
+            self._do("LOGIN", self._login)
+            self._do("ID", self._introduce)
         except BaseException:
             self.close()
             raise
@@ -81,57 +88,42 @@ class ImapMailbox:
 
     def folders(self) -> Sequence[str]:
         """Inbox and spam folders, as far as they exist; the inbox first."""
-        with self._door("LIST"):
-            listed = [
-                Listed(str(name), (delimiter or b"").decode("ascii", "replace"), tuple(attributes))
-                for attributes, delimiter, name in self._client.list_folders()
-            ]
+        listed = self._do("LIST", self._listed)
         inbox = self._present(self._account.inbox, listed)
         if self._account.spam == "auto":
-            spam = [name for name in find_spam(listed) if name != inbox]
-            if len(spam) != 1:
-                self._log.warning("mailbox.spam_folders", mailbox=self.name, found=spam, watched=spam)
-            return [inbox, *spam]
+            return [inbox, *self._spam([name for name in find_spam(listed) if name != inbox])]
         return [inbox, self._present(self._account.spam, listed)] if self._account.spam else [inbox]
 
     def examine(self, folder: str) -> FolderState:
         """EXAMINE: nothing that is read afterwards is marked as read."""
-        with self._door("EXAMINE", missing=folder):
-            said = self._client.select_folder(folder, readonly=True)
-            uidnext = said.get(b"UIDNEXT")
-            state = FolderState(folder, int(said[b"UIDVALIDITY"]), int(uidnext) if uidnext else None, int(said[b"EXISTS"]))
-        self._folder = state
-        self._idle.expect(state.exists)
-        return state
+        self._folder = self._do("EXAMINE", lambda: self._examined(folder), folder)
+        self._idle.expect(self._folder.exists)
+        return self._folder
 
     def search(self, after_uid: int, since: datetime) -> Sequence[int]:
         """By UID, day and sender; wider where the server refuses one of them. SINCE knows no zone: a day more is asked for."""
-        day = (since.astimezone(UTC) - timedelta(days=1)).date()
-        new: list[Any] = ["UID", f"{after_uid + 1}:*"]
-        senders = _any_of(self._account.sender_domains)
-        for criteria in ([*new, "SINCE", day, *senders], [*new, "SINCE", day]):
-            with suppress(_SearchRefused):
-                return self._found(criteria, after_uid)
-        return self._by_windows(after_uid)
+        day = ["SINCE", (since.astimezone(UTC) - timedelta(days=1)).date()]
+        found = self._found([f"{after_uid + 1}:*", *day, *_any_of(self._account.sender_domains)])
+        for wider in (day, []):
+            if found is None:
+                found = self._by_windows(after_uid, wider)
+        if found is None:
+            raise TransientError(f"{self._where}: the server refuses every SEARCH", code="imap-protocol")
+        # `n:*` gives the last mail even where there is none above n (RFC 3501, section 6.4.8).
+        return sorted(uid for uid in found if uid > after_uid)
 
     def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
         """UID, INTERNALDATE and the first bytes of the body. What a server sends unasked is not taken for a mail."""
-        if not uids:
-            return []
-        with self._door("FETCH"):
-            said = self._client.fetch(list(uids), ["INTERNALDATE", BODY])
-            return [self._mail(uid, said[uid]) for uid in sorted(uids) if b"BODY[]<0>" in said.get(uid, {})]
+        return self._do("FETCH", lambda: list(self._fetched(uids))) if uids else []
 
     @property
     def has_idle(self) -> bool:
         """RFC 2177, and not refused so far."""
-        with self._door("CAPABILITY"):
-            return bool(self._client.has_capability("IDLE")) and not self._idle.refused
+        return self._do("CAPABILITY", lambda: bool(self._client.has_capability("IDLE"))) and not self._idle.refused
 
     def idle(self, seconds: float, wake: int) -> bool:
         """See `ports.Mailbox`."""
-        with self._door("IDLE"):
-            return self._idle.wait(seconds, wake)
+        return self._do("IDLE", lambda: self._idle.wait(seconds, wake))
 
     def close(self) -> None:
         """LOGOUT if the server answers soon, then free the socket in any case."""
@@ -141,57 +133,65 @@ class ImapMailbox:
         with suppress(Exception):
             self._client.shutdown()
 
+    @property
+    def _where(self) -> str:
+        return f"mailbox {self.name}: {self._account.host}:{self._account.port}"
+
+    def _do(self, command: str, step: Callable[[], Result], folder: str | None = None) -> Result:
+        """The door: a foreign exception is let go before ours is raised, since its text may be a line of somebody's mail."""
+        try:
+            return step()
+        except FOREIGN as error:
+            trouble = translated(error, self._where, command, folder)
+        raise trouble
+
     def _connect(self, context: ssl.SSLContext) -> IMAPClient:
         account = self._account
         if account.tls == "none" and not _is_loopback(account.host):
             raise AccessError(
-                f"{account.host}: plaintext is only for loopback, expected tls implicit or starttls", code="imap-tls"
+                f"{self._where}: plaintext is only for loopback, expected tls implicit or starttls", code="imap-tls"
             )
-        with self._door("connect"):
-            client = IMAPClient(
-                account.host,
-                account.port,
-                ssl=account.tls == "implicit",
-                ssl_context=context if account.tls == "implicit" else None,
-                timeout=SocketTimeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
-            )
-            client.normalise_times = False
-            client._imap.debug = 0  # noqa: SLF001 - whole bodies would go to a logger
-            try:
-                _keep_alive(client.socket())
-                if account.tls == "starttls":
-                    client.starttls(context)
-            except BaseException:
-                client.shutdown()
-                raise
+        client = IMAPClient(
+            account.host,
+            account.port,
+            ssl=account.tls == "implicit",
+            ssl_context=context if account.tls == "implicit" else None,
+            timeout=SocketTimeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
+        )
+        client.normalise_times = False
+        client.folder_encode = False  # it fails on names that are no modified UTF-7
+        client._imap.debug = 0  # whole bodies would go to a logger
         return client
 
-    def _login(self) -> None:
-        """LOGIN, and ID where it is known: some servers want it before anything else."""
-        account = self._account
-        with self._door("LOGIN"):
-            try:
-                if self._client.has_capability("LOGINDISABLED"):
-                    self._client.plain_login(account.username, account.password().reveal())
-                else:
-                    self._client.login(account.username, account.password().reveal())
-            except LoginError as error:
-                raise self._refused(error) from None
-            if self._client.has_capability("ID"):
-                with suppress(IMAP4.error):
-                    self._client.id_({"name": "token-catcher", "version": __version__})
+    def _secured(self, context: ssl.SSLContext) -> None:
+        """STARTTLS, or nothing that is worth a password."""
+        if self._account.tls != "starttls":
+            return
+        if not self._do("CAPABILITY", lambda: self._client.has_capability("STARTTLS")):
+            raise AccessError(f"{self._where}: the server offers no STARTTLS, expected it for tls starttls", code="imap-tls")
+        self._do("STARTTLS", lambda: self._client.starttls(context))
 
-    def _refused(self, error: LoginError) -> AccessError | TransientError:
-        """imapclient raises LoginError for a dropped connection as well, and servers refuse for other reasons than a password."""
-        where = f"mailbox {self.name}: {self._account.username} at {self._account.host}"
-        if isinstance(error.__context__, IMAP4.abort):
-            return Outage(f"{where}: the connection was lost during LOGIN", code="imap-connection")
-        throttled = _BACK_OFF.search(str(error))
-        if throttled:
-            return TransientError(f"{where}: throttled", code="imap-throttled", retry_after=int(throttled[1]) / 1000)
-        if "[UNAVAILABLE]" in str(error).upper() or "[INUSE]" in str(error).upper():
-            return Outage(f"{where}: logins are not possible now", code="imap-unavailable")
-        return AccessError(f"{where}: the login was refused", code="imap-login")
+    def _login(self) -> None:
+        """LOGIN carries ASCII alone, and some servers disable it: AUTHENTICATE PLAIN then (RFC 4616)."""
+        username, password = self._account.username, self._account.password()
+        sasl = self._client.has_capability("LOGINDISABLED") or not (username + password.reveal()).isascii()
+        log_in = self._client.plain_login if sasl else self._client.login
+        log_in(username, password.reveal())
+
+    def _introduce(self) -> None:
+        """ID: some servers want it before anything else."""
+        if self._client.has_capability("ID"):
+            with suppress(IMAP4.error):
+                self._client.id_({"name": "token-catcher", "version": __version__})
+
+    def _listed(self) -> list[Listed]:
+        listed = []
+        for attributes, delimiter, raw in self._client.list_folders():
+            name = raw if isinstance(raw, bytes) else str(raw).encode()  # imapclient makes a number of a name of digits
+            folder = Listed(decoded(name), (delimiter or b"").decode("ascii", "replace"), tuple(attributes))
+            self._raw_names[folder.name] = name
+            listed.append(folder)
+        return listed
 
     def _present(self, wanted: str, listed: Sequence[Listed]) -> str:
         """The folder of this name; INBOX is INBOX in any case (RFC 3501, section 5.1)."""
@@ -199,70 +199,62 @@ class ImapMailbox:
             if folder.selectable and (folder.name == wanted or folder.name.upper() == wanted.upper() == "INBOX"):
                 return folder.name
         names = ", ".join(ascii(folder.name)[1:-1] for folder in listed[:20] if folder.selectable)
-        raise AccessError(f"mailbox {self.name}: got no folder {ascii(wanted)}, expected one of: {names}", code="imap-folder")
+        raise AccessError(f"mailbox {self.name}: got no folder {wanted!a}, expected one of: {names}", code="imap-folder")
 
-    def _found(self, criteria: Sequence[Any], after_uid: int) -> Sequence[int]:
-        """The UIDs, without the one that `n:*` gives when there is nothing above n."""
-        with self._door("SEARCH"):
-            try:
-                return sorted(uid for uid in self._client.search(criteria, charset=None) if uid > after_uid)
-            except IMAP4.abort:
-                raise
-            except IMAP4.error:
-                self._log.info("mailbox.search_refused", mailbox=self.name, criteria=len(criteria))
-                raise _SearchRefused from None
-
-    def _by_windows(self, after_uid: int) -> Sequence[int]:
-        """Every UID, a window at a time, for servers that search by nothing but UIDs."""
-        last = (self._folder.uidnext or after_uid + WINDOW) - 1
-        found: list[int] = []
-        for start in range(after_uid + 1, last + 1, WINDOW):
-            with suppress(_SearchRefused):
-                found.extend(self._found(["UID", f"{start}:{min(start + WINDOW - 1, last)}"], after_uid))
-                continue
-            raise TransientError(f"mailbox {self.name}: the server refuses every SEARCH", code="imap-protocol")
+    def _spam(self, found: list[str]) -> list[str]:
+        """None, or several, are worth telling: once a session."""
+        if len(found) != 1 and found != self._spam_told:
+            self._log.warning("mailbox.spam_folders", mailbox=self.name, watched=found)
+        self._spam_told = found
         return found
 
-    def _mail(self, uid: int, said: dict[bytes, Any]) -> Mail:
-        ref = MailRef(self.name, self._folder.name, self._folder.uidvalidity, uid)
-        received_at: datetime = said[b"INTERNALDATE"]
-        return Mail(ref, received_at.astimezone(UTC), bytes(said[b"BODY[]<0>"]))
+    def _examined(self, folder: str) -> FolderState:
+        said = self._client.select_folder(self._raw_names.get(folder, encode(folder)), readonly=True)
+        uidnext = said.get(b"UIDNEXT")
+        return FolderState(folder, int(said[b"UIDVALIDITY"]), int(uidnext) if uidnext else None, int(said[b"EXISTS"]))
 
-    @contextmanager
-    def _door(self, command: str, missing: str | None = None) -> Iterator[None]:
-        """No foreign exception, and no text of one, leaves the room. `missing`: the folder that a NO speaks of."""
-        where = f"mailbox {self._account.name}: {self._account.host}:{self._account.port}"
-        try:
-            yield
-        except ssl.SSLCertVerificationError as error:
-            why = re.sub(r"[^A-Za-z0-9 ',.-]", "", error.verify_message)[:100]
-            raise AccessError(f"{where}: the certificate is not trusted ({why})", code="imap-certificate") from None
-        except ssl.SSLError:
-            raise Outage(f"{where}: TLS failed during {command}", code="imap-tls") from None
-        except TimeoutError:
-            raise Outage(f"{where}: no answer to {command} in time", code="imap-connection") from None
-        except socket.gaierror:
-            raise Outage(f"{where}: the host name is not known", code="imap-connect") from None
-        except OSError as error:
-            kind = type(error).__name__
-            raise Outage(f"{where}: not reached during {command} ({kind})", code="imap-connect") from None
-        except IMAP4.abort:
-            raise Outage(f"{where}: the connection was lost during {command}", code="imap-connection") from None
-        except IMAP4.error as error:
-            throttled = _BACK_OFF.search(str(error))
-            if throttled:
-                after = int(throttled[1]) / 1000
-                raise TransientError(f"{where}: throttled", code="imap-throttled", retry_after=after) from None
-            if missing is not None:
-                raise AccessError(f"{where}: folder {ascii(missing)} cannot be opened", code="imap-folder") from None
-            raise TransientError(f"{where}: {command} was refused", code="imap-protocol") from None
-        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
-            kind = type(error).__name__
-            raise TransientError(f"{where}: an answer to {command} of no known form ({kind})", code="imap-protocol") from None
+    def _found(self, criteria: Sequence[Any]) -> list[int] | None:
+        """The UIDs; None where the server does not take these criteria."""
 
+        def asked() -> list[int] | None:
+            try:
+                return list(self._client.search(["UID", *criteria], charset=None))
+            except IMAP4.error as error:
+                if not refuses(error):
+                    raise
+                return None
 
-class _SearchRefused(Exception):  # noqa: N818 - never leaves this room
-    """The server does not understand these criteria."""
+        found = self._do("SEARCH", asked)
+        if found is None:
+            self._log.info("mailbox.search_refused", mailbox=self.name, criteria=len(criteria))
+        return found
+
+    def _by_windows(self, after_uid: int, criteria: Sequence[Any]) -> list[int] | None:
+        """The UIDs, a window at a time: nobody knows how many they are."""
+        found: list[int] = []
+        last = self._last_uid(after_uid)
+        for start in range(after_uid + 1, last + 1, WINDOW):
+            some = self._found([f"{start}:{min(start + WINDOW - 1, last)}", *criteria])
+            if some is None:
+                return None
+            found += some
+        return found
+
+    def _last_uid(self, after_uid: int) -> int:
+        """From UIDNEXT, or by asking for the last mail where the server does not say it."""
+        if self._folder.uidnext is not None:
+            return self._folder.uidnext - 1
+        return max(self._found(["*"]) or [after_uid])
+
+    def _fetched(self, uids: Sequence[int]) -> Iterator[Mail]:
+        """The mails that are there: NIL stands for the body of one that has vanished."""
+        said = self._client.fetch(list(uids), ["INTERNALDATE", BODY])
+        for uid in sorted(uids):
+            mail = said.get(uid, {})
+            body = mail.get(b"BODY[]<0>", mail.get(b"BODY[]"))
+            if isinstance(body, bytes):
+                ref = MailRef(self.name, self._folder.name, self._folder.uidvalidity, uid)
+                yield Mail(ref, mail[b"INTERNALDATE"].astimezone(UTC), body[: MAX_MAIL_BYTES + 1])
 
 
 def _any_of(domains: Sequence[str]) -> list[Any]:

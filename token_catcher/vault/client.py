@@ -38,6 +38,9 @@ AWAY: Final[Mapping[int, str]] = {
 }
 """Answers after which everything else will fail as well, for a while; so will it after any other of 500 and above."""
 
+OPENING: Final = "Upgrading from non-versioned to versioned data"
+"""What a KV mount says, with 400, for a moment after it was made or Vault was unsealed."""
+
 _SENDABLE: Final = re.compile(r"[!-~]+", re.ASCII)
 
 
@@ -89,13 +92,23 @@ class Answer:
 class Client:
     """One logged-in client. Thread-safe."""
 
-    def __init__(self, address: Address, auth: TokenAuth | AppRoleAuth, *, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        auth: TokenAuth | AppRoleAuth,
+        *,
+        monotonic: Callable[[], float],
+        observe: Callable[[str, int | None], None] = lambda _operation, _status: None,
+    ) -> None:
+        """`observe` is told of each request: read, write, login, renew-self or lookup-self; and the status, if there is one."""
         self._address = address
+        self._observe = observe
         self._auth = auth
         self._monotonic = monotonic
         self._lock = threading.RLock()
         self._token = ""
         self._renew_at: float | None = None
+        self._ends_at: float | None = None
         session = requests.Session()
         session.trust_env = False  # a .netrc or a proxy of the environment is not for Vault
         session.verify = address.ca_file or _system_authorities()
@@ -131,6 +144,15 @@ class Client:
                     code="vault-login",
                 )
         return answer
+
+    def keep_alive(self) -> None:
+        """Have a token, and renew it in time; for who asks seldom. Raises what `request` raises."""
+        self._ready()
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until our token expires; None: there is none, or it never does."""
+        return None if self._ends_at is None else self._ends_at - self._monotonic()
 
     def close(self) -> None:
         """Free the connections."""
@@ -194,6 +216,7 @@ class Client:
         seconds = auth.get(name)
         lives = isinstance(seconds, int) and seconds > 0 and bool(auth.get("renewable"))
         self._renew_at = self._monotonic() + seconds * 2 / 3 if lives and seconds else None
+        self._ends_at = self._monotonic() + seconds if isinstance(seconds, int) and seconds > 0 else None
 
     def _send(
         self,
@@ -210,8 +233,10 @@ class Client:
         try:
             response = self._http.request(method, f"/v1/{path}", headers=sent, raise_exception=False, **options)
         except OSError as error:  # requests' own are among them
+            self._observe(_operation(method, path), None)
             trouble = self._trouble(error)
         else:
+            self._observe(_operation(method, path), response.status_code)
             return self._classified(response)
         raise trouble
 
@@ -228,7 +253,10 @@ class Client:
             body = response.json() if response.content else {}
         except ValueError:
             body = {}
-        return Answer(status, body if isinstance(body, Mapping) else {})
+        answer = Answer(status, body if isinstance(body, Mapping) else {})
+        if status == 400 and answer.says(OPENING):
+            raise Outage(f"Vault at {self.url} is still opening the mount", code="vault-away")
+        return answer
 
     def _trouble(self, error: OSError) -> AccessError | Outage:
         """What kept a request from being answered."""
@@ -248,6 +276,13 @@ class Client:
         if isinstance(error, requests.exceptions.SSLError):
             return "certificate" in str(error).lower()
         return self._address.ca_file is not None and not Path(self._address.ca_file).is_file()
+
+
+def _operation(method: str, path: str) -> str:
+    """What a request is for, in a word."""
+    if path.startswith("auth/"):
+        return path.rpartition("/")[2]
+    return "read" if method == "get" else "write"
 
 
 def _system_authorities() -> str | bool:

@@ -126,6 +126,15 @@ class VaultStore:
                 kept.gone,
             )
 
+    def keep_alive(self) -> None:
+        """Log in, or renew our token in time, where no store does. Raises what `store` raises."""
+        self._client.keep_alive()
+
+    @property
+    def token_seconds_left(self) -> float | None:
+        """Until our Vault token expires; None: there is none yet, or it never does."""
+        return self._client.seconds_left
+
     def close(self) -> None:
         """Free the connections."""
         self._client.close()
@@ -224,16 +233,17 @@ class VaultStore:
     def _written(self, capture: Capture, current: Kept) -> Receipt | None:
         """The version in which this instance wrote this token, while Vault keeps it.
 
-        Later versions carry our fields on when another one is changed, and a rollback copies them: ours is the earliest of
-        those that were captured at once, and was made by Vault when we captured it."""
-        ours: Kept | None = None
-        for kept in self._history(capture.path, current):
-            mine = kept.ours("captured_by") == self._instance and kept.ours("fingerprint") == capture.token.fingerprint
-            if mine and (ours is None or kept.ours("captured_at") == ours.ours("captured_at")):
-                ours = kept
-        if ours is None or not _together(ours.ours("captured_at"), ours.created_at):
+        Later versions carry our fields on when another one is changed, and a rollback copies them: ours is the earliest,
+        and was made by Vault when we captured it."""
+        token = capture.token.fingerprint
+        mine = [
+            kept
+            for kept in self._history(capture.path, current)
+            if (kept.ours("captured_by"), kept.ours("fingerprint")) == (self._instance, token)
+        ]
+        if not mine or not _together(mine[-1].ours("captured_at"), mine[-1].created_at):
             return None
-        return Receipt(capture.path, ours.number, ours.created_at, None)
+        return Receipt(capture.path, mine[-1].number, mine[-1].created_at, None)
 
     def _write(self, capture: Capture, current: Kept) -> Receipt | None:
         """One write that only succeeds on the version that was read. None: somebody else was faster."""

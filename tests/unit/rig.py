@@ -1,0 +1,163 @@
+"""The rooms between a mailbox and a Vault in memory, for the tests of what drives them: the real pipeline, real files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.kit import mails
+from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault, Silent
+from token_catcher.journal import Journal
+from token_catcher.model import Capture, Held, Mail, Stored, Unchanged
+from token_catcher.pipeline import Judge, Pipeline
+from token_catcher.ports import FolderState, KeyLookup, Mailbox
+from token_catcher.routing import Org
+from token_catcher.sweep import Sweep, Watched
+from token_catcher.trust import Terms, Trust
+
+BEGIN = datetime(2026, 2, 3, 13, tzinfo=UTC)
+TERMS = Terms(orgs=(Org("acme", ("*@acme.example",)),), path="salesforce/{org}/{username}")
+PATH = f"salesforce/acme/{mails.USERNAME}"
+
+
+def token(number: int) -> str:
+    """A made-up token that tells which one it is."""
+    return f"FAKE{number:04}tokenNOTrealAbcde"
+
+
+def until(question: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+    """Ask until the answer is something."""
+    deadline = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < deadline, f"gave up waiting for {what}"
+        time.sleep(0.002)
+
+
+class Session(FakeMailbox):
+    """A session that keeps a diary, and to which a test lets things happen."""
+
+    def __init__(self, rig: Rig) -> None:
+        super().__init__(rig.account, "integrations")
+        self._rig = rig
+        self.has_idle = rig.has_idle
+        self.closed = False
+
+    def folders(self) -> Sequence[str]:
+        self._happens("folders")
+        return super().folders()
+
+    def examine(self, folder: str) -> FolderState:
+        self._happens(f"examine {folder}")
+        return super().examine(folder)
+
+    def search(self, after_uid: int, since: datetime) -> Sequence[int]:
+        self._happens(f"search {after_uid}")
+        return super().search(after_uid, since)
+
+    def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
+        self._happens(f"fetch {','.join(map(str, uids))}")
+        return super().fetch(uids)
+
+    def idle(self, seconds: float, wake: int) -> bool:
+        self._happens(f"idle {self._opened[0]}")
+        return super().idle(seconds, wake)
+
+    def close(self) -> None:
+        self._happens("close")
+        self.closed = True
+
+    def _happens(self, what: str) -> None:
+        self._rig.diary.append(what)
+        self._rig.on(what)
+
+
+class Store(FakeStore):
+    """Tells whose token it is about to store."""
+
+    def __init__(self, rig: Rig) -> None:
+        super().__init__(rig.vault, trip=lambda effect: rig.on_vault(effect))
+        self._rig = rig
+
+    def store(self, capture: Capture) -> Stored | Unchanged | Held:
+        self._rig.storing = capture.username
+        return super().store(capture)
+
+
+class Rig:
+    """One account, one Vault and what lies between them. Time stands still unless a test moves it."""
+
+    def __init__(self, home: Path, keys: KeyLookup | None = None) -> None:
+        self.home = home
+        self.time = BEGIN
+        self.account = FakeAccount(now=self.now)
+        self.vault = FakeVault(self.now)
+        self.log = Silent()
+        self.diary: list[str] = []
+        """What was asked of the sessions."""
+        self.on: Callable[[str], None] = lambda _what: None
+        """Called with each line of the diary: what it raises, the session raises."""
+        self.on_vault: Callable[[str], None] = lambda _effect: None
+        """Called before each `read` and `write`, and after it as `written`, while `storing` is that user's."""
+        self.storing = ""
+        self.has_idle = True
+        self.stopping = False
+        journal = Journal(home / "journal.jsonl", now=self.now, log=self.log)
+        judge = Judge(Trust(TERMS, keys or mails.genuine_keys()), TERMS.subjects)
+        store = Store(self)
+        pipeline = Pipeline(judge, store, journal, instance="one", log=self.log, now=self.now)
+        self.sweep = Sweep(
+            pipeline,
+            home / "checkpoints",
+            addresses=[mails.ADDRESS],
+            lookback=timedelta(days=14),
+            log=self.log,
+            now=self.now,
+            rng=Random(1),
+            stopping=lambda: self.stopping,
+        )
+        self.watched = Watched(
+            name="integrations",
+            connect=lambda: self.connect(),
+            sweep=self.sweep,
+            judge=judge,
+            addresses=(mails.ADDRESS,),
+            lookback=timedelta(days=14),
+            poll=timedelta(hours=1),
+            idle=True,
+        )
+
+    def now(self) -> datetime:
+        """The rig's clock."""
+        return self.time
+
+    def connect(self) -> Mailbox:
+        """A new session."""
+        self.diary.append("connect")
+        self.on("connect")
+        return Session(self)
+
+    def but(self, **fields: Any) -> Watched:
+        """The watched mailbox with some fields exchanged."""
+        return replace(self.watched, **fields)
+
+    def deliver(
+        self, number: int, folder: str = "INBOX", *, user: str = mails.USERNAME, received_at: datetime | None = None
+    ) -> int:
+        """A genuine mail arrives with the token of that number, issued so many seconds after the beginning."""
+        raw = mails.genuine(user, token(number), issued_at=BEGIN + timedelta(seconds=number))
+        return self.account.append(raw, folder, received_at=received_at)
+
+    @property
+    def tokens(self) -> list[str]:
+        """Every token that was written, in the order of its writing."""
+        versions = [version for secret in self.vault.secrets.values() for version in secret.versions.values()]
+        return [one.data["security_token"] for one in sorted(versions, key=lambda one: one.created_time)]
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The fields of every such event."""
+        return [fields for name, fields in tuple(self.log.events) if name == event]

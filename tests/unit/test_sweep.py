@@ -1,0 +1,389 @@
+"""The way of all new mail of one mailbox."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.kit import mails
+from tests.kit.fakes import FakeFolder
+from tests.unit.rig import BEGIN, PATH, Rig, token
+from token_catcher.checkpoint import Checkpoint
+from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError, TransientError
+from token_catcher.model import Ignored
+from token_catcher.sweep import Report, rehearse
+
+SEALED = Outage("Vault is sealed", code="vault-sealed")
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    """An inbox, a spam folder, a Vault."""
+    return Rig(tmp_path)
+
+
+def sweep(rig: Rig, **how: object) -> Report:
+    """One sweep in a new session; the diary tells of that one alone."""
+    session = rig.connect()
+    rig.diary.clear()
+    return rig.sweep.run(session, **how)  # type: ignore[arg-type] # as the test says
+
+
+def summary(report: Report) -> tuple[int, int, TokenCatcherError | None, bool, bool]:
+    """Looked at, pending, error, complete, broken."""
+    return report.looked_at, report.pending, report.error, report.complete, report.broken
+
+
+def vault_is_away(rig: Rig) -> None:
+    """From now on every request ends in an Outage."""
+
+    def away(_effect: str) -> None:
+        raise SEALED
+
+    rig.on_vault = away
+
+
+def vault_is_back(rig: Rig) -> None:
+    """From now on it answers."""
+    rig.on_vault = lambda _effect: None
+
+
+def test_new_mail_of_every_folder_reaches_vault(rig: Rig) -> None:
+    """Once each, with a record; a second sweep finds nothing more to do."""
+    rig.deliver(1)
+    rig.deliver(2, "Junk", user="etl@acme.example")
+    first, second = sweep(rig), sweep(rig)
+    assert summary(first) == (2, 0, None, True, False)
+    assert summary(second) == (0, 0, None, True, False)
+    assert [(entry.event, entry.folder) for entry in first.entries] == [
+        ("rotation.stored", "Junk"),
+        ("rotation.stored", "INBOX"),
+    ]
+    assert sorted(rig.tokens) == [token(1), token(2)]
+
+
+def test_the_inbox_comes_last_and_stays_open(rig: Rig) -> None:
+    """So that whoever listens after a sweep listens there, and has missed nothing since."""
+    rig.deliver(1)
+    sweep(rig)
+    assert rig.diary == ["folders", "examine Junk", "examine INBOX", "search 0", "fetch 1"]
+
+
+def test_a_sweep_that_finds_nothing_costs_nothing(rig: Rig) -> None:
+    """Where UIDNEXT says that there is nothing new, nothing is asked for."""
+    rig.deliver(1)
+    sweep(rig)
+    sweep(rig)
+    assert rig.diary == ["folders", "examine Junk", "examine INBOX"]
+
+
+def test_only_the_named_folders_are_looked_at(rig: Rig) -> None:
+    """News of the inbox needs no look at the spam folder."""
+    sweep(rig, folders=["INBOX"])
+    assert rig.diary == ["examine INBOX"]
+
+
+def test_the_first_batch_is_a_short_one(rig: Rig) -> None:
+    """One mail shows whether Vault is there; 32 at a time follow."""
+    for number in range(1, 37):
+        rig.account.append(mails.token_mail(subject="Welcome", body=f"Hello {number}.\n"))
+    sweep(rig)
+    fetched = [len(line.split()[1].split(",")) for line in rig.diary if line.startswith("fetch")]
+    assert fetched == [1, 32, 3]
+
+
+def test_an_outage_ends_the_sweep(rig: Rig) -> None:
+    """What is behind is not touched, and counted as waiting. The mail is due at once: whoever sweeps pauses instead."""
+    for number in range(1, 6):
+        rig.deliver(number)
+    vault_is_away(rig)
+    report = sweep(rig)
+    assert summary(report) == (1, 5, SEALED, False, False)
+    assert report.next_try == rig.time
+    assert [(one.folder, one.uid, one.code) for one in report.troubles] == [("INBOX", 1, "vault-sealed")]
+    assert rig.diary == ["folders", "examine Junk", "examine INBOX", "search 0", "fetch 1"]
+
+
+def test_after_an_outage_the_oldest_comes_first(rig: Rig) -> None:
+    """However often it was tried meanwhile: every token becomes a version, in order."""
+    for number in range(1, 6):
+        rig.deliver(number)
+    vault_is_away(rig)
+    for _ in range(5):
+        rig.time += timedelta(seconds=2)
+        sweep(rig)
+    vault_is_back(rig)
+    assert summary(sweep(rig)) == (5, 0, None, True, False)
+    assert rig.tokens == [token(number) for number in range(1, 6)]
+
+
+def test_an_outage_of_one_mail_alone_is_found_out(rig: Rig) -> None:
+    """At its eighth try the neighbours are tried as well; from then on it backs off alone, and holds up nobody."""
+
+    def one_user_is_away(_effect: str) -> None:
+        if rig.storing == "bad@acme.example":
+            raise SEALED
+
+    rig.on_vault = one_user_is_away
+    rig.deliver(1, "Junk", user="bad@acme.example")
+    rig.deliver(2, user="etl@acme.example")
+    rig.deliver(3)
+    reports = [summary(sweep(rig)) for _ in range(8)]
+    assert reports == [(1, 1, SEALED, False, False)] * 7 + [(3, 1, None, True, False)]
+    rig.deliver(4)
+    assert summary(sweep(rig)) == (2, 1, None, True, False)
+    rig.deliver(5)
+    assert summary(sweep(rig)) == (1, 1, None, True, False), "it is not due"
+    assert rig.tokens == [token(2), token(3), token(4), token(5)]
+    vault_is_back(rig)
+    rig.time += timedelta(minutes=10)
+    assert summary(sweep(rig)) == (1, 0, None, True, False)
+    assert rig.sweep.blamed == set()
+
+
+def test_a_mail_that_waits_alone_is_not_to_blame(rig: Rig) -> None:
+    """At its eighth try there is no neighbour that fares better: the outage goes on, and the mail is due at once."""
+    rig.deliver(1)
+    vault_is_away(rig)
+    assert [summary(sweep(rig)) for _ in range(9)] == [
+        *[(1, 1, SEALED, False, False)] * 7,
+        (1, 1, SEALED, True, False),
+        (1, 1, SEALED, False, False),
+    ]
+    vault_is_back(rig)
+    assert summary(sweep(rig)) == (1, 0, None, True, False)
+
+
+def test_in_an_outage_the_neighbour_is_no_better(rig: Rig) -> None:
+    """Nobody is blamed for what Vault does, however long."""
+    for number in range(1, 4):
+        rig.deliver(number)
+    vault_is_away(rig)
+    for _ in range(30):
+        assert sweep(rig).error == SEALED
+    assert rig.sweep.blamed == set()
+    vault_is_back(rig)
+    assert summary(sweep(rig)) == (3, 0, None, True, False)
+    assert rig.tokens == [token(1), token(2), token(3)]
+
+
+def test_a_mails_own_trouble_backs_off_alone(tmp_path: Path) -> None:
+    """DNS does not answer for one key: that mail waits, the others do not."""
+    other = mails.Signer(mails.genuine_signer().private_pem, selector="lost")
+    rig = Rig(tmp_path, mails.Keys({**mails.genuine_keys().records, other.name: None}))
+    rig.account.append(mails.sign(mails.token_mail("slow@acme.example", token(1), issued_at=BEGIN), other, at=BEGIN))
+    rig.deliver(2)
+    report = sweep(rig)
+    assert summary(report) == (2, 1, None, True, False)
+    assert report.next_try is not None
+    assert report.next_try > rig.time
+    assert rig.tokens == [token(2)]
+
+
+def test_a_bug_that_one_mail_wakes_costs_no_other(rig: Rig) -> None:
+    """It stays pending with the code `internal`, and its neighbour is stored; the error's text goes nowhere."""
+    rig.deliver(1, user="a@acme.example")
+    rig.deliver(2)
+    once = iter([True])
+
+    def bug(_effect: str) -> None:
+        if next(once, False):
+            raise ZeroDivisionError("with a secret in its text")
+
+    rig.on_vault = bug
+    report = sweep(rig)
+    assert summary(report) == (2, 1, None, True, False)
+    assert [(one.code, one.message) for one in report.troubles] == [("internal", "an error of this program: ZeroDivisionError")]
+    assert rig.tokens == [token(2)]
+
+
+def test_a_full_disk_ends_the_sweep_and_keeps_the_session(rig: Rig) -> None:
+    """Nothing can be settled then; the mailbox is not to blame."""
+    full = StateError("the disk is full", code="journal-write")
+    rig.deliver(1)
+
+    def disk_is_full(_effect: str) -> None:
+        raise full
+
+    rig.on_vault = disk_is_full
+    assert summary(sweep(rig)) == (1, 1, full, False, False)
+    vault_is_back(rig)
+    assert summary(sweep(rig)) == (1, 0, None, True, False)
+
+
+def test_a_lost_connection_breaks_the_session(rig: Rig) -> None:
+    """What was settled before stays so; the rest is found again."""
+    lost = Outage("the connection was lost", code="imap-connection")
+    rig.deliver(1, "Junk")
+    rig.deliver(2, user="etl@acme.example")
+
+    def lose(what: str) -> None:
+        if what == "examine INBOX":
+            raise lost
+
+    rig.on = lose
+    assert summary(sweep(rig)) == (1, 0, lost, False, True)
+    rig.on = lambda _what: None
+    assert summary(sweep(rig)) == (1, 0, None, True, False)
+
+
+def test_a_spam_folder_that_cannot_be_opened_does_not_cost_the_inbox(rig: Rig) -> None:
+    """It is told, and the inbox is looked at."""
+    rig.deliver(1)
+    del rig.account.folders["Junk"]
+    session = rig.connect()
+    report = rig.sweep.run(session, ["INBOX", "Junk"])
+    assert isinstance(report.error, AccessError)
+    assert (report.looked_at, report.complete, report.broken) == (1, True, False)
+    assert rig.tokens == [token(1)]
+
+
+def test_an_inbox_that_cannot_be_opened_breaks_the_session(rig: Rig) -> None:
+    """Without it there is nothing to listen to."""
+    del rig.account.folders["INBOX"]
+    report = rig.sweep.run(rig.connect(), ["INBOX", "Junk"])
+    assert isinstance(report.error, AccessError)
+    assert (report.complete, report.broken) == (False, True)
+
+
+def test_a_mail_that_cannot_be_fetched_does_not_freeze_the_folder(rig: Rig) -> None:
+    """Its batch is fetched one by one in the next session, then it waits alone and the others go on."""
+    for number in range(1, 6):
+        rig.deliver(number)
+    unreadable = TransientError("an answer of no known form", code="imap-protocol")
+
+    def third_is_bad(what: str) -> None:
+        if what.startswith("fetch") and "3" in what.split()[1].split(","):
+            raise unreadable
+
+    rig.on = third_is_bad
+    assert [summary(sweep(rig)) for _ in range(3)] == [
+        (1, 4, unreadable, False, True),
+        (1, 3, unreadable, False, True),
+        (2, 1, None, True, False),
+    ]
+    assert rig.tokens == [token(1), token(2), token(4), token(5)]
+    rig.on = lambda _what: None
+    rig.time += timedelta(minutes=10)
+    assert summary(sweep(rig)) == (1, 0, None, True, False)
+
+
+def test_a_stop_comes_between_two_mails(rig: Rig) -> None:
+    """The mail in hand is settled, the rest is found again."""
+    for number in range(1, 4):
+        rig.deliver(number)
+
+    def stop(effect: str) -> None:
+        rig.stopping = rig.stopping or effect == "written"
+
+    rig.on_vault = stop
+    assert summary(sweep(rig)) == (1, 2, None, False, False)
+    rig.stopping, rig.on_vault = False, lambda _effect: None
+    assert summary(sweep(rig)) == (2, 0, None, True, False)
+
+
+def test_each_mail_is_a_sign_of_life(rig: Rig) -> None:
+    """A first look at a large mailbox may take minutes, and is no reason to be taken for dead."""
+    for number in range(1, 4):
+        rig.deliver(number)
+    moves: list[int] = []
+    sweep(rig, moved=lambda: moves.append(1))
+    assert len(moves) == 3
+
+
+def test_mail_older_than_the_window_is_not_looked_at(rig: Rig) -> None:
+    """SINCE knows days only: what it lets through too much is settled unread."""
+    rig.deliver(1, received_at=BEGIN - timedelta(days=14, minutes=1))
+    rig.deliver(2, received_at=BEGIN - timedelta(days=13, hours=23), user="etl@acme.example")
+    assert sweep(rig).looked_at == 1
+
+
+def test_pending_mail_does_not_fall_out_of_the_window(rig: Rig) -> None:
+    """A Vault that is away for longer than the window loses nothing."""
+    rig.deliver(1)
+    vault_is_away(rig)
+    sweep(rig)
+    rig.time += timedelta(days=30)
+    vault_is_back(rig)
+    assert summary(sweep(rig)) == (1, 0, None, True, False)
+    assert rig.tokens == [token(1)]
+
+
+def test_a_vanished_mail_is_settled(rig: Rig) -> None:
+    """It was deleted between SEARCH and FETCH: nobody waits for it."""
+    uid = rig.deliver(1)
+    rig.on = lambda what: rig.account.expunge(uid) if what.startswith("fetch") else None
+    assert summary(sweep(rig)) == (0, 0, None, True, False)
+
+
+def test_another_sweep_that_holds_the_checkpoint_is_waited_for_and_told(rig: Rig) -> None:
+    """It breaks no session: the mail is in good hands."""
+    rig.deliver(1)
+    with Checkpoint.hold(rig.home / "checkpoints", "integrations"):
+        report = sweep(rig, wait=0.0)
+    assert report.error is not None
+    assert (report.error.code, report.complete, report.broken) == ("busy", False, False)
+
+
+def test_again_looks_at_settled_mail(rig: Rig) -> None:
+    """Of the window; what is in Vault gets no second record."""
+    rig.deliver(1)
+    sweep(rig)
+    again = sweep(rig, again=True)
+    assert (again.looked_at, again.entries) == (1, [])
+
+
+def test_again_survives_a_stop(rig: Rig) -> None:
+    """What was to be looked at again is pending on disk before any of it is touched."""
+    for number in range(1, 4):
+        rig.deliver(number)
+    sweep(rig)
+    rig.stopping = True
+    assert summary(sweep(rig, again=True)) == (0, 3, None, False, False)
+    rig.stopping = False
+    assert summary(sweep(rig)) == (3, 0, None, True, False)
+
+
+def test_a_pending_mail_is_told_seldom(rig: Rig) -> None:
+    """At the 1st, 2nd, 4th and 8th try of a long outage, not at each."""
+    rig.deliver(1)
+    vault_is_away(rig)
+    told: list[object] = []
+    rig.log.warning = lambda event, **fields: told.append((event, fields.get("attempts")))  # type: ignore[method-assign]
+    for _ in range(9):
+        sweep(rig)
+    assert [attempts for event, attempts in told if event == "mail.pending"] == [1, 2, 4, 8]
+
+
+def test_a_new_uidvalidity_is_told_and_costs_one_look(rig: Rig) -> None:
+    """No second version, no second record; and once only, even if the folder is empty from then on."""
+    rig.deliver(1)
+    sweep(rig)
+    rig.account.change_uidvalidity()
+    report = sweep(rig)
+    assert (report.looked_at, report.entries) == (1, [])
+    rig.account.folders["INBOX"] = FakeFolder(uidvalidity=3)
+    sweep(rig)
+    sweep(rig)
+    assert [one["folder"] for one in rig.said("checkpoint.reset") if "folder" in one] == ["INBOX", "INBOX"]
+    assert len(rig.vault.versions(PATH)) == 1
+
+
+def test_a_missing_checkpoint_is_told_once(rig: Rig) -> None:
+    """Not at every look into an empty mailbox."""
+    sweep(rig)
+    sweep(rig)
+    assert len(rig.said("checkpoint.reset")) == 1
+
+
+def test_a_rehearsal_judges_and_writes_nothing(rig: Rig) -> None:
+    """Every mail of the window, and no file but the journal's own."""
+    rig.deliver(1)
+    rig.account.append(mails.token_mail(subject="Welcome", body="Hello.\n"), "Junk")
+    before = sorted(rig.home.rglob("*"))
+    told = list(rehearse(rig.connect(), rig.watched.judge, [mails.ADDRESS], BEGIN - timedelta(days=14)))
+    assert [type(getattr(verdict, "outcome", None)).__name__ for _, verdict in told] == ["Capture", Ignored.__name__]
+    assert sorted(rig.home.rglob("*")) == before
+    assert rig.tokens == []

@@ -1,0 +1,93 @@
+"""What goes wrong with a mail server, in our own words: foreign exceptions in, ours out, never with the server's text.
+
+imaplib's exceptions hold what the server said, which may be a line of somebody's mail. After any of them the session is of no
+further use; the caller opens another one.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from imaplib import IMAP4
+from typing import Final
+
+from imapclient.exceptions import LoginError
+
+from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
+
+FOREIGN: Final = (
+    OSError,
+    IMAP4.error,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+)
+"""What imapclient, imaplib, ssl and socket raise, and what their parsers raise over an answer of no known form."""
+
+_THROTTLED: Final = re.compile(r"Backoff Time: (\d{1,9}) milliseconds", re.IGNORECASE)
+_NOT_NOW: Final = re.compile(r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\]|too many", re.IGNORECASE)
+"""RFC 5530, and what Gmail and Dovecot say about the number of connections."""
+
+
+def translated(error: BaseException, where: str, command: str, folder: str | None = None) -> TokenCatcherError:
+    """Ours for a foreign one that `command` has met. `folder`: what a NO speaks of."""
+    if isinstance(error, OSError):
+        return _of_network(error, where, command)
+    if isinstance(error, IMAP4.error):
+        return _of_server(error, where, command, folder)
+    kind = type(error).__name__
+    return TransientError(f"{where}: an answer to {command} of no known form ({kind})", code="imap-protocol")
+
+
+def refuses(error: IMAP4.error) -> bool:
+    """Whether the server only says NO or BAD to what was asked: another question may do, on the same connection."""
+    return not (isinstance(error, IMAP4.abort) or _out_of_step(error) or _not_now(error))
+
+
+def _not_now(error: IMAP4.error) -> bool:
+    return bool(_THROTTLED.search(str(error)) or _NOT_NOW.search(str(error)))
+
+
+def _out_of_step(error: IMAP4.error) -> bool:
+    """imaplib has left the rest of a very long line unread."""
+    return "got more than" in str(error)
+
+
+def _lost(error: IMAP4.error) -> bool:
+    """imapclient raises LoginError for a lost connection as well."""
+    return isinstance(error.__context__ if isinstance(error, LoginError) else error, IMAP4.abort)
+
+
+def _of_network(error: OSError, where: str, command: str) -> TokenCatcherError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = re.sub(r"[^A-Za-z0-9 ',.-]", "", error.verify_message)[:100]
+        return AccessError(f"{where}: the certificate is not trusted ({why})", code="imap-certificate")
+    if isinstance(error, ssl.SSLError):
+        why = re.sub(r"[^A-Z0-9_]", "", error.reason or "")[:100]
+        return Outage(f"{where}: TLS failed during {command} ({why})", code="imap-tls")
+    if isinstance(error, TimeoutError):
+        return Outage(f"{where}: no answer to {command} in time", code="imap-connection")
+    if isinstance(error, socket.gaierror):
+        return Outage(f"{where}: the host name is not known", code="imap-connect")
+    kind = type(error).__name__
+    return Outage(f"{where}: not reached during {command} ({kind})", code="imap-connect")
+
+
+def _of_server(error: IMAP4.error, where: str, command: str, folder: str | None) -> TokenCatcherError:
+    """The server is there and says NO or BAD, or was there."""
+    if _lost(error) or _out_of_step(error):
+        return Outage(f"{where}: the connection was lost during {command}", code="imap-connection")
+    throttled = _THROTTLED.search(str(error))
+    if throttled:
+        return TransientError(f"{where}: throttled", code="imap-throttled", retry_after=int(throttled[1]) / 1000)
+    if _not_now(error) or command == "connect":
+        return Outage(f"{where}: {command} is not possible now", code="imap-unavailable")
+    if isinstance(error, LoginError):
+        return AccessError(f"{where}: the login was refused", code="imap-login")
+    if folder is not None:
+        return AccessError(f"{where}: folder {folder!a} cannot be opened", code="imap-folder")
+    return TransientError(f"{where}: {command} was refused", code="imap-protocol")
