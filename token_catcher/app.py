@@ -139,6 +139,7 @@ class App:
             lookback=mailbox.lookback,
             poll=mailbox.poll,
             idle=mailbox.idle,
+            credential=mailbox.password.read,
         )
 
     def _connector(self, mailbox: MailboxConfig) -> Callable[[], ImapMailbox]:

@@ -107,7 +107,7 @@ class FakeMailbox:
     def folders(self) -> Sequence[str]:
         missing = [folder for folder in self._account.watched if folder not in self._account.folders]
         if missing:
-            raise AccessError(f"mailbox {self.name}: got no folder {missing[0]}", code="imap-folder")
+            raise AccessError(f"mailbox {self.name}: got no folder {missing[0]!a}", code="imap-folder")
         return list(self._account.watched)
 
     def examine(self, folder: str) -> FolderState:

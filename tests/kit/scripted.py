@@ -6,6 +6,8 @@ import json
 import re
 import select
 import socket
+import ssl
+import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -90,6 +92,12 @@ class Talk:
             raise Hangup
         return line.decode("latin-1").rstrip("\r\n")
 
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Go on over TLS, as the server."""
+        self._reader.close()
+        self._connection = context.wrap_socket(self._connection, server_side=True)
+        self._reader = self._connection.makefile("rb")
+
     def hears_nothing(self, seconds: float) -> bool:
         """Whether the client says nothing for so long."""
         return not select.select([self._connection], [], [], seconds)[0]
@@ -98,9 +106,15 @@ class Talk:
         """Hang up."""
         raise Hangup
 
+    def reset(self) -> None:
+        """Hang up with RST."""
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise Hangup
+
     def free(self) -> None:
-        """Free the reader."""
+        """Free what the connection has become."""
         self._reader.close()
+        self._connection.close()
 
 
 Reply = bytes | Callable[[Talk], None]

@@ -18,7 +18,7 @@ from typing import Any, Final
 import requests
 from hvac.adapters import RawAdapter
 
-from token_catcher.errors import AccessError, Outage, TransientError
+from token_catcher.errors import AccessError, Outage
 from token_catcher.model import Secret
 
 CONNECT_TIMEOUT: Final = 3.0
@@ -245,7 +245,7 @@ class Client:
         if status == 429:
             after = response.headers.get("Retry-After", "")
             seconds = float(after) if after.isdecimal() else None
-            raise TransientError(f"Vault at {self.url} asked to slow down (429)", code="vault-quota", retry_after=seconds)
+            raise Outage(f"Vault at {self.url} asked to slow down (429)", code="vault-quota", retry_after=seconds)
         if status in AWAY or status >= 500:
             code = "vault-sealed" if status == 503 else "vault-away"
             raise Outage(f"Vault at {self.url} is away: {status}, {AWAY.get(status, 'an error of the server')}", code=code)

@@ -11,7 +11,7 @@ import re
 import smtplib
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -99,13 +99,22 @@ class Dovecot(Server):
     username = USERNAME
     password = PASSWORD
 
-    def __init__(self, *, spam: str | None = "Junk", special_use: bool = True, mail_format: str = "maildir") -> None:
-        """`spam`: a folder that every mailbox has, marked \\Junk if `special_use`. `mail_format`: maildir or sdbox."""
+    def __init__(
+        self,
+        *,
+        spam: str | None = "Junk",
+        special_use: bool = True,
+        mail_format: str = "maildir",
+        hosts: Sequence[str] = ("localhost", "127.0.0.1"),
+    ) -> None:
+        """`spam`: a folder that every mailbox has, marked \\Junk if `special_use`. `mail_format`: maildir or sdbox.
+        `hosts`: what the certificate is for."""
         self._command = command("dovecot", "sudo apt-get install dovecot-imapd dovecot-lmtpd")
         super().__init__("dovecot")
         self.tls_port, self.port, self.lmtp_port = free_port(), free_port(), free_port()
         self.ca_file = self.home / "ca.pem"
-        """Trusts the server's certificate, which is for `localhost` and 127.0.0.1."""
+        """Trusts the server's certificate."""
+        self._hosts = hosts
         self._spam = spam
         self._special_use = special_use
         self._format = mail_format
@@ -218,7 +227,7 @@ class Dovecot(Server):
 
     def _prepare(self) -> None:
         """Certificate, directories and configuration. Started by root, mail belongs to `mail`; else everything is ours."""
-        certificate = self.ca.issue_cert("localhost", "127.0.0.1")
+        certificate = self.ca.issue_cert(*self._hosts)
         self.ca.cert_pem.write_to_path(str(self.ca_file))
         certificate.private_key_pem.write_to_path(str(self.home / "key.pem"))
         (self.home / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
@@ -248,7 +257,8 @@ class Dovecot(Server):
         if self._spam is None:
             return ""
         use = "    special_use = \\Junk\n" if self._special_use else ""
-        return f'  mailbox "{self._spam}" {{\n    auto = create\n{use}  }}'
+        name = self._spam.replace("\\", "\\\\").replace('"', '\\"')
+        return f'  mailbox "{name}" {{\n    auto = create\n{use}  }}'
 
 
 def _ok(answer: tuple[str, list[Any]]) -> list[Any]:

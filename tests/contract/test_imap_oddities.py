@@ -1,0 +1,275 @@
+"""The door to the mailbox against servers that say odd things: every answer is understood, tolerated, or an error of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.contract.leaks import FOREIGN
+from tests.contract.scripted import (
+    BAD,
+    DONE,
+    NO,
+    SINCE,
+    Script,
+    examine,
+    examined,
+    failure,
+    fetch,
+    kind_and_code,
+    opened,
+    search,
+)
+from tests.kit.fakes import Silent
+from tests.kit.scripted import Reply, Talk
+from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
+from token_catcher.imap import session as session_module
+from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
+from token_catcher.ports import FolderState
+
+
+def fetched(uid: int, body: bytes, key: bytes = b"BODY[]<0>", date: bytes = b'"03-Feb-2026 12:57:27 +0000"') -> bytes:
+    """One mail of an answer to FETCH."""
+    literal = b"{%d}\r\n%s" % (len(body), body)
+    return b"* %d FETCH (UID %d INTERNALDATE %s %s %s)\r\n" % (uid, uid, date, key, literal)
+
+
+def mail(uid: int, raw: bytes) -> Mail:
+    """What is made of it."""
+    return Mail(MailRef("integrations", "INBOX", 7, uid), datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC), raw)
+
+
+def looked(script: Script, *, log: Silent | None = None) -> tuple[list[int], list[str]]:
+    """What a search above UID 10 finds, and the searches that were sent for it."""
+    with opened(script, log=log) as (mailbox, server):
+        mailbox.examine("INBOX")
+        found = list(mailbox.search(10, SINCE))
+        return found, [line for line in server.commands if line.startswith("UID SEARCH")]
+
+
+def got(answers: bytes | Sequence[Reply], uids: Sequence[int], *, log: Silent | None = None) -> list[Mail]:
+    """What fetching gives."""
+    with opened({"EXAMINE": examined(100), "UID FETCH": answers}, log=log) as (mailbox, _):
+        mailbox.examine("INBOX")
+        return list(mailbox.fetch(uids))
+
+
+# -- folders --
+
+
+def test_one_odd_folder_name_hides_no_other() -> None:
+    """Names that are no modified UTF-7, a name of digits, a nameless delimiter, a folder that holds no mail."""
+    listed = (
+        b'* LIST () "/" INBOX\r\n* LIST () "/" "R&D"\r\n* LIST () "/" "a&b-c"\r\n* LIST () "/" "&AAA"\r\n'
+        b'* LIST () NIL "2024"\r\n* LIST (\\Noselect \\Junk) "/" "x"\r\n* LIST (\\JUNK) "/" {5}\r\nSp"am\r\n'
+    )
+    script: Script = {"LIST": listed + DONE, "EXAMINE": examined(9)}
+    with opened(script) as (mailbox, server):
+        assert mailbox.folders() == ["INBOX", 'Sp"am']
+        mailbox.examine('Sp"am')
+    assert server.commands[-2:] == ['EXAMINE "Sp\\"am"', "LOGOUT"]
+
+
+def test_a_folder_of_an_odd_name_is_opened_by_the_name_on_the_wire() -> None:
+    """Not by what modified UTF-7 would make of it."""
+    script: Script = {"LIST": b'* LIST () "/" INBOX\r\n* LIST () "/" "R&D"\r\n' + DONE, "EXAMINE": examined(9)}
+    with opened(script, spam="R&D") as (mailbox, server):
+        for folder in mailbox.folders():
+            mailbox.examine(folder)
+    assert server.commands[-3:] == ['EXAMINE "INBOX"', 'EXAMINE "R&D"', "LOGOUT"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "code"),
+    [
+        (NO, AccessError, "imap-folder"),
+        (BAD, AccessError, "imap-folder"),
+        (b"TAG NO [UNAVAILABLE] x\r\n", Outage, "imap-unavailable"),
+        (b"TAG NO [SERVERBUG] x\r\n", Outage, "imap-unavailable"),
+        (DONE, TransientError, "imap-protocol"),
+        (b"* x EXISTS\r\n* OK [UIDVALIDITY x] x\r\n" + DONE, Outage, "imap-connection"),
+        (b"* 1 EXISTS\r\n* OK [UIDVALIDITY x] x\r\n" + DONE, TransientError, "imap-protocol"),
+        (b"* BYE x\r\n", Outage, "imap-connection"),
+    ],
+)
+def test_a_folder_that_is_not_opened_is_told(answer: bytes, kind: type[TokenCatcherError], code: str) -> None:
+    """Refused, not possible now, or answered without UIDVALIDITY."""
+    assert kind_and_code(failure({"EXAMINE": answer}, examine)) == (kind, code)
+
+
+@pytest.mark.parametrize("uidnext", [None, 18])
+def test_uidnext_may_be_missing(uidnext: int | None) -> None:
+    """Some servers do not say it."""
+    with opened({"EXAMINE": examined(uidnext)}) as (mailbox, _):
+        assert mailbox.examine("INBOX") == FolderState("INBOX", 7, uidnext, 5)
+
+
+# -- SEARCH --
+
+
+def test_the_search_is_by_uid_day_and_sender() -> None:
+    """ASCII, without CHARSET, a day more than asked for; the last mail, which `n:*` always gives, is left out."""
+    found, searches = looked({"EXAMINE": examined(14), "UID SEARCH": b"* SEARCH 13 10 11\r\n" + DONE})
+    assert found == [11, 13]
+    assert searches == ["UID SEARCH UID 11:* SINCE 02-Feb-2026 FROM salesforce.com"]
+
+
+def test_several_sender_domains_are_asked_for_at_once() -> None:
+    """OR takes two; a domain covers what lies below it."""
+    domains = ("salesforce.com", "force.com", "mail.salesforce.com", "example.org", "example.net")
+    with opened({"EXAMINE": examined(14)}, sender_domains=domains) as (mailbox, server):
+        search(mailbox)
+    assert server.commands[-2] == (
+        "UID SEARCH UID 11:* SINCE 02-Feb-2026 OR OR FROM force.com FROM example.org FROM example.net"
+    )
+
+
+@pytest.mark.parametrize("refused", [NO, BAD])
+def test_a_refused_search_is_widened(refused: bytes) -> None:
+    """Without the sender, then without the day."""
+    log = Silent()
+    searches = [refused, refused, b"* SEARCH 11 12\r\n" + DONE]
+    found, sent = looked({"EXAMINE": examined(13), "UID SEARCH": searches}, log=log)
+    assert found == [11, 12]
+    assert [line.removeprefix("UID SEARCH UID ") for line in sent] == [
+        "11:* SINCE 02-Feb-2026 FROM salesforce.com",
+        "11:12 SINCE 02-Feb-2026",
+        "11:12",
+    ]
+    assert [event for event, _ in log.events] == ["mailbox.search_refused"] * 2
+
+
+def test_a_server_that_refuses_every_search_is_told() -> None:
+    """TransientError; nothing is taken for nothing."""
+    error = failure({"EXAMINE": examined(13), "UID SEARCH": NO}, search)
+    assert kind_and_code(error) == (TransientError, "imap-protocol")
+
+
+def test_a_search_that_is_not_possible_now_is_not_widened() -> None:
+    """The server is at its limit; more questions do not help."""
+    error = failure({"EXAMINE": examined(13), "UID SEARCH": [b"TAG NO [LIMIT] x\r\n", DONE]}, search)
+    assert kind_and_code(error) == (Outage, "imap-unavailable")
+
+
+def test_a_wide_search_goes_by_windows() -> None:
+    """60,000 UIDs, no more than 50,000 in an answer."""
+
+    def answer(talk: Talk) -> None:
+        first, last = map(int, server.commands[-1].split()[3].split(":"))
+        talk.send(b"* SEARCH " + b" ".join(b"%d" % uid for uid in range(first, last + 1)) + b"\r\n" + DONE)
+
+    with opened({"EXAMINE": examined(60_011), "UID SEARCH": [BAD, answer]}) as (mailbox, server):
+        mailbox.examine("INBOX")
+        assert list(mailbox.search(10, SINCE)) == list(range(11, 60_011))
+    assert [line for line in server.commands if "SINCE" in line][1:] == [
+        "UID SEARCH UID 11:50010 SINCE 02-Feb-2026",
+        "UID SEARCH UID 50011:60010 SINCE 02-Feb-2026",
+    ]
+
+
+def test_windows_end_at_the_last_mail_where_uidnext_is_missing() -> None:
+    """UIDs may begin high: the last one is asked for."""
+    searches = [
+        BAD,
+        b"* SEARCH 120000\r\n" + DONE,
+        b"* SEARCH\r\n" + DONE,
+        b"* SEARCH\r\n" + DONE,
+        b"* SEARCH 120000\r\n" + DONE,
+    ]
+    found, sent = looked({"EXAMINE": examined(None), "UID SEARCH": searches})
+    assert found == [120_000]
+    assert [line.split()[3] for line in sent] == ["11:*", "*", "11:50010", "50011:100010", "100011:120000"]
+
+
+def test_an_answer_longer_than_imaplib_reads_ends_the_session() -> None:
+    """The rest of the line would be taken for the next answer."""
+    endless = b"* SEARCH " + b"4294967295 " * 100_000 + b"\r\n" + DONE
+    error = failure({"EXAMINE": examined(13), "UID SEARCH": [endless, DONE]}, search)
+    assert kind_and_code(error) == (Outage, "imap-connection")
+
+
+@pytest.mark.parametrize("answer", [b"* SEARCH x y\r\n", b"* SEARCH 11 (\r\n", b'* SEARCH "11\r\n'])
+def test_a_search_answer_of_no_known_form_is_ours_to_tell(answer: bytes) -> None:
+    """No exception of a parser leaves the door."""
+    error = failure({"EXAMINE": examined(13), "UID SEARCH": answer + DONE}, search)
+    assert kind_and_code(error) == (TransientError, "imap-protocol")
+
+
+# -- FETCH --
+
+
+def test_what_is_told_unasked_is_no_mail() -> None:
+    """Flags of another session, of a mail we asked for and of one we did not."""
+    answer = (
+        b"* 3 FETCH (UID 13 FLAGS (\\Seen))\r\n* 1 FETCH (UID 11 FLAGS (\\Seen))\r\n* 9 EXISTS\r\n"
+        + fetched(12, b"twelve")
+        + b"* 1 FETCH (FLAGS ())\r\n* 2 FETCH (UID 12 FLAGS (\\Seen))\r\n"
+    )
+    assert got(answer + DONE, [11, 12]) == [mail(12, b"twelve")]
+
+
+@pytest.mark.parametrize("key", [b"BODY[]<0>", b"BODY[]", b"body[]<0>"])
+def test_a_body_may_be_named_in_several_ways(key: bytes) -> None:
+    """RFC 3501 wants the origin repeated; not everybody does."""
+    assert got(fetched(11, b"x" * 10, key) + DONE, [11]) == [mail(11, b"x" * 10)]
+
+
+def test_a_server_that_sends_more_than_asked_for_is_cut() -> None:
+    """The limit holds whoever ignores it."""
+    assert got(fetched(11, b"x" * (MAX_MAIL_BYTES + 99)) + DONE, [11]) == [mail(11, b"x" * (MAX_MAIL_BYTES + 1))]
+
+
+def test_a_body_that_is_nil_has_vanished() -> None:
+    """So Dovecot speaks of a mail that was expunged meanwhile."""
+    vanished = b'* 1 FETCH (UID 11 INTERNALDATE "01-Jan-1970 00:00:00 +0000" BODY[]<0> NIL)\r\n'
+    assert got(vanished + fetched(12, b"x") + DONE, [11, 12]) == [mail(12, b"x")]
+
+
+@pytest.mark.parametrize("date", [b"NIL", b'"yesterday"', b'"99-Foo-2026 12:00:00 +0000"'])
+def test_a_mail_without_a_time_is_not_taken_for_a_vanished_one(date: bytes) -> None:
+    """Nothing can be said of its age, so the batch fails; fetched alone, it is the one that is postponed."""
+    answer = fetched(11, b"x", date=date) + DONE
+    assert kind_and_code(failure({"EXAMINE": examined(13), "UID FETCH": answer}, fetch)) == (TransientError, "imap-protocol")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "code"),
+    [
+        (NO, TransientError, "imap-protocol"),
+        (BAD, TransientError, "imap-protocol"),
+        (fetched(11, b"half") + NO, TransientError, "imap-protocol"),
+        (b"TAG NO [INUSE] x\r\n", Outage, "imap-unavailable"),
+        (b"* 1 FETCH (UID x)\r\n" + DONE, TransientError, "imap-protocol"),
+        (b"* 1 FETCH UID\r\n" + DONE, TransientError, "imap-protocol"),
+        (b"* 1 FETCH (UID 11 BODY[]<0> " + b"(" * 5000 + b")" * 5000 + b")\r\n" + DONE, TransientError, "imap-protocol"),
+        (FOREIGN.encode() + b"\r\n" + DONE, Outage, "imap-connection"),
+        (b"* BYE x\r\n", Outage, "imap-connection"),
+    ],
+)
+def test_a_fetch_that_fails_as_a_whole_is_told(answer: bytes, kind: type[TokenCatcherError], code: str) -> None:
+    """And no mail is taken for settled by it."""
+    assert kind_and_code(failure({"EXAMINE": examined(13), "UID FETCH": answer}, fetch)) == (kind, code)
+
+
+def test_a_mail_that_looks_like_an_answer_is_a_mail() -> None:
+    """Literals are counted, not read."""
+    raw = b")\r\nTAG OK done\r\n* 1 FETCH (UID 11 BODY[]<0> {3}\r\nabc)\r\n"
+    reply: list[Reply] = [lambda talk: talk.send(fetched(11, raw.replace(b"TAG", talk.tag.encode())) + DONE)]
+    (found,) = got(reply, [11])
+    assert found.raw.endswith(b"abc)\r\n")
+    assert len(found.raw) == len(raw) + len("ABCD1") - len("TAG")
+
+
+def test_a_session_that_does_not_end_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LOGOUT without an answer: close() gives up and frees the socket."""
+    monkeypatch.setattr(session_module, "LOGOUT_TIMEOUT", 0.1)
+    closed: list[bool] = []
+
+    def silence(talk: Talk) -> None:
+        closed.append(not talk.hears_nothing(5))
+
+    with opened({"LOGOUT": silence}):
+        pass
+    assert closed == [True]

@@ -1,0 +1,295 @@
+"""The promises of `ports.Mailbox`, kept by the in-memory account, by Dovecot over both kinds of TLS, and by pymap."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from tests.contract.imap import account, bell, dovecot_account, session
+from tests.kit import mails
+from tests.kit.fakes import FakeAccount, FakeMailbox
+from tests.kit.servers import Dovecot, Pymap
+from token_catcher.errors import AccessError
+from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef, Secret
+from token_catcher.ports import Mailbox
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+DAY = timedelta(days=1)
+MAIL = mails.token_mail()
+
+
+@dataclass
+class World:
+    """A mailbox, and what happens to it behind the session's back. It may hold other mail: look above `start`."""
+
+    open: Callable[..., Mailbox]
+    """A session; `folder=` names another spam folder than the automatic one."""
+    append: Callable[..., Any]
+    expunge: Callable[[int], Any]
+    forgets: bool = True
+    """Whether a session notices that a mail is gone."""
+
+    def start(self, mailbox: Mailbox, folder: str = "INBOX") -> int:
+        """Open the folder; returns the last UID that it has given away."""
+        uidnext = mailbox.examine(folder).uidnext
+        assert uidnext is not None
+        return uidnext - 1
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("dovecot implicit", marks=pytest.mark.servers),
+        pytest.param("dovecot starttls", marks=pytest.mark.servers),
+        pytest.param("pymap", marks=pytest.mark.servers),
+    ]
+)
+def world(request: pytest.FixtureRequest, user: str) -> Iterator[World]:
+    """Every world in turn; sessions are closed at the end."""
+    with ExitStack() as stack:
+        if request.param == "fake":
+            yield fake_world()
+        elif request.param == "pymap":
+            yield pymap_world(request.getfixturevalue("pymap"), stack)
+        else:
+            yield dovecot_world(request.getfixturevalue("dovecot"), user, request.param.split()[1], stack)
+
+
+def fake_world() -> World:
+    """Everything in memory."""
+    there = FakeAccount()
+
+    def opened(folder: str | None = None) -> Mailbox:
+        there.watched = ("INBOX", folder or "Junk")
+        return FakeMailbox(there)
+
+    return World(opened, there.append, there.expunge)
+
+
+def dovecot_world(dovecot: Dovecot, user: str, tls: str, stack: ExitStack) -> World:
+    """A user of its own."""
+    port = dovecot.tls_port if tls == "implicit" else dovecot.port
+
+    def opened(folder: str = "auto") -> Mailbox:
+        of = dovecot_account(dovecot, user, tls=tls, port=port, spam=folder)
+        return stack.enter_context(session(of, ca_file=str(dovecot.ca_file)))
+
+    def append(raw: bytes, folder: str = "INBOX", **options: Any) -> None:
+        dovecot.append(raw, folder, user, **options)
+
+    return World(opened, append, lambda uid: dovecot.expunge(str(uid), user=user))
+
+
+def pymap_world(pymap: Pymap, stack: ExitStack) -> World:
+    """The one user, without TLS."""
+
+    def opened(folder: str = "auto") -> Mailbox:
+        of = account(pymap.host, pymap.port, username=pymap.username, password=lambda: Secret(pymap.password), spam=folder)
+        return stack.enter_context(session(of))
+
+    for folder in ("INBOX", "Junk"):
+        pymap.expunge(folder=folder)  # it parses every mail that it searches
+    return World(opened, pymap.append, lambda uid: pymap.expunge(str(uid)), forgets=False)
+
+
+def test_inbox_and_spam_folder_are_watched(world: World) -> None:
+    """Inbox first; the spam folder is found by what the server marks, or by its name."""
+    assert world.open().folders() == ["INBOX", "Junk"]
+
+
+def test_a_folder_that_is_configured_and_missing_is_an_error(world: World) -> None:
+    """Only a person can mend that: AccessError, with the name."""
+    with pytest.raises(AccessError, match="got no folder 'Spam of mine'") as caught:
+        world.open("Spam of mine").folders()
+    assert caught.value.code == "imap-folder"
+
+
+def test_a_folder_that_is_not_there_cannot_be_opened(world: World) -> None:
+    """A folder that vanished since it was listed."""
+    with pytest.raises(AccessError) as caught:
+        world.open().examine("Nowhere")
+    assert caught.value.code == "imap-folder"
+
+
+def test_opening_a_folder_tells_its_state(world: World) -> None:
+    """UIDVALIDITY stays, UIDNEXT and the number of mails grow with each."""
+    before = world.open().examine("INBOX")
+    world.append(MAIL)
+    after = world.open().examine("INBOX")
+    assert (after.name, after.uidvalidity) == ("INBOX", before.uidvalidity)
+    assert (after.uidnext, after.exists) == ((before.uidnext or 0) + 1, before.exists + 1)
+
+
+def test_only_mail_above_the_last_known_is_found(world: World) -> None:
+    """Ascending, and nothing at all where there is nothing new, although `n:*` always finds the last mail."""
+    mailbox = world.open()
+    start = world.start(mailbox)
+    for _ in range(3):
+        world.append(MAIL)
+    mailbox.examine("INBOX")
+    assert list(mailbox.search(start, NOW - DAY)) == [start + 1, start + 2, start + 3]
+    assert list(mailbox.search(start + 2, NOW - DAY)) == [start + 3]
+    assert list(mailbox.search(start + 3, NOW - DAY)) == []
+    assert list(mailbox.search(start + 100, NOW - DAY)) == []
+
+
+def test_mail_before_the_window_is_not_found(world: World) -> None:
+    """By the day: what is two days older is left out, what is just older may come along."""
+    mailbox = world.open()
+    start = world.start(mailbox)
+    for age in (timedelta(days=16, hours=1), timedelta(days=14), timedelta(days=1)):
+        world.append(MAIL, received_at=NOW - age)
+    mailbox.examine("INBOX")
+    assert list(mailbox.search(start, NOW - 14 * DAY)) == [start + 2, start + 3]
+
+
+@pytest.mark.parametrize("hours", [-12, -3, 9, 14])
+def test_the_window_holds_in_every_zone(world: World, hours: int) -> None:
+    """SINCE compares days of the server's own zone: a mail of the window is found wherever `since` was written down."""
+    zone = timezone(timedelta(hours=hours))
+    mailbox = world.open()
+    start = world.start(mailbox)
+    world.append(MAIL, received_at=NOW - 5 * DAY)
+    mailbox.examine("INBOX")
+    assert list(mailbox.search(start, (NOW - 5 * DAY).astimezone(zone))) == [start + 1]
+
+
+def test_only_mail_of_the_sender_domains_is_found(world: World) -> None:
+    """By the From header, not by what is written in the text."""
+    mailbox = world.open()
+    start = world.start(mailbox)
+    world.append(mails.token_mail(sender="someone <a@example.com>", body="mail from support@salesforce.com"))
+    world.append(mails.token_mail(sender="support <support@emea.salesforce.com>"))
+    mailbox.examine("INBOX")
+    assert list(mailbox.search(start, NOW - DAY)) == [start + 2]
+
+
+def test_mails_are_fetched_as_they_are(world: World) -> None:
+    """Byte for byte, in the order of their UIDs, with where they were found and when they came."""
+    mailbox = world.open()
+    start = world.start(mailbox, "Junk")
+    other = mails.genuine(token="FAKEother0TOKEN00000001")
+    world.append(MAIL, "Junk", received_at=NOW - DAY)
+    world.append(other, "Junk", received_at=NOW)
+    state = mailbox.examine("Junk")
+    assert list(mailbox.fetch([start + 2, start + 1])) == [
+        Mail(MailRef("integrations", "Junk", state.uidvalidity, start + 1), NOW - DAY, MAIL),
+        Mail(MailRef("integrations", "Junk", state.uidvalidity, start + 2), NOW, other),
+    ]
+
+
+def test_bytes_that_are_no_text_are_fetched_as_they_are(world: World) -> None:
+    """Latin-1, UTF-8, a line of a server's language, and what looks like a literal."""
+    raw = b"From: a@salesforce.com\r\nSubject: \xe9\xff\r\n\r\n)\r\nA001 OK done\r\n* BYE\r\n{5}\r\n\xc3\xa9\r\n"
+    mailbox = world.open()
+    start = world.start(mailbox)
+    world.append(raw)
+    mailbox.examine("INBOX")
+    assert [one.raw for one in mailbox.fetch([start + 1])] == [raw]
+
+
+@pytest.mark.parametrize("excess", [-1, 0, 1, 5000])
+def test_a_large_mail_is_cut_one_byte_over_the_limit(world: World, excess: int) -> None:
+    """The one byte more shows that there was more."""
+    raw = MAIL + b"x" * (MAX_MAIL_BYTES + excess - len(MAIL))
+    mailbox = world.open()
+    start = world.start(mailbox)
+    world.append(raw)
+    mailbox.examine("INBOX")
+    (fetched,) = mailbox.fetch([start + 1])
+    assert fetched.raw == raw[: MAX_MAIL_BYTES + 1]
+
+
+def test_a_mail_that_vanished_since_the_search_is_left_out(world: World) -> None:
+    """Somebody else expunged it; its neighbours are fetched."""
+    mailbox = world.open()
+    start = world.start(mailbox)
+    for _ in range(3):
+        world.append(MAIL)
+    mailbox.examine("INBOX")
+    found = mailbox.search(start, NOW - DAY)
+    world.expunge(start + 2)
+    if world.forgets:
+        assert [one.ref.uid for one in mailbox.fetch(found)] == [start + 1, start + 3]
+        assert list(mailbox.fetch([start + 2])) == []
+    assert {one.ref.uid for one in mailbox.fetch(found)} >= {start + 1, start + 3}
+    assert list(mailbox.fetch([])) == []
+
+
+def test_idle_ends_when_mail_comes(world: World) -> None:
+    """True, and the mail is there."""
+    mailbox = world.open()
+    start = world.start(mailbox)
+    arrival = threading.Timer(0.2, world.append, [MAIL])
+    with bell() as (wake, _):
+        arrival.start()
+        assert mailbox.idle(20, wake) is True
+    arrival.join()
+    mailbox.examine("INBOX")
+    assert list(mailbox.search(start, NOW - DAY)) == [start + 1]
+
+
+def test_idle_does_not_begin_when_mail_has_come(world: World) -> None:
+    """What came after the folder was opened, told along with another answer, ends the wait at once."""
+    mailbox = world.open()
+    world.start(mailbox)
+    world.append(MAIL)
+    mailbox.search(0, NOW - DAY)
+    with bell() as (wake, _):
+        began = time.monotonic()
+        assert mailbox.idle(20, wake) is True
+    assert time.monotonic() - began < 10
+
+
+def test_idle_ends_when_it_is_woken(world: World) -> None:
+    """False: no news; before the call and during it. The bell goes on ringing until somebody hushes it."""
+    mailbox = world.open()
+    world.start(mailbox)
+    with bell() as (wake, ring):
+        ringing = threading.Timer(0.2, os.write, [ring, b"!"])
+        ringing.start()
+        began = time.monotonic()
+        assert mailbox.idle(20, wake) is False
+        assert mailbox.idle(20, wake) is False
+        ringing.join()
+    assert time.monotonic() - began < 10
+
+
+def test_idle_ends_when_time_is_over(world: World) -> None:
+    """False, not before and not long after."""
+    mailbox = world.open()
+    world.start(mailbox)
+    with bell() as (wake, _):
+        began = time.monotonic()
+        assert mailbox.idle(0.3, wake) is False
+    assert 0.3 <= time.monotonic() - began < 5
+
+
+def test_a_session_idles_again_and_again(world: World) -> None:
+    """After news, after a time-out, and with other commands in between."""
+    mailbox = world.open()
+    start = world.start(mailbox)
+    with bell() as (wake, _):
+        for number in range(1, 4):
+            arrival = threading.Timer(0.1, world.append, [MAIL])  # not before IDLE: pymap does not tell that
+            arrival.start()
+            assert mailbox.idle(5, wake) is True
+            arrival.join()
+            mailbox.examine("INBOX")
+            assert len(mailbox.search(start, NOW - DAY)) == number
+            assert mailbox.idle(0.05, wake) is False
+
+
+def test_closing_twice_is_harmless(world: World) -> None:
+    """close() never raises."""
+    mailbox = world.open()
+    mailbox.close()
+    mailbox.close()

@@ -1,0 +1,428 @@
+"""The promises of `ports.SecretStore`, kept by the in-memory store and by OpenBao, as root and under the shipped policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+import pytest
+
+from tests.contract.vault import shipped_policy
+from tests.kit import mails
+from tests.kit.fakes import FakeStore, FakeVault, Silent, utc_now
+from tests.kit.proxy import TcpProxy
+from tests.kit.servers import OpenBao, until
+from token_catcher.errors import AccessError, TransientError
+from token_catcher.model import Capture, Held, Reason, Receipt, Secret, Stored, Token, Unchanged, iso
+from token_catcher.vault import Address, Client, TokenAuth, VaultStore, Version
+
+NEW, OLD, OTHER = "FAKEnewTOKEN00000000001", "FAKEoldTOKEN00000000002", "FAKEotherTOKEN000000003"
+USER = "integration@acme.example"
+NOW = datetime.now(UTC).replace(microsecond=0)
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class World:
+    """A store, and what a test does behind its back."""
+
+    vault: FakeVault | OpenBao
+    path: str
+    build: Callable[[str], VaultStore]
+    interfere: Callable[[Callable[[], object]], None]
+    """Run something between the store's next read and its write."""
+    stores: dict[str, VaultStore] = field(default_factory=dict)
+
+    def store(self, token: str, issued_at: datetime = NOW, *, instance: str = "one") -> Stored | Unchanged | Held:
+        """Store a capture as this instance."""
+        if instance not in self.stores:
+            self.stores[instance] = self.build(instance)
+        mail = mails.mail(b"")
+        return self.stores[instance].store(Capture(mail, USER, Token(token), "acme", self.path, issued_at))
+
+    def receipt(self, version: int) -> Receipt:
+        """What a store says of a version whose write it did not see answered."""
+        return Receipt(self.path, version, self.vault.versions(self.path)[version]["created_time"], None)
+
+    def close(self) -> None:
+        """Free the connections."""
+        for store in self.stores.values():
+            store.close()
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("openbao as root", marks=pytest.mark.servers),
+        pytest.param("openbao under the shipped policy", marks=pytest.mark.servers),
+    ]
+)
+def world(request: pytest.FixtureRequest, org: str) -> Iterator[World]:
+    """Every world in turn, at a path that no other test uses."""
+    path = f"salesforce/{org}/{USER}"
+    if request.param == "fake":
+        built = fake_world(path)
+    else:
+        openbao: OpenBao = request.getfixturevalue("openbao")
+        token = openbao.root_token
+        if "policy" in request.param:
+            token = openbao.token(shipped_policy(openbao), no_parent=True, ttl="1h")
+        built = openbao_world(openbao, request.getfixturevalue("proxy"), token, path)
+    yield built
+    built.close()
+
+
+@pytest.fixture(scope="module")
+def proxy(openbao: OpenBao) -> Iterator[TcpProxy]:
+    """Between the stores and OpenBao."""
+    with TcpProxy(openbao.port) as running:
+        yield running
+
+
+def fake_world(path: str) -> World:
+    """Everything in memory."""
+    vault = FakeVault()
+    waiting: list[Callable[[], object]] = []
+
+    def trip(effect: str) -> None:
+        if effect == "write" and waiting:
+            waiting.pop()()
+
+    return World(vault, path, lambda name: FakeStore(vault, instance=name, trip=trip), waiting.append)
+
+
+def openbao_world(openbao: OpenBao, proxy: TcpProxy, token: str, path: str) -> World:
+    """The real server, behind a proxy that can be interfered with."""
+    waiting: list[Callable[[], object]] = []
+
+    def on_up(data: bytes) -> None:
+        if data.startswith((b"POST", b"PATCH")) and waiting:
+            waiting.pop()()
+
+    def build(instance: str) -> VaultStore:
+        # Only "one" is interfered with; the others are the interference, and go past the proxy.
+        address = Address(f"http://127.0.0.1:{proxy.port if instance == 'one' else openbao.port}")
+        client = Client(address, TokenAuth(lambda: Secret(token)), monotonic=monotonic)
+        return VaultStore(
+            client,
+            mount="secret",
+            field="security_token",
+            instance=instance,
+            now=utc_now,
+            sleep=lambda _seconds: None,
+            log=Silent(),
+        )
+
+    proxy.on_up = on_up
+    return World(openbao, path, build, waiting.append)
+
+
+def test_a_token_for_an_empty_path_becomes_its_first_version(world: World) -> None:
+    """Nothing there: version 1 holds the token and our four fields, and the receipt is Vault's own answer."""
+    before = utc_now()
+    outcome = world.store(NEW)
+    after = utc_now()
+    assert isinstance(outcome, Stored)
+    data = world.vault.get(world.path)
+    assert data is not None
+    assert before <= datetime.fromisoformat(data.pop("security_token_captured_at")) <= after
+    assert data == {
+        "security_token": NEW,
+        "security_token_issued_at": iso(NOW),
+        "security_token_captured_by": "one",
+        "security_token_fingerprint": Token(NEW).fingerprint,
+    }
+    assert outcome.receipt.request_id
+    assert (outcome.recovered, outcome.receipt.path, outcome.receipt.version) == (False, world.path, 1)
+    assert outcome.receipt.created_at == world.receipt(1).created_at
+
+
+def test_other_fields_survive(world: World) -> None:
+    """A secret without a token of ours keeps its fields and gets the token beside them, however old the mail."""
+    world.vault.put(world.path, {"password": "kept", "nested": {"a": [1, None]}})
+    assert world.store(NEW, NOW - 400 * MINUTE).receipt.version == 2  # type: ignore[union-attr]
+    data = world.vault.get(world.path)
+    assert data is not None
+    assert {name: data[name] for name in ("password", "nested", "security_token")} == {
+        "password": "kept",
+        "nested": {"a": [1, None]},
+        "security_token": NEW,
+    }
+
+
+def test_the_same_capture_twice_gives_one_version(world: World) -> None:
+    """Idempotent: the second time finds the version that the first time wrote."""
+    world.store(NEW)
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt(1))
+    assert list(world.vault.versions(world.path)) == [1]
+
+
+def test_a_newer_token_replaces_an_older_one(world: World) -> None:
+    """The newest issued_at wins."""
+    world.store(OLD, NOW - MINUTE)
+    assert world.store(NEW).receipt.version == 2  # type: ignore[union-attr]
+    assert (world.vault.get(world.path) or {})["security_token"] == NEW
+
+
+def test_an_older_token_changes_nothing(world: World) -> None:
+    """Stale: a mail that arrives late never replaces a newer token."""
+    world.store(NEW)
+    assert world.store(OLD, NOW - MINUTE) == Unchanged(Reason.STALE, None)
+    assert list(world.vault.versions(world.path)) == [1]
+
+
+def test_two_tokens_of_one_second_are_for_a_person_to_tell_apart(world: World) -> None:
+    """The Date says nothing about which came later: held."""
+    world.store(NEW)
+    assert world.store(OTHER) == Held(Reason.SAME_DATE, f"version 1 has another token of {iso(NOW)}")
+    assert list(world.vault.versions(world.path)) == [1]
+
+
+def test_a_token_that_somebody_put_there_later_is_kept(world: World) -> None:
+    """A secret without our fields is as new as its version: an older mail is stale."""
+    world.vault.put(world.path, {"security_token": OTHER})
+    assert world.store(NEW, NOW - MINUTE) == Unchanged(Reason.STALE, None)
+    assert world.vault.get(world.path) == {"security_token": OTHER}
+
+
+def test_a_token_that_somebody_put_there_earlier_is_replaced(world: World) -> None:
+    """A mail issued after a foreign version was made is newer than what it holds."""
+    world.vault.put(world.path, {"security_token": OTHER, "password": "kept"})
+    assert world.store(NEW, utc_now() + MINUTE).receipt.version == 2  # type: ignore[union-attr]
+    assert (world.vault.get(world.path) or {})["password"] == "kept"
+
+
+def test_a_token_that_somebody_exchanged_under_our_fields_counts_from_then(world: World) -> None:
+    """The fingerprint tells that issued_at speaks of another token."""
+    world.store(OLD, NOW - 10 * MINUTE)
+    world.vault.merge(world.path, {"security_token": OTHER})
+    assert world.store(NEW, NOW - MINUTE) == Unchanged(Reason.STALE, None)
+
+
+def test_a_later_change_of_another_field_does_not_age_a_foreign_token(world: World) -> None:
+    """A foreign token counts from the version it first appeared in, so a mail issued since then is newer."""
+    world.vault.put(world.path, {"security_token": OTHER})
+    issued = utc_now()
+    until(lambda: utc_now() > issued, "the clock to move")
+    world.vault.merge(world.path, {"password": "changed"})
+    assert isinstance(world.store(NEW, issued), Stored)
+
+
+def test_a_foreign_write_of_the_same_token_is_left_alone(world: World) -> None:
+    """Somebody was faster by hand: nothing to write, and no version of ours."""
+    world.vault.put(world.path, {"security_token": NEW})
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, None)
+
+
+def test_a_deleted_secret_is_not_brought_back(world: World) -> None:
+    """Deleted on purpose: held, with the version to look at."""
+    world.store(OLD, NOW - MINUTE)
+    world.vault.delete(world.path)
+    assert world.store(NEW) == Held(Reason.SECRET_DELETED, "version 1 was deleted")
+    assert world.vault.get(world.path) is None
+
+
+def test_a_destroyed_secret_is_not_brought_back(world: World) -> None:
+    """The same for a version that is gone for good."""
+    world.store(OLD, NOW - MINUTE)
+    world.vault.destroy(world.path, 1)
+    assert world.store(NEW) == Held(Reason.SECRET_DELETED, "version 1 was deleted")
+
+
+@pytest.mark.parametrize("how", ["delete", "destroy"])
+def test_a_secret_with_an_end_may_still_be_deleted_on_purpose(world: World, how: str) -> None:
+    """Before `delete_version_after` has passed, it was a person."""
+    world.vault.settings(world.path, delete_version_after="1000s")
+    world.store(OLD, NOW - MINUTE)
+    getattr(world.vault, how)(world.path, 1)
+    assert world.store(NEW) == Held(Reason.SECRET_DELETED, "version 1 was deleted")
+
+
+def test_a_secret_that_expired_by_itself_is_written_again(world: World) -> None:
+    """`delete_version_after` is nobody's decision against this token."""
+    world.vault.settings(world.path, delete_version_after="1s")
+    world.store(OLD, NOW - MINUTE)
+    until(lambda: world.vault.get(world.path) is None, "the version to expire", 5)
+    assert world.store(NEW).receipt.version == 2  # type: ignore[union-attr]
+
+
+def test_after_a_purge_versions_begin_again(world: World) -> None:
+    """DELETE metadata leaves nothing: version 1 once more, told from the first by its created_time."""
+    first = world.store(OLD, NOW - MINUTE)
+    world.vault.purge(world.path)
+    second = world.store(NEW)
+    assert isinstance(first, Stored)
+    assert isinstance(second, Stored)
+    assert (first.receipt.version, second.receipt.version) == (1, 1)
+    assert first.receipt.created_at < second.receipt.created_at
+
+
+def test_a_write_is_found_again_after_a_crash(world: World) -> None:
+    """This instance's version is told although its answer was never seen, also when a newer token came after it."""
+    world.store(OLD, NOW - MINUTE)
+    world.store(NEW)
+    assert world.store(OLD, NOW - MINUTE) == Unchanged(Reason.STALE, world.receipt(1))
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt(2))
+
+
+def test_a_write_is_found_again_below_a_change_of_another_field(world: World) -> None:
+    """Later versions carry our fields on; ours is the earliest of them."""
+    world.store(NEW)
+    world.vault.merge(world.path, {"password": "one"})
+    world.vault.merge(world.path, {"password": "two"})
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt(1))
+
+
+def test_a_write_is_found_again_below_the_same_token_put_by_hand(world: World) -> None:
+    """A foreign version on top, even of this very token, does not hide the one that was ours."""
+    world.store(NEW)
+    world.vault.put(world.path, {"security_token": NEW})
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt(1))
+
+
+def test_a_version_that_was_rolled_back_to_is_not_a_second_write(world: World) -> None:
+    """A rollback copies our fields; the write was still the first version."""
+    world.store(OLD, NOW - MINUTE)
+    world.store(NEW)
+    world.vault.put(world.path, world.vault.get(world.path, 1) or {})
+    assert world.store(OLD, NOW - MINUTE) == Unchanged(Reason.SAME_TOKEN, world.receipt(1))
+
+
+def test_a_write_that_vault_no_longer_keeps_is_not_told(world: World) -> None:
+    """Vault keeps ten versions; of older ones nothing is known."""
+    world.store(OLD, NOW - MINUTE)
+    world.store(NEW)
+    for number in range(10):
+        world.vault.merge(world.path, {"password": str(number)})
+    assert world.store(OLD, NOW - MINUTE) == Unchanged(Reason.STALE, None)
+
+
+def test_fields_that_a_change_carried_on_are_not_a_write_of_ours() -> None:
+    """Our version is pruned, and what later changes of another field copied was made by Vault long after we captured it."""
+    hours = 0
+    vault = FakeVault(lambda: NOW + hours * 60 * MINUTE)
+    world = World(vault, "salesforce/acme/user", lambda name: FakeStore(vault, instance=name), lambda _step: None)
+    world.store(NEW)
+    for hours in range(1, 12):
+        vault.merge(world.path, {"password": str(hours)})
+    assert (min(vault.versions(world.path)), world.store(NEW)) == (3, Unchanged(Reason.SAME_TOKEN, None))
+
+
+def test_a_second_capture_after_a_purge_is_told_by_its_own_version() -> None:
+    """The latest capture counts, whatever was written, and told, before."""
+    hours = 0
+    vault = FakeVault(lambda: NOW + hours * 60 * MINUTE)
+    world = World(vault, "salesforce/acme/user", lambda name: FakeStore(vault, instance=name), lambda _step: None)
+    world.store(NEW)
+    vault.purge(world.path)
+    hours = 5
+    world.store(NEW)
+    vault.merge(world.path, {"password": "x"})
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt(1))
+
+
+def test_versions_around_a_deleted_one_are_found(world: World) -> None:
+    """A deleted version in between hides only itself."""
+    world.store(OLD, NOW - MINUTE)
+    world.store(NEW)
+    world.vault.merge(world.path, {"password": "one"})
+    world.vault.delete(world.path, 2)
+    assert world.store(OLD, NOW - MINUTE) == Unchanged(Reason.STALE, world.receipt(1))
+
+
+def test_another_instance_finds_the_token_and_claims_nothing(world: World) -> None:
+    """Two instances on one mailbox: one version, and it is told to the one who wrote it."""
+    world.store(NEW, instance="one")
+    assert world.store(NEW, instance="two") == Unchanged(Reason.SAME_TOKEN, None)
+    assert world.store(NEW, instance="one") == Unchanged(Reason.SAME_TOKEN, world.receipt(1))
+
+
+def test_an_instance_that_was_overtaken_by_an_older_token_writes_its_own(world: World) -> None:
+    """Check-and-set fails, the second look finds an older token, and ours replaces it."""
+    world.store(OLD, NOW - 2 * MINUTE)
+    world.interfere(lambda: world.store(OTHER, NOW - MINUTE, instance="two"))
+    assert world.store(NEW).receipt.version == 3  # type: ignore[union-attr]
+    assert (world.vault.get(world.path) or {})["security_token"] == NEW
+
+
+def test_an_instance_that_was_overtaken_by_the_same_token_changes_nothing(world: World) -> None:
+    """Two instances saw the mail at once: one version."""
+    world.interfere(lambda: world.store(NEW, instance="two"))
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, None)
+    assert list(world.vault.versions(world.path)) == [1]
+
+
+def test_a_password_that_is_changed_at_the_same_moment_survives(world: World) -> None:
+    """Somebody merges another field between our read and our write."""
+    world.vault.put(world.path, {"password": "old"})
+    world.interfere(lambda: world.vault.merge(world.path, {"password": "new"}))
+    world.store(NEW)
+    data = world.vault.get(world.path) or {}
+    assert (data["password"], data["security_token"]) == ("new", NEW)
+
+
+def test_a_secret_that_is_deleted_at_the_same_moment_stays_deleted(world: World) -> None:
+    """Somebody deletes between our read and our write."""
+    world.store(OLD, NOW - MINUTE)
+    world.interfere(lambda: world.vault.delete(world.path))
+    assert world.store(NEW) == Held(Reason.SECRET_DELETED, "version 1 was deleted")
+
+
+def test_a_secret_that_is_purged_at_the_same_moment_is_written_anew(world: World) -> None:
+    """Somebody removes everything between our read and our write: nothing is there, so version 1."""
+    world.store(OLD, NOW - MINUTE)
+    world.interfere(lambda: world.vault.purge(world.path))
+    assert world.store(NEW).receipt.version == 1  # type: ignore[union-attr]
+
+
+def test_a_race_that_does_not_end_is_given_up_for_now(world: World) -> None:
+    """Somebody writes before each of our writes: TransientError, and nothing is lost by it."""
+    world.vault.put(world.path, {"password": "0"})
+
+    def overtake() -> None:
+        world.vault.merge(world.path, {"password": "again"})
+        world.interfere(overtake)
+
+    world.interfere(overtake)
+    with pytest.raises(TransientError) as caught:
+        world.store(NEW)
+    assert caught.value.code == "vault-race"
+    assert (world.vault.get(world.path) or {}).get("security_token") is None
+
+
+@pytest.mark.parametrize(
+    "path", ["../x", "a/../b", "a//b", "/a", "a/", "a/./b", "a/b.", "a%2Fb", "a b", "a?b", "a#b", "", "a\nb", "ä"]
+)
+def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
+    """The last look before a path becomes a URL: nothing is read, nothing written."""
+    vault = FakeVault()
+    effects: list[str] = []
+    store = FakeStore(vault, trip=effects.append)
+    with pytest.raises(AccessError) as caught:
+        store.store(Capture(mails.mail(b""), USER, Token(NEW), "acme", path, NOW))
+    assert (caught.value.code, effects, vault.paths()) == ("vault-path", [], [])
+
+
+def test_versions_tell_who_wrote_what(world: World) -> None:
+    """For reconciling: every version that is kept, with our fields of it, never a value."""
+    world.store(OLD, NOW - MINUTE)
+    world.store(NEW, instance="two")
+    world.vault.put(world.path, {"security_token": OTHER})
+    world.vault.delete(world.path, 1)
+    created = {number: about["created_time"] for number, about in world.vault.versions(world.path).items()}
+    captured = (world.vault.get(world.path, 2) or {})["security_token_captured_at"]
+    assert list(world.stores["one"].versions(world.path)) == [
+        Version(1, created[1], gone=True),
+        Version(2, created[2], "two", captured, iso(NOW), Token(NEW).fingerprint),
+        Version(3, created[3]),
+    ]
+    assert list(world.stores["one"].versions(world.path + ".nobody")) == []
+
+
+def test_versions_that_will_expire_are_told_as_long_as_they_are_there(world: World) -> None:
+    """`delete_version_after` gives every version an end; until then it is readable."""
+    world.vault.settings(world.path, delete_version_after="1000s")
+    world.store(NEW)
+    assert [(one.captured_by, one.gone) for one in world.stores["one"].versions(world.path)] == [("one", False)]

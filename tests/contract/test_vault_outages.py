@@ -1,0 +1,193 @@
+"""The door to Vault on bad days: away, sealed, slow, behind a proxy that answers for it, with a foreign certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from tests.contract.leaks import FOREIGN
+from tests.contract.vault import VAULT_TOKEN, capture, given, opened, paths, refusal
+from tests.kit.proxy import TcpProxy
+from tests.kit.scripted import HttpReply, HttpScript
+from tests.kit.servers import OpenBao, free_port
+from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
+from token_catcher.model import Reason, Receipt, Stored, Unchanged
+from token_catcher.vault import client as client_module
+
+# -- outages --
+
+
+@pytest.mark.servers
+def test_a_sealed_vault_is_an_outage_until_it_is_unsealed() -> None:
+    """The same store goes on where it stood."""
+    with OpenBao() as server, opened(server.url, given(server.root_token)) as store:
+        server.seal()
+        error = refusal(store)
+        assert (type(error), error.code) == (Outage, "vault-sealed")
+        server.unseal()
+        assert isinstance(store.store(capture("acme")), Stored)
+
+
+def test_a_restarted_vault_is_an_outage_for_a_while(own_openbao: OpenBao) -> None:
+    """Connections that were open are replaced; what was stored is there."""
+    with opened(own_openbao.url, given(own_openbao.root_token)) as store:
+        store.store(capture("acme"))
+        own_openbao.stop()
+        error = refusal(store)
+        assert (type(error), error.code) == (Outage, "vault-unreachable")
+        own_openbao.start()
+        assert isinstance(store.store(capture("acme")), Unchanged)
+
+
+def test_a_lost_answer_to_a_write_is_found_out_by_the_next_try(openbao: OpenBao, org: str) -> None:
+    """The write reached Vault, its answer did not reach us: unknown, then recognised as ours."""
+    with TcpProxy(openbao.port) as proxy:
+        proxy.on_up = lambda data: proxy.cut_after(0) if data.startswith((b"POST", b"PATCH")) else None
+        with opened(f"http://127.0.0.1:{proxy.port}", given(openbao.root_token)) as store:
+            openbao.put(capture(org).path, {"password": "kept"})
+            error = refusal(store, org)
+            assert (type(error), error.code) == (Outage, "vault-unreachable")
+            created_at = openbao.versions(capture(org).path)[2]["created_time"]
+            written = Receipt(capture(org).path, 2, created_at, None)
+            assert store.store(capture(org)) == Unchanged(Reason.SAME_TOKEN, written)
+    assert list(openbao.versions(capture(org).path)) == [1, 2]
+
+
+def saying(status: int, **headers: str) -> HttpReply:
+    """An answer with a body that must not be repeated."""
+    return HttpReply(status, {"errors": [FOREIGN]}, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+BAD_DAYS: dict[str, tuple[HttpReply, type[TokenCatcherError], str]] = {
+    "400": (saying(400), AccessError, "vault-refused"),
+    "400 of a mount that is opened": (
+        HttpReply(400, {"errors": [f"Upgrading from non-versioned to versioned data. {FOREIGN}"]}),
+        Outage,
+        "vault-away",
+    ),
+    "403": (saying(403), AccessError, "vault-policy"),
+    "405": (saying(405), AccessError, "vault-kv1"),
+    "412": (saying(412), Outage, "vault-away"),
+    "429": (saying(429), Outage, "vault-quota"),
+    "472": (saying(472), Outage, "vault-away"),
+    "500": (saying(500), Outage, "vault-away"),
+    "502 with a page": (HttpReply(502, f"<html>{FOREIGN}".encode()), Outage, "vault-away"),
+    "503": (saying(503), Outage, "vault-sealed"),
+    "521": (saying(521), Outage, "vault-away"),
+    "a page instead of JSON": (HttpReply(200, f"<html>{FOREIGN}".encode()), TransientError, "vault-protocol"),
+    "JSON of another kind": (HttpReply(200, f'["{FOREIGN}"]'.encode()), TransientError, "vault-protocol"),
+    "half an answer": (HttpReply(200, {"data": {FOREIGN: FOREIGN}}, cut=True), Outage, "vault-unreachable"),
+    "no answer": (HttpReply(hang=True), Outage, "vault-unreachable"),
+}
+
+
+@pytest.mark.parametrize("request_line", ["GET /v1/sys/internal/ui/mounts/", "GET /v1/secret/data/", "POST /v1/secret/data/"])
+@pytest.mark.parametrize("day", BAD_DAYS)
+def test_every_bad_answer_has_its_error(day: str, request_line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is answered, to whichever request: one of our errors, told by the number alone."""
+    reply, kind, code = BAD_DAYS[day]
+    monkeypatch.setattr(client_module, "READ_TIMEOUT", 0.2)
+    replies = {"GET /v1/secret/data/": HttpReply(404, {"errors": []}), request_line: reply}
+    with HttpScript(replies) as server, opened(server.url, given(VAULT_TOKEN)) as store:
+        error = refusal(store)
+    if "mounts" in request_line and kind is not Outage:
+        code = "vault-kv1" if reply.status == 200 else "vault-mount"
+        kind = AccessError
+    assert (type(error), error.code) == (kind, code)
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), ("", None)])
+def test_a_quota_says_how_long_to_wait(header: str, seconds: float | None) -> None:
+    """Retry-After in seconds is passed on; in any other form it is not."""
+    reply = saying(429, Retry_After=header)
+    with HttpScript({"GET /v1/secret/": reply}) as server, opened(server.url, given(VAULT_TOKEN)) as store:
+        error = refusal(store)
+    assert isinstance(error, Outage)
+    assert error.retry_after == seconds
+
+
+def test_a_redirect_is_not_followed() -> None:
+    """It would take the Vault token to whatever host it names."""
+    with HttpScript({}) as other:
+        reply = saying(307, Location=f"{other.url}/v1/secret/data/x")
+        with HttpScript({"GET /v1/secret/": reply}) as server, opened(server.url, given(VAULT_TOKEN)) as store:
+            error = refusal(store)
+    assert (type(error), error.code) == (Outage, "vault-away")
+    assert other.requests == []
+
+
+def test_nobody_at_the_address_is_an_outage() -> None:
+    """Connection refused."""
+    with opened(f"http://127.0.0.1:{free_port()}", given(VAULT_TOKEN)) as store:
+        error = refusal(store)
+    assert (type(error), error.code) == (Outage, "vault-unreachable")
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:8200", "http://", "http://[::1"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    """Only a person can mend that."""
+    with opened(url, given(VAULT_TOKEN)) as store:
+        error = refusal(store)
+    assert (type(error), error.code) == (AccessError, "vault-address")
+
+
+# -- TLS --
+
+
+@pytest.fixture(scope="module")
+def secure() -> Iterator[OpenBao]:
+    """OpenBao with a certificate of a private authority."""
+    with OpenBao(tls=True) as server:
+        yield server
+
+
+@pytest.mark.servers
+def test_a_private_authority_is_trusted_when_its_file_is_given(secure: OpenBao) -> None:
+    """`vault.ca_file`."""
+    with opened(secure.url, given(secure.root_token), ca_file=secure.ca_file) as store:
+        assert isinstance(store.store(capture("tls")), Stored)
+
+
+def another_authority(home: Path) -> str:
+    """A file with an authority that issued nothing."""
+    trustme.CA().cert_pem.write_to_path(str(home / "other.pem"))
+    return str(home / "other.pem")
+
+
+def no_authority(home: Path) -> str:
+    """A file that holds no certificate."""
+    (home / "empty.pem").write_text("nothing")
+    return str(home / "empty.pem")
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("make", [another_authority, no_authority, lambda home: str(home / "missing.pem"), lambda _home: None])
+def test_a_certificate_that_is_not_trusted_is_refused(secure: OpenBao, tmp_path: Path, make: Any) -> None:
+    """Another authority, a broken file, none, or the system's alone: AccessError, and no token is sent."""
+    since = len(secure.audited)
+    with opened(secure.url, given(secure.root_token), ca_file=make(tmp_path)) as store:
+        error = refusal(store)
+    assert (type(error), error.code) == (AccessError, "vault-certificate")
+    assert paths(secure, since) == []
+
+
+@pytest.mark.servers
+def test_a_certificate_for_another_host_is_refused() -> None:
+    """Whoever issued it."""
+    with OpenBao(tls=True, hosts=("localhost",)) as server:
+        url = server.url.replace("localhost", "127.0.0.1")
+        with opened(url, given(server.root_token), ca_file=server.ca_file) as store:
+            error = refusal(store)
+    assert (type(error), error.code) == (AccessError, "vault-certificate")
+
+
+@pytest.mark.servers
+def test_plain_http_to_a_tls_port_is_no_success(secure: OpenBao) -> None:
+    """The wrong scheme in `vault.address`: the server says 400, and we say so."""
+    with opened(secure.url.replace("https", "http"), given(secure.root_token)) as store:
+        error = refusal(store)
+    assert (type(error), error.code) == (AccessError, "vault-mount")

@@ -1,0 +1,85 @@
+"""How tests of the door to Vault log in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from tests.contract.leaks import FOREIGN, hangs_alone, shown
+from tests.kit import mails
+from tests.kit.fakes import Silent, utc_now
+from tests.kit.servers import AppRole, OpenBao
+from token_catcher.errors import TokenCatcherError
+from token_catcher.model import Capture, Secret, Token
+from token_catcher.vault import Address, AppRoleAuth, Client, TokenAuth, VaultStore
+
+POLICY = Path(__file__).parents[2] / "deploy" / "vault" / "token-catcher.hcl"
+CANARY = "CANARYtokenMUSTnotLEAK01"
+VAULT_TOKEN = "s.CANARYvaultTOKENmustNOTleak"
+SECRET_ID = "CANARYsecretIDmustNOTleak"
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def capture(org: str) -> Capture:
+    """A capture to store."""
+    path = f"salesforce/{org}/{mails.USERNAME}"
+    return Capture(mails.mail(b""), mails.USERNAME, Token(CANARY), org, path, NOW)
+
+
+def given(token: str) -> TokenAuth:
+    """A token that somebody else keeps."""
+    return TokenAuth(lambda: Secret(token))
+
+
+def role_auth(role: AppRole) -> AppRoleAuth:
+    """A role to log in with."""
+    return AppRoleAuth(role.role_id, lambda: Secret(role.secret_id))
+
+
+@contextmanager
+def opened(
+    url: str,
+    auth: TokenAuth | AppRoleAuth,
+    *,
+    mount: str = "secret",
+    ca_file: str | None = None,
+    clock: Callable[[], float] = monotonic,
+) -> Iterator[VaultStore]:
+    """A store for as long as the block runs."""
+    client = Client(Address(url, ca_file=ca_file), auth, monotonic=clock)
+    store = VaultStore(
+        client,
+        mount=mount,
+        field="security_token",
+        instance="one",
+        now=utc_now,
+        sleep=lambda _seconds: None,
+        log=Silent(),
+    )
+    with closing(store):
+        yield store
+
+
+def refusal(store: VaultStore, org: str = "acme") -> TokenCatcherError:
+    """How storing fails; whatever it is, it shows no secret and nothing that a server said."""
+    with pytest.raises(TokenCatcherError) as caught:
+        store.store(capture(org))
+    for secret in (CANARY, VAULT_TOKEN, SECRET_ID, FOREIGN):
+        assert secret not in shown(caught.value)
+    assert hangs_alone(caught.value)
+    return caught.value
+
+
+def shipped_policy(openbao: OpenBao) -> str:
+    """The policy of `deploy/`, written to the server."""
+    return openbao.policy("token-catcher", POLICY.read_text("utf-8"))
+
+
+def paths(openbao: OpenBao, since: int) -> list[str]:
+    """What was asked for since then, by the audit log."""
+    return [one["request"]["path"] for one in openbao.audited[since:] if one["type"] == "request"]
