@@ -29,6 +29,8 @@ TOKEN_LABELS: Final = ("security token", "セキュリティトークン")
 
 _LINE: Final = re.compile(rf"([^\s:：][^:：]{{0,{MAX_LABEL - 1}}})[:：][ \t\u00a0\u3000]*(\S+)[ \t\u00a0\u3000]*")
 """`label: value` where the value has no white space."""
+_ALONE: Final = re.compile(r"^[ \t]*(?=[A-Za-z]*[0-9])[A-Za-z0-9]{20,32}[ \t]*$", re.MULTILINE)
+"""A line that is nothing but a token; the digit tells it from the long words of some languages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +97,10 @@ def find(text: str) -> Claim | Unclear | None:
 
 
 def _hint(lines: Sequence[Line], text: str) -> Unclear | None:
-    """A line that says it holds a token, or has its form in a mail about Salesforce, without a username before it."""
+    """A line that says it holds a token, or by its form has or is one in a mail about Salesforce; no username before it."""
     tokens = sum(line.says_token for line in lines)
     if not tokens and "salesforce" in text.casefold():
-        tokens = sum(line.is_token for line in lines)
+        tokens = sum(line.is_token for line in lines) or len(_ALONE.findall(text))
     return Unclear(Reason.UNKNOWN_LAYOUT, f"{tokens} lines with a token, none right after a username") if tokens else None
 
 

@@ -1,0 +1,128 @@
+"""`python -m tests.corpus DIR` writes the corpus for `token-catcher explain`; `python -m tests.corpus --report` judges it.
+
+In DIR: one .eml a mail, `manifest.json`, the pinned keys `keys.txt`, and `config-VARIANT-POLICY.json` for every configuration.
+A mail is judged by
+
+    token-catcher --config DIR/config-standard-dkim.json explain --json --received-at 2026-02-03T12:57:27Z DIR/NAME.eml
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.corpus.base import ADDRESSES, ORGS, PATH, POLICIES, STORE, VARIANTS, Item, keys
+from tests.corpus.court import corpus, milliseconds, verdict
+from token_catcher.model import iso
+from token_catcher.trust import Policy
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code: 1 where a mail ends otherwise than its manifest says."""
+    if arguments == ["--report"]:
+        return report()
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    write(Path(arguments[0]))
+    return 0
+
+
+def write(folder: Path) -> None:
+    """All files. The same bytes in every run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for item in corpus():
+        (folder / f"{item.name}.eml").write_bytes(item.raw)
+    _write_json(folder / "manifest.json", [_entry(item) for item in corpus()])
+    (folder / "keys.txt").write_text("".join(f"{name}  {text}\n" for name, text in pins().items()), "ascii")
+    (folder / "unused").write_text("no secret\n", "ascii")
+    (folder / "unused").chmod(0o600)
+    for variant in VARIANTS:
+        for policy in POLICIES:
+            _write_json(folder / f"config-{variant}-{policy}.json", configuration(variant, policy))
+
+
+def pins() -> dict[str, str]:
+    """The published records that a pinned key may have."""
+    return {name: text.decode() for name, text in keys().records.items() if text and b"p=" in text}
+
+
+def configuration(variant: str, policy: Policy) -> dict[str, Any]:
+    """A configuration file. `explain` needs none of its secrets."""
+    terms = VARIANTS[variant].terms(policy)
+    zone = terms.authserv_zone
+    return {
+        "state_dir": "state",
+        "mailboxes": [
+            {
+                "name": "integrations",
+                "host": "imap.example.com",
+                "username": "ops@example.com",
+                "password": {"file": "unused"},
+                "addresses": list(ADDRESSES),
+            }
+        ],
+        "orgs": [{key: value for key, value in asdict(org).items() if value is not None} for org in ORGS],
+        "vault": {
+            "address": "https://vault.example.com:8200",
+            "auth": {"method": "token", "token": {"file": "unused"}},
+            "path": PATH,
+        },
+        "trust": {
+            "policy": policy,
+            "senders": list(terms.senders),
+            "signing_domains": list(terms.signing_domains),
+            "subjects": list(terms.subjects),
+            "authserv_ids": list(terms.authserv_ids),
+            "authserv_zone": zone if isinstance(zone, str) else {"received_above": zone},
+            "dkim_keys": "keys.txt",
+        },
+    }
+
+
+def report() -> int:
+    """Judge all, under every policy, and print figures."""
+    stored_hostile = lost_genuine = other = 0
+    times: dict[str, float] = {}
+    for item in corpus():
+        times[item.name] = milliseconds(item)
+        for policy in POLICIES:
+            got, wanted = verdict(item, policy), item.expected[policy]
+            stored_hostile += item.hostile and got == STORE
+            lost_genuine += wanted == STORE and got != STORE
+            other += got != wanted
+            if got != wanted:
+                print(f"{item.name} under {policy}: got {got}, expected {wanted}")
+    hostile = sum(item.hostile for item in corpus())
+    print(f"{len(corpus())} mails, {hostile} hostile or ordinary, {len(corpus()) - hostile} genuine, {len(POLICIES)} policies")
+    print("classes: " + ", ".join(f"{kind} {count}" for kind, count in Counter(item.kind for item in corpus()).items()))
+    print(f"hostile stored: {stored_hostile}; genuine not stored: {lost_genuine}; other differences: {other}")
+    slowest = max(times, key=lambda name: times[name])
+    print(f"milliseconds a mail: median {statistics.median(times.values()):.2f}, most {times[slowest]:.1f} ({slowest})")
+    return 1 if other else 0
+
+
+def _entry(item: Item) -> dict[str, Any]:
+    return {
+        "file": f"{item.name}.eml",
+        "class": item.kind,
+        "hostile": item.hostile,
+        "why": item.why,
+        "received_at": iso(item.received_at),
+        "variant": item.variant,
+        "asks_dns": item.asks_dns,
+        "expected": dict(item.expected),
+    }
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

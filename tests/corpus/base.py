@@ -1,0 +1,212 @@
+"""What an item of the corpus is, the configurations items are judged under, and the mail most of them begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.corpus.signing import ed_key, rsa_key, seal
+from tests.kit.mails import ADDRESS, ISSUED, Keys, token_mail
+from token_catcher.routing import Org
+from token_catcher.trust import Policy, Terms
+
+POLICIES: tuple[Policy, ...] = ("dkim", "authentication-results", "both", "auto")
+STORE = "would-store"
+"""Verdicts are written as `would-store`, `ignored`, `refused REASON` or `held REASON`."""
+
+UNPINNED = (b"nokey", b"huge", b"spf")
+"""Selectors of salesforce.com with no key record, in DNS or among pinned ones."""
+EVIL_TOKEN = "EViLtokenOFanATTACKER0042"
+SUBJECT = "Your new Salesforce security token"
+SUBJECT_JA = "新しい Salesforce セキュリティトークン"
+ADDRESSES = (ADDRESS, "salesforce-tokens@example.com")
+PINNED_ID = "00D5g000004Pin7"
+ORGS = (
+    Org("acme-production", ("integration@acme.example", "batch@acme.example", "*@bots.acme.example"), "production"),
+    Org("example-production", ("integration@example.com",), "production"),
+    Org("example-uat", ("integration@example.com.uat",), "sandbox"),
+    Org("acme-pinned", ("pinned@acme.example",), None, PINNED_ID),
+)
+PATH = "salesforce/{org}/{username}"
+SENDERS = ("support@salesforce.com", "support@emea.salesforce.com", "no-reply@salesforce.com", "noreply@salesforce.com")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The part of the configuration in which mailboxes differ: where the receiving server writes its word."""
+
+    authserv_ids: tuple[str, ...] = ("mx.example.com",)
+    authserv_zone: Any = "above-first-received"
+
+    def terms(self, policy: Policy) -> Terms:
+        """The terms of trust under a policy."""
+        return Terms(
+            orgs=ORGS,
+            path=PATH,
+            policy=policy,
+            senders=SENDERS,
+            signing_domains=("salesforce.com",),
+            subjects=(SUBJECT, SUBJECT_JA),
+            authserv_ids=self.authserv_ids,
+            authserv_zone=self.authserv_zone,
+        )
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "standard": Variant(),
+    "gmail": Variant(("mx.google.com",), 2),
+    "microsoft365": Variant(("",), 3),
+    "fastmail": Variant(("mx5.messagingengine.com",)),
+    "icloud": Variant(("bimi.icloud.com", "dmarc.icloud.com", "dkim-verifier.icloud.com", "spf.icloud.com")),
+    "yahoo": Variant(("atlas-production.v2-mail-prod1-bf1.omega.yahoo.com",), 1),
+    "zoho": Variant(("mx.zohomail.com",)),
+    "milters-below": Variant(("mx.example.com",), 1),
+    "unique": Variant(("mx.example.com",), "unique"),
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One mail and how it must end."""
+
+    name: str
+    kind: str
+    """The class of the trick, or `genuine`."""
+    why: str
+    """One sentence: what the mail tries, or what makes it genuine."""
+    raw: bytes = field(repr=False)
+    expected: Mapping[str, str]
+    """The verdict by policy."""
+    received_at: datetime = ISSUED
+    variant: str = "standard"
+
+    @property
+    def hostile(self) -> bool:
+        """Whether storing its token would be wrong, under whatever policy."""
+        return self.kind != "genuine"
+
+    @property
+    def asks_dns(self) -> bool:
+        """Whether a verdict needs DNS to say that a key is not there."""
+        return any(b"; s=" + selector + b";" in self.raw for selector in UNPINNED)
+
+
+def expect(verdict: str, *, dkim: str = "", results: str = "", both: str = "", auto: str = "") -> Mapping[str, str]:
+    """The same verdict under all policies but those that are named."""
+    by_policy = zip(POLICIES, (dkim, results, both, auto), strict=True)
+    return {policy: other or verdict for policy, other in by_policy}
+
+
+class Shelf:
+    """Gathers the items of one class."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.items: list[Item] = []
+
+    def add(self, name: str, why: str, raw: bytes, verdict: str | Mapping[str, str], **fields: Any) -> None:
+        """Put one item on the shelf."""
+        expected = expect(verdict) if isinstance(verdict, str) else verdict
+        self.items.append(Item(f"{self.kind}-{name}", self.kind, why, raw, expected, **fields))
+
+
+Class = Callable[[], list[Item]]
+"""What each module of the corpus offers: its items."""
+
+
+def record(public: str, tags: str = "v=DKIM1; k=rsa; ") -> bytes:
+    """A key record as DNS holds it."""
+    return f"{tags}p={public}".encode()
+
+
+def keys() -> Keys:
+    """All key records that are published: those of Salesforce, good and bad, and those of strangers."""
+    good = rsa_key().public
+    named = {
+        "sf2026": record(good),
+        "sf2025": record(rsa_key(2048, 2).public, "v=DKIM1; h=sha256; s=email; k=rsa; "),
+        "short": record(rsa_key(512).public),
+        "fair": record(rsa_key(1024).public),
+        "ed2026": record(ed_key().public, "v=DKIM1; k=ed25519; "),
+        "testing": record(good, "v=DKIM1; k=rsa; t=y; "),
+        "testing-strict": record(good, "v=DKIM1; k=rsa; t=s:y; "),
+        "strict": record(good, "v=DKIM1; k=rsa; t=s; "),
+        "revoked": record(""),
+        "sha1only": record(good, "v=DKIM1; h=sha1; k=rsa; "),
+        "tlsrpt": record(good, "v=DKIM1; s=tlsrpt; k=rsa; "),
+        "otherversion": record(good, "v=DKIM2; k=rsa; "),
+        "wrongtype": record(good, "v=DKIM1; k=ed25519; "),
+        "twokeys": record(rsa_key(1024).public, f"v=DKIM1; p={good}; "),
+        "garbage": b"v=DKIM1; k=rsa; p=this is not base64!",
+        "spf": b"v=spf1 -all",
+    }
+    strangers = (
+        "attacker.example",
+        "salesforce.com.attacker.example",
+        "salesforce-com.example",
+        "emea.salesforce.com",
+        "mail.salesforce.com",
+        "xn--salesfrce-ftg.com",
+        "force.com",
+        "com",
+        "lists.example",
+    )
+    own = record(rsa_key(2048, 9).public)
+    published = {f"{selector}._domainkey.salesforce.com": text for selector, text in named.items()}
+    return Keys({**published, **{f"sf2026._domainkey.{domain}": own for domain in strangers}})
+
+
+def strangers_key() -> Any:
+    """The key that all the strangers' domains publish."""
+    return rsa_key(2048, 9)
+
+
+RECEIVED = (
+    "Received: from smtp09-lo2-sp1.mta.salesforce.com (smtp09-lo2-sp1.mta.salesforce.com [192.0.2.10])\n"
+    "\tby mx.example.com (Postfix) with ESMTPS id 4VTx2k0Zq0z9sRg\n"
+    "\tfor <ops@example.com>; Tue,  3 Feb 2026 12:57:29 +0000 (UTC)\n"
+)
+PASS = (
+    "Authentication-Results: mx.example.com;\n"
+    "\tdmarc=pass (p=reject) header.from=salesforce.com;\n"
+    "\tdkim=pass (2048-bit key) header.d=salesforce.com header.s=sf2026 header.b=Zm9v;\n"
+    '\tspf=pass smtp.mailfrom="support=salesforce.com__0-1@x.0x-abcuau.um8.bnc.salesforce.com"\n'
+)
+FAIL = (
+    "Authentication-Results: mx.example.com;\n"
+    "\tdmarc=fail (p=reject) header.from=salesforce.com;\n"
+    '\tdkim=fail reason="signature verification failed" header.d=salesforce.com header.s=sf2026;\n'
+    "\tspf=pass smtp.mailfrom=bounce@attacker.example\n"
+)
+
+
+def crlf(text: str) -> bytes:
+    """A text with the line ends of the wire."""
+    return text.replace("\r\n", "\n").replace("\n", "\r\n").encode()
+
+
+def arrived(signed: bytes, results: str = PASS, received: str = RECEIVED) -> bytes:
+    """The mail as the receiving server keeps it: its word and its Received on top."""
+    return crlf(results + received) + signed
+
+
+def salesforce(*args: Any, results: str = PASS, **fields: Any) -> bytes:
+    """A mail that Salesforce sent, signed, and our server received: everything is in order but what `fields` say."""
+    return arrived(seal(token_mail(*args, **fields), at=fields.get("issued_at", ISSUED)), results)
+
+
+def header(raw: bytes) -> bytes:
+    """The header without its empty line."""
+    return raw.partition(b"\r\n\r\n")[0]
+
+
+def body(raw: bytes) -> bytes:
+    """What follows the empty line."""
+    return raw.partition(b"\r\n\r\n")[2]
+
+
+def at(hour: int, minute: int = 0, *, day: int = 3) -> datetime:
+    """A moment of February 2026."""
+    return datetime(2026, 2, day, hour, minute, tzinfo=UTC)

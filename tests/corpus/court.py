@@ -1,0 +1,99 @@
+"""Judges items as the program does, and says the verdict in the corpus's words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from tests.corpus import (
+    chains,
+    delivered,
+    exhaustion,
+    forwarding,
+    genuine,
+    languages,
+    lines,
+    names,
+    pages,
+    parts,
+    results,
+    senders,
+    signatures,
+    times,
+)
+from tests.corpus.base import ADDRESSES, POLICIES, SUBJECT, SUBJECT_JA, VARIANTS, Item, keys
+from tests.kit.mails import mail
+from token_catcher.errors import TransientError
+from token_catcher.model import Capture, Held, Ignored, Refused
+from token_catcher.pipeline import Judge, Verdict
+from token_catcher.trust import Policy, Trust
+
+CLASSES = (
+    signatures,
+    lines,
+    senders,
+    results,
+    parts,
+    pages,
+    names,
+    times,
+    exhaustion,
+    forwarding,
+    chains,
+    genuine,
+    languages,
+    delivered,
+)
+
+
+@cache
+def corpus() -> Sequence[Item]:
+    """Every item, in a fixed order, under its own name."""
+    items = [item for module in CLASSES for item in module.items()]
+    seen = [item.name for item in items]
+    double = {name for name in seen if seen.count(name) > 1}
+    assert not double, double
+    return items
+
+
+@cache
+def judge_of(variant: str, policy: Policy) -> Judge:
+    """The judge under a variant's configuration and a policy."""
+    return Judge(Trust(VARIANTS[variant].terms(policy), keys()), (SUBJECT, SUBJECT_JA))
+
+
+def verdict(item: Item, policy: Policy) -> str:
+    """`would-store`, `ignored`, `retry`, or `refused REASON` or `held REASON`."""
+    try:
+        return in_words(_judged(item, policy))
+    except TransientError:
+        return "retry"
+
+
+def in_words(said: Verdict) -> str:
+    """A verdict as manifests have it."""
+    match said.outcome:
+        case Capture():
+            return "would-store"
+        case Ignored():
+            return "ignored"
+        case Refused(reason=reason):
+            return f"refused {reason}"
+        case Held(reason=reason):
+            return f"held {reason}"
+
+
+def milliseconds(item: Item, clock: Callable[[], float] = time.perf_counter) -> float:
+    """The dearest policy, best of three."""
+    return max(min(_timed(item, policy, clock) for _ in range(3)) for policy in POLICIES)
+
+
+def _timed(item: Item, policy: Policy, clock: Callable[[], float]) -> float:
+    began = clock()
+    _judged(item, policy)
+    return (clock() - began) * 1000
+
+
+def _judged(item: Item, policy: Policy) -> Verdict:
+    return judge_of(item.variant, policy).judge(mail(item.raw, received_at=item.received_at), ADDRESSES)

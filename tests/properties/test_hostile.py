@@ -1,0 +1,215 @@
+"""Hostile bytes: whatever arrives, nothing is raised, no token is invented, and nothing passes that Salesforce did not sign."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from html import unescape
+
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from tests.corpus.base import ADDRESSES, PASS, POLICIES, STORE
+from tests.corpus.court import corpus, in_words, judge_of
+from tests.corpus.signing import canonical_body, canonical_head
+from tests.kit.mails import ISSUED, SIGNED_HEADERS, TOKEN, USERNAME, mail, token_body, token_mail
+from token_catcher import claims, markup, wire
+from token_catcher.extract import extract
+from token_catcher.model import Candidate, Capture, Claim, Header, Refused
+
+GENUINE = tuple(
+    item.raw
+    for item in corpus()
+    if not item.hostile
+    and item.variant == "standard"
+    and item.expected["dkim"] == STORE
+    and item.received_at == ISSUED
+    and b"c=relaxed/simple" in item.raw
+    and b"h=" + ":".join(SIGNED_HEADERS).encode() + b";" in item.raw
+)
+"""Mails of many forms with one kind of signature: what is signed can be told."""
+
+PIECES = st.sampled_from(
+    [
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\r",
+        b"\n",
+        b" ",
+        b":",
+        b"From: support@salesforce.com\r\n",
+        b"To: ops@example.com\r\n",
+        b"Subject: Your new Salesforce security token\r\n",
+        b"Date: Tue, 03 Feb 2026 12:57:27 +0000\r\n",
+        b"MIME-Version: 1.0\r\n",
+        b"Content-Type: text/plain; charset=utf-8\r\n",
+        b"Content-Type: text/html\r\n",
+        b"Content-Type: multipart/mixed; boundary=b\r\n",
+        b"Content-Transfer-Encoding: base64\r\n",
+        b"Content-Transfer-Encoding: quoted-printable\r\n",
+        b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=salesforce.com; s=sf2026; h=from; bh=; b=\r\n",
+        PASS.replace("\n", "\r\n").encode(),
+        b"--b\r\n",
+        b"--b--\r\n",
+        b"\r\n--b",
+        f"Username: {USERNAME}\r\n".encode(),
+        f"Security token (case-sensitive): {TOKEN}\r\n".encode(),
+        f"{USERNAME}".encode(),
+        TOKEN.encode(),
+        b"VXNlcm5hbWU6",
+        b"=\r\n",
+        b"=3D",
+        b"<br>",
+        b"<!--",
+        b"-->",
+        b"&#10;",
+        b"=?utf-8?q?x?=",
+        "ユーザ名：".encode(),
+        "\u2028".encode(),
+    ]
+)
+MAIL_LIKE = st.lists(PIECES | st.binary(max_size=8), max_size=40).map(b"".join)
+WORDS = st.sampled_from(["fail", "none", "pass", "evil.example", "dmarc", "dkim", "=", ";", "(", ")", '"', "\\", " ", "\n\t"])
+LINES = st.sampled_from([*token_body().splitlines(), "Username: x@y.example", "", "hello", "Token: " + "B" * 24])
+VISIBLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60)
+
+
+@cache
+def signed_parts(raw: bytes) -> tuple[bytes, bytes]:
+    """What a signature in `c=relaxed/simple` over Salesforce's fields covers."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    return canonical_head(head, b"", SIGNED_HEADERS, "relaxed"), canonical_body(body, "simple")
+
+
+def seen_anywhere(raw: bytes) -> list[str]:
+    """The signed fields that the most careless reader finds in the header: any line end ends a line, spaces do not count."""
+    lines = re.split(rb"[\r\n\v\f\x1c-\x1e\x85]+", raw.partition(b"\r\n\r\n")[0])
+    names = [line.partition(b":")[0].strip().lower().decode("ascii", "replace") for line in lines]
+    return sorted(name for name in names if name in {one.lower() for one in SIGNED_HEADERS})
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.binary(max_size=4000) | MAIL_LIKE)
+@example(b"")
+@example(b"\r\n\r\n")
+def test_any_bytes(raw: bytes) -> None:
+    """Bytes of any kind are judged without an exception, and without a signature no policy captures anything."""
+    for policy in ("dkim", "both", "auto"):
+        assert in_words(judge_of("standard", policy).judge(mail(raw), ADDRESSES)) != STORE
+
+
+@settings(max_examples=1000, deadline=None)
+@given(MAIL_LIKE)
+def test_no_token_is_invented(body: bytes) -> None:
+    """A token that is claimed stands in the text, letter for letter, and so does the username."""
+    found = extract(mail(token_mail(body="", subject="hello") + body), ("hello",))
+    if isinstance(found, Candidate) and isinstance(found.claim, Claim):
+        assert found.claim.token.reveal().encode() in body
+        assert found.claim.username.encode() in body
+
+
+@settings(max_examples=10000, deadline=None)
+@given(st.sampled_from(GENUINE), st.data())
+def test_no_change_of_what_is_signed_is_stored(raw: bytes, data: st.DataObject) -> None:
+    """However a genuine mail is changed, it is stored only while every signed part is as Salesforce signed it and stands there
+    once for every reader, and then with the same token for the same user."""
+    changed = raw
+    for _ in range(data.draw(st.integers(1, 3), "changes")):
+        changed = _changed(changed, data)
+    verdict = judge_of("standard", "dkim").judge(mail(changed), ADDRESSES)
+    if isinstance(verdict.outcome, Capture):
+        assert signed_parts(changed) == signed_parts(raw)
+        assert seen_anywhere(changed) == sorted(name.lower() for name in SIGNED_HEADERS)
+        genuine = judge_of("standard", "dkim").judge(mail(raw), ADDRESSES).outcome
+        assert isinstance(genuine, Capture)
+        assert replace(verdict.outcome, mail=genuine.mail) == genuine
+
+
+def _changed(raw: bytes, data: st.DataObject) -> bytes:
+    """Something put in, taken out, replaced, or said once more."""
+    place = data.draw(st.integers(0, len(raw)), "place")
+    length = data.draw(st.integers(0, 12), "length")
+    kind = data.draw(st.sampled_from(["insert", "delete", "replace", "copy", "top", "end"]), "kind")
+    piece = data.draw(PIECES | st.binary(min_size=1, max_size=6), "piece")
+    match kind:
+        case "insert":
+            return raw[:place] + piece + raw[place:]
+        case "delete":
+            return raw[:place] + raw[place + length :]
+        case "replace":
+            return raw[:place] + piece + raw[place + length :]
+        case "copy":
+            lines = raw.split(b"\r\n")
+            line = lines[data.draw(st.integers(0, len(lines) - 1), "line")]
+            lines.insert(data.draw(st.integers(0, len(lines)), "at"), line)
+            return b"\r\n".join(lines)
+        case "top":
+            return piece + raw
+        case _:
+            return raw + piece
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(GENUINE), st.from_regex(r"X-[A-Z0-9-]{1,30}", fullmatch=True), VISIBLE, st.sampled_from(["", "\r\n\tx"]))
+def test_unsigned_fields_do_no_harm(raw: bytes, name: str, value: str, fold: str) -> None:
+    """A genuine mail is stored whatever other fields are put on top of it."""
+    assume(name != "X-SFDC-LK")
+    field = f"{name}: {value}{fold}\r\n".encode()
+    assert in_words(judge_of("standard", "dkim").judge(mail(field + raw), ADDRESSES)) == STORE
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.data())
+def test_results_that_are_believed_say_so(data: st.DataObject) -> None:
+    """However the receiving server's word is changed, it is believed only if it still says that both passed, and for whom."""
+    words = re.findall(r"[\w.-]+|\s+|.", PASS, re.DOTALL)
+    for _ in range(data.draw(st.integers(1, 4), "changes")):
+        place = data.draw(st.integers(0, len(words) - 1), "place")
+        words[place : place + data.draw(st.integers(0, 1), "taken")] = data.draw(
+            st.lists(WORDS | VISIBLE.map(lambda word: word[:8]), max_size=2), "put"
+        )
+    raw = "".join(words).replace("\n", "\r\n").encode() + b"Received: x\r\n" + token_mail()
+    for policy in POLICIES:
+        if in_words(judge_of("standard", policy).judge(mail(raw), ADDRESSES)) == STORE:
+            assert policy == "authentication-results"
+            said = "".join(words).lower()
+            assert re.search(r"dmarc.{0,40}?=.{0,40}?pass", said, re.DOTALL)
+            assert re.search(r"dkim.{0,40}?=.{0,40}?pass", said, re.DOTALL)
+            assert re.search(r"header\.from.{0,40}?salesforce\.com", said, re.DOTALL)
+            assert re.search(r"header\.d.{0,40}?salesforce\.com", said, re.DOTALL)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.text(max_size=300) | st.lists(PIECES, max_size=30).map(lambda pieces: b"".join(pieces).decode()))
+def test_html_hides_and_invents_nothing(text: str) -> None:
+    """A page is read or refused; every letter that comes out was in it, in this order."""
+    try:
+        page = markup.read(text)
+    except markup.Unclear:
+        return
+    shown, letters = "".join(page.shown.split()), iter(unescape(text))
+    assert all(letter in letters for letter in shown)
+    assert shown == "".join(page.written.split())
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(LINES, max_size=9))
+def test_two_claims_are_never_one(lines: list[str]) -> None:
+    """A text makes a claim only if no other username and no other token stands in it."""
+    found = claims.find("\n".join(lines))
+    if isinstance(found, Claim):
+        assert sum("@" in line for line in lines) == 1
+        assert sum(": FAKE5" in line or ": BBBB" in line for line in lines) == 1
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.sampled_from(GENUINE), st.data())
+def test_the_gate_and_its_reading_agree(raw: bytes, data: st.DataObject) -> None:
+    """What passes the gate can be put together again from its fields, byte for byte."""
+    raw = _changed(raw, data)
+    header = wire.read(raw)
+    assert isinstance(header, Header | Refused)
+    if isinstance(header, Header):
+        head = b"\r\n".join(field.name.encode() + b":" + field.value for field in header.fields)
+        assert raw.startswith(head + b"\r\n\r\n")
