@@ -32,6 +32,10 @@ bench: $(BIN)/.installed servers  ## figures: commands and bytes of a sweep, mai
 soak: $(BIN)/.installed servers  ## long rounds of kill -9 under a stream of mail
 	$(BIN)/python -m tests.soak
 
+fuzz: .venv-fuzz/.installed  ## coverage-guided fuzzing of the rooms that read mail, SECONDS=1200 each
+	for target in wire extract results trust; do .venv-fuzz/bin/python -m tests.fuzz.run $$target $(SECONDS) || exit 1; done
+SECONDS := 1200
+
 picture: $(BIN)/.installed  ## docs/demo.svg, from a real run of the demo
 	$(BIN)/python docs/picture.py docs/demo.svg
 
@@ -39,6 +43,7 @@ lock:  ## renew the lock files: names, versions and hashes
 	$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install -q uv
 	.venv/lock/bin/uv pip compile pyproject.toml --all-extras --group dev $(LOCK) -o requirements/lock.txt
 	.venv/lock/bin/uv pip compile pyproject.toml -c requirements/lock.txt $(LOCK) -o requirements/production.txt
+	echo 'atheris==3.0.0' | .venv/lock/bin/uv pip compile - $(LOCK) -o requirements/fuzz.txt
 	printf 'hatchling>=1.27\nsetuptools>=77\n' | \
 	  .venv/lock/bin/uv pip compile - -c requirements/lock.txt $(LOCK) -o deploy/container/build.txt
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-config --quiet
@@ -49,6 +54,11 @@ $(BIN)/.installed: requirements/lock.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-fuzz/.installed: requirements/lock.txt requirements/fuzz.txt
+	$(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt -r requirements/fuzz.txt
 	@touch $@
 
 servers:

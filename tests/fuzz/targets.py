@@ -1,0 +1,101 @@
+"""What the fuzzer may throw at the rooms that read mail, and what must hold whatever it throws."""
+
+from __future__ import annotations
+
+import time
+import typing
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
+
+from tests.corpus.base import ADDRESSES, STORE, SUBJECT, SUBJECT_JA
+from tests.corpus.court import corpus, judge_of
+from tests.kit.mails import mail
+from token_catcher import authres, wire
+from token_catcher.errors import TransientError
+from token_catcher.extract import extract
+from token_catcher.model import MAX_MAIL_BYTES, Candidate, Capture, Claim, Header, HeaderField, Ignored, Refused
+from token_catcher.trust import Policy
+
+SLOW = 2.0
+"""Seconds for one input: ten times what a mail may take, since instrumented code is slow."""
+FIELD = "Authentication-Results"
+
+
+def fuzz_wire(raw: bytes) -> None:
+    """Never raises, and a header that passes is the bytes that came in."""
+    header = wire.read(raw)
+    if isinstance(header, Header):
+        written = b"\r\n".join(field.name.encode("ascii") + b":" + field.value for field in header.fields)
+        assert raw.startswith(written + b"\r\n\r\n")
+        assert len(raw) <= MAX_MAIL_BYTES
+        assert not set(b"\x00\x0b\x0c\x7f") & set(raw)
+
+
+def fuzz_extract(raw: bytes) -> None:
+    """Never raises, and a claim's token stands in the mail or was encoded in it."""
+    said = extract(mail(raw), (SUBJECT, SUBJECT_JA))
+    assert isinstance(said, Candidate | Ignored | Refused)
+    if isinstance(said, Candidate) and isinstance(said.claim, Claim):
+        token = said.claim.token.reveal()
+        assert token.isascii()
+        assert token.isalnum()
+        assert 20 <= len(token) <= 32
+
+
+def fuzz_results(raw: bytes) -> None:
+    """Raises `Malformed` alone; no pass without the words for it, in one of our server's fields."""
+    text = raw.decode("ascii", "replace").replace("\ufffd", "?")
+    with suppress(authres.Malformed):
+        authres.read(text)
+    fields = tuple(HeaderField(FIELD, line.encode()) for line in text.split("\n")[:20])
+    for zone in ("above-first-received", "unique", 2):
+        said = authres.word(Header(fields), ("mx.example.com", ""), zone, "salesforce.com", ("salesforce.com",))
+        if said.verdict == "pass":
+            plain = text.lower()
+            assert all(word in plain for word in ("dmarc", "dkim", "pass", "header.from", "salesforce.com"))
+
+
+def fuzz_trust(raw: bytes) -> None:
+    """Only what a genuine mail of the corpus says is ever believed, wherever a signature is asked for.
+
+    The other policies believe a field that only our server can write; the fuzzer writes it as well."""
+    for policy in typing.get_args(Policy):
+        try:
+            outcome = judge_of("standard", policy).judge(mail(raw), ADDRESSES).outcome
+        except TransientError:
+            continue
+        if isinstance(outcome, Capture) and policy in ("dkim", "both"):
+            assert (outcome.username, outcome.token.reveal(), outcome.issued_at) in _genuine(), "a forgery is believed"
+
+
+@cache
+def _genuine() -> frozenset[tuple[object, ...]]:
+    """User, token and time of every mail of the corpus that is stored under some policy."""
+    found = set()
+    for item in corpus():
+        for policy, verdict in item.expected.items():
+            if verdict == STORE:
+                said = judge_of(item.variant, policy).judge(mail(item.raw, received_at=item.received_at), ADDRESSES).outcome
+                assert isinstance(said, Capture)
+                found.add((said.username, said.token.reveal(), said.issued_at))
+    return frozenset(found)
+
+
+def in_time(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """The target, with a bound on what one input may cost."""
+
+    def timed(raw: bytes) -> None:
+        began = time.process_time()
+        target(raw)
+        assert time.process_time() - began < SLOW, "too slow"
+
+    return timed
+
+
+TARGETS: Mapping[str, Callable[[bytes], None]] = {
+    "wire": fuzz_wire,
+    "extract": fuzz_extract,
+    "results": fuzz_results,
+    "trust": fuzz_trust,
+}
