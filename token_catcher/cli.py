@@ -179,16 +179,19 @@ def _wait(built: App, looks: Scan, user: str | None, wait: timedelta, show: Call
     told: set[Line] = set()
     whose = user or "any user"
     err = Console(stderr=True)
+    waits = f"waiting for a new token of {whose}, until {began + wait:%H:%M:%S} UTC; Ctrl-C ends it safely"
 
     def look() -> bool:
         for report in looks.look():
             for line in lines(report):
                 if line not in told:
                     told.add(line)
+                    progress.stop()  # while it is shown, rich takes standard output for itself
                     show(line)
+                    progress.start()
         return not looks.hopeless
 
-    with err.status(f"waiting for a new token of {whose}, until {built.now() + wait:%H:%M:%S} UTC; Ctrl-C ends it safely"):
+    with err.status(Text(waits)) as progress:
         found = wait_for(
             look,
             built.recorded(),

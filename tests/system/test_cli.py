@@ -1,0 +1,527 @@
+"""The installed command where no server is needed: help, exit codes, what goes to which stream, and every way to give it input.
+
+Mailbox and Vault are out of reach in this configuration: whoever asks them gets an error in a moment."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import mailbox as containers
+import os
+import pty
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import token_catcher
+from tests.kit import mails
+from tests.kit.fakes import Silent
+from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME
+from tests.kit.program import COMMAND, PATIENCE, Done, Program
+from tests.kit.servers import until
+from token_catcher.journal import Journal
+from token_catcher.model import Entry
+from token_catcher.pipeline import as_fields
+
+CONFIG = f"""\
+state_dir: state
+instance: test
+mailboxes:
+  - name: integrations
+    host: 127.0.0.1
+    port: 1
+    username: {ADDRESS}
+    password: {{file: imap-password}}
+orgs:
+  - name: acme
+    usernames: ["*@acme.example"]
+vault:
+  address: http://127.0.0.1:9
+  auth: {{method: token, token: {{file: vault-token}}}}
+trust: {{dkim_keys: dkim-keys}}
+log: {{level: info}}
+"""
+COMMANDS = (
+    (),
+    ("run",),
+    ("scan",),
+    ("explain",),
+    ("history",),
+    ("audit",),
+    ("audit", "verify"),
+    ("config",),
+    ("config", "example"),
+    ("config", "schema"),
+    ("config", "show"),
+    ("demo",),
+)
+SECRET, VAULT_TOKEN = "pw-that-nobody-sees", "hvs.FAKEvaultTokenNotReal"
+NOBODY_THERE = "mailbox integrations: 127.0.0.1:1: not reached during connect (ConnectionRefusedError)"
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Program:
+    """A program of which neither mailbox nor Vault can be reached."""
+    built = Program(tmp_path, CONFIG)
+    built.configure()
+    built.secret("imap-password", SECRET)
+    built.secret("vault-token", VAULT_TOKEN)
+    (tmp_path / "dkim-keys").write_text(mails.genuine_signer().pin, "ascii")
+    return built
+
+
+def bare(*words: str, cwd: Path | None = None, **env: str) -> Done:
+    """Run the command with nothing in front of its words, in an environment that names no configuration."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOKEN_CATCHER_")}
+    done = subprocess.run(
+        [COMMAND, *words], cwd=cwd, env=inherited | env, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def shell(line: str, program: Program) -> Done:
+    """Run a line of shell in which `$tc` is the command with its configuration, from the program's directory."""
+    setting = f"tc={shlex.quote(f'{COMMAND} --config {program.config}')}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{setting}\n{line}"], cwd=program.home, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+# -- help and version --
+
+
+def test_every_command_has_help() -> None:
+    """On standard output, with exit code 0, and no sentence cut off."""
+    running = {
+        words: subprocess.Popen([COMMAND, *words, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for words in COMMANDS
+    }
+    for words, process in running.items():
+        out, err = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, err) == (0, ""), words
+        assert out.startswith(f"Usage: token-catcher {' '.join([*words, ''])}["), words
+        assert "--help" in out
+        assert not [line for line in out.splitlines() if line.endswith("...") and not line.startswith("Usage:")], words
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    """All commands, with exit code 2: nothing was done."""
+    done = bare()
+    assert (done.code, done.err) == (2, "")
+    assert [
+        name for name in ("run", "scan", "explain", "history", "audit", "config", "demo") if f"\n  {name} " not in done.out
+    ] == []
+
+
+def test_the_version() -> None:
+    """Alone on a line, also by `python -m`."""
+    done = subprocess.run([sys.executable, "-m", "token_catcher", "--version"], capture_output=True, check=True, text=True)
+    assert bare("--version") == Done(0, f"{token_catcher.__version__}\n", "") == Done(0, done.stdout, done.stderr)
+
+
+# -- exit codes, and what goes where --
+
+
+def test_done_is_0(alone: Program) -> None:
+    """And nothing on standard error."""
+    done = alone("audit", "verify")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_failed_is_1(alone: Program) -> None:
+    """The result says what failed, to people and to machines; nothing is logged of it."""
+    done = alone("scan")
+    assert (done.code, done.out.splitlines()[0], done.err) == (1, f"integrations  error  imap-connect: {NOBODY_THERE}", "")
+    for words in (("scan", "--json"), ("scan", "--json", "--dry-run")):
+        done = alone(*words)
+        assert (done.code, [line["reason"] for line in done.lines], done.err) == (1, ["imap-connect"], "")
+
+
+def test_a_wrong_configuration_is_2(alone: Program) -> None:
+    """Nothing on standard output: no result was reached."""
+    alone.configure(instance="instanz: test")
+    for words in (
+        ("scan", "--json"),
+        ("run",),
+        ("explain", "-"),
+        ("history", "--csv"),
+        ("audit", "verify"),
+        ("config", "show"),
+    ):
+        done = alone(*words)
+        assert (done.code, done.out) == (2, ""), words
+        assert done.err.startswith(f"token-catcher: {alone.config}:2: instanz: got an unknown key"), words
+
+
+def test_a_wait_that_ran_out_is_3(alone: Program) -> None:
+    """It keeps trying while there is hope, tells each trouble once, and says that nothing came."""
+    done = alone("scan", "--wait", "1s", "--user", USERNAME, "--json")
+    assert (done.code, [line["reason"] for line in done.lines]) == (3, ["imap-connect"])
+    assert done.err == f"token-catcher: no new token of {USERNAME} came within 0:00:01\n"
+
+
+def test_results_and_logs_have_their_own_streams(alone: Program) -> None:
+    """Results on standard output, events on standard error, both a JSON object a line."""
+    alone.configure(log="log: {level: debug, format: json}", trust="trust: {policy: insecure-accept-unauthenticated}")
+    checkpoint = alone.state / "checkpoints" / "integrations.json"
+    done = alone("explain", "--json", "-", stdin=mails.token_mail())
+    assert ([line["outcome"] for line in done.lines], done.out.count("\n")) == (["would-store"], 1)
+    assert [json.loads(line) for line in done.err.splitlines()] == done.events
+
+
+def test_a_bug_is_an_event() -> None:
+    """Whatever is wrong with the program itself: kind and places on standard error, exit code 1; no message, no traceback."""
+    code = f"""
+from token_catcher import cli, history
+def read(*words):
+    raise ValueError("{TOKEN}")
+history.read = read
+cli.main()
+"""
+    words = [sys.executable, "-c", code, "history", "-"]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    event = json.loads(done.stderr)
+    assert (event["event"], event["kind"], event["places"][-1]) == ("program.crashed", "ValueError", "<string>:4 read")
+    assert TOKEN not in done.stderr
+
+
+# -- where the configuration is --
+
+
+def test_the_configuration_is_found(alone: Program, tmp_path: Path) -> None:
+    """By flag, else by variable, else in the working directory; the one that was found is said where it is wrong."""
+    other = tmp_path / "elsewhere" / "config.yaml"
+    other.parent.mkdir()
+    other.write_text("nonsense: 1\n")
+    valid, wrong = str(alone.config), f"token-catcher: {other}:1: nonsense: got an unknown key"
+    assert bare("config", "show", TOKEN_CATCHER_CONFIG=valid).code == 0
+    assert bare("config", "show", cwd=tmp_path).code == 0
+    assert bare("config", "show", TOKEN_CATCHER_CONFIG=str(other), cwd=tmp_path).err.startswith(wrong)
+    assert bare("--config", valid, "config", "show", TOKEN_CATCHER_CONFIG=str(other), cwd=other.parent).code == 0
+
+
+def test_no_configuration_is_told(tmp_path: Path) -> None:
+    """Where it was looked for, and how to get one; what needs none works without."""
+    if Path("/etc/token-catcher/config.yaml").exists():
+        pytest.skip("this machine has a configuration")
+    done = bare("scan", cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(
+        f"token-catcher: no configuration found; looked at --config, TOKEN_CATCHER_CONFIG, {tmp_path}/config.yaml,"
+        " /etc/token-catcher/config.yaml; `token-catcher config example` prints one\n"
+    )
+    assert bare("history", "/dev/null", "--json", cwd=tmp_path) == Done(0, "", "")
+
+
+def test_config_example_is_the_commented_example() -> None:
+    """To be kept as it is."""
+    assert bare("config", "example") == Done(0, Path("config.example.yaml").read_text("utf-8"), "")
+
+
+def test_config_schema_is_json_schema() -> None:
+    """For editors."""
+    done = bare("config", "schema")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_config_show_is_a_configuration(alone: Program, tmp_path: Path) -> None:
+    """With every default filled in and no secret: it loads, and shows itself unchanged."""
+    done = alone("config", "show")
+    assert (done.code, done.err) == (0, "")
+    assert (SECRET in done.out, VAULT_TOKEN in done.out) == (False, False)
+    assert "policy: dkim\n" in done.out
+    shown = tmp_path / "elsewhere.yaml"
+    shown.write_text(done.out)
+    assert bare("--config", str(shown), "config", "show") == done
+
+
+# -- history --
+
+
+def journal(path: Path, count: int) -> list[Entry]:
+    """A journal of so many rotations."""
+    book = Journal(path, now=lambda: ISSUED, log=Silent())
+    entries = []
+    for uid in range(1, count + 1):
+        event = ("rotation.stored", "rotation.held")[uid % 2]
+        reason = "unknown-user" if uid % 2 else None
+        fields = ("one", "integrations", "INBOX", 7, uid, f"sha256:{uid:064x}", "2026-02-03T12:57:27Z", reason)
+        entries.append(Entry(event, *fields, username=f"user{uid}@acme.example", org="acme"))
+        book.append(entries[-1])
+    return entries
+
+
+def logged(entries: list[Entry]) -> bytes:
+    """The same, as the program would have logged it and a collector kept it."""
+    lines = [{"timestamp": "2026-02-03T12:57:27.5Z", "level": "info", **as_fields(one)} for one in entries]
+    return "".join(f"Feb 03 host token-catcher[7]: {json.dumps(line)}\n" for line in lines).encode()
+
+
+def test_history_reads_journals_and_logs(alone: Program, tmp_path: Path) -> None:
+    """The journal by itself, collected logs plain, gzipped and from standard input: each tells of the same rotations."""
+    entries = journal(alone.state / "journal.jsonl", 3)
+    log = tmp_path / "collected.log"
+    log.write_bytes(b"something else\n" + logged(entries))
+    packed = tmp_path / "collected.log.1.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    told = alone("history", "--json")
+    assert (told.code, told.err, [line["username"] for line in told.lines]) == (0, "", [one.username for one in entries])
+    wanted = [(line["event"], line["username"], line["uid"]) for line in told.lines]
+    for done in (
+        bare("history", "--json", str(log)),
+        bare("history", "--json", str(packed)),
+        alone("history", "--json", "-", stdin=log.read_bytes()),
+        alone("history", "--json", "-", stdin=packed.read_bytes()),
+        alone("history", "--json", str(alone.state / "journal.jsonl"), str(log), str(packed), "-", stdin=log.read_bytes()),
+    ):
+        assert (done.code, done.err) == (0, "")
+        assert [(line["event"], line["username"], line["uid"]) for line in done.lines] == wanted
+
+
+def test_history_answers_questions(alone: Program, tmp_path: Path) -> None:
+    """By user, outcome and time, in each of its forms."""
+    journal(alone.state / "journal.jsonl", 4)
+    assert [line["uid"] for line in alone("history", "--json", "--event", "held", "--org", "acme").lines] == [1, 3]
+    assert [line["uid"] for line in alone("history", "--json", "--user", "USER2@acme.example").lines] == [2]
+    assert alone("history", "--json", "--since", "2026-02-03T12:57:28Z").lines == []
+    assert len(alone("history", "--json", "--until", "2026-02-03T13:57:28+01:00").lines) == 4
+    csv = alone("history", "--csv", "--event", "stored").out.splitlines()
+    assert [line.split(",")[3] for line in csv] == ["username", "user2@acme.example", "user4@acme.example"]
+    page = tmp_path / "history.html"
+    assert alone("history", "--html", str(page)) == Done(0, "", "")
+    assert page.read_text("utf-8").count("<tr class=") == 4
+    table = alone("history").out.splitlines()
+    assert (len(table), table[0].split()[:3], "if the user is yours" in table[-1]) == (6, ["recorded", "outcome", "user"], True)
+
+
+def test_history_says_what_it_could_not_read(tmp_path: Path) -> None:
+    """How many lines, and where the first stands; what it could read is shown."""
+    log = tmp_path / "torn.log"
+    log.write_bytes(logged(journal(tmp_path / "j" / "journal.jsonl", 1)) + b'{"event": "rotation.stored", "usern')
+    done = bare("history", "--json", str(log))
+    assert (done.code, len(done.lines)) == (0, 1)
+    assert done.err == f"token-catcher: 1 lines could not be read, the first is {log}:2\n"
+
+
+def test_audit_verify(alone: Program) -> None:
+    """Intact: 0. Cut off at its end: 1, with the line, to people and to machines."""
+    file = alone.state / "journal.jsonl"
+    journal(file, 3)
+    assert alone("audit", "verify").code == 0
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:2]))
+    done = alone("audit", "verify", "--json")
+    (found,) = done.lines
+    assert (done.code, found["file"], found["state"], found["records"], found["line"]) == (1, str(file), "truncated", 2, 3)
+    assert bare("audit", "verify", str(file)).code == 1
+
+
+# -- explain --
+
+KEYS = ["file", "outcome", "reason", "username", "org", "path", "issued_at", "fingerprint", "rules"]
+"""The contract of `explain --json`."""
+LUNCH = mails.token_mail(subject="Lunch?", body="At noon.\n")
+
+
+def test_explain_reads_files_and_folders(alone: Program, tmp_path: Path) -> None:
+    """Mails, an mbox, a Maildir, standard input, in the order they are named; asks neither mailbox nor Vault, leaves no file."""
+    single = tmp_path / "a.eml"
+    single.write_bytes(mails.genuine())
+    box = containers.mbox(tmp_path / "mbox")
+    for raw in (mails.token_mail(), LUNCH):
+        box.add(raw.replace(b"\r\n", b"\n"))
+    box.close()
+    folder = tmp_path / "maildir"
+    (folder / "new").mkdir(parents=True)
+    (folder / "new" / "1").write_bytes(mails.genuine("someone@partner.example"))
+    before = set(tmp_path.rglob("*"))
+    done = alone("explain", "--json", str(single), str(box._path), str(folder), "-", stdin=mails.genuine())
+    assert (done.code, done.err) == (0, "")
+    assert [(line["file"], line["outcome"], line["reason"]) for line in done.lines] == [
+        (str(single), "would-store", None),
+        (f"{tmp_path}/mbox#1", "refused", "unsigned"),
+        (f"{tmp_path}/mbox#2", "ignored", None),
+        (f"{folder}/new/1", "held", "unknown-user"),
+        ("-", "would-store", None),
+    ]
+    assert [list(line) for line in done.lines] == [KEYS] * 5
+    assert {tuple(rule) for line in done.lines for rule in line["rules"]} == {("rule", "passed", "saw", "wanted")}
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_explain_keeps_its_contract(alone: Program) -> None:
+    """Key by key, of a mail that would be stored."""
+    done = alone("explain", "--json", "-", stdin=mails.genuine())
+    (said,) = done.lines
+    rules = said.pop("rules")
+    assert said == {
+        "file": "-",
+        "outcome": "would-store",
+        "reason": None,
+        "username": USERNAME,
+        "org": "acme",
+        "path": f"salesforce/acme/{USERNAME}",
+        "issued_at": "2026-02-03T12:57:27Z",
+        "fingerprint": mails.fingerprint(TOKEN),
+    }
+    assert {(type(rule["rule"]), rule["passed"], type(rule["saw"]), type(rule["wanted"])) for rule in rules} == {
+        (str, True, str, str)
+    }
+
+
+def test_explain_for_people(alone: Program) -> None:
+    """Each rule on a line, the verdict, and the token only as length and fingerprint."""
+    done = alone("explain", "-", stdin=mails.genuine())
+    assert (done.code, done.err, TOKEN in done.out) == (0, "", False)
+    first, *rules, verdict = done.out.splitlines()
+    assert (first, {rule[:4] for rule in rules}) == ("-", {"  ✓ "})
+    assert verdict == (f"  → would-store salesforce/acme/{USERNAME} (token of 25 characters, {mails.fingerprint(TOKEN)})")
+
+
+def test_explain_takes_a_time_and_a_mailbox(alone: Program) -> None:
+    """The time stands for INTERNALDATE; with several mailboxes one must be named, since their addresses differ."""
+    late = (ISSUED + timedelta(days=2)).isoformat()
+    (said,) = alone("explain", "--json", "--received-at", late, "-", stdin=mails.genuine()).lines
+    assert (said["outcome"], said["reason"]) == ("refused", "date-out-of-bounds")
+    alone.text = CONFIG.replace(
+        "orgs:", CONFIG[CONFIG.index("  - name") : CONFIG.index("orgs:")] + "    addresses: [x@y.example]\norgs:"
+    )
+    alone.text = alone.text.replace("- name: integrations", "- name: second", 1)
+    alone.configure()
+    done = alone("explain", "--json", "-", stdin=mails.genuine())
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "token-catcher: --mailbox: got none, expected one of: second, integrations\n"
+    for name, expected in (("second", "would-store"), ("integrations", "refused")):
+        (said,) = alone("explain", "--json", "--mailbox", name, "-", stdin=mails.genuine()).lines
+        assert said["outcome"] == expected
+
+
+def test_explain_says_retry_while_dns_is_away(alone: Program) -> None:
+    """The key cannot be asked for: nothing is said of the mail, and the exit code is 1."""
+    alone.configure(trust="trust: {}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = str(nobody.getsockname()[1])
+    words = [sys.executable, "-m", "tests.system.surroundings", "--config", str(alone.config), "explain", "--json", "-"]
+    environment = os.environ | {"SURROUNDINGS_DNS": port}
+    done = subprocess.run(words, input=mails.genuine(), capture_output=True, env=environment, timeout=PATIENCE, check=False)
+    (said,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, list(said), said["outcome"], said["reason"]) == (1, KEYS, "retry", "dns")
+
+
+# -- streams that are closed, full, or lead nowhere --
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", ""])
+def test_a_reader_that_goes_away_ends_it_quietly(alone: Program, form: str) -> None:
+    """`| head -1` gets its line; nobody complains, though there was much more to say."""
+    log = alone.home / "long.log"
+    log.write_bytes(logged(journal(alone.home / "j" / "journal.jsonl", 20)) * 100)
+    done = shell(f"{{ $tc history {form} {log} {log} {log}; echo $? >&2; }} | head -1", alone)
+    assert (len(done.out.splitlines()), done.err) == (1, "1\n")
+
+
+def test_a_closed_standard_output_is_no_error(alone: Program) -> None:
+    """Who closes it wants no results; what was asked for is done all the same."""
+    for line, code in (("$tc config show >&-", 0), ("$tc scan >&- 2>&- <&-", 1), ("$tc --version >&-", 0)):
+        assert shell(line, alone) == Done(code, "", "")
+    assert alone.state.is_dir()
+
+
+def test_a_closed_standard_input_is_an_empty_one(alone: Program) -> None:
+    """Where it was to be read."""
+    assert shell("$tc explain --json - <&-", alone).lines[0]["outcome"] == "ignored"
+    assert shell("$tc history - <&- --json", alone) == Done(0, "", "")
+
+
+@pytest.mark.parametrize("words", ["config show", "history --json", "history", "explain -", "--version"])
+def test_a_full_disk_behind_standard_output(alone: Program, words: str) -> None:
+    """Is said, and is a failure; no traceback."""
+    journal(alone.state / "journal.jsonl", 1)
+    done = shell(f"$tc {words} >/dev/full </dev/null", alone)
+    assert done == Done(1, "", "token-catcher: standard output cannot be written: No space left on device\n")
+
+
+def test_a_full_disk_behind_the_log_changes_nothing(alone: Program) -> None:
+    """Same results, same exit code: the log is not the record."""
+    alone.configure(log="log: {level: debug, format: json}")
+    assert shell("$tc scan 2>/dev/full", alone) == alone("scan")
+    assert shell("$tc --config missing scan 2>/dev/full", alone) == Done(2, "", "")
+
+
+# -- Ctrl-C --
+
+
+@pytest.fixture
+def mute(alone: Program) -> Iterator[socket.socket]:
+    """A mail server that takes the call and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE)
+        alone.configure(port=f"port: {server.getsockname()[1]}")
+        yield server
+
+
+@pytest.mark.parametrize("words", [("scan",), ("scan", "--wait", "10m"), ("scan", "--dry-run", "--json")])
+def test_ctrl_c_ends_it_quietly(alone: Program, mute: socket.socket, words: tuple[str, ...]) -> None:
+    """At once, with 130 and no traceback, in the middle of a conversation."""
+    command = [COMMAND, "--config", str(alone.config), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process, mute.accept()[0]:
+        process.send_signal(signal.SIGINT)
+        assert (*process.communicate(timeout=PATIENCE), process.returncode) == ("", "", 130)
+
+
+def test_waiting_on_a_terminal_shows_that_it_waits(alone: Program) -> None:
+    """On standard error, for whom and until when; Ctrl-C gives the terminal back as it was. Results stay on standard output."""
+    ours, theirs = pty.openpty()
+    command = [COMMAND, "--config", str(alone.config), "scan", "--wait", "10m", "--user", f"{USERNAME} [/]", "--json"]
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "200"}
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        screen = Screen(ours)
+        try:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["reason"] == "imap-connect"
+            screen.shows(f"waiting for a new token of {USERNAME} [/], until ")
+            process.send_signal(signal.SIGINT)
+            assert (process.wait(PATIENCE), process.stdout.read()) == (130, b"")
+        finally:
+            process.kill()
+    shown = screen.close()
+    assert "Traceback" not in shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is visible again"
+
+
+class Screen:
+    """What is shown on our side of a terminal, read by a thread of its own: a full one would stop who writes to it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._shown = b""
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with suppress(OSError):  # so Linux says that the other side has gone
+            while piece := os.read(self._descriptor, 4096):
+                self._shown += piece
+
+    def shows(self, text: str) -> None:
+        """Returns when this can be read on it."""
+        until(lambda: text.encode() in self._shown, f"{text!r} on the terminal")
+
+    def close(self) -> str:
+        """All that was shown, once nobody writes any more."""
+        self._reader.join(PATIENCE)
+        os.close(self._descriptor)
+        return self._shown.decode()

@@ -1,0 +1,533 @@
+"""The way of one mail: each ending and its record, the order of the effects, and what a second look adds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit import mails
+from tests.kit.crash import Crash
+from tests.kit.fakes import FakeStore, FakeVault, Silent
+from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME, Keys, fingerprint, genuine, genuine_keys, genuine_signer
+from token_catcher.checkpoint import FolderProgress
+from token_catcher.errors import AccessError, Outage, StateError, TransientError
+from token_catcher.journal import Journal, Record
+from token_catcher.model import Entry, Mail, MailRef
+from token_catcher.pipeline import Judge, Pipeline
+from token_catcher.routing import Org
+from token_catcher.trust import Terms, Trust
+
+OTHER = "FAKEotherTOKENnotREAL12ab"
+PATH = f"salesforce/acme/{USERNAME}"
+TERMS = Terms((Org("acme", ("*@acme.example",)),), "salesforce/{org}/{username}")
+STRANGER = "someone@partner.example"
+WIDER = replace(TERMS, orgs=(*TERMS.orgs, Org("partner", (STRANGER,))))
+PROOF = "dkim salesforce.com test2026"
+
+Event = tuple[str, str, dict[str, Any]]
+
+
+@dataclass
+class Told:
+    """A Log that remembers level, event and fields."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def debug(self, event: str, **fields: Any) -> None:
+        self.events.append(("debug", event, fields))
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.events.append(("info", event, fields))
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self.events.append(("warning", event, fields))
+
+    def error(self, event: str, **fields: Any) -> None:
+        self.events.append(("error", event, fields))
+
+
+@dataclass
+class CountedKeys:
+    """Keys that a test exchanges, and that count what they are asked."""
+
+    keys: Keys = field(default_factory=genuine_keys)
+    asked: int = 0
+
+    def lookup(self, name: str, at: datetime) -> bytes | None:
+        self.asked += 1
+        return self.keys.lookup(name, at)
+
+
+class Bench:
+    """A pipeline over a Vault in memory and a journal on disk. The clock stands still unless a test moves it."""
+
+    def __init__(self, home: Path, instance: str = "one", vault: FakeVault | None = None) -> None:
+        self.time = ISSUED + timedelta(seconds=10)
+        self.vault = vault or FakeVault(lambda: self.time)
+        self.keys = CountedKeys()
+        self.log = Told()
+        self.observed: list[Entry] = []
+        self.progress = FolderProgress(1)
+        self.trip: Callable[[str], None] = lambda _effect: None
+        """Called around each effect on Vault: what it raises, the store raises."""
+        self.path = home / f"{instance}.jsonl"
+        self.journal = Journal(self.path, now=lambda: self.time, log=Silent())
+        self._store = FakeStore(self.vault, instance=instance, trip=lambda effect: self.trip(effect))
+        self.configure(TERMS, instance)
+
+    def configure(self, terms: Terms, instance: str = "one") -> None:
+        """As after a restart with another configuration."""
+        self.pipeline = Pipeline(
+            Judge(Trust(terms, self.keys), terms.subjects),
+            self._store,
+            self.journal,
+            instance=instance,
+            log=self.log,
+            now=lambda: self.time,
+            observe=self.observed.append,
+        )
+
+    def process(self, raw: bytes, uid: int = 1, folder: str = "INBOX", mailbox: str = "integrations") -> Entry | None:
+        """Take a mail through, as if fetched ten seconds after its Date."""
+        mail = Mail(MailRef(mailbox, folder, 1, uid), ISSUED + timedelta(seconds=10), raw)
+        return self.pipeline.process(mail, (ADDRESS,), self.progress)
+
+    def again(self, raw: bytes, uid: int = 1) -> Entry | None:
+        """Have a settled mail looked at once more, as `scan --again` does."""
+        self.progress.unsettle(uid, self.time)
+        return self.process(raw, uid)
+
+    @property
+    def records(self) -> list[Record]:
+        """The journal, as a new process reads it."""
+        return list(Journal(self.path, now=lambda: self.time, log=Silent()).records())
+
+    @property
+    def endings(self) -> list[tuple[str, str | None]]:
+        """Event and reason of each record."""
+        return [(one.entry.event.removeprefix("rotation."), one.entry.reason) for one in self.records]
+
+    @property
+    def settled(self) -> bool:
+        """Whether the first mail is."""
+        return self.progress.settled_through == 1 and not self.progress.pending
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def entry(raw: bytes, **fields: Any) -> Entry:
+    """The record of a mail of the test user, with what differs."""
+    usual: dict[str, Any] = {
+        "instance": "one",
+        "mailbox": "integrations",
+        "folder": "INBOX",
+        "uidvalidity": 1,
+        "uid": 1,
+        "mail": mails.mail(raw).digest,
+        "received_at": "2026-02-03T12:57:37Z",
+        "issued_at": "2026-02-03T12:57:27Z",
+        "username": USERNAME,
+        "org": "acme",
+        "fingerprint": fingerprint(TOKEN),
+        "token_length": 25,
+        "proof": PROOF,
+    }
+    return Entry(**usual | fields)
+
+
+STORED = {
+    "event": "rotation.stored",
+    "path": PATH,
+    "version": 1,
+    "vault_created_at": "2026-02-03T12:57:37Z",
+    "request_id": "request-1",
+}
+
+
+def recorded(bench: Bench, raw: bytes, **fields: Any) -> bool:
+    """Whether this one entry was returned, written, observed and told, and the mail is settled."""
+    expected = entry(raw, **fields)
+    returned = bench.process(raw)
+    assert returned == expected
+    assert [one.entry for one in bench.records] == [expected]
+    assert bench.observed == [expected]
+    (event,) = bench.log.events
+    said = {name: value for name, value in asdict(expected).items() if value not in (None, False) and name != "event"}
+    assert event[1:] == (expected.event, said)
+    return bench.settled
+
+
+# -- each ending, and its whole record --
+
+
+def test_stored(bench: Bench) -> None:
+    """A new token: where it went, which version it became, what proved it."""
+    assert recorded(bench, genuine(), **STORED)
+    assert (bench.vault.get(PATH) or {})["security_token"] == TOKEN
+    assert bench.log.events[0][0] == "info"
+
+
+def test_unchanged_by_another(bench: Bench, tmp_path: Path) -> None:
+    """Another instance was faster: the token is there, and the version is its own to tell of."""
+    assert Bench(tmp_path, "two", bench.vault).process(genuine()) is not None
+    assert recorded(bench, genuine(), event="rotation.unchanged", reason="same-token", path=PATH)
+    assert list(bench.vault.versions(PATH)) == [1]
+
+
+def test_unchanged_since_older(bench: Bench, tmp_path: Path) -> None:
+    """A newer token is there already."""
+    newer = genuine(token=OTHER, issued_at=ISSUED + timedelta(seconds=5))
+    assert Bench(tmp_path, "two", bench.vault).process(newer) is not None
+    assert recorded(bench, genuine(), event="rotation.unchanged", reason="stale", path=PATH)
+    assert (bench.vault.get(PATH) or {})["security_token"] == OTHER
+
+
+def test_held_by_trust(bench: Bench) -> None:
+    """Genuine, and of nobody that the configuration names: no org, no path."""
+    raw = genuine(STRANGER)
+    saw = f"no org names {STRANGER}"
+    assert recorded(bench, raw, event="rotation.held", reason="unknown-user", saw=saw, username=STRANGER, org=None)
+    assert bench.vault.paths() == []
+    assert bench.log.events[0][0] == "warning"
+
+
+def test_held_by_the_store(bench: Bench) -> None:
+    """Proven and assigned, but somebody deleted the secret on purpose: the path says which."""
+    bench.vault.put(PATH, {"security_token": OTHER})
+    bench.vault.delete(PATH)
+    expected = {"event": "rotation.held", "reason": "secret-deleted", "saw": "version 1 was deleted", "path": PATH}
+    assert recorded(bench, genuine(), **expected)
+    assert list(bench.vault.versions(PATH)) == [1]
+
+
+def test_refused(bench: Bench) -> None:
+    """Nothing proves it: what it claims is recorded, what it would have changed is not touched."""
+    raw = mails.token_mail()
+    assert recorded(bench, raw, event="rotation.refused", reason="unsigned", saw="no DKIM signature", proof=None)
+    assert bench.vault.paths() == []
+    assert bench.log.events[0][0] == "warning"
+
+
+def test_refused_at_the_gate(bench: Bench) -> None:
+    """No parser has seen it, so nothing of what it claims is known."""
+    raw = b"\r" + genuine()
+    nothing = dict.fromkeys(("issued_at", "username", "org", "fingerprint", "token_length", "proof"))
+    assert recorded(bench, raw, event="rotation.refused", reason="malformed", saw="CR without LF", **nothing)
+
+
+def test_ignored(bench: Bench) -> None:
+    """Another mail is settled and leaves nothing: no record, no event."""
+    raw = mails.token_mail(subject="Lunch?", body="At noon.\n")
+    assert (bench.process(raw), bench.records, bench.observed, bench.log.events) == (None, [], [], [])
+    assert bench.settled
+
+
+def test_no_record_and_no_event_holds_the_token(bench: Bench) -> None:
+    """Nor does anything else on disk."""
+    for uid, raw in enumerate((genuine(), mails.token_mail(), genuine(STRANGER)), 1):
+        bench.process(raw, uid)
+    assert len(bench.records) == len(bench.log.events) == 3
+    everything = repr(bench.log.events) + repr(bench.observed) + repr(bench.records) + bench.path.read_text("utf-8")
+    assert TOKEN not in everything
+    assert TOKEN.swapcase() not in everything
+
+
+# -- the order --
+
+
+def test_store_before_journal_before_settle(bench: Bench) -> None:
+    """At each step, all before it is on disk and nothing after it has begun."""
+    steps: list[tuple[str, int, int, bool]] = []
+
+    def look(step: str) -> None:
+        steps.append((step, len(bench.vault.versions(PATH)), len(bench.records), bench.settled))
+
+    bench.trip = look
+    bench.observed = Diary(lambda: look("observed"))
+    bench.configure(TERMS)
+    bench.process(genuine())
+    look("end")
+    assert steps == [
+        ("read", 0, 0, False),
+        ("write", 0, 0, False),
+        ("written", 1, 0, False),
+        ("observed", 1, 1, False),
+        ("end", 1, 1, True),
+    ]
+
+
+class Diary(list[Entry]):
+    """Calls when something is appended."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        super().__init__()
+        self._call = call
+
+    def append(self, _entry: Entry) -> None:
+        self._call()
+
+
+# -- what a crash leaves behind --
+
+
+def crash_at(bench: Bench, place: str) -> None:
+    """The process dies at this place, and a new one begins."""
+
+    def trip(effect: str) -> None:
+        if effect == place:
+            raise Crash
+
+    bench.trip = trip
+    with pytest.raises(Crash):
+        bench.process(genuine())
+    assert (bench.records, bench.settled) == ([], False)
+    bench.trip = lambda _effect: None
+
+
+def test_a_crash_between_store_and_journal_is_recovered(bench: Bench) -> None:
+    """The replay finds our own version: recorded as stored, without the answer that was lost; one version, one record."""
+    crash_at(bench, "written")
+    assert recorded(bench, genuine(), **STORED | {"request_id": None, "recovered": True})
+    assert list(bench.vault.versions(PATH)) == [1]
+
+
+def test_a_crash_before_the_write_is_nothing(bench: Bench) -> None:
+    """The replay is the first write."""
+    crash_at(bench, "write")
+    assert recorded(bench, genuine(), **STORED)
+
+
+def test_a_version_is_recovered_once(bench: Bench) -> None:
+    """Neither another look nor another mail with the same token tells of it again."""
+    crash_at(bench, "written")
+    bench.process(genuine())
+    assert bench.again(genuine()) is None
+    second = bench.process(genuine(extra="X-Other: delivery\n"), uid=2)
+    assert second is not None
+    assert (second.event, second.reason, second.version, second.recovered) == ("rotation.unchanged", "same-token", 1, False)
+    assert bench.endings == [("stored", None), ("unchanged", "same-token")]
+
+
+def test_a_lost_version_is_recovered_although_a_newer_one_is_there(bench: Bench) -> None:
+    """A crash, then a newer token before the replay: the older version is recorded as stored, and changes nothing."""
+    crash_at(bench, "written")
+    newer = genuine(token=OTHER, issued_at=ISSUED + timedelta(seconds=5))
+    bench.process(newer, uid=2)
+    found = bench.process(genuine())
+    assert found == entry(genuine(), **STORED | {"request_id": None, "recovered": True})
+    assert [(one.entry.version, one.entry.recovered) for one in bench.records] == [(2, False), (1, True)]
+    assert (bench.vault.get(PATH) or {})["security_token"] == OTHER
+
+
+def test_a_crash_between_journal_and_settle_adds_nothing(bench: Bench) -> None:
+    """The journal knows the mail: it is settled without another look."""
+    first = bench.process(genuine())
+    asked = bench.keys.asked
+    bench.progress = FolderProgress(1)
+    assert (first is not None, bench.process(genuine()), bench.settled) == (True, None, True)
+    assert (bench.endings, bench.keys.asked) == ([("stored", None)], asked)
+
+
+# -- trouble: the mail stays unsettled and unrecorded --
+
+
+def trip_with(error: BaseException) -> Callable[[str], None]:
+    def trip(effect: str) -> None:
+        raise error
+
+    return trip
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransientError("others wrote at the same time", code="vault-race"),
+        Outage("Vault is sealed", code="vault-sealed"),
+        AccessError("Vault denies access", code="vault-policy"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_trouble_with_the_store(bench: Bench, error: Exception) -> None:
+    """Raised as it is; once it has passed, the mail ends as if nothing had been."""
+    bench.trip = trip_with(error)
+    with pytest.raises(type(error)) as caught:
+        bench.process(genuine())
+    assert caught.value is error
+    assert (bench.records, bench.log.events, bench.observed, bench.settled) == ([], [], [], False)
+    bench.trip = lambda _effect: None
+    assert recorded(bench, genuine(), **STORED)
+
+
+def test_trouble_with_the_keys(bench: Bench) -> None:
+    """DNS does not answer: nothing is known of the mail, so nothing is said of it."""
+    bench.keys.keys = Keys({genuine_signer().name: None})
+    with pytest.raises(TransientError):
+        bench.process(genuine())
+    assert (bench.records, bench.log.events, bench.vault.paths(), bench.settled) == ([], [], [], False)
+    bench.keys.keys = genuine_keys()
+    assert recorded(bench, genuine(), **STORED)
+
+
+def test_trouble_with_the_journal(bench: Bench) -> None:
+    """The token is in Vault, its record is not on disk: unsettled, and recovered once the journal can be written."""
+
+    def exposed(effect: str) -> None:
+        bench.path.chmod(0o644 if effect == "written" else 0o600)
+
+    bench.trip = exposed
+    with pytest.raises(StateError):
+        bench.process(genuine())
+    assert (bench.log.events, bench.observed, bench.settled) == ([], [], False)
+    bench.path.chmod(0o600)
+    bench.trip = lambda _effect: None
+    assert recorded(bench, genuine(), **STORED | {"request_id": None, "recovered": True})
+
+
+# -- a second look --
+
+
+@pytest.mark.parametrize(("folder", "uid"), [("INBOX", 1), ("INBOX", 9), ("Junk", 9)])
+def test_a_recorded_mail_is_not_judged_again(bench: Bench, folder: str, uid: int) -> None:
+    """Wherever it turns up, even if nothing would prove it now: it is settled there without a question to anybody."""
+    bench.process(genuine())
+    bench.keys.keys, asked = Keys({}), bench.keys.asked
+    bench.trip = trip_with(AssertionError("Vault was asked"))
+    assert bench.process(genuine(), uid, folder) is None
+    assert (bench.keys.asked, bench.endings, bench.progress.settled_through) == (asked, [("stored", None)], uid)
+
+
+def test_another_mailbox_has_its_own_record(bench: Bench) -> None:
+    """A mail that two mailboxes get is looked at in each."""
+    bench.process(genuine())
+    found = bench.process(genuine(), mailbox="other")
+    assert found is not None
+    assert (found.mailbox, found.event, found.reason) == ("other", "rotation.unchanged", "same-token")
+
+
+def test_a_pending_mail_is_judged_again(bench: Bench) -> None:
+    """`--again` asks for it; the key is asked for once more, and the mail is settled then."""
+    bench.process(genuine())
+    asked = bench.keys.asked
+    assert (bench.again(genuine()), bench.keys.asked, bench.settled) == (None, asked + 1, True)
+
+
+def nothing(_bench: Bench) -> None:
+    """The second look finds all as it was."""
+
+
+def key_gone(bench: Bench) -> None:
+    bench.keys.keys = Keys({})
+
+
+def user_named(bench: Bench) -> None:
+    bench.configure(WIDER)
+
+
+def user_dropped(bench: Bench) -> None:
+    bench.configure(replace(TERMS, orgs=()))
+
+
+def secret_purged(bench: Bench) -> None:
+    bench.vault.purge(PATH)
+
+
+def secret_deleted(bench: Bench) -> None:
+    bench.vault.put(PATH, {"security_token": OTHER})
+    bench.vault.delete(PATH)
+
+
+def there_already(bench: Bench) -> None:
+    bench.vault.put(PATH, {"security_token": TOKEN})
+
+
+def undeleted(bench: Bench) -> None:
+    bench.vault.secrets[PATH].versions[1].deletion_time = ""
+
+
+def key_back(bench: Bench) -> None:
+    bench.keys.keys = genuine_keys()
+
+
+def of_a_stranger() -> bytes:
+    return genuine(STRANGER)
+
+
+LOOKS = {
+    "stored, then the same": (nothing, genuine, nothing, ["stored"]),
+    "stored, then unproven": (nothing, genuine, key_gone, ["stored"]),
+    "stored, then of an unknown user": (nothing, genuine, user_dropped, ["stored"]),
+    "stored, then deleted": (nothing, genuine, secret_deleted, ["stored"]),
+    "stored, then purged": (nothing, genuine, secret_purged, ["stored", "stored"]),
+    "unchanged, then the same": (there_already, genuine, nothing, ["unchanged"]),
+    "unchanged, then unproven": (there_already, genuine, key_gone, ["unchanged"]),
+    "unchanged, then purged": (there_already, genuine, secret_purged, ["unchanged", "stored"]),
+    "held, then the same": (nothing, of_a_stranger, nothing, ["held"]),
+    "held, then named": (nothing, of_a_stranger, user_named, ["held", "stored"]),
+    "held, then unproven": (nothing, of_a_stranger, key_gone, ["held", "refused"]),
+    "held, then of an unknown user": (secret_deleted, genuine, user_dropped, ["held", "held"]),
+    "held, then undeleted": (secret_deleted, genuine, undeleted, ["held", "unchanged"]),
+    "refused, then the same": (nothing, mails.token_mail, nothing, ["refused"]),
+    "refused, then proven": (key_gone, genuine, key_back, ["refused", "stored"]),
+}
+
+
+@pytest.mark.parametrize(("before", "made", "between", "expected"), LOOKS.values(), ids=LOOKS)
+def test_what_a_second_look_adds(
+    bench: Bench,
+    before: Callable[[Bench], None],
+    made: Callable[[], bytes],
+    between: Callable[[Bench], None],
+    expected: list[str],
+) -> None:
+    """A write always; a different ending of what was refused or held; to what is in Vault, nothing."""
+    raw = made()
+    before(bench)
+    first = bench.process(raw)
+    between(bench)
+    second = bench.again(raw)
+    assert [one.event.removeprefix("rotation.") for one in (first, second) if one] == expected
+    assert [event for event, _ in bench.endings] == expected
+    assert bench.observed == [one.entry for one in bench.records]
+    assert bench.settled
+
+
+# -- a flood --
+
+
+def unsigned(number: int) -> bytes:
+    return mails.token_mail(extra=f"X-Number: {number}\n")
+
+
+def test_a_flood_of_refusals_is_recorded_in_full_and_told_in_part(bench: Bench) -> None:
+    """Ten events an hour and kind; the first of the next hour says how many were left out. The journal has them all."""
+    for number in range(1, 13):
+        bench.process(unsigned(number), number)
+    assert len(bench.log.events) == 10
+    bench.process(b"\r" + unsigned(13), 13)
+    bench.process(unsigned(14), 14, mailbox="other")
+    bench.process(genuine(STRANGER), 15)
+    assert [(event, fields["reason"]) for _, event, fields in bench.log.events[10:]] == [
+        ("rotation.refused", "malformed"),
+        ("rotation.refused", "unsigned"),
+        ("rotation.held", "unknown-user"),
+    ]
+    bench.time += timedelta(hours=1)
+    bench.process(unsigned(16), 16)
+    bench.process(unsigned(17), 17)
+    assert [fields.get("suppressed") for _, _, fields in bench.log.events[13:]] == [2, None]
+    assert len(bench.records) == len(bench.observed) == 17
+
+
+def test_rotations_are_always_told(bench: Bench) -> None:
+    """However many: each is a rotation that somebody asks for."""
+    for number in range(12):
+        bench.process(genuine(extra=f"X-Number: {number}\n"), number + 1)
+    assert [event for _, event, _ in bench.log.events] == ["rotation.stored"] + ["rotation.unchanged"] * 11
