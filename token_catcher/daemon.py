@@ -31,14 +31,12 @@ from token_catcher import files
 from token_catcher.errors import StateError, TokenCatcherError
 from token_catcher.ports import Log
 from token_catcher.sweep import Watched
-from token_catcher.watch import PACE, Bell, Health, Pace, Watch
+from token_catcher.watch import PACE, Bell, Health, Pace, Watch, place
 
 STARTS_APART: Final = 0.2
 """Seconds between the first logins of two mailboxes."""
 STUCK_AFTER: Final = 360.0
 """Seconds without a step after which a loop counts as stuck: the longest IDLE, and time to notice a dead connection."""
-HOUSE: Final = 30.0
-"""Seconds between two rounds of housekeeping."""
 BEAT: Final = 1.0
 """Seconds between two looks of the main thread at everything."""
 LEAVE_WITHIN: Final = 2.5
@@ -52,6 +50,32 @@ class Generation:
 
     ending: threading.Event
     watches: tuple[Watch, ...]
+
+
+class House(threading.Thread):
+    """Keeps house, now and again and again. No job of the schedule, whose threads Python waits for at the end; this one is left
+    behind, should it wait for a Vault that does not answer."""
+
+    def __init__(self, keep: Callable[[], None], pause: float, log: Log) -> None:
+        """`pause`: seconds between two rounds."""
+        super().__init__(name="house", daemon=True)
+        self._keep = keep
+        self._pause = pause
+        self._log = log
+        self._ending = threading.Event()
+
+    def run(self) -> None:
+        """Until `end`."""
+        while not self._ending.is_set():
+            try:
+                self._keep()
+            except Exception as bug:  # noqa: BLE001 - a bug in one round must not end all later ones
+                self._log.error("house.crashed", kind=type(bug).__name__, at=place(bug))
+            self._ending.wait(self._pause)
+
+    def end(self) -> None:
+        """After the round in hand."""
+        self._ending.set()
 
 
 class Daemon:
@@ -69,14 +93,14 @@ class Daemon:
         house: Callable[[], None] = lambda: None,
     ) -> None:
         """`load` reads the configuration (anew) and gives the mailboxes; it is handed the question that their sweeps ask
-        between two mails: are we leaving? `house` is called twice a minute, to renew what nobody asks for."""
+        between two mails: are we leaving? `house` is called now and again, to renew what nobody asks for."""
         self._load = load
         self._log = log
         self._now = now
         self._rng = rng
         self._monotonic = monotonic
         self._pace = pace
-        self._house = house
+        self._house = House(house, pace.house, log)
         self._bell = Bell()
         self._asked: set[int] = set()
         self._moved_at = monotonic()
@@ -100,8 +124,8 @@ class Daemon:
     @property
     def stuck(self) -> Sequence[str]:
         """The mailboxes whose loops stand still, and `daemon` for the main one. From any thread."""
-        moved = {"daemon": self._moved_at} | {one.name: one.moved_at for one in self.health}
-        return [name for name, at in moved.items() if self._monotonic() - at > STUCK_AFTER]
+        moved = [("daemon", self._moved_at), *((one.name, one.moved_at) for one in self.health)]
+        return [name for name, at in moved if self._monotonic() - at > STUCK_AFTER]
 
     def run(self) -> None:
         """Start, run until a signal says stop, end. ConfigurationError, StateError: it could not start."""
@@ -111,6 +135,7 @@ class Daemon:
             generation = self._prepare()
             self._scheduler.add_listener(self._tell_job, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
             self._scheduler.start()
+            self._house.start()
             try:
                 self._begin(generation)
                 self._log.info("daemon.started", mailboxes=[one.name for one in self.health])
@@ -118,6 +143,7 @@ class Daemon:
                     self._beat()
             finally:
                 notify("STOPPING=1")
+                self._house.end()
                 self._end(self._generation)
                 self._scheduler.shutdown(wait=False)
         self._log.info("daemon.stopped")
@@ -147,7 +173,6 @@ class Daemon:
     def _begin(self, generation: Generation) -> None:
         """Have the scheduler ring the watches, and start them."""
         self._generation = generation
-        self._scheduler.add_job(self._house, "interval", seconds=HOUSE, next_run_time=datetime.now(UTC), name="house")
         for watch in generation.watches:
             poll = watch.poll.total_seconds()
             self._scheduler.add_job(watch.bell.ring, "interval", seconds=poll, jitter=poll / 10, name=watch.name)

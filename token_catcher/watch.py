@@ -30,7 +30,7 @@ from token_catcher.sweep import Report, Watched
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a watch waits for what, in seconds."""
+    """How long is waited for what, in seconds."""
 
     idle: tuple[float, ...] = (5.0, 30.0, 240.0)
     """IDLE before a sweep that nobody asked for: short after any news (some servers swallow what arrives just before IDLE),
@@ -47,6 +47,12 @@ class Pace:
     """A session that lived so long clears the record of failures."""
     step: float = 5.0
     """The longest pause without a sign of life, and without a look whether the pause has lost its cause."""
+    house: float = 30.0
+    """Between two rounds of housekeeping."""
+
+    def slice(self, quiet: int) -> float:
+        """How long to IDLE after so many times without news."""
+        return self.idle[min(quiet, len(self.idle) - 1)]
 
 
 PACE: Final = Pace()
@@ -201,7 +207,7 @@ class Loop(threading.Thread):
             return error
         except Exception as bug:  # noqa: BLE001 - a bug in one look must not end all later ones
             self.trouble = "internal"
-            self._log.error("mailbox.crashed", **self._about, kind=type(bug).__name__, at=_place(bug))
+            self._log.error("mailbox.crashed", **self._about, kind=type(bug).__name__, at=place(bug))
         finally:
             self.connected = False
             self.looked.set()
@@ -355,9 +361,9 @@ class Watch(Loop):
             self.bell.rings(min(seconds, LATE * self.poll.total_seconds()))
             self._moved()
             return False
-        slices = self._pace.idle
-        news = mailbox.idle(min(seconds, slices[min(self._quiet, len(slices) - 1)]), self.bell.fileno())
-        self._quiet = 0 if news or report.entries else self._quiet + 1
+        self._quiet = 0 if report.entries else self._quiet
+        news = mailbox.idle(min(seconds, self._pace.slice(self._quiet)), self.bell.fileno())
+        self._quiet = 0 if news else self._quiet + 1
         self._moved()
         return news
 
@@ -430,7 +436,7 @@ class Ear(Loop):
         mailbox.examine(self.folder)
         self._rings.ring()
         while not self._ending.is_set() and mailbox.has_idle:
-            news = mailbox.idle(self._pace.idle[min(quiet, len(self._pace.idle) - 1)], self.bell.fileno())
+            news = mailbox.idle(self._pace.slice(quiet), self.bell.fileno())
             self._moved()
             quiet = 0 if news else quiet + 1
             if not news:
@@ -438,7 +444,7 @@ class Ear(Loop):
             self._rings.ring()
 
 
-def _place(bug: BaseException) -> str:
+def place(bug: BaseException) -> str:
     """Where it was raised: the last file and line, never a text."""
     trace = bug.__traceback__
     while trace is not None and trace.tb_next is not None:

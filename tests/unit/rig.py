@@ -64,6 +64,7 @@ class Session(FakeMailbox):
         return super().fetch(uids)
 
     def idle(self, seconds: float, wake: int) -> bool:
+        self._rig.idles.append((self._opened[0], seconds))
         self._happens(f"idle {self._opened[0]}")
         return super().idle(seconds, wake)
 
@@ -99,6 +100,8 @@ class Rig:
         self.log = Silent()
         self.diary: list[str] = []
         """What was asked of the sessions."""
+        self.idles: list[tuple[str, float]] = []
+        """Folder and seconds of every IDLE."""
         self.on: Callable[[str], None] = lambda _what: None
         """Called with each line of the diary: what it raises, the session raises."""
         self.on_vault: Callable[[str], None] = lambda _effect: None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit import mails
+from tests.kit.crash import Crash
 from tests.kit.fakes import FakeFolder
 from tests.unit.rig import BEGIN, PATH, Rig, token
 from token_catcher.checkpoint import Checkpoint
@@ -268,6 +269,7 @@ def test_a_mail_that_cannot_be_fetched_does_not_freeze_the_folder(rig: Rig) -> N
     rig.on = lambda _what: None
     rig.time += timedelta(minutes=10)
     assert summary(sweep(rig)) == (1, 0, None, True, False)
+    assert rig.sweep.suspects == set()
 
 
 def test_a_stop_comes_between_two_mails(rig: Rig) -> None:
@@ -343,6 +345,23 @@ def test_again_survives_a_stop(rig: Rig) -> None:
     rig.stopping = True
     assert summary(sweep(rig, again=True)) == (0, 3, None, False, False)
     rig.stopping = False
+    assert summary(sweep(rig)) == (3, 0, None, True, False)
+
+
+def test_again_survives_a_crash(rig: Rig) -> None:
+    """At the first touch of the first mail: the next start looks at all of them."""
+    for number in range(1, 4):
+        rig.deliver(number)
+    sweep(rig)
+
+    def crash(what: str) -> None:
+        if what.startswith("fetch"):
+            raise Crash
+
+    rig.on = crash
+    with pytest.raises(Crash):
+        sweep(rig, again=True)
+    rig.on = lambda _what: None
     assert summary(sweep(rig)) == (3, 0, None, True, False)
 
 

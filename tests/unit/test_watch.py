@@ -244,6 +244,45 @@ def test_idle_is_renewed_with_a_sweep(rig: Rig) -> None:
         until(lambda: rig.diary.count("examine INBOX") >= 3, "two renewals")
 
 
+def test_idle_is_short_after_news_and_longer_without(rig: Rig) -> None:
+    """Some servers swallow what arrives just before IDLE."""
+    with watching(rig, rig.watched, Pace(logins_apart=3600.0, idle=(0.01, 0.02, 60.0), step=0.01)):
+        until(lambda: rig.idles[-1:] == [("INBOX", 60.0)], "the long IDLE")
+        rig.deliver(1)
+        until(lambda: rig.idles[-1:] == [("INBOX", 60.0)] and len(rig.idles) >= 6, "the long IDLE again")
+    assert [seconds for _, seconds in rig.idles] == [0.01, 0.02, 60.0, 0.01, 0.02, 60.0]
+
+
+def test_a_flood_in_the_inbox_does_not_silence_the_bell(rig: Rig) -> None:
+    """Who rings gets a look at every folder, however much news the inbox has."""
+    rig.account.watched = ("INBOX",)
+
+    def news(what: str) -> None:
+        if what == "idle INBOX":
+            rig.account.append(mails.token_mail(subject="Welcome", body="Hello.\n"))
+
+    rig.on = news
+    with watching(rig) as watch:
+        until(lambda: rig.diary.count("idle INBOX") > 5, "the flood")
+        assert rig.diary.count("folders") == 1
+        watch.bell.ring()
+        until(lambda: rig.diary.count("folders") > 1, "the look that was asked for")
+
+
+def test_pending_mail_of_another_folder_is_not_forgotten_over_news(tmp_path: Path) -> None:
+    """Where something waits, news of the inbox leads to a look at every folder."""
+    other = mails.Signer(mails.genuine_signer().private_pem, selector="lost")
+    rig = Rig(tmp_path, mails.Keys({**mails.genuine_keys().records, other.name: None}))
+    rig.account.append(mails.sign(mails.token_mail("slow@acme.example", token(1)), other), "Junk")
+    with watching(rig) as watch:
+        until(lambda: watch.health.pending == 1 and "idle INBOX" in rig.diary, "the mail to wait")
+        listened = rig.diary.count("idle INBOX")
+        rig.deliver(2)
+        until(lambda: rig.tokens == [token(2)], "the token")
+        until(lambda: rig.diary.count("idle INBOX") > listened, "the sweep to end")
+        assert watch.health.pending == 1
+
+
 def test_a_folder_that_appears_later_gets_an_ear(rig: Rig) -> None:
     """Servers make the spam folder when the first spam comes; found at the next full look."""
     rig.account.watched = ("INBOX",)
@@ -277,6 +316,21 @@ def test_a_lost_connection_is_replaced(rig: Rig) -> None:
     trouble = [one for one in rig.said("mailbox.trouble") if "folder" not in one]
     assert trouble == [{"mailbox": "integrations", "code": "imap-connection", "error": "the connection was lost"}]
     assert rig.diary.count("connect") - rig.diary.count("close") == 0
+
+
+def test_a_connection_lost_in_a_sweep_is_replaced(rig: Rig) -> None:
+    """The session is of no further use, whatever it was doing."""
+
+    def lose(what: str) -> None:
+        if what == "examine INBOX":
+            rig.on = lambda _what: None
+            raise LOST
+
+    rig.on = lose
+    rig.deliver(1)
+    with watching(rig):
+        until(lambda: rig.tokens == [token(1)], "the token")
+    assert len([one for one in rig.said("mailbox.connected") if "folder" not in one]) == 2
 
 
 def test_an_ear_that_fails_costs_the_watch_nothing(rig: Rig) -> None:
@@ -402,9 +456,10 @@ def test_vaults_own_wish_for_a_pause_is_kept(rig: Rig) -> None:
     rig.on_vault = busy
     for number in range(1, 4):
         rig.deliver(number)
-    with watching(rig) as watch:
+    with watching(rig, pace=Pace(logins_apart=0.0, outage=(0.01, 0.02), step=0.01)) as watch:
         until(lambda: watch.health.trouble == "vault-quota", "the answer of Vault")
-        until(lambda: "sweep.interrupted" in dict(rig.log.events), "the pause to begin")
+        told = time.monotonic()
+        until(lambda: watch.health.moved_at > told + 0.2, "the pause to last ten times as long as one of ours")
         assert asked == ["read"]
 
 
@@ -496,7 +551,12 @@ def test_a_folder_that_cannot_be_opened_is_a_trouble_that_ends_nothing(rig: Rig)
     with watching(rig) as watch:
         rig.deliver(1)
         until(lambda: rig.tokens == [token(1)], "the token")
-        until(lambda: watch.health.trouble == "imap-folder", "the trouble to show")
+        until(lambda: watch.health.trouble == "imap-folder" and rig.diary[-1:] == ["idle INBOX"], "the trouble to show")
+        rig.diary.clear()
+        rig.deliver(2)
+        until(lambda: "idle INBOX" in rig.diary, "the next sweep to end")
+        assert rig.tokens == [token(1), token(2)]
+        assert watch.health.trouble == "imap-folder"
         assert (watch.health.last_sweep_at, watch.health.connected) == (None, True)
 
 

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -256,8 +257,9 @@ def test_each_site_counts_for_itself() -> None:
 
 def test_head_is_get_without_a_body(site: Site) -> None:
     """The same status and length."""
-    (got, body), (head, nothing) = site.get("/healthz"), site.get("/healthz", "HEAD")
-    assert (head.status, head.headers["Content-Length"], nothing) == (got.status, str(len(body)), "")
+    (got, body), (head, _) = site.get("/healthz"), site.get("/healthz", "HEAD")
+    assert (head.status, head.headers["Content-Length"]) == (got.status, str(len(body)))
+    assert raw(site, b"HEAD /healthz HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\n")
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/livez/../metrics", "/etc/passwd", "/%2e%2e/livez", "/<script>"])
@@ -330,13 +332,23 @@ def test_a_body_is_not_read(site: Site) -> None:
 
 
 def test_who_says_nothing_is_cut_off() -> None:
-    """After a while, without an answer; so is who says a byte now and then."""
+    """After a while, without an answer."""
     quiet = Site()
-    with serving("127.0.0.1", 0, quiet.pages(), quiet.log, silence=0.05) as quiet.port:
+    with serving("127.0.0.1", 0, quiet.pages(), quiet.log, silence=0.05, lifetime=3600) as quiet.port:
         assert raw(quiet, b"GET /livez HT") == b""
+
+
+def test_who_says_a_byte_now_and_then_is_cut_off() -> None:
+    """However long it goes on like that."""
     slow = Site()
     with serving("127.0.0.1", 0, slow.pages(), slow.log, lifetime=0.0) as slow.port:
-        assert raw(slow, b"GET /livez HT") == b""
+        with socket.create_connection(("127.0.0.1", slow.port), timeout=0.01) as connection:
+            for _ in range(500):
+                connection.sendall(b"x")
+                with suppress(TimeoutError):
+                    assert connection.recv(1) == b""
+                    return
+        pytest.fail("it was never cut off")
 
 
 def test_it_serves_a_few_at_a_time() -> None:

@@ -1,0 +1,139 @@
+"""The pages of a running daemon: what they say while all is well and while Vault is away, and what they never say."""
+
+from __future__ import annotations
+
+import json
+import signal
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.kit import mails
+from tests.kit.program import Program
+from tests.kit.servers import Dovecot, OpenBao, free_port, until
+from tests.system.resets import Resets, records
+
+CANARY = "CanaryTOKENw7w6w5w4notREAL"
+FORGED = "CanaryTOKENvForged3notREA"
+PATHS = ("/livez", "/readyz", "/healthz", "/metrics", "/nothing", f"/{CANARY}")
+
+
+class Site:
+    """The pages at one port."""
+
+    def __init__(self, tool: Program) -> None:
+        self.port = free_port()
+        tool.text += f"http: {{listen: '127.0.0.1:{self.port}'}}\n"
+        tool.configure()
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    @property
+    def health(self) -> dict[str, Any]:
+        """What /healthz says."""
+        told: dict[str, Any] = json.loads(self.get("/healthz")[1])
+        return told
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        """The value of one metric; None: it is not there."""
+        for family in text_string_to_metric_families(self.get("/metrics")[1]):
+            for sample in family.samples:
+                if sample.name == f"token_catcher_{name}" and sample.labels == labels:
+                    return float(sample.value)
+        return None
+
+
+@pytest.fixture
+def site(tool: Program) -> Site:
+    """Of the tool, once it runs."""
+    return Site(tool)
+
+
+@pytest.fixture
+def resets(tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> Resets:
+    """Of one user, over the shared servers."""
+    return Resets(tool, dovecot, openbao, user, org)
+
+
+def test_the_pages_tell_how_it_is(tool: Program, site: Site, resets: Resets) -> None:
+    """Alive, ready, healthy; the numbers are those of the mail that came, and go on over a SIGHUP."""
+    mailbox = {"mailbox": "integrations"}
+    with tool.daemon() as daemon:
+        resets.make_the_trip(within=2)
+        resets.dovecot.deliver(mails.token_mail(issued_at=resets.began), resets.user)
+        until(lambda: len(records(tool)) == 2, "the forgery's record")
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: daemon.says("daemon.reloaded"), "the new configuration")
+        resets.send()
+        until(lambda: len(records(tool)) == 3, "the second reset")
+        until(lambda: site.health["status"] == "ok", "all to be well")
+        assert (site.get("/livez"), site.get("/readyz")) == ((200, "alive\n"), (200, "ready\n"))
+        assert site.sample("outcomes_total", **mailbox, org=resets.org, outcome="stored", reason="") == 2
+        assert site.sample("outcomes_total", **mailbox, org=resets.org, outcome="refused", reason="unsigned") == 1
+        assert site.sample("mail_to_vault_seconds_count", **mailbox) == 2
+        assert site.sample("mailbox_connected", **mailbox) == 1
+        assert site.sample("pending_mails", **mailbox) == 0
+        assert site.sample("journal_head_sequence") == 3
+        assert (site.sample("vault_requests_total", operation="write", status="200") or 0) == 2
+        assert (site.sample("vault_token_expiry_timestamp_seconds") or 0) > 1e9
+        assert (site.sample("last_successful_sweep_timestamp_seconds", **mailbox) or 0) > 1e9
+        assert (site.sample("shard_index"), site.sample("shard_count")) == (0, 1)
+
+
+def test_a_sealed_vault_shows_and_kills_nothing(
+    tool: Program, site: Site, dovecot: Dovecot, own_openbao: OpenBao, user: str, org: str
+) -> None:
+    """Alive and ready all the time; degraded, with the trouble and the number of waiting mails, until it is unsealed."""
+    resets = Resets(tool, dovecot, own_openbao, user, org)
+    role = own_openbao.approle(
+        "web", own_openbao.policy("web", 'path "*" { capabilities = ["create", "read", "update", "patch"] }')
+    )
+    tool.secret("secret-id", role.secret_id)
+    auth = f"auth: {{method: approle, role_id: {role.role_id}, secret_id: {{file: secret-id}}}}"
+    tool.configure(address=f"address: {own_openbao.url}", auth=auth)
+    with tool.daemon():
+        resets.make_the_trip(within=2)
+        own_openbao.seal()
+        resets.send(times=3)
+        until(lambda: site.health["mailboxes"][0]["pending"] == 3, "the mails to wait")
+        (mailbox,) = site.health["mailboxes"]
+        assert (mailbox["trouble"], mailbox["connected"]) == ("vault-sealed", True)
+        assert (site.get("/livez")[0], site.get("/readyz")[0], site.get("/healthz")[0]) == (200, 200, 503)
+        own_openbao.unseal()
+        resets.arrive(within=15)
+        until(lambda: site.get("/healthz")[0] == 200, "all to be well again")
+
+
+def test_the_canary_is_on_no_page(tool: Program, site: Site, dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> None:
+    """No token, no username, no password; not after signals, not after a crash, at the most talkative level."""
+    resets = Resets(tool, dovecot, openbao, user, org)
+    tool.configure(log="log: {level: debug, format: json}")
+    issued_at = resets.began
+    seen = ""
+    for end in (signal.SIGKILL, signal.SIGABRT, signal.SIGTERM):
+        with tool.daemon() as daemon:
+            dovecot.deliver(mails.genuine(token=CANARY, issued_at=issued_at), user)
+            dovecot.deliver(mails.token_mail(token=FORGED, issued_at=issued_at), user)
+            until(lambda: resets.newest == CANARY, "the canary in Vault")
+            for number in (signal.SIGUSR1, signal.SIGHUP):
+                daemon.process.send_signal(number)
+            until(lambda daemon=daemon: daemon.says("daemon.reloaded"), "the signals to be heard")  # type: ignore[misc]
+            seen += "".join(site.get(path)[1] for path in PATHS)
+            daemon.end(end)
+            seen += daemon.log.read_text("utf-8")
+    state = [file.read_bytes() for file in tool.state.rglob("*") if file.is_file()]
+    for secret in (CANARY, FORGED, dovecot.password, (tool.home / "secret-id").read_text().strip()):
+        assert secret not in seen
+        assert not any(secret.encode() in content for content in state)
+    pages = "".join(line for line in seen.splitlines() if line.startswith(("token_catcher_", " ")))
+    assert mails.USERNAME not in pages
