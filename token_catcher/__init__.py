@@ -30,6 +30,7 @@ The map, in reading order; a room imports only from rooms above it:
     keys        the door to DNS: public keys of signatures
 
     shards      which mailboxes are this instance's
+    bells       when to look, and how long to wait
     watch       one mailbox, for as long as the process lives
     daemon      schedule, signals, readiness, shutdown
     web         health and metrics

@@ -17,7 +17,7 @@ from typing import Final
 from token_catcher import __version__, shards
 from token_catcher.config import AppRole, Config, MailboxConfig
 from token_catcher.daemon import Daemon, only_one
-from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
+from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.imap import Account, ImapMailbox, tls_context
 from token_catcher.journal import Journal
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
@@ -197,7 +197,6 @@ class Service:
         self._config = load()
         self._metrics = Metrics(utc_now)
         self._app: App | None = None
-        self._refused_at = -REFUSAL_PAUSE
         self._daemon = Daemon(
             self._watched,
             log=log,
@@ -214,7 +213,7 @@ class Service:
     def _watched(self, stopping: Callable[[], bool]) -> list[Watched]:
         """The mailboxes of this instance, by the configuration as it is now."""
         fresh = self._load()
-        for key in ("state_dir", "http"):
+        for key in FIXED:
             if getattr(fresh, key) != getattr(self._config, key):
                 raise ConfigurationError(f"{key}: cannot change while running; restart the daemon")
         app = App(fresh, self._log, stopping=stopping, metrics=self._metrics)
@@ -226,15 +225,12 @@ class Service:
         return watched
 
     def _keep_house(self) -> None:
-        """Keep our Vault token alive: the next reset may be months away. A refused login is tried again after a while only."""
-        if self._app is None or time.monotonic() - self._refused_at < REFUSAL_PAUSE:
-            return
+        """Keep our Vault token alive: the next reset may be months away."""
         try:
-            self._app.store.keep_alive()
+            if self._app is not None:
+                self._app.store.keep_alive()
         except TokenCatcherError as error:
             self._log.warning("vault.trouble", code=error.code, error=str(error))
-            if isinstance(error, AccessError):
-                self._refused_at = time.monotonic()
 
     def _web(self) -> AbstractContextManager[object]:
         """The pages, where they are asked for."""
@@ -258,8 +254,8 @@ class Service:
         return None if left is None else utc_now() + timedelta(seconds=left)
 
 
-REFUSAL_PAUSE: Final = 600.0
-"""Seconds: Vault locks out who keeps trying a wrong secret_id."""
+FIXED: Final = ("state_dir", "instance", "journal", "http", "shard")
+"""What a reload cannot change: other processes, records and metrics speak of it."""
 
 
 def _shard(config: Config) -> tuple[int, int]:

@@ -33,7 +33,7 @@ LONGEST_PAUSE: Final = 300.0
 never succeeds costs 300 tries a day."""
 SHORTEST_PAUSE: Final = 1.0
 """Seconds between two tries, at least, whatever the dice say: nothing spins."""
-LONGEST_REQUEST: Final = 3600.0
+LONGEST_REQUEST: Final = 300.0
 """Seconds that another side may ask us to wait: more is taken for a mistake, and cut."""
 
 MAX_UID: Final = 2**32 - 1

@@ -28,10 +28,11 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_J
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from token_catcher import files
+from token_catcher.bells import PACE, Bell, Pace
 from token_catcher.errors import StateError, TokenCatcherError
 from token_catcher.ports import Log
 from token_catcher.sweep import Watched
-from token_catcher.watch import PACE, Bell, Health, Pace, Watch, place
+from token_catcher.watch import Health, Watch, place
 
 STARTS_APART: Final = 0.2
 """Seconds between the first logins of two mailboxes."""

@@ -35,6 +35,8 @@ MAX_RECORD: Final = 4096
 SHORTEST: Final = 60.0
 LONGEST: Final = 3600.0
 """Seconds an answer is kept: its TTL within these bounds, so that a withdrawn key is noticed within the hour."""
+SILENCE: Final = 5.0
+"""Seconds in which nothing is asked of a DNS that did not answer."""
 STILL_GOOD: Final = timedelta(days=1)
 REFRESHED: Final = timedelta(hours=1)
 """How often the file learns that a key is still published."""
@@ -107,17 +109,28 @@ class DnsKeys:
         self._timeout = timeout
         self._monotonic = monotonic
         self._cache: dict[str, tuple[float, bytes | None]] = {}
+        self._silent_until = 0.0
         self._lock = threading.Lock()
 
     def lookup(self, name: str, at: datetime) -> bytes | None:  # noqa: ARG002 - DNS only knows now
-        """The record as it is published now, kept for its TTL."""
+        """The record as it is published now, kept for its TTL. A DNS that was silent is not waited for again at once: a
+        backlog of mail would wait for it mail by mail."""
         if not _NAME.fullmatch(name):
             return None
         with self._lock:
             kept = self._cache.get(name)
             if kept and kept[0] > self._monotonic():
                 return kept[1]
-        record, seconds = self._ask(name)
+            if self._monotonic() < self._silent_until:
+                raise TransientError(f"DNS did not answer a moment ago, so {name} was not asked for", code="dns")
+        began = self._monotonic()
+        try:
+            record, seconds = self._ask(name)
+        except TransientError:
+            if (now := self._monotonic()) - began >= self._timeout / 2:
+                with self._lock:
+                    self._silent_until = now + SILENCE
+            raise
         with self._lock:
             if len(self._cache) >= MAX_KEYS:
                 self._cache.clear()

@@ -11,136 +11,27 @@ each has its threads, its connections and its back-off.
 
 from __future__ import annotations
 
-import select
-import socket
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
+from token_catcher.bells import PACE, BackOff, Bell, Logins, Pace, doubling
+from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.ports import Log, Mailbox
 from token_catcher.sweep import Report, Watched
 
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long is waited for what, in seconds."""
-
-    idle: tuple[float, ...] = (5.0, 30.0, 240.0)
-    """IDLE before a sweep that nobody asked for: short after any news (some servers swallow what arrives just before IDLE),
-    four minutes at most (NATs forget silent connections)."""
-    logins_apart: float = 10.0
-    """Between two logins to one mailbox, whichever connection they are for."""
-    trouble: tuple[float, float] = (4.0, 300.0)
-    """After a session that broke: at first, and at most."""
-    refusal: tuple[float, float] = (120.0, 3600.0)
-    """After a refusal (a wrong password): servers lock accounts that keep knocking."""
-    outage: tuple[float, float] = (2.0, 10.0)
-    """After a sweep that met a dependency away: what waits is to be caught within seconds of its return."""
-    healthy: float = 300.0
-    """A session that lived so long clears the record of failures."""
-    step: float = 5.0
-    """The longest pause without a sign of life, and without a look whether the pause has lost its cause."""
-    house: float = 30.0
-    """Between two rounds of housekeeping."""
-
-    def slice(self, quiet: int) -> float:
-        """How long to IDLE after so many times without news."""
-        return self.idle[min(quiet, len(self.idle) - 1)]
-
-
-PACE: Final = Pace()
 LATE: Final = 1.5
 """A schedule whose bell is late by this factor stands still (its clock is the wall's, which jumps): look without it."""
 
 
 FAREWELL: Final = 0.5
 """Seconds for an ear to log out when all ends."""
-
-
-class Bell:
-    """Says "look now" to one thread, from any thread or signal handler. A socket, so that a poll can wait for it too."""
-
-    def __init__(self) -> None:
-        self._ear, self._clapper = socket.socketpair()
-        self._ear.setblocking(False)
-        self._clapper.setblocking(False)
-
-    def ring(self) -> None:
-        """Never blocks: a full socket is rung already, and nobody hears a closed one."""
-        with suppress(OSError):
-            self._clapper.send(b"!")
-
-    def fileno(self) -> int:
-        """Readable while the bell rings."""
-        return self._ear.fileno()
-
-    def rings(self, within: float = 0.0) -> bool:
-        """Whether it rings, or begins to within so many seconds."""
-        poll = select.poll()  # select() fails beyond 1,024 descriptors
-        poll.register(self._ear, select.POLLIN)
-        return bool(poll.poll(within * 1000))
-
-    def hush(self) -> None:
-        """Take the ringing as heard."""
-        with suppress(BlockingIOError):
-            while self._ear.recv(4096):
-                pass
-
-    def close(self) -> None:
-        """Free both ends."""
-        self._ear.close()
-        self._clapper.close()
-
-
-class Logins:
-    """Keeps the logins to one mailbox apart, whichever of its threads they come from."""
-
-    def __init__(self, apart: float, monotonic: Callable[[], float], first_in: float = 0.0) -> None:
-        self._apart = apart
-        self._monotonic = monotonic
-        self._next = monotonic() + first_in
-        self._lock = threading.Lock()
-
-    def turn(self) -> float:
-        """Seconds until a login may be made; 0.0: the turn is the caller's."""
-        with self._lock:
-            now = self._monotonic()
-            if self._next <= now:
-                self._next = now + self._apart
-                return 0.0
-            return self._next - now
-
-
-@dataclass
-class BackOff:
-    """How long to wait before the next session: doubling from the first to the longest pause, with jitter."""
-
-    pace: Pace
-    rng: Random
-    failures: int = 0
-
-    def pause(self, error: TokenCatcherError | None, lived: float) -> float:
-        """Seconds to wait after a session of `lived` seconds that ended with this error; what the server asks for is kept."""
-        if lived >= self.pace.healthy:
-            self.failures = 0
-        if isinstance(error, TransientError) and error.retry_after is not None:
-            return min(error.retry_after, self.pace.refusal[1])
-        seconds = doubling(self.pace.refusal if isinstance(error, AccessError) else self.pace.trouble, self.failures)
-        self.failures += 1
-        return self.rng.uniform(seconds / 2, seconds)
-
-
-def doubling(bounds: tuple[float, float], times: int) -> float:
-    """The first bound doubled so many times, at most the last."""
-    first, last = bounds
-    return min(last, first * 2.0 ** min(times, 32))
 
 
 class Loop(threading.Thread):

@@ -92,7 +92,8 @@ class Program:
     def journal(self) -> list[dict[str, Any]]:
         """The journal's records."""
         file = self.state / "journal.jsonl"
-        return [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+        lines = file.read_text("utf-8").split("\n")[:-1] if file.exists() else []  # the daemon may be writing one more
+        return [json.loads(line) for line in lines]
 
     @property
     def outcomes(self) -> list[tuple[str, str | None]]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.kit import mails
-from tests.kit.program import Program
+from tests.kit.program import PATIENCE, Program
 from tests.kit.servers import Dovecot, OpenBao, until
 
 
 def records(tool: Program) -> list[dict[str, Any]]:
-    """What the journal has of mails so far; a line that is just being written is not counted."""
-    file = tool.state / "journal.jsonl"
-    lines = file.read_text("utf-8").split("\n")[:-1] if file.exists() else []
-    return [one for one in map(json.loads, lines) if one["event"].startswith("rotation.")]
+    """What the journal has of mails so far."""
+    return [one for one in tool.journal if one["event"].startswith("rotation.")]
 
 
 @dataclass
@@ -48,16 +45,16 @@ class Resets:
         for _ in range(times):
             self.dovecot.deliver(self.mail(), self.user, folder)
 
-    def arrive(self, within: float) -> None:
+    def arrive(self, within: float = PATIENCE) -> None:
         """Wait until the newest one is in Vault, as the latest version, each before it exactly once, and all are recorded."""
         until(lambda: self.newest == self.sent[-1], f"token {len(self.sent)} to reach Vault", within)
-        until(lambda: len(records(self.tool)) >= len(self.sent), f"record {len(self.sent)}")
+        until(lambda: len(records(self.tool)) >= len(self.sent), f"record {len(self.sent)}", PATIENCE)
         numbers = sorted(self.openbao.versions(self.path))
         kept = [(self.openbao.get(self.path, number) or {}).get("security_token") for number in numbers]
         assert kept == self.sent[-len(kept) :], "every token once, in order"
         assert numbers[-1] == len(self.sent)
 
-    def make_the_trip(self, within: float, folder: str = "INBOX") -> None:
+    def make_the_trip(self, folder: str = "INBOX", within: float = PATIENCE) -> None:
         """One more, sent and awaited."""
         self.send(folder)
         self.arrive(within)

@@ -24,9 +24,6 @@ from tests.system.front import Front, before
 from tests.system.resets import Resets, records
 
 ROOT = Path(__file__).parents[2]
-RECONNECTED = 30.0
-"""Seconds within which a broken connection is replaced: 4 at most for the first pause, ten between two logins, and a margin
-for a busy machine."""
 
 
 @pytest.fixture
@@ -43,10 +40,10 @@ def test_imap_server_restarted(tool: Program, own_dovecot: Dovecot, openbao: Ope
     resets = Resets(tool, own_dovecot, openbao, user, org)
     _use(tool, own_dovecot.tls_port, user, own_dovecot)
     with tool.daemon():
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
         own_dovecot.restart()
-        resets.make_the_trip(RECONNECTED)
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
+        resets.make_the_trip()
     resets.all_accounted_for()
 
 
@@ -55,13 +52,13 @@ def test_imap_server_away_for_a_while(tool: Program, resets: Resets) -> None:
     with TcpProxy(resets.dovecot.tls_port) as proxy:
         _use(tool, proxy.port)
         with tool.daemon() as daemon:
-            resets.make_the_trip(within=2)
+            resets.make_the_trip()
             proxy.refuse()
             proxy.cut()
             resets.send()
-            until(lambda: len(_troubles(daemon)) >= 2, "the second trouble", RECONNECTED)
+            until(lambda: len(_troubles(daemon)) >= 2, "the second trouble", PATIENCE)
             proxy.refuse(yes=False)
-            resets.arrive(RECONNECTED + 10)
+            resets.arrive()
     resets.all_accounted_for()
 
 
@@ -70,11 +67,11 @@ def test_imap_server_frozen(tool: Program, own_dovecot: Dovecot, openbao: OpenBa
     resets = Resets(tool, own_dovecot, openbao, user, org)
     _use(tool, own_dovecot.tls_port, user, own_dovecot)
     with tool.daemon() as daemon:
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
         own_dovecot.freeze()
         until(lambda: len(_troubles(daemon)) >= 2, "the dead connection and the vain login to be noticed", 60)
         own_dovecot.thaw()
-        resets.make_the_trip(RECONNECTED + 10)
+        resets.make_the_trip()
     resets.all_accounted_for()
 
 
@@ -83,9 +80,9 @@ def test_connection_cut_in_idle(tool: Program, resets: Resets) -> None:
     with TcpProxy(resets.dovecot.tls_port) as proxy:
         _use(tool, proxy.port)
         with tool.daemon():
-            resets.make_the_trip(within=2)
+            resets.make_the_trip()
             proxy.cut()
-            resets.make_the_trip(RECONNECTED)
+            resets.make_the_trip()
     resets.all_accounted_for()
 
 
@@ -94,7 +91,7 @@ def test_connection_cut_in_fetch(tool: Program, resets: Resets) -> None:
     with TcpProxy(resets.dovecot.port) as proxy:
         _use_plaintext(tool, proxy.port)
         with tool.daemon():
-            resets.make_the_trip(within=2)
+            resets.make_the_trip()
 
             def cut_the_next_fetch(sent: bytes) -> None:
                 if b"FETCH" in sent:
@@ -103,7 +100,7 @@ def test_connection_cut_in_fetch(tool: Program, resets: Resets) -> None:
 
             proxy.on_up = cut_the_next_fetch
             resets.send(times=3)
-            resets.arrive(RECONNECTED)
+            resets.arrive()
     resets.all_accounted_for()
 
 
@@ -112,22 +109,22 @@ def test_connection_silently_dead(tool: Program, resets: Resets) -> None:
     with TcpProxy(resets.dovecot.tls_port) as proxy:
         _use(tool, proxy.port)
         with tool.daemon() as daemon:
-            resets.make_the_trip(within=2)
+            resets.make_the_trip()
             proxy.stall()
             resets.send()
             until(lambda: _troubles(daemon), "the silence to be noticed", 60)
             proxy.cut()
             proxy.flow()
-            resets.arrive(RECONNECTED)
+            resets.arrive()
     resets.all_accounted_for()
 
 
 def test_server_says_bye(tool: Program, resets: Resets) -> None:
     """An administrator throws everybody out."""
     with tool.daemon():
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
         resets.dovecot.kick(resets.user)
-        resets.make_the_trip(RECONNECTED)
+        resets.make_the_trip()
     resets.all_accounted_for()
 
 
@@ -160,7 +157,7 @@ def test_server_without_idle(tool: Program, resets: Resets) -> None:
         _use_plaintext(tool, server.port, poll="poll: 1s")
         with tool.daemon():
             raw.append(resets.mail())
-            resets.arrive(within=5)
+            resets.arrive()
     assert [command for command in server.commands if command.startswith("IDLE")] == []
     assert len([command for command in server.commands if command.startswith("LOGIN")]) == 1
 
@@ -172,28 +169,28 @@ def test_server_without_special_use(tool: Program, openbao: OpenBao, user: str, 
         _use(tool, server.tls_port, user, server)
         with tool.daemon() as daemon:
             until(lambda: daemon.says("mailbox.connected", folder="Junk E-mail"), "the ear")
-            resets.make_the_trip(2, "Junk E-mail")
+            resets.make_the_trip("Junk E-mail")
         resets.all_accounted_for()
 
 
 def test_uidvalidity_changed(tool: Program, resets: Resets) -> None:
     """A restored backup: one look at everything, no second version, no second record; new mail is caught."""
     with tool.daemon() as daemon:
-        resets.make_the_trip(within=2)
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
+        resets.make_the_trip()
         resets.dovecot.change_uidvalidity("INBOX", resets.user)
         resets.dovecot.kick(resets.user)
-        until(lambda: daemon.says("checkpoint.reset", folder="INBOX"), "the change to be noticed", RECONNECTED)
-        resets.make_the_trip(within=5)
+        until(lambda: daemon.says("checkpoint.reset", folder="INBOX"), "the change to be noticed", PATIENCE)
+        resets.make_the_trip()
     resets.all_accounted_for()
 
 
 def test_mailbox_emptied(tool: Program, resets: Resets) -> None:
     """By somebody who cleans up, while the daemon listens."""
     with tool.daemon():
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
         resets.dovecot.expunge(user=resets.user)
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
     resets.all_accounted_for()
 
 
@@ -207,7 +204,7 @@ def test_password_refused_then_accepted(tool: Program, resets: Resets) -> None:
         (pause,) = [one for one in daemon.events if one["event"] == "mailbox.pause"]
         assert 60 <= pause["seconds"] <= 120
         tool.secret("imap-password", right.strip())
-        resets.arrive(within=15)
+        resets.arrive()
         assert len(_troubles(daemon)) == 1
     resets.all_accounted_for()
 
@@ -220,12 +217,12 @@ def test_vault_sealed_then_unsealed(tool: Program, dovecot: Dovecot, own_openbao
     resets = Resets(tool, dovecot, own_openbao, user, org)
     _store_in(tool, own_openbao)
     with tool.daemon() as daemon:
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
         own_openbao.seal()
         resets.send(times=5)
         until(lambda: len(_said(daemon, "mail.pending")) >= 2, "some tries")
         own_openbao.unseal()
-        resets.arrive(within=15)
+        resets.arrive()
     resets.all_accounted_for()
 
 
@@ -234,12 +231,12 @@ def test_vault_restarted(tool: Program, dovecot: Dovecot, own_openbao: OpenBao, 
     resets = Resets(tool, dovecot, own_openbao, user, org)
     _store_in(tool, own_openbao)
     with tool.daemon() as daemon:
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
         own_openbao.stop()
         resets.send(times=2)
         until(lambda: daemon.says("mail.pending", code="vault-unreachable"), "a try")
         own_openbao.start()
-        resets.arrive(within=15)
+        resets.arrive()
     resets.all_accounted_for()
 
 
@@ -269,9 +266,9 @@ def test_vaults_token_revoked(tool: Program, dovecot: Dovecot, own_openbao: Open
     resets = Resets(tool, dovecot, own_openbao, user, org)
     _store_in(tool, own_openbao)
     with tool.daemon():
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
         own_openbao.tell("post", "sys/leases/revoke-prefix/auth/approle")
-        resets.make_the_trip(within=5)
+        resets.make_the_trip()
     resets.all_accounted_for()
 
 
@@ -281,13 +278,13 @@ def test_vaults_token_revoked(tool: Program, dovecot: Dovecot, own_openbao: Open
 def test_disk_full(tool: Program, resets: Resets) -> None:
     """While journal and checkpoint cannot be written nothing is settled; afterwards the version gets its record, marked so."""
     with _logging_through_a_pipe(tool) as daemon:
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
         with _no_room(daemon.process.pid):
             resets.send()
             until(lambda: resets.newest == resets.sent[-1], "the version that has no record yet")
             until(lambda: daemon.says("sweep.interrupted"), "the daemon to notice")
         until(lambda: len(records(tool)) == 2, "the record")
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
     assert [(one["version"], one.get("recovered", False)) for one in tool.journal] == [(1, False), (2, True), (3, False)]
     assert tool("audit", "verify").code == 0
 
@@ -306,7 +303,7 @@ def test_clock_jumps_an_hour(tool: Program, resets: Resets) -> None:
                 until(lambda asked=asked: len(front.asked) > asked, "a try")  # type: ignore[misc]
                 clock.write_text(ahead)
                 front.status = None
-                resets.arrive(within=15)
+                resets.arrive()
             assert daemon.process.poll() is None
     resets.all_accounted_for()
 
@@ -322,7 +319,7 @@ def test_dns_down(tool: Program, resets: Resets) -> None:
                 until(lambda daemon=daemon: daemon.says("mail.pending", code="dns"), "a vain question")  # type: ignore[misc]
         with _surrounded(tool, SURROUNDINGS_DNS=str(names.port)):
             names.table[signer.name] = [f"60 IN TXT {_in_quotes(signer.record)}"]
-            resets.arrive(within=30)
+            resets.arrive()
     resets.all_accounted_for()
 
 
@@ -357,14 +354,14 @@ def _bad_days(tool: Program, resets: Resets, trouble: Callable[[Front], Callable
     with before(resets.openbao.url) as front:
         tool.configure(address=f"address: {front.url}")
         with tool.daemon() as daemon:
-            resets.make_the_trip(within=2)
+            resets.make_the_trip()
             over = trouble(front)
             front.asked.clear()
             resets.send(times=5)
             until(lambda: len(_said(daemon, "mail.pending")) >= 2, "the second try", wait)
             assert len(front.asked) < 30
             over()
-            resets.arrive(within=20)
+            resets.arrive()
     resets.all_accounted_for()
 
 

@@ -69,7 +69,7 @@ def test_the_pages_tell_how_it_is(tool: Program, site: Site, resets: Resets) -> 
     """Alive, ready, healthy; the numbers are those of the mail that came, and go on over a SIGHUP."""
     mailbox = {"mailbox": "integrations"}
     with tool.daemon() as daemon:
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
         resets.dovecot.deliver(mails.token_mail(issued_at=resets.began), resets.user)
         until(lambda: len(records(tool)) == 2, "the forgery's record")
         daemon.process.send_signal(signal.SIGHUP)
@@ -102,7 +102,7 @@ def test_a_sealed_vault_shows_and_kills_nothing(
     auth = f"auth: {{method: approle, role_id: {role.role_id}, secret_id: {{file: secret-id}}}}"
     tool.configure(address=f"address: {own_openbao.url}", auth=auth)
     with tool.daemon():
-        resets.make_the_trip(within=2)
+        resets.make_the_trip()
         own_openbao.seal()
         resets.send(times=3)
         until(lambda: site.health["mailboxes"][0]["pending"] == 3, "the mails to wait")
@@ -110,7 +110,7 @@ def test_a_sealed_vault_shows_and_kills_nothing(
         assert (mailbox["trouble"], mailbox["connected"]) == ("vault-sealed", True)
         assert (site.get("/livez")[0], site.get("/readyz")[0], site.get("/healthz")[0]) == (200, 200, 503)
         own_openbao.unseal()
-        resets.arrive(within=15)
+        resets.arrive()
         until(lambda: site.get("/healthz")[0] == 200, "all to be well again")
 
 

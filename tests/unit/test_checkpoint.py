@@ -354,7 +354,7 @@ def test_no_mail_spins() -> None:
     [(30.0, 30.0), (299.91, 299.91), (0.0, 0.0), (-5.0, 0.0), (1e9, LONGEST_REQUEST), (float("nan"), LONGEST_REQUEST)],
 )
 def test_a_pause_that_was_asked_for_is_kept(asked: float, granted: float) -> None:
-    """Within an hour: nobody can put a mail off for ever. The attempts still count."""
+    """Within five minutes: nobody can put a mail off for ever. The attempts still count."""
     progress = FolderProgress(5)
     progress.postpone(4, "dns", NOW, Random(1))
     assert progress.postpone(4, "vault-busy", NOW, Random(1), asked) == Pending(
@@ -372,7 +372,7 @@ def test_mails_are_due_in_order_when_their_time_has_come() -> None:
 
 
 def test_a_clock_set_back_puts_no_mail_off() -> None:
-    """What would be due in more than an hour was put off by another clock."""
+    """What would be due in more than five minutes was put off by another clock."""
     progress = FolderProgress(5)
     progress.postpone(4, "dns", NOW + timedelta(days=30), Random(1))
     progress.postpone(7, "dns", NOW, Random(1), LONGEST_REQUEST)

@@ -17,10 +17,10 @@ from random import Random
 import pytest
 
 from tests.unit.rig import Rig, token, until
+from token_catcher.bells import Pace
 from token_catcher.daemon import STUCK_AFTER, Daemon, only_one
 from token_catcher.errors import ConfigurationError, StateError
 from token_catcher.sweep import Watched
-from token_catcher.watch import Pace
 
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 QUICK = Pace(logins_apart=0.0, trouble=(0.01, 0.02), step=0.01, house=0.01)

@@ -406,3 +406,14 @@ def test_a_rehearsal_judges_and_writes_nothing(rig: Rig) -> None:
     assert [type(getattr(verdict, "outcome", None)).__name__ for _, verdict in told] == ["Capture", Ignored.__name__]
     assert sorted(rig.home.rglob("*")) == before
     assert rig.tokens == []
+
+
+def test_a_rehearsal_goes_on_behind_a_mail_that_cannot_be_judged_now(tmp_path: Path) -> None:
+    """It gives the trouble in place of a verdict; mail older than the window is left out."""
+    other = mails.Signer(mails.genuine_signer().private_pem, selector="lost")
+    rig = Rig(tmp_path, mails.Keys({**mails.genuine_keys().records, other.name: None}))
+    rig.account.append(mails.sign(mails.token_mail("slow@acme.example", token(1), issued_at=BEGIN), other, at=BEGIN))
+    rig.deliver(2)
+    rig.deliver(3, received_at=BEGIN - timedelta(days=14, minutes=1))
+    told = list(rehearse(rig.connect(), rig.watched.judge, [mails.ADDRESS], BEGIN - timedelta(days=14)))
+    assert [(mail.ref.uid, isinstance(verdict, TransientError)) for mail, verdict in told] == [(1, True), (2, False)]

@@ -14,10 +14,11 @@ import pytest
 
 from tests.kit import mails
 from tests.unit.rig import Rig, token, until
+from token_catcher.bells import BackOff, Bell, Logins, Pace
 from token_catcher.errors import AccessError, ConfigurationError, Outage, TransientError
 from token_catcher.model import Secret
 from token_catcher.sweep import Watched
-from token_catcher.watch import BackOff, Bell, Logins, Pace, Watch
+from token_catcher.watch import Watch
 
 LOST = Outage("the connection was lost", code="imap-connection")
 REFUSED = AccessError("the login was refused", code="imap-login")

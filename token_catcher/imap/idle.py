@@ -68,7 +68,7 @@ class Idle:
             return True
         news = False if self.refused else self._listen(deadline, wake)
         if self.refused and not news:
-            select.select([wake], [], [], max(0.0, deadline - time.monotonic()))
+            self._over(deadline, wake, listening=False)
         return news
 
     def _unasked(self) -> bool:
@@ -190,13 +190,14 @@ class Idle:
             return b""
         return b""
 
-    def _over(self, deadline: float, wake: int | None) -> bool:
+    def _over(self, deadline: float, wake: int | None, *, listening: bool = True) -> bool:
         """Wait for the socket, for `wake`, or for the deadline. True: it was one of the last two."""
         left = deadline - time.monotonic()
         if left <= 0:
             return True
-        poller = select.poll()
-        poller.register(self._client.socket(), select.POLLIN | select.POLLHUP | select.POLLERR)
+        poller = select.poll()  # select() fails beyond 1,024 descriptors
+        if listening:
+            poller.register(self._client.socket(), select.POLLIN | select.POLLHUP | select.POLLERR)
         if wake is not None:
             poller.register(wake, select.POLLIN)
         ready = [descriptor for descriptor, _ in poller.poll(left * 1000)]

@@ -24,6 +24,8 @@ from token_catcher.model import Secret
 CONNECT_TIMEOUT: Final = 3.0
 READ_TIMEOUT: Final = 10.0
 """Seconds."""
+REFUSAL_PAUSE: Final = 300.0
+"""Seconds before a refused secret_id is tried again: Vault locks a role out after five refusals in a quarter of an hour."""
 MERGE_PATCH: Final = "application/merge-patch+json"
 AWAY: Final[Mapping[int, str]] = {
     307: "a standby that knows no active node, or names another host",
@@ -107,6 +109,7 @@ class Client:
         self._monotonic = monotonic
         self._lock = threading.RLock()
         self._token = ""
+        self._refused: tuple[float, Secret, str] | None = None
         self._renew_at: float | None = None
         self._ends_at: float | None = None
         session = requests.Session()
@@ -183,15 +186,19 @@ class Client:
             self._token = self._given(self._auth)
             self._lives(self._send("get", "auth/token/lookup-self", token=self._token).data, "ttl")
             return
-        body = {"role_id": self._auth.role_id, "secret_id": self._auth.secret_id().reveal()}
+        secret = self._auth.secret_id()
+        if self._refused and self._refused[1] == secret and self._monotonic() - self._refused[0] < REFUSAL_PAUSE:
+            raise AccessError(self._refused[2], code="vault-login")
+        body = {"role_id": self._auth.role_id, "secret_id": secret.reveal()}
         answer = self._send("post", f"auth/{self._auth.mount}/login", body)
         auth = answer.body.get("auth")
         if answer.status != 200 or not isinstance(auth, Mapping):
-            raise AccessError(
+            refusal = (
                 f"Vault at {self.url} refused the AppRole login (got {answer.status}, expected 200): role_id or secret_id"
-                " is wrong, expired or used up",
-                code="vault-login",
+                " is wrong, expired or used up"
             )
+            self._refused = (self._monotonic(), secret, refusal)
+            raise AccessError(refusal, code="vault-login")
         self._token = str(auth.get("client_token", ""))
         self._lives(auth, "lease_duration")
 
