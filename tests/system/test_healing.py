@@ -16,7 +16,7 @@ import pytest
 
 from tests.kit import mails
 from tests.kit.dns import SILENCE, TinyDns
-from tests.kit.program import COMMAND, POLICY, Daemon, Program
+from tests.kit.program import COMMAND, PATIENCE, POLICY, Daemon, Program
 from tests.kit.proxy import TcpProxy
 from tests.kit.scripted import Reply, ScriptedImap, Talk
 from tests.kit.servers import Dovecot, OpenBao, until
