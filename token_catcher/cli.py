@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +25,6 @@ from token_catcher import __version__, config, history, log
 from token_catcher import explain as explaining
 from token_catcher.advice import next_step
 from token_catcher.app import App, Service, utc_now
-from token_catcher.demo import demo as play
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
 from token_catcher.explain import Explanation
 from token_catcher.journal import State, verify
@@ -119,6 +119,7 @@ def _settings(
     ] = False,
 ) -> None:
     context.obj = Settings(file)
+    log.setup("warning", "auto")  # until a command knows better: not even a bug may end in a traceback with foreign text
 
 
 @app.command()
@@ -340,6 +341,9 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the servers up and say how to look around.")] = False,
 ) -> None:
     """Play the whole thing on embedded servers. Resets, a token in the spam folder, a forgery, an old mail; then history."""
+    from token_catcher.demo import demo as play  # its cryptography would cost the daemon 7 MB
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does, it takes the servers along
     play(Console(highlight=False), keep=keep)
 
 
@@ -347,14 +351,11 @@ def main() -> None:
     """The console script: every error that a user can cause ends in one message and an exit code."""
     _have_streams()
     _keep_to_ourselves()
-    log.setup("warning", "auto")  # until a command knows better: not even a bug may end in a traceback with foreign text
     try:
         app()
     except TokenCatcherError as error:
         _fail(error)
         sys.exit(USAGE if isinstance(error, ConfigurationError) and not isinstance(error, AccessError) else FAILED)
-    finally:
-        _give_up_unwritten()
 
 
 def _fail(error: TokenCatcherError) -> None:
@@ -370,15 +371,6 @@ def _have_streams() -> None:
         if getattr(sys, name) is None:
             nothing = Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115 - stays open
             setattr(sys, name, nothing)
-
-
-def _give_up_unwritten() -> None:
-    """Python would try once more to write what a full disk left behind, and end with a status of its own (120)."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _keep_to_ourselves() -> None:

@@ -276,7 +276,6 @@ Ctrl-C ends it and removes {playground.home}.""",
         highlight=False,
         soft_wrap=True,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         signal.pause()
     except KeyboardInterrupt:

@@ -262,6 +262,7 @@ def test_a_broken_journal_stops_everything(waiting: Program, openbao: OpenBao, u
     assert waiting("audit", "verify").out.splitlines()[1] == problem
     done = waiting("scan")
     assert (done.code, problem in done.out + done.err) == (1, True)
-    assert waiting.start("run").wait(PATIENCE) == 1
+    with waiting.daemon(ready=False) as daemon:
+        assert daemon.process.wait(PATIENCE) == 1
     journal.write_bytes(good)
     assert waiting("audit", "verify").code == 0

@@ -17,13 +17,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from dns.rcode import SERVFAIL
 
 import token_catcher
 from tests.kit import mails
+from tests.kit.dns import TinyDns
 from tests.kit.fakes import Silent
 from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME
 from tests.kit.program import COMMAND, PATIENCE, Done, Program
@@ -50,20 +53,6 @@ vault:
 trust: {{dkim_keys: dkim-keys}}
 log: {{level: info}}
 """
-COMMANDS = (
-    (),
-    ("run",),
-    ("scan",),
-    ("explain",),
-    ("history",),
-    ("audit",),
-    ("audit", "verify"),
-    ("config",),
-    ("config", "example"),
-    ("config", "schema"),
-    ("config", "show"),
-    ("demo",),
-)
 SECRET, VAULT_TOKEN = "pw-that-nobody-sees", "hvs.FAKEvaultTokenNotReal"
 NOBODY_THERE = "mailbox integrations: 127.0.0.1:1: not reached during connect (ConnectionRefusedError)"
 
@@ -100,27 +89,20 @@ def shell(line: str, program: Program) -> Done:
 # -- help and version --
 
 
-def test_every_command_has_help() -> None:
-    """On standard output, with exit code 0, and no sentence cut off."""
-    running = {
-        words: subprocess.Popen([COMMAND, *words, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for words in COMMANDS
-    }
-    for words, process in running.items():
-        out, err = process.communicate(timeout=PATIENCE)
-        assert (process.returncode, err) == (0, ""), words
-        assert out.startswith(f"Usage: token-catcher {' '.join([*words, ''])}["), words
-        assert "--help" in out
-        assert not [line for line in out.splitlines() if line.endswith("...") and not line.startswith("Usage:")], words
+@pytest.mark.parametrize("words", [(), ("scan",), ("config", "show")], ids=" ".join)
+def test_help(words: tuple[str, ...]) -> None:
+    """On standard output, with exit code 0. What each command's help says is held against the README elsewhere."""
+    done = bare(*words, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Usage: {' '.join(['token-catcher', *words])} [OPTIONS]")
 
 
 def test_without_a_command_the_help_is_shown() -> None:
-    """All commands, with exit code 2: nothing was done."""
+    """All commands, on standard error, with exit code 2: nothing was done."""
     done = bare()
-    assert (done.code, done.err) == (2, "")
-    assert [
-        name for name in ("run", "scan", "explain", "history", "audit", "config", "demo") if f"\n  {name} " not in done.out
-    ] == []
+    assert (done.code, done.out) == (2, "")
+    listed = [line.split()[0] for line in done.err.partition("Commands:\n")[2].splitlines()]
+    assert listed == ["run", "scan", "explain", "history", "demo", "audit", "config"]
 
 
 def test_the_version() -> None:
@@ -150,14 +132,7 @@ def test_failed_is_1(alone: Program) -> None:
 def test_a_wrong_configuration_is_2(alone: Program) -> None:
     """Nothing on standard output: no result was reached."""
     alone.configure(instance="instanz: test")
-    for words in (
-        ("scan", "--json"),
-        ("run",),
-        ("explain", "-"),
-        ("history", "--csv"),
-        ("audit", "verify"),
-        ("config", "show"),
-    ):
+    for words in (("scan", "--json"), ("explain", "-"), ("history", "--csv")):
         done = alone(*words)
         assert (done.code, done.out) == (2, ""), words
         assert done.err.startswith(f"token-catcher: {alone.config}:2: instanz: got an unknown key"), words
@@ -173,7 +148,6 @@ def test_a_wait_that_ran_out_is_3(alone: Program) -> None:
 def test_results_and_logs_have_their_own_streams(alone: Program) -> None:
     """Results on standard output, events on standard error, both a JSON object a line."""
     alone.configure(log="log: {level: debug, format: json}", trust="trust: {policy: insecure-accept-unauthenticated}")
-    checkpoint = alone.state / "checkpoints" / "integrations.json"
     done = alone("explain", "--json", "-", stdin=mails.token_mail())
     assert ([line["outcome"] for line in done.lines], done.out.count("\n")) == (["would-store"], 1)
     assert [json.loads(line) for line in done.err.splitlines()] == done.events
@@ -204,7 +178,7 @@ def test_the_configuration_is_found(alone: Program, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere" / "config.yaml"
     other.parent.mkdir()
     other.write_text("nonsense: 1\n")
-    valid, wrong = str(alone.config), f"token-catcher: {other}:1: nonsense: got an unknown key"
+    valid, wrong = str(alone.config), f"token-catcher: {other}:1: "
     assert bare("config", "show", TOKEN_CATCHER_CONFIG=valid).code == 0
     assert bare("config", "show", cwd=tmp_path).code == 0
     assert bare("config", "show", TOKEN_CATCHER_CONFIG=str(other), cwd=tmp_path).err.startswith(wrong)
@@ -250,17 +224,21 @@ def test_config_show_is_a_configuration(alone: Program, tmp_path: Path) -> None:
 # -- history --
 
 
-def journal(path: Path, count: int) -> list[Entry]:
-    """A journal of so many rotations."""
+def rotations(count: int) -> list[Entry]:
+    """So many, held and stored by turns."""
+    usual = Entry("rotation.stored", "one", "integrations", "INBOX", 7, 0, "", "2026-02-03T12:57:27Z", org="acme")
+    held = replace(usual, event="rotation.held", reason="unknown-user")
+    return [
+        replace(held if uid % 2 else usual, uid=uid, mail=f"sha256:{uid:064x}", username=f"user{uid}@acme.example")
+        for uid in range(1, count + 1)
+    ]
+
+
+def journal(path: Path, entries: list[Entry]) -> None:
+    """Write them down."""
     book = Journal(path, now=lambda: ISSUED, log=Silent())
-    entries = []
-    for uid in range(1, count + 1):
-        event = ("rotation.stored", "rotation.held")[uid % 2]
-        reason = "unknown-user" if uid % 2 else None
-        fields = ("one", "integrations", "INBOX", 7, uid, f"sha256:{uid:064x}", "2026-02-03T12:57:27Z", reason)
-        entries.append(Entry(event, *fields, username=f"user{uid}@acme.example", org="acme"))
-        book.append(entries[-1])
-    return entries
+    for one in entries:
+        book.append(one)
 
 
 def logged(entries: list[Entry]) -> bytes:
@@ -271,7 +249,8 @@ def logged(entries: list[Entry]) -> bytes:
 
 def test_history_reads_journals_and_logs(alone: Program, tmp_path: Path) -> None:
     """The journal by itself, collected logs plain, gzipped and from standard input: each tells of the same rotations."""
-    entries = journal(alone.state / "journal.jsonl", 3)
+    entries = rotations(3)
+    journal(alone.state / "journal.jsonl", entries)
     log = tmp_path / "collected.log"
     log.write_bytes(b"something else\n" + logged(entries))
     packed = tmp_path / "collected.log.1.gz"
@@ -291,14 +270,13 @@ def test_history_reads_journals_and_logs(alone: Program, tmp_path: Path) -> None
 
 
 def test_history_answers_questions(alone: Program, tmp_path: Path) -> None:
-    """By user, outcome and time, in each of its forms."""
-    journal(alone.state / "journal.jsonl", 4)
-    assert [line["uid"] for line in alone("history", "--json", "--event", "held", "--org", "acme").lines] == [1, 3]
-    assert [line["uid"] for line in alone("history", "--json", "--user", "USER2@acme.example").lines] == [2]
-    assert alone("history", "--json", "--since", "2026-02-03T12:57:28Z").lines == []
-    assert len(alone("history", "--json", "--until", "2026-02-03T13:57:28+01:00").lines) == 4
-    csv = alone("history", "--csv", "--event", "stored").out.splitlines()
-    assert [line.split(",")[3] for line in csv] == ["username", "user2@acme.example", "user4@acme.example"]
+    """By user, org, outcome and time, in each of its forms."""
+    journal(alone.state / "journal.jsonl", rotations(4))
+    times = ("--since", "2026-02-03T12:57:27Z", "--until", "2026-02-03T13:57:28+01:00")
+    assert [line["uid"] for line in alone("history", "--json", "--event", "held", "--org", "acme", *times).lines] == [1, 3]
+    assert alone("history", "--json", "--user", "USER2@acme.example", "--since", "2026-02-03T12:57:28Z").lines == []
+    csv = alone("history", "--csv", "--user", "USER2@acme.example").out.splitlines()
+    assert [line.split(",")[3] for line in csv] == ["username", "user2@acme.example"]
     page = tmp_path / "history.html"
     assert alone("history", "--html", str(page)) == Done(0, "", "")
     assert page.read_text("utf-8").count("<tr class=") == 4
@@ -309,7 +287,7 @@ def test_history_answers_questions(alone: Program, tmp_path: Path) -> None:
 def test_history_says_what_it_could_not_read(tmp_path: Path) -> None:
     """How many lines, and where the first stands; what it could read is shown."""
     log = tmp_path / "torn.log"
-    log.write_bytes(logged(journal(tmp_path / "j" / "journal.jsonl", 1)) + b'{"event": "rotation.stored", "usern')
+    log.write_bytes(logged(rotations(1)) + b'{"event": "rotation.stored", "usern')
     done = bare("history", "--json", str(log))
     assert (done.code, len(done.lines)) == (0, 1)
     assert done.err == f"token-catcher: 1 lines could not be read, the first is {log}:2\n"
@@ -318,7 +296,7 @@ def test_history_says_what_it_could_not_read(tmp_path: Path) -> None:
 def test_audit_verify(alone: Program) -> None:
     """Intact: 0. Cut off at its end: 1, with the line, to people and to machines."""
     file = alone.state / "journal.jsonl"
-    journal(file, 3)
+    journal(file, rotations(3))
     assert alone("audit", "verify").code == 0
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:2]))
     done = alone("audit", "verify", "--json")
@@ -335,7 +313,7 @@ LUNCH = mails.token_mail(subject="Lunch?", body="At noon.\n")
 
 
 def test_explain_reads_files_and_folders(alone: Program, tmp_path: Path) -> None:
-    """Mails, an mbox, a Maildir, standard input, in the order they are named; asks neither mailbox nor Vault, leaves no file."""
+    """Mails, an mbox, a Maildir, standard input, in the order they are named; neither mailbox nor Vault is asked."""
     single = tmp_path / "a.eml"
     single.write_bytes(mails.genuine())
     box = containers.mbox(tmp_path / "mbox")
@@ -407,15 +385,13 @@ def test_explain_takes_a_time_and_a_mailbox(alone: Program) -> None:
         assert said["outcome"] == expected
 
 
-def test_explain_says_retry_while_dns_is_away(alone: Program) -> None:
+def test_explain_says_retry_while_dns_fails(alone: Program) -> None:
     """The key cannot be asked for: nothing is said of the mail, and the exit code is 1."""
     alone.configure(trust="trust: {}")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        port = str(nobody.getsockname()[1])
     words = [sys.executable, "-m", "tests.system.surroundings", "--config", str(alone.config), "explain", "--json", "-"]
-    environment = os.environ | {"SURROUNDINGS_DNS": port}
-    done = subprocess.run(words, input=mails.genuine(), capture_output=True, env=environment, timeout=PATIENCE, check=False)
+    with TinyDns({mails.genuine_signer().name: SERVFAIL}) as dns:
+        environment = os.environ | {"SURROUNDINGS_DNS": str(dns.port)}
+        done = subprocess.run(words, input=mails.genuine(), capture_output=True, env=environment, timeout=PATIENCE, check=False)
     (said,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert (done.returncode, list(said), said["outcome"], said["reason"]) == (1, KEYS, "retry", "dns")
 
@@ -423,12 +399,12 @@ def test_explain_says_retry_while_dns_is_away(alone: Program) -> None:
 # -- streams that are closed, full, or lead nowhere --
 
 
-@pytest.mark.parametrize("form", ["--json", "--csv", ""])
+@pytest.mark.parametrize("form", ["--json", ""])
 def test_a_reader_that_goes_away_ends_it_quietly(alone: Program, form: str) -> None:
     """`| head -1` gets its line; nobody complains, though there was much more to say."""
     log = alone.home / "long.log"
-    log.write_bytes(logged(journal(alone.home / "j" / "journal.jsonl", 20)) * 100)
-    done = shell(f"{{ $tc history {form} {log} {log} {log}; echo $? >&2; }} | head -1", alone)
+    log.write_bytes(logged(rotations(1500)))
+    done = shell(f"{{ $tc history {form} {log}; echo $? >&2; }} | head -1", alone)
     assert (len(done.out.splitlines()), done.err) == (1, "1\n")
 
 
@@ -445,10 +421,10 @@ def test_a_closed_standard_input_is_an_empty_one(alone: Program) -> None:
     assert shell("$tc history - <&- --json", alone) == Done(0, "", "")
 
 
-@pytest.mark.parametrize("words", ["config show", "history --json", "history", "explain -", "--version"])
+@pytest.mark.parametrize("words", ["config show", "history", "--version"])
 def test_a_full_disk_behind_standard_output(alone: Program, words: str) -> None:
     """Is said, and is a failure; no traceback."""
-    journal(alone.state / "journal.jsonl", 1)
+    journal(alone.state / "journal.jsonl", rotations(1))
     done = shell(f"$tc {words} >/dev/full </dev/null", alone)
     assert done == Done(1, "", "token-catcher: standard output cannot be written: No space left on device\n")
 

@@ -460,6 +460,20 @@ def of_a_stranger() -> bytes:
     return genuine(STRANGER)
 
 
+def unsure() -> bytes:
+    """Its server could not tell, this once."""
+    said = "dmarc=pass header.from=salesforce.com; dkim=temperror"
+    return mails.token_mail(top=f"Authentication-Results: mx.example.com; {said}\nReceived: from x\n")
+
+
+def server_elsewhere(bench: Bench) -> None:
+    bench.configure(replace(TERMS, policy="authentication-results", authserv_ids=("mx.other.example",)))
+
+
+def server_named(bench: Bench) -> None:
+    bench.configure(replace(TERMS, policy="authentication-results", authserv_ids=("mx.example.com",)))
+
+
 LOOKS = {
     "stored, then the same": (nothing, genuine, nothing, ["stored"]),
     "stored, then unproven": (nothing, genuine, key_gone, ["stored"]),
@@ -475,6 +489,7 @@ LOOKS = {
     "held, then of an unknown user": (secret_deleted, genuine, user_dropped, ["held", "held"]),
     "held, then undeleted": (secret_deleted, genuine, undeleted, ["held", "unchanged"]),
     "refused, then the same": (nothing, mails.token_mail, nothing, ["refused"]),
+    "refused, then held for the same reason": (server_elsewhere, unsure, server_named, ["refused", "held"]),
     "refused, then proven": (key_gone, genuine, key_back, ["refused", "stored"]),
 }
 
