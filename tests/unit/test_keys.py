@@ -6,6 +6,7 @@ import fcntl
 import json
 import stat
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from tests.kit.dns import SILENCE, Said, TinyDns
 from tests.kit.mails import genuine, genuine_signer, sign, token_mail
+from token_catcher import keys as keys_room
 from token_catcher import signature, wire
 from token_catcher.errors import ConfigurationError, TransientError
 from token_catcher.keys import LONGEST, MAX_KEYS, MAX_RECORD, SHORTEST, DnsKeys, KeyChain, PinnedKeys, RememberedKeys
@@ -128,6 +130,22 @@ def test_a_trouble_is_not_remembered() -> None:
         with pytest.raises(TransientError):
             keys.lookup(NAME, THEN)
         server.table[NAME] = [f'300 IN TXT "{RECORD.decode()}"']
+        assert keys.lookup(NAME, THEN) == RECORD
+
+
+def test_a_silent_dns_is_left_alone_for_a_moment() -> None:
+    """A backlog does not wait for it mail by mail; after some seconds it is asked again."""
+    seconds = count()
+    with TinyDns({NAME: SILENCE}) as server:
+        keys = DnsKeys(nameservers=["127.0.0.1"], port=server.port, timeout=0.2, monotonic=lambda: float(next(seconds)))
+        with pytest.raises(TransientError, match="DNS did not answer for"):
+            keys.lookup(NAME, THEN)
+        asked = len(server.asked)
+        with pytest.raises(TransientError, match="DNS did not answer a moment ago"):
+            keys.lookup(NAME, THEN)
+        assert len(server.asked) == asked
+        server.table[NAME] = [f'300 IN TXT "{RECORD.decode()}"']
+        seconds = count(next(seconds) + int(keys_room.SILENCE))
         assert keys.lookup(NAME, THEN) == RECORD
 
 
