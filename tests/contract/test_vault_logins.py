@@ -211,6 +211,23 @@ def test_a_wrong_role_is_refused(openbao: OpenBao, policy: str, org: str, wrong:
     assert (type(error), error.code) == (AccessError, "vault-login")
 
 
+def test_a_refused_secret_id_is_left_alone_until_it_changes(openbao: OpenBao, policy: str, org: str) -> None:
+    """Vault locks out who keeps trying: five minutes between two tries of the same one, a new one at once."""
+    role = openbao.approle(org, policy)
+    given, now = ["not-the-secret-id"], [0.0]
+    auth = AppRoleAuth(role.role_id, lambda: Secret(given[0]))
+
+    def logins() -> int:
+        return sum(one["type"] == "request" and one["request"]["path"] == "auth/approle/login" for one in openbao.audited)
+
+    before = logins()
+    with opened(openbao.url, auth, clock=lambda: now[0]) as store:
+        told = [(refusal(store, org).code, logins() - before) for now[0] in (0.0, 1.0, 299.0, 301.0)]
+        assert told == [("vault-login", 1), ("vault-login", 1), ("vault-login", 1), ("vault-login", 2)]
+        given[0] = role.secret_id
+        assert isinstance(store.store(capture(org)), Stored)
+
+
 def test_a_used_up_secret_id_is_told_when_it_is_needed_again(openbao: OpenBao, policy: str, org: str) -> None:
     """A secret_id for one login serves until the token ends."""
     auth = role_auth(openbao.approle(org, policy, secret_id_num_uses=1))
