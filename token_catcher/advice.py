@@ -46,6 +46,7 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.WRONG_ORG: "the mail names another org than the configured org_id: correct org_id, or ignore a stranger's org",
     Reason.WRONG_ENVIRONMENT: "the mail is from a sandbox, the org is production: add a sandbox org with the username",
     Reason.SECRET_DELETED: "the secret was deleted on purpose: undelete it or remove its metadata in Vault",
+    Reason.UNKNOWN_AGE: "somebody else wrote this secret, perhaps after the reset: remove its token if the mail's is newer",
     Reason.SAME_DATE: "two different tokens with the same Date: reset the token once more",
     Reason.UNAUTHENTICATED: "nobody could vouch for the mail: compare trust.authserv_ids and authserv_zone with"
     " docs/mailboxes.md, or reset the token once more",

@@ -254,7 +254,7 @@ class Service:
         return None if left is None else utc_now() + timedelta(seconds=left)
 
 
-FIXED: Final = ("state_dir", "instance", "journal", "http", "shard")
+FIXED: Final = ("state_dir", "instance", "journal", "http", "shard", "log")
 """What a reload cannot change: other processes, records and metrics speak of it."""
 
 

@@ -19,6 +19,7 @@ from email.message import Message
 import mailparser  # type: ignore[import-untyped]  # it ships no types
 
 from token_catcher import claims, mime, wire
+from token_catcher.errors import TransientError
 from token_catcher.headers import decode_words, parse_date
 from token_catcher.model import Candidate, Claim, Header, HeaderField, Ignored, Mail, Reason, Refused, Unclear
 
@@ -29,9 +30,13 @@ logging.getLogger(mailparser.__name__).setLevel(logging.CRITICAL + 1)
 
 
 def extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refused:
-    """What the mail claims. `subjects` are the known ones, without the sandbox prefix. Never raises."""
+    """What the mail claims. `subjects` are the known ones, without the sandbox prefix.
+
+    TransientError: this machine could not read it now; nothing in a mail makes it raise."""
     try:
         found = _extract(mail, subjects)
+    except (MemoryError, OSError) as error:  # of this machine, not of the mail
+        raise TransientError(f"reading was not possible now: {type(error).__name__}", code="internal") from None
     except Exception as error:  # noqa: BLE001 - MIME and HTML code raises anything; it ends this mail, never the loop
         found = Refused(Reason.UNREADABLE, type(error).__name__)
     if isinstance(found, Refused) and not _speaks(mail.raw, subjects):

@@ -37,6 +37,7 @@ LONGEST: Final = 3600.0
 """Seconds an answer is kept: its TTL within these bounds, so that a withdrawn key is noticed within the hour."""
 SILENCE: Final = 5.0
 """Seconds in which nothing is asked of a DNS that did not answer."""
+WRITABLE_BY_OTHERS: Final = 0o022
 STILL_GOOD: Final = timedelta(days=1)
 REFRESHED: Final = timedelta(hours=1)
 """How often the file learns that a key is still published."""
@@ -204,7 +205,11 @@ class RememberedKeys:
     def _read(self) -> Mapping[str, Remembered]:
         """What is remembered; a file that is missing or broken remembers nothing."""
         try:
-            known = json.loads(self._path.read_text("ascii"))
+            with files.opened(self._path) as file:
+                if os.fstat(file.fileno()).st_mode & WRITABLE_BY_OTHERS:
+                    self._log.warning("keys.not_remembered", file=str(self._path), error="others can write it: chmod 0600")
+                    return {}
+                known = json.loads(file.read())
             return {
                 name: Remembered(one["record"], _time(one["last_published"]))
                 for name, one in known.items()

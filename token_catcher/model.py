@@ -124,6 +124,7 @@ class Reason(StrEnum):
     WRONG_ENVIRONMENT = "wrong-environment"
     SECRET_DELETED = "secret-deleted"  # noqa: S105 - a reason code
     SAME_DATE = "same-date"
+    UNKNOWN_AGE = "unknown-age"
     # Unchanged.
     SAME_TOKEN = "same-token"  # noqa: S105 - a reason code
     STALE = "stale"

@@ -49,7 +49,7 @@ class Mailbox(Protocol):
     def folders(self) -> Sequence[str]:
         """The watched folders that exist, decoded (no modified UTF-7), inbox first.
 
-        AccessError: a folder named in the configuration is missing."""
+        AccessError: the inbox is missing. Another folder that is named is among them, and fails when it is opened."""
 
     def examine(self, folder: str) -> FolderState:
         """Open the folder read-only; `search` and `fetch` speak of it from then on."""

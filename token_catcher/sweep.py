@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -67,6 +67,13 @@ class Report:
     """Whether the mailbox session must be replaced: the error was not the store's or the disk's."""
 
 
+EVER: Final = datetime(1970, 1, 2, tzinfo=UTC)
+"""Before any mail that could be of interest, and a day that every server takes for SINCE."""
+SAVED_APART: Final = timedelta(seconds=1)
+VANISHED: Final = "vanished"
+"""The code of a mail that SEARCH told of and FETCH did not give."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """One mailbox, and all that it takes to look after it. Made by `app`."""
@@ -115,13 +122,16 @@ class Sweep:
     ) -> Report:
         """Look at everything new in these folders (all watched ones), the first one last.
 
-        `again`: at the settled mail of the look-back window as well; `since` overrides the window; `wait`: seconds to wait
-        for another sweep of this mailbox to end; `moved` is told of each step, as a sign of life."""
+        The look-back window is for a folder that nothing is known of; above what is known every mail is new, however old.
+        `again`: at the settled mail of the window as well. `since`: another window for that; where nothing is known, it only
+        widens. `wait`: seconds to wait for another sweep of this mailbox to end; `moved` is told of each step."""
         report = Report(mailbox.name)
+        window = since or self.lookback
+        begin, back = self.now() - max(window, self.lookback), self.now() - window
         try:
             with Checkpoint.hold(self.checkpoints, mailbox.name, wait=wait) as checkpoint:
                 self.tell(mailbox.name, checkpoint, checkpoint.notes)
-                self._look(mailbox, folders, _Run(checkpoint, report, self.now() - (since or self.lookback), again, moved))
+                self._look(mailbox, folders, _Run(checkpoint, report, begin, back if again else None, moved))
         except (StateError, TransientError) as error:  # the disk, or another sweep that holds the checkpoint
             report.error = error
         return report
@@ -166,8 +176,10 @@ class _Run:
 
     checkpoint: Checkpoint
     report: Report
-    horizon: datetime
-    again: bool
+    begin: datetime
+    """Where a folder begins that nothing is known of."""
+    again: datetime | None
+    """Where a second look begins, if there is to be one."""
     moved: Callable[[], None]
     away: Outage | None = None
     """What the last mail met, if it was that."""
@@ -185,28 +197,38 @@ class _Visit:
         self._run = run
         self._report = run.report
         self._progress = run.checkpoint.folder(state.name, state.uidvalidity, state.uidnext)
+        self._horizon = run.begin if self._progress.settled_through == 0 else EVER
+        self._saved_at = sweep.now()
 
     def look(self) -> None:
         """Take every new and every due mail through the pipeline. _Ended: not all of them."""
         self._sweep.tell(self._mailbox.name, self._run.checkpoint, self._progress.notes, folder=self._state.name)
-        if self._run.again:
-            self._unsettle()
+        if self._run.again is not None:
+            self._unsettle(self._run.again)
         uids = self._to_look_at()
         left = set(uids)
         try:
             for batch in self._batches(uids):
                 self._batch(batch, left)
-                self._run.checkpoint.save()
+                self._save_now_and_then()
             self._finish(uids)
+            self._run.checkpoint.save()
         except (_Ended, TransientError, ConfigurationError):  # not StateError: saving would fail too, and hide why
             self._run.checkpoint.save()
             raise
         finally:
             self._count(left)
 
-    def _unsettle(self) -> None:
+    def _save_now_and_then(self) -> None:
+        """A large checkpoint takes its time; what a crash costs between two savings is a second look, which adds nothing."""
+        now = self._sweep.now()
+        if abs(now - self._saved_at) >= SAVED_APART:
+            self._run.checkpoint.save()
+            self._saved_at = now
+
+    def _unsettle(self, since: datetime) -> None:
         """Make the settled mail of the window pending, on disk before any of it is touched: a crash repeats the look."""
-        for uid in self._mailbox.search(0, self._run.horizon):
+        for uid in self._mailbox.search(0, since):
             if uid <= self._progress.settled_through:
                 self._progress.unsettle(uid, self._sweep.now())
         self._run.checkpoint.save()
@@ -216,7 +238,7 @@ class _Visit:
         due = self._progress.due(self._sweep.now())
         if self._state.uidnext is not None and self._state.uidnext <= self._progress.settled_through + 1:
             return due
-        return sorted({*due, *self._mailbox.search(self._progress.settled_through, self._run.horizon)})
+        return sorted({*due, *self._mailbox.search(self._progress.settled_through, self._horizon)})
 
     def _batches(self, uids: Sequence[int]) -> Iterator[Sequence[int]]:
         """A short one, then full ones; suspects alone."""
@@ -241,12 +263,21 @@ class _Visit:
                 raise _Ended
             self._run.moved()
             mail = mails.pop(uid, None)
-            if mail is None or (mail.received_at < self._run.horizon and not self._progress.is_pending(uid)):
-                # Vanished between SEARCH and FETCH, or older than the window to which SINCE only comes near.
-                self._progress.settle(uid)
+            if mail is None:
+                self._absent(uid)
+            elif mail.received_at < self._horizon and not self._progress.is_pending(uid):
+                self._progress.settle(uid)  # older than the window, to which SINCE only comes near
             else:
                 self._mail(mail)
             left.discard(uid)
+
+    def _absent(self, uid: int) -> None:
+        """Moved away between SEARCH and FETCH, most often; what a server leaves out by mistake is there the second time."""
+        known = self._progress.pending.get(uid)
+        if known is not None and known.code == VANISHED:
+            self._progress.settle(uid)
+        else:
+            self._progress.postpone(uid, VANISHED, self._sweep.now(), self._sweep.rng)
 
     def _fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
         """A mail that cannot be fetched must not freeze the folder: find it by fetching one by one, then step over it."""
@@ -316,9 +347,7 @@ class _Visit:
     def _finish(self, uids: Sequence[int]) -> None:
         """The folder is known up to here: UIDs only grow, and what SEARCH left out below is not for us."""
         seen_through = max([(self._state.uidnext or 1) - 1, *uids])
-        if seen_through > self._progress.settled_through:
-            self._progress.advance(seen_through)
-            self._run.checkpoint.save()
+        self._progress.advance(seen_through)
 
     def _count(self, left: set[int]) -> None:
         pending = self._progress.pending

@@ -123,6 +123,8 @@ class Trust:
             verdict = _verdict(case)
         except TokenCatcherError:
             raise
+        except (MemoryError, OSError) as error:  # of this machine, not of the mail
+            raise TransientError(f"judging was not possible now: {type(error).__name__}", code="internal") from None
         except Exception as error:  # noqa: BLE001 - requirement 22: whatever a mail can do, it ends this mail, never the loop
             verdict = Refused(Reason.UNREADABLE, type(error).__name__)
         return Judgement(verdict, tuple(case.evidence), case.username, case.org.name if case.org else None)

@@ -111,9 +111,11 @@ def test_without_a_spam_folder_only_the_inbox_is_watched(dovecot: Dovecot, user:
 
 
 def test_a_missing_folder_is_told_with_those_there_are(dovecot: Dovecot, user: str) -> None:
-    """What was got, and what could have been meant."""
-    with opened(dovecot, user, spam="Bin") as mailbox, pytest.raises(AccessError) as caught:
-        mailbox.folders()
+    """What was got, and what could have been meant; when it is opened, so that the inbox is looked at all the same."""
+    with opened(dovecot, user, spam="Bin") as mailbox:
+        assert mailbox.folders() == ["INBOX", "Bin"]
+        with pytest.raises(AccessError) as caught:
+            mailbox.examine("Bin")
     assert refusal(caught) == (AccessError, "imap-folder")
     assert str(caught.value) == "mailbox integrations: got no folder 'Bin', expected one of: Junk, INBOX"
 

@@ -183,8 +183,35 @@ def test_two_tokens_of_one_second_are_for_a_person_to_tell_apart(world: World) -
 def test_a_token_that_somebody_put_there_later_is_kept(world: World) -> None:
     """A secret without our fields is as new as its version: an older mail is stale."""
     world.vault.put(world.path, {"security_token": OTHER})
-    assert world.store(NEW, NOW - MINUTE) == Unchanged(Reason.STALE, None)
+    assert world.store(NEW, NOW - 20 * MINUTE) == Unchanged(Reason.STALE, None)
     assert world.vault.get(world.path) == {"security_token": OTHER}
+
+
+def test_a_token_that_somebody_put_there_just_then_is_for_a_person(world: World) -> None:
+    """Clocks differ: whether the mail or the foreign token is newer cannot be told, and neither may be lost in silence."""
+    world.vault.put(world.path, {"security_token": OTHER})
+    held = world.store(NEW, NOW - MINUTE)
+    assert isinstance(held, Held)
+    assert held.reason is Reason.UNKNOWN_AGE
+    assert world.vault.get(world.path) == {"security_token": OTHER}
+
+
+def test_a_foreign_token_whose_beginning_is_gone_is_for_a_person(world: World) -> None:
+    """Its first version was deleted: a later change of the password says nothing of the token's age."""
+    world.vault.put(world.path, {"security_token": OTHER})
+    world.vault.merge(world.path, {"password": "changed"})
+    world.vault.delete(world.path, 1)
+    held = world.store(NEW, NOW - 20 * MINUTE)
+    assert isinstance(held, Held)
+    assert held.reason is Reason.UNKNOWN_AGE
+
+
+@pytest.mark.parametrize("placeholder", ["", "TBD", "none yet", 0, ["x"]])
+def test_a_placeholder_is_no_token(world: World, placeholder: object) -> None:
+    """A secret that was provisioned before its token: whatever stands there until then, and since when."""
+    world.vault.put(world.path, {"security_token": placeholder, "password": "kept"})
+    assert isinstance(world.store(NEW, NOW - 20 * MINUTE), Stored)
+    assert (world.vault.get(world.path) or {})["password"] == "kept"
 
 
 def test_a_token_that_somebody_put_there_earlier_is_replaced(world: World) -> None:
@@ -196,9 +223,9 @@ def test_a_token_that_somebody_put_there_earlier_is_replaced(world: World) -> No
 
 def test_a_token_that_somebody_exchanged_under_our_fields_counts_from_then(world: World) -> None:
     """The fingerprint tells that issued_at speaks of another token."""
-    world.store(OLD, NOW - 10 * MINUTE)
+    world.store(OLD, NOW - 30 * MINUTE)
     world.vault.merge(world.path, {"security_token": OTHER})
-    assert world.store(NEW, NOW - MINUTE) == Unchanged(Reason.STALE, None)
+    assert world.store(NEW, NOW - 20 * MINUTE) == Unchanged(Reason.STALE, None)
 
 
 def test_a_later_change_of_another_field_does_not_age_a_foreign_token(world: World) -> None:

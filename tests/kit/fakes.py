@@ -105,9 +105,9 @@ class FakeMailbox:
         self._known = 1
 
     def folders(self) -> Sequence[str]:
-        missing = [folder for folder in self._account.watched if folder not in self._account.folders]
-        if missing:
-            raise AccessError(f"mailbox {self.name}: got no folder {missing[0]!a}", code="imap-folder")
+        inbox = self._account.watched[0]
+        if inbox not in self._account.folders:
+            raise AccessError(f"mailbox {self.name}: got no folder {inbox!a}", code="imap-folder")
         return list(self._account.watched)
 
     def examine(self, folder: str) -> FolderState:

@@ -150,7 +150,7 @@ def test_every_reason_of_a_held_mail_has_advice() -> None:
     held = {
         Reason.UNKNOWN_SUBJECT, Reason.UNKNOWN_LAYOUT, Reason.AMBIGUOUS_CLAIM, Reason.UNEXPECTED_PART, Reason.UNKNOWN_USER,
         Reason.AMBIGUOUS_ORG, Reason.WRONG_ORG, Reason.WRONG_ENVIRONMENT, Reason.SECRET_DELETED, Reason.SAME_DATE,
-        Reason.UNAUTHENTICATED,
+        Reason.UNAUTHENTICATED, Reason.UNKNOWN_AGE,
     }  # fmt: skip
     assert set(ADVICE) == held
 

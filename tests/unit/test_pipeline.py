@@ -487,7 +487,7 @@ LOOKS = {
     "held, then named": (nothing, of_a_stranger, user_named, ["held", "stored"]),
     "held, then unproven": (nothing, of_a_stranger, key_gone, ["held", "refused"]),
     "held, then of an unknown user": (secret_deleted, genuine, user_dropped, ["held", "held"]),
-    "held, then undeleted": (secret_deleted, genuine, undeleted, ["held", "unchanged"]),
+    "held, then undeleted": (secret_deleted, genuine, undeleted, ["held", "held"]),
     "refused, then the same": (nothing, mails.token_mail, nothing, ["refused"]),
     "refused, then held for the same reason": (server_elsewhere, unsure, server_named, ["refused", "held"]),
     "refused, then proven": (key_gone, genuine, key_back, ["refused", "stored"]),

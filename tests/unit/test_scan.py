@@ -155,13 +155,22 @@ def test_again_holds_for_the_first_look(rig: Rig) -> None:
         assert [settled(looks), settled(looks)] == [[("integrations", 1, 0)], [("integrations", 0, 0)]]
 
 
-def test_since_takes_the_place_of_the_window(rig: Rig) -> None:
-    """What arrived before it is not looked at."""
+def test_since_never_narrows_a_first_look(rig: Rig) -> None:
+    """Where nothing is known of a folder it widens the window; a narrower one would settle mail that nobody has seen."""
     rig.deliver(1, received_at=BEGIN - timedelta(days=3))
     rig.deliver(2)
     with scan(rig.watched, since=timedelta(days=2)) as looks:
-        assert settled(looks) == [("integrations", 1, 1)]
-    assert rig.tokens == [token(2)]
+        assert settled(looks) == [("integrations", 2, 2)]
+
+
+def test_since_bounds_a_second_look(rig: Rig) -> None:
+    """With `--again` only what arrived since then is looked at once more."""
+    rig.deliver(1, received_at=BEGIN - timedelta(days=5))
+    rig.deliver(2)
+    with scan(rig.watched) as looks:
+        settled(looks)
+    with scan(rig.watched, again=True, since=timedelta(days=2)) as looks:
+        assert settled(looks) == [("integrations", 1, 0)]
 
 
 # -- the dry run --

@@ -314,10 +314,35 @@ def test_pending_mail_does_not_fall_out_of_the_window(rig: Rig) -> None:
 
 
 def test_a_vanished_mail_is_settled(rig: Rig) -> None:
-    """It was deleted between SEARCH and FETCH: nobody waits for it."""
+    """It was deleted between SEARCH and FETCH: after a second look nobody waits for it."""
     uid = rig.deliver(1)
-    rig.on = lambda what: rig.account.expunge(uid) if what.startswith("fetch") else None
+    rig.on = lambda what: rig.account.folders["INBOX"].mails.pop(uid, None) if what.startswith("fetch") else None
+    assert summary(sweep(rig)) == (0, 1, None, True, False)
+    rig.time += timedelta(minutes=10)
     assert summary(sweep(rig)) == (0, 0, None, True, False)
+
+
+def test_a_mail_that_was_left_out_once_is_caught(rig: Rig) -> None:
+    """A server that told of it and did not give it has it the second time."""
+    uid = rig.deliver(1)
+    inbox = rig.account.folders["INBOX"].mails
+    hidden = inbox[uid]
+    rig.on = lambda what: inbox.pop(uid, None) if what.startswith("fetch") else None
+    assert summary(sweep(rig)) == (0, 1, None, True, False)
+    rig.on = lambda _what: None
+    inbox[uid] = hidden
+    rig.time += timedelta(minutes=10)
+    assert (summary(sweep(rig)), rig.tokens) == ((1, 0, None, True, False), [token(1)])
+
+
+def test_what_came_while_nobody_looked_for_a_month_is_caught(rig: Rig) -> None:
+    """The look-back window is for a folder that nothing is known of; above what is known every mail is new."""
+    rig.deliver(1)
+    sweep(rig)
+    rig.time += timedelta(days=1)
+    rig.deliver(2)
+    rig.time += timedelta(days=30)
+    assert (summary(sweep(rig)), rig.tokens[-1]) == ((1, 0, None, True, False), token(2))
 
 
 def test_another_sweep_that_holds_the_checkpoint_is_waited_for_and_told(rig: Rig) -> None:

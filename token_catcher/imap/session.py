@@ -70,6 +70,7 @@ class ImapMailbox:
         self._log = log
         self._raw_names: dict[str, bytes] = {}
         self._spam_told: list[str] | None = None
+        self._missing: dict[str, str] = {}
         self._client = self._do("connect", lambda: self._connect(context))
         try:
             self._idle = Idle(self._client, self._where)
@@ -92,10 +93,12 @@ class ImapMailbox:
         inbox = self._present(self._account.inbox, listed)
         if self._account.spam == "auto":
             return [inbox, *self._spam([name for name in find_spam(listed) if name != inbox])]
-        return [inbox, self._present(self._account.spam, listed)] if self._account.spam else [inbox]
+        return [inbox, *self._named_spam(listed)]
 
     def examine(self, folder: str) -> FolderState:
         """EXAMINE: nothing that is read afterwards is marked as read."""
+        if folder in self._missing:
+            raise AccessError(self._missing.pop(folder), code="imap-folder")
         self._folder = self._do("EXAMINE", lambda: self._examined(folder), folder)
         self._idle.expect(self._folder.exists)
         return self._folder
@@ -103,7 +106,9 @@ class ImapMailbox:
     def search(self, after_uid: int, since: datetime) -> Sequence[int]:
         """By UID, day and sender; wider where the server refuses one of them. SINCE knows no zone: a day more is asked for."""
         day = ["SINCE", (since.astimezone(UTC) - timedelta(days=1)).date()]
-        found = self._found([f"{after_uid + 1}:*", *day, *_any_of(self._account.sender_domains)])
+        senders = [*day, *_any_of(self._account.sender_domains)]
+        many = (self._folder.uidnext or 0) - after_uid > WINDOW  # a flood of mail must not make the answer too large
+        found = self._by_windows(after_uid, senders) if many else self._found([f"{after_uid + 1}:*", *senders])
         for wider in (day, []):
             if found is None:
                 found = self._by_windows(after_uid, wider)
@@ -201,6 +206,17 @@ class ImapMailbox:
         names = ", ".join(ascii(folder.name)[1:-1] for folder in listed[:20] if folder.selectable)
         raise AccessError(f"mailbox {self.name}: got no folder {wanted!a}, expected one of: {names}", code="imap-folder")
 
+    def _named_spam(self, listed: Sequence[Listed]) -> list[str]:
+        """The configured one. One that is missing fails when it is opened, with this message: it must not cost the inbox."""
+        spam = self._account.spam
+        if spam is None:
+            return []
+        try:
+            return [self._present(spam, listed)]
+        except AccessError as missing:
+            self._missing[spam] = str(missing)
+            return [spam]
+
     def _spam(self, found: list[str]) -> list[str]:
         """None, or several, are worth telling: once a session."""
         if len(found) != 1 and found != self._spam_told:
@@ -252,7 +268,7 @@ class ImapMailbox:
         for uid in sorted(uids):
             mail = said.get(uid, {})
             body = mail.get(b"BODY[]<0>", mail.get(b"BODY[]"))
-            if isinstance(body, bytes):
+            if isinstance(body, bytes) and body:
                 ref = MailRef(self.name, self._folder.name, self._folder.uidvalidity, uid)
                 yield Mail(ref, mail[b"INTERNALDATE"].astimezone(UTC), body[: MAX_MAIL_BYTES + 1])
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from token_catcher.claims import TOKEN
 from token_catcher.errors import AccessError, TransientError
 from token_catcher.model import Capture, Held, Reason, Receipt, Stored, Token, Unchanged, iso
 from token_catcher.ports import Log
@@ -24,8 +25,8 @@ PAUSE: Final = 0.1
 """Seconds before another round: a standby may serve reads that old."""
 VERSIONS_BACK: Final = 20
 """How far back our own write is looked for; Vault keeps ten versions by default."""
-CLOCKS_DIFFER: Final = timedelta(minutes=1)
-"""At most so much between our clock and Vault's, for a write to be known again."""
+CLOCKS_DIFFER: Final = timedelta(minutes=15)
+"""At most so much between our clock, Vault's and Salesforce's: for a write to be known again, for a token to be older."""
 FRESH: Final = {"X-Vault-Inconsistent": "forward-active-node"}
 CAPABILITIES: Final = "create, read, update and patch"
 
@@ -195,17 +196,28 @@ class VaultStore:
         if current.gone and not self._expired(capture.path, current):
             return Held(Reason.SECRET_DELETED, f"version {current.number} was deleted")
         there = current.data.get(self._field)
-        if there is None:
-            return None
-        if Token(str(there)) == capture.token:
+        if not isinstance(there, str) or not TOKEN.fullmatch(there):
+            return None  # nothing there, or what was put in its place until a token comes
+        if Token(there) == capture.token:
             return Unchanged(Reason.SAME_TOKEN, self._written(capture, current))
         issued = self._issued(current)
         if issued is not None and capture.issued_at == issued:
             return Held(Reason.SAME_DATE, f"version {current.number} has another token of {iso(issued)}")
-        newest = issued or self._appeared(capture.path, current)
-        if newest is not None and capture.issued_at <= newest:
+        if issued is None:
+            return self._beside_a_foreign_one(capture, current)
+        return Unchanged(Reason.STALE, self._written(capture, current)) if capture.issued_at < issued else None
+
+    def _beside_a_foreign_one(self, capture: Capture, current: Kept) -> Unchanged | Held | None:
+        """Somebody else wrote the token that is there, and Vault only says when. Older by that is stale, if nothing is in
+        doubt: neither when it first appeared, nor which of two clocks is right."""
+        appeared, certain = self._appeared(capture.path, current)
+        if appeared is None or capture.issued_at > appeared:
+            return None
+        if certain and appeared - capture.issued_at > CLOCKS_DIFFER:
             return Unchanged(Reason.STALE, self._written(capture, current))
-        return None
+        return Held(
+            Reason.UNKNOWN_AGE, f"somebody else wrote the token of version {current.number}, at {iso(appeared)} or before"
+        )
 
     def _expired(self, path: str, gone: Kept) -> bool:
         """Whether the version went by the secret's own `delete_version_after`: nobody decided against *this* secret."""
@@ -221,14 +233,17 @@ class VaultStore:
         token = Token(str(current.data.get(self._field)))
         return _time(current.ours("issued_at")) if current.ours("fingerprint") == token.fingerprint else None
 
-    def _appeared(self, path: str, current: Kept) -> datetime | None:
-        """When somebody else put the token there: later versions carry it on when another field is changed."""
+    def _appeared(self, path: str, current: Kept) -> tuple[datetime | None, bool]:
+        """When somebody else put the token there, and whether that is certain: later versions carry it on when another field
+        is changed, and earlier ones may be gone."""
         first = current
         for kept in self._history(path, current):
-            if kept.data.get(self._field) != current.data.get(self._field):
+            if kept.gone:
                 break
+            if kept.data.get(self._field) != current.data.get(self._field):
+                return _time(first.created_at), True
             first = kept
-        return _time(first.created_at)
+        return _time(first.created_at), first.number == 1
 
     def _written(self, capture: Capture, current: Kept) -> Receipt | None:
         """The version in which this instance wrote this token, while Vault keeps it.
