@@ -97,7 +97,7 @@ def test_wrong_password(waiting: Program, dovecot: Dovecot, openbao: OpenBao, or
 
 
 def test_missing_folder(waiting: Program, openbao: OpenBao, org: str) -> None:
-    """A folder that the configuration names is not there; those that are are listed, and the inbox is looked at all the same."""
+    """A folder of the configuration is not there; those that are are listed, and the inbox is looked at all the same."""
     waiting.configure(poll="folders: {inbox: INBOX, spam: Spamverdacht}")
     code, lines = told(waiting("scan"))
     problem = "integrations  error  imap-folder: mailbox integrations: got no folder 'Spamverdacht', expected one of: "
