@@ -88,7 +88,9 @@ def _moment(text: str) -> datetime:
 Mailboxes = Annotated[list[str] | None, typer.Option("--mailbox", metavar="NAME", help="Only this mailbox; may be repeated.")]
 Since = Annotated[
     timedelta | None,
-    typer.Option("--since", parser=_duration, metavar="14d", help="Look-back window, in place of the configured."),
+    typer.Option(
+        "--since", parser=_duration, metavar="14d", help="Window of --again and --dry-run; a first look it can only widen."
+    ),
 ]
 From = Annotated[
     datetime | None, typer.Option("--since", parser=_moment, metavar="T", help="From this time on: ISO 8601, or 14d.")

@@ -352,6 +352,17 @@ def test_a_silent_dns_is_not_answered_from_memory(memory: Memory) -> None:
         memory.keys.lookup(NAME, THEN)
 
 
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_memory_that_others_can_write_is_not_believed(memory: Memory, mode: int) -> None:
+    """It is a root of trust: who could write it could sign for Salesforce."""
+    memory.keys.lookup(NAME, THEN)
+    memory.withdraw(timedelta(hours=1))
+    memory.file.chmod(mode)
+    assert memory.keys.lookup(NAME, THEN) is None
+    memory.file.chmod(0o600)
+    assert memory.keys.lookup(NAME, THEN) == RECORD
+
+
 def test_nothing_is_remembered_of_what_was_never_there(memory: Memory) -> None:
     """A missing name leaves no trace, and no file."""
     memory.dns.records = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
@@ -162,11 +162,14 @@ def test_findings_cannot_be_changed() -> None:
         Finding(False, "", "").passed = True  # type: ignore[misc]
 
 
+@dataclass
 class Broken:
-    """Keys behind which a program error sits."""
+    """Keys behind which an error sits."""
+
+    error: Exception = field(default_factory=lambda: ValueError("of this program"))
 
     def lookup(self, name: str, at: datetime) -> bytes | None:
-        raise ValueError(name)
+        raise self.error
 
 
 def test_an_exception_ends_the_mail_and_not_the_loop() -> None:
@@ -174,6 +177,14 @@ def test_an_exception_ends_the_mail_and_not_the_loop() -> None:
     found = judge(genuine(), keys=Broken())
     assert found.verdict == Refused(Reason.UNREADABLE, "ValueError")
     assert [line.rule for line in found] == ["sender", "recipient", "date"]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(24, "Too many open files")])
+def test_a_machine_in_trouble_is_no_verdict(error: Exception) -> None:
+    """Nothing of the mail: it stays unjudged."""
+    with pytest.raises(TransientError) as caught:
+        judge(genuine(), keys=Broken(error))
+    assert caught.value.code == "internal"
 
 
 def test_a_trouble_that_passes_is_no_verdict() -> None:
