@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class _Listener:

@@ -33,7 +33,7 @@ from token_catcher.errors import StateError, TransientError
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 2, 3, 12, 57, 28, tzinfo=UTC)
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 2, 3, 12, 57, 28, tzinfo=UTC)
 PATH = "salesforce/acme-production/integration@acme.example"
 CREATED = "2026-02-03T12:57:28.123456789Z"
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def entry(uid: int = 1, **changes: Any) -> Entry:

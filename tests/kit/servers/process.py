@@ -23,7 +23,7 @@ USERNAME = "sf-integration@example.com"
 PASSWORD = "pw-of-the-mailbox"
 """The mailbox account that every IMAP server here has from its start."""
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that a server may take to start, stop, or show the effect of something."""
 
 
