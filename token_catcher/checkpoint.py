@@ -175,10 +175,13 @@ class Checkpoint:
             mode = os.fstat(file.fileno()).st_mode
             if mode & _WRITABLE_BY_OTHERS:
                 raise _Broken(f"got mode {mode & 0o777:04o}, expected 0600: others could have written it")
-            content = json.loads(file.read())
+            raw = file.read()
+        content = json.loads(raw)
         if not isinstance(content, dict) or content.get("mailbox") != self._mailbox:
             raise _Broken("it is not of this mailbox")
-        return {name: _from_json(one) for name, one in _mapping(content.get("folders")).items()}
+        folders = {name: _from_json(one) for name, one in _mapping(content.get("folders")).items()}
+        self._saved = raw  # what has not changed needs no room on the disk
+        return folders
 
     def _reset(self, why: str) -> None:
         self._folders = {}

@@ -606,3 +606,16 @@ def test_progress_never_goes_back(call: str) -> None:
     progress = FolderProgress(5, 9)
     CALLS[call](progress)
     assert progress.settled_through == 9
+
+
+def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
+    """A sweep that finds nothing new needs no room on the disk."""
+    with Checkpoint.hold(tmp_path, "integrations") as checkpoint:
+        checkpoint.folder("INBOX", 5, 8).settle(7)
+        checkpoint.save()
+    before = (tmp_path / "integrations.json").stat()
+    with Checkpoint.hold(tmp_path, "integrations") as checkpoint:
+        checkpoint.folder("INBOX", 5, 8)
+        checkpoint.save()
+    after = (tmp_path / "integrations.json").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
