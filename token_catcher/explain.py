@@ -7,6 +7,7 @@ asked of DNS. Files may be single mails, mbox files or Maildir folders.
 from __future__ import annotations
 
 import mailbox as containers
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,10 @@ from token_catcher.pipeline import Judge, Verdict
 
 AT_THE_GATE: Final = (Reason.OVERSIZED, Reason.MALFORMED, Reason.MISSING_HEADER, Reason.DUPLICATE_HEADER)
 """Why the wire gate lets a mail through to no parser."""
+
+
+_POSTMARK: Final = re.compile(rb"From [^\r\n]* \d\d:\d\d[^\r\n]* \d{4}\r?\n")
+"""The line above each mail of an mbox: `From SENDER Tue Feb  3 12:57:27 2026`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +122,11 @@ def as_mail(name: str, raw: bytes, received_at: datetime | None, mailbox: str) -
 def _file(path: str) -> Iterator[tuple[str, bytes]]:
     with Path(path).open("rb") as file:
         raw = file.read(MAX_MAIL_BYTES + 1)
-    if raw.startswith(b"From "):
+    single = Path(path).suffix.lower() == ".eml"  # one mail by its name: what a forger wrote above it belongs to it
+    if not single and _POSTMARK.match(raw):
         yield from _mbox(path)
     else:
-        yield path, _as_delivered(raw)
+        yield path, _on_the_wire(raw)
 
 
 def _mbox(path: str) -> Iterator[tuple[str, bytes]]:
@@ -145,9 +151,10 @@ def _maildir(path: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _as_delivered(raw: bytes) -> bytes:
-    """A file without a single CR was saved with Unix line ends: give it back those of the wire. A mixture stays as it is.
+    """What pipes mail to a program often writes mbox's `From ` line above it: it is no part of the mail."""
+    return _on_the_wire(raw.partition(b"\n")[2] if _POSTMARK.match(raw) else raw)
 
-    What pipes mail to a program often writes mbox's `From ` line above it: it is no part of the mail."""
-    if raw.startswith(b"From "):
-        raw = raw.partition(b"\n")[2]
+
+def _on_the_wire(raw: bytes) -> bytes:
+    """What was saved with Unix line ends, without a single CR, gets back those of the wire. A mixture stays as it is."""
     return raw if b"\r" in raw else raw.replace(b"\n", b"\r\n")[: MAX_MAIL_BYTES + 1]

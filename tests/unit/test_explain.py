@@ -203,6 +203,14 @@ def test_no_more_is_read_than_is_judged(tmp_path: Path, size: int, filling: byte
         assert (len(raw) > MAX_MAIL_BYTES) == (size > MAX_MAIL_BYTES or filling == b"\n")
 
 
+@pytest.mark.parametrize("above", [b"From attacker at evil.example\r\n", b"From a@b.c Tue Feb  3 12:57:27 2026\r\n"])
+def test_an_eml_file_is_one_mail(tmp_path: Path, above: bytes) -> None:
+    """What stands above the header belongs to it, and breaks it: as `scan` would see it."""
+    file = tmp_path / "mail.eml"
+    file.write_bytes(above + GENUINE)
+    assert found_in(file) == [(str(file), above + GENUINE)]
+
+
 def test_an_mbox(tmp_path: Path) -> None:
     """Its mails one by one, numbered; the file is not changed."""
     file = tmp_path / "mbox"
