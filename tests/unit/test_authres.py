@@ -524,4 +524,4 @@ def test_reading_is_linear(piece: str) -> None:
     began = time.process_time()
     with suppress(Malformed):
         read((piece * MAX_BYTES)[:MAX_BYTES])
-    assert time.process_time() - began < 0.1
+    assert time.process_time() - began < 1.0
