@@ -148,13 +148,13 @@ def test_a_killed_daemon_starts_again_by_itself(tool: Program, resets: Resets) -
 
 
 def test_idle_costs_next_to_nothing(tool: Program, dovecot: Dovecot, user: str) -> None:
-    """Ten seconds of both connections listening: a loop that spins would take all of a core; `make bench` has the figure."""
+    """Under 0.5 % of a core, over ten seconds of both connections listening."""
     dovecot.deliver(mails.token_mail(subject="Welcome", body="Hello.\n"), user)
     with tool.daemon() as daemon:
         until(lambda: daemon.says("mailbox.connected", folder="Junk"), "the second connection")
         before, began = _cpu_seconds(daemon.process.pid), time.monotonic()
         until(lambda: time.monotonic() - began > 10, "ten seconds to pass")
-        assert (_cpu_seconds(daemon.process.pid) - before) / (time.monotonic() - began) < 0.05
+        assert (_cpu_seconds(daemon.process.pid) - before) / (time.monotonic() - began) < 0.005
 
 
 def _cpu_seconds(pid: int) -> float:

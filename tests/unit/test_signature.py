@@ -421,7 +421,7 @@ def test_hostile_white_space_is_cheap() -> None:
         began = time.process_time()
         assert check(raw.replace(b"Subject: Y", b"Subject: y")).verdict == "fail"
         spent.append(time.process_time() - began)
-    assert min(spent) < 0.8
+    assert min(spent) < 0.15
 
 
 def _integer(number: int) -> bytes:
