@@ -9,56 +9,76 @@ WORKERS ?= 4
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(BIN)/.installed  ## the whole thing on embedded servers, in front of your eyes (DEMO="--keep" leaves it running)
+demo: $(BIN)/.program  ## the whole thing on embedded servers, in front of your eyes (DEMO="--keep" leaves it running)
 	$(BIN)/token-catcher demo $(DEMO)
 
-test: $(BIN)/.installed servers tools  ## every test, with real servers, and the branch coverage
+test: $(BIN)/.dev $(BIN)/.program servers tools  ## every test, with real servers, and the branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-report= $(TESTS)
 	$(BIN)/coverage report --fail-under=$(if $(TESTS),0,90)
 
-lint: $(BIN)/.installed  ## types and style
+lint: $(BIN)/.dev  ## types and style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(BIN)/.installed  ## put the code into its form
+format: $(BIN)/.dev  ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BIN)/.installed servers  ## figures: commands and bytes of a sweep, mails judged a second, memory, latency
+bench: $(BIN)/.dev $(BIN)/.program servers  ## figures: commands and bytes of a sweep, mails judged a second, memory, latency
 	$(BIN)/python -m tests.bench
 
-soak: $(BIN)/.installed servers  ## long rounds of kill -9 under a stream of mail
+soak: $(BIN)/.dev $(BIN)/.program servers  ## long rounds of kill -9 under a stream of mail
 	$(BIN)/python -m tests.soak
 
-fuzz: .venv-fuzz/.installed  ## coverage-guided fuzzing of the rooms that read mail, SECONDS=1200 each
+fuzz: .venv-fuzz/bin/.fuzz  ## coverage-guided fuzzing of the rooms that read mail, SECONDS=1200 each
 	for target in wire extract results trust; do .venv-fuzz/bin/python -m tests.fuzz.run $$target $(SECONDS) || exit 1; done
 SECONDS := 1200
 
-picture: $(BIN)/.installed  ## docs/demo.svg, from a real run of the demo
+picture: $(BIN)/.program  ## docs/demo.svg, from a real run of the demo
 	$(BIN)/python docs/picture.py docs/demo.svg
 
-lock:  ## renew the lock files: names, versions and hashes
+lock:  ## renew the lock files: names, versions and hashes, each whole
 	$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install -q uv
-	.venv/lock/bin/uv pip compile pyproject.toml --all-extras --group dev $(LOCK) -o requirements/lock.txt
-	.venv/lock/bin/uv pip compile pyproject.toml -c requirements/lock.txt $(LOCK) -o requirements/production.txt
-	echo 'atheris==3.0.0' | .venv/lock/bin/uv pip compile - $(LOCK) -o requirements/fuzz.txt
-	printf 'hatchling>=1.27\nsetuptools>=77\n' | \
-	  .venv/lock/bin/uv pip compile - -c requirements/lock.txt $(LOCK) -o deploy/container/build.txt
-LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-config --quiet
+	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/production.txt
+	$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+	echo 'atheris==3.0.0' | $(COMPILE) - -o requirements/fuzz.txt
+COMPILE := .venv/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-config --quiet
 
-$(BIN)/.installed: requirements/lock.txt pyproject.toml
+# Nothing is resolved here: the lock files are whole, so what comes out tomorrow cannot stop, or change, an installation.
+# build.txt has the build backends of this package and of those that come as source.
+INSTALL = $(@D)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
+CHECK = $(@D)/pip check --disable-pip-version-check > $(@D)/.check || { cat $(@D)/.check; exit 1; }
+
+$(BIN)/.demo: requirements/build.txt requirements/demo.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'token-catcher needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 …'; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PYTHON) -m venv --clear .venv
+	$(INSTALL) --require-hashes -r requirements/build.txt
+	$(INSTALL) --require-hashes -r requirements/demo.txt
+	@$(CHECK)
 	@touch $@
 
-.venv-fuzz/.installed: requirements/lock.txt requirements/fuzz.txt
-	$(PYTHON) -m venv .venv-fuzz
-	.venv-fuzz/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt -r requirements/fuzz.txt
+# The program is installed as users get it, from the built wheel: the demo and the system tests run no other.
+$(BIN)/.program: $(BIN)/.demo $(shell find token_catcher -name '*.py' -o -name py.typed) config.example.yaml README.md LICENSE
+	rm -rf dist
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	$(INSTALL) --no-index --force-reinstall dist/*.whl
+	@$(CHECK)
+	@touch $@
+
+$(BIN)/.dev: $(BIN)/.demo requirements/dev.txt
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@$(CHECK)
+	@touch $@
+
+.venv-fuzz/bin/.fuzz: $(BIN)/.dev requirements/fuzz.txt
+	$(PYTHON) -m venv --clear .venv-fuzz
+	$(INSTALL) --require-hashes -r requirements/build.txt
+	$(INSTALL) --require-hashes -r requirements/dev.txt -r requirements/fuzz.txt
 	@touch $@
 
 servers:
@@ -77,7 +97,7 @@ tools: $(TOOLS)
 # Out of Debian's packages and not installed: prometheus would start a server.
 $(BIN)/promtool: DEB := prometheus
 $(BIN)/shellcheck: DEB := shellcheck
-$(TOOLS): | $(BIN)/.installed
+$(TOOLS): | $(BIN)/.dev
 	@cd .venv && (apt-get download -q $(DEB) || (apt-get update -q && apt-get download -q $(DEB))) > /dev/null 2>&1 || \
 	  { echo "$(@F) is missing: put it from Debian's package $(DEB) into $(BIN)"; exit 1; }
 	@dpkg-deb --fsys-tarfile .venv/$(DEB)_*.deb | tar -xO ./usr/bin/$(@F) > $@.new && chmod +x $@.new && mv $@.new $@ && rm .venv/$(DEB)_*.deb

@@ -1,0 +1,135 @@
+"""The set-up cannot rot: the lock files are whole, so nothing is resolved when they are installed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+GROUPS: dict[str, list[Any]] = PROJECT["dependency-groups"]
+
+
+def group(name: str) -> list[str]:
+    """The requirements of a dependency group, with those of the groups that it includes (PEP 735)."""
+    found: list[str] = []
+    for line in GROUPS[name]:
+        found.extend([line] if isinstance(line, str) else group(line["include-group"]))
+    return found
+
+
+DEPENDENCIES: list[str] = PROJECT["project"]["dependencies"]
+WANTED = {
+    "production": DEPENDENCIES,
+    "demo": DEPENDENCIES + EXTRAS["demo"],
+    "build": group("build"),
+    "dev": DEPENDENCIES + [line for extra in EXTRAS.values() for line in extra] + group("dev"),
+}
+"""What each lock file must hold, with all that it leads to."""
+
+
+def locked(name: str) -> dict[str, str]:
+    """The versions of a lock file by package name."""
+    text = (ROOT / "requirements" / f"{name}.txt").read_text("utf-8")
+    return {canonicalize_name(package): version for package, version in re.findall(r"(?m)^([\w.-]+)==(\S+)", text)}
+
+
+def lacking(requirements: list[str], versions: dict[str, str]) -> set[str]:
+    """The requirements, and those of what they lead to, extras included, that no locked version fulfils."""
+    missing: set[str] = set()
+    seen: set[str] = set()
+    left = [Requirement(line) for line in requirements]
+    while left:
+        wanted = left.pop()
+        name = canonicalize_name(wanted.name)
+        if str(wanted) in seen:
+            continue
+        seen.add(str(wanted))
+        if name not in versions or not wanted.specifier.contains(versions[name], prereleases=True):
+            missing.add(f"{wanted.name}{wanted.specifier}")
+            continue
+        left.extend(_led_to(name, wanted.extras))
+    return missing
+
+
+def _led_to(package: str, extras: set[str]) -> list[Requirement]:
+    """What an installed package requires on this machine, with these extras."""
+    requirements = [Requirement(line) for line in distribution(package).requires or []]
+    environments = [{"extra": extra} for extra in ("", *extras)]
+    return [line for line in requirements if line.marker is None or any(map(line.marker.evaluate, environments))]
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_a_lock_file_is_whole(name: str) -> None:
+    """Every requirement, with its extras and all that they lead to, has a locked version that fits."""
+    assert lacking(WANTED[name], locked(name)) == set()
+
+
+def test_what_is_lacking_is_seen() -> None:
+    """The test above would notice: an extra that nothing locks, and a version that does not fit."""
+    versions = locked("dev")
+    assert lacking(["dkimpy[arc]", "rich<1"], versions) == {"rich<1", "authres"}
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_lock_files_agree(name: str) -> None:
+    """The demo and the image run the very versions that the tests ran with."""
+    assert locked(name).items() <= locked("dev").items()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "requirements").iterdir()), ids=lambda path: path.name)
+def test_a_lock_file_holds_names_versions_and_hashes(path: Path) -> None:
+    """And no address, of no index and no machine; a marker may say on which Python a package is needed."""
+    blocks = re.split(r"\n(?=\S)", path.read_text("utf-8").strip())
+    assert blocks
+    for block in blocks:
+        assert re.fullmatch(r"[\w.-]+==[\w.!+]+( ; [\w .<>='()!-]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+", block), block
+
+
+def pip_commands(text: str) -> list[str]:
+    """Every `pip install` and `pip wheel` of a Makefile or Containerfile, variables put in."""
+    text = text.replace("\\\n", " ")
+    for name, value in re.findall(r"(?m)^(INSTALL) = (.*)$", text):
+        text = text.replace(f"$({name})", value)
+    lines = [part for line in text.splitlines() if not line.lstrip().startswith("#") for part in line.split("&&")]
+    return [line.strip() for line in lines if re.search(r"\bpip\b.* (install|wheel) ", line) and " = " not in line]
+
+
+@pytest.mark.parametrize("file", ["Makefile", "deploy/container/Containerfile"])
+def test_nothing_is_resolved_at_install_time(file: str) -> None:
+    """Each pip command takes what is listed and no more, checks its hash if it is fetched, and builds with what is locked.
+
+    The one exception makes the lock files themselves."""
+    commands = [line for line in pip_commands((ROOT / file).read_text("utf-8")) if not line.endswith("install -q uv")]
+    assert len(commands) >= 4
+    for line in commands:
+        assert "--no-deps" in line, line
+        assert "--require-hashes" in line or "--no-index" in line or re.search(r" \.$", line), line
+        assert "--no-index" in line or "--no-build-isolation" in line or "-r build.txt" in line, line
+
+
+def test_the_wheel_has_what_it_needs() -> None:
+    """The marker of a typed package (PEP 561), the example that `config example` prints, the licence; and no test."""
+    (wheel,) = (ROOT / "dist").glob("*.whl")
+    names = ZipFile(wheel).namelist()
+    assert {"token_catcher/py.typed", "token_catcher/config.example.yaml"} <= set(names)
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {"token_catcher"}
+    assert [name for name in names if name.endswith("licenses/LICENSE")] != []
+
+
+def test_the_installed_program_is_this_checkout() -> None:
+    """The system tests run the installed wheel: an old one would prove nothing. `make test` renews it."""
+    installed = Path(str(distribution("token-catcher").locate_file("token_catcher")))
+    here = {path.relative_to(ROOT / "token_catcher"): path.read_bytes() for path in (ROOT / "token_catcher").rglob("*.py")}
+    there = {path.relative_to(installed): path.read_bytes() for path in installed.rglob("*.py")}
+    assert there == here, "type `make test`, or `make .venv/bin/.program`"
+    assert installed != ROOT / "token_catcher"
