@@ -1,4 +1,4 @@
-"""The rooms keep their order: imports only go up the list, each third-party library has one door, secrets one way out."""
+"""The map is true: imports only go up, folders are used by their faces, each library has one door, secrets one way out."""
 
 from __future__ import annotations
 
@@ -14,27 +14,35 @@ import token_catcher
 
 SOURCE = Path(token_catcher.__file__).parent
 
-ROOMS = tuple(re.findall(r"^    (\w+) ", token_catcher.__doc__ or "", re.MULTILINE))
-"""The map, in reading order; a room imports only rooms that stand above it (its own package included)."""
+MAP: dict[str, list[str]] = {}
+"""Folders and modules of the top level in reading order; of a folder, its modules in theirs."""
+for indent, name in re.findall(r"(?m)^(    |        )(\w+) ", token_catcher.__doc__ or ""):
+    if len(indent) == 4:
+        MAP[name] = []
+    else:
+        MAP[list(MAP)[-1]].append(name)
+
+MODULES = [module for top, inner in MAP.items() for module in (*(f"{top}.{name}" for name in inner), top)]
+"""Every module in reading order; a folder's face comes after what is in it."""
 
 DOORS = {
-    "mailparser": {"extract"},
-    "imapclient": {"imap"},
-    "hvac": {"vault"},
-    "requests": {"vault"},
-    "dkim": {"signature", "demo"},
+    "mailparser": {"reading.extract"},
+    "imapclient": {"imap.folders", "imap.idle", "imap.session", "imap.trouble"},
+    "hvac": {"vault.client"},
+    "requests": {"vault.client"},
+    "dkim": {"proof.signature", "commands.demo"},
     "dns": {"keys"},
-    "cryptography": {"demo"},
-    "apscheduler": {"daemon"},
-    "prometheus_client": {"web"},
+    "cryptography": {"commands.demo"},
+    "apscheduler": {"daemon.loop"},
+    "prometheus_client": {"web.pages"},
     "pydantic": {"config"},
     "pydantic_core": {"config"},
-    "ruamel": {"config"},
+    "ruamel": {"config.document"},
     "structlog": {"log"},
     "typer": {"cli"},
-    "rich": {"render", "cli", "demo"},
+    "rich": {"commands.render", "cli", "commands.demo"},
 }
-"""Which rooms may import which library. The demo plays Salesforce, so it signs."""
+"""Which modules, or whole folders, may import which library. The demo plays Salesforce, so it signs."""
 
 REVEALING = {
     "vault/store.py": 1,  # the token, into the body of the write
@@ -48,8 +56,10 @@ def _sources() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
 
 
-def _room(path: Path) -> str:
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+def _module(path: Path) -> str:
+    """`reading.wire`; a folder's `__init__` is `reading`, the package's own is `__init__`."""
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 
 
 def _imports(path: Path) -> Iterator[str]:
@@ -62,30 +72,64 @@ def _imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_the_map_names_every_room() -> None:
+def _used(path: Path) -> Iterator[tuple[str, str]]:
+    """Module and name of everything that a file imports from this package; the name is empty where a module is imported."""
+    for name in _imports(path):
+        if not name.startswith("token_catcher."):
+            continue
+        own = name.removeprefix("token_catcher.")
+        module, _, imported = own.rpartition(".")
+        is_module = own in MODULES and imported not in _names(module)
+        yield (own, "") if is_module else (module, imported)
+
+
+def _names(module: str) -> set[str]:
+    """What the face of a folder names; nothing where the module is no folder."""
+    if not MAP.get(module):
+        return set()
+    face = ast.parse((SOURCE / module / "__init__.py").read_text("utf-8"))
+    lists = [node.value for node in face.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"]
+    return {str(ast.literal_eval(one)) for names in lists if isinstance(names, ast.List) for one in names.elts}
+
+
+ALL = pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(SOURCE)))
+
+
+def test_the_map_names_every_module() -> None:
     """The map in the package's docstring, and with it the reading order, is complete."""
-    found = {_room(path) for path in _sources()} - {"__init__"}
-    assert found == set(ROOMS)
+    assert sorted(MODULES) == sorted({_module(path) for path in _sources()} - {"__init__"})
 
 
-@pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(SOURCE)))
+@ALL
 def test_imports_go_up(path: Path) -> None:
-    """A room knows only rooms above it."""
-    room = _room(path)
-    if room == "__init__":
+    """A module knows only what stands above it on the map; so there is no cycle."""
+    module = _module(path)
+    if module == "__init__":
         assert list(_imports(path)) == []
         return
-    own = [name.split(".")[1] for name in _imports(path) if name.startswith("token_catcher.")]
-    allowed = {*ROOMS[: ROOMS.index(room) + 1], "__version__"}
-    assert set(own) - allowed == set()
+    above = {*MODULES[: MODULES.index(module)], ""}
+    assert {used for used, _ in _used(path)} - above == set()
 
 
-@pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(SOURCE)))
+@ALL
+def test_a_folder_is_used_by_its_face(path: Path) -> None:
+    """From outside of a folder only what its `__init__` names is imported. The face of `commands` is its modules."""
+    folder = _module(path).split(".")[0]
+    for module, name in _used(path):
+        top, _, inner = module.partition(".")
+        as_a_whole = not inner and not name
+        if top in (folder, "commands") or not MAP.get(top) or as_a_whole:
+            continue
+        assert not inner, f"{module} is inside {top}"
+        assert name in _names(top), f"{name} is not named by {top}"
+
+
+@ALL
 def test_each_library_has_one_door(path: Path) -> None:
-    """Only the rooms named for it import a third-party library; an unknown one has no door at all."""
+    """Only the modules named for it import a third-party library; an unknown one has no door at all."""
     top = {name.split(".")[0] for name in _imports(path)}
     foreign = top - sys.stdlib_module_names - {"token_catcher"}
-    assert {name for name in foreign if _room(path) not in DOORS.get(name, set())} == set()
+    assert {name for name in foreign if not {_module(path), _module(path).split(".")[0]} & DOORS.get(name, set())} == set()
 
 
 def test_secrets_have_one_way_out() -> None:
@@ -94,9 +138,13 @@ def test_secrets_have_one_way_out() -> None:
     assert {name: count for name, count in calls.items() if count} == REVEALING
 
 
-def test_the_core_has_no_clock_and_no_socket() -> None:
-    """Rooms that decide are pure: what they need of the world comes in as arguments."""
+PURE = [module for module in MODULES if module.partition(".")[0] in ("model", "errors", "reading", "proof")]
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_what_decides_has_no_clock_and_no_socket(module: str) -> None:
+    """What it needs of the world comes in as arguments."""
     world = {"socket", "time", "os", "subprocess", "threading", "random", "select", "requests"}
-    for room in ("model", "errors", "wire", "headers", "mime", "claims", "extract", "authres", "signature", "routing", "trust"):
-        top = {name.split(".")[0] for name in _imports(SOURCE / f"{room}.py")}
-        assert top & world == set(), room
+    path = SOURCE / module.replace(".", "/")
+    top = {name.split(".")[0] for name in _imports(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))}
+    assert top & world == set()

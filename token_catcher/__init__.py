@@ -1,48 +1,69 @@
 """token-catcher: from the mail that announces a Salesforce security token to HashiCorp Vault or OpenBao.
 
-The map, in reading order; a room imports only from rooms above it:
+The map, in reading order. A module imports only what stands above it; of a folder, the others may use what its `__init__`
+names, and nothing else.
 
     model       the values that flow; the secret types
     errors      the exceptions, split by what the caller does next
     ports       what lies behind a network, and its promises
-
-    wire        the byte-level gate before any parser
-    headers     the two header values whose meaning counts
-    markup      HTML as lines
-    mime        the texts of a mail, out of a plain structure
-    claims      the one username and token of a text
-    extract     mail in, candidate or ignored out
-    authres     the receiving server's Authentication-Results
-    signature   a DKIM signature, checked
-    routing     which org a username belongs to
-    trust       candidate in, capture or refused or held out
-    advice      what a person does next
-
     files       local files: private, synced, replaced as a whole
-    chain       the journal's lines, each sealed to the one before
-    journal     the append-only rotation record
-    checkpoint  what is settled
+    log         structlog, set up once
+
+    reading     bytes in, candidate out; pure
+        wire        the byte-level gate before any parser
+        headers     the two header values whose meaning counts
+        markup      HTML as lines
+        mime        the texts of a mail, out of a plain structure
+        claims      the one username and token of a text
+        extract     mail in, candidate or ignored out
+    proof       candidate in, capture out; pure
+        authres     the receiving server's Authentication-Results
+        signature   a DKIM signature, checked
+        routing     which org a username belongs to
+        trust       candidate in, capture or refused or held out
+    record      what is written down
+        chain       the journal's lines, each sealed to the one before
+        journal     the append-only rotation record
+        checkpoint  what is settled
+
     pipeline    the way of one mail, in the only safe order
     sweep       the way of all new mail of one mailbox
 
     imap        the door to the mailbox
+        folders     the spam folder, by special use or by name
+        trouble     what goes wrong with a mail server, in our words
+        idle        waits for news
+        session     logs in, examines, searches, fetches
     vault       the door to the secret store
+        client      HTTP, logged in and classified
+        store       read, decide, write with check-and-set
     keys        the door to DNS: public keys of signatures
 
-    shards      which mailboxes are this instance's
-    bells       when to look, and how long to wait
-    watch       one mailbox, for as long as the process lives
-    daemon      schedule, signals, readiness, shutdown
-    web         health and metrics
+    daemon      who looks when, for months
+        shards      which mailboxes are this instance's
+        wakeups     when to look, and how long to wait
+        watch       one mailbox, for as long as the process lives
+        loop        schedule, signals, readiness, shutdown
+    web         what is seen from outside
+        pages       health and metrics
     config      file and environment in, one frozen Config out
-    log         structlog, set up once
+        problems    what is wrong with it, line by line
+        kinds       the kinds of values
+        secret      where a secret is kept
+        schema      the keys
+        document    YAML with line numbers
+        checks      what no single key can say
+        load        from file to Config
+        show        the effective configuration, secrets masked
     app         the composition root
 
-    explain     why a mail is or is not believed
-    scan        one look now, by hand
-    history     questions about the record
-    demo        the embedded playground
-    render      results as text for people
+    commands    one module a command
+        advice      what a person does next
+        explain     why a mail is or is not believed
+        scan        one look now, by hand
+        history     questions about the record
+        demo        the embedded playground
+        render      results as text for people
     cli         parse, build, call, exit code
     __main__    python -m token_catcher
 """

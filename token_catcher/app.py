@@ -14,18 +14,18 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from token_catcher import __version__, shards
+from token_catcher import __version__
 from token_catcher.config import AppRole, Config, MailboxConfig
-from token_catcher.daemon import Daemon, only_one
+from token_catcher.daemon import Daemon, index_from, mine, only_one
 from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.imap import Account, ImapMailbox, tls_context
-from token_catcher.journal import Journal
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.model import Entry
 from token_catcher.pipeline import Judge, Pipeline
 from token_catcher.ports import KeyLookup, Log
+from token_catcher.proof import Terms, Trust
+from token_catcher.record import Journal
 from token_catcher.sweep import Sweep, Watched
-from token_catcher.trust import Terms, Trust
 from token_catcher.vault import Address, AppRoleAuth, Client, TokenAuth, VaultStore
 from token_catcher.web import Metrics, Subject, pages, serving
 
@@ -219,7 +219,7 @@ class Service:
         app = App(fresh, self._log, stopping=stopping, metrics=self._metrics)
         names = [mailbox.name for mailbox in fresh.mailboxes]
         if fresh.shard is not None:
-            names = shards.mine(names, *_shard(fresh), fresh.shard.replicas)
+            names = mine(names, *_shard(fresh), fresh.shard.replicas)
         watched = app.watched(names) if names else []
         self._app = app
         return watched
@@ -263,7 +263,7 @@ def _shard(config: Config) -> tuple[int, int]:
     if config.shard is None:
         return 0, 1
     index = config.shard.index
-    number = shards.index_from(socket.gethostname()) if isinstance(index, str) else index
+    number = index_from(socket.gethostname()) if isinstance(index, str) else index
     if number >= config.shard.count:
         raise ConfigurationError(
             f"shard.index: got {number} from the host name, expected less than count ({config.shard.count})"

@@ -21,14 +21,13 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from token_catcher import __version__, config, history, log
-from token_catcher import explain as explaining
-from token_catcher.advice import next_step
+from token_catcher import __version__, config, log
 from token_catcher.app import App, Service, utc_now
-from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
-from token_catcher.explain import Explanation
-from token_catcher.journal import State, verify
-from token_catcher.render import (
+from token_catcher.commands import explain as explaining
+from token_catcher.commands import history
+from token_catcher.commands.advice import next_step
+from token_catcher.commands.explain import Explanation
+from token_catcher.commands.render import (
     advice_lines,
     explanation_lines,
     history_table,
@@ -36,7 +35,9 @@ from token_catcher.render import (
     scan_summary,
     verification_lines,
 )
-from token_catcher.scan import Line, Scan, dry_run, lines, wait_for
+from token_catcher.commands.scan import Line, Scan, dry_run, lines, wait_for
+from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
+from token_catcher.record import State, verify
 from token_catcher.sweep import Report
 
 DONE, FAILED, USAGE, WAITED = 0, 1, 2, 3
@@ -343,7 +344,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the servers up and say how to look around.")] = False,
 ) -> None:
     """Play the whole thing on embedded servers. Resets, a token in the spam folder, a forgery, an old mail; then history."""
-    from token_catcher.demo import demo as play  # its cryptography would cost the daemon 7 MB
+    from token_catcher.commands.demo import demo as play  # its cryptography would cost the daemon 7 MB
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does, it takes the servers along
     play(Console(highlight=False), keep=keep)

@@ -24,8 +24,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol, assert_never
 
-from token_catcher.extract import extract
-from token_catcher.journal import Journal, Record
 from token_catcher.model import (
     Candidate,
     Capture,
@@ -43,7 +41,9 @@ from token_catcher.model import (
     iso,
 )
 from token_catcher.ports import Log, SecretStore
-from token_catcher.trust import Trust
+from token_catcher.proof import Trust
+from token_catcher.reading import extract
+from token_catcher.record import Journal, Record
 
 STORED: Final = "rotation.stored"
 UNCHANGED: Final = "rotation.unchanged"

@@ -19,11 +19,11 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from token_catcher.checkpoint import Checkpoint, Pending
 from token_catcher.errors import AccessError, ConfigurationError, Outage, StateError, TokenCatcherError, TransientError
 from token_catcher.model import Entry, Mail, Secret, iso
 from token_catcher.pipeline import Judge, Pipeline, Verdict
 from token_catcher.ports import FolderState, Log, Mailbox
+from token_catcher.record import Checkpoint, Pending
 
 BATCH: Final = 32
 """Mails in memory at a time: 32 of at most 256 kB."""

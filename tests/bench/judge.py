@@ -15,11 +15,11 @@ import dkim
 
 from tests.kit.mails import ADDRESS, ISSUED, USERNAME, genuine_signer, mail, token_mail
 from tests.kit.signing import craft
-from token_catcher.explain import explain
+from token_catcher.commands.explain import explain
 from token_catcher.keys import PinnedKeys
 from token_catcher.pipeline import Judge
-from token_catcher.routing import Org
-from token_catcher.trust import Terms, Trust
+from token_catcher.proof.routing import Org
+from token_catcher.proof.trust import Terms, Trust
 
 MAILS, ROUNDS = 200, 9
 AT_LEAST, AT_MOST = 300, 3.0

@@ -19,7 +19,7 @@ from typing import Any
 from tests.corpus.base import ADDRESSES, ORGS, PATH, POLICIES, STORE, VARIANTS, Item, keys
 from tests.corpus.court import corpus, milliseconds, verdict
 from token_catcher.model import iso
-from token_catcher.trust import Policy
+from token_catcher.proof.trust import Policy
 
 
 def main(arguments: list[str]) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.corpus.signing import ed_key, rsa_key, seal
 from tests.kit.mails import ADDRESS, ISSUED, Keys, token_mail
-from token_catcher.routing import Org
-from token_catcher.trust import Policy, Terms
+from token_catcher.proof.routing import Org
+from token_catcher.proof.trust import Policy, Terms
 
 POLICIES: tuple[Policy, ...] = ("dkim", "authentication-results", "both", "auto")
 STORE = "would-store"

@@ -27,7 +27,7 @@ from tests.kit.mails import mail
 from token_catcher.errors import TransientError
 from token_catcher.model import Capture, Held, Ignored, Refused
 from token_catcher.pipeline import Judge, Verdict
-from token_catcher.trust import Policy, Trust
+from token_catcher.proof.trust import Policy, Trust
 
 CLASSES = (
     signatures,

@@ -9,8 +9,9 @@ import kubernetes_validate  # type: ignore[import-untyped] # it carries no types
 import pytest
 
 from tests.deploy.kit import DEPLOY, documents
-from token_catcher import __version__, config, shards
+from token_catcher import __version__, config
 from token_catcher.config.load import VARIABLE
+from token_catcher.daemon import shards
 
 BASE = DEPLOY / "kubernetes"
 LABELS = {"app.kubernetes.io/name": "token-catcher"}

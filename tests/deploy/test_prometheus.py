@@ -20,9 +20,9 @@ from typer.main import get_command
 from tests.deploy.kit import DEPLOY, ROOT, documents
 from tests.kit.servers.process import command
 from token_catcher.cli import app
+from token_catcher.daemon.watch import Health
 from token_catcher.model import Entry
-from token_catcher.watch import Health
-from token_catcher.web import Metrics, Subject, pages
+from token_catcher.web.pages import Metrics, Subject, pages
 
 RULES = DEPLOY / "prometheus" / "alerts.yaml"
 RULE_TESTS = DEPLOY / "prometheus" / "alerts.test.yaml"

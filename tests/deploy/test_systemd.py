@@ -11,7 +11,7 @@ import pytest
 from tests.deploy.kit import DEPLOY
 from tests.kit.servers import missing
 from tests.kit.servers.process import command
-from token_catcher import daemon
+from token_catcher.daemon import loop as daemon
 
 UNIT = DEPLOY / "systemd" / "token-catcher.service"
 COMMAND = DEPLOY / "systemd" / "token-catcher.sh"

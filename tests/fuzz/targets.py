@@ -11,11 +11,12 @@ from functools import cache
 from tests.corpus.base import ADDRESSES, STORE, SUBJECT, SUBJECT_JA
 from tests.corpus.court import corpus, judge_of
 from tests.kit.mails import mail
-from token_catcher import authres, wire
 from token_catcher.errors import TransientError
-from token_catcher.extract import extract
 from token_catcher.model import MAX_MAIL_BYTES, Candidate, Capture, Claim, Header, HeaderField, Ignored, Refused
-from token_catcher.trust import Policy
+from token_catcher.proof import authres
+from token_catcher.proof.trust import Policy
+from token_catcher.reading import wire
+from token_catcher.reading.extract import extract
 
 SLOW = 2.0
 """Seconds for one input: ten times what a mail may take, since instrumented code is slow."""

@@ -29,7 +29,7 @@ MUTANTS = (
     ),
     Mutant(
         "trust skipped",
-        "trust.py",
+        "proof/trust.py",
         "    found = POLICIES[case.terms.policy](case)\n",
         '    found = Finding(True, "skipped", "skipped")\n',
         MACHINE,

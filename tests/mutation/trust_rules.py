@@ -9,15 +9,15 @@ import sys
 
 from tests.mutation.mutants import Mutant, survivors
 
-WIRE = ("tests/unit/test_wire.py",)
-MIME = ("tests/unit/test_mime.py",)
-CLAIMS = ("tests/unit/test_claims.py",)
-TRUST = ("tests/unit/test_trust.py",)
-SIGNATURE = ("tests/unit/test_signature.py",)
-AUTHRES = ("tests/unit/test_authres.py",)
+WIRE = ("tests/unit/reading/test_wire.py",)
+MIME = ("tests/unit/reading/test_mime.py",)
+CLAIMS = ("tests/unit/reading/test_claims.py",)
+TRUST = ("tests/unit/proof/test_trust.py",)
+SIGNATURE = ("tests/unit/proof/test_signature.py",)
+AUTHRES = ("tests/unit/proof/test_authres.py",)
 KEYS = ("tests/unit/test_keys.py",)
-ROUTING = ("tests/unit/test_routing.py",)
-SETTLED = ("tests/unit/test_held_and_refused.py",)
+ROUTING = ("tests/unit/proof/test_routing.py",)
+SETTLED = ("tests/unit/commands/test_held_and_refused.py",)
 STORE = ("tests/contract/test_secret_store.py", "-k", "fake or path")
 
 OFF = "        if False:\n"
@@ -36,39 +36,39 @@ def _rule(number: int, what: str, file: str, old: str, new: str, tests: tuple[st
 def _look(number: int, what: str, name: str) -> Mutant:
     """A rule of the table that sees nothing wrong in anything."""
     old = f'Rule("{name}", _{name}, '
-    return _rule(number, what, "trust.py", old, f'Rule("{name}", lambda _: Finding(True, "", ""), ', TRUST)
+    return _rule(number, what, "proof/trust.py", old, f'Rule("{name}", lambda _: Finding(True, "", ""), ', TRUST)
 
 
 MUTANTS = (
-    _rule(1, "a mail of any size", "wire.py", "    if len(raw) > MAX_MAIL_BYTES:\n", NEVER, WIRE),
-    _rule(2, "a bare CR", "wire.py", '    if raw.count(b"\\r") != lines:\n', NEVER, WIRE),
-    _rule(2, "a bare LF", "wire.py", '    if raw.count(b"\\n") != lines:\n', NEVER, WIRE),
-    _rule(2, "control characters", "wire.py", "    if control:\n", NEVER, WIRE),
-    _rule(2, "8-bit bytes in the header", "wire.py", "    if not head.isascii():\n", NEVER, WIRE),
-    _rule(2, "any field name", "wire.py", 'rb"([!-9;-~]+):"', 'rb"([^:]+):"', WIRE),
-    _rule(2, "any number of fields", "wire.py", "    if len(fields) > MAX_FIELDS:\n", NEVER, WIRE),
-    _rule(3, "a field said twice", "wire.py", "        if names.count(name.lower()) > 1:\n", OFF, WIRE),
-    _rule(3, "a field that is missing", "wire.py", "        if name.lower() not in names:\n", OFF, WIRE),
+    _rule(1, "a mail of any size", "reading/wire.py", "    if len(raw) > MAX_MAIL_BYTES:\n", NEVER, WIRE),
+    _rule(2, "a bare CR", "reading/wire.py", '    if raw.count(b"\\r") != lines:\n', NEVER, WIRE),
+    _rule(2, "a bare LF", "reading/wire.py", '    if raw.count(b"\\n") != lines:\n', NEVER, WIRE),
+    _rule(2, "control characters", "reading/wire.py", "    if control:\n", NEVER, WIRE),
+    _rule(2, "8-bit bytes in the header", "reading/wire.py", "    if not head.isascii():\n", NEVER, WIRE),
+    _rule(2, "any field name", "reading/wire.py", 'rb"([!-9;-~]+):"', 'rb"([^:]+):"', WIRE),
+    _rule(2, "any number of fields", "reading/wire.py", "    if len(fields) > MAX_FIELDS:\n", NEVER, WIRE),
+    _rule(3, "a field said twice", "reading/wire.py", "        if names.count(name.lower()) > 1:\n", OFF, WIRE),
+    _rule(3, "a field that is missing", "reading/wire.py", "        if name.lower() not in names:\n", OFF, WIRE),
     _look(4, "any sender", "sender"),
-    _rule(4, "any display name", "trust.py", '    if "=?" in display or (', "    if False and (", TRUST),
-    _rule(5, "any signing domain", "signature.py", "    if domain not in domains:\n", NEVER, SIGNATURE),
-    _rule(5, "any algorithm", "signature.py", '        (tags.get("a") in _KEY_TYPES, ', "        (True, ", SIGNATURE),
-    _rule(5, "l=", "signature.py", '        ("l" not in tags, ', "        (True, ", SIGNATURE),
-    _rule(5, "fields not covered", "signature.py", "        (not missing, ", "        (True, ", SIGNATURE),
-    _rule(5, "a key under test", "signature.py", '        ("y" not in flags, ', "        (True, ", SIGNATURE),
-    _rule(5, "a key for other hashes", "signature.py", '        ("h" not in key or ', "        (True or ", SIGNATURE),
-    _rule(5, "a key for other services", "signature.py", '        ("s" not in key or ', "        (True or ", SIGNATURE),
-    _rule(5, "a short key", "signature.py", "MIN_RSA_BITS: Final = 1024\n", "MIN_RSA_BITS: Final = 512\n", SIGNATURE),
+    _rule(4, "any display name", "proof/trust.py", '    if "=?" in display or (', "    if False and (", TRUST),
+    _rule(5, "any signing domain", "proof/signature.py", "    if domain not in domains:\n", NEVER, SIGNATURE),
+    _rule(5, "any algorithm", "proof/signature.py", '        (tags.get("a") in _KEY_TYPES, ', "        (True, ", SIGNATURE),
+    _rule(5, "l=", "proof/signature.py", '        ("l" not in tags, ', "        (True, ", SIGNATURE),
+    _rule(5, "fields not covered", "proof/signature.py", "        (not missing, ", "        (True, ", SIGNATURE),
+    _rule(5, "a key under test", "proof/signature.py", '        ("y" not in flags, ', "        (True, ", SIGNATURE),
+    _rule(5, "a key for other hashes", "proof/signature.py", '        ("h" not in key or ', "        (True or ", SIGNATURE),
+    _rule(5, "a key for other services", "proof/signature.py", '        ("s" not in key or ', "        (True or ", SIGNATURE),
+    _rule(5, "a short key", "proof/signature.py", "MIN_RSA_BITS: Final = 1024\n", "MIN_RSA_BITS: Final = 512\n", SIGNATURE),
     _rule(
         6,
         "any number of signatures",
-        "signature.py",
+        "proof/signature.py",
         'all("DKIM-Signature")[:MAX_SIGNATURES]',
         'all("DKIM-Signature")',
         SIGNATURE,
     ),
-    _rule(6, "only the first signature", "signature.py", "[:MAX_SIGNATURES]", "[:1]", SIGNATURE),
-    _rule(6, "a signature of any size", "signature.py", "    if len(value) > MAX_SIGNATURE_BYTES:\n", NEVER, SIGNATURE),
+    _rule(6, "only the first signature", "proof/signature.py", "[:MAX_SIGNATURES]", "[:1]", SIGNATURE),
+    _rule(6, "a signature of any size", "proof/signature.py", "    if len(value) > MAX_SIGNATURE_BYTES:\n", NEVER, SIGNATURE),
     _rule(
         7,
         "a silent DNS is a missing key",
@@ -80,29 +80,36 @@ MUTANTS = (
     _rule(7, "a missing key is a trouble that passes", "keys.py", "dns.resolver.NXDOMAIN, ", "", KEYS),
     _rule(7, "any name", "keys.py", "        if not _NAME.fullmatch(name):\n", OFF, KEYS),
     _rule(7, "several records", "keys.py", "len(records) == 1", "records", KEYS),
-    _rule(8, "any server", "authres.py", "    return server == known or ", "    return True or ", AUTHRES),
-    _rule(8, "any place", "authres.py", '    if zone == "unique":\n', "    if True:\n", AUTHRES),
-    _rule(8, "fields that disagree", "authres.py", "    if not all(_agrees(", "    if not all([True] or _agrees(", AUTHRES),
-    _rule(8, "DMARC said twice", "authres.py", "    if len(dmarc) != 1:\n", "    if not dmarc:\n", AUTHRES),
-    _rule(8, "DMARC for any domain", "authres.py", " or aligned != sender_domain:", ":", AUTHRES),
-    _rule(8, "DMARC without DKIM", "authres.py", "    if not passed:\n", NEVER, AUTHRES),
+    _rule(8, "any server", "proof/authres.py", "    return server == known or ", "    return True or ", AUTHRES),
+    _rule(8, "any place", "proof/authres.py", '    if zone == "unique":\n', "    if True:\n", AUTHRES),
+    _rule(
+        8, "fields that disagree", "proof/authres.py", "    if not all(_agrees(", "    if not all([True] or _agrees(", AUTHRES
+    ),
+    _rule(8, "DMARC said twice", "proof/authres.py", "    if len(dmarc) != 1:\n", "    if not dmarc:\n", AUTHRES),
+    _rule(8, "DMARC for any domain", "proof/authres.py", " or aligned != sender_domain:", ":", AUTHRES),
+    _rule(8, "DMARC without DKIM", "proof/authres.py", "    if not passed:\n", NEVER, AUTHRES),
     _rule(
         8,
         "temperror is a no",
-        "authres.py",
+        "proof/authres.py",
         '        return Word("unsure", "temperror")\n',
         '        return Word("fail", "temperror")\n',
         AUTHRES,
     ),
-    _rule(9, "fields of any size", "authres.py", "    if len(value) > MAX_BYTES:\n", NEVER, AUTHRES),
-    _rule(9, "comments of any depth", "authres.py", "        if depth > MAX_DEPTH:\n", OFF, AUTHRES),
+    _rule(9, "fields of any size", "proof/authres.py", "    if len(value) > MAX_BYTES:\n", NEVER, AUTHRES),
+    _rule(9, "comments of any depth", "proof/authres.py", "        if depth > MAX_DEPTH:\n", OFF, AUTHRES),
     _rule(
-        9, "an unclosed comment", "authres.py", '    raise Malformed("an unclosed comment")\n', "    return position\n", AUTHRES
+        9,
+        "an unclosed comment",
+        "proof/authres.py",
+        '    raise Malformed("an unclosed comment")\n',
+        "    return position\n",
+        AUTHRES,
     ),
     _rule(
         9,
         "an unclosed quote",
-        "authres.py",
+        "proof/authres.py",
         '    raise Malformed("an unclosed quote")\n',
         '    return "".join(text), position\n',
         AUTHRES,
@@ -114,7 +121,7 @@ MUTANTS = (
     _rule(
         11,
         "the inbox is believed",
-        "trust.py",
+        "proof/trust.py",
         PROVEN,
         f"    found = replace(found, passed=found.passed or case.candidate.mail.ref.folder == 'INBOX')\n{PROVEN}",
         TRUST,
@@ -122,14 +129,14 @@ MUTANTS = (
     _rule(
         11,
         "the spam folder is not",
-        "trust.py",
+        "proof/trust.py",
         PROVEN,
         f"    found = replace(found, passed=found.passed and case.candidate.mail.ref.folder != 'Junk')\n{PROVEN}",
         TRUST,
     ),
     _look(12, "any recipient", "recipient"),
     _look(12, "any Date", "date"),
-    _rule(12, "any time of signing", "trust.py", "    passed = signed is None or ", "    passed = True or ", TRUST),
+    _rule(12, "any time of signing", "proof/trust.py", "    passed = signed is None or ", "    passed = True or ", TRUST),
     _rule(13, "an older token", "vault/store.py", STALE, "            return None\n", STORE),
     _rule(
         13,
@@ -141,17 +148,19 @@ MUTANTS = (
     ),
     _rule(14, "the same token again", "vault/store.py", "        if Token(str(there)) == capture.token:\n", OFF, STORE),
     _look(15, "any subject", "subject"),
-    _rule(16, "several claims", "claims.py", "    if len(pairs) > 1 or usernames > 1 or tokens > 1:\n", NEVER, CLAIMS),
-    _rule(16, "texts that do not agree", "claims.py", "    if any(one != claim for one in found):\n", NEVER, CLAIMS),
-    _rule(17, "parts of any type", "mime.py", "        elif kind in TEXTS:\n", "        elif True:\n", MIME),
-    _rule(17, "any depth", "mime.py", "        if depth > MAX_DEPTH or ", "        if ", MIME),
-    _rule(17, "any number of parts", "mime.py", "self._parts > MAX_PARTS:", "False:", MIME),
-    _rule(17, "attachments", "mime.py", '"inline").lower() != "inline" or ', '"inline").lower() != "inline" and ', MIME),
-    _rule(18, "any username", "trust.py", "    fits = routing.is_username(claim.username)\n", "    fits = True\n", TRUST),
+    _rule(16, "several claims", "reading/claims.py", "    if len(pairs) > 1 or usernames > 1 or tokens > 1:\n", NEVER, CLAIMS),
+    _rule(16, "texts that do not agree", "reading/claims.py", "    if any(one != claim for one in found):\n", NEVER, CLAIMS),
+    _rule(17, "parts of any type", "reading/mime.py", "        elif kind in TEXTS:\n", "        elif True:\n", MIME),
+    _rule(17, "any depth", "reading/mime.py", "        if depth > MAX_DEPTH or ", "        if ", MIME),
+    _rule(17, "any number of parts", "reading/mime.py", "self._parts > MAX_PARTS:", "False:", MIME),
+    _rule(
+        17, "attachments", "reading/mime.py", '"inline").lower() != "inline" or ', '"inline").lower() != "inline" and ', MIME
+    ),
+    _rule(18, "any username", "proof/trust.py", "    fits = routing.is_username(claim.username)\n", "    fits = True\n", TRUST),
     _rule(
         18,
         "the form after the folding",
-        "trust.py",
+        "proof/trust.py",
         "routing.is_username(claim.username)\n",
         "routing.is_username(claim.username.lower())\n",
         TRUST,
@@ -159,28 +168,30 @@ MUTANTS = (
     _rule(
         19,
         "a stranger goes to the first org",
-        "routing.py",
+        "proof/routing.py",
         "    if not named:\n",
         "    if not named:\n        return orgs[0]\n    if not named:\n",
         TRUST,
     ),
-    _rule(19, "a pinned org without its id", "routing.py", "and not revealed.one_org:", "and False:", ROUTING),
+    _rule(19, "a pinned org without its id", "proof/routing.py", "and not revealed.one_org:", "and False:", ROUTING),
     _rule(
         19,
         "a pinned org with another id",
-        "routing.py",
+        "proof/routing.py",
         "    return org in pinned if pinned else org.org_id is None\n",
         "    return True\n",
         ROUTING,
     ),
-    _rule(19, "two orgs that fit", "routing.py", "    if len(allowed) > 1:\n", NEVER, ROUTING),
-    _rule(20, "any path", "trust.py", "    plain = routing.is_plain_path(path)\n", "    plain = True\n", TRUST),
+    _rule(19, "two orgs that fit", "proof/routing.py", "    if len(allowed) > 1:\n", NEVER, ROUTING),
+    _rule(20, "any path", "proof/trust.py", "    plain = routing.is_plain_path(path)\n", "    plain = True\n", TRUST),
     _rule(20, "any path at the door", "vault/store.py", "        if not _PATH.fullmatch(path):\n", OFF, STORE),
-    _rule(21, "the path is a format string", "trust.py", PATH, ".format(org=case.org.name, username=case.username)", TRUST),
+    _rule(
+        21, "the path is a format string", "proof/trust.py", PATH, ".format(org=case.org.name, username=case.username)", TRUST
+    ),
     _rule(
         22,
         "an exception leaves the court",
-        "trust.py",
+        "proof/trust.py",
         "        except Exception as error:  #",
         "        except ZeroDivisionError as error:  #",
         TRUST,
@@ -188,14 +199,14 @@ MUTANTS = (
     _rule(
         22,
         "an exception leaves dkimpy",
-        "signature.py",
+        "proof/signature.py",
         "        except Exception as error:  #",
         "        except ZeroDivisionError as error:  #",
         SIGNATURE,
     ),
-    _rule(22, "quadratic work", "signature.py", 're.sub(rb"[ \\t]+", b" ", self._body)', "self._body", SIGNATURE),
-    _rule(23, "mail text as it stands", "trust.py", PLAIN, "    return text\n", TRUST),
-    _rule(23, "a token in the evidence", "trust.py", PLAIN, "    return ascii(text)[1:-1][:200]\n", TRUST),
+    _rule(22, "quadratic work", "proof/signature.py", 're.sub(rb"[ \\t]+", b" ", self._body)', "self._body", SIGNATURE),
+    _rule(23, "mail text as it stands", "proof/trust.py", PLAIN, "    return text\n", TRUST),
+    _rule(23, "a token in the evidence", "proof/trust.py", PLAIN, "    return ascii(text)[1:-1][:200]\n", TRUST),
     _rule(
         23,
         "a flood of refusals",
@@ -213,7 +224,12 @@ MUTANTS = (
         SETTLED,
     ),
     _rule(
-        25, "a shorter word for the insecure policy", "trust.py", INSECURE, INSECURE + '    "insecure": _by_nothing,\n', TRUST
+        25,
+        "a shorter word for the insecure policy",
+        "proof/trust.py",
+        INSECURE,
+        INSECURE + '    "insecure": _by_nothing,\n',
+        TRUST,
     ),
 )
 

@@ -26,12 +26,12 @@ from tests.kit import mails
 from tests.kit.crash import Crash, Crashes
 from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault, Silent
 from token_catcher.errors import Outage
-from token_catcher.journal import Journal, State, verify
 from token_catcher.model import Mail
 from token_catcher.pipeline import Judge, Pipeline
-from token_catcher.routing import Org
+from token_catcher.proof.routing import Org
+from token_catcher.proof.trust import Terms, Trust
+from token_catcher.record.journal import Journal, State, verify
 from token_catcher.sweep import Report, Sweep
-from token_catcher.trust import Terms, Trust
 
 BEGIN = datetime(2026, 2, 3, 12, tzinfo=UTC)
 USERS = ("etl@acme.example", "integration@acme.example")

@@ -14,9 +14,9 @@ from tests.corpus.base import ADDRESSES, PASS, POLICIES, STORE
 from tests.corpus.court import corpus, in_words, judge_of
 from tests.corpus.signing import canonical_body, canonical_head
 from tests.kit.mails import ISSUED, SIGNED_HEADERS, TOKEN, USERNAME, mail, token_body, token_mail
-from token_catcher import claims, markup, wire
-from token_catcher.extract import extract
 from token_catcher.model import Candidate, Capture, Claim, Header, Refused
+from token_catcher.reading import claims, markup, wire
+from token_catcher.reading.extract import extract
 
 GENUINE = tuple(
     item.raw

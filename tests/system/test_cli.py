@@ -31,9 +31,9 @@ from tests.kit.fakes import Silent
 from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME
 from tests.kit.program import COMMAND, PATIENCE, Done, Program
 from tests.kit.servers import until
-from token_catcher.journal import Journal
 from token_catcher.model import Entry
 from token_catcher.pipeline import as_fields
+from token_catcher.record.journal import Journal
 
 CONFIG = f"""\
 state_dir: state
@@ -156,7 +156,8 @@ def test_results_and_logs_have_their_own_streams(alone: Program) -> None:
 def test_a_bug_is_an_event() -> None:
     """Whatever is wrong with the program itself: kind and places on standard error, exit code 1; no message, no traceback."""
     code = f"""
-from token_catcher import cli, history
+from token_catcher import cli
+from token_catcher.commands import history
 def read(*words):
     raise ValueError("{TOKEN}")
 history.read = read

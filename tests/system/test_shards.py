@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.kit import mails
 from tests.kit.program import Program, program
 from tests.kit.servers import Dovecot, OpenBao, until
-from token_catcher.shards import owners
+from token_catcher.daemon.shards import owners
 
 MAILBOXES = 30
 SHARDS = 3

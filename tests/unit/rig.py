@@ -12,13 +12,13 @@ from typing import Any
 
 from tests.kit import mails
 from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault, Silent
-from token_catcher.journal import Journal
 from token_catcher.model import Capture, Held, Mail, Stored, Unchanged
 from token_catcher.pipeline import Judge, Pipeline
 from token_catcher.ports import FolderState, KeyLookup, Mailbox
-from token_catcher.routing import Org
+from token_catcher.proof.routing import Org
+from token_catcher.proof.trust import Terms, Trust
+from token_catcher.record.journal import Journal
 from token_catcher.sweep import Sweep, Watched
-from token_catcher.trust import Terms, Trust
 
 BEGIN = datetime(2026, 2, 3, 13, tzinfo=UTC)
 TERMS = Terms(orgs=(Org("acme", ("*@acme.example",)),), path="salesforce/{org}/{username}")

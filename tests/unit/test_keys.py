@@ -17,11 +17,12 @@ import pytest
 from tests.kit.dns import SILENCE, Said, TinyDns
 from tests.kit.mails import genuine, genuine_signer, sign, token_mail
 from token_catcher import keys as keys_room
-from token_catcher import signature, wire
 from token_catcher.errors import ConfigurationError, TransientError
 from token_catcher.keys import LONGEST, MAX_KEYS, MAX_RECORD, SHORTEST, DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.model import Header
 from token_catcher.ports import KeyLookup
+from token_catcher.proof import signature
+from token_catcher.reading import wire
 
 NAME = "sel._domainkey.salesforce.com"
 RECORD = b"v=DKIM1; k=rsa; p=AAAA"

@@ -14,13 +14,13 @@ from tests.kit import mails
 from tests.kit.crash import Crash
 from tests.kit.fakes import FakeStore, FakeVault, Silent
 from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME, Keys, fingerprint, genuine, genuine_keys, genuine_signer
-from token_catcher.checkpoint import FolderProgress
 from token_catcher.errors import AccessError, Outage, StateError, TransientError
-from token_catcher.journal import Journal, Record
 from token_catcher.model import Entry, Mail, MailRef
 from token_catcher.pipeline import Judge, Pipeline
-from token_catcher.routing import Org
-from token_catcher.trust import Terms, Trust
+from token_catcher.proof.routing import Org
+from token_catcher.proof.trust import Terms, Trust
+from token_catcher.record.checkpoint import FolderProgress
+from token_catcher.record.journal import Journal, Record
 
 OTHER = "FAKEotherTOKENnotREAL12ab"
 PATH = f"salesforce/acme/{USERNAME}"

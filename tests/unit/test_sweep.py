@@ -11,9 +11,9 @@ from tests.kit import mails
 from tests.kit.crash import Crash
 from tests.kit.fakes import FakeFolder
 from tests.unit.rig import BEGIN, PATH, Rig, token
-from token_catcher.checkpoint import Checkpoint
 from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError, TransientError
 from token_catcher.model import Ignored
+from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.sweep import Report, rehearse
 
 SEALED = Outage("Vault is sealed", code="vault-sealed")

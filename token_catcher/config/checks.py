@@ -12,10 +12,10 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from token_catcher import routing
 from token_catcher.config.kinds import Expected, Place
 from token_catcher.config.problems import Loc, Wrong, did_you_mean, kind_of, shown
 from token_catcher.config.schema import ANY, AUTH, NOT_BUILT, Config, OrgConfig
+from token_catcher.proof import Org, overlaps
 
 Finding = tuple[Loc, str, str]
 """Where, what was got, what is expected"""
@@ -73,17 +73,17 @@ def _orgs_alike(data: Any, place: Place) -> Iterator[Finding]:
     """Orgs that no mail could ever tell apart, and those that would share a secret."""
     orgs = dict(_valid_orgs(data, place))
     index = {id(org): number for number, org in orgs.items()}
-    for one, other, shared in routing.overlaps(list(orgs.values())):
+    for one, other, shared in overlaps(list(orgs.values())):
         got = f"{shared}, which orgs[{index[id(one)]}] ({one.name}) claims as well"
         yield ("orgs", index[id(other)], "usernames"), got, "environment or org_id to tell the two apart"
     path = next((value for _, value in _reach(data, ("vault", "path"))), None)
     if isinstance(path, str) and "{username}" in path and "{org}" not in path:
         bare = [replace(org, environment=None, org_id=None) for org in orgs.values()]
-        for one, other, shared in routing.overlaps(bare):
+        for one, other, shared in overlaps(bare):
             yield ("vault", "path"), f"one path for {shared} of {one.name} and of {other.name}", "{org} in it"
 
 
-def _valid_orgs(data: Any, place: Place) -> Iterator[tuple[int, routing.Org]]:
+def _valid_orgs(data: Any, place: Place) -> Iterator[tuple[int, Org]]:
     for loc, value in _reach(data, ("orgs", ANY)):
         try:
             org = OrgConfig.model_validate(value, context=place)

@@ -29,8 +29,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from token_catcher import routing
 from token_catcher.config.problems import LONGEST, Wrong
+from token_catcher.proof import ORG_ID, is_plain_path, is_username
 
 LONGEST_DURATION: Final = timedelta(days=3650)
 DURATION_PATTERN: Final = r"^[1-9][0-9]{0,8}[smhd]$"
@@ -102,7 +102,7 @@ def _is_host(text: str) -> bool:
 
 
 def _is_segment(text: str) -> bool:
-    return "/" not in text and routing.is_plain_path(text) and not text.endswith(".")
+    return "/" not in text and is_plain_path(text) and not text.endswith(".")
 
 
 def _is_path(text: str) -> bool:
@@ -117,7 +117,7 @@ def _is_template(text: str) -> bool:
 def _is_username(text: str) -> bool:
     """A username, or a pattern that says more of the domain than `*`: everybody can pick a username at any domain."""
     domain = text.rpartition("@")[2]
-    return routing.is_username(text.replace("*", "x")) and any(letter not in "*." for letter in domain)
+    return is_username(text.replace("*", "x")) and any(letter not in "*." for letter in domain)
 
 
 def _is_vault_address(text: str) -> bool:
@@ -279,7 +279,7 @@ OrgName = Annotated[
 ]
 OrgId = Annotated[
     str,
-    Field(pattern=f"^{routing.ORG_ID.pattern}$"),
+    Field(pattern=f"^{ORG_ID.pattern}$"),
     Expected("an org id: 00D and 12 more letters and digits, or 15"),
 ]
 Username = Annotated[

@@ -14,11 +14,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from token_catcher import routing
 from token_catcher.config import kinds
 from token_catcher.config.kinds import is_address, is_loopback
 from token_catcher.config.problems import Wrong
 from token_catcher.config.secret import SecretKey
+from token_catcher.proof import Org
 
 Policy = Literal["dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"]
 READ_RESULTS: Final = ("authentication-results", "auto", "both")
@@ -107,9 +107,9 @@ class OrgConfig(Section):
     max_age: kinds.Duration = timedelta(days=90)
     """Older tokens are reported overdue."""
 
-    def as_org(self) -> routing.Org:
+    def as_org(self) -> Org:
         """In the words of the routing room."""
-        return routing.Org(self.name, self.usernames, self.environment, self.org_id)
+        return Org(self.name, self.usernames, self.environment, self.org_id)
 
 
 class AppRole(Section):

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from token_catcher.claims import TOKEN
 from token_catcher.errors import AccessError, TransientError
 from token_catcher.model import Capture, Held, Reason, Receipt, Stored, Token, Unchanged, iso
 from token_catcher.ports import Log
+from token_catcher.reading import TOKEN
 from token_catcher.vault.client import MERGE_PATCH, Answer, Client
 
 ATTEMPTS: Final = 5

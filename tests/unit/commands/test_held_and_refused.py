@@ -1,0 +1,109 @@
+"""What becomes of mail that is not stored: a record, no move and no second look; and held mail is stored once it may be."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from shutil import rmtree
+
+import pytest
+
+from tests.kit import mails
+from tests.unit import rig as rigs
+from tests.unit.rig import BEGIN, TERMS, Rig, token
+from token_catcher.pipeline import Quiet
+from token_catcher.ports import KeyLookup
+from token_catcher.proof.routing import Org
+from token_catcher.proof.trust import Terms
+from token_catcher.record.journal import Journal
+from token_catcher.sweep import Report
+
+STRANGER = "new@other.example"
+
+
+class Keys:
+    """Keys that a test takes away, and that count what they are asked."""
+
+    def __init__(self) -> None:
+        self.published = True
+        self.asked = 0
+
+    def lookup(self, name: str, at: datetime) -> bytes | None:
+        self.asked += 1
+        return mails.genuine_keys().lookup(name, at) if self.published else None
+
+
+def sweep(rig: Rig, *, again: bool = False) -> Report:
+    return rig.sweep.run(rig.connect(), again=again)
+
+
+def restarted(rig: Rig, keys: KeyLookup | None = None) -> Rig:
+    """The same mailbox, Vault and files after a restart."""
+    fresh = Rig(rig.home, keys)
+    fresh.account, fresh.vault.secrets = rig.account, rig.vault.secrets
+    return fresh
+
+
+def endings(rig: Rig) -> list[tuple[str, str | None]]:
+    """All records: how each mail ended, and why."""
+    journal = Journal(rig.home / "journal.jsonl", now=rig.now, log=rig.log)
+    return [(record.entry.event.removeprefix("rotation."), record.entry.reason) for record in journal.records()]
+
+
+def test_a_verdict_is_taken_once(tmp_path: Path) -> None:
+    """Requirement 10: with the checkpoint lost and the key rotated out, what was proof on arrival stays proof."""
+    keys = Keys()
+    rig = Rig(tmp_path, keys)
+    rig.deliver(1)
+    sweep(rig)
+    rmtree(tmp_path / "checkpoints")
+    keys.published, asked = False, keys.asked
+    report = sweep(restarted(rig, keys))
+    assert (report.looked_at, report.entries, keys.asked) == (1, [], asked)
+    assert endings(rig) == [("stored", None)]
+
+
+def test_refused_and_held_mail_stays_where_it_is(tmp_path: Path) -> None:
+    """Requirement 24: each leaves one record with its reason, and the mailbox is as it was."""
+    rig = Rig(tmp_path)
+    rig.account.append(mails.token_mail(issued_at=BEGIN), "INBOX")
+    rig.account.append(mails.token_mail(issued_at=BEGIN), "Junk")
+    rig.deliver(1, user=STRANGER)
+    before = {name: dict(folder.mails) for name, folder in rig.account.folders.items()}
+    sweep(rig)
+    assert sorted(endings(rig)) == [("held", "unknown-user"), ("refused", "unsigned")]
+    assert {name: dict(folder.mails) for name, folder in rig.account.folders.items()} == before
+    assert rig.tokens == []
+
+
+def test_held_mail_is_stored_once_the_configuration_allows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`scan --again` after the advice was followed; a second one finds nothing to do."""
+    rig = Rig(tmp_path)
+    rig.deliver(1, user=STRANGER)
+    sweep(rig)
+    monkeypatch.setattr(rigs, "TERMS", Terms((*TERMS.orgs, Org("other", (STRANGER,))), TERMS.path))
+    fresh = restarted(rig)
+    for _ in range(2):
+        sweep(fresh, again=True)
+        assert endings(fresh) == [("held", "unknown-user"), ("stored", None)]
+    assert fresh.tokens == [token(1)]
+
+
+def test_a_second_look_that_finds_the_same_leaves_no_record(tmp_path: Path) -> None:
+    """However often `--again` is said."""
+    rig = Rig(tmp_path)
+    rig.deliver(1, user=STRANGER)
+    for _ in range(3):
+        sweep(rig, again=True)
+    assert endings(rig) == [("held", "unknown-user")]
+
+
+def test_a_flood_of_refusals_is_counted_and_not_repeated() -> None:
+    """Requirement 23: ten events of a kind in an hour; the next hour's first says how many were left out."""
+    now = BEGIN
+    quiet = Quiet(lambda: now)
+    kind = ("integrations", "rotation.refused", "unsigned")
+    assert [quiet.admit(kind) for _ in range(25)] == [0] * 10 + [None] * 15
+    assert quiet.admit(("integrations", "rotation.refused", "bad-signature")) == 0
+    now += timedelta(hours=1)
+    assert [quiet.admit(kind) for _ in range(11)] == [15, *[0] * 9, None]

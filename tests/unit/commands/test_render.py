@@ -1,0 +1,273 @@
+"""Results as people read them: whole lines, and no text that acts as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from token_catcher.commands.advice import ADVICE, IF_GENUINE, NEXT_STEP
+from token_catcher.commands.explain import Explanation
+from token_catcher.commands.history import Rotation
+from token_catcher.commands.render import (
+    advice_lines,
+    explanation_lines,
+    history_table,
+    scan_line,
+    scan_summary,
+    verification_lines,
+)
+from token_catcher.commands.scan import Line
+from token_catcher.errors import TransientError
+from token_catcher.model import Entry, Evidence, Reason
+from token_catcher.record.chain import START, Head
+from token_catcher.record.journal import State, Verification
+from token_catcher.sweep import Report
+
+USER = "integration@acme.example"
+PATH = f"salesforce/acme/{USER}"
+
+
+def shown(things: Iterable[RenderableType], *, colours: bool = False, width: int = 200) -> list[str]:
+    """The lines, as the command line prints them."""
+    stream = StringIO()
+    console = Console(
+        file=stream,
+        highlight=False,
+        soft_wrap=True,
+        width=width,
+        force_terminal=colours,
+        color_system="standard" if colours else None,
+        _environ={},
+    )
+    for thing in things:
+        console.print(thing)
+    return [line.rstrip() if not colours else line for line in stream.getvalue().splitlines()]
+
+
+# -- scan --
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            Line("m", "INBOX", 7, "stored", username=USER, path=PATH, version=3),
+            [f"m INBOX/7  stored  {USER} → {PATH} v3"],
+        ),
+        (
+            Line("m", "INBOX", 7, "stored", username=USER, path=PATH, version=3, recovered=True),
+            [f"m INBOX/7  stored  {USER} → {PATH} v3 (recovered)"],
+        ),
+        (
+            Line("m", "INBOX", 7, "would-store", username=USER, path=PATH),
+            [f"m INBOX/7  would-store  {USER} → {PATH}"],
+        ),
+        (
+            Line("m", "INBOX", 7, "unchanged", "stale", username=USER, path=PATH),
+            [f"m INBOX/7  unchanged  {USER} → {PATH} stale"],
+        ),
+        (
+            Line("m", "Junk", 7, "held", "unknown-user", "no org names x@y.example", "x@y.example"),
+            [
+                "m Junk/7  held  x@y.example unknown-user: no org names x@y.example",
+                f"  next: {ADVICE[Reason.UNKNOWN_USER]}",
+            ],
+        ),
+        (
+            Line("m", "INBOX", 7, "refused", "malformed", "CR without LF"),
+            ["m INBOX/7  refused  malformed: CR without LF"],
+        ),
+        (Line("m", "INBOX", 7, "refused", "unauthenticated"), ["m INBOX/7  refused  unauthenticated"]),
+        (
+            Line("m", "INBOX", 7, "retry", "vault-sealed", "Vault at v is away"),
+            ["m INBOX/7  retry  vault-sealed: Vault at v is away", f"  next: {NEXT_STEP['vault-sealed']}"],
+        ),
+        (
+            Line("m", None, None, "error", "imap-login-throttled", "wait"),
+            ["m  error  imap-login-throttled: wait", f"  next: {NEXT_STEP['imap-login']}"],
+        ),
+    ],
+)
+def test_a_line_of_a_scan(line: Line, expected: list[str]) -> None:
+    """Where it was, how it ended, where the token went or why not; and what to do next, where somebody has to."""
+    assert shown(scan_line(line)) == expected
+
+
+def entry(event: str) -> Entry:
+    return Entry(f"rotation.{event}", "one", "m", "INBOX", 1, 1, "sha256:0", "2026-02-03T12:57:27Z")
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        (Report("m"), "m: 0 looked at, nothing new"),
+        (Report("m", looked_at=3, pending=2), "m: 3 looked at, nothing new; 2 still waiting"),
+        (
+            Report("m", 5, [entry(one) for one in ("refused", "stored", "held", "stored", "unchanged")], pending=1),
+            "m: 5 looked at, 2 stored, 1 unchanged, 1 held, 1 refused; 1 still waiting",
+        ),
+    ],
+)
+def test_a_look_in_numbers(report: Report, expected: str) -> None:
+    """What was done and what waits."""
+    assert shown([scan_summary(report)]) == [expected]
+
+
+# -- explain --
+
+
+def test_an_explanation_rule_by_rule() -> None:
+    """✓ or ✗ and what was seen; of a failed rule what was wanted; the verdict, and what to do about it."""
+    rules = (
+        Evidence("sender", True, "support@salesforce.com", "one of four"),
+        Evidence("proof", False, "nothing", "a signature"),
+    )
+    said = Explanation("a.eml", "refused", "unsigned", USER, "acme", rules=rules, saw="no DKIM signature")
+    assert shown(explanation_lines(said)) == [
+        "a.eml",
+        "  ✓ sender     support@salesforce.com",
+        "  ✗ proof      nothing",
+        "               wanted: a signature",
+        "  → refused unsigned: no DKIM signature",
+        f"  next: {IF_GENUINE[Reason.UNSIGNED]}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            Explanation("a.eml", "would-store", None, USER, "acme", PATH, fingerprint="sha256:1", token_length=25),
+            [f"  → would-store {PATH} (token of 25 characters, sha256:1)"],
+        ),
+        (
+            Explanation("a.eml", "held", "unknown-user", "x@y.example", saw="no org names it"),
+            ["  → held unknown-user: no org names it", f"  next: {ADVICE[Reason.UNKNOWN_USER]}"],
+        ),
+        (
+            Explanation("a.eml", "retry", "dns", saw=str(TransientError("DNS is silent"))),
+            ["  → retry dns: DNS is silent", f"  next: {NEXT_STEP['dns']}"],
+        ),
+        (Explanation("a.eml", "refused", "malformed", saw="CR without LF"), ["  → refused malformed: CR without LF"]),
+        (Explanation("a.eml", "ignored"), ["  → ignored"]),
+    ],
+)
+def test_a_verdict(said: Explanation, expected: list[str]) -> None:
+    """Where the token would go, or why not and what to do about it."""
+    assert shown(explanation_lines(said)) == ["a.eml", *expected]
+    assert not [line for line in explanation_lines(said) if line.plain.endswith(" ")]
+
+
+# -- history --
+
+
+def rotation(event: str, **fields: Any) -> Rotation:
+    return Rotation("2026-02-03T12:57:28.123456Z", f"rotation.{event}", **fields)
+
+
+def test_the_history_is_a_table() -> None:
+    """Times without fractions, in UTC; what is not known is empty; what a crash left behind is marked."""
+    rotations = [
+        rotation("stored", username=USER, org="acme", version=3, issued_at="2026-02-03T12:57:27Z"),
+        rotation("stored", username=USER, org="acme", version=4, issued_at="2026-02-03T13:57:27Z", recovered=True),
+        rotation("refused", reason="malformed"),
+    ]
+    assert shown([history_table(rotations)]) == [
+        "recorded             outcome  user                      org   version  issued               why",
+        "2026-02-03 12:57:28  stored   integration@acme.example  acme  3        2026-02-03 12:57:27",
+        "2026-02-03 12:57:28  stored   integration@acme.example  acme  4        2026-02-03 13:57:27  recovered",
+        "2026-02-03 12:57:28  refused                                                                malformed",
+    ]
+
+
+def test_an_empty_history_is_a_head_line() -> None:
+    """So that it is seen that the question was understood."""
+    assert shown([history_table([])]) == ["recorded  outcome  user  org  version  issued  why"]
+
+
+def test_each_advice_is_given_once() -> None:
+    """However many mails are held for the same reason; to others there is nothing to say."""
+    held = rotation("held", reason="unknown-user")
+    deleted = rotation("held", reason="secret-deleted")
+    assert shown(advice_lines([held, rotation("stored"), deleted, held, rotation("refused", reason="unsigned")])) == [
+        f"unknown-user: {ADVICE[Reason.UNKNOWN_USER]}",
+        f"secret-deleted: {ADVICE[Reason.SECRET_DELETED]}",
+    ]
+
+
+# -- audit verify --
+
+HEAD = Head(5, "ab" * 32)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (Verification(State.INTACT, 5, HEAD), [f"/j: intact, 5 records, head {HEAD.hash}"]),
+        (
+            Verification(State.INTACT, 5, HEAD, repairs=1, unfinished=True),
+            [
+                f"/j: intact, 5 records, head {HEAD.hash}",
+                "  1 of the records tell of a repair of the file itself",
+                "  one more record was being written at that moment",
+            ],
+        ),
+        (
+            Verification(State.BROKEN, 5, HEAD, 6, "the line was edited"),
+            [f"/j: broken, 5 records, head {HEAD.hash}", "/j:6: the line was edited"],
+        ),
+        (
+            Verification(State.TRUNCATED, 5, HEAD, None, "the head cannot be read"),
+            [f"/j: truncated, 5 records, head {HEAD.hash}", "/j: the head cannot be read"],
+        ),
+        (
+            Verification(State.MISSING, 0, START, None, "nothing was recorded yet"),
+            [f"/j: missing, 0 records, head {START.hash}", "/j: nothing was recorded yet"],
+        ),
+    ],
+)
+def test_how_a_journal_stands(found: Verification, expected: list[str]) -> None:
+    """State, length and head, to be kept elsewhere; then where it goes wrong."""
+    assert shown(verification_lines(Path("/j"), found)) == expected
+
+
+# -- text of mails --
+
+MARKUP = "[bold red]x[/] :smile: [link=evil.example]y[/link] [/nothing"
+
+
+def test_markup_in_a_text_is_text() -> None:
+    """What stands in a mail, a log or a file name is shown as it is."""
+    line = shown(scan_line(Line("m", MARKUP, 1, "refused", "unreadable", MARKUP, MARKUP)), colours=True)[0]
+    assert line.count(MARKUP) == 3
+    said = Explanation(MARKUP, "refused", "unreadable", rules=(Evidence("proof", False, MARKUP, MARKUP),), saw=MARKUP)
+    assert "\n".join(shown(explanation_lines(said), colours=True)).count(MARKUP) == 4
+    table = history_table([rotation("held", username=MARKUP, org=MARKUP, reason=MARKUP)])
+    assert shown([table], width=400)[1].count(MARKUP) == 3
+    assert (
+        shown(verification_lines(Path(MARKUP), Verification(State.BROKEN, 0, START, 1, MARKUP)), colours=True)[1].count(MARKUP)
+        == 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "colour"),
+    [("stored", 32), ("would-store", 32), ("unchanged", 36), ("held", 33), ("retry", 33), ("refused", 31), ("error", 31)],
+)
+def test_outcomes_have_colours(outcome: str, colour: int) -> None:
+    """Green is well, cyan as it was, yellow waits, red is not."""
+    expected = f"\x1b[{colour}m{outcome}\x1b[0m"
+    assert expected in shown(scan_line(Line("m", "INBOX", 1, outcome)), colours=True)[0]
+    assert expected in shown(explanation_lines(Explanation("a", outcome)), colours=True)[1]
+
+
+def test_a_long_line_is_not_wrapped() -> None:
+    """A name that is broken in two cannot be searched for."""
+    user = "u" * 70 + "@acme.example"
+    line = Line("m", "INBOX", 7, "stored", username=user, path=f"salesforce/acme/{user}", version=3)
+    assert shown(scan_line(line), width=40) == [f"m INBOX/7  stored  {user} → salesforce/acme/{user} v3"]

@@ -1,0 +1,591 @@
+"""Looking after one mailbox: bells, back-off, ears, and that no news is missed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.kit import mails
+from tests.unit.rig import Rig, token, until
+from token_catcher.daemon.wakeups import BackOff, Bell, Logins, Pace
+from token_catcher.daemon.watch import Watch
+from token_catcher.errors import AccessError, ConfigurationError, Outage, TransientError
+from token_catcher.model import Secret
+from token_catcher.sweep import Watched
+
+LOST = Outage("the connection was lost", code="imap-connection")
+REFUSED = AccessError("the login was refused", code="imap-login")
+QUICK = Pace(logins_apart=0.0, trouble=(0.01, 0.02), refusal=(0.01, 0.02), outage=(0.01, 0.02), step=0.01)
+"""The waits that are not what a test is about."""
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    """An inbox, a spam folder, a Vault."""
+    return Rig(tmp_path)
+
+
+@contextmanager
+def watching(rig: Rig, watched: Watched | None = None, pace: Pace = QUICK) -> Iterator[Watch]:
+    """A running watch; at the end it has to end by itself."""
+    ending = threading.Event()
+    watch = Watch(watched or rig.watched, ending, log=rig.log, now=rig.now, monotonic=time.monotonic, rng=Random(1), pace=pace)
+    watch.start()
+    try:
+        yield watch
+    finally:
+        ending.set()
+        watch.bell.ring()
+        watch.join(5)
+        assert not watch.is_alive()
+        until(lambda: not any(thread.name.startswith("ear-") for thread in threading.enumerate()), "the ears to end")
+
+
+@pytest.fixture
+def bell() -> Iterator[Bell]:
+    """Closed at the end."""
+    made = Bell()
+    yield made
+    made.close()
+
+
+# -- bells --
+
+
+def test_a_bell_rings_until_it_is_hushed(bell: Bell) -> None:
+    """However often it was rung."""
+    assert not bell.rings()
+    for _ in range(3):
+        bell.ring()
+    assert bell.rings()
+    assert bell.rings()
+    bell.hush()
+    assert not bell.rings()
+
+
+def test_ringing_never_blocks(bell: Bell) -> None:
+    """A million times is once."""
+    for _ in range(100_000):
+        bell.ring()
+    bell.hush()
+    assert not bell.rings()
+
+
+def test_a_bell_wakes_a_sleeper(bell: Bell) -> None:
+    """From another thread, long before the time is over."""
+    threading.Timer(0.01, bell.ring).start()
+    began = time.monotonic()
+    assert bell.rings(within=60)
+    assert time.monotonic() - began < 30
+
+
+def test_a_closed_bell_may_be_rung() -> None:
+    """A schedule may be late; nobody hears it, and no other file gets the byte."""
+    bell = Bell()
+    bell.close()
+    bell.ring()
+
+
+# -- pauses --
+
+
+def test_logins_are_kept_apart() -> None:
+    """Ten seconds, however many ask; who does not take its turn does not cost one."""
+    clock = [100.0]
+    logins = Logins(10.0, lambda: clock[0])
+    assert [logins.turn(), logins.turn(), logins.turn()] == [0.0, 10.0, 10.0]
+    clock[0] += 4
+    assert logins.turn() == 6.0
+    clock[0] += 6
+    assert [logins.turn(), logins.turn()] == [0.0, 10.0]
+
+
+def test_the_first_login_may_have_to_wait() -> None:
+    """So that many mailboxes do not log in at once."""
+    assert Logins(10.0, lambda: 100.0, first_in=3.0).turn() == 3.0
+
+
+def pauses(error: Exception | None, times: int, lived: float = 0.0) -> list[float]:
+    """The longest pauses that the dice can give."""
+    always_most = Random()
+    always_most.uniform = lambda _low, high: high  # type: ignore[method-assign]
+    back_off = BackOff(Pace(), always_most)
+    return [back_off.pause(error, lived) for _ in range(times)]  # type: ignore[arg-type] # one of ours
+
+
+def test_trouble_backs_off_to_five_minutes() -> None:
+    """Doubling from 4 s; an error that nobody foresaw as well."""
+    expected = [4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0, 300.0]
+    assert pauses(LOST, 9) == expected
+    assert pauses(None, 9) == expected
+
+
+def test_a_refusal_backs_off_to_an_hour() -> None:
+    """Doubling from two minutes: an account is not locked by a program that keeps knocking."""
+    assert pauses(REFUSED, 7) == [120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0]
+
+
+def test_pauses_have_jitter() -> None:
+    """At least half of the longest, so that a refusal costs a minute at any rate."""
+    found = [BackOff(Pace(), Random(seed)).pause(REFUSED, 0.0) for seed in range(200)]
+    assert 60.0 <= min(found) < 65.0
+    assert 115.0 < max(found) <= 120.0
+
+
+def test_what_a_server_asks_for_is_kept() -> None:
+    """Just that long, and it is no failure; but no longer than an hour."""
+    back_off = BackOff(Pace(), Random(1))
+    assert back_off.pause(TransientError("throttled", retry_after=299.91), 0.0) == 299.91
+    assert back_off.pause(TransientError("throttled", retry_after=1e9), 0.0) == 3600.0
+    assert back_off.failures == 0
+
+
+def test_a_healthy_session_clears_the_record() -> None:
+    """After five minutes of life the next trouble is the first."""
+    assert pauses(LOST, 3, lived=300.0) == [4.0, 4.0, 4.0]
+    assert pauses(LOST, 3, lived=299.0) == [4.0, 8.0, 16.0]
+
+
+# -- listening --
+
+
+def test_news_of_the_inbox_is_stored_at_once(rig: Rig) -> None:
+    """IDLE tells of it: no schedule is needed, and no look at the other folders."""
+    with watching(rig) as watch:
+        until(lambda: "idle INBOX" in rig.diary and "idle Junk" in rig.diary, "both connections to listen")
+        until(lambda: not watch.bell.rings(), "the ear's first ring to be heard")
+        until(lambda: rig.diary[-1] == "idle INBOX", "the watch to listen again")
+        rig.diary.clear()
+        rig.deliver(1)
+        until(lambda: rig.tokens == [token(1)], "the token")
+        assert rig.diary[:3] == ["examine INBOX", "search 0", "fetch 1"]
+
+
+def test_news_of_the_spam_folder_is_stored_at_once(rig: Rig) -> None:
+    """An ear listens there on a connection of its own, and rings."""
+    with watching(rig) as watch:
+        until(lambda: watch.health.listening == ("Junk",) and "idle Junk" in rig.diary, "the ear to listen")
+        rig.deliver(1, "Junk")
+        until(lambda: rig.tokens == [token(1)], "the token")
+
+
+def test_mail_that_comes_during_a_sweep_is_not_missed(rig: Rig) -> None:
+    """Whichever step it falls into, and whichever folder: the sweep, IDLE or the ear finds it."""
+    steps = ["folders", "examine Junk", "examine INBOX", "search", "fetch", "idle INBOX", "idle Junk"]
+    to_come = [(step, folder) for step in steps for folder in ("INBOX", "Junk")]
+    turn = threading.Lock()
+
+    def mail_comes(what: str) -> None:
+        with turn:
+            if to_come and what.startswith(to_come[0][0]):
+                rig.deliver(len(to_come), to_come.pop(0)[1], user=f"user{len(to_come)}@acme.example")
+
+    rig.on = mail_comes
+    with watching(rig):
+        rig.deliver(99)
+        until(lambda: len(rig.tokens) == 15, "every token")
+
+
+def test_a_bell_that_rings_during_a_sweep_is_answered(rig: Rig) -> None:
+    """Without IDLE and with a schedule of an hour: the ring alone leads to the second look."""
+    rig.has_idle = False
+
+    def ring(what: str) -> None:
+        if what == "fetch 1":
+            rig.deliver(2)
+            watch.bell.ring()
+
+    rig.on = ring
+    rig.deliver(1)
+    with watching(rig) as watch:
+        until(lambda: rig.tokens == [token(1), token(2)], "both tokens")
+
+
+def test_without_idle_the_schedule_rings(rig: Rig) -> None:
+    """One connection, no ears."""
+    rig.has_idle = False
+    with watching(rig) as watch:
+        until(watch.looked.is_set, "the first look")
+        rig.deliver(1, "Junk")
+        watch.bell.ring()
+        until(lambda: rig.tokens == [token(1)], "the token")
+        assert watch.health.listening == ()
+        assert rig.diary.count("connect") == 1
+
+
+def test_a_schedule_that_stands_still_is_not_waited_for(rig: Rig) -> None:
+    """Its clock is the wall's, which may be set back by an hour; ours is not."""
+    rig.has_idle = False
+    with watching(rig, rig.but(poll=timedelta(seconds=0.05))) as watch:
+        until(watch.looked.is_set, "the first look")
+        rig.deliver(1)
+        until(lambda: rig.tokens == [token(1)], "the token, though nobody rings")
+
+
+def test_idle_may_be_switched_off(rig: Rig) -> None:
+    """`idle: false`: as for a server that has none."""
+    with watching(rig, rig.but(idle=False)) as watch:
+        until(watch.looked.is_set, "the first look")
+        rig.deliver(1)
+        watch.bell.ring()
+        until(lambda: rig.tokens == [token(1)], "the token")
+        assert not [what for what in rig.diary if what.startswith("idle")]
+
+
+def test_idle_is_renewed_with_a_sweep(rig: Rig) -> None:
+    """For servers that swallow news: the sweep is the truth, soon after any news and then less often."""
+    with watching(rig, pace=Pace(logins_apart=0.0, idle=(0.01, 0.02, 3600.0), step=0.01)):
+        until(lambda: rig.diary.count("examine INBOX") >= 3, "two renewals")
+
+
+def test_idle_is_short_after_news_and_longer_without(rig: Rig) -> None:
+    """Some servers swallow what arrives just before IDLE."""
+    with watching(rig, rig.watched, Pace(logins_apart=3600.0, idle=(0.01, 0.02, 60.0), step=0.01)):
+        until(lambda: rig.idles[-1:] == [("INBOX", 60.0)], "the long IDLE")
+        rig.deliver(1)
+        until(lambda: rig.idles[-1:] == [("INBOX", 60.0)] and len(rig.idles) >= 6, "the long IDLE again")
+    assert [seconds for _, seconds in rig.idles] == [0.01, 0.02, 60.0, 0.01, 0.02, 60.0]
+
+
+def test_a_flood_in_the_inbox_does_not_silence_the_bell(rig: Rig) -> None:
+    """Who rings gets a look at every folder, however much news the inbox has."""
+    rig.account.watched = ("INBOX",)
+
+    def news(what: str) -> None:
+        if what == "idle INBOX":
+            rig.account.append(mails.token_mail(subject="Welcome", body="Hello.\n"))
+
+    rig.on = news
+    with watching(rig) as watch:
+        until(lambda: rig.diary.count("idle INBOX") > 5, "the flood")
+        assert rig.diary.count("folders") == 1
+        watch.bell.ring()
+        until(lambda: rig.diary.count("folders") > 1, "the look that was asked for")
+
+
+def test_pending_mail_of_another_folder_is_not_forgotten_over_news(tmp_path: Path) -> None:
+    """Where something waits, news of the inbox leads to a look at every folder."""
+    other = mails.Signer(mails.genuine_signer().private_pem, selector="lost")
+    rig = Rig(tmp_path, mails.Keys({**mails.genuine_keys().records, other.name: None}))
+    rig.account.append(mails.sign(mails.token_mail("slow@acme.example", token(1)), other), "Junk")
+    with watching(rig) as watch:
+        until(lambda: watch.health.pending == 1 and "idle INBOX" in rig.diary, "the mail to wait")
+        listened = rig.diary.count("idle INBOX")
+        rig.deliver(2)
+        until(lambda: rig.tokens == [token(2)], "the token")
+        until(lambda: rig.diary.count("idle INBOX") > listened, "the sweep to end")
+        assert watch.health.pending == 1
+
+
+def test_a_folder_that_appears_later_gets_an_ear(rig: Rig) -> None:
+    """Servers make the spam folder when the first spam comes; found at the next full look."""
+    rig.account.watched = ("INBOX",)
+    with watching(rig) as watch:
+        until(lambda: "idle INBOX" in rig.diary, "the watch to listen")
+        rig.account.watched = ("INBOX", "Junk")
+        rig.deliver(1, "Junk")
+        watch.bell.ring()
+        until(lambda: rig.tokens == [token(1)], "the token")
+        until(lambda: watch.health.listening == ("Junk",), "the ear to listen")
+        rig.account.watched = ("INBOX",)
+        watch.bell.ring()
+        until(lambda: watch.health.listening == (), "the ear to end with its folder")
+
+
+# -- what goes wrong --
+
+
+def test_a_lost_connection_is_replaced(rig: Rig) -> None:
+    """The watch logs in again after a pause, and mail from the meantime is found."""
+
+    def lose(what: str) -> None:
+        if what == "idle INBOX":
+            rig.on = lambda _what: None
+            rig.deliver(1)
+            raise LOST
+
+    rig.on = lose
+    with watching(rig):
+        until(lambda: rig.tokens == [token(1)], "the token")
+    trouble = [one for one in rig.said("mailbox.trouble") if "folder" not in one]
+    assert trouble == [{"mailbox": "integrations", "code": "imap-connection", "error": "the connection was lost"}]
+    assert rig.diary.count("connect") - rig.diary.count("close") == 0
+
+
+def test_a_connection_lost_in_a_sweep_is_replaced(rig: Rig) -> None:
+    """The session is of no further use, whatever it was doing."""
+
+    def lose(what: str) -> None:
+        if what == "examine INBOX":
+            rig.on = lambda _what: None
+            raise LOST
+
+    rig.on = lose
+    rig.deliver(1)
+    with watching(rig):
+        until(lambda: rig.tokens == [token(1)], "the token")
+    assert len([one for one in rig.said("mailbox.connected") if "folder" not in one]) == 2
+
+
+def test_an_ear_that_fails_costs_the_watch_nothing(rig: Rig) -> None:
+    """It tries again by itself; the watch goes on in its session."""
+    failures = iter([LOST, ZeroDivisionError("a bug")])
+
+    def fail(what: str) -> None:
+        if what == "idle Junk" and (error := next(failures, None)):
+            raise error
+
+    rig.on = fail
+    with watching(rig):
+        until(lambda: rig.diary.count("idle Junk") == 3, "the ear to listen at last")
+        rig.deliver(1, "Junk")
+        until(lambda: rig.tokens == [token(1)], "the token")
+    assert [one["folder"] for one in rig.said("mailbox.trouble")] == ["Junk"]
+    assert [one for one in rig.said("mailbox.connected") if "folder" not in one] == [{"mailbox": "integrations", "idle": True}]
+
+
+def test_a_watch_without_a_session_has_no_ears(rig: Rig) -> None:
+    """One connection that is refused is enough knocking."""
+
+    def refuse(what: str) -> None:
+        if what == "idle INBOX" and "idle Junk" in rig.diary:
+            rig.diary.append("refusing")
+            raise LOST
+        if what == "connect" and "refusing" in rig.diary:
+            raise REFUSED
+
+    rig.on = refuse
+    with watching(rig, pace=Pace(logins_apart=0.0, idle=(0.01,), trouble=(0.01, 0.02), refusal=(0.01, 0.02), step=0.01)):
+        until(lambda: rig.diary[-6:] == ["connect"] * 6, "only connects")
+        assert not any(thread.name.startswith("ear-") for thread in threading.enumerate())
+
+
+def test_a_bug_does_not_end_the_watch(rig: Rig) -> None:
+    """It is told with its kind and place, never its text."""
+
+    def stumble(what: str) -> None:
+        if what == "folders":
+            rig.on = lambda _what: None
+            raise ZeroDivisionError("a secret")
+
+    rig.on = stumble
+    rig.deliver(1)
+    with watching(rig):
+        until(lambda: rig.tokens == [token(1)], "the token")
+    (crash,) = rig.said("mailbox.crashed")
+    assert crash["kind"] == "ZeroDivisionError"
+    assert crash["at"].startswith("test_watch.py:")
+    assert "secret" not in str(crash)
+
+
+def test_a_refused_password_is_tried_again_at_once_when_it_changed(rig: Rig) -> None:
+    """And not before: a pause of an hour is an hour."""
+    password = [Secret("wrong")]
+    asked: list[Secret] = []
+
+    def credential() -> Secret:
+        asked.append(password[0])
+        return password[0]
+
+    def login(what: str) -> None:
+        if what == "connect" and password[0] == Secret("wrong"):
+            raise REFUSED
+
+    rig.on = login
+    with watching(rig, rig.but(credential=credential), Pace(logins_apart=0.0, refusal=(3600.0, 3600.0), step=0.002)) as watch:
+        until(lambda: len(asked) > 20, "the file to be looked at some times")
+        assert rig.diary == ["connect"]
+        assert watch.health.trouble == "imap-login"
+        password[0] = Secret("right")
+        until(lambda: watch.health.connected and watch.health.trouble is None, "the login")
+
+
+def test_a_password_that_cannot_be_read_is_no_other_password(rig: Rig) -> None:
+    """The pause goes on."""
+    asked: list[int] = []
+
+    def credential() -> Secret:
+        asked.append(1)
+        if len(asked) > 1:
+            raise ConfigurationError("the file is gone")
+        return Secret("wrong")
+
+    def refuse(what: str) -> None:
+        if what == "connect":
+            raise REFUSED
+
+    rig.on = refuse
+    with watching(rig, rig.but(credential=credential), Pace(logins_apart=0.0, refusal=(3600.0, 3600.0), step=0.002)):
+        until(lambda: len(asked) > 10, "the file to be looked at some times")
+        assert rig.diary == ["connect"]
+
+
+def test_what_waited_for_vault_is_stored_in_order_when_it_returns(rig: Rig) -> None:
+    """Within the pause; nobody rings, and the session stays."""
+    sealed = Outage("Vault is sealed", code="vault-sealed")
+
+    def away(_effect: str) -> None:
+        raise sealed
+
+    rig.on_vault = away
+    for number in range(1, 6):
+        rig.deliver(number)
+    with watching(rig) as watch:
+        until(lambda: len(rig.said("mail.pending")) > 20, "some tries")
+        assert (watch.health.pending, watch.health.trouble) == (5, "vault-sealed")
+        rig.on_vault = lambda _effect: None
+        until(lambda: rig.tokens == [token(number) for number in range(1, 6)], "all tokens in order")
+        until(lambda: watch.health.pending == 0 and watch.health.trouble is None, "the trouble to be over")
+    assert len([one for one in rig.said("mailbox.connected") if "folder" not in one]) == 1
+
+
+def test_vaults_own_wish_for_a_pause_is_kept(rig: Rig) -> None:
+    """429 with Retry-After: not a request before that."""
+    asked: list[str] = []
+
+    def busy(effect: str) -> None:
+        asked.append(effect)
+        raise Outage("slow down", code="vault-quota", retry_after=3600.0)
+
+    rig.on_vault = busy
+    for number in range(1, 4):
+        rig.deliver(number)
+    with watching(rig, pace=Pace(logins_apart=0.0, outage=(0.01, 0.02), step=0.01)) as watch:
+        until(lambda: watch.health.trouble == "vault-quota", "the answer of Vault")
+        told = time.monotonic()
+        until(lambda: watch.health.moved_at > told + 0.2, "the pause to last ten times as long as one of ours")
+        assert asked == ["read"]
+
+
+def test_a_pending_mail_is_tried_when_it_is_due(tmp_path: Path) -> None:
+    """Its own back-off wakes the watch; no bell is needed."""
+    keys = mails.Keys({mails.genuine_signer().name: None})
+    rig = Rig(tmp_path, keys)
+    rig.deliver(1)
+    with watching(rig):
+        until(lambda: rig.said("mail.pending"), "the first try")
+        keys.records.update(mails.genuine_keys().records)
+        rig.time += timedelta(minutes=10)
+        until(lambda: rig.tokens == [token(1)], "the token", 30)
+
+
+# -- ending --
+
+
+def test_a_stop_wakes_whoever_listens(rig: Rig) -> None:
+    """At once, and every session is closed."""
+    with watching(rig) as watch:
+        until(lambda: "idle INBOX" in rig.diary and "idle Junk" in rig.diary, "both connections to listen")
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+    assert rig.diary.count("connect") == rig.diary.count("close")
+    assert not watch.health.connected
+
+
+def test_a_stop_whose_bell_was_hushed_with_others_is_heard(rig: Rig) -> None:
+    """It comes just when a sweep begins."""
+    ending = threading.Event()
+    rig.on = lambda what: ending.set() if what == "folders" else None
+    watch = Watch(rig.watched, ending, log=rig.log, now=rig.now, monotonic=time.monotonic, rng=Random(1))
+    watch.start()
+    watch.join(5)
+    assert not watch.is_alive()
+
+
+def test_a_stop_ends_a_pause(rig: Rig) -> None:
+    """Of any length."""
+
+    def refuse(what: str) -> None:
+        if what == "connect":
+            raise REFUSED
+
+    rig.on = refuse
+    with watching(rig, pace=Pace()):
+        until(lambda: rig.said("mailbox.pause"), "the pause")
+
+
+def test_a_stop_comes_before_the_first_login(rig: Rig) -> None:
+    """A watch that waits for its turn to log in never does."""
+    ending = threading.Event()
+    watch = Watch(rig.watched, ending, log=rig.log, now=rig.now, monotonic=time.monotonic, rng=Random(1), starts_in=3600.0)
+    watch.start()
+    ending.set()
+    watch.join(5)
+    assert not watch.is_alive()
+    assert rig.diary == []
+
+
+# -- what is seen from outside --
+
+
+def test_health_tells_what_is(rig: Rig) -> None:
+    """Connected, listening, swept, nothing pending."""
+    with watching(rig) as watch:
+        until(lambda: watch.health.listening == ("Junk",) and watch.health.last_sweep_at, "everything to run")
+        health = watch.health
+        assert (health.name, health.looked, health.connected, health.trouble, health.pending, health.last_sweep_at) == (
+            "integrations",
+            True,
+            True,
+            None,
+            0,
+            rig.time,
+        )
+        assert time.monotonic() - health.moved_at < 5
+
+
+def test_a_folder_that_cannot_be_opened_is_a_trouble_that_ends_nothing(rig: Rig) -> None:
+    """The inbox is looked after; the last *successful* sweep stays none."""
+
+    def refuse(what: str) -> None:
+        if what == "examine Junk":
+            raise AccessError("folder Junk cannot be opened", code="imap-folder")
+
+    rig.on = refuse
+    with watching(rig) as watch:
+        rig.deliver(1)
+        until(lambda: rig.tokens == [token(1)], "the token")
+        until(lambda: watch.health.trouble == "imap-folder" and rig.diary[-1:] == ["idle INBOX"], "the trouble to show")
+        rig.diary.clear()
+        rig.deliver(2)
+        until(lambda: "idle INBOX" in rig.diary, "the next sweep to end")
+        assert rig.tokens == [token(1), token(2)]
+        assert watch.health.trouble == "imap-folder"
+        assert (watch.health.last_sweep_at, watch.health.connected) == (None, True)
+
+
+def test_an_ear_that_stands_still_shows(rig: Rig) -> None:
+    """The mailbox moved no later than the slowest of its threads."""
+    held = threading.Event()
+
+    def hang(what: str) -> None:
+        if what == "idle Junk":
+            held.wait(10)
+
+    rig.on = hang
+    with watching(rig, pace=Pace(logins_apart=0.0, idle=(0.01,), step=0.01)) as watch:
+        until(lambda: "idle Junk" in rig.diary, "the ear to hang")
+        hung = time.monotonic()
+        until(lambda: watch.moved_at > hung + 0.05, "the watch to move on")
+        assert watch.health.moved_at <= hung
+        held.set()
+
+
+def test_a_first_look_that_fails_is_a_first_look(rig: Rig) -> None:
+    """The daemon is ready all the same: it does what it can."""
+
+    def lose(what: str) -> None:
+        if what == "connect":
+            raise LOST
+
+    rig.on = lose
+    with watching(rig) as watch:
+        until(watch.looked.is_set, "the first look to be over")
+        assert (watch.health.connected, watch.health.trouble) == (False, "imap-connection")

@@ -1,0 +1,340 @@
+"""Which org a username belongs to: by name, then by pattern; never where two would fit."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from token_catcher.model import Header, Held, Reason
+from token_catcher.proof.routing import Org, Revealed, assign, is_plain_path, is_username, overlaps, revealed_orgs
+from token_catcher.reading import wire
+
+USER = "integration@acme.example"
+OURS, OURS_18, OURS_CODE = "00D0X0000000AbC", "00D0X0000000AbCUAU", "0x-abcuau"
+THEIRS, THEIRS_CODE = "00D8d000003TRx3", "8d-3trx3eag"
+NOTHING = Revealed((), ())
+
+
+def org(name: str, *usernames: str, environment: str | None = None, org_id: str | None = None) -> Org:
+    return Org(name, usernames or (USER,), environment, org_id)  # type: ignore[arg-type]
+
+
+def lk(*ids: str) -> Revealed:
+    return Revealed(ids, ())
+
+
+def assigned(*orgs: Org, username: str = USER, sandbox: bool = False, revealed: Revealed = NOTHING) -> str:
+    """The name of the org, or the reason of a held mail."""
+    found = assign(orgs, username, sandbox=sandbox, revealed=revealed)
+    return found.reason if isinstance(found, Held) else found.name
+
+
+def header(*fields: str) -> Header:
+    text = "".join(f"{field}\n" for field in (*fields, "From: a", "To: b", "Subject: c", "Date: d", ""))
+    found = wire.read(text.replace("\n", "\r\n").encode())
+    assert isinstance(found, Header), found
+    return found
+
+
+def envelope(code: str, *, hashes: str = "mnopqrstuvwxyz012.3456789") -> str:
+    return f"Return-Path: <support=salesforce.com__0-1abcdefghijkl@{hashes}.{code}.um8.bnc.salesforce.com>"
+
+
+# By username
+
+
+def test_a_name_before_a_pattern() -> None:
+    """The org that names the user gets it, though another's pattern would fit."""
+    named, pattern = org("named"), org("pattern", "*@acme.example")
+    assert assigned(pattern, named) == "named"
+    assert assigned(pattern, named, username="other@acme.example") == "pattern"
+    assert assigned(named, username="other@acme.example") == Reason.UNKNOWN_USER
+
+
+def test_without_orgs_nobody_is_known() -> None:
+    """An empty configuration stores nothing."""
+    assert assign((), USER, sandbox=False, revealed=NOTHING) == Held(Reason.UNKNOWN_USER, f"no org names {USER}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits", "does_not"),
+    [
+        ("*@acme.example", "a@acme.example", "a@acme.example.evil"),
+        ("*@acme.example", "a.b@acme.example", "a@xacme.example"),
+        ("integration@*", "integration@x", "xintegration@x"),
+        ("int*@acme.*", "integration@acme.example", "integration@xacme.example"),
+        ("*", "a@b", "-"),
+        ("a*a@b", "aa@b", "a@b"),
+        ("**@b", "a@b", "a@bb"),
+        ("a*b*c@d", "abbbc@d", "acb@d"),
+        ("a.c@d", "a.c@d", "abc@d"),
+    ],
+)
+def test_patterns(pattern: str, fits: str, does_not: str) -> None:
+    """`*` stands for any characters, everything else for itself."""
+    assert assigned(org("x", pattern), username=fits) == "x"
+    if does_not != "-":
+        assert assigned(org("x", pattern), username=does_not) == Reason.UNKNOWN_USER
+
+
+def test_two_orgs_that_fit_are_ambiguous() -> None:
+    """A person must decide."""
+    found = assign((org("one"), org("two")), USER, sandbox=False, revealed=NOTHING)
+    assert found == Held(Reason.AMBIGUOUS_ORG, f"{USER} matches one, two")
+    assert assigned(org("one", "*@acme.example"), org("two", "integration@*")) == Reason.AMBIGUOUS_ORG
+
+
+# By environment
+
+
+def test_a_sandbox_mail_excludes_production() -> None:
+    """`Sandbox: ` on a production org is held."""
+    production, sandbox = org("p", environment="production"), org("s", environment="sandbox")
+    found = assign((production,), USER, sandbox=True, revealed=NOTHING)
+    assert found == Held(Reason.WRONG_ENVIRONMENT, "a sandbox mail for p")
+    assert assigned(production, sandbox, sandbox=True) == "s"
+    assert assigned(org("any"), sandbox=True) == "any"
+
+
+def test_the_absence_of_the_prefix_proves_nothing() -> None:
+    """A mail without it may come from either."""
+    production, sandbox = org("p", environment="production"), org("s", environment="sandbox")
+    assert assigned(production, sandbox) == Reason.AMBIGUOUS_ORG
+    assert assigned(sandbox) == "s"
+
+
+# By the sending org's id
+
+
+@pytest.mark.parametrize("pinned", [OURS, OURS_18])
+@pytest.mark.parametrize(
+    "revealed",
+    [
+        lk(OURS), lk(OURS_18), lk(OURS, OURS_18), Revealed((), (OURS_CODE,)), Revealed((), (OURS_CODE.upper(),)),
+        Revealed((OURS_18,), (OURS_CODE, OURS_CODE)),
+    ],
+)  # fmt: skip
+def test_a_pinned_org_that_is_revealed(pinned: str, revealed: Revealed) -> None:
+    """In either form, in either place."""
+    assert assigned(org("pinned", org_id=pinned), revealed=revealed) == "pinned"
+
+
+@pytest.mark.parametrize(
+    ("revealed", "saw"),
+    [
+        (NOTHING, "no org id"),
+        (lk(THEIRS), "another org's id"),
+        (lk("00D0X0000000abC"), "another org's id"),
+        (Revealed((), (THEIRS_CODE,)), "another org's id"),
+        (Revealed((), ("0x-abcuaa",)), "another org's id"),
+        (lk(OURS, THEIRS), "org ids that contradict each other"),
+        (lk(OURS + "rubbish"), "org ids that contradict each other"),
+        (lk(OURS, "rubbish"), "org ids that contradict each other"),
+        (lk("rubbish", OURS), "org ids that contradict each other"),
+        (lk(""), "org ids that contradict each other"),
+        (Revealed((OURS,), (THEIRS_CODE,)), "org ids that contradict each other"),
+        (Revealed((THEIRS,), (OURS_CODE,)), "org ids that contradict each other"),
+        (Revealed((), (OURS_CODE, THEIRS_CODE)), "org ids that contradict each other"),
+        (Revealed((), (OURS_CODE, "")), "org ids that contradict each other"),
+    ],
+)
+def test_a_pinned_org_that_is_not_revealed(revealed: Revealed, saw: str) -> None:
+    """Missing, another one, or two at once: a stranger's org may carry our username."""
+    found = assign((org("pinned", org_id=OURS),), USER, sandbox=False, revealed=revealed)
+    assert found == Held(Reason.WRONG_ORG, f"{saw} in a mail for pinned")
+
+
+def test_two_orgs_told_apart_by_their_ids() -> None:
+    """The same username in production and in a sandbox."""
+    orgs = org("ours", org_id=OURS), org("theirs", org_id=THEIRS)
+    assert assigned(*orgs, revealed=lk(OURS)) == "ours"
+    assert assigned(*orgs, revealed=Revealed((), (THEIRS_CODE,))) == "theirs"
+    assert assigned(*orgs, revealed=lk("00Dxx0000000000")) == Reason.WRONG_ORG
+
+
+def test_a_pinned_org_beside_one_that_is_not() -> None:
+    """Its id decides; without one, the other is no way round the pin."""
+    orgs = org("pinned", org_id=OURS), org("free")
+    assert assigned(*orgs, revealed=lk(OURS)) == "pinned"
+    assert assigned(*orgs, revealed=lk(THEIRS)) == "free"
+    assert assigned(*orgs, revealed=NOTHING) == Reason.WRONG_ORG
+    assert assigned(*orgs, revealed=lk(OURS, THEIRS)) == Reason.WRONG_ORG
+
+
+def test_the_mail_of_a_pinned_org_is_not_for_another() -> None:
+    """Though the other one names the user, and the pinned one does not."""
+    orgs = org("pinned", "x@x.example", org_id=OURS), org("free")
+    assert assigned(*orgs, revealed=lk(OURS)) == Reason.WRONG_ORG
+    assert assigned(*orgs, revealed=lk(THEIRS)) == "free"
+    assert assigned(*orgs, revealed=NOTHING) == "free"
+
+
+def test_environment_and_id_must_both_fit() -> None:
+    """A sandbox mail with the id of production."""
+    assert (
+        assigned(org("p", environment="production", org_id=OURS), sandbox=True, revealed=lk(OURS)) == Reason.WRONG_ENVIRONMENT
+    )
+
+
+# What a mail reveals
+
+
+def test_where_the_id_stands() -> None:
+    """`X-SFDC-LK` and the envelope sender, in the form of three samples: with one hash before the org's code, or two."""
+    found = revealed_orgs(header(envelope(OURS_CODE), f"X-SFDC-LK: {OURS}"))
+    assert found == Revealed((OURS,), (OURS_CODE,))
+    assert revealed_orgs(header(envelope(THEIRS_CODE, hashes="x"))) == Revealed((), (THEIRS_CODE,))
+    assert revealed_orgs(header()) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("org_id", "code"),
+    [
+        ("00D0X0000000AbC", "0x-abcuau"),
+        ("00D8d000003TRx3", "8d-3trx3eag"),
+        ("00DA0000000Hu5a", "a-hu5amac"),
+        ("00D8d000003TRx3EAG", "8d-3trx3eag"),
+    ],
+)
+def test_the_code_of_the_envelope_sender(org_id: str, code: str) -> None:
+    """18 characters without `00D`, lower-cased, the first run of zeros as a hyphen; the last three follow from the rest."""
+    assert Revealed((), (code,)).fits(org_id)
+    assert not Revealed((), (code[:-1] + "x",)).fits(org_id)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "<pat@example.com>",
+        "<>",
+        "support=salesforce.com__0-1@x.0x-abcuau.um8.bnc.salesforce.com",
+        "<x@x.0x-abcuau.um8.bnc.salesforce.com.evil.example>",
+        "<x@x.0x-abcuau.um8.bnc.salesforce.com> (comment)",
+        "<x@x.0x-abcuau.um8.bnc.salesforce.com@evil.example>",
+        "<x@0x-abcuau.um8.bnc.salesforce.com>",
+    ],
+)
+def test_an_envelope_that_reveals_nothing(value: str) -> None:
+    """Another sender, or another form."""
+    assert revealed_orgs(header(f"Return-Path: {value}")) == NOTHING
+
+
+def test_a_second_return_path_contradicts() -> None:
+    """The receiving server writes one; one that a sender wrote below it does not decide."""
+    found = revealed_orgs(header("Return-Path: <evil@evil.example>", envelope(OURS_CODE)))
+    assert found == Revealed((), ("", OURS_CODE))
+    assert not found.one_org
+    assert revealed_orgs(header(envelope(OURS_CODE), envelope(OURS_CODE))).one_org
+
+
+def test_a_second_id_is_seen() -> None:
+    """On top or below, folded or not."""
+    found = revealed_orgs(header(f"X-SFDC-LK: {OURS}", f"x-sfdc-lk:\n\t{THEIRS}"))
+    assert found == Revealed((OURS, THEIRS), ())
+    assert not found.one_org
+
+
+# Configuration that no mail could tell apart
+
+
+def names(*orgs: Org) -> list[tuple[str, str, str]]:
+    return [(one.name, other.name, shared) for one, other, shared in overlaps(orgs)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        (org("a"), org("b"), USER),
+        (org("a", "*@acme.example"), org("b", "integration@*"), "*@acme.example and integration@*"),
+        (org("a", "*"), org("b", "*@b"), "* and *@b"),
+        (org("a", "a*b"), org("b", "ab*"), "a*b and ab*"),
+        (org("a", org_id=OURS), org("b", org_id=OURS_18), USER),
+        (org("a", environment="production"), org("b"), USER),
+        (org("a", environment="sandbox"), org("b", environment="sandbox"), USER),
+    ],
+)
+def test_orgs_that_could_never_be_told_apart(one: Org, other: Org, shared: str) -> None:
+    """The same user by name or by pattern, the same environment or an unknown one, no id that differs."""
+    assert names(one, other) == [("a", "b", shared)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (org("a"), org("b", "other@acme.example")),
+        (org("a"), org("b", "*@acme.example")),
+        (org("a", "*@a.example"), org("b", "*@b.example")),
+        (org("a", "a*b"), org("b", "b*a")),
+        (org("a", environment="production"), org("b", environment="sandbox")),
+        (org("a", org_id=OURS), org("b", org_id=THEIRS)),
+        (org("a", org_id=OURS), org("b")),
+    ],
+)
+def test_orgs_that_can_be_told_apart(one: Org, other: Org) -> None:
+    """By name before pattern, by environment, by id."""
+    assert names(one, other) == []
+
+
+@given(st.text("ab*", max_size=6), st.text("ab*", max_size=6), st.text("ab", max_size=6))
+def test_patterns_that_share_a_username_meet(one: str, other: str, username: str) -> None:
+    """What fits both patterns at run time is found at start."""
+    if "*" not in one or "*" not in other:
+        return
+    orgs = org("a", one), org("b", other)
+    if assigned(*orgs, username=username) == Reason.AMBIGUOUS_ORG:
+        assert names(*orgs)
+
+
+# Forms
+
+
+@pytest.mark.parametrize("text", ["a@b", "A.b_c-d+e'f@x-1.example", "a" * 78 + "@b", "1@1", "_@x", "a.@b"])
+def test_usernames(text: str) -> None:
+    """Letters, digits and . _ + - ' around one @."""
+    assert is_username(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "@", "a@", "@b", "a@b@c", "a..b@c", "a@b..c", ".a@b", "a@.b", "a@b.", "a@-b", "a b@c", "a@b\n", "a/b@c", "..@b",
+     "a" * 79 + "@b",
+     "\u212a@b", "a@b\u0661", "a%40@b", "a,b@c", "a*@b"],
+)  # fmt: skip
+def test_no_usernames(text: str) -> None:
+    """ASCII, one @, no two dots together, at most 80 characters, and nothing that means something elsewhere."""
+    assert not is_username(text)
+
+
+@pytest.mark.parametrize("path", ["a", "salesforce/acme/o'neil_a+b-c@x.example", "a/.../b"])
+def test_plain_paths(path: str) -> None:
+    """Segments of harmless characters."""
+    assert is_plain_path(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "a/../b",
+        "a/./b",
+        "a%2fb",
+        "a?b",
+        "a#b",
+        "a*b",
+        "a b",
+        "a\\b",
+        "a\n",
+        "a\x00b",
+        "{org}",
+        "ä",
+    ],
+)
+def test_paths_that_are_not_plain(path: str) -> None:
+    """Requirement 20."""
+    assert not is_plain_path(path)

@@ -1,0 +1,435 @@
+"""A DKIM signature counts only if a reader of the mail may rely on it."""
+
+from __future__ import annotations
+
+import base64
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+from tests.kit.mails import (
+    ISSUED,
+    SIGNED_HEADERS,
+    Keys,
+    Signer,
+    genuine,
+    genuine_keys,
+    genuine_signer,
+    rsa_pem,
+    sign,
+    token_mail,
+)
+from tests.kit.signing import craft, record
+from token_catcher.errors import TransientError
+from token_catcher.model import Header
+from token_catcher.ports import KeyLookup
+from token_catcher.proof import signature
+from token_catcher.proof.signature import Signature
+from token_catcher.reading import wire
+
+NAME = genuine_signer().name
+KEYS = genuine_keys()
+RECORD = genuine_signer().record
+DAY = timedelta(days=1)
+PASS = Signature("pass", "dkim salesforce.com test2026", ISSUED)
+
+
+def check(
+    raw: bytes, *, keys: KeyLookup | None = None, received_at: datetime = ISSUED, domains: tuple[str, ...] = ("salesforce.com",)
+) -> Signature:
+    header = wire.read(raw)
+    assert isinstance(header, Header), header
+    return signature.check(raw, header, received_at, domains, keys or KEYS)
+
+
+def published(text: bytes) -> Keys:
+    """The genuine signer's name with another record."""
+    return Keys({NAME: text})
+
+
+class Asked:
+    """A KeyLookup that notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def lookup(self, name: str, at: datetime) -> bytes | None:
+        self.names.append(name)
+        return KEYS.lookup(name, at)
+
+
+@pytest.mark.parametrize("form", ["relaxed/simple", "relaxed/relaxed", "simple/simple", "simple/relaxed", "simple", "relaxed"])
+def test_every_canonical_form_verifies(form: str) -> None:
+    """All forms of RFC 6376 are understood, over folded fields and trailing white space as well."""
+    raw = token_mail(top="Subject2: a\n  folded\tfield\n", body="Hello  \t\n\tworld \n\n\n")
+    assert check(craft(raw, c=form)) == PASS
+
+
+def test_dkimpys_own_signatures_verify() -> None:
+    """What a second implementation signs is accepted too."""
+    assert check(genuine()) == PASS
+
+
+def test_an_ed25519_signature_verifies() -> None:
+    """RFC 8463."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    raw = craft(token_mail(), key=key, a="ed25519-sha256")
+    assert check(raw, keys=published(record(key))) == PASS
+
+
+@pytest.mark.parametrize("domain", ["Salesforce.COM", "salesforce.com"])
+def test_a_domain_ignores_case(domain: str) -> None:
+    """In `d=`, in the configuration, and in the name that is asked for."""
+    keys = Asked()
+    assert check(craft(token_mail(), d=domain, s="TEST2026"), keys=keys, domains=("SALESFORCE.com",)).verdict == "pass"
+    assert keys.names == ["test2026._domainkey.salesforce.com"]
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["evil.example", "salesforce.com.", "mail.salesforce.com", "salesforce.com.evil.example", "xsalesforce.com", "com", ""],
+)
+def test_only_a_signing_domain_counts(domain: str) -> None:
+    """`d=` is compared exactly: no parent, no child, no trailing dot; and DNS is not asked for such names."""
+    keys = Asked()
+    found = check(craft(token_mail(), d=domain), keys=keys)
+    assert (found.verdict, found.saw, keys.names) == ("none", f"signed by {domain or 'nobody'}", [])
+
+
+def test_an_unsigned_mail_is_none() -> None:
+    """No signature is a finding of its own."""
+    assert check(token_mail()) == Signature("none", "no DKIM signature")
+
+
+@pytest.mark.parametrize(
+    ("tags", "saw"),
+    [
+        ({"v": "2"}, "v= is not 1"),
+        ({"v": None}, "v= is not 1"),
+        ({"a": "rsa-sha1"}, "a= is neither rsa-sha256 nor ed25519-sha256"),
+        ({"a": "RSA-SHA256"}, "a= is neither rsa-sha256 nor ed25519-sha256"),
+        ({"a": None}, "a= is neither rsa-sha256 nor ed25519-sha256"),
+        ({"l": "10"}, "l= leaves part of the body unsigned"),
+        ({"l": "99999999"}, "l= leaves part of the body unsigned"),
+        ({"q": "dns/evil"}, "q= is not dns/txt"),
+        ({"c": "nowsp/simple"}, "c= is unknown"),
+        ({"s": "a b"}, "s= is no selector"),
+        ({"s": "a..b"}, "s= is no selector"),
+        ({"s": "x" * 64}, "s= is no selector"),
+        ({"s": ""}, "s= is no selector"),
+        ({"s": "a/../b"}, "s= is no selector"),
+        ({"s": ".".join(["x" * 63] * 4)}, "s= is too long for a name in DNS"),
+        ({"h": "To:Subject:Date:MIME-Version:Content-Type"}, "h= leaves out from"),
+        ({"h": "From:Subject:Date:MIME-Version:Content-Type"}, "h= leaves out to"),
+        ({"h": "From:To:Date:MIME-Version:Content-Type"}, "h= leaves out subject"),
+        ({"h": "From:To:Subject:MIME-Version:Content-Type"}, "h= leaves out date"),
+        ({"h": "From:To:Subject:Date:Content-Type"}, "h= leaves out mime-version"),
+        ({"h": "From:To:Subject:Date:MIME-Version"}, "h= leaves out content-type"),
+        ({"h": "F rom:To:Subject:Date:MIME-Version:Content-Type"}, "h= leaves out from"),
+        ({"h": ":".join([*SIGNED_HEADERS, *(f"X-{n}" for n in range(59))])}, "h= names more than 64 fields"),
+        ({"i": "@evil.example"}, "i= is outside d="),
+        ({"i": "salesforce.com"}, "i= is outside d="),
+        ({"i": "@xsalesforce.com"}, "i= is outside d="),
+        ({"i": "@salesforce.com@evil.example"}, "i= is outside d="),
+        ({"bh": "@@@"}, "b= or bh= is no base64"),
+        ({"bh": ""}, "b= or bh= is no base64"),
+        ({"t": "now"}, "t= is no time"),
+        ({"t": "1" * 12}, "t= is no time"),
+        ({"t": "-1"}, "t= is no time"),
+        ({"x": "soon"}, "x= is no time"),
+        ({"x": str(int(ISSUED.timestamp()) - 1)}, "x= is before t="),
+        ({"x": ""}, "x= is no time"),
+        ({"1x": "y"}, "a malformed tag list"),
+        ({"n-n": "1"}, "a malformed tag list"),
+    ],
+)
+def test_a_tag_that_cannot_be_relied_on(tags: dict[str, str | None], saw: str) -> None:
+    """A correctly computed signature whose tags promise too little does not count, and is held against the mail."""
+    assert check(craft(token_mail(), **tags)) == Signature("fail", saw)
+
+
+def test_a_tag_said_twice_is_malformed() -> None:
+    """Two programs could take either."""
+    raw = craft(token_mail()).replace(b"; d=salesforce.com", b"; d=evil.example; d=salesforce.com", 1)
+    assert check(raw) == Signature("fail", "a malformed tag list")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"; t=", b";; t="), (b"; t=", b"; t; t="), (b"v=1; ", b"; v=1; "), (b"v=1; ", b"v=1 v=1; "), (b"; t=", b"; =x; t=")],
+)
+def test_a_malformed_tag_list(before: bytes, after: bytes) -> None:
+    """Malformed tags make dkimpy raise anything; here they end the signature."""
+    assert check(craft(token_mail()).replace(before, after, 1)).verdict == "fail"
+
+
+@pytest.mark.parametrize("tags", [{"i": "@salesforce.com"}, {"i": "x@eu.salesforce.com"}, {"i": "X@EU.Salesforce.com"}])
+def test_an_identity_inside_the_domain(tags: dict[str, str]) -> None:
+    """`i=` is the domain or below it."""
+    assert check(craft(token_mail(), **tags)) == PASS
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "from:to:subject:date:mime-version:content-type",
+        "FROM:TO:SUBJECT:DATE:MIME-VERSION:CONTENT-TYPE",
+        "Date : From : To : Subject : MIME-Version : Content-Type",
+        "From:From:To:Subject:Subject:Date:MIME-Version:Content-Type:Content-Type",
+        "Date:From:To:Subject:MIME-Version:Content-Type:X-Not-There:X-Not-There",
+        "Date:From:To:Subject:MIME-Version:Content-Type:Message-ID:X-Priority:X-SFDC-LK",
+    ],
+)
+def test_what_may_be_covered(listed: str) -> None:
+    """Any case, any order, names twice (oversigned) and names of fields that are not there."""
+    assert check(craft(token_mail(), h=listed)) == PASS
+
+
+def test_a_field_signed_as_missing_cannot_be_added() -> None:
+    """`h=` may name a field that is not there: then it stays away."""
+    signed = craft(token_mail(), h=":".join([*SIGNED_HEADERS, "Cc"]))
+    added = signed.replace(b"X-Priority:", b"Cc: someone@else.example\r\nX-Priority:", 1)
+    assert (check(signed), check(added)) == (PASS, Signature("fail", "the signature does not fit the mail"))
+
+
+def test_from_in_another_case_is_the_same_field() -> None:
+    """Field names ignore case, for the signer and for us."""
+    raw = craft(token_mail()).replace(b"\r\nFrom: ", b"\r\nFROM: ", 1)
+    assert check(raw) == PASS
+
+
+@pytest.mark.parametrize("name", SIGNED_HEADERS)
+def test_a_changed_field_breaks_the_signature(name: str) -> None:
+    """Each covered field is really covered."""
+    raw = genuine()
+    position = raw.index(f"\r\n{name}: ".encode()) + len(name) + 4
+    assert check(raw[:position] + b"x" + raw[position:]) == Signature("fail", "the signature does not fit the mail")
+
+
+def test_a_changed_body_is_told_apart() -> None:
+    """Servers change bodies for good reasons: nothing against the mail, but no proof."""
+    raw = genuine().replace(b"Username: ", b"Username:  ")
+    assert check(raw) == Signature("unverifiable", "the body was changed after signing")
+
+
+def test_a_body_that_grew_is_changed() -> None:
+    """Without `l=` nothing can be appended."""
+    assert check(genuine() + b"Security token: x\r\n").verdict == "unverifiable"
+
+
+def test_a_forged_signature_does_not_fit() -> None:
+    """Somebody else's key under Salesforce's name."""
+    forger = Signer(rsa_pem(2048, 1))
+    assert check(sign(token_mail(), forger)) == Signature("fail", "the signature does not fit the mail")
+
+
+def test_without_a_key_nothing_can_be_said() -> None:
+    """NXDOMAIN is never a pass."""
+    assert check(genuine(), keys=Keys({})) == Signature("unverifiable", f"no key at {NAME}")
+
+
+def test_a_silent_dns_is_a_trouble_that_passes() -> None:
+    """dkimpy would say False."""
+    with pytest.raises(TransientError):
+        check(genuine(), keys=Keys({NAME: None}))
+
+
+def test_a_good_signature_beside_a_silent_one() -> None:
+    """One good one suffices, whatever DNS says of the others."""
+    other = replace(genuine_signer(), selector="other")
+    raw = sign(genuine(), other)
+    assert check(raw, keys=Keys({NAME: RECORD, other.name: None})) == PASS
+
+
+@pytest.mark.parametrize("arrived", [ISSUED, ISSUED + timedelta(minutes=59)])
+def test_expiry_is_compared_with_the_arrival(arrived: datetime) -> None:
+    """A backlog is judged as on the day it came: the mail has expired long ago by the clock of this test."""
+    raw = craft(token_mail(), x=str(int(ISSUED.timestamp()) + 3600))
+    assert check(raw, received_at=arrived) == PASS
+
+
+def test_expired_on_arrival() -> None:
+    """Nothing against the mail, but no proof."""
+    raw = craft(token_mail(), x=str(int(ISSUED.timestamp()) + 3600))
+    found = check(raw, received_at=ISSUED + timedelta(minutes=61))
+    assert found == Signature("unverifiable", "the signature had expired on arrival")
+
+
+def test_a_signature_of_the_future_is_no_matter_of_the_clock() -> None:
+    """`t=` is compared with the Date by the rules, not with this machine's clock."""
+    later = datetime(2999, 1, 1, tzinfo=ISSUED.tzinfo)
+    assert check(craft(token_mail(), at=later), received_at=later) == replace(PASS, signed_at=later)
+
+
+def test_without_a_time_of_signing() -> None:
+    """`t=` is optional."""
+    assert check(craft(token_mail(), t=None)) == replace(PASS, signed_at=None)
+
+
+def test_the_eighth_signature_counts() -> None:
+    """Intermediaries put broken ones on top."""
+    raw = b"DKIM-Signature: v=1; d=evil.example\r\n" * 7 + genuine()
+    assert check(raw) == PASS
+
+
+def test_the_ninth_signature_does_not_count() -> None:
+    """Work for one mail is bounded."""
+    raw = b"DKIM-Signature: v=1; d=evil.example\r\n" * 8 + genuine()
+    assert check(raw).verdict == "none"
+
+
+def test_a_long_signature_does_not_count() -> None:
+    """4 kB, folding included."""
+    filler = "\r\n".join(" z" * 400 for _ in range(6))
+    raw = craft(token_mail(), z="a" + "\r\n" + filler)
+    assert check(raw) == Signature("fail", "a signature of more than 4096 bytes")
+
+
+def test_a_folded_signature_is_read() -> None:
+    """As every server writes it."""
+    raw = genuine()
+    assert raw.partition(b"\r\nDate")[0].count(b"\r\n ") >= 2
+    assert check(raw) == PASS
+
+
+def test_the_best_that_can_be_said_comes_first() -> None:
+    """Nothing against it before something against it before nothing at all."""
+    broken, foreign = b"DKIM-Signature: v=1; v=1\r\n", b"DKIM-Signature: v=1; d=evil.example\r\n"
+    assert check(foreign + broken + genuine(), keys=Keys({})).verdict == "unverifiable"
+    assert check(foreign + broken + token_mail()).verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("tags", "saw"),
+    [
+        ("v=DKIM1; k=rsa; t=y; p={key}", "key record: t=y, a key under test"),
+        ("v=DKIM1; k=rsa; t=s:y; p={key}", "key record: t=y, a key under test"),
+        ("v=DKIM1; k=rsa; h=sha1; p={key}", "key record: h= without sha256"),
+        ("v=DKIM1; k=rsa; s=tlsrpt; p={key}", "key record: s= without email"),
+        ("v=DKIM2; k=rsa; p={key}", "key record: v= is not DKIM1, or not the first tag"),
+        ("k=rsa; v=DKIM1; p={key}", "key record: v= is not DKIM1, or not the first tag"),
+        ("v=DKIM1; k=ed25519; p={key}", "key record: the type of the key"),
+        ("v=DKIM1; k=rsa; p=", "key record: p= is empty: revoked"),
+        ("v=DKIM1; k=rsa", "key record: p= is no rsa key of 1024 to 4096 bits"),
+        ("v=DKIM1; k=rsa; p=AAAA", "key record: p= is no rsa key of 1024 to 4096 bits"),
+        ("v=DKIM1; k=rsa; p=!{key}", "key record: p= is no rsa key of 1024 to 4096 bits"),
+        ("v=DKIM1; k=rsa; p={key}; p={key}", "a malformed tag list"),
+        ("no tags at all", "a malformed tag list"),
+        ("", "a malformed tag list"),
+        ("v=DKIM1; n=" + "x" * 4096 + "; p={key}", "a key record of no known form"),
+        ("v=DKIM1; n=ü; p={key}", "a key record of no known form"),
+    ],
+)
+def test_a_key_that_cannot_be_relied_on(tags: str, saw: str) -> None:
+    """A good signature under such a key is held against the mail: the key is there, and is no key for this."""
+    key = serialization.load_pem_private_key(genuine_signer().private_pem, None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    assert check(genuine(), keys=published(record(key, tags))) == Signature("fail", saw)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        "p={key}",
+        "v=DKIM1;p={key};",
+        " v = DKIM1 ; k = rsa ; p = {key} ",
+        'v=DKIM1; k=rsa; n=a note, with = and "quotes"; g=*; p={key}',
+        "v=DKIM1; h=sha1:sha256; s=email; t=s; p={key}",
+        "v=DKIM1; s=tlsrpt : email; unknown=1; p={key}",
+    ],
+)
+def test_a_key_record_as_people_write_them(tags: str) -> None:
+    """White space, notes, and tags of other standards do not disturb."""
+    key = serialization.load_pem_private_key(genuine_signer().private_pem, None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    assert check(genuine(), keys=published(record(key, tags))) == PASS
+
+
+def test_a_key_in_pieces_is_one_key() -> None:
+    """White space inside `p=` is no part of it."""
+    spaced = RECORD.replace(b"p=", b"p= ")[:60] + b" " + RECORD.replace(b"p=", b"p= ")[60:]
+    assert check(genuine(), keys=published(spaced)) == PASS
+
+
+def test_a_strict_key_and_a_subdomain_identity() -> None:
+    """`t=s` in the key forbids an `i=` below the domain."""
+    strict = published(RECORD.replace(b"k=rsa", b"k=rsa; t=s"))
+    assert check(craft(token_mail(), i="@salesforce.com"), keys=strict) == PASS
+    found = check(craft(token_mail(), i="@eu.salesforce.com"), keys=strict)
+    assert found == Signature("fail", "key record: t=s with an i= that is not d=")
+
+
+@pytest.mark.parametrize(("bits", "verdict"), [(1024, "pass"), (4096, "pass")])
+def test_rsa_keys_of_the_allowed_sizes(bits: int, verdict: str) -> None:
+    """RFC 8301: 1024 to 4096 bits."""
+    signer = Signer(rsa_pem(bits))
+    assert check(sign(token_mail(), signer), keys=Keys({signer.name: signer.record})).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("modulus_bits", "exponent"),
+    [(1023, 65537), (512, 65537), (4097, 65537), (2048, 1), (2048, 2), (2048, 0), (2048, 2**2048 + 1)],
+)
+def test_rsa_keys_of_other_sizes(modulus_bits: int, exponent: int) -> None:
+    """Short ones can be broken, long ones take seconds, and with an exponent of 1 anybody signs."""
+    der = _der(0x30, _der(0x02, _integer(2 ** (modulus_bits - 1) + 1)) + _der(0x02, _integer(exponent)))
+    keys = published(b"v=DKIM1; p=" + base64.b64encode(der))
+    assert check(genuine(), keys=keys) == Signature("fail", "key record: p= is no rsa key of 1024 to 4096 bits")
+
+
+def test_an_ed25519_key_of_the_wrong_size() -> None:
+    """32 bytes and nothing else."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    keys = published(b"v=DKIM1; k=ed25519; p=" + base64.b64encode(b"x" * 31))
+    found = check(craft(token_mail(), key=key, a="ed25519-sha256"), keys=keys)
+    assert found == Signature("fail", "key record: p= is no ed25519 key of 1024 to 4096 bits")
+
+
+def test_a_key_of_another_kind_than_the_algorithm() -> None:
+    """An ed25519 key proves no RSA signature, nor the other way round."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    assert check(genuine(), keys=published(record(key))) == Signature("fail", "key record: the type of the key")
+    raw = craft(token_mail(), key=key, a="ed25519-sha256")
+    assert check(raw) == Signature("fail", "key record: the type of the key")
+
+
+def test_a_forged_ed25519_signature() -> None:
+    """Somebody else's key."""
+    raw = craft(token_mail(), key=ed25519.Ed25519PrivateKey.generate(), a="ed25519-sha256")
+    keys = published(record(ed25519.Ed25519PrivateKey.generate()))
+    assert check(raw, keys=keys) == Signature("fail", "the signature does not fit the mail")
+
+
+@pytest.mark.parametrize("b", ["AAAA", "A", "=", "AAAAA"])
+def test_a_signature_of_another_length(b: str) -> None:
+    """What makes dkimpy raise ends the signature."""
+    raw = craft(token_mail())
+    start = raw.index(b"; b=") + 4
+    assert check(raw[:start] + b.encode() + raw[raw.index(b"\r\n") :]).verdict == "fail"
+
+
+def test_hostile_white_space_is_cheap() -> None:
+    """dkimpy's relaxed form is quadratic in runs of white space; 230 kB of them under eight signatures are read in a blink."""
+    raw = token_mail(body=(" " * 990 + "x\n") * 230)
+    for _ in range(8):
+        raw = craft(raw, c="relaxed/relaxed")
+    spent = []
+    for _ in range(3):
+        began = time.process_time()
+        assert check(raw.replace(b"Subject: Y", b"Subject: y")).verdict == "fail"
+        spent.append(time.process_time() - began)
+    assert min(spent) < 0.15
+
+
+def _integer(number: int) -> bytes:
+    return number.to_bytes(number.bit_length() // 8 + 1, "big")
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    length = bytes([size]) if size < 128 else bytes([0x82]) + size.to_bytes(2, "big")
+    return bytes([tag]) + length + content

@@ -1,0 +1,718 @@
+"""The court: what proves a mail, what a person must decide, and what is refused; rule by rule."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import FrozenInstanceError, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from tests.kit.mails import (
+    ADDRESS,
+    ISSUED,
+    OUTRO,
+    TOKEN,
+    USERNAME,
+    Keys,
+    Signer,
+    genuine_keys,
+    genuine_signer,
+    mail,
+    rsa_pem,
+    token_body,
+    token_mail,
+)
+from tests.kit.signing import craft
+from token_catcher.errors import TransientError
+from token_catcher.model import Candidate, Capture, Evidence, Held, Judgement, Reason, Refused, Token
+from token_catcher.ports import KeyLookup
+from token_catcher.proof import trust
+from token_catcher.proof.routing import Org
+from token_catcher.proof.trust import POLICIES, RULES, Finding, Policy, Terms, Trust, listed_addresses, single_address
+from token_catcher.reading.extract import extract
+
+TERMS = Terms((Org("acme", (USERNAME,)),), "salesforce/{org}/{username}", authserv_ids=("mx.example.com",))
+PASSED = "Authentication-Results: mx.example.com; dmarc=pass header.from=salesforce.com; dkim=pass header.d=salesforce.com\r\n"
+FAILED = PASSED.replace("dkim=pass", "dkim=fail")
+UNSURE = PASSED.replace("dkim=pass", "dkim=temperror")
+KEYS = genuine_keys()
+SILENT_DNS = Keys({genuine_signer().name: None})
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+FORGER = Signer(rsa_pem(2048, 1))
+
+
+def genuine(username: str = USERNAME, token: str = TOKEN, **fields: str) -> bytes:
+    """A token mail as Salesforce would send it."""
+    return craft(token_mail(username, token, **fields))  # type: ignore[arg-type]
+
+
+def forged(raw: bytes) -> bytes:
+    """Signed in Salesforce's name with another key."""
+    return craft(raw, signer=FORGER)
+
+
+def candidate(raw: bytes, received_at: datetime = ISSUED) -> Candidate:
+    found = extract(mail(raw, received_at=received_at), TERMS.subjects)
+    assert isinstance(found, Candidate), found
+    return found
+
+
+def judge(
+    raw: bytes,
+    *,
+    terms: Terms = TERMS,
+    keys: KeyLookup | None = None,
+    received_at: datetime = ISSUED,
+    addresses: tuple[str, ...] = (ADDRESS,),
+) -> Judgement:
+    return Trust(terms, keys or KEYS).judge(candidate(raw, received_at), addresses)
+
+
+def under(policy: Policy, raw: bytes, keys: KeyLookup | None = None) -> str:
+    """How a mail ends under a policy: `stored`, or the verdict and its reason."""
+    verdict = judge(raw, terms=replace(TERMS, policy=policy), keys=keys).verdict
+    return "stored" if isinstance(verdict, Capture) else f"{type(verdict).__name__.lower()}: {verdict.reason}"
+
+
+def captured(raw: bytes, **how: object) -> bool:
+    return isinstance(judge(raw, **how).verdict, Capture)  # type: ignore[arg-type]
+
+
+def with_results(results: str, raw: bytes) -> bytes:
+    return results.encode() + b"Received: from x by mx.example.com; Tue, 3 Feb 2026 12:57:27 +0000\r\n" + raw
+
+
+def reason(judgement: Judgement) -> Reason:
+    assert not isinstance(judgement.verdict, Capture)
+    return judgement.verdict.reason
+
+
+# The whole
+
+
+def test_a_genuine_mail_is_captured() -> None:
+    """Every rule has passed, in the order of the table, and the capture holds what they found."""
+    raw = genuine()
+    found = judge(raw)
+    assert found.verdict == Capture(
+        mail(raw), USERNAME, Token(TOKEN), "acme", "salesforce/acme/integration@acme.example", ISSUED
+    )
+    assert [(line.rule, line.passed) for line in found] == [(rule.name, True) for rule in RULES]
+    assert (found.username, found.org) == (USERNAME, "acme")
+
+
+def test_the_evidence_says_what_was_seen_and_wanted() -> None:
+    """Line by line; the token only as its length."""
+    assert judge(genuine()).evidence == (
+        Evidence("sender", True, '"support@salesforce.com" <support@salesforce.com>', "exactly one of support@salesforce.com"),
+        Evidence("recipient", True, ADDRESS, f"one of {ADDRESS}"),
+        Evidence(
+            "date",
+            True,
+            "Date 2026-02-03T12:57:27Z, received 2026-02-03T12:57:27Z",
+            "at most 24 h before and 1 h after arrival",
+        ),
+        Evidence("proof", True, "dkim salesforce.com test2026", "a DKIM signature of salesforce.com"),
+        Evidence(
+            "signed-at", True, "t=2026-02-03T12:57:27Z, Date 2026-02-03T12:57:27Z", "t= within a day of the Date, or none"
+        ),
+        Evidence("username", True, USERNAME, "letters, digits and . _ + - ' around one @, at most 80"),
+        Evidence(
+            "claim", True, "one username, one token of 25 characters", "one username and one token, the same in every text"
+        ),
+        Evidence("subject", True, "Your new Salesforce security token", "one of Your new Salesforce security token"),
+        Evidence("org", True, f"{USERNAME} belongs to acme", "a username that exactly one org names"),
+        Evidence(
+            "path",
+            True,
+            "salesforce/acme/integration@acme.example",
+            "segments of letters, digits and . _ + - ' @, none of them . or ..",
+        ),
+    )
+
+
+def test_the_first_rule_that_fails_gives_the_verdict() -> None:
+    """All others are looked at all the same, but DNS is not asked for a mail that is refused already."""
+    raw = token_mail("a*b@x", sender="evil@evil.example", to="else@example.com", subject="Other")
+    found = judge(raw, keys=SILENT_DNS)
+    assert found.verdict == Refused(Reason.WRONG_SENDER, "evil@evil.example")
+    assert [(line.rule, line.passed) for line in found] == [
+        ("sender", False), ("recipient", False), ("date", True), ("proof", False), ("username", False),
+        ("claim", True), ("subject", False),
+    ]  # fmt: skip
+    assert found.evidence[3] == Evidence("proof", False, "not looked at", "a mail that passes the rules above")
+
+
+@pytest.mark.parametrize("left_out", range(len(RULES)))
+def test_a_table_that_lacks_a_rule_or_all_passes_nothing(left_out: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what every rule has seen becomes a Capture; a rule that sees nothing is none that passed."""
+    rule = replace(RULES[left_out], look=lambda _case: None)
+    monkeypatch.setattr(trust, "RULES", (*RULES[:left_out], rule, *RULES[left_out + 1 :]))
+    assert not captured(genuine())
+    monkeypatch.setattr(trust, "RULES", ())
+    assert judge(genuine()).verdict == Refused(Reason.UNAUTHENTICATED, "not every rule was looked at")
+
+
+def test_findings_cannot_be_changed() -> None:
+    """What a rule found stays found."""
+    with pytest.raises(FrozenInstanceError):
+        Finding(False, "", "").passed = True  # type: ignore[misc]
+
+
+@dataclass
+class Broken:
+    """Keys behind which an error sits."""
+
+    error: Exception = field(default_factory=lambda: ValueError("of this program"))
+
+    def lookup(self, name: str, at: datetime) -> bytes | None:
+        raise self.error
+
+
+def test_an_exception_ends_the_mail_and_not_the_loop() -> None:
+    """Requirement 22: whatever goes wrong while a mail is judged refuses it, with what was seen until then."""
+    found = judge(genuine(), keys=Broken())
+    assert found.verdict == Refused(Reason.UNREADABLE, "ValueError")
+    assert [line.rule for line in found] == ["sender", "recipient", "date"]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(24, "Too many open files")])
+def test_a_machine_in_trouble_is_no_verdict(error: Exception) -> None:
+    """Nothing of the mail: it stays unjudged."""
+    with pytest.raises(TransientError) as caught:
+        judge(genuine(), keys=Broken(error))
+    assert caught.value.code == "internal"
+
+
+def test_a_trouble_that_passes_is_no_verdict() -> None:
+    """A silent DNS leaves the mail unjudged."""
+    with pytest.raises(TransientError):
+        judge(genuine(), keys=SILENT_DNS)
+
+
+# Requirement 4: the sender
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "support@salesforce.com",
+        "<support@salesforce.com>",
+        '"support@salesforce.com" <support@salesforce.com>',
+        '"support@salesforce.com"<support@SALESFORCE.com>',
+        '"Salesforce, Inc." <support@salesforce.com>',
+        "Salesforce Support <support@salesforce.com>",
+        '""\n <support@salesforce.com>',
+    ],
+)
+def test_a_sender_as_salesforce_writes_it(sender: str) -> None:
+    """One plain address, with or without a name."""
+    assert captured(genuine(sender=sender))
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "info@salesforce.com",
+        "Support@salesforce.com",
+        "support@salesforce.com.evil.example",
+        "support@xsalesforce.com",
+        "support@mail.salesforce.com",
+        "support+x@salesforce.com",
+        "support@salesforce.com, evil@evil.example",
+        "evil@evil.example, support@salesforce.com",
+        "support@salesforce.com <evil@evil.example>",
+        '"support@salesforce.com" <evil@evil.example>',
+        '"evil@evil.example" <support@salesforce.com>',
+        "<support@salesforce.com> <evil@evil.example>",
+        "<evil@evil.example> <support@salesforce.com>",
+        "support@salesforce.com (comment)",
+        "(comment) support@salesforce.com",
+        "support(comment)@salesforce.com",
+        "support@salesforce.com(<evil@evil.example>)",
+        "support @salesforce.com",
+        "support@ salesforce.com",
+        "support@\n salesforce.com",
+        "support@salesforce.com\n\t.evil.example",
+        "<@evil.example:support@salesforce.com>",
+        "group: support@salesforce.com;",
+        "undisclosed-recipients:;",
+        '"support"@salesforce.com',
+        "sup\\port@salesforce.com",
+        '"a\\"" <support@salesforce.com>',
+        '"a" "b" <support@salesforce.com>',
+        "=?utf-8?q?support=40salesforce.com?= <evil@evil.example>",
+        "=?utf-8?q?Salesforce?= <support@salesforce.com>",
+        "=?utf-8?q?support=40salesforce.com?=",
+        "support@[salesforce.com]",
+        "support@salesforce.com.",
+        "support@@salesforce.com",
+        "support@evil.example@salesforce.com",
+        "support@xn--salesforce-x.com",
+        "support@salesforce.com>",
+        "<support@salesforce.com",
+        "support@salesforce.com;evil@evil.example",
+        "support@salesforce.com evil@evil.example",
+    ],
+)
+def test_a_sender_with_a_trick(sender: str) -> None:
+    """CVE-2023-27043 and its relatives; each of these mails bears a good signature."""
+    assert reason(judge(genuine(sender=sender))) == Reason.WRONG_SENDER
+
+
+def test_only_configured_senders_count() -> None:
+    """Several may be; each as a whole."""
+    terms = replace(TERMS, senders=("support@emea.salesforce.com", "noreply@Salesforce.com"))
+    assert captured(genuine(sender="noreply@salesforce.com"), terms=terms)
+    assert not captured(genuine(), terms=terms)
+
+
+# Requirement 12: recipient, Date and time of signing
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        ADDRESS,
+        "OPS@Example.com",
+        "<ops@example.com>",
+        '"Doe, Jane" <ops@example.com>',
+        "first@example.com, ops@example.com",
+        '"a, b" <first@example.com>,\n ops@example.com, last@example.com',
+    ],
+)
+def test_a_recipient_that_is_ours(to: str) -> None:
+    """Alone or among others."""
+    assert captured(genuine(to=to), addresses=("Ops@example.com", "second@example.com"))
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "else@example.com",
+        "xops@example.com",
+        "ops@example.com.evil.example",
+        "ops+x@example.com",
+        '"ops@example.com" <else@example.com>',
+        "else@example.com (ops@example.com)",
+        '"a, ops@example.com',
+        '" ops@example.com',
+        "ops@example.com,",
+        ",ops@example.com",
+        "ops@example.com,,else@example.com",
+        "ops@example.com; else@example.com",
+        "ops@example.com else@example.com",
+        "group: ops@example.com;",
+        "else@example.com, (ops@example.com",
+        "=?utf-8?q?x?= <ops@example.com>",
+        "undisclosed-recipients:;",
+    ],
+)
+def test_a_recipient_that_is_not_ours(to: str) -> None:
+    """A mail to somebody else, re-sent to us, or a list that two programs could split differently."""
+    assert reason(judge(genuine(to=to))) == Reason.WRONG_RECIPIENT
+
+
+def test_without_addresses_no_mail_is_ours() -> None:
+    """An empty list passes nothing."""
+    assert reason(judge(genuine(), addresses=())) == Reason.WRONG_RECIPIENT
+
+
+@pytest.mark.parametrize(
+    ("delay", "in_time"),
+    [
+        (timedelta(0), True),
+        (DAY, True),
+        (DAY + timedelta(seconds=1), False),
+        (-HOUR, True),
+        (-HOUR - timedelta(seconds=1), False),
+    ],
+)
+def test_the_date_is_bounded_by_the_arrival(delay: timedelta, in_time: bool) -> None:
+    """From 24 hours before to one hour after INTERNALDATE."""
+    found = judge(genuine(), received_at=ISSUED + delay)
+    assert isinstance(found.verdict, Capture) is in_time
+    assert in_time or reason(found) == Reason.DATE_OUT_OF_BOUNDS
+
+
+@pytest.mark.parametrize("far", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 30, tzinfo=UTC)])
+def test_a_date_at_the_end_of_time(far: datetime) -> None:
+    """No arithmetic fails."""
+    written = far.strftime(f"%d %b {far.year:04} %H:%M:%S +0000")
+    raw = token_mail().replace(b"Tue, 03 Feb 2026 12:57:27 +0000", written.encode())
+    assert reason(judge(raw)) == Reason.DATE_OUT_OF_BOUNDS
+    assert reason(judge(raw, received_at=far)) == Reason.UNSIGNED
+
+
+@pytest.mark.parametrize(
+    ("offset", "fits"), [(DAY, True), (-DAY, True), (DAY + timedelta(seconds=1), False), (-DAY - timedelta(seconds=1), False)]
+)
+def test_the_time_of_signing_is_near_the_date(offset: timedelta, fits: bool) -> None:
+    """Within a day, either way."""
+    found = judge(craft(token_mail(), at=ISSUED + offset))
+    assert isinstance(found.verdict, Capture) is fits
+    assert fits or reason(found) == Reason.DATE_OUT_OF_BOUNDS
+
+
+@pytest.mark.parametrize("policy", ["dkim", "authentication-results"])
+def test_without_a_time_of_signing_the_date_stands_alone(policy: Policy) -> None:
+    """A signature without `t=`, and proof that is not ours."""
+    found = judge(with_results(PASSED, craft(token_mail(), t=None)), terms=replace(TERMS, policy=policy))
+    assert isinstance(found.verdict, Capture)
+    assert found.evidence[4] == Evidence("signed-at", True, "no t=", "t= within a day of the Date, or none")
+
+
+# Requirements 5 to 9: the proof, by policy
+
+CASES = {
+    "signed and said": with_results(PASSED, genuine()),
+    "signed, nothing said": genuine(),
+    "signed, said no": with_results(FAILED, genuine()),
+    "signed, server unsure": with_results(UNSURE, genuine()),
+    "body changed and said": with_results(PASSED, genuine().replace(b"Username: ", b"Username:  ")),
+    "body changed, said no": with_results(FAILED, genuine().replace(b"Username: ", b"Username:  ")),
+    "body changed, server unsure": with_results(UNSURE, genuine().replace(b"Username: ", b"Username:  ")),
+    "body changed, nothing said": genuine().replace(b"Username: ", b"Username:  "),
+    "field changed and said": with_results(PASSED, genuine().replace(b"12:57:27 +0000 (GMT)", b"12:57:28 +0000 (GMT)")),
+    "forged and said": with_results(PASSED, forged(token_mail())),
+    "unsigned and said": with_results(PASSED, token_mail()),
+    "unsigned, said no": with_results(FAILED, token_mail()),
+    "unsigned": token_mail(),
+    "signed by a stranger": craft(token_mail(), signer=Signer(rsa_pem(2048, 1), "evil.example")),
+    "results of a stranger": with_results(PASSED.replace("mx.example.com", "mx.evil.example"), token_mail()),
+    "results below Received": b"Received: from x by y\r\n" + PASSED.encode() + token_mail(),
+}
+BAD, NONE, NOBODY, HELD = "refused: bad-signature", "refused: unsigned", "refused: unauthenticated", "held: unauthenticated"
+EXPECTED = {
+    # case                          dkim      authentication-results  auto      both
+    "signed and said":             ("stored", "stored",               "stored", "stored"),
+    "signed, nothing said":        ("stored", NOBODY,                 "stored", NOBODY),
+    "signed, said no":             ("stored", NOBODY,                 "stored", NOBODY),
+    "signed, server unsure":       ("stored", HELD,                   "stored", HELD),
+    "body changed and said":       (BAD,      "stored",               "stored", BAD),
+    "body changed, said no":       (BAD,      NOBODY,                 NOBODY,   BAD),
+    "body changed, server unsure": (BAD,      HELD,                   HELD,     BAD),
+    "body changed, nothing said":  (BAD,      NOBODY,                 HELD,     BAD),
+    "field changed and said":      (BAD,      "stored",               BAD,      BAD),
+    "forged and said":             (BAD,      "stored",               BAD,      BAD),
+    "unsigned and said":           (NONE,     "stored",               NONE,     NONE),
+    "unsigned, said no":           (NONE,     NOBODY,                 NONE,     NONE),
+    "unsigned":                    (NONE,     NOBODY,                 NONE,     NONE),
+    "signed by a stranger":        (NONE,     NOBODY,                 NONE,     NONE),
+    "results of a stranger":       (NONE,     NOBODY,                 NONE,     NONE),
+    "results below Received":      (NONE,     NOBODY,                 NONE,     NONE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_policy_on_each_case(case: str) -> None:
+    """What each policy makes of the two proofs. `forged and said` cannot happen: the server would have said fail."""
+    policies: tuple[Policy, ...] = ("dkim", "authentication-results", "auto", "both")
+    assert tuple(under(policy, CASES[case]) for policy in policies) == EXPECTED[case]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.startswith(("signed and", "body"))])
+def test_auto_without_a_key(case: str) -> None:
+    """Without a key, only the receiving server can tell: downgrading the signature gains a forger nothing."""
+    expected = {"said": "stored", "no": NOBODY, "unsure": HELD}.get(case.rpartition(" ")[2], HELD)
+    assert under("auto", CASES[case], Keys({})) == ("held: unauthenticated" if "nothing" in case else expected)
+
+
+def test_auto_with_a_silent_dns() -> None:
+    """The receiving server's yes decides; anything else waits for DNS."""
+    assert under("auto", CASES["signed and said"], SILENT_DNS) == "stored"
+    for case in ("signed, nothing said", "signed, said no", "signed, server unsure"):
+        with pytest.raises(TransientError):
+            under("auto", CASES[case], SILENT_DNS)
+
+
+@pytest.mark.parametrize("policy", ["dkim", "both"])
+def test_a_silent_dns_is_waited_for(policy: Policy) -> None:
+    """Where the signature must be checked, nothing replaces it."""
+    with pytest.raises(TransientError):
+        under(policy, CASES["signed and said"], SILENT_DNS)
+
+
+def test_the_receiving_servers_word_needs_no_dns() -> None:
+    """`authentication-results` asks for no key."""
+    assert under("authentication-results", CASES["signed and said"], SILENT_DNS) == "stored"
+
+
+def test_no_authserv_id_trusts_nobody() -> None:
+    """An empty list passes nothing."""
+    terms = replace(TERMS, policy="authentication-results", authserv_ids=())
+    assert reason(judge(CASES["signed and said"], terms=terms)) == Reason.UNAUTHENTICATED
+
+
+def test_what_proved_it_is_said() -> None:
+    """For the journal: which proof it was."""
+
+    def proof(policy: Policy, case: str) -> str:
+        return judge(CASES[case], terms=replace(TERMS, policy=policy)).evidence[3].saw
+
+    said = "authentication-results dmarc=pass, dkim=pass salesforce.com"
+    assert proof("dkim", "signed and said") == "dkim salesforce.com test2026"
+    assert proof("authentication-results", "signed and said") == said
+    assert proof("auto", "body changed and said") == f"the body was changed after signing; {said}"
+    assert proof("both", "signed and said") == f"dkim salesforce.com test2026; {said}"
+    assert proof("insecure-accept-unauthenticated", "unsigned") == "nothing: insecure-accept-unauthenticated"
+
+
+def test_the_insecure_policy_is_spelled_out() -> None:
+    """Requirement 25: there is no shorter word for it, and all other rules stay."""
+    assert (
+        set(POLICIES)
+        == set(get_args(Policy))
+        == {"dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"}
+    )
+    assert under("insecure-accept-unauthenticated", CASES["unsigned"]) == "stored"
+    assert under("insecure-accept-unauthenticated", token_mail(sender="evil@evil.example")) == "refused: wrong-sender"
+
+
+@pytest.mark.parametrize("policy", ["insecure", "none", "", "DKIM"])
+def test_an_unknown_policy_passes_nothing(policy: str) -> None:
+    """Not even by an accident of configuration."""
+    assert not captured(genuine(), terms=replace(TERMS, policy=policy))  # type: ignore[arg-type]
+
+
+def test_dmarc_is_asked_for_the_senders_domain() -> None:
+    """The domain of From, not of the signature."""
+    terms = replace(TERMS, policy="authentication-results", senders=("support@emea.salesforce.com",))
+    raw = token_mail(sender="support@emea.salesforce.com")
+    assert not captured(with_results(PASSED, raw), terms=terms)
+    assert captured(with_results(PASSED.replace("from=", "from=emea."), raw), terms=terms)
+
+
+@pytest.mark.parametrize("folder", ["INBOX", "Junk"])
+def test_inbox_and_spam_pass_the_same_gate(folder: str) -> None:
+    """Requirement 11: the folder says nothing, for good or bad."""
+    for raw, expected in ((genuine(), Capture), (forged(token_mail()), Refused)):
+        found = extract(mail(raw, folder=folder), TERMS.subjects)
+        assert isinstance(found, Candidate)
+        assert isinstance(Trust(TERMS, KEYS).judge(found, (ADDRESS,)).verdict, expected)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "X-Spam-Status: Yes",
+        "Received-SPF: fail",
+        "ARC-Seal: i=1; cv=pass",
+        "ARC-Authentication-Results: i=1; mx.example.com; dkim=pass",
+    ],
+)
+def test_what_says_nothing(extra: str) -> None:
+    """SPF, spam filters and ARC neither prove nor disprove."""
+    raw = token_mail(extra=f"{extra}\n")
+    assert under("dkim", craft(raw)) == "stored"
+    assert under("dkim", raw) == NONE
+    assert under("authentication-results", raw) == NOBODY
+
+
+# Requirements 16 to 18: username and claim
+
+
+@pytest.mark.parametrize(
+    ("written", "username"),
+    [
+        ("integration@acme.example", "integration@acme.example"),
+        ("Integration@ACME.Example", "integration@acme.example"),
+        ("integration@acme.example.uat", "integration@acme.example.uat"),
+        ("o'neil_a+b-c.d@x", "o'neil_a+b-c.d@x"),
+        ("a" * 78 + "@b", "a" * 78 + "@b"),
+    ],
+)
+def test_a_username_is_folded_after_its_form_was_checked(written: str, username: str) -> None:
+    """Requirement 18."""
+    found = judge(genuine(written), terms=replace(TERMS, orgs=(Org("acme", (username,)),)))
+    assert isinstance(found.verdict, Capture)
+    assert (found.verdict.username, found.username) == (username, username)
+
+
+@pytest.mark.parametrize(
+    "username",
+    [
+        "integration\u212a@acme.example",
+        "\uff41dmin@acme.example",
+        "аdmin@acme.example",
+        "a" * 79 + "@b",
+        "a..b@acme.example",
+        ".a@acme.example",
+        "a@b@acme.example",
+        "a%2f@acme.example",
+        "a\\b@acme.example",
+        "{username}@acme.example",
+        "$(id)@acme.example",
+        "a*@acme.example",
+        "a?b#c@acme.example",
+        "a@",
+        "@a",
+        "a@acme.example-",
+        "a@.acme.example",
+        "a,b@acme.example",
+    ],
+)
+def test_a_username_of_no_valid_form(username: str) -> None:
+    """The Kelvin sign lower-cases to k; a path, a template, a pattern would be read by others."""
+    found = judge(genuine(body=token_body(username)), terms=replace(TERMS, orgs=(Org("acme", ("*",)),)))
+    assert reason(found) == Reason.BAD_USERNAME
+    assert (found.username, found.org) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (token_body() + token_body("other@acme.example", "FAKE9other0NOTreal1abcXY8"), Reason.AMBIGUOUS_CLAIM),
+        (f"{OUTRO}\nSecurity token (case-sensitive): {TOKEN}\n", Reason.UNKNOWN_LAYOUT),
+        ("nothing of the kind\n", Reason.UNKNOWN_LAYOUT),
+    ],
+)
+def test_a_claim_that_is_not_clear_is_held(body: str, expected: Reason) -> None:
+    """Requirement 16: genuine in all else, so a person looks at it."""
+    found = judge(genuine(body=body))
+    assert isinstance(found.verdict, Held)
+    assert (found.verdict.reason, found.username) == (expected, None)
+
+
+def test_an_unclear_claim_that_is_not_genuine_is_refused() -> None:
+    """Nobody's time for forgeries."""
+    assert reason(judge(token_mail(body="nothing of the kind\n"))) == Reason.UNSIGNED
+
+
+@pytest.mark.parametrize(("length", "words"), [(24, "24 characters"), (25, "25 characters"), (20, "20 characters, unusual")])
+def test_an_unusual_length_is_said(length: int, words: str) -> None:
+    """24 and 25 are usual."""
+    assert judge(genuine(token=TOKEN.ljust(32, "x")[:length])).evidence[6].saw == f"one username, one token of {words}"
+
+
+# Requirement 15: the subject
+
+
+@pytest.mark.parametrize(
+    ("subject", "configured"),
+    [
+        ("Your new Salesforce security token", "Your new Salesforce security token"),
+        ("Sandbox: Your new Salesforce security token", "Your new Salesforce security token"),
+        ("Your new Salesforce\n security token", "Your new Salesforce security token"),
+        ("=?utf-8?b?44OI44O844Kv44Oz?=", "トークン"),
+        ("Sandbox: =?utf-8?q?Jeton_de_s=C3=A9curit=C3=A9?=", "Jeton de sécurité"),
+    ],
+)
+def test_a_configured_subject(subject: str, configured: str) -> None:
+    """Decoded, with or without the sandbox prefix."""
+    assert captured(genuine(subject=subject), terms=replace(TERMS, subjects=(configured,)))
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "FW: Your new Salesforce security token",
+        "[EXTERNAL] Your new Salesforce security token",
+        "Your new Salesforce security token!",
+        "your new Salesforce security token",
+        "Sandbox: Sandbox: Your new Salesforce security token",
+        "sandbox: Your new Salesforce security token",
+        "Your new Salesforce security tоken",
+        "Something else",
+    ],
+)
+def test_another_subject_is_held(subject: str) -> None:
+    """Genuine in all else: a person may add it."""
+    raw = genuine(subject=subject if subject.isascii() else "=?utf-8?q?Your_new_Salesforce_security_t=D0=BEken?=")
+    found = judge(raw)
+    assert isinstance(found.verdict, Held)
+    assert found.verdict.reason == Reason.UNKNOWN_SUBJECT
+    assert found.verdict.saw.isascii()
+
+
+# Requirements 19 and 20: org and path
+
+
+def test_a_username_that_no_org_names_is_held() -> None:
+    """Requirement 19: anyone can have Salesforce send us a real token mail."""
+    found = judge(genuine("stranger@else.example"))
+    assert found.verdict == Held(Reason.UNKNOWN_USER, "no org names stranger@else.example")
+    assert (found.username, found.org) == ("stranger@else.example", None)
+
+
+def test_a_pinned_org_needs_its_id() -> None:
+    """Requirement 19: a stranger's sandbox may carry our production username."""
+    pinned = replace(TERMS, orgs=(Org("acme", (USERNAME,), org_id="00D0X0000000AbC"),))
+    assert captured(genuine(), terms=pinned)
+    assert reason(judge(genuine(extra=""), terms=pinned)) == Reason.WRONG_ORG
+    assert reason(judge(genuine(extra="X-SFDC-LK: 00D8d000003TRx3\n"), terms=pinned)) == Reason.WRONG_ORG
+
+
+@pytest.mark.parametrize(
+    "path", ["x/{org}/../{username}", "x//{username}", "/{username}", "x/%2e/{username}", "x/{other}/{username}", "."]
+)
+def test_a_path_that_is_not_plain_is_refused(path: str) -> None:
+    """Requirement 20: from whatever configuration."""
+    found = judge(genuine(), terms=replace(TERMS, path=path))
+    assert isinstance(found.verdict, Refused)
+    assert found.verdict.reason == Reason.BAD_USERNAME
+
+
+def test_the_path_holds_what_the_mail_may_choose_and_no_more() -> None:
+    """The org from the configuration, the username in lower case."""
+    found = judge(genuine("Integration@Acme.Example"), terms=replace(TERMS, path="a/{username}/b/{org}/{org}")).verdict
+    assert isinstance(found, Capture)
+    assert found.path == "a/integration@acme.example/b/acme/acme"
+
+
+# Requirement 23: what leaves the room
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        genuine(subject=f"Your new Salesforce security token {TOKEN}"),
+        genuine(sender=f'"{TOKEN}" <evil@evil.example>'),
+        genuine(to=f"{TOKEN}@example.com"),
+        genuine(body=f"Username: a@b{TOKEN}\nSecurity token: {TOKEN}\n"),
+        genuine(),
+    ],
+)
+def test_the_token_is_in_no_evidence(raw: bytes) -> None:
+    """Wherever it stands in the mail."""
+    found = judge(raw, terms=replace(TERMS, orgs=()))
+    assert isinstance(found.verdict, Refused | Held)
+    assert TOKEN not in repr((found.evidence, found.verdict))
+
+
+def test_mail_text_leaves_escaped_and_cut_short() -> None:
+    """Nothing of a mail can draw on a terminal or fill a record."""
+    encoded = "=?utf-8?b?4oCuG1szMW0=?=" + " x" * 300
+    found = judge(genuine(subject=encoded))
+    assert all(line.saw.isascii() and line.saw.isprintable() and len(line.saw) <= 200 for line in found)
+    assert all(line.wanted.isascii() and len(line.wanted) <= 200 for line in found)
+
+
+# The reading of addresses
+
+
+def test_addresses_that_are_read() -> None:
+    """One, or all of a list, or nothing."""
+    assert single_address('"x" <a@b.example>') == "a@b.example"
+    assert single_address("a@b.example, c@d.example") is None
+    assert list(listed_addresses('"x, y" <a@b.example>, c@d.example')) == ["a@b.example", "c@d.example"]
+    assert list(listed_addresses("a@b.example, c d@e.example")) == []
+    assert list(listed_addresses("")) == []
+
+
+# The table of docs/trust.md
+
+
+def test_every_requirement_names_tests_that_exist() -> None:
+    """All 25, in their order."""
+    root = Path(__file__).parents[3]
+    rows = re.findall(r"^\| (\d+) \|.*\|(.*)\|$", (root / "docs" / "trust.md").read_text("utf-8"), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 26))
+    for number, named in rows:
+        tests = re.findall(r"`([\w/.]+)::(\w+)`", named)
+        assert tests, number
+        for file, test in tests:
+            assert f"def {test}(" in (root / file).read_text("utf-8"), f"{number}: {file}::{test}"

@@ -1,0 +1,162 @@
+"""The claim in a text, by structure and in any language."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kit.mails import INTRO, OUTRO, TOKEN, USERNAME, token_body
+from token_catcher.model import Claim, Reason, Token, Unclear
+from token_catcher.reading.claims import agreed, find
+
+CLAIM = Claim(USERNAME, Token(TOKEN))
+DISAGREE = Unclear(Reason.AMBIGUOUS_CLAIM, "2 texts that do not agree on one username and token")
+OUTSIDE = Unclear(Reason.AMBIGUOUS_CLAIM, "another claim outside of the texts")
+OTHER = token_body("batch@acme.example", "ANOTHERtokenNOTreal0000042")
+
+
+def ambiguous(usernames: int, tokens: int) -> Unclear:
+    return Unclear(Reason.AMBIGUOUS_CLAIM, f"{usernames} lines with a username, {tokens} with a token")
+
+
+def unknown(tokens: int) -> Unclear:
+    return Unclear(Reason.UNKNOWN_LAYOUT, f"{tokens} lines with a token, none right after a username")
+
+
+def pair(username_label: str, token_label: str, *, colon: str = ": ", username: str = USERNAME, token: str = TOKEN) -> str:
+    return f"{username_label}{colon}{username}\n{token_label}{colon}{token}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        token_body(),
+        pair("ユーザ名", "セキュリティトークン (大文字と小文字を区別)"),
+        pair("ユーザー名", "セキュリティトークン（大文字と小文字を区別）", colon="："),
+        pair("Nom d'utilisateur\u00a0", "Jeton de sécurité (sensible à la casse)\u00a0"),
+        pair("Benutzername", "Sicherheitstoken"),
+        pair("Имя пользователя", "Маркер безопасности"),
+        pair("用户名", "安全令牌（区分大小写）"),
+        pair("Username", "Security token", colon=":"),
+        pair("Username", "Security token", colon=":\t\u3000\u00a0 "),
+        pair("U", "T").replace("\n", "  \n"),
+        "Contact: admin@acme.example\n" + token_body() + "See: https://user@host.example/\n",
+    ],
+)
+def test_finds_the_one_claim(text: str) -> None:
+    """A username and a token right under it, each behind a label of any language, are the claim."""
+    assert find(text) == CLAIM
+
+
+def test_keeps_the_case() -> None:
+    """Username and token stay as they are written."""
+    assert find("Username: A@B.Example\nSecurity token: " + "aB" * 10) == Claim("A@B.Example", Token("aB" * 10))
+
+
+@pytest.mark.parametrize(("token", "length"), [("A" * 19, 19), ("A" * 33, 33)])
+def test_lengths_that_are_none(token: str, length: int) -> None:
+    """A token has 20 to 32 characters."""
+    assert find(f"Username: {USERNAME}\nSecurity token: {'A' * 20}") == Claim(USERNAME, Token("A" * 20))
+    assert find(f"Username: {USERNAME}\nSecurity token: {'A' * 32}") == Claim(USERNAME, Token("A" * 32))
+    assert find(f"Username: {USERNAME}\nSecurity token: {token}") == unknown(1), length
+
+
+@pytest.mark.parametrize("wrong", [".", ")", ",", "-x", "\uff19", "\u0669", "\u200b", "é"])
+def test_never_trims_a_token(wrong: str) -> None:
+    """A value with anything but ASCII letters and digits is no token: the layout changed."""
+    assert find(token_body(token=TOKEN + wrong)) == unknown(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (token_body() + OTHER, ambiguous(2, 2)),
+        (token_body() + token_body(), ambiguous(2, 2)),
+        (f"Username: x@y.example\n{token_body()}", ambiguous(2, 1)),
+        (f"Username: x\n{token_body()}", ambiguous(2, 1)),
+        (f"{token_body()}user name: x@y.example\n", ambiguous(2, 1)),
+        (f"ユーザ名: x@y.example\n{token_body()}", ambiguous(2, 1)),
+        (f"Ｕｓｅｒｎａｍｅ： x@y.example\n{token_body()}", ambiguous(2, 1)),
+        (f"{pair('Wer', 'Was')}Wer: x@y.example\n", ambiguous(2, 1)),
+        (f"{token_body()}Security token: soon\n", ambiguous(1, 2)),
+        (f"{token_body()}Code: {'B' * 24}\n", ambiguous(1, 2)),
+        (f"Benutzername: x@y.example\nSicherheitstoken: {'B' * 24}\n{token_body()}", ambiguous(2, 2)),
+    ],
+)
+def test_a_second_line_of_either_kind(text: str, found: Unclear) -> None:
+    """A second line that names a username or a token, by its label or by its form, makes the claim ambiguous."""
+    assert find(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        token_body().replace("\nSecurity", "\n\nSecurity"),
+        token_body().replace("\nSecurity", "\nOrg: x\nSecurity"),
+        f"Security token: {TOKEN}\nUsername: {USERNAME}\n",
+        token_body("integration"),
+        token_body("a b@acme.example"),
+        token_body("integration\uff20acme.example"),
+        token_body("https://x@acme.example/"),
+        token_body().replace("Username", " Username"),
+        f"{INTRO}\n\nSicherheitstoken: {TOKEN}\n\n{OUTRO}\n",
+        f"{INTRO}\n\nSicherheitstoken:\n  {TOKEN} \n\n{OUTRO}\n",
+    ],
+)
+def test_a_layout_not_known_yet(text: str) -> None:
+    """A token without a username right above it is seen, and not believed."""
+    assert find(text) == unknown(1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        INTRO + OUTRO,
+        "Username: integration@acme.example\n\nVerification Code: 123456\n",
+        f"Order: A17\nTracking number: {'9' * 24}\n",
+        "Security token: see below\n",
+        "Your security token: is tied to your password\n",
+        "[Error: LOGIN_MUST_USE_SECURITY_TOKEN: Invalid username, password, security token; or user locked out.]\n",
+        f"{INTRO}\nSicherheitseinstellungen\n",
+        f"Commit\n{TOKEN}\n",
+        f"{'x' * 81}: {TOKEN}\nSalesforce\n",
+        f"a:b: {TOKEN}\nSalesforce\n",
+    ],
+)
+def test_no_claim_at_all(text: str) -> None:
+    """A text that only talks of tokens, or has some long number, claims nothing."""
+    assert find(text) is None
+
+
+def test_all_readings_agree() -> None:
+    """The same claim in every reading is the mail's claim; corners may repeat it or say nothing."""
+    assert agreed([token_body(), pair("Wer", "Was")], ["", "hello\n", token_body()]) == CLAIM
+
+
+@pytest.mark.parametrize(
+    ("readings", "corners", "found"),
+    [
+        ([token_body(), OTHER], [], DISAGREE),
+        ([token_body(), "hello\n"], [], DISAGREE),
+        (["hello\n", token_body()], [], DISAGREE),
+        ([token_body(), token_body() * 2], [], ambiguous(2, 2)),
+        ([token_body() * 2, token_body()], [], ambiguous(2, 2)),
+        ([token_body()], [OTHER], OUTSIDE),
+        ([token_body()], ["Username: x@y.example\n"], OUTSIDE),
+        ([token_body()], ["Security token: soon\n"], OUTSIDE),
+        ([token_body()], [pair("Wer", "Was", username="x@y.example")], OUTSIDE),
+        ([token_body()], [pair("Wer", "Was", token="B" * 24)], OUTSIDE),
+        (["hello\n"], [OTHER], Unclear(Reason.AMBIGUOUS_CLAIM, "a claim outside of the texts")),
+        (["hello\n"], ["Username: x@y.example\n"], None),
+        (["hello\n"], [], None),
+        ([], [], None),
+    ],
+)
+def test_texts_that_do_not_agree(readings: list[str], corners: list[str], found: Unclear | None) -> None:
+    """A reading without the claim, or another one anywhere, leaves it to a person."""
+    assert agreed(readings, corners) == found
+
+
+def test_harmless_corners() -> None:
+    """Addresses and long words in corners are no claims."""
+    assert agreed([token_body()], [f"font-family:{'H' * 24}\nmailto:x@y.example\n"]) == CLAIM

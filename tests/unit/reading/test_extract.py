@@ -1,0 +1,195 @@
+"""Mail in, Candidate or Ignored out."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from typing import Any
+
+import mailparser
+import pytest
+
+from tests.kit.mails import ISSUED, TOKEN, USERNAME, mail, token_body, token_mail
+from token_catcher.model import Candidate, Claim, Ignored, Reason, Refused, Token, Unclear
+from token_catcher.reading.extract import extract
+
+SUBJECT = "Your new Salesforce security token"
+SUBJECTS = (SUBJECT, "新しい Salesforce セキュリティトークン")
+CLAIM = Claim(USERNAME, Token(TOKEN))
+
+
+def look(raw: bytes) -> Candidate | Ignored | Refused:
+    return extract(mail(raw), SUBJECTS)
+
+
+def claim(raw: bytes) -> Claim | Unclear:
+    found = look(raw)
+    assert isinstance(found, Candidate), found
+    return found.claim
+
+
+def encoded(text: str) -> str:
+    return base64.encodebytes(text.replace("\n", "\r\n").encode()).decode()
+
+
+def test_a_candidate() -> None:
+    """A token mail is a candidate: what it claims, when it says it was issued, under which subject."""
+    found = look(token_mail())
+    assert isinstance(found, Candidate)
+    assert found == Candidate(mail(token_mail()), found.header, SUBJECT, False, ISSUED, CLAIM)
+    assert found.header.text("From") == '"support@salesforce.com" <support@salesforce.com>'
+
+
+@pytest.mark.parametrize(
+    ("subject", "read", "sandbox"),
+    [
+        (f"Sandbox: {SUBJECT}", SUBJECT, True),
+        (f"Sandbox:  {SUBJECT}", SUBJECT, True),
+        (f"Sandbox: Sandbox: {SUBJECT}", f"Sandbox: {SUBJECT}", True),
+        (f"sandbox: {SUBJECT}", f"sandbox: {SUBJECT}", False),
+        ("Your new\r\n\tSalesforce  security\r\n token", SUBJECT, False),
+        ("=?utf-8?q?Sandbox=3A_Your_new_Salesforce?= security token", SUBJECT, True),
+        ("=?UTF-8?B?5paw44GX44GEIFNhbGVzZm9yY2Ug44K744Kt44Ol44Oq44OG44Kj44OI44O844Kv44Oz?=", SUBJECTS[1], False),
+        ("=?utf-7?q?Your?=", "=?utf-7?q?Your?=", False),
+        ("hello", "hello", False),
+    ],
+)
+def test_subjects(subject: str, read: str, sandbox: bool) -> None:
+    """The subject is unfolded and decoded, and loses one `Sandbox: `."""
+    found = look(token_mail(subject=subject))
+    assert isinstance(found, Candidate)
+    assert (found.subject, found.sandbox, found.claim) == (read, sandbox, CLAIM)
+
+
+def test_a_date_of_another_form() -> None:
+    """Without a date that everybody reads alike a mail that claims is refused, and another is ignored."""
+    undated = token_mail().replace(b"+0000 (GMT)", b"")
+    assert look(undated) == Refused(Reason.BAD_DATE, "a Date that is not in the form of RFC 5322 with a zone")
+    assert look(undated.replace(SUBJECT.encode(), b"hello").replace(TOKEN.encode(), b"")) == Ignored()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "hello\n",
+        token_body().replace(f"Security token (case-sensitive): {TOKEN}", ""),
+        "Username: a@b.example\n\nVerification Code: 123456\n",
+    ],
+)
+def test_ordinary_mail_is_ignored(body: str) -> None:
+    """A mail that claims no token leaves no trace."""
+    assert look(token_mail(subject="Verify your identity in Salesforce", body=body)) == Ignored()
+
+
+@pytest.mark.parametrize("subject", [SUBJECT, f"FW: {SUBJECT}", SUBJECT.upper(), f"Sandbox: {SUBJECT}", SUBJECTS[1]])
+def test_the_subject_alone_speaks_of_a_token(subject: str) -> None:
+    """Under the subject of a token mail, or one around it, a text without a claim is a layout not known yet."""
+    head = subject if subject.isascii() else f"=?utf-8?b?{base64.b64encode(subject.encode()).decode()}?="
+    saw = "the subject of a token mail, no username and token"
+    assert claim(token_mail(subject=head, body="hello\n")) == Unclear(Reason.UNKNOWN_LAYOUT, saw)
+
+
+def test_parts_must_agree() -> None:
+    """Every part is read: one that says otherwise makes the claim unclear."""
+    parts = f"--b\n\n{token_body()}\n--b\n\n{token_body('x@y.example')}\n--b--\n"
+    saw = "2 texts that do not agree on one username and token"
+    found = claim(token_mail(content_type="multipart/mixed; boundary=b", body=parts))
+    assert found == Unclear(Reason.AMBIGUOUS_CLAIM, saw)
+
+
+def test_the_text_around_the_parts_must_not_contradict() -> None:
+    """What stands before the parts is read as well."""
+    parts = f"{token_body('x@y.example')}\n--b\n\n{token_body()}\n--b--\n"
+    found = claim(token_mail(content_type="multipart/mixed; boundary=b", body=parts))
+    assert found == Unclear(Reason.AMBIGUOUS_CLAIM, "another claim outside of the texts")
+
+
+def test_an_unexpected_part_of_a_mail_that_claims() -> None:
+    """What a token mail never had leaves it to a person."""
+    body = f"--b\n\n{token_body()}\n--b\nContent-Type: image/png\n\nx\n--b--\n"
+    raw = token_mail(content_type="multipart/mixed; boundary=b", body=body)
+    assert claim(raw) == Unclear(Reason.UNEXPECTED_PART, "a part of type image/png")
+
+
+def test_an_unexpected_part_of_ordinary_mail() -> None:
+    """Most mail has attachments, and is ignored."""
+    body = "--b\n\nYour security token is tied to your password.\n--b\nContent-Type: image/png\n\nx\n--b--\n"
+    assert look(token_mail(subject="hello", content_type="multipart/mixed; boundary=b", body=body)) == Ignored()
+
+
+@pytest.mark.parametrize("kind", ["message/rfc822", "text/calendar", "multipart/digest; boundary=b"])
+@pytest.mark.parametrize(
+    "body",
+    [token_body(), encoded(token_body()), token_body().replace("\n", "<br>\n"), token_body().replace(" FAKE", "=\n FAKE")],
+)
+def test_a_claim_that_is_not_read(kind: str, body: str) -> None:
+    """A careless look finds a claim that stands where it will not be believed: plain, in base64, between tags."""
+    found = claim(token_mail(subject="hello", content_type=kind, body=body))
+    assert found == Unclear(Reason.UNEXPECTED_PART, f"a part of type {kind.partition(';')[0]}")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (lambda raw: b"X: a\rb\r\n" + raw, Reason.MALFORMED),
+        (lambda raw: raw.replace(b"\r\n", b"\n"), Reason.MALFORMED),
+        (lambda raw: "X: Zoë\r\n".encode() + raw, Reason.MALFORMED),
+        (lambda raw: b"Subject: x\r\n" + raw, Reason.DUPLICATE_HEADER),
+        (lambda raw: raw.replace(b"\r\nTo: ", b"\r\nX-To: "), Reason.MISSING_HEADER),
+        (lambda raw: raw + b"x" * 262_144, Reason.OVERSIZED),
+    ],
+)
+def test_a_broken_mail_leaves_a_record_only_if_it_claims(trouble: Any, reason: Reason) -> None:
+    """The gate's refusal stands where the mail claims to carry a token, by text or by subject; other broken mail is ignored."""
+
+    def end(**fields: str) -> Reason | Ignored:
+        found = look(trouble(token_mail(**fields)))
+        assert not isinstance(found, Candidate)
+        return found.reason if isinstance(found, Refused) else found
+
+    assert end() == reason
+    assert end(subject="hello") == reason
+    assert end(subject="hello", body=encoded(token_body())) == reason
+    assert end(body="hello\n") == reason
+    assert end(subject="=?utf-8?q?Your_new_Salesforce_security_token?=", body="hello\n") == reason
+    assert end(subject="hello", body="cheap\n") == Ignored()
+    assert end(subject="hello", body=encoded("cheap\n" * 40)) == Ignored()
+
+
+@pytest.mark.parametrize(("body", "found"), [(token_body(), Refused(Reason.UNREADABLE, "ValueError")), ("hello\n", Ignored())])
+def test_whatever_is_raised_ends_this_mail(body: str, found: Refused | Ignored) -> None:
+    """An exception of a parser is the end of one mail: Python refuses to read a number of 6,000 digits, even in HTML."""
+    page = encoded(f"<p>{body.replace(chr(10), '<br>')}</p>&#{'9' * 6000};")
+    raw = token_mail(subject="hello", content_type="text/html", body=page, extra="Content-Transfer-Encoding: base64\n")
+    assert look(raw) == found
+
+
+@pytest.mark.parametrize("trouble", [lambda part: part.set_payload("other"), lambda part: part.defects.append(ValueError())])
+def test_another_reader_must_see_the_same(trouble: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where mail-parser sees another text, or is not content, the mail has an unexpected part."""
+    parse = mailparser.parse_from_bytes
+
+    def other(raw: bytes) -> Any:
+        parsed = parse(raw)
+        trouble(parsed.message)
+        return parsed
+
+    monkeypatch.setattr(mailparser, "parse_from_bytes", other)
+    assert claim(token_mail()) == Unclear(Reason.UNEXPECTED_PART, "parts that two readers see differently")
+
+
+def test_the_parser_sees_the_content_fields_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mail-parser is shown what decides about the structure, and nothing else that a sender wrote into the header."""
+    shown: list[bytes] = []
+    parse = mailparser.parse_from_bytes
+    monkeypatch.setattr(mailparser, "parse_from_bytes", lambda raw: shown.append(raw) or parse(raw))
+    look(token_mail(extra="Content-Transfer-Encoding: 7bit\nX-Evil: x\n"))
+    head = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+    assert shown == [head + token_body().replace("\n", "\r\n").encode()]
+
+
+def test_the_parser_keeps_silent(caplog: pytest.LogCaptureFixture) -> None:
+    """mail-parser would log what it reads, and as an error the text that it cannot decode; here it does not."""
+    caplog.set_level(logging.DEBUG)
+    look(token_mail())
+    assert caplog.records == []

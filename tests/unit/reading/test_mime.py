@@ -1,0 +1,334 @@
+"""The texts of a mail, out of a structure so plain that all readers agree on it."""
+
+from __future__ import annotations
+
+import base64
+from email import message_from_bytes
+
+import pytest
+
+from token_catcher.reading import mime, wire
+from token_catcher.reading.mime import Leaf, Texts, Unexpected
+
+PLAIN = "Content-Type: text/plain; charset=utf-8"
+
+
+def read(head: str, body: str | bytes = "a\nb\n") -> Texts | Unexpected:
+    """The texts of a content header and a body, both with plain line ends."""
+    octets = body if isinstance(body, bytes) else crlf(body)
+    return mime.read(wire.split(crlf(head)), octets)
+
+
+def crlf(text: str) -> bytes:
+    return text.replace("\n", "\r\n").encode()
+
+
+def readings(head: str, body: str | bytes = "a\nb\n") -> tuple[str, ...]:
+    found = read(head, body)
+    assert isinstance(found, Texts), found
+    return found.readings
+
+
+def multipart(*parts: str, kind: str = "mixed", before: str = "", after: str = "") -> Texts | Unexpected:
+    body = before + "".join(f"--b\n{part}\n" for part in parts) + "--b--\n" + after
+    return read(f"Content-Type: multipart/{kind}; boundary=b", body)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "X: y",
+        PLAIN,
+        'content-type: TEXT/PLAIN; CHARSET="UTF-8"',
+        "Content-Type: text/plain;\n\tcharset=utf-8;",
+        f"{PLAIN}\nContent-Transfer-Encoding: 7BIT",
+        f"{PLAIN}\nContent-Transfer-Encoding: 8bit\nContent-Disposition: Inline\nMIME-Version: 1.0",
+    ],
+)
+def test_a_plain_text(head: str) -> None:
+    """One text/plain part is one reading, with plain line ends, however its header is spelled."""
+    assert read(head) == Texts(("a\nb\n",), (), (Leaf("text/plain", b"a\r\nb\r\n"),))
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [
+        ("us-ascii", "a"),
+        ("utf-8", "é ユ"),
+        ("iso-8859-1", "é"),
+        ("windows-1252", "’"),
+        ("iso-2022-jp", "ユーザ名"),
+        ("shift_jis", "ユーザ名①"),
+        ("windows-31j", "ユーザ名"),
+        ("euc-jp", "ユーザ名"),
+        ("gb2312", "用户名"),
+        ("gbk", "使用者名稱"),
+        ("gb18030", "用户名"),
+        ("big5", "使用者名稱"),
+        ("euc-kr", "사용자"),
+        ("ks_c_5601-1987", "사용자"),
+    ],
+)
+def test_charsets(charset: str, text: str) -> None:
+    """The charsets of mail and of Salesforce's languages are read."""
+    python = {"windows-1252": "cp1252", "shift_jis": "cp932", "windows-31j": "cp932", "ks_c_5601-1987": "cp949"}
+    assert readings(f"Content-Type: text/plain; charset={charset}", text.encode(python.get(charset, charset))) == (text,)
+
+
+def test_bytes_without_a_word_of_their_encoding() -> None:
+    """8-bit bytes pass where no transfer encoding is said: everybody takes them as they are."""
+    assert readings(PLAIN, "é\n") == ("é\n",)
+
+
+def test_transfer_encodings() -> None:
+    """Quoted-printable and base64 are undone."""
+    quoted = "caf=C3=A9 =3D a=\nb=0D=0Ac =\n\n"
+    encoded = base64.encodebytes("é\r\nx".encode() * 40).decode()
+    assert readings(f"{PLAIN}\nContent-Transfer-Encoding: Quoted-Printable", quoted) == ("café = ab\nc \n",)
+    assert readings(f"{PLAIN}\nContent-Transfer-Encoding: base64", encoded) == ("é\nx" * 40,)
+
+
+def test_html_has_readings_and_corners() -> None:
+    """An HTML part is read as it is shown; what could be shown as well goes into the corners."""
+    found = read("Content-Type: text/html; charset=utf-8", "<p>a\nb</p><!-- c -->\n")
+    assert found == Texts(("a b",), ("a\nb", "c"), (Leaf("text/html", b"<p>a\r\nb</p><!-- c -->\r\n"),))
+
+
+@pytest.mark.parametrize(("delsp", "joined"), [("", "a b\nc\n d\n\n"), ("; delsp=yes", "ab\nc\n d\n\n")])
+def test_flowed_texts_have_two_readings(delsp: str, joined: str) -> None:
+    """A flowed text is read as it stands and with its lines joined."""
+    body = "a \nb\n c\n  d\n"
+    assert readings(f"Content-Type: text/plain; format=Flowed{delsp}", body) == (body, joined)
+
+
+def test_multiparts() -> None:
+    """The parts of a multipart are read in their order, and the text around them goes into the corners."""
+    inner = f'Content-Type: multipart/alternative; boundary="i"\n\n--i\n{PLAIN}\n\na\n--i\n\nb\n\n--i--'
+    found = multipart(inner, f"{PLAIN}\n\nc", kind="related", before="over\n", after="under\n")
+    leaves = (Leaf("text/plain", b"a"), Leaf("text/plain", b"b\r\n"), Leaf("text/plain", b"c"))
+    assert found == Texts(("a", "b\n", "c"), ("over", "under\n", "", ""), leaves)
+
+
+@pytest.mark.parametrize("kind", ["alternative", "mixed", "related"])
+def test_kinds_of_multiparts(kind: str) -> None:
+    """These three are read."""
+    assert multipart(f"{PLAIN}\n\na", kind=kind) == Texts(("a",), ("", ""), (Leaf("text/plain", b"a"),))
+
+
+def test_delimiters_may_be_padded() -> None:
+    """White space may follow a delimiter on its line."""
+    assert readings("Content-Type: multipart/mixed; boundary=b", "--b \t\n\na\n--b-- \n") == ("a",)
+
+
+@pytest.mark.parametrize("kind", ["digest", "parallel", "signed", "report", "form-data"])
+def test_other_multiparts(kind: str) -> None:
+    """No other is."""
+    assert multipart(f"{PLAIN}\n\na", kind=kind) == Unexpected(f"a part of type multipart/{kind}")
+
+
+@pytest.mark.parametrize("kind", ["text/calendar", "text/enriched", "message/rfc822", "image/png", "application/octet-stream"])
+def test_other_types(kind: str) -> None:
+    """A part that is neither plain text nor HTML is unexpected, alone and among others."""
+    assert read(f"Content-Type: {kind}") == Unexpected(f"a part of type {kind}")
+    assert multipart(f"{PLAIN}\n\na", f"Content-Type: {kind}\n\nx") == Unexpected(f"a part of type {kind}")
+
+
+@pytest.mark.parametrize("disposition", ["attachment", "attachment; filename=a", "inline; filename=a", "x"])
+def test_attachments(disposition: str) -> None:
+    """An attachment, or a part with a file name, is unexpected."""
+    attachment = Unexpected("a part with a file name, or an attachment")
+    assert read(f"{PLAIN}\nContent-Disposition: {disposition}") == attachment
+    assert multipart(f"{PLAIN}\nContent-Disposition: {disposition}\n\na") == attachment
+    assert read(f"{PLAIN}; name=a") == attachment
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "MIME-Version"])
+def test_fields_said_twice(name: str) -> None:
+    """A field that decides how a part is read stands there once."""
+    value = {"Content-Type": "text/plain", "Content-Transfer-Encoding": "7bit", "Content-Disposition": "inline"}.get(
+        name, "1.0"
+    )
+    head = f"{name}: {value}\n{name.upper()}: {value}"
+    assert read(head) == Unexpected(f"{name.lower()} said twice")
+    assert multipart(f"{head}\n\na") == Unexpected(f"{name.lower()} said twice")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "text",
+        "text/plain charset=utf-8",
+        "text/plain; charset=utf-8, text/html",
+        "text/plain (x)",
+        "text/plain; charset=utf-8; charset=utf-8",
+        "text/plain; charset=utf-8; CHARSET=gbk",
+        "text/plain; charset*=utf-8''utf-7",
+        "text/plain; charset*0=utf; charset*1=-7",
+        'text/plain; charset="utf\\-8"',
+        'text/plain; charset="utf-8',
+        "text/plain; charset",
+        "text/plain;; charset=utf-8",
+        "=?utf-8?q?text/plain?=",
+        "",
+    ],
+)
+def test_content_types(value: str) -> None:
+    """A content type with parameters said twice, extended, escaped or out of form is unexpected."""
+    saw = (
+        "a content type of no known form"
+        if "/" not in value or value[0] == "="
+        else "content type parameters said twice or of no known form"
+    )
+    assert read(f"Content-Type: {value}") == Unexpected(saw)
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "utf-16", "utf8", "idna", "rot13", "unicode_escape", "x-unknown", "cp037", '""'])
+def test_unknown_charsets(charset: str) -> None:
+    """A charset off the list is unexpected."""
+    assert read(f"Content-Type: text/plain; charset={charset}") == Unexpected("an unknown charset")
+
+
+@pytest.mark.parametrize(
+    ("charset", "octets"),
+    [
+        ("us-ascii", b"\xe9"),
+        ("utf-8", b"\xff"),
+        ("utf-8", b"\xc1\x80"),
+        ("utf-8", b"\xed\xa0\x80"),
+        ("gbk", b"\x81"),
+        ("iso-2022-jp", b"\x1b$Bx\n"),
+    ],
+)
+def test_bytes_of_another_charset(charset: str, octets: bytes) -> None:
+    """Decoding is strict."""
+    assert read(f"Content-Type: text/plain; charset={charset}", octets) == Unexpected("bytes that are not of the charset")
+
+
+@pytest.mark.parametrize(
+    "character", ["\x00", "\x0b", "\x0c", "\r", "\x1b", "\x1c", "\x7f", "\x85", "\x9b", "\u2028", "\u2029"]
+)
+def test_control_characters(character: str) -> None:
+    """A control character in a decoded text is unexpected, and so is everything that somebody takes for a line end."""
+    control = Unexpected("control characters in a text")
+    encoded = base64.encodebytes(f"a{character}b".encode()).decode()
+    assert read(f"{PLAIN}\nContent-Transfer-Encoding: base64", encoded) == control
+    assert multipart(f"{PLAIN}\n\na", before=f"a{character}b\n") == control
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "saw"),
+    [
+        ("base64", "QQ=\n", "base64"),
+        ("base64", "QQ==\nQQ==\n", "base64"),
+        ("base64", "QQ==QQ==\n", "base64"),
+        ("base64", "QQ!=\n", "base64"),
+        ("base64", "Q Q=\n", "base64"),
+        ("base64", "Q-_=\n", "base64"),
+        ("base64", "QQ\n", "base64"),
+        ("quoted-printable", "a=ZZ\n", "quoted-printable"),
+        ("quoted-printable", "a=4\n", "quoted-printable"),
+        ("quoted-printable", "a= \nb\n", "quoted-printable"),
+        ("quoted-printable", "a=", "quoted-printable"),
+        ("quoted-printable", "é\n", "quoted-printable"),
+    ],
+)
+def test_encodings_that_are_not_well_formed(encoding: str, body: str, saw: str) -> None:
+    """What lenient decoders skip, join or guess is unexpected."""
+    assert read(f"{PLAIN}\nContent-Transfer-Encoding: {encoding}", body) == Unexpected(f"{saw} that is not well-formed")
+
+
+@pytest.mark.parametrize("encoding", ["binary", "x-uuencode", "7bit, base64", "7bit (x)", "quoted printable", ""])
+def test_other_encodings(encoding: str) -> None:
+    """No other transfer encoding is known, and 7bit is what it says."""
+    other = Unexpected("a transfer encoding of no known form, or 8-bit bytes in a 7-bit part")
+    assert read(f"{PLAIN}\nContent-Transfer-Encoding: {encoding}") == other
+    assert read(f"{PLAIN}\nContent-Transfer-Encoding: 7bit", "é\n") == other
+
+
+@pytest.mark.parametrize("parameters", ["", '; boundary=""', '; boundary="b "', '; boundary="b$"', f"; boundary={'b' * 71}"])
+def test_boundaries(parameters: str) -> None:
+    """A multipart needs a boundary as RFC 2046 wants it."""
+    assert read(f"Content-Type: multipart/mixed{parameters}", "--b\n\na\n--b--\n") == Unexpected(
+        "a multipart without a plain boundary"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "binary"])
+def test_encoded_multiparts(encoding: str) -> None:
+    """A multipart is not encoded."""
+    head = f"Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: {encoding}"
+    assert read(head, "--b\n\na\n--b--\n") == Unexpected("a multipart without a plain boundary")
+
+
+@pytest.mark.parametrize("line", ["--bx", "--b x", "--b--x", "--b--\n--b\n\nc\n", "--b--\n--b--", "--b-"])
+def test_lines_like_delimiters(line: str) -> None:
+    """A line that begins like a delimiter is one, in its place, or unexpected."""
+    found = read("Content-Type: multipart/mixed; boundary=b", f"--b\n\na\n{line}\n--b--\n")
+    assert found == Unexpected("a line that only begins like a delimiter, or one after the end")
+
+
+@pytest.mark.parametrize("body", ["a\n", "--b\n\na\n", "--b\n\na\n--b\n\nc\n", "a\n--b--\n", "--b--\n"])
+def test_multiparts_without_parts_or_end(body: str) -> None:
+    """A multipart has a first part and an end."""
+    assert read("Content-Type: multipart/mixed; boundary=b", body) == Unexpected("a multipart without parts or without an end")
+
+
+@pytest.mark.parametrize(
+    ("part", "saw"),
+    [
+        ("Content-Type : text/html\n\na", "a header line without a field name"),
+        ("no colon\n\na", "a header line without a field name"),
+        ("X: y\n \n\na", "white space where a field should begin"),
+        (" x\n\na", "white space where a field should begin"),
+        ("X: é\n\na", "8-bit byte in the header"),
+        ("X: y", "a part without an empty line after its header"),
+    ],
+)
+def test_headers_of_parts(part: str, saw: str) -> None:
+    """The header of a part is as strict as that of the mail."""
+    assert multipart(part) == Unexpected(saw)
+
+
+def test_depth_and_number() -> None:
+    """Four levels and ten parts are read, a fifth and an eleventh are not."""
+    too_much = Unexpected("more than 4 levels or 10 parts")
+
+    def nested(levels: int) -> Texts | Unexpected:
+        part = f"{PLAIN}\n\na"
+        for level in range(levels - 1):
+            part = f"Content-Type: multipart/mixed; boundary=n{level}\n\n--n{level}\n{part}\n--n{level}--"
+        head, _, body = part.partition("\n\n")
+        return read(head, body)
+
+    assert isinstance(nested(4), Texts)
+    assert nested(5) == too_much
+    assert isinstance(multipart(*["\na"] * 9), Texts)
+    assert multipart(*["\na"] * 10) == too_much
+
+
+@pytest.mark.parametrize(
+    ("raw", "agrees"),
+    [
+        (b"Content-Type: text/plain; charset=utf-8\r\n\r\n\xc3\xa9\r\n", True),
+        (b"Content-Type: text/plain; charset=utf-8\r\n\r\nx\r\n", False),
+        (b"Content-Type: text/html; charset=utf-8\r\n\r\n\xc3\xa9\r\n", False),
+        (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n--b--\r\n", True),
+        (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n", False),
+        (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n", False),
+    ],
+)
+def test_compares_with_a_parser(raw: bytes, agrees: bool) -> None:
+    """Another reader must see the same parts with the same octets, and no defect."""
+    assert mime.same(message_from_bytes(raw), Texts((), (), (Leaf("text/plain", "é\r\n".encode()),))) is agrees
+
+
+def test_a_careless_look() -> None:
+    """Lines with a colon come out of any bytes: as they stand, without tags, with soft breaks joined, and out of base64."""
+    encoded = base64.encodebytes(b"Username: a@b.example\r\n" * 9)
+    raw = b"a: b\rc: d\ne\r\n<b>f: g</b><br>h: i=\r\nj\r\n\xff: k\0\r\n" + encoded
+    assert list(mime.roughly(raw)) == ["a: b\nc: d\nf: g\nh: ij\n\ufffd: k\0\n", "Username: a@b.example\n" * 9]
+
+
+def test_a_careless_look_has_an_end() -> None:
+    """No more than 5,000 lines come out."""
+    assert [text.count("\n") for text in mime.roughly(b":\n" * 9000)] == [4999]

@@ -1,0 +1,362 @@
+"""Candidate in, Capture or Refused or Held out: the only room that can make a Capture. It decides and does nothing else.
+
+Anybody can send mail to the watched mailbox. A mail changes a secret only if *all* of this holds:
+
+    genuine (else Refused)
+      sender        From is exactly one address, plainly written, and one of `senders`
+      recipient     the signed To holds one of the mailbox's own addresses: no mail to somebody else, re-sent
+      date          the signed Date is at most 24 h before and 1 h after its arrival
+      proof         by `policy`: a DKIM signature of a signing domain, the receiving server's word, or both
+      signed-at     a signature's `t=` is within a day of the Date
+      username      of the form of a Salesforce username, in ASCII, before any folding of case
+    clear (else Held: a person decides)
+      claim         every text of the mail names the same one username and one token
+      subject       one of `subjects`, after `Sandbox: `
+      org           the username belongs to exactly one configured org, by name before pattern; the environment and the
+                    sending org's id, where they are known, do not contradict
+      path          what `path` makes of org and username is a plain path
+
+The signature proves "Salesforce's servers sent this", not "this is our token": a stranger's org can have Salesforce send us a
+real token mail. So the rules after `proof` matter as much as the proof. All rules that can be looked at leave evidence;
+the first that fails gives the verdict; an empty table passes nothing; an exception refuses the mail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from token_catcher.errors import TokenCatcherError, TransientError
+from token_catcher.model import Candidate, Capture, Claim, Evidence, Held, Judgement, Reason, Refused, iso, masked
+from token_catcher.ports import KeyLookup
+from token_catcher.proof import authres, routing, signature
+from token_catcher.proof.routing import Org
+
+Policy = Literal["dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"]
+
+EARLY: Final = timedelta(hours=24)
+"""Salesforce retries delivery for a day."""
+LATE: Final = timedelta(hours=1)
+"""How far a sending clock may run ahead of ours."""
+SIGNED_WITHIN: Final = timedelta(days=1)
+
+_ADDRESS: Final = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}"
+_DISPLAY: Final = r"""(?:"(?P<quoted>[^"\\]*)" ?|(?P<phrase>[A-Za-z0-9 !#$%&'*+/^_`{|}~.-]*))"""
+_MAILBOX: Final = re.compile(rf"(?P<bare>{_ADDRESS})|{_DISPLAY}<(?P<angle>{_ADDRESS})>")
+_LISTED: Final = re.compile(r'(?:[^",]|"[^"]*")+')
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the configuration says of trust, in plain values."""
+
+    orgs: tuple[Org, ...]
+    path: str
+    """`salesforce/{org}/{username}`, below the mount"""
+    policy: Policy = "dkim"
+    senders: tuple[str, ...] = ("support@salesforce.com",)
+    signing_domains: tuple[str, ...] = ("salesforce.com",)
+    subjects: tuple[str, ...] = ("Your new Salesforce security token",)
+    authserv_ids: tuple[str, ...] = ()
+    authserv_zone: authres.Zone = "above-first-received"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule found."""
+
+    passed: bool
+    saw: str
+    wanted: str
+    reason: Reason | None = None
+    """Where it is not the rule's usual one."""
+    held: bool = False
+    """A refusing rule that, this once, leaves the decision to a person."""
+
+
+@dataclass(slots=True)
+class Case:
+    """One mail before the court: what is fixed, and what the rules have found out so far."""
+
+    candidate: Candidate
+    addresses: tuple[str, ...]
+    terms: Terms
+    keys: KeyLookup
+    proven: bool = False
+    signed_at: datetime | None = None
+    """`t=` of the signature that proved it, if one did."""
+    username: str | None = None
+    org: Org | None = None
+    path: str | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A line of the table."""
+
+    name: str
+    look: Callable[[Case], Finding | None]
+    """None: there is nothing to look at, since an earlier rule failed."""
+    verdict: type[Refused] | type[Held]
+    reason: Reason
+    costly: bool = False
+    """Asks DNS: not for a mail that is refused already."""
+
+
+class Trust:
+    """The court: terms and keys in, judgements out."""
+
+    def __init__(self, terms: Terms, keys: KeyLookup) -> None:
+        self._terms = terms
+        self._keys = keys
+
+    def judge(self, candidate: Candidate, addresses: Sequence[str]) -> Judgement:
+        """Look at a candidate under every rule. `addresses` are the mailbox's own.
+
+        TransientError: a key could not be asked for, so nothing can be said yet."""
+        case = Case(candidate, tuple(address.lower() for address in addresses), self._terms, self._keys)
+        try:
+            verdict = _verdict(case)
+        except TokenCatcherError:
+            raise
+        except (MemoryError, OSError) as error:  # of this machine, not of the mail
+            raise TransientError(f"judging was not possible now: {type(error).__name__}", code="internal") from None
+        except Exception as error:  # noqa: BLE001 - requirement 22: whatever a mail can do, it ends this mail, never the loop
+            verdict = Refused(Reason.UNREADABLE, type(error).__name__)
+        return Judgement(verdict, tuple(case.evidence), case.username, case.org.name if case.org else None)
+
+
+def _verdict(case: Case) -> Capture | Refused | Held:
+    """What the first failing rule says; a Capture where none fails."""
+    verdict: Refused | Held | None = None
+    for rule in RULES:
+        if rule.costly and verdict is not None:
+            case.evidence.append(Evidence(rule.name, False, "not looked at", "a mail that passes the rules above"))
+            continue
+        finding = rule.look(case)
+        if finding is None:
+            continue
+        saw = _plain(finding.saw)
+        case.evidence.append(Evidence(rule.name, finding.passed, saw, _plain(finding.wanted)))
+        if verdict is None and not finding.passed:
+            kind = Held if finding.held else rule.verdict
+            verdict = kind(finding.reason or rule.reason, saw)
+    return verdict or _capture(case)
+
+
+def _capture(case: Case) -> Capture | Refused:
+    """The only place where a Capture is made: every rule has passed and left what it takes."""
+    claim = case.candidate.claim
+    complete = [line.rule for line in case.evidence if line.passed] == [rule.name for rule in RULES]
+    if not complete or not isinstance(claim, Claim) or not (case.username and case.org and case.path):
+        return Refused(Reason.UNAUTHENTICATED, "not every rule was looked at")
+    return Capture(case.candidate.mail, case.username, claim.token, case.org.name, case.path, case.candidate.issued_at)
+
+
+def _sender(case: Case) -> Finding:
+    """Requirement 4. One plain address; a display name that looks like an address must be that address."""
+    value = case.candidate.header.text("From") or ""
+    wanted = "exactly one of " + ", ".join(case.terms.senders)
+    address = single_address(value)
+    senders = {_folded(sender) for sender in case.terms.senders}
+    return Finding(address is not None and _folded(address) in senders, value, wanted)
+
+
+def _recipient(case: Case) -> Finding:
+    """Requirement 12."""
+    value = case.candidate.header.text("To") or ""
+    ours = any(address.lower() in case.addresses for address in listed_addresses(value))
+    return Finding(ours, value, "one of " + ", ".join(case.addresses))
+
+
+def _date(case: Case) -> Finding:
+    """Requirement 12: bounds replay; INTERNALDATE is the receiving server's own."""
+    issued, arrived = case.candidate.issued_at, case.candidate.mail.received_at
+    passed = -LATE <= arrived - issued <= EARLY
+    return Finding(passed, f"Date {iso(issued)}, received {iso(arrived)}", "at most 24 h before and 1 h after arrival")
+
+
+def _proof(case: Case) -> Finding:
+    """Requirements 5 to 9, as the policy combines them."""
+    found = POLICIES[case.terms.policy](case)
+    case.proven = found.passed
+    return found
+
+
+def _by_dkim(case: Case) -> Finding:
+    return _of_signature(case, _signature(case))
+
+
+def _by_results(case: Case) -> Finding:
+    return _of_results(case, _word(case))
+
+
+def _by_either(case: Case) -> Finding:
+    """DKIM first. Only where nothing speaks against the signature does the receiving server's word decide; where that server
+    is silent too, a person does, and where DNS is, a later try: nothing is lost."""
+    said = _of_results(case, _word(case), undecided=("unsure", "none"))
+    try:
+        seen = _signature(case)
+    except TransientError:
+        if not said.passed:
+            raise
+        return said
+    found = _of_signature(case, seen)
+    if seen.verdict != "unverifiable":
+        return found
+    return replace(said, saw=f"{found.saw}; {said.saw}")
+
+
+def _by_both(case: Case) -> Finding:
+    found = _by_dkim(case)
+    if not found.passed:
+        return found
+    said = _by_results(case)
+    return replace(said, saw=f"{found.saw}; {said.saw}", wanted=f"{found.wanted}; {said.wanted}")
+
+
+def _by_nothing(_case: Case) -> Finding:
+    return Finding(True, "nothing: insecure-accept-unauthenticated", "nothing: insecure-accept-unauthenticated")
+
+
+def _signature(case: Case) -> signature.Signature:
+    mail = case.candidate.mail
+    return signature.check(mail.raw, case.candidate.header, mail.received_at, case.terms.signing_domains, case.keys)
+
+
+def _of_signature(case: Case, seen: signature.Signature) -> Finding:
+    case.signed_at = seen.signed_at
+    reason = Reason.UNSIGNED if seen.verdict == "none" else Reason.BAD_SIGNATURE
+    return Finding(seen.verdict == "pass", seen.saw, "a DKIM signature of " + ", ".join(case.terms.signing_domains), reason)
+
+
+def _word(case: Case) -> authres.Word:
+    terms = case.terms
+    domain = (single_address(case.candidate.header.text("From") or "") or "").rpartition("@")[2]
+    return authres.word(case.candidate.header, terms.authserv_ids, terms.authserv_zone, domain, terms.signing_domains)
+
+
+def _of_results(case: Case, said: authres.Word, *, undecided: Sequence[str] = ("unsure",)) -> Finding:
+    """`undecided`: the words that leave the decision to a person."""
+    wanted = "dmarc=pass and dkim=pass, said by " + (", ".join(i or "''" for i in case.terms.authserv_ids) or "nobody")
+    return Finding(said.verdict == "pass", said.saw, wanted, Reason.UNAUTHENTICATED, held=said.verdict in undecided)
+
+
+def _signed_at(case: Case) -> Finding | None:
+    """Requirement 12. Where there is no `t=`, the Date alone is signed."""
+    if not case.proven:
+        return None
+    signed, issued = case.signed_at, case.candidate.issued_at
+    saw = f"t={iso(signed)}, Date {iso(issued)}" if signed else "no t="
+    passed = signed is None or abs(signed - issued) <= SIGNED_WITHIN
+    return Finding(passed, saw, "t= within a day of the Date, or none")
+
+
+def _username(case: Case) -> Finding | None:
+    """Requirement 18: the form first, then the case; the Kelvin sign lower-cases to k."""
+    claim = case.candidate.claim
+    if not isinstance(claim, Claim):
+        return None
+    fits = routing.is_username(claim.username)
+    case.username = claim.username.lower() if fits else None
+    return Finding(fits, claim.username, "letters, digits and . _ + - ' around one @, at most 80")
+
+
+def _claim(case: Case) -> Finding:
+    """Requirements 16 and 17; `extract` has read the texts."""
+    claim = case.candidate.claim
+    wanted = "one username and one token, the same in every text"
+    if isinstance(claim, Claim):
+        length = len(claim.token)
+        unusual = "" if length in (24, 25) else ", unusual"
+        return Finding(True, f"one username, one token of {length} characters{unusual}", wanted)
+    return Finding(False, claim.saw, wanted, claim.reason)
+
+
+def _subject(case: Case) -> Finding:
+    """Requirement 15."""
+    subject = case.candidate.subject
+    prefix = "Sandbox: " if case.candidate.sandbox else ""
+    return Finding(subject in case.terms.subjects, prefix + subject, "one of " + ", ".join(case.terms.subjects))
+
+
+def _org(case: Case) -> Finding | None:
+    """Requirement 19."""
+    if case.username is None:
+        return None
+    revealed = routing.revealed_orgs(case.candidate.header)
+    found = routing.assign(case.terms.orgs, case.username, sandbox=case.candidate.sandbox, revealed=revealed)
+    wanted = "a username that exactly one org names"
+    if isinstance(found, Org):
+        case.org = found
+        return Finding(True, f"{case.username} belongs to {found.name}", wanted)
+    return Finding(False, found.saw, wanted, found.reason)
+
+
+def _path(case: Case) -> Finding | None:
+    """Requirement 20."""
+    if case.org is None or case.username is None:
+        return None
+    path = case.terms.path.replace("{org}", case.org.name).replace("{username}", case.username)
+    plain = routing.is_plain_path(path)
+    case.path = path if plain else None
+    return Finding(plain, path, "segments of letters, digits and . _ + - ' @, none of them . or ..")
+
+
+RULES: Final[Sequence[Rule]] = (
+    Rule("sender", _sender, Refused, Reason.WRONG_SENDER),
+    Rule("recipient", _recipient, Refused, Reason.WRONG_RECIPIENT),
+    Rule("date", _date, Refused, Reason.DATE_OUT_OF_BOUNDS),
+    Rule("proof", _proof, Refused, Reason.UNAUTHENTICATED, costly=True),
+    Rule("signed-at", _signed_at, Refused, Reason.DATE_OUT_OF_BOUNDS),
+    Rule("username", _username, Refused, Reason.BAD_USERNAME),
+    Rule("claim", _claim, Held, Reason.UNKNOWN_LAYOUT),
+    Rule("subject", _subject, Held, Reason.UNKNOWN_SUBJECT),
+    Rule("org", _org, Held, Reason.UNKNOWN_USER),
+    Rule("path", _path, Refused, Reason.BAD_USERNAME),
+)
+
+POLICIES: Final[Mapping[Policy, Callable[[Case], Finding]]] = {
+    "dkim": _by_dkim,
+    "authentication-results": _by_results,
+    "auto": _by_either,
+    "both": _by_both,
+    "insecure-accept-unauthenticated": _by_nothing,
+}
+
+
+def single_address(value: str) -> str | None:
+    """The address of an unfolded field that holds exactly one, plainly written; None for all else.
+
+    No comments, groups, routes, escapes or encoded words: a mail that needs them is not Salesforce's (CVE-2023-27043)."""
+    found = _MAILBOX.fullmatch(value)
+    if found is None:
+        return None
+    address = found["bare"] or found["angle"]
+    display = found["quoted"] or found["phrase"] or ""
+    if "=?" in display or ("@" in display and _folded(display) != _folded(address)):
+        return None
+    return address
+
+
+def listed_addresses(value: str) -> Sequence[str]:
+    """All addresses of an unfolded field; none where one of them is not plainly written."""
+    parts = _LISTED.findall(value)
+    found = [address for address in map(single_address, map(str.strip, parts)) if address is not None]
+    return found if len(found) == len(parts) and ",".join(parts) == value else ()
+
+
+def _folded(address: str) -> str:
+    """An address for comparison: only the domain ignores case."""
+    local, at, domain = address.rpartition("@")
+    return local + at + domain.lower()
+
+
+def _plain(text: str) -> str:
+    """For people and records: printable ASCII, at most 200 characters, and nothing that could be a token. Mail text cannot
+    draw on a terminal."""
+    return masked(ascii(text[:400])[1:-1])[:200]

@@ -1,0 +1,6 @@
+"""Bytes in, candidate out: what a mail claims, read so strictly that no second reading is possible."""
+
+from token_catcher.reading.claims import TOKEN
+from token_catcher.reading.extract import extract
+
+__all__ = ["TOKEN", "extract"]

@@ -1,0 +1,92 @@
+"""Mail in, Candidate or Ignored out: what a mail claims, read so strictly that no second reading is possible.
+
+A token mail is recognised by structure, in any language: a line `<label>: <username>` and, on the very next line,
+`<label>: <token>`. Every text of the mail is read (each part, hidden HTML, comments, the text around parts), and all must
+agree on one pair. Our own reading of the MIME structure is compared with that of mail-parser.
+
+A mail that claims to carry a token leaves a record, and no other does. So where a mail cannot be read in this strict way, a
+careless look decides whether it claims to: then it ends as Refused, or as a Candidate with an `Unclear` claim, of which a
+genuine one is held for a person and not lost; otherwise it is Ignored, like all the other broken mail of the world.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from email.message import Message
+
+import mailparser  # type: ignore[import-untyped]  # it ships no types
+
+from token_catcher.errors import TransientError
+from token_catcher.model import Candidate, Claim, Header, HeaderField, Ignored, Mail, Reason, Refused, Unclear
+from token_catcher.reading import claims, mime, wire
+from token_catcher.reading.headers import decode_words, parse_date
+
+SANDBOX = "Sandbox: "
+
+logging.getLogger(mailparser.__name__).setLevel(logging.CRITICAL + 1)
+"""mail-parser logs the text of what it cannot read."""
+
+
+def extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refused:
+    """What the mail claims. `subjects` are the known ones, without the sandbox prefix.
+
+    TransientError: this machine could not read it now; nothing in a mail makes it raise."""
+    try:
+        found = _extract(mail, subjects)
+    except (MemoryError, OSError) as error:  # of this machine, not of the mail
+        raise TransientError(f"reading was not possible now: {type(error).__name__}", code="internal") from None
+    except Exception as error:  # noqa: BLE001 - MIME and HTML code raises anything; it ends this mail, never the loop
+        found = Refused(Reason.UNREADABLE, type(error).__name__)
+    if isinstance(found, Refused) and not _speaks(mail.raw, subjects):
+        return Ignored()
+    return found
+
+
+def _extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refused:
+    header = wire.read(mail.raw)
+    if isinstance(header, Refused):
+        return header
+    subject = decode_words(header.text("Subject") or "")
+    claim = _claim(mail.raw, header, subjects)
+    if claim is None and _is_known(subject, subjects):
+        claim = Unclear(Reason.UNKNOWN_LAYOUT, "the subject of a token mail, no username and token")
+    if claim is None:
+        return Ignored()
+    issued_at = parse_date(header.text("Date") or "")
+    if issued_at is None:
+        return Refused(Reason.BAD_DATE, "a Date that is not in the form of RFC 5322 with a zone")
+    return Candidate(mail, header, subject.removeprefix(SANDBOX), subject.startswith(SANDBOX), issued_at, claim)
+
+
+def _claim(raw: bytes, header: Header, subjects: Sequence[str]) -> Claim | Unclear | None:
+    """The claim that all texts agree on; None where nothing speaks of a token."""
+    fields = [field for field in header.fields if field.name.lower() in mime.FIELDS]
+    body = raw.partition(b"\r\n\r\n")[2]
+    texts = mime.read(fields, body)
+    if isinstance(texts, mime.Texts) and not mime.same(_parsed(fields, body), texts):
+        texts = mime.Unexpected("parts that two readers see differently")
+    if isinstance(texts, mime.Unexpected):
+        return Unclear(Reason.UNEXPECTED_PART, texts.saw) if _speaks(raw, subjects) else None
+    return claims.agreed(texts.readings, texts.corners)
+
+
+def _parsed(fields: Sequence[HeaderField], body: bytes) -> Message:
+    """What mail-parser sees of the structure. It is not shown the rest of the header, of which it has no say."""
+    head = b"".join(field.name.encode() + b":" + field.value + b"\r\n" for field in fields)
+    message: Message = mailparser.parse_from_bytes(head + b"\r\n" + body).message
+    return message
+
+
+def _speaks(raw: bytes, subjects: Sequence[str]) -> bool:
+    """Whether a mail, read without regard for its structure, claims to carry a token, by its text or by its subject."""
+    if any(claims.find(text) for text in mime.roughly(raw)):
+        return True
+    head = re.split(rb"\r?\n\r?\n", raw[: wire.MAX_HEADER_BYTES], maxsplit=1)[0].decode("utf-8", "replace")
+    return _is_known(decode_words(" ".join(head.split())), subjects)
+
+
+def _is_known(subject: str, subjects: Sequence[str]) -> bool:
+    """Also as a part, as in forwards and replies."""
+    return any(known.casefold() in subject.casefold() for known in subjects)

@@ -1,0 +1,244 @@
+"""The texts of a mail, out of a MIME structure so plain that all readers agree on it.
+
+Only text/plain and text/html, alone or in multipart/alternative, mixed or related; at most four levels and ten parts; strict
+charsets and transfer encodings; no attachments, no parameters said twice. Anything else is `Unexpected`: a token mail never
+had it.
+
+Where a text still has two readings (wrapped or flowed, HTML with its hidden corners) all of them are given: whoever believes
+a mail asks that they agree. What this room read is compared with what a parser saw (`same`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Final
+
+from token_catcher.model import HeaderField
+from token_catcher.reading import markup, wire
+from token_catcher.reading.headers import CHARSETS
+
+MAX_DEPTH: Final = 4
+MAX_PARTS: Final = 10
+MULTIPARTS: Final = ("multipart/alternative", "multipart/mixed", "multipart/related")
+TEXTS: Final = ("text/plain", "text/html")
+FIELDS: Final = ("mime-version", "content-type", "content-transfer-encoding", "content-disposition")
+"""The fields that decide how a part is read; each at most once."""
+
+_TYPE: Final = re.compile(r"\s*([A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+)\s*")
+_PARAMETER: Final = re.compile(r';\s*([A-Za-z0-9-]+)\s*=\s*("[^"\\\r\n]*"|[^\s"();,<>@\\/?=:\[\]]+)\s*')
+_BAD_QUOTED_PRINTABLE: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r\n)")
+_BASE64_RUN: Final = re.compile(rb"^(?:[A-Za-z0-9+/]{20,}={0,2}\r?\n?)+[A-Za-z0-9+/]*", re.MULTILINE)
+_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+_NO_COLON: Final = re.compile(r"^[^:：\n]*+(?:\n|\Z)", re.MULTILINE)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+"""Control characters but TAB and LF, and everything else that some program takes for a line end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unexpected:
+    """Something a token mail never had."""
+
+    saw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One text part, as two programs must see it."""
+
+    kind: str
+    """text/plain or text/html"""
+    octets: bytes = field(repr=False)
+    """After the transfer encoding, before the charset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Every text of a mail, with `\\n` between lines."""
+
+    readings: tuple[str, ...] = field(repr=False)
+    """What a person may be shown as the text of each part."""
+    corners: tuple[str, ...] = field(repr=False)
+    """What some program may show as well: text around the parts, comments, attributes."""
+    leaves: tuple[Leaf, ...]
+
+
+class _UnexpectedPart(Exception):
+    """Carries `saw`; never leaves this room."""
+
+
+def read(fields: Sequence[HeaderField], body: bytes) -> Texts | Unexpected:
+    """Every text of a mail with this header and these bytes after it. Linear."""
+    reader = _Reader()
+    try:
+        reader.part(fields, body, 1)
+    except (_UnexpectedPart, wire.Malformed, markup.Unclear) as trouble:
+        return Unexpected(str(trouble))
+    return Texts(tuple(reader.readings), tuple(reader.corners), tuple(reader.leaves))
+
+
+def same(message: Message, texts: Texts) -> bool:
+    """Whether a parser saw the same parts with the same octets, and nothing to wonder about."""
+    parts = list(message.walk())
+    leaves = tuple(Leaf(part.get_content_type(), _payload(part)) for part in parts if not part.is_multipart())
+    return leaves == texts.leaves and not any(part.defects for part in parts)
+
+
+def _payload(part: Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
+
+
+def roughly(raw: bytes) -> Iterator[str]:
+    """What a mail that nobody will believe may say, read without regard for its structure: as it stands, and what looks like
+    base64 decoded. Linear, for any bytes."""
+    yield _rough(raw)
+    for run in _BASE64_RUN.finditer(raw):
+        characters = re.sub(rb"[=\r\n]", b"", run[0])
+        yield _rough(base64.b64decode(characters[: len(characters) // 4 * 4]))
+
+
+def _rough(octets: bytes) -> str:
+    text = re.sub(rb"\r\n?", b"\n", octets).replace(b"=\n", b"").decode("utf-8", "replace")
+    lines = _NO_COLON.sub("", markup.without_tags(text)).split("\n", wire.MAX_LINES)
+    return "\n".join(lines[: wire.MAX_LINES])
+
+
+class _Reader:
+    """Walks the parts in their order and gathers their texts."""
+
+    def __init__(self) -> None:
+        self.readings: list[str] = []
+        self.corners: list[str] = []
+        self.leaves: list[Leaf] = []
+        self._parts = 0
+
+    def part(self, fields: Sequence[HeaderField], body: bytes, depth: int) -> None:
+        self._parts += 1
+        if depth > MAX_DEPTH or self._parts > MAX_PARTS:
+            raise _UnexpectedPart(f"more than {MAX_DEPTH} levels or {MAX_PARTS} parts")
+        values = _values(fields)
+        kind, parameters = _content_type(values.get("content-type", "text/plain; charset=us-ascii"))
+        encoding = values.get("content-transfer-encoding", "8bit").lower()
+        if values.get("content-disposition", "inline").lower() != "inline" or "name" in parameters:
+            raise _UnexpectedPart("a part with a file name, or an attachment")
+        if kind in MULTIPARTS:
+            self._multipart(parameters, encoding, body, depth)
+        elif kind in TEXTS:
+            self._text(kind, parameters, encoding, body)
+        else:
+            raise _UnexpectedPart(f"a part of type {kind[:60]}")
+
+    def _multipart(self, parameters: dict[str, str], encoding: str, body: bytes, depth: int) -> None:
+        boundary = parameters.get("boundary", "")
+        if not _BOUNDARY.fullmatch(boundary) or encoding not in ("7bit", "8bit"):
+            raise _UnexpectedPart("a multipart without a plain boundary")
+        preamble, pieces, epilogue = _split(body, boundary.encode())
+        self.corners += [_decoded(preamble, "utf-8"), _decoded(epilogue, "utf-8")]
+        for piece in pieces:
+            head, end, rest = (b"\r\n" + piece).partition(b"\r\n\r\n")
+            if not end:
+                raise _UnexpectedPart("a part without an empty line after its header")
+            self.part(wire.split(head[2:]) if head else (), rest, depth + 1)
+
+    def _text(self, kind: str, parameters: dict[str, str], encoding: str, body: bytes) -> None:
+        charset = parameters.get("charset", "us-ascii").lower()
+        if charset not in CHARSETS:
+            raise _UnexpectedPart("an unknown charset")
+        octets = _octets(body, encoding)
+        self.leaves.append(Leaf(kind, octets))
+        text = _decoded(octets, CHARSETS[charset])
+        if kind == "text/html":
+            page = markup.read(text)
+            self.readings.append(page.shown)
+            self.corners += [page.written, page.hidden]
+            return
+        self.readings.append(text)
+        if parameters.get("format", "").lower() == "flowed":
+            self.readings.append(_flowed(text, joint="" if parameters.get("delsp", "").lower() == "yes" else " "))
+
+
+def _values(fields: Sequence[HeaderField]) -> dict[str, str]:
+    """The values of the fields that count, unfolded."""
+    values: dict[str, str] = {}
+    for one in fields:
+        name = one.name.lower()
+        if name in FIELDS:
+            if name in values:
+                raise _UnexpectedPart(f"{name} said twice")
+            values[name] = one.value.decode("ascii").replace("\r\n", "").strip()
+    return values
+
+
+def _content_type(value: str) -> tuple[str, dict[str, str]]:
+    """Type, in lower case, and parameters. RFC 2045, section 5.1, without comments and without the extensions of RFC 2231."""
+    value = value.removesuffix(";")
+    kind = _TYPE.match(value)
+    if kind is None:
+        raise _UnexpectedPart("a content type of no known form")
+    parameters: dict[str, str] = {}
+    position = kind.end()
+    while position < len(value):
+        found = _PARAMETER.match(value, position)
+        if found is None or found[1].lower() in parameters:
+            raise _UnexpectedPart("content type parameters said twice or of no known form")
+        parameters[found[1].lower()] = found[2].strip('"')
+        position = found.end()
+    return kind[1].lower(), parameters
+
+
+def _split(body: bytes, boundary: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """RFC 2046, section 5.1.1, to the letter: a delimiter is a whole line."""
+    delimiter, close = b"--" + boundary, b"--" + boundary + b"--"
+    pieces: list[list[bytes]] = [[]]
+    closed = False
+    for line in body.split(b"\r\n"):
+        if not line.startswith(delimiter):
+            pieces[-1].append(line)
+            continue
+        mark = line.rstrip(b" \t")
+        if closed or mark not in (delimiter, close):
+            raise _UnexpectedPart("a line that only begins like a delimiter, or one after the end")
+        closed = mark == close
+        pieces.append([])
+    if not closed or len(pieces) < 3:
+        raise _UnexpectedPart("a multipart without parts or without an end")
+    preamble, *parts, epilogue = (b"\r\n".join(lines) for lines in pieces)
+    return preamble, parts, epilogue
+
+
+def _octets(body: bytes, encoding: str) -> bytes:
+    """Undo the transfer encoding; RFC 2045, section 6, without its leniency."""
+    if encoding == "base64":
+        try:
+            return base64.b64decode(body.replace(b"\r\n", b""), validate=True)
+        except binascii.Error:
+            raise _UnexpectedPart("base64 that is not well-formed") from None
+    if encoding == "quoted-printable":
+        if not body.isascii() or _BAD_QUOTED_PRINTABLE.search(body):
+            raise _UnexpectedPart("quoted-printable that is not well-formed")
+        return binascii.a2b_qp(body)
+    if encoding not in ("7bit", "8bit") or (encoding == "7bit" and not body.isascii()):
+        raise _UnexpectedPart("a transfer encoding of no known form, or 8-bit bytes in a 7-bit part")
+    return body
+
+
+def _decoded(octets: bytes, codec: str) -> str:
+    try:
+        text = octets.decode(codec)
+    except UnicodeDecodeError:
+        raise _UnexpectedPart("bytes that are not of the charset") from None
+    text = text.replace("\r\n", "\n")
+    if _CONTROL.search(text):
+        raise _UnexpectedPart("control characters in a text")
+    return text
+
+
+def _flowed(text: str, joint: str) -> str:
+    """RFC 3676: a line that ends in a space goes on in the next, and a leading space is stuffing."""
+    lines = [line.removeprefix(" ") for line in text.split("\n")]
+    return "".join(line[:-1] + joint if line.endswith(" ") else line + "\n" for line in lines)

@@ -1,0 +1,322 @@
+"""The rotation record: append-only, hash-chained (`chain` has the rule), synced, never a secret.
+
+What was cut off at the end shows in `<journal>.head`: `seq` and `hash` of the last record, replaced after each append. A
+crash between the two leaves it behind, which is normal; a head that knows more than the journal never is. Records of our
+own keep the history of the file itself: `journal.repaired` (the torn last line that a crash left was cut off: `cut` bytes)
+and `journal.headless` (the head had vanished and was made anew). Who can write both files can write both anew: keep the
+head that `audit verify` prints somewhere else to notice that as well. A journal is archived together with its head.
+
+Several processes append to one file. Each operation opens it, locks it (flock) and first takes in what others appended.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import stat
+import threading
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from io import FileIO
+from pathlib import Path
+from typing import Any, Final
+
+from token_catcher import files
+from token_catcher.errors import StateError
+from token_catcher.model import Entry, iso
+from token_catcher.ports import Log
+from token_catcher.record.chain import MAX_LINE, NOT_OURS, START, Fault, Head, Reading, may_be_ours, parsed, sealed
+
+STORED: Final = "rotation.stored"
+REPAIRED: Final = "journal.repaired"
+HEADLESS: Final = "journal.headless"
+
+_ENTRY_FIELDS: Final = tuple(field.name for field in fields(Entry))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The entry of one mail, as the journal has it."""
+
+    seq: int
+    at: str
+    """When it was written."""
+    hash: str
+    entry: Entry
+
+
+class State(StrEnum):
+    """How a journal stands."""
+
+    INTACT = "intact"
+    BROKEN = "broken"
+    TRUNCATED = "truncated"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How a journal stands, and where it goes wrong. Made by `verify`."""
+
+    state: State
+    records: int
+    """Lines that continue the chain, from the first one on."""
+    head: Head
+    """The last of them."""
+    line: int | None = None
+    """The first line that is wrong or missing; None also where the file as a whole, or its head, cannot be taken for one."""
+    problem: str | None = None
+    repairs: int = 0
+    """How many of the records tell of a repair of the file."""
+    unfinished: bool = False
+    """A record was being written at that moment; it is not counted, and nothing is wrong."""
+
+
+class Journal:
+    """The record of one instance, open for appending. Thread-safe, and safe beside other processes."""
+
+    def __init__(self, path: Path, *, now: Callable[[], datetime], log: Log) -> None:
+        """Touches nothing yet: the first use opens it, and raises what `open` raises."""
+        self._path = path
+        self._now = now
+        self._log = log
+        self._mutex = threading.Lock()
+        self._opened = False
+        self._identity: tuple[int, int] | None = None
+        self._reading = Reading()
+        self._offsets = array("Q")
+        self._last: dict[bytes, int] = {}
+        self._stored: set[bytes] = set()
+
+    def open(self) -> None:
+        """Create the file where it is missing, read it, mend what a crash left. StateError: not ours, broken, truncated."""
+        with self._locked(fcntl.LOCK_EX):
+            pass
+
+    @property
+    def head(self) -> Head:
+        """The last record known to this process."""
+        return self._reading.head
+
+    def append(self, entry: Entry) -> Record:
+        """Add the record of one mail and make it durable. StateError: it could not be, and the mail stays unsettled."""
+        said = {name: getattr(entry, name) for name in _ENTRY_FIELDS}
+        with self._locked(fcntl.LOCK_EX) as file:
+            self._write(file, {name: value for name, value in said.items() if value is not None and value is not False})
+            return _record(self._content(file, self.head.seq))
+
+    def last_for(self, mailbox: str, digest: str) -> Record | None:
+        """The newest record of a mail: by its bytes, wherever it lies."""
+        with self._locked(fcntl.LOCK_SH) as file:
+            seq = self._last.get(_key(mailbox, digest))
+            return None if seq is None else _record(self._content(file, seq))
+
+    def has_stored(self, path: str, version: int, created_at: str) -> bool:
+        """Whether a `stored` record tells of this version in Vault."""
+        with self._locked(fcntl.LOCK_SH):
+            return _key(path, version, created_at) in self._stored
+
+    def records(self, after: int = 0) -> Iterator[Record]:
+        """The records of mails with a number above `after`, oldest first: all that are there now."""
+        with self._locked(fcntl.LOCK_SH):
+            last = self.head.seq
+        with self._translated(), files.opened(self._path) as file:
+            for seq in range(after + 1, last + 1):
+                content = self._content(file, seq)
+                if _is_of_mail(content):
+                    yield _record(content)
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[FileIO]:
+        """The file, ours alone or shared with other readers for one operation, with all that others appended taken in."""
+        with self._mutex, self._translated():
+            if not self._opened:
+                self._begin()
+            with files.opened(self._path, os.O_RDWR | os.O_APPEND) as file:
+                fcntl.flock(file, how)
+                self._check(os.fstat(file.fileno()))
+                self._catch_up(file, repair=how == fcntl.LOCK_EX)
+                yield file
+
+    def _begin(self) -> None:
+        """The first use. A new journal has its head before its first record; that of an old one did not vanish by itself."""
+        files.make_directory(self._path.parent)
+        with files.opened(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._check(os.fstat(file.fileno()))
+            self._reading.noted = _read_head(self._path)
+            self._catch_up(file, repair=True)
+            if self._reading.noted is None and self.head.seq:
+                self._log.warning(HEADLESS, file=str(self._path), line=self.head.seq + 1)
+                self._write(file, {"event": HEADLESS})
+            elif self._reading.noted is None:
+                files.sync_directory(self._path.parent)
+                self._write_head()
+        self._opened = True
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except Fault as fault:
+            where = f":{fault.line}" if fault.line else ""
+            raise StateError(f"{self._path}{where}: {fault}", code="journal-broken") from None
+        except OSError as error:
+            raise StateError(f"{self._path}: the journal cannot be used: {error.strerror}") from None
+
+    def _check(self, status: os.stat_result) -> None:
+        """StateError: the file is not private, or not the one that was read before."""
+        if status.st_mode & files.OTHERS:
+            got = f"{stat.S_IMODE(status.st_mode):04o}"
+            raise StateError(f"{self._path}: got mode {got}, expected 0600: others can read or write the journal")
+        identity = status.st_dev, status.st_ino
+        if self._identity not in (None, identity) or status.st_size < self._reading.size:
+            problem = "exchanged or cut while it was in use: put the old one back, or start again with a look at both"
+            raise StateError(f"{self._path}: the file was {problem}", code="journal-broken")
+        self._identity = identity
+
+    def _catch_up(self, file: FileIO, *, repair: bool = False) -> None:
+        """Take in what others appended. `repair`: and mend what a crash left, for which the file must be ours alone."""
+        for offset, content in self._reading.lines(file):
+            self._offsets.append(offset)
+            if _is_of_mail(content):
+                self._last[_key(content.get("mailbox"), content.get("mail"))] = content["seq"]
+            if content["event"] == STORED:
+                self._stored.add(_key(content.get("path"), content.get("version"), content.get("vault_created_at")))
+        self._reading.expect_head()
+        if self._reading.torn and repair:
+            self._repair(file)
+
+    def _repair(self, file: FileIO) -> None:
+        """Cut off the torn last line. Its append never returned, so its mail is unsettled and comes again."""
+        torn, line = self._reading.torn, self.head.seq + 1
+        if not may_be_ours(torn):
+            raise Fault(line, NOT_OURS)
+        self._log.warning(REPAIRED, file=str(self._path), line=line, cut=len(torn))
+        os.ftruncate(file.fileno(), self._reading.size)
+        self._write(file, {"event": REPAIRED, "cut": len(torn)})
+
+    def _write(self, file: FileIO, content: Mapping[str, Any]) -> None:
+        """Append one line, whole and durable or not at all, then move the head."""
+        line = sealed({**content, "at": iso(self._now())}, self.head)
+        if len(line) > MAX_LINE:
+            raise Fault(self.head.seq + 1, f"got a record of {len(line)} bytes, expected at most {MAX_LINE}")
+        try:
+            files.write(file, line)
+        except OSError as error:
+            with suppress(OSError):  # where not even that works, the torn line is cut off before the next append
+                os.ftruncate(file.fileno(), self._reading.size)
+            raise self._unwritable(error) from None
+        self._catch_up(file)
+        self._write_head()
+
+    def _write_head(self) -> None:
+        """Where this fails the record stands all the same: the mail comes again, and is found to be recorded."""
+        content = json.dumps({"seq": self.head.seq, "hash": self.head.hash}) + "\n"
+        try:
+            # A power cut may bring back the head before, which is normal, but never an empty one.
+            files.replace(_head_of(self._path), content.encode(), durable=False)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> StateError:
+        return StateError(f"{self._path}: the record could not be written: {error.strerror}", code="journal-write")
+
+    def _content(self, file: FileIO, seq: int) -> dict[str, Any]:
+        """A line that was taken in, read again."""
+        begin = self._offsets[seq - 1]
+        end = self._offsets[seq] if seq < len(self._offsets) else self._reading.size
+        return parsed(os.pread(file.fileno(), end - begin, begin), seq)
+
+
+def verify(path: Path) -> Verification:
+    """Read the journal from its first line to its last and say whether it is whole. Changes nothing, holds up nobody.
+
+    StateError: it cannot be read, or is no regular file."""
+    reading = Reading()
+    repairs = 0
+    try:
+        # The head first: what is appended while we read puts the journal ahead of it, which is normal.
+        reading.noted = _read_head(path)
+        with files.opened(path) as file:
+            for _, content in reading.lines(file):
+                repairs += content["event"] in (REPAIRED, HEADLESS)
+            unfinished = bool(reading.torn) and _is_being_written(file, reading)
+        _expect_end(path, reading, unfinished=unfinished)
+    except FileNotFoundError:
+        return _missing(path, reading)
+    except Fault as fault:
+        state = State.TRUNCATED if fault.truncated else State.BROKEN
+        return Verification(state, reading.head.seq, reading.head, fault.line, str(fault), repairs)
+    except OSError as error:
+        raise StateError(f"{path}: the journal cannot be read: {error.strerror}") from None
+    return Verification(State.INTACT, reading.head.seq, reading.head, repairs=repairs, unfinished=unfinished)
+
+
+def _is_being_written(file: FileIO, reading: Reading) -> bool:
+    """Whether the last line has no end because somebody is writing it at this moment. If not, read what has become of it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    for _ in reading.lines(file):
+        pass
+    return False
+
+
+def _expect_end(path: Path, reading: Reading, *, unfinished: bool) -> None:
+    """Fault: the journal does not end where it should."""
+    reading.expect_head()
+    line = reading.head.seq + 1
+    if reading.torn and not unfinished:
+        torn = "the line has no end: a crash cut its append off, which the next start repairs, or somebody else wrote it"
+        raise Fault(line, torn if may_be_ours(reading.torn) else NOT_OURS)
+    if reading.noted is None and reading.head.seq and _read_head(path) is None:
+        raise Fault(line, "the head file is missing: nothing tells whether records were cut off here", truncated=True)
+
+
+def _missing(path: Path, reading: Reading) -> Verification:
+    if reading.noted and reading.noted.seq:
+        problem = f"the journal is gone, its head file knows {reading.noted.seq} records"
+        return Verification(State.TRUNCATED, 0, START, 1, problem)
+    return Verification(State.MISSING, 0, START, None, f"{path} does not exist: nothing was recorded yet, or it is elsewhere")
+
+
+def _record(content: Mapping[str, Any]) -> Record:
+    """Fields that a later version may have added are left out."""
+    said = {name: content[name] for name in _ENTRY_FIELDS if name in content}
+    try:
+        return Record(content["seq"], content["at"], content["hash"], Entry(**said))
+    except (TypeError, KeyError):
+        raise Fault(content["seq"], NOT_OURS) from None
+
+
+def _is_of_mail(content: Mapping[str, Any]) -> bool:
+    return bool(content["event"].startswith("rotation."))
+
+
+def _key(*parts: object) -> bytes:
+    """What the index holds in place of texts: 16 bytes, too many for anybody to find two alike."""
+    return hashlib.blake2b("\0".join(map(str, parts)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _head_of(path: Path) -> Path:
+    return path.with_name(path.name + ".head")
+
+
+def _read_head(path: Path) -> Head | None:
+    """What the head file says; None where there is none."""
+    try:
+        with files.opened(_head_of(path)) as file:
+            content = json.loads(file.read(MAX_LINE))
+            return Head(int(content["seq"]), str(content["hash"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise Fault(None, f"{_head_of(path).name} cannot be read, expected a file with seq and hash of a record") from None
