@@ -20,7 +20,9 @@ def shown(command: list[str]) -> str:
     """What a command writes to a terminal, colours and all."""
     ours, theirs = pty.openpty()
     environment = os.environ | {"COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    ) as process:
         os.close(theirs)
         pieces: list[bytes] = []
         while piece := _read(ours):
@@ -41,7 +43,9 @@ def _read(descriptor: int) -> bytes:
 if __name__ == "__main__":
     console = Console(record=True, width=WIDTH, file=StringIO())
     console.print("[bold]$ make demo[/bold]")
-    console.print(Text.from_ansi(shown([str(Path(sys.executable).parent / "token-catcher"), "demo"])))
+    console.print(
+        Text.from_ansi(shown([str(Path(sys.executable).parent / "token-catcher"), "demo"]))
+    )
     svg = console.export_svg(title="token-catcher")
     alone = re.sub(r"@font-face \{[^}]*\}", "", svg)  # a picture that asks nobody for anything
     Path(sys.argv[1]).write_text(re.sub(r"[ \t]+$", "", alone, flags=re.MULTILINE), "utf-8")

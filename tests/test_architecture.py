@@ -22,7 +22,9 @@ for indent, name in re.findall(r"(?m)^(    |        )(\w+) ", token_catcher.__do
     else:
         MAP[list(MAP)[-1]].append(name)
 
-MODULES = [module for top, inner in MAP.items() for module in (*(f"{top}.{name}" for name in inner), top)]
+MODULES = [
+    module for top, inner in MAP.items() for module in (*(f"{top}.{name}" for name in inner), top)
+]
 """Every module in reading order; a folder's face comes after what is in it."""
 
 DOORS = {
@@ -88,8 +90,17 @@ def _names(module: str) -> set[str]:
     if not MAP.get(module):
         return set()
     face = ast.parse((SOURCE / module / "__init__.py").read_text("utf-8"))
-    lists = [node.value for node in face.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"]
-    return {str(ast.literal_eval(one)) for names in lists if isinstance(names, ast.List) for one in names.elts}
+    lists = [
+        node.value
+        for node in face.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    return {
+        str(ast.literal_eval(one))
+        for names in lists
+        if isinstance(names, ast.List)
+        for one in names.elts
+    }
 
 
 ALL = pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(SOURCE)))
@@ -129,16 +140,27 @@ def test_each_library_has_one_door(path: Path) -> None:
     """Only the modules named for it import a third-party library; an unknown one has no door at all."""
     top = {name.split(".")[0] for name in _imports(path)}
     foreign = top - sys.stdlib_module_names - {"token_catcher"}
-    assert {name for name in foreign if not {_module(path), _module(path).split(".")[0]} & DOORS.get(name, set())} == set()
+    assert {
+        name
+        for name in foreign
+        if not {_module(path), _module(path).split(".")[0]} & DOORS.get(name, set())
+    } == set()
 
 
 def test_secrets_have_one_way_out() -> None:
     """`reveal()` is called where a secret leaves the program, and nowhere else."""
-    calls = {str(path.relative_to(SOURCE)): path.read_text("utf-8").count(".reveal()") for path in _sources()}
+    calls = {
+        str(path.relative_to(SOURCE)): path.read_text("utf-8").count(".reveal()")
+        for path in _sources()
+    }
     assert {name: count for name, count in calls.items() if count} == REVEALING
 
 
-PURE = [module for module in MODULES if module.partition(".")[0] in ("model", "errors", "reading", "proof")]
+PURE = [
+    module
+    for module in MODULES
+    if module.partition(".")[0] in ("model", "errors", "reading", "proof")
+]
 
 
 @pytest.mark.parametrize("module", PURE)
@@ -146,5 +168,8 @@ def test_what_decides_has_no_clock_and_no_socket(module: str) -> None:
     """What it needs of the world comes in as arguments."""
     world = {"socket", "time", "os", "subprocess", "threading", "random", "select", "requests"}
     path = SOURCE / module.replace(".", "/")
-    top = {name.split(".")[0] for name in _imports(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))}
+    top = {
+        name.split(".")[0]
+        for name in _imports(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+    }
     assert top & world == set()

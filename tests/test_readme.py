@@ -15,7 +15,9 @@ from token_catcher.commands.advice import ADVICE, IF_GENUINE, NEXT_STEP
 from token_catcher.config import load
 
 ROOT = Path(__file__).parents[1]
-TEXTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
+TEXTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
+)
 README = (ROOT / "README.md").read_text("utf-8")
 
 CONTRACT = {
@@ -34,7 +36,10 @@ CONTRACT = {
 
 def commands() -> dict[str, set[str]]:
     """Every command that can be typed, with the flags that its help names."""
-    found = {words: set(re.findall(r"(?m)^  (--[a-z-]+)", help_of(words))) for words in _leaves(get_command(app), ())}
+    found = {
+        words: set(re.findall(r"(?m)^  (--[a-z-]+)", help_of(words)))
+        for words in _leaves(get_command(app), ())
+    }
     return {" ".join(words): flags - {"--help"} for words, flags in found.items()}
 
 
@@ -76,7 +81,9 @@ def test_commands_and_flags_keep_their_contract() -> None:
     assert commands() == CONTRACT
 
 
-@pytest.mark.parametrize("words", [(), ("audit",), ("config",), *(tuple(one.split()) for one in CONTRACT)], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [(), ("audit",), ("config",), *(tuple(one.split()) for one in CONTRACT)], ids=" ".join
+)
 def test_help_is_whole(words: tuple[str, ...]) -> None:
     """It says what the command does, and cuts no sentence off."""
     usage, _, rest = help_of(words).partition("\n\n")
@@ -106,7 +113,9 @@ def test_what_is_to_be_typed_can_be_typed(path: Path) -> None:
     """Every `token-catcher …` in a text is a command, with flags that it has."""
     for line in code_of(path.read_text("utf-8")):
         for said in re.findall(r"(?:^|\$ )token-catcher ((?!.*/)[a-z].*)", line):
-            found = next((command for command in CONTRACT if f"{said} ".startswith(f"{command} ")), None)
+            found = next(
+                (command for command in CONTRACT if f"{said} ".startswith(f"{command} ")), None
+            )
             if found is None and "|" in said:
                 continue  # alternatives, of the table above
             assert found is not None, line
@@ -133,7 +142,11 @@ def targets() -> set[str]:
 @pytest.mark.parametrize("path", TEXTS, ids=names(TEXTS))
 def test_make_targets_exist(path: Path) -> None:
     """Those in the texts."""
-    named = {one for line in code_of(path.read_text("utf-8")) for one in re.findall(r"(?:^|\$ )make ([a-z]+)", line)}
+    named = {
+        one
+        for line in code_of(path.read_text("utf-8"))
+        for one in re.findall(r"(?:^|\$ )make ([a-z]+)", line)
+    }
     assert named - targets() == set()
 
 
@@ -142,7 +155,10 @@ def test_make_targets_are_listed() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     phony = set(re.findall(r"(?m)^\.PHONY: (.*)$", makefile)[0].split())
     assert phony <= targets()
-    assert set(re.findall(r"(?m)^make ([a-z]+)$", (ROOT / ".ci" / "run").read_text("utf-8"))) <= targets()
+    assert (
+        set(re.findall(r"(?m)^make ([a-z]+)$", (ROOT / ".ci" / "run").read_text("utf-8")))
+        <= targets()
+    )
 
 
 def anchors(path: Path) -> set[str]:
@@ -167,7 +183,9 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_files_that_are_named_exist(path: Path) -> None:
     """`docs/…`, `deploy/…` and their like in code, from the root of the repository or beside the text."""
     for line in code_of(path.read_text("utf-8")):
-        for said in re.findall(r"(?<![\w/.%$-])(?:docs|deploy|tests|requirements|token_catcher)/[\w./-]*\w", line):
+        for said in re.findall(
+            r"(?<![\w/.%$-])(?:docs|deploy|tests|requirements|token_catcher)/[\w./-]*\w", line
+        ):
             assert (ROOT / said).exists() or (path.parent / said).exists(), said
 
 

@@ -40,7 +40,10 @@ WANTED = {
 def locked(name: str) -> dict[str, str]:
     """The versions of a lock file by package name."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text("utf-8")
-    return {canonicalize_name(package): version for package, version in re.findall(r"(?m)^([\w.-]+)==(\S+)", text)}
+    return {
+        canonicalize_name(package): version
+        for package, version in re.findall(r"(?m)^([\w.-]+)==(\S+)", text)
+    }
 
 
 def lacking(requirements: list[str], versions: dict[str, str]) -> set[str]:
@@ -65,7 +68,11 @@ def _led_to(package: str, extras: set[str]) -> list[Requirement]:
     """What an installed package requires on this machine, with these extras."""
     requirements = [Requirement(line) for line in distribution(package).requires or []]
     environments = [{"extra": extra} for extra in ("", *extras)]
-    return [line for line in requirements if line.marker is None or any(map(line.marker.evaluate, environments))]
+    return [
+        line
+        for line in requirements
+        if line.marker is None or any(map(line.marker.evaluate, environments))
+    ]
 
 
 @pytest.mark.parametrize("name", WANTED)
@@ -86,13 +93,17 @@ def test_lock_files_agree(name: str) -> None:
     assert locked(name).items() <= locked("dev").items()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "requirements").iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "requirements").iterdir()), ids=lambda path: path.name
+)
 def test_a_lock_file_holds_names_versions_and_hashes(path: Path) -> None:
     """And no address, of no index and no machine; a marker may say on which Python a package is needed."""
     blocks = re.split(r"\n(?=\S)", path.read_text("utf-8").strip())
     assert blocks
     for block in blocks:
-        assert re.fullmatch(r"[\w.-]+==[\w.!+]+( ; [\w .<>='()!-]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+", block), block
+        assert re.fullmatch(
+            r"[\w.-]+==[\w.!+]+( ; [\w .<>='()!-]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+", block
+        ), block
 
 
 def pip_commands(text: str) -> list[str]:
@@ -100,8 +111,17 @@ def pip_commands(text: str) -> list[str]:
     text = text.replace("\\\n", " ")
     for name, value in re.findall(r"(?m)^(INSTALL) = (.*)$", text):
         text = text.replace(f"$({name})", value)
-    lines = [part for line in text.splitlines() if not line.lstrip().startswith("#") for part in line.split("&&")]
-    return [line.strip() for line in lines if re.search(r"\bpip\b.* (install|wheel) ", line) and " = " not in line]
+    lines = [
+        part
+        for line in text.splitlines()
+        if not line.lstrip().startswith("#")
+        for part in line.split("&&")
+    ]
+    return [
+        line.strip()
+        for line in lines
+        if re.search(r"\bpip\b.* (install|wheel) ", line) and " = " not in line
+    ]
 
 
 @pytest.mark.parametrize("file", ["Makefile", "deploy/container/Containerfile"])
@@ -109,12 +129,18 @@ def test_nothing_is_resolved_at_install_time(file: str) -> None:
     """Each pip command takes what is listed and no more, checks its hash if it is fetched, and builds with what is locked.
 
     The one exception makes the lock files themselves."""
-    commands = [line for line in pip_commands((ROOT / file).read_text("utf-8")) if not line.endswith("install -q uv")]
+    commands = [
+        line
+        for line in pip_commands((ROOT / file).read_text("utf-8"))
+        if not line.endswith("install -q uv")
+    ]
     assert len(commands) >= 4
     for line in commands:
         assert "--no-deps" in line, line
         assert "--require-hashes" in line or "--no-index" in line or re.search(r" \.$", line), line
-        assert "--no-index" in line or "--no-build-isolation" in line or "-r build.txt" in line, line
+        assert "--no-index" in line or "--no-build-isolation" in line or "-r build.txt" in line, (
+            line
+        )
 
 
 def test_the_wheel_has_what_it_needs() -> None:
@@ -129,7 +155,10 @@ def test_the_wheel_has_what_it_needs() -> None:
 def test_the_installed_program_is_this_checkout() -> None:
     """The system tests run the installed wheel: an old one would prove nothing. `make test` renews it."""
     installed = Path(str(distribution("token-catcher").locate_file("token_catcher")))
-    here = {path.relative_to(ROOT / "token_catcher"): path.read_bytes() for path in (ROOT / "token_catcher").rglob("*.py")}
+    here = {
+        path.relative_to(ROOT / "token_catcher"): path.read_bytes()
+        for path in (ROOT / "token_catcher").rglob("*.py")
+    }
     there = {path.relative_to(installed): path.read_bytes() for path in installed.rglob("*.py")}
     assert there == here, "type `make test`, or `make .venv/bin/.program`"
     assert installed != ROOT / "token_catcher"

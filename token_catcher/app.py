@@ -57,7 +57,9 @@ class App:
             if mailbox.name == name:
                 return mailbox
         got = "none" if name is None else repr(name)
-        raise ConfigurationError(f"--mailbox: got {got}, expected one of: {', '.join(names)}", code="usage")
+        raise ConfigurationError(
+            f"--mailbox: got {got}, expected one of: {', '.join(names)}", code="usage"
+        )
 
     def watched(self, names: Sequence[str] = ()) -> list[Watched]:
         """The mailboxes of these names, all where none is named. StateError: the journal cannot be continued."""
@@ -70,7 +72,10 @@ class App:
     def judge(self) -> Judge:
         """Says what a mail is worth; shared by all."""
         if self.config.trust.policy == "insecure-accept-unauthenticated":
-            self.log.warning("trust.insecure", note="any mail that looks like Salesforce's is believed: for experiments only")
+            self.log.warning(
+                "trust.insecure",
+                note="any mail that looks like Salesforce's is believed: for experiments only",
+            )
         return Judge(Trust(self._terms(), self._keys()), self.config.trust.subjects)
 
     @cached_property
@@ -101,7 +106,12 @@ class App:
         else:
             auth = TokenAuth(vault.auth.token.read)
         return VaultStore(
-            Client(address, auth, monotonic=time.monotonic, observe=self.metrics.vault_request if self.metrics else _unseen),
+            Client(
+                address,
+                auth,
+                monotonic=time.monotonic,
+                observe=self.metrics.vault_request if self.metrics else _unseen,
+            ),
             mount=vault.mount,
             field=vault.field,
             instance=self.config.instance,
@@ -152,14 +162,18 @@ class App:
             password=mailbox.password.read,
             inbox=mailbox.folders.inbox,
             spam=mailbox.folders.spam,
-            sender_domains=tuple(dict.fromkeys(sender.rpartition("@")[2] for sender in self.config.trust.senders)),
+            sender_domains=tuple(
+                dict.fromkeys(sender.rpartition("@")[2] for sender in self.config.trust.senders)
+            ),
         )
         context = self._tls(_text(mailbox.ca_file))
         return lambda: ImapMailbox(account, context, self.log)
 
     def _tls(self, ca_file: str | None) -> ssl.SSLContext:
         """One context for all mailboxes with the same authorities."""
-        return self._contexts.setdefault(ca_file, self._contexts.get(ca_file) or tls_context(ca_file))
+        return self._contexts.setdefault(
+            ca_file, self._contexts.get(ca_file) or tls_context(ca_file)
+        )
 
     @cached_property
     def _contexts(self) -> dict[str | None, ssl.SSLContext]:
@@ -182,7 +196,9 @@ class App:
         """Pinned keys first, then DNS and what it said before."""
         published = DnsKeys(monotonic=time.monotonic)
         path = self.config.state_dir / "keys.json"
-        remembered = RememberedKeys(published, path, now=self.now, log=self.log, writing=self.writing)
+        remembered = RememberedKeys(
+            published, path, now=self.now, log=self.log, writing=self.writing
+        )
         pinned = self.config.trust.dkim_keys
         return KeyChain(PinnedKeys.read(pinned), remembered) if pinned else remembered
 

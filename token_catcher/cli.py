@@ -52,8 +52,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-audit_app = typer.Typer(help="Is the journal intact, and does it agree with Vault?", no_args_is_help=True)
-config_app = typer.Typer(help="The configuration: an example, its schema, what is in effect.", no_args_is_help=True)
+audit_app = typer.Typer(
+    help="Is the journal intact, and does it agree with Vault?", no_args_is_help=True
+)
+config_app = typer.Typer(
+    help="The configuration: an example, its schema, what is in effect.", no_args_is_help=True
+)
 app.add_typer(audit_app, name="audit")
 app.add_typer(config_app, name="config")
 
@@ -83,20 +87,33 @@ def _moment(text: str) -> datetime:
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     with suppress(ValueError):
         return utc_now() - config.duration(text)
-    raise typer.BadParameter(f"got {text!r}, expected a time (2026-02-03T12:00:00Z) or a duration back from now (14d, 2h)")
+    raise typer.BadParameter(
+        f"got {text!r}, expected a time (2026-02-03T12:00:00Z) or a duration back from now (14d, 2h)"
+    )
 
 
-Mailboxes = Annotated[list[str] | None, typer.Option("--mailbox", metavar="NAME", help="Only this mailbox; may be repeated.")]
+Mailboxes = Annotated[
+    list[str] | None,
+    typer.Option("--mailbox", metavar="NAME", help="Only this mailbox; may be repeated."),
+]
 Since = Annotated[
     timedelta | None,
     typer.Option(
-        "--since", parser=_duration, metavar="14d", help="Window of --again and --dry-run; a first look it can only widen."
+        "--since",
+        parser=_duration,
+        metavar="14d",
+        help="Window of --again and --dry-run; a first look it can only widen.",
     ),
 ]
 From = Annotated[
-    datetime | None, typer.Option("--since", parser=_moment, metavar="T", help="From this time on: ISO 8601, or 14d.")
+    datetime | None,
+    typer.Option(
+        "--since", parser=_moment, metavar="T", help="From this time on: ISO 8601, or 14d."
+    ),
 ]
-Until = Annotated[datetime | None, typer.Option("--until", parser=_moment, metavar="T", help="Up to this time.")]
+Until = Annotated[
+    datetime | None, typer.Option("--until", parser=_moment, metavar="T", help="Up to this time.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
 
 
@@ -118,11 +135,16 @@ def _settings(
         ),
     ] = None,
     _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and end."
+        ),
     ] = False,
 ) -> None:
     context.obj = Settings(file)
-    log.setup("warning", "auto")  # until a command knows better: not even a bug may end in a traceback with foreign text
+    log.setup(
+        "warning", "auto"
+    )  # until a command knows better: not even a bug may end in a traceback with foreign text
 
 
 @app.command()
@@ -138,12 +160,25 @@ def scan(
     mailbox: Mailboxes = None,
     wait: Annotated[
         timedelta | None,
-        typer.Option("--wait", parser=_duration, metavar="10m", help="Stay until a token issued since now is in Vault."),
+        typer.Option(
+            "--wait",
+            parser=_duration,
+            metavar="10m",
+            help="Stay until a token issued since now is in Vault.",
+        ),
     ] = None,
-    user: Annotated[str | None, typer.Option("--user", metavar="U", help="With --wait: a token of this username.")] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="U", help="With --wait: a token of this username."),
+    ] = None,
     since: Since = None,
-    again: Annotated[bool, typer.Option("--again", help="Look once more at settled mail of the look-back window.")] = False,
-    dry: Annotated[bool, typer.Option("--dry-run", help="Judge, but write nothing at all.")] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Look once more at settled mail of the look-back window."),
+    ] = False,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Judge, but write nothing at all.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Sweep once, now. Safe beside a running daemon."""
@@ -156,14 +191,18 @@ def scan(
     show = _show_json if as_json else _show_line
     if dry:
         raise typer.Exit(_dry(built, mailbox or (), since, show))
-    with Scan(built.watched(mailbox or ()), again=again, since=since, monotonic=time.monotonic) as looks:
+    with Scan(
+        built.watched(mailbox or ()), again=again, since=since, monotonic=time.monotonic
+    ) as looks:
         if wait is not None:
             raise typer.Exit(_wait(built, looks, user and user.lower(), wait, show))
         reports = [_shown(report, show, as_json=as_json) for report in looks.look()]
     raise typer.Exit(FAILED if any(report.error or report.pending for report in reports) else DONE)
 
 
-def _dry(built: App, names: Sequence[str], since: timedelta | None, show: Callable[[Line], None]) -> int:
+def _dry(
+    built: App, names: Sequence[str], since: timedelta | None, show: Callable[[Line], None]
+) -> int:
     """Rehearse every mailbox; the trouble of one does not keep us from the next."""
     code = DONE
     for one in built.watched(names):
@@ -177,7 +216,9 @@ def _dry(built: App, names: Sequence[str], since: timedelta | None, show: Callab
     return code
 
 
-def _wait(built: App, looks: Scan, user: str | None, wait: timedelta, show: Callable[[Line], None]) -> int:
+def _wait(
+    built: App, looks: Scan, user: str | None, wait: timedelta, show: Callable[[Line], None]
+) -> int:
     """Look once a second until the token is in Vault, with a progress line on a terminal."""
     began, end = built.now(), time.monotonic() + wait.total_seconds()
     told: set[Line] = set()
@@ -205,7 +246,9 @@ def _wait(built: App, looks: Scan, user: str | None, wait: timedelta, show: Call
             pause=lambda: time.sleep(min(1.0, max(0.0, end - time.monotonic()))),
         )
     if found is None:
-        err.print(Text(f"token-catcher: no new token of {whose} came within {wait}"), soft_wrap=True)
+        err.print(
+            Text(f"token-catcher: no new token of {whose} came within {wait}"), soft_wrap=True
+        )
         return FAILED if looks.hopeless else WAITED
     return DONE
 
@@ -222,14 +265,25 @@ def _shown(report: Report, show: Callable[[Line], None], *, as_json: bool) -> Re
 def explain(
     context: typer.Context,
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="Mail files, mbox files, Maildir folders, - for standard input.")
+        list[str],
+        typer.Argument(
+            metavar="FILE", help="Mail files, mbox files, Maildir folders, - for standard input."
+        ),
     ],
     received_at: Annotated[
         datetime | None,
-        typer.Option("--received-at", parser=_moment, metavar="TIME", help="When it arrived; default: its Date."),
+        typer.Option(
+            "--received-at",
+            parser=_moment,
+            metavar="TIME",
+            help="When it arrived; default: its Date.",
+        ),
     ] = None,
     mailbox: Annotated[
-        str | None, typer.Option("--mailbox", metavar="NAME", help="Whose addresses; may be left out if only one.")
+        str | None,
+        typer.Option(
+            "--mailbox", metavar="NAME", help="Whose addresses; may be left out if only one."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -241,7 +295,9 @@ def explain(
     for file in files:
         for name, raw in explaining.read(file, sys.stdin.buffer):
             mail = explaining.as_mail(name, raw, received_at, own.name)
-            said = explaining.explain(name, mail, built.judge, own.addresses, trust_date=received_at is None)
+            said = explaining.explain(
+                name, mail, built.judge, own.addresses, trust_date=received_at is None
+            )
             code = FAILED if said.outcome == "retry" else code
             _show_explanation(said, as_json=as_json)
     raise typer.Exit(code)
@@ -259,16 +315,27 @@ def show_history(
     context: typer.Context,
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE|-", help="Journals or collected logs; .gz too; - reads standard input."),
+        typer.Argument(
+            metavar="FILE|-", help="Journals or collected logs; .gz too; - reads standard input."
+        ),
     ] = None,
     org: Annotated[str | None, typer.Option("--org", metavar="O", help="Only this org.")] = None,
-    user: Annotated[str | None, typer.Option("--user", metavar="U", help="Only this username.")] = None,
-    event: Annotated[str | None, typer.Option("--event", metavar="E", help="stored, unchanged, held or refused.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="U", help="Only this username.")
+    ] = None,
+    event: Annotated[
+        str | None, typer.Option("--event", metavar="E", help="stored, unchanged, held or refused.")
+    ] = None,
     since: From = None,
     until: Until = None,
     as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values, with a header line.")] = False,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="A page to read or print, into FILE.")] = None,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Comma-separated values, with a header line.")
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="A page to read or print, into FILE."),
+    ] = None,
 ) -> None:
     """Show the rotation history. From the journal, or from any collected logs."""
     if as_json + as_csv + (html is not None) > 1:
@@ -286,7 +353,9 @@ def show_history(
     else:
         _show_table(found.rotations)
     if found.unreadable:
-        sys.stderr.write(f"token-catcher: {found.unreadable} lines could not be read, the first is {found.first_unreadable}\n")
+        sys.stderr.write(
+            f"token-catcher: {found.unreadable} lines could not be read, the first is {found.first_unreadable}\n"
+        )
 
 
 def _show_table(rotations: Sequence[history.Rotation]) -> None:
@@ -308,7 +377,9 @@ def _save(path: Path, pieces: Iterable[str]) -> None:
 @audit_app.command("verify")
 def audit_verify(
     context: typer.Context,
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A journal; default: the configured one.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A journal; default: the configured one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say whether the journal is intact, broken or truncated, and where."""
@@ -341,12 +412,18 @@ def config_show(context: typer.Context) -> None:
 
 @app.command()
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the servers up and say how to look around.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the servers up and say how to look around.")
+    ] = False,
 ) -> None:
     """Play the whole thing on embedded servers. Resets, a token in the spam folder, a forgery, an old mail; then history."""
-    from token_catcher.commands.demo import demo as play  # its cryptography would cost the daemon 7 MB
+    from token_catcher.commands.demo import (
+        demo as play,
+    )  # its cryptography would cost the daemon 7 MB
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does, it takes the servers along
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # as Ctrl-C does, it takes the servers along
     play(Console(highlight=False), keep=keep)
 
 
@@ -358,7 +435,11 @@ def main() -> None:
         app()
     except TokenCatcherError as error:
         _fail(error)
-        sys.exit(USAGE if isinstance(error, ConfigurationError) and not isinstance(error, AccessError) else FAILED)
+        sys.exit(
+            USAGE
+            if isinstance(error, ConfigurationError) and not isinstance(error, AccessError)
+            else FAILED
+        )
 
 
 def _fail(error: TokenCatcherError) -> None:

@@ -43,7 +43,9 @@ class TransientError(TokenCatcherError):
 
     code = "transient"
 
-    def __init__(self, message: str, *, code: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after: float | None = None
+    ) -> None:
         """`retry_after`: seconds the other side asked us to wait."""
         super().__init__(message, code=code)
         self.retry_after = retry_after

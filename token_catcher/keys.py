@@ -123,7 +123,9 @@ class DnsKeys:
             if kept and kept[0] > self._monotonic():
                 return kept[1]
             if self._monotonic() < self._silent_until:
-                raise TransientError(f"DNS did not answer a moment ago, so {name} was not asked for", code="dns")
+                raise TransientError(
+                    f"DNS did not answer a moment ago, so {name} was not asked for", code="dns"
+                )
         began = self._monotonic()
         try:
             record, seconds = self._ask(name)
@@ -142,13 +144,22 @@ class DnsKeys:
         """One record only, of a size that a key has: an answer of any other kind is no key."""
         try:
             answer = self._resolver().resolve(name + ".", "TXT", lifetime=self._timeout)
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.exception.SyntaxError, dns.name.NameTooLong):
+        except (
+            dns.resolver.NXDOMAIN,
+            dns.resolver.NoAnswer,
+            dns.exception.SyntaxError,
+            dns.name.NameTooLong,
+        ):
             return None, SHORTEST  # nothing there, or a name that DNS could not hold
         except (dns.exception.DNSException, OSError, ValueError) as error:
-            raise TransientError(f"DNS did not answer for {name} ({type(error).__name__})", code="dns") from None
+            raise TransientError(
+                f"DNS did not answer for {name} ({type(error).__name__})", code="dns"
+            ) from None
         seconds = float(answer.rrset.ttl) if answer.rrset is not None else SHORTEST
         records = [b"".join(record.strings) for record in answer]
-        return (records[0] if len(records) == 1 and len(records[0]) <= MAX_RECORD else None), seconds
+        return (
+            records[0] if len(records) == 1 and len(records[0]) <= MAX_RECORD else None
+        ), seconds
 
     def _resolver(self) -> dns.resolver.Resolver:
         resolver = dns.resolver.Resolver(configure=not self._nameservers)
@@ -170,7 +181,13 @@ class RememberedKeys:
     """Keys from DNS, and where DNS has one no more, the one it had when the mail arrived."""
 
     def __init__(
-        self, published: KeyLookup, path: Path, *, now: Callable[[], datetime], log: Log, writing: bool = True
+        self,
+        published: KeyLookup,
+        path: Path,
+        *,
+        now: Callable[[], datetime],
+        log: Log,
+        writing: bool = True,
     ) -> None:
         """`path`: the file in the state directory. `writing`: False for commands that change nothing."""
         self._published = published
@@ -186,7 +203,11 @@ class RememberedKeys:
         if record is None:
             return kept.record.encode() if kept and at - kept.last_published <= STILL_GOOD else None
         now = self._now()
-        known = kept is not None and kept.record.encode() == record and now - kept.last_published < REFRESHED
+        known = (
+            kept is not None
+            and kept.record.encode() == record
+            and now - kept.last_published < REFRESHED
+        )
         if self._writing and not known and record.isascii() and len(record) <= MAX_RECORD:
             self._remember(name, Remembered(record.decode(), now))
         return record
@@ -207,7 +228,11 @@ class RememberedKeys:
         try:
             with files.opened(self._path) as file:
                 if os.fstat(file.fileno()).st_mode & WRITABLE_BY_OTHERS:
-                    self._log.warning("keys.not_remembered", file=str(self._path), error="others can write it: chmod 0600")
+                    self._log.warning(
+                        "keys.not_remembered",
+                        file=str(self._path),
+                        error="others can write it: chmod 0600",
+                    )
                     return {}
                 known = json.loads(file.read())
             return {
@@ -220,8 +245,13 @@ class RememberedKeys:
 
     def _write(self, known: Mapping[str, Remembered]) -> None:
         newest = sorted(known.items(), key=lambda item: item[1].last_published)[-MAX_KEYS:]
-        content = {name: {"record": one.record, "last_published": iso(one.last_published)} for name, one in newest}
-        files.replace(self._path, json.dumps(content, indent=1, sort_keys=True).encode(), durable=False)
+        content = {
+            name: {"record": one.record, "last_published": iso(one.last_published)}
+            for name, one in newest
+        }
+        files.replace(
+            self._path, json.dumps(content, indent=1, sort_keys=True).encode(), durable=False
+        )
 
 
 def _time(text: str) -> datetime:

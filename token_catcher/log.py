@@ -24,16 +24,29 @@ from token_catcher.ports import Log
 
 Level = Literal["debug", "info", "warning", "error"]
 SECRET_FIELDS: Final = frozenset(
-    ("password", "token", "security_token", "secret", "secret_id", "client_token", "authorization", "x-vault-token")
+    (
+        "password",
+        "token",
+        "security_token",
+        "secret",
+        "secret_id",
+        "client_token",
+        "authorization",
+        "x-vault-token",
+    )
 )
-PLAIN_FIELDS: Final = frozenset(("timestamp", "level", "mailbox", "folder", "username", "org", "path", "instance", "mail"))
+PLAIN_FIELDS: Final = frozenset(
+    ("timestamp", "level", "mailbox", "folder", "username", "org", "path", "instance", "mail")
+)
 """Configured or validated values, which may look like anything."""
 
 _FOREIGN_LEVEL: Final = logging.WARNING
 """Below it, libraries write what they send and receive."""
 
 
-def setup(level: Level, form: Literal["auto", "console", "json"], stream: TextIO | None = None) -> Log:
+def setup(
+    level: Level, form: Literal["auto", "console", "json"], stream: TextIO | None = None
+) -> Log:
     """The program's logger. Also takes in the standard library's loggers, warnings, and exceptions that nobody caught."""
     out = stream or sys.stderr
     console = form == "console" or (form == "auto" and out.isatty())
@@ -55,7 +68,9 @@ def setup(level: Level, form: Literal["auto", "console", "json"], stream: TextIO
     return log
 
 
-def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def redact(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """Mask what must not be in a log, in every field, however deep."""
     for name, value in event.items():
         if name.lower() in SECRET_FIELDS:
@@ -79,7 +94,9 @@ def _masked(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | None) else masked(str(value))
 
 
-def _without_message(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _without_message(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """An exception's message may hold anything: keep its kind and where it came through."""
     error = event.pop("exc_info", None)
     error = sys.exc_info()[1] if error is True else error
@@ -93,16 +110,25 @@ def _without_message(_logger: object, _method: str, event: MutableMapping[str, A
 def places(error: BaseException) -> list[str]:
     """Where an exception came through: `module.py:12 function`, outermost first; no values, no source lines."""
     frames = traceback.extract_tb(error.__traceback__)
-    return [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-12:]]
+    return [
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-12:]
+    ]
 
 
 def _rendering(*, console: bool) -> list[Callable[..., Any]]:
     if console:
-        return [_printable, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, sort_keys=False)]
+        return [
+            _printable,
+            structlog.dev.ConsoleRenderer(
+                exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+            ),
+        ]
     return [_ordered, structlog.processors.JSONRenderer(default=str)]
 
 
-def _printable(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _printable(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """A terminal obeys what it is shown; JSON escapes by itself."""
     for name, value in event.items():
         if isinstance(value, str) and not value.isprintable():
@@ -110,7 +136,9 @@ def _printable(_logger: object, _method: str, event: MutableMapping[str, Any]) -
     return event
 
 
-def _ordered(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _ordered(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """When, how grave and what first: lines are read by people too."""
     head = {name: event[name] for name in ("timestamp", "level", "event") if name in event}
     return {**head, **event}
@@ -140,7 +168,12 @@ class _Foreign(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         tell = self._log.error if record.levelno >= logging.ERROR else self._log.warning
-        tell("library.message", logger=record.name, message=_message(record), exc_info=record.exc_info)
+        tell(
+            "library.message",
+            logger=record.name,
+            message=_message(record),
+            exc_info=record.exc_info,
+        )
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -157,7 +190,9 @@ def _take_in_foreign(log: Log) -> None:
     root.setLevel(_FOREIGN_LEVEL)
     logging.captureWarnings(capture=True)
 
-    def uncaught(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    def uncaught(
+        _kind: type[BaseException], error: BaseException, _trace: TracebackType | None
+    ) -> None:
         if not isinstance(error, KeyboardInterrupt | SystemExit):
             log.error("program.crashed", exc_info=error)
 

@@ -138,9 +138,13 @@ class Pipeline:
 
     def _has_record_of(self, outcome: Unchanged) -> bool:
         written = outcome.written
-        return written is not None and self._journal.has_stored(written.path, written.version, written.created_at)
+        return written is not None and self._journal.has_stored(
+            written.path, written.version, written.created_at
+        )
 
-    def _record(self, mail: Mail, verdict: Verdict, outcome: Outcome, previous: Record | None) -> Entry | None:
+    def _record(
+        self, mail: Mail, verdict: Verdict, outcome: Outcome, previous: Record | None
+    ) -> Entry | None:
         if isinstance(outcome, Ignored):
             return None
         entry = describe(mail, verdict, outcome, self._instance)
@@ -156,8 +160,12 @@ class Pipeline:
         fields = {key: value for key, value in as_fields(entry).items() if key != "event"}
         if entry.event in (STORED, UNCHANGED):
             self._log.info(entry.event, **fields)
-        elif (suppressed := self._quiet.admit((entry.mailbox, entry.event, entry.reason or ""))) is not None:
-            self._log.warning(entry.event, **fields, **({"suppressed": suppressed} if suppressed else {}))
+        elif (
+            suppressed := self._quiet.admit((entry.mailbox, entry.event, entry.reason or ""))
+        ) is not None:
+            self._log.warning(
+                entry.event, **fields, **({"suppressed": suppressed} if suppressed else {})
+            )
 
 
 class Quiet:
@@ -181,7 +189,9 @@ class Quiet:
         return 0 if count < self.LIMIT else None
 
 
-def describe(mail: Mail, verdict: Verdict, outcome: Refused | Held | Stored | Unchanged, instance: str) -> Entry:
+def describe(
+    mail: Mail, verdict: Verdict, outcome: Refused | Held | Stored | Unchanged, instance: str
+) -> Entry:
     """The record of one mail. Of the token it holds the fingerprint and the length."""
     event, reason, saw, receipt, recovered = _ending(outcome)
     candidate, judgement = verdict.candidate, verdict.judgement
@@ -218,7 +228,9 @@ def as_fields(entry: Entry) -> dict[str, object]:
     return {name: value for name, value in values.items() if value not in (None, False)}
 
 
-def _ending(outcome: Refused | Held | Stored | Unchanged) -> tuple[str, str | None, str | None, Receipt | None, bool]:
+def _ending(
+    outcome: Refused | Held | Stored | Unchanged,
+) -> tuple[str, str | None, str | None, Receipt | None, bool]:
     match outcome:
         case Stored(receipt, recovered):
             return STORED, None, None, receipt, recovered
@@ -234,7 +246,9 @@ def _ending(outcome: Refused | Held | Stored | Unchanged) -> tuple[str, str | No
 
 def _proof(judgement: Judgement | None) -> str | None:
     """What the proof rule saw, where it passed."""
-    return next((line.saw for line in judgement or () if line.rule == "proof" and line.passed), None)
+    return next(
+        (line.saw for line in judgement or () if line.rule == "proof" and line.passed), None
+    )
 
 
 def _adds_to(previous: Record, entry: Entry) -> bool:
@@ -244,4 +258,7 @@ def _adds_to(previous: Record, entry: Entry) -> bool:
     if entry.event == STORED:
         return True
     ended_well = previous.entry.event in (STORED, UNCHANGED)
-    return not ended_well and (previous.entry.event, previous.entry.reason) != (entry.event, entry.reason)
+    return not ended_well and (previous.entry.event, previous.entry.reason) != (
+        entry.event,
+        entry.reason,
+    )

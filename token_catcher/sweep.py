@@ -19,7 +19,14 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from token_catcher.errors import AccessError, ConfigurationError, Outage, StateError, TokenCatcherError, TransientError
+from token_catcher.errors import (
+    AccessError,
+    ConfigurationError,
+    Outage,
+    StateError,
+    TokenCatcherError,
+    TransientError,
+)
 from token_catcher.model import Entry, Mail, Secret, iso
 from token_catcher.pipeline import Judge, Pipeline, Verdict
 from token_catcher.ports import FolderState, Log, Mailbox
@@ -131,8 +138,15 @@ class Sweep:
         try:
             with Checkpoint.hold(self.checkpoints, mailbox.name, wait=wait) as checkpoint:
                 self.tell(mailbox.name, checkpoint, checkpoint.notes)
-                self._look(mailbox, folders, _Run(checkpoint, report, begin, back if again else None, moved))
-        except (StateError, TransientError) as error:  # the disk, or another sweep that holds the checkpoint
+                self._look(
+                    mailbox,
+                    folders,
+                    _Run(checkpoint, report, begin, back if again else None, moved),
+                )
+        except (
+            StateError,
+            TransientError,
+        ) as error:  # the disk, or another sweep that holds the checkpoint
             report.error = error
         return report
 
@@ -159,7 +173,9 @@ class Sweep:
         except TokenCatcherError as error:
             report.error, report.broken = error, True
 
-    def tell(self, mailbox: str, checkpoint: Checkpoint, notes: Sequence[str], **fields: str) -> None:
+    def tell(
+        self, mailbox: str, checkpoint: Checkpoint, notes: Sequence[str], **fields: str
+    ) -> None:
         """Say why a checkpoint, or a folder of it, begins anew; once, since the new one is on disk then."""
         for note in notes:
             self.log.warning("checkpoint.reset", mailbox=mailbox, note=note, **fields)
@@ -202,7 +218,9 @@ class _Visit:
 
     def look(self) -> None:
         """Take every new and every due mail through the pipeline. _Ended: not all of them."""
-        self._sweep.tell(self._mailbox.name, self._run.checkpoint, self._progress.notes, folder=self._state.name)
+        self._sweep.tell(
+            self._mailbox.name, self._run.checkpoint, self._progress.notes, folder=self._state.name
+        )
         if self._run.again is not None:
             self._unsettle(self._run.again)
         uids = self._to_look_at()
@@ -213,7 +231,11 @@ class _Visit:
                 self._save_now_and_then()
             self._finish(uids)
             self._run.checkpoint.save()
-        except (_Ended, TransientError, ConfigurationError):  # not StateError: saving would fail too, and hide why
+        except (
+            _Ended,
+            TransientError,
+            ConfigurationError,
+        ):  # not StateError: saving would fail too, and hide why
             self._run.checkpoint.save()
             raise
         finally:
@@ -236,7 +258,10 @@ class _Visit:
     def _to_look_at(self) -> list[int]:
         """What is due again and what is new, ascending; asks the server only where UIDNEXT says there is something."""
         due = self._progress.due(self._sweep.now())
-        if self._state.uidnext is not None and self._state.uidnext <= self._progress.settled_through + 1:
+        if (
+            self._state.uidnext is not None
+            and self._state.uidnext <= self._progress.settled_through + 1
+        ):
             return due
         return sorted({*due, *self._mailbox.search(self._progress.settled_through, self._horizon)})
 
@@ -303,9 +328,15 @@ class _Visit:
         except Outage as outage:
             self._meet(uid, outage)
         except (TransientError, ConfigurationError) as error:
-            self._postpone(uid, error, error.retry_after if isinstance(error, TransientError) else None)
+            self._postpone(
+                uid, error, error.retry_after if isinstance(error, TransientError) else None
+            )
         except Exception as bug:  # noqa: BLE001 - a bug that one mail wakes must not cost the others
-            self._postpone(uid, TransientError(f"an error of this program: {type(bug).__name__}", code="internal"), None)
+            self._postpone(
+                uid,
+                TransientError(f"an error of this program: {type(bug).__name__}", code="internal"),
+                None,
+            )
         else:
             self._report.entries.extend([entry] if entry else [])
             self._settled(uid)
@@ -327,8 +358,12 @@ class _Visit:
         self._run.away, self._run.doubted = None, None
         self._sweep.blamed.discard(self._place(uid))
 
-    def _postpone(self, uid: int, error: TransientError | ConfigurationError, retry_after: float | None) -> Pending:
-        pending = self._progress.postpone(uid, error.code, self._sweep.now(), self._sweep.rng, retry_after)
+    def _postpone(
+        self, uid: int, error: TransientError | ConfigurationError, retry_after: float | None
+    ) -> Pending:
+        pending = self._progress.postpone(
+            uid, error.code, self._sweep.now(), self._sweep.rng, retry_after
+        )
         seldom = pending.attempts & (pending.attempts - 1) == 0  # the 1st, 2nd, 4th, 8th … time
         tell = self._sweep.log.warning if seldom else self._sweep.log.debug
         tell(

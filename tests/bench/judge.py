@@ -32,17 +32,24 @@ def main() -> None:
     """Prints both figures and their ratio; exit code 1 where one is not reached."""
     signer = genuine_signer()
     record = signer.record
-    mails = [mail(_ordinary(number), received_at=ISSUED + timedelta(minutes=1)) for number in range(MAILS)]
+    mails = [
+        mail(_ordinary(number), received_at=ISSUED + timedelta(minutes=1))
+        for number in range(MAILS)
+    ]
     judge = Judge(Trust(TERMS, PinnedKeys({signer.name: record})), TERMS.subjects)
 
     def explained() -> None:
-        assert {explain("a.eml", one, judge, (ADDRESS,)).outcome for one in mails} == {"would-store"}
+        assert {explain("a.eml", one, judge, (ADDRESS,)).outcome for one in mails} == {
+            "would-store"
+        }
 
     def verified() -> None:
         assert all(dkim.verify(one.raw, dnsfunc=lambda _name, timeout: record) for one in mails)
 
     times = [(_seconds(explained), _seconds(verified)) for _ in range(ROUNDS)]
-    rate, bare, ratio = (median(x) for x in zip(*((MAILS / a, MAILS / b, a / b) for a, b in times), strict=True))
+    rate, bare, ratio = (
+        median(x) for x in zip(*((MAILS / a, MAILS / b, a / b) for a, b in times), strict=True)
+    )
     print(f"explain         {rate:6.0f} mails a second (at least {AT_LEAST})")
     print(f"dkim.verify     {bare:6.0f} mails a second, the same {MAILS} mails")
     print(f"ratio           {ratio:6.2f} (at most {AT_MOST:.0f})")

@@ -84,7 +84,9 @@ class HandWritten(threading.Thread):
         found = re.search(rb"case-sensitive\): ([A-Za-z0-9]+)", raw)
         assert found
         body = json.dumps({"data": {"security_token": found[1].decode()}})
-        self._vault.request("POST", f"/v1/secret/data/{self.path}", body, {"X-Vault-Token": self.openbao.root_token})
+        self._vault.request(
+            "POST", f"/v1/secret/data/{self.path}", body, {"X-Vault-Token": self.openbao.root_token}
+        )
         self._vault.getresponse().read()
 
     def _command(self, text: str) -> bytes:
@@ -109,15 +111,28 @@ def main() -> None:
     rng = random.Random(1)
     with tempfile.TemporaryDirectory() as home, Dovecot() as dovecot, OpenBao() as openbao:
         tool = program(Path(home) / "tool", dovecot, openbao, "ours@example.com", ORG)
-        theirs = HandWritten(dovecot, openbao, dovecot.user("theirs@example.com"), f"salesforce/{ORG}/by-hand")
+        theirs = HandWritten(
+            dovecot, openbao, dovecot.user("theirs@example.com"), f"salesforce/{ORG}/by-hand"
+        )
         theirs.start()
         with tool.daemon() as daemon:
-            until(lambda: daemon.says("mailbox.connected", folder="Junk") and theirs.listening.is_set(), "both to listen")
-            ways = {"daemon": ("ours@example.com", f"salesforce/{ORG}/{mails.USERNAME}"), "by hand": (theirs.user, theirs.path)}
+            until(
+                lambda: (
+                    daemon.says("mailbox.connected", folder="Junk") and theirs.listening.is_set()
+                ),
+                "both to listen",
+            )
+            ways = {
+                "daemon": ("ours@example.com", f"salesforce/{ORG}/{mails.USERNAME}"),
+                "by hand": (theirs.user, theirs.path),
+            }
             took: dict[str, list[float]] = {name: [] for name in ways}
             began = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
             for number in range(RESETS):
-                raw = mails.genuine(token=f"FAKE{number:04}tokenNOTrealAbcde", issued_at=began + timedelta(seconds=number))
+                raw = mails.genuine(
+                    token=f"FAKE{number:04}tokenNOTrealAbcde",
+                    issued_at=began + timedelta(seconds=number),
+                )
                 for name, (user, path) in ways.items():
                     time.sleep(rng.uniform(0.1, 0.6))
                     took[name].append(_way_to_vault(dovecot, openbao, raw, user, path, number + 1))
@@ -126,7 +141,9 @@ def main() -> None:
         theirs.close()
 
 
-def _way_to_vault(dovecot: Dovecot, openbao: OpenBao, raw: bytes, user: str, path: str, version: int) -> float:
+def _way_to_vault(
+    dovecot: Dovecot, openbao: OpenBao, raw: bytes, user: str, path: str, version: int
+) -> float:
     """Seconds from the end of the delivery to the version's created_time."""
     dovecot.deliver(raw, user)
     delivered = datetime.now(UTC)
@@ -136,14 +153,20 @@ def _way_to_vault(dovecot: Dovecot, openbao: OpenBao, raw: bytes, user: str, pat
         return openbao.versions(path).get(version, {}).get("created_time")
 
     created = until(written, f"version {version} of {path}")
-    return (datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", str(created))) - delivered).total_seconds()
+    return (
+        datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", str(created))) - delivered
+    ).total_seconds()
 
 
 def _print(took: dict[str, list[float]]) -> None:
     figures = {name: (_quantile(each, 0.5), _quantile(each, 0.95)) for name, each in took.items()}
     for name, (middle, late) in figures.items():
-        print(f"{name:>8}: {len(took[name])} resets, p50 {middle * 1000:.0f} ms, p95 {late * 1000:.0f} ms")
-    ratios = [ours / theirs for ours, theirs in zip(figures["daemon"], figures["by hand"], strict=True)]
+        print(
+            f"{name:>8}: {len(took[name])} resets, p50 {middle * 1000:.0f} ms, p95 {late * 1000:.0f} ms"
+        )
+    ratios = [
+        ours / theirs for ours, theirs in zip(figures["daemon"], figures["by hand"], strict=True)
+    ]
     print(f"   ratio: p50 {ratios[0]:.2f}, p95 {ratios[1]:.2f} (1.2 is the aim)")
 
 
@@ -153,7 +176,9 @@ def _print_idle(pid: int) -> None:
     time.sleep(IDLE_OF_A_MINUTE)
     share = (_cpu_ticks(pid) - before) / 100 / IDLE_OF_A_MINUTE
     rss = int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0]) / 1024
-    print(f"    idle: {share:.2%} of a core over a minute (0.5 % is the aim), {rss:.0f} MiB resident (60 is the aim)")
+    print(
+        f"    idle: {share:.2%} of a core over a minute (0.5 % is the aim), {rss:.0f} MiB resident (60 is the aim)"
+    )
 
 
 def _cpu_ticks(pid: int) -> int:

@@ -39,8 +39,13 @@ class Relay(threading.Thread):
             while True:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(("127.0.0.1", self._to))
-                for source, sink, count in ((client, server, self._count_sent), (server, client, self._count_received)):
-                    threading.Thread(target=self._pump, args=(source, sink, count), daemon=True).start()
+                for source, sink, count in (
+                    (client, server, self._count_sent),
+                    (server, client, self._count_received),
+                ):
+                    threading.Thread(
+                        target=self._pump, args=(source, sink, count), daemon=True
+                    ).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket, count: object) -> None:
         with suppress(OSError):
@@ -52,7 +57,9 @@ class Relay(threading.Thread):
 
     def _count_sent(self, data: bytes) -> None:
         self.sent += len(data)
-        self.commands += [line.split(b" ", 2)[1].decode() for line in data.splitlines() if line.count(b" ") >= 1]
+        self.commands += [
+            line.split(b" ", 2)[1].decode() for line in data.splitlines() if line.count(b" ") >= 1
+        ]
 
     def _count_received(self, data: bytes) -> None:
         self.received += len(data)
@@ -77,19 +84,25 @@ def main() -> None:
                 f" {relay.sent} bytes sent, {relay.received} received, login and TLS-less greeting included"
             )
         ratio = peaks[1] / peaks[0]
-        print(f"peak memory of a first scan: {SIZES[1]} messages take {ratio:.2f} x that of {SIZES[0]} ({peaks[1]} KiB)")
+        print(
+            f"peak memory of a first scan: {SIZES[1]} messages take {ratio:.2f} x that of {SIZES[0]} ({peaks[1]} KiB)"
+        )
 
 
 def _tool(home: Path, dovecot: Dovecot, openbao: OpenBao, user: str, port: int) -> Program:
     tool = program(home, dovecot, openbao, user, user.partition("@")[0])
-    tool.configure(host="host: 127.0.0.1", port=f"port: {port}", tls="tls: none", ca_file="ca_file: null")
+    tool.configure(
+        host="host: 127.0.0.1", port=f"port: {port}", tls="tls: none", ca_file="ca_file: null"
+    )
     return tool
 
 
 def _fill(dovecot: Dovecot, user: str, size: int) -> None:
     """Mails of Salesforce's domain, so that the search by sender leaves them in: the worst case."""
     now = datetime.now(UTC)
-    raw = mails.token_mail(subject="Your weekly digest", body="Nothing of note.\n" * 400, issued_at=now)
+    raw = mails.token_mail(
+        subject="Your weekly digest", body="Nothing of note.\n" * 400, issued_at=now
+    )
     with dovecot.session(user) as client:
         for _ in range(size):
             client.append("INBOX", "", "", raw)

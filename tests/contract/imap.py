@@ -22,24 +22,42 @@ PLAIN = tls_context()
 
 def account(host: str, port: int, **changed: Any) -> Account:
     """An account, plain unless `changed` says otherwise."""
-    fields = {"tls": "none", "username": "someone@example.com", "password": lambda: Secret(PASSWORD)} | changed
+    fields = {
+        "tls": "none",
+        "username": "someone@example.com",
+        "password": lambda: Secret(PASSWORD),
+    } | changed
     return Account(name="integrations", host=host, port=port, **fields)
 
 
 def dovecot_account(dovecot: Dovecot, user: str, **changed: Any) -> Account:
     """The user's account over implicit TLS."""
-    fields = {"tls": "implicit", "username": dovecot.user(user), "password": lambda: Secret(dovecot.password)} | changed
-    return account("localhost", changed.pop("port", dovecot.tls_port), **{k: v for k, v in fields.items() if k != "port"})
+    fields = {
+        "tls": "implicit",
+        "username": dovecot.user(user),
+        "password": lambda: Secret(dovecot.password),
+    } | changed
+    return account(
+        "localhost",
+        changed.pop("port", dovecot.tls_port),
+        **{k: v for k, v in fields.items() if k != "port"},
+    )
 
 
 @contextmanager
-def session(of: Account, *, ca_file: str | None = None, log: Silent | None = None) -> Iterator[ImapMailbox]:
+def session(
+    of: Account, *, ca_file: str | None = None, log: Silent | None = None
+) -> Iterator[ImapMailbox]:
     """Logged in for as long as the block runs."""
-    with closing(ImapMailbox(of, tls_context(ca_file) if ca_file else PLAIN, log or Silent())) as mailbox:
+    with closing(
+        ImapMailbox(of, tls_context(ca_file) if ca_file else PLAIN, log or Silent())
+    ) as mailbox:
         yield mailbox
 
 
-def refusal(caught: pytest.ExceptionInfo[TokenCatcherError], *secrets: str) -> tuple[type[TokenCatcherError], str]:
+def refusal(
+    caught: pytest.ExceptionInfo[TokenCatcherError], *secrets: str
+) -> tuple[type[TokenCatcherError], str]:
     """Kind and code of an error, which shows no secret and nothing that a server said."""
     for secret in (PASSWORD, FOREIGN, *secrets):
         assert secret not in shown(caught.value)

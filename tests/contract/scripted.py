@@ -69,7 +69,9 @@ def fetch(mailbox: ImapMailbox) -> None:
     mailbox.fetch([11, 12])
 
 
-def failure(script: Script, use: Callable[[ImapMailbox], None] = nothing, **options: Any) -> TokenCatcherError:
+def failure(
+    script: Script, use: Callable[[ImapMailbox], None] = nothing, **options: Any
+) -> TokenCatcherError:
     """How logging in, or what `use` does with the session, fails; without a word of the server's."""
     with pytest.raises(TokenCatcherError) as caught, opened(script, **options) as (mailbox, _):
         use(mailbox)

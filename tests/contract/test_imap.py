@@ -28,9 +28,13 @@ MAIL = mails.token_mail()
 
 
 @contextmanager
-def opened(dovecot: Dovecot, user: str, *, log: Silent | None = None, **changed: Any) -> Iterator[ImapMailbox]:
+def opened(
+    dovecot: Dovecot, user: str, *, log: Silent | None = None, **changed: Any
+) -> Iterator[ImapMailbox]:
     """The user's mailbox over implicit TLS."""
-    with session(dovecot_account(dovecot, user, **changed), ca_file=str(dovecot.ca_file), log=log) as mailbox:
+    with session(
+        dovecot_account(dovecot, user, **changed), ca_file=str(dovecot.ca_file), log=log
+    ) as mailbox:
         yield mailbox
 
 
@@ -58,7 +62,9 @@ def test_the_spam_folder_is_found_by_its_special_use() -> None:
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("name", ["Junk E-mail", "SPAM", "迷惑メール", "Courrier indésirable", "INBOX/Junk"])
+@pytest.mark.parametrize(
+    "name", ["Junk E-mail", "SPAM", "迷惑メール", "Courrier indésirable", "INBOX/Junk"]
+)
 def test_the_spam_folder_is_found_by_a_known_name(name: str) -> None:
     """A server without special use; in any case, below the inbox too."""
     with Dovecot(spam=None) as server:
@@ -91,7 +97,9 @@ def test_several_spam_folders_are_all_watched() -> None:
         with opened(server, server.username, log=log) as mailbox:
             folders = mailbox.folders()
     assert (folders[0], sorted(folders[1:])) == ("INBOX", ["Junk", "Spam"])
-    assert log.events == [("mailbox.spam_folders", {"mailbox": "integrations", "watched": folders[1:]})]
+    assert log.events == [
+        ("mailbox.spam_folders", {"mailbox": "integrations", "watched": folders[1:]})
+    ]
 
 
 @pytest.mark.parametrize("name", ['a "b" \\c', "R&D", "2024", "Ünïcödé 日本", "with/slash"])
@@ -117,7 +125,10 @@ def test_a_missing_folder_is_told_with_those_there_are(dovecot: Dovecot, user: s
         with pytest.raises(AccessError) as caught:
             mailbox.examine("Bin")
     assert refusal(caught) == (AccessError, "imap-folder")
-    assert str(caught.value) == "mailbox integrations: got no folder 'Bin', expected one of: Junk, INBOX"
+    assert (
+        str(caught.value)
+        == "mailbox integrations: got no folder 'Bin', expected one of: Junk, INBOX"
+    )
 
 
 def test_a_new_uidvalidity_is_seen(dovecot: Dovecot, user: str) -> None:
@@ -150,14 +161,22 @@ def test_internaldate_is_told_in_utc(dovecot: Dovecot, user: str) -> None:
     with opened(dovecot, user) as mailbox:
         mailbox.examine("INBOX")
         (mail,) = mailbox.fetch([1])
-    assert (mail.received_at, mail.received_at.tzinfo) == (datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC), UTC)
+    assert (mail.received_at, mail.received_at.tzinfo) == (
+        datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC),
+        UTC,
+    )
 
 
-def test_nothing_of_a_mail_or_a_login_is_logged(dovecot: Dovecot, user: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_of_a_mail_or_a_login_is_logged(
+    dovecot: Dovecot, user: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """At DEBUG, imapclient would log both."""
     dovecot.append(MAIL, user=user)
     dovecot.set_password(PASSWORD, user)
-    with caplog.at_level(logging.DEBUG), opened(dovecot, user, password=lambda: Secret(PASSWORD)) as mailbox:
+    with (
+        caplog.at_level(logging.DEBUG),
+        opened(dovecot, user, password=lambda: Secret(PASSWORD)) as mailbox,
+    ):
         mailbox.examine("INBOX")
         assert len(mailbox.fetch(mailbox.search(0, SINCE))) == 1
     assert mails.TOKEN.encode() in MAIL
@@ -165,7 +184,9 @@ def test_nothing_of_a_mail_or_a_login_is_logged(dovecot: Dovecot, user: str, cap
         assert secret not in caplog.text
 
 
-def test_a_sweep_that_finds_nothing_takes_one_command_after_examine(dovecot: Dovecot, user: str) -> None:
+def test_a_sweep_that_finds_nothing_takes_one_command_after_examine(
+    dovecot: Dovecot, user: str
+) -> None:
     """Whatever the mailbox's size; the login before it costs a handful."""
     for _ in range(3):
         dovecot.append(MAIL, user=user)
@@ -215,7 +236,9 @@ def test_every_password_can_be_sent(dovecot: Dovecot, user: str, password: str) 
 
 
 @pytest.mark.parametrize("tls", ["implicit", "starttls"])
-def test_a_certificate_of_an_unknown_authority_is_refused(dovecot: Dovecot, user: str, tls: str, tmp_path: Path) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused(
+    dovecot: Dovecot, user: str, tls: str, tmp_path: Path
+) -> None:
     """Not of the system's, nor of the given file's: AccessError before any password is sent."""
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
     port = dovecot.tls_port if tls == "implicit" else dovecot.port
@@ -231,7 +254,10 @@ def test_a_certificate_for_another_host_is_refused(tls: str) -> None:
     with Dovecot(hosts=("imap.example.com",)) as server:
         port = server.tls_port if tls == "implicit" else server.port
         for host in ("localhost", "127.0.0.1"):
-            assert failure(account(host, port, tls=tls), str(server.ca_file)) == (AccessError, "imap-certificate")
+            assert failure(account(host, port, tls=tls), str(server.ca_file)) == (
+                AccessError,
+                "imap-certificate",
+            )
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
@@ -248,7 +274,9 @@ def test_a_file_of_authorities_that_is_none_is_told(tmp_path: Path, content: str
 def test_implicit_tls_to_a_plain_port_is_an_outage_with_a_hint(dovecot: Dovecot, user: str) -> None:
     """OpenSSL's reason is a word of its own, and shown."""
     of = dovecot_account(dovecot, user, port=dovecot.port)
-    with pytest.raises(Outage, match=r"TLS failed during connect \(WRONG_VERSION_NUMBER\)") as caught:
+    with pytest.raises(
+        Outage, match=r"TLS failed during connect \(WRONG_VERSION_NUMBER\)"
+    ) as caught:
         ImapMailbox(of, tls_context(str(dovecot.ca_file)), Silent())
     assert refusal(caught) == (Outage, "imap-tls")
 
@@ -294,7 +322,9 @@ def test_a_connection_cut_during_login_is_an_outage(dovecot: Dovecot, user: str)
         assert failure(of)[0] is Outage
 
 
-def test_a_server_that_stops_answering_is_an_outage(own_dovecot: Dovecot, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_stops_answering_is_an_outage(
+    own_dovecot: Dovecot, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Frozen, connections open: every wait has its time-out, closing included."""
     monkeypatch.setattr(session_module, "CONNECT_TIMEOUT", 0.3)
     monkeypatch.setattr(session_module, "READ_TIMEOUT", 0.3)
@@ -318,5 +348,9 @@ def test_a_server_that_restarts_is_an_outage_for_a_while(own_dovecot: Dovecot, u
         own_dovecot.restart()
         with pytest.raises(Outage):
             mailbox.search(0, SINCE)
-    with closing(ImapMailbox(dovecot_account(own_dovecot, user), tls_context(str(own_dovecot.ca_file)), Silent())) as again:
+    with closing(
+        ImapMailbox(
+            dovecot_account(own_dovecot, user), tls_context(str(own_dovecot.ca_file)), Silent()
+        )
+    ) as again:
         assert again.examine("INBOX").exists == 0

@@ -22,7 +22,9 @@ from token_catcher.errors import Outage, TokenCatcherError, TransientError
 from token_catcher.imap import ImapMailbox
 from token_catcher.imap import idle as idle_module
 
-EXAMINE = b"* 5 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 6] x\r\nTAG OK [READ-ONLY] done\r\n"
+EXAMINE = (
+    b"* 5 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 6] x\r\nTAG OK [READ-ONLY] done\r\n"
+)
 DONE = b"TAG OK done\r\n"
 Script = Callable[[Talk], None]
 
@@ -34,9 +36,15 @@ def until_done(talk: Talk) -> None:
 
 
 @contextmanager
-def idling(*scripts: Script, **replies: bytes) -> Iterator[tuple[ImapMailbox, ScriptedImap, int, int]]:
+def idling(
+    *scripts: Script, **replies: bytes
+) -> Iterator[tuple[ImapMailbox, ScriptedImap, int, int]]:
     """A session on a folder of five mails with a server that idles so; and a bell."""
-    table = {"EXAMINE": EXAMINE, "IDLE": list(scripts), **{name.replace("_", " "): said for name, said in replies.items()}}
+    table = {
+        "EXAMINE": EXAMINE,
+        "IDLE": list(scripts),
+        **{name.replace("_", " "): said for name, said in replies.items()},
+    }
     with (
         ScriptedImap(table) as server,
         session(account("127.0.0.1", server.port)) as mailbox,
@@ -161,7 +169,12 @@ def test_news_told_during_another_command_ends_the_next_wait_at_once(command: st
 
 def test_a_replacement_told_during_another_command_is_news() -> None:
     """The library keeps EXISTS and EXPUNGE apart: as many as before, and one of them new."""
-    with idling(Talk.close, UID_SEARCH=b"* 2 EXPUNGE\r\n* 5 EXISTS\r\n" + DONE) as (mailbox, _, wake, _ring):
+    with idling(Talk.close, UID_SEARCH=b"* 2 EXPUNGE\r\n* 5 EXISTS\r\n" + DONE) as (
+        mailbox,
+        _,
+        wake,
+        _ring,
+    ):
         mailbox.search(5, mails.ISSUED)
         assert mailbox.idle(5, wake) is True
 
@@ -171,12 +184,18 @@ def test_news_is_told_once() -> None:
     scripts = [saying(b"+ idling\r\n* %d EXISTS\r\n" % count) for count in (6, 7)]
     with idling(*scripts, UID_SEARCH=b"* 6 EXISTS\r\n" + DONE) as (mailbox, _, wake, _ring):
         mailbox.search(5, mails.ISSUED)
-        assert [mailbox.idle(0.1, wake), mailbox.idle(0.1, wake), mailbox.idle(5, wake)] == [True, False, True]
+        assert [mailbox.idle(0.1, wake), mailbox.idle(0.1, wake), mailbox.idle(5, wake)] == [
+            True,
+            False,
+            True,
+        ]
 
 
 def test_if_in_doubt_it_is_news() -> None:
     """EXISTS, then EXPUNGE, in an order that the library does not keep: six may be five, so six again may be one more."""
-    with idling(saying(b"+ idling\r\n* 6 EXISTS\r\n"), UID_SEARCH=b"* 6 EXISTS\r\n* 1 EXPUNGE\r\n" + DONE) as parts:
+    with idling(
+        saying(b"+ idling\r\n* 6 EXISTS\r\n"), UID_SEARCH=b"* 6 EXISTS\r\n* 1 EXPUNGE\r\n" + DONE
+    ) as parts:
         mailbox, _, wake, _ = parts
         mailbox.search(5, mails.ISSUED)
         assert [mailbox.idle(0.1, wake), mailbox.idle(5, wake)] == [True, True]
@@ -184,7 +203,12 @@ def test_if_in_doubt_it_is_news() -> None:
 
 def test_news_of_one_folder_is_forgotten_with_the_next() -> None:
     """EXAMINE begins anew."""
-    with idling(saying(b"+ idling\r\n"), UID_SEARCH=b"* 6 EXISTS\r\n" + DONE) as (mailbox, _, wake, _ring):
+    with idling(saying(b"+ idling\r\n"), UID_SEARCH=b"* 6 EXISTS\r\n" + DONE) as (
+        mailbox,
+        _,
+        wake,
+        _ring,
+    ):
         mailbox.search(5, mails.ISSUED)
         mailbox.examine("Junk")
         assert mailbox.idle(0.05, wake) is False
@@ -243,7 +267,10 @@ def test_a_refused_idle_can_be_woken() -> None:
 def test_a_server_without_idle_is_known_by_its_capabilities() -> None:
     """Nothing is tried."""
     login = b"TAG OK [CAPABILITY IMAP4rev1] x\r\n"
-    with ScriptedImap({"LOGIN": login}) as server, session(account("127.0.0.1", server.port)) as mailbox:
+    with (
+        ScriptedImap({"LOGIN": login}) as server,
+        session(account("127.0.0.1", server.port)) as mailbox,
+    ):
         assert mailbox.has_idle is False
 
 
@@ -270,12 +297,19 @@ ENDS: dict[str, tuple[Script, type[TokenCatcherError]]] = {
     "no protocol": (saying(b"+ idling\r\nHTTP/1.1 200 OK\r\n"), TransientError),
     "an endless line": (saying(b"+ idling\r\n* " + b"x" * 70_000), TransientError),
     "no continuation": (lambda talk: talk.hears_nothing(5) and None, Outage),
-    "no end": (lambda talk: (talk.send(b"+ idling\r\n* 6 EXISTS\r\n"), talk.line(), talk.hears_nothing(5))[0], Outage),
+    "no end": (
+        lambda talk: (talk.send(b"+ idling\r\n* 6 EXISTS\r\n"), talk.line(), talk.hears_nothing(5))[
+            0
+        ],
+        Outage,
+    ),
 }
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_whatever_is_not_understood_ends_the_session(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_is_not_understood_ends_the_session(
+    end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An error of ours, soon, and without burning the processor."""
     monkeypatch.setattr(idle_module, "ANSWER_WITHIN", 0.3)
     script, kind = ENDS[end]
@@ -294,7 +328,10 @@ def test_whatever_is_not_understood_ends_the_session(end: str, monkeypatch: pyte
 
 def test_waiting_costs_nothing(dovecot: Dovecot, user: str) -> None:
     """A second of IDLE over TLS, with a server that says things now and then."""
-    with session(dovecot_account(dovecot, user), ca_file=str(dovecot.ca_file)) as mailbox, bell() as (wake, _):
+    with (
+        session(dovecot_account(dovecot, user), ca_file=str(dovecot.ca_file)) as mailbox,
+        bell() as (wake, _),
+    ):
         mailbox.examine("INBOX")
         cpu = time.process_time()
         assert mailbox.idle(1.0, wake) is False
@@ -303,7 +340,9 @@ def test_waiting_costs_nothing(dovecot: Dovecot, user: str) -> None:
 
 def test_a_thousand_lines_leave_nothing_behind() -> None:
     """Flags change all day long; the library would keep every line for ever."""
-    chatter = b"".join(b"* %d FETCH (FLAGS (\\Seen))\r\n" % (number % 5 + 1) for number in range(1000))
+    chatter = b"".join(
+        b"* %d FETCH (FLAGS (\\Seen))\r\n" % (number % 5 + 1) for number in range(1000)
+    )
     with idling(saying(b"+ idling\r\n" + chatter)) as (mailbox, _, wake, _ring):
         kept = mailbox._client._imap
         before = {name: len(lines) for name, lines in kept.untagged_responses.items()}
@@ -322,13 +361,18 @@ def test_no_wake_up_is_lost_over_a_long_line(dovecot: Dovecot, user: str, tls: s
     port = dovecot.tls_port if tls == "implicit" else dovecot.port
     with (
         TcpProxy(port, delay=0.04) as proxy,
-        session(dovecot_account(dovecot, user, tls=tls, port=proxy.port), ca_file=str(dovecot.ca_file)) as mailbox,
+        session(
+            dovecot_account(dovecot, user, tls=tls, port=proxy.port), ca_file=str(dovecot.ca_file)
+        ) as mailbox,
         bell() as (wake, _),
     ):
         expected = mailbox.examine("INBOX").uidnext or 0
         for gap in (0.45, 0.55, 0.65):
             expected += 2
-            pair = [threading.Timer(after, dovecot.deliver, [mails.token_mail(), user]) for after in (0.1, 0.1 + gap)]
+            pair = [
+                threading.Timer(after, dovecot.deliver, [mails.token_mail(), user])
+                for after in (0.1, 0.1 + gap)
+            ]
             for arrival in pair:
                 arrival.start()
             began = time.monotonic()
@@ -358,7 +402,10 @@ def test_tls_records_that_hold_many_lines_are_read_to_the_end(tmp_path: object) 
         "EXAMINE": EXAMINE,
         "IDLE": saying(b"+ idling\r\n" + chatter + b"* 6 EXISTS\r\n"),
     }
-    with ScriptedImap(table) as server, session(account("127.0.0.1", server.port, tls="starttls"), ca_file=ca_file) as mailbox:
+    with (
+        ScriptedImap(table) as server,
+        session(account("127.0.0.1", server.port, tls="starttls"), ca_file=ca_file) as mailbox,
+    ):
         mailbox.examine("INBOX")
         with bell() as (wake, _):
             began = time.monotonic()
@@ -366,10 +413,15 @@ def test_tls_records_that_hold_many_lines_are_read_to_the_end(tmp_path: object) 
             assert time.monotonic() - began < 2
 
 
-def test_a_frozen_server_is_noticed_when_idle_ends(own_dovecot: Dovecot, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frozen_server_is_noticed_when_idle_ends(
+    own_dovecot: Dovecot, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No tagged answer to DONE: the connection is dead."""
     monkeypatch.setattr(idle_module, "ANSWER_WITHIN", 0.3)
-    with session(dovecot_account(own_dovecot, user), ca_file=str(own_dovecot.ca_file)) as mailbox, bell() as (wake, _):
+    with (
+        session(dovecot_account(own_dovecot, user), ca_file=str(own_dovecot.ca_file)) as mailbox,
+        bell() as (wake, _),
+    ):
         mailbox.examine("INBOX")
         own_dovecot.freeze()
         with pytest.raises(Outage):
@@ -379,7 +431,10 @@ def test_a_frozen_server_is_noticed_when_idle_ends(own_dovecot: Dovecot, user: s
 
 def test_a_kicked_session_is_noticed_at_once(own_dovecot: Dovecot, user: str) -> None:
     """The administrator ends it: BYE or EOF."""
-    with session(dovecot_account(own_dovecot, user), ca_file=str(own_dovecot.ca_file)) as mailbox, bell() as (wake, _):
+    with (
+        session(dovecot_account(own_dovecot, user), ca_file=str(own_dovecot.ca_file)) as mailbox,
+        bell() as (wake, _),
+    ):
         mailbox.examine("INBOX")
         kick = threading.Timer(0.1, own_dovecot.kick, [user])
         kick.start()
@@ -393,5 +448,8 @@ def test_keepalive_is_on(dovecot: Dovecot, user: str) -> None:
     with session(dovecot_account(dovecot, user), ca_file=str(dovecot.ca_file)) as mailbox:
         connection = mailbox._client.socket()
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-        options = [connection.getsockopt(socket.IPPROTO_TCP, name) for name in (socket.TCP_KEEPIDLE, socket.TCP_USER_TIMEOUT)]
+        options = [
+            connection.getsockopt(socket.IPPROTO_TCP, name)
+            for name in (socket.TCP_KEEPIDLE, socket.TCP_USER_TIMEOUT)
+        ]
     assert options == [60, 120_000]

@@ -30,7 +30,9 @@ from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
 from token_catcher.ports import FolderState
 
 
-def fetched(uid: int, body: bytes, key: bytes = b"BODY[]<0>", date: bytes = b'"03-Feb-2026 12:57:27 +0000"') -> bytes:
+def fetched(
+    uid: int, body: bytes, key: bytes = b"BODY[]<0>", date: bytes = b'"03-Feb-2026 12:57:27 +0000"'
+) -> bytes:
     """One mail of an answer to FETCH."""
     literal = b"{%d}\r\n%s" % (len(body), body)
     return b"* %d FETCH (UID %d INTERNALDATE %s %s %s)\r\n" % (uid, uid, date, key, literal)
@@ -38,7 +40,9 @@ def fetched(uid: int, body: bytes, key: bytes = b"BODY[]<0>", date: bytes = b'"0
 
 def mail(uid: int, raw: bytes) -> Mail:
     """What is made of it."""
-    return Mail(MailRef("integrations", "INBOX", 7, uid), datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC), raw)
+    return Mail(
+        MailRef("integrations", "INBOX", 7, uid), datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC), raw
+    )
 
 
 def looked(script: Script, *, log: Silent | None = None) -> tuple[list[int], list[str]]:
@@ -49,7 +53,9 @@ def looked(script: Script, *, log: Silent | None = None) -> tuple[list[int], lis
         return found, [line for line in server.commands if line.startswith("UID SEARCH")]
 
 
-def got(answers: bytes | Sequence[Reply], uids: Sequence[int], *, log: Silent | None = None) -> list[Mail]:
+def got(
+    answers: bytes | Sequence[Reply], uids: Sequence[int], *, log: Silent | None = None
+) -> list[Mail]:
     """What fetching gives."""
     with opened({"EXAMINE": examined(100), "UID FETCH": answers}, log=log) as (mailbox, _):
         mailbox.examine("INBOX")
@@ -74,7 +80,10 @@ def test_one_odd_folder_name_hides_no_other() -> None:
 
 def test_a_folder_of_an_odd_name_is_opened_by_the_name_on_the_wire() -> None:
     """Not by what modified UTF-7 would make of it."""
-    script: Script = {"LIST": b'* LIST () "/" INBOX\r\n* LIST () "/" "R&D"\r\n' + DONE, "EXAMINE": examined(9)}
+    script: Script = {
+        "LIST": b'* LIST () "/" INBOX\r\n* LIST () "/" "R&D"\r\n' + DONE,
+        "EXAMINE": examined(9),
+    }
     with opened(script, spam="R&D") as (mailbox, server):
         for folder in mailbox.folders():
             mailbox.examine(folder)
@@ -94,7 +103,9 @@ def test_a_folder_of_an_odd_name_is_opened_by_the_name_on_the_wire() -> None:
         (b"* BYE x\r\n", Outage, "imap-connection"),
     ],
 )
-def test_a_folder_that_is_not_opened_is_told(answer: bytes, kind: type[TokenCatcherError], code: str) -> None:
+def test_a_folder_that_is_not_opened_is_told(
+    answer: bytes, kind: type[TokenCatcherError], code: str
+) -> None:
     """Refused, not possible now, or answered without UIDVALIDITY."""
     assert kind_and_code(failure({"EXAMINE": answer}, examine)) == (kind, code)
 
@@ -111,7 +122,9 @@ def test_uidnext_may_be_missing(uidnext: int | None) -> None:
 
 def test_the_search_is_by_uid_day_and_sender() -> None:
     """ASCII, without CHARSET, a day more than asked for; the last mail, which `n:*` always gives, is left out."""
-    found, searches = looked({"EXAMINE": examined(14), "UID SEARCH": b"* SEARCH 13 10 11\r\n" + DONE})
+    found, searches = looked(
+        {"EXAMINE": examined(14), "UID SEARCH": b"* SEARCH 13 10 11\r\n" + DONE}
+    )
     assert found == [11, 13]
     assert searches == ["UID SEARCH UID 11:* SINCE 02-Feb-2026 FROM salesforce.com"]
 
@@ -149,7 +162,9 @@ def test_a_server_that_refuses_every_search_is_told() -> None:
 
 def test_a_search_that_is_not_possible_now_is_not_widened() -> None:
     """The server is at its limit; more questions do not help."""
-    error = failure({"EXAMINE": examined(13), "UID SEARCH": [b"TAG NO [LIMIT] x\r\n", DONE]}, search)
+    error = failure(
+        {"EXAMINE": examined(13), "UID SEARCH": [b"TAG NO [LIMIT] x\r\n", DONE]}, search
+    )
     assert kind_and_code(error) == (Outage, "imap-unavailable")
 
 
@@ -158,7 +173,9 @@ def test_a_wide_search_goes_by_windows() -> None:
 
     def answer(talk: Talk) -> None:
         first, last = map(int, server.commands[-1].split()[3].split(":"))
-        talk.send(b"* SEARCH " + b" ".join(b"%d" % uid for uid in range(first, last + 1)) + b"\r\n" + DONE)
+        talk.send(
+            b"* SEARCH " + b" ".join(b"%d" % uid for uid in range(first, last + 1)) + b"\r\n" + DONE
+        )
 
     with opened({"EXAMINE": examined(60_011), "UID SEARCH": [BAD, answer]}) as (mailbox, server):
         mailbox.examine("INBOX")
@@ -180,7 +197,13 @@ def test_windows_end_at_the_last_mail_where_uidnext_is_missing() -> None:
     ]
     found, sent = looked({"EXAMINE": examined(None), "UID SEARCH": searches})
     assert found == [120_000]
-    assert [line.split()[3] for line in sent] == ["11:*", "*", "11:50010", "50011:100010", "100011:120000"]
+    assert [line.split()[3] for line in sent] == [
+        "11:*",
+        "*",
+        "11:50010",
+        "50011:100010",
+        "100011:120000",
+    ]
 
 
 def test_an_answer_longer_than_imaplib_reads_ends_the_session() -> None:
@@ -218,7 +241,9 @@ def test_a_body_may_be_named_in_several_ways(key: bytes) -> None:
 
 def test_a_server_that_sends_more_than_asked_for_is_cut() -> None:
     """The limit holds whoever ignores it."""
-    assert got(fetched(11, b"x" * (MAX_MAIL_BYTES + 99)) + DONE, [11]) == [mail(11, b"x" * (MAX_MAIL_BYTES + 1))]
+    assert got(fetched(11, b"x" * (MAX_MAIL_BYTES + 99)) + DONE, [11]) == [
+        mail(11, b"x" * (MAX_MAIL_BYTES + 1))
+    ]
 
 
 def test_a_body_that_is_nil_has_vanished() -> None:
@@ -231,7 +256,10 @@ def test_a_body_that_is_nil_has_vanished() -> None:
 def test_a_mail_without_a_time_is_not_taken_for_a_vanished_one(date: bytes) -> None:
     """Nothing can be said of its age, so the batch fails; fetched alone, it is the one that is postponed."""
     answer = fetched(11, b"x", date=date) + DONE
-    assert kind_and_code(failure({"EXAMINE": examined(13), "UID FETCH": answer}, fetch)) == (TransientError, "imap-protocol")
+    assert kind_and_code(failure({"EXAMINE": examined(13), "UID FETCH": answer}, fetch)) == (
+        TransientError,
+        "imap-protocol",
+    )
 
 
 @pytest.mark.parametrize(
@@ -243,20 +271,31 @@ def test_a_mail_without_a_time_is_not_taken_for_a_vanished_one(date: bytes) -> N
         (b"TAG NO [INUSE] x\r\n", Outage, "imap-unavailable"),
         (b"* 1 FETCH (UID x)\r\n" + DONE, TransientError, "imap-protocol"),
         (b"* 1 FETCH UID\r\n" + DONE, TransientError, "imap-protocol"),
-        (b"* 1 FETCH (UID 11 BODY[]<0> " + b"(" * 5000 + b")" * 5000 + b")\r\n" + DONE, TransientError, "imap-protocol"),
+        (
+            b"* 1 FETCH (UID 11 BODY[]<0> " + b"(" * 5000 + b")" * 5000 + b")\r\n" + DONE,
+            TransientError,
+            "imap-protocol",
+        ),
         (FOREIGN.encode() + b"\r\n" + DONE, Outage, "imap-connection"),
         (b"* BYE x\r\n", Outage, "imap-connection"),
     ],
 )
-def test_a_fetch_that_fails_as_a_whole_is_told(answer: bytes, kind: type[TokenCatcherError], code: str) -> None:
+def test_a_fetch_that_fails_as_a_whole_is_told(
+    answer: bytes, kind: type[TokenCatcherError], code: str
+) -> None:
     """And no mail is taken for settled by it."""
-    assert kind_and_code(failure({"EXAMINE": examined(13), "UID FETCH": answer}, fetch)) == (kind, code)
+    assert kind_and_code(failure({"EXAMINE": examined(13), "UID FETCH": answer}, fetch)) == (
+        kind,
+        code,
+    )
 
 
 def test_a_mail_that_looks_like_an_answer_is_a_mail() -> None:
     """Literals are counted, not read."""
     raw = b")\r\nTAG OK done\r\n* 1 FETCH (UID 11 BODY[]<0> {3}\r\nabc)\r\n"
-    reply: list[Reply] = [lambda talk: talk.send(fetched(11, raw.replace(b"TAG", talk.tag.encode())) + DONE)]
+    reply: list[Reply] = [
+        lambda talk: talk.send(fetched(11, raw.replace(b"TAG", talk.tag.encode())) + DONE)
+    ]
     (found,) = got(reply, [11])
     assert found.raw.endswith(b"abc)\r\n")
     assert len(found.raw) == len(raw) + len("ABCD1") - len("TAG")

@@ -54,7 +54,9 @@ def test_a_mailbox_can_crash_at_every_step() -> None:
     steps: list[str] = []
     mailbox = FakeMailbox(account, trip=steps.append)
     mailbox.examine("INBOX")
-    assert [one.received_at for one in mailbox.fetch(mailbox.search(0, NOW - timedelta(days=1)))] == [NOW]
+    assert [
+        one.received_at for one in mailbox.fetch(mailbox.search(0, NOW - timedelta(days=1)))
+    ] == [NOW]
     assert steps == ["examine", "search", "fetch"]
 
 
@@ -82,7 +84,11 @@ def test_a_proxy_delays_both_ways_and_counts() -> None:
             assert reader.readline() == b"ABCD1 OK done\r\n"
             assert 0.2 <= time.monotonic() - began < 2
             reader.close()
-        assert (proxy.commands, proxy.connections, proxy.down_bytes) == (["NOOP"], 1, len(b"* OK ready\r\nABCD1 OK done\r\n"))
+        assert (proxy.commands, proxy.connections, proxy.down_bytes) == (
+            ["NOOP"],
+            1,
+            len(b"* OK ready\r\nABCD1 OK done\r\n"),
+        )
 
 
 def test_a_proxy_stalls_and_flows() -> None:
@@ -108,7 +114,10 @@ def test_a_proxy_cuts_at_a_byte_and_refuses() -> None:
     """Exactly so many bytes come through, then the end; a new connection ends at once."""
     with ScriptedImap() as server, TcpProxy(server.port) as proxy:
         proxy.cut_after(4)
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client, client.makefile("rb") as reader:
+        with (
+            socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client,
+            client.makefile("rb") as reader,
+        ):
             assert reader.read() == b"* OK"
         proxy.refuse()
         with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:

@@ -60,7 +60,9 @@ def world(request: pytest.FixtureRequest, user: str) -> Iterator[World]:
         elif request.param == "pymap":
             yield pymap_world(request.getfixturevalue("pymap"), stack)
         else:
-            yield dovecot_world(request.getfixturevalue("dovecot"), user, request.param.split()[1], stack)
+            yield dovecot_world(
+                request.getfixturevalue("dovecot"), user, request.param.split()[1], stack
+            )
 
 
 def fake_world() -> World:
@@ -92,7 +94,13 @@ def pymap_world(pymap: Pymap, stack: ExitStack) -> World:
     """The one user, without TLS."""
 
     def opened(folder: str = "auto") -> Mailbox:
-        of = account(pymap.host, pymap.port, username=pymap.username, password=lambda: Secret(pymap.password), spam=folder)
+        of = account(
+            pymap.host,
+            pymap.port,
+            username=pymap.username,
+            password=lambda: Secret(pymap.password),
+            spam=folder,
+        )
         return stack.enter_context(session(of))
 
     for folder in ("INBOX", "Junk"):
@@ -168,7 +176,9 @@ def test_only_mail_of_the_sender_domains_is_found(world: World) -> None:
     """By the From header, not by what is written in the text."""
     mailbox = world.open()
     start = world.start(mailbox)
-    world.append(mails.token_mail(sender="someone <a@example.com>", body="mail from support@salesforce.com"))
+    world.append(
+        mails.token_mail(sender="someone <a@example.com>", body="mail from support@salesforce.com")
+    )
     world.append(mails.token_mail(sender="support <support@emea.salesforce.com>"))
     mailbox.examine("INBOX")
     assert list(mailbox.search(start, NOW - DAY)) == [start + 2]
@@ -281,7 +291,9 @@ def test_a_session_idles_again_and_again(world: World) -> None:
     start = world.start(mailbox)
     with bell() as (wake, _):
         for number in range(1, 4):
-            arrival = threading.Timer(0.1, world.append, [MAIL])  # not before IDLE: pymap does not tell that
+            arrival = threading.Timer(
+                0.1, world.append, [MAIL]
+            )  # not before IDLE: pymap does not tell that
             arrival.start()
             assert mailbox.idle(5, wake) is True
             arrival.join()

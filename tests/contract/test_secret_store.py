@@ -15,7 +15,17 @@ from tests.kit.fakes import FakeStore, FakeVault, Silent, utc_now
 from tests.kit.proxy import TcpProxy
 from tests.kit.servers import OpenBao, until
 from token_catcher.errors import AccessError, TransientError
-from token_catcher.model import Capture, Held, Reason, Receipt, Secret, Stored, Token, Unchanged, iso
+from token_catcher.model import (
+    Capture,
+    Held,
+    Reason,
+    Receipt,
+    Secret,
+    Stored,
+    Token,
+    Unchanged,
+    iso,
+)
 from token_catcher.vault import Address, Client, TokenAuth, VaultStore, Version
 
 NEW, OLD, OTHER = "FAKEnewTOKEN00000000001", "FAKEoldTOKEN00000000002", "FAKEotherTOKEN000000003"
@@ -35,16 +45,22 @@ class World:
     """Run something between the store's next read and its write."""
     stores: dict[str, VaultStore] = field(default_factory=dict)
 
-    def store(self, token: str, issued_at: datetime = NOW, *, instance: str = "one") -> Stored | Unchanged | Held:
+    def store(
+        self, token: str, issued_at: datetime = NOW, *, instance: str = "one"
+    ) -> Stored | Unchanged | Held:
         """Store a capture as this instance."""
         if instance not in self.stores:
             self.stores[instance] = self.build(instance)
         mail = mails.mail(b"")
-        return self.stores[instance].store(Capture(mail, USER, Token(token), "acme", self.path, issued_at))
+        return self.stores[instance].store(
+            Capture(mail, USER, Token(token), "acme", self.path, issued_at)
+        )
 
     def receipt(self, version: int) -> Receipt:
         """What a store says of a version whose write it did not see answered."""
-        return Receipt(self.path, version, self.vault.versions(self.path)[version]["created_time"], None)
+        return Receipt(
+            self.path, version, self.vault.versions(self.path)[version]["created_time"], None
+        )
 
     def close(self) -> None:
         """Free the connections."""
@@ -90,7 +106,9 @@ def fake_world(path: str) -> World:
         if effect == "write" and waiting:
             waiting.pop()()
 
-    return World(vault, path, lambda name: FakeStore(vault, instance=name, trip=trip), waiting.append)
+    return World(
+        vault, path, lambda name: FakeStore(vault, instance=name, trip=trip), waiting.append
+    )
 
 
 def openbao_world(openbao: OpenBao, proxy: TcpProxy, token: str, path: str) -> World:
@@ -135,7 +153,11 @@ def test_a_token_for_an_empty_path_becomes_its_first_version(world: World) -> No
         "security_token_fingerprint": Token(NEW).fingerprint,
     }
     assert outcome.receipt.request_id
-    assert (outcome.recovered, outcome.receipt.path, outcome.receipt.version) == (False, world.path, 1)
+    assert (outcome.recovered, outcome.receipt.path, outcome.receipt.version) == (
+        False,
+        world.path,
+        1,
+    )
     assert outcome.receipt.created_at == world.receipt(1).created_at
 
 
@@ -176,7 +198,9 @@ def test_an_older_token_changes_nothing(world: World) -> None:
 def test_two_tokens_of_one_second_are_for_a_person_to_tell_apart(world: World) -> None:
     """The Date says nothing about which came later: held."""
     world.store(NEW)
-    assert world.store(OTHER) == Held(Reason.SAME_DATE, f"version 1 has another token of {iso(NOW)}")
+    assert world.store(OTHER) == Held(
+        Reason.SAME_DATE, f"version 1 has another token of {iso(NOW)}"
+    )
     assert list(world.vault.versions(world.path)) == [1]
 
 
@@ -330,18 +354,31 @@ def test_fields_that_a_change_carried_on_are_not_a_write_of_ours() -> None:
     """Our version is pruned, and what later changes of another field copied was made by Vault long after we captured it."""
     hours = 0
     vault = FakeVault(lambda: NOW + hours * 60 * MINUTE)
-    world = World(vault, "salesforce/acme/user", lambda name: FakeStore(vault, instance=name), lambda _step: None)
+    world = World(
+        vault,
+        "salesforce/acme/user",
+        lambda name: FakeStore(vault, instance=name),
+        lambda _step: None,
+    )
     world.store(NEW)
     for hours in range(1, 12):
         vault.merge(world.path, {"password": str(hours)})
-    assert (min(vault.versions(world.path)), world.store(NEW)) == (3, Unchanged(Reason.SAME_TOKEN, None))
+    assert (min(vault.versions(world.path)), world.store(NEW)) == (
+        3,
+        Unchanged(Reason.SAME_TOKEN, None),
+    )
 
 
 def test_a_second_capture_after_a_purge_is_told_by_its_own_version() -> None:
     """The latest capture counts, whatever was written, and told, before."""
     hours = 0
     vault = FakeVault(lambda: NOW + hours * 60 * MINUTE)
-    world = World(vault, "salesforce/acme/user", lambda name: FakeStore(vault, instance=name), lambda _step: None)
+    world = World(
+        vault,
+        "salesforce/acme/user",
+        lambda name: FakeStore(vault, instance=name),
+        lambda _step: None,
+    )
     world.store(NEW)
     vault.purge(world.path)
     hours = 5
@@ -420,7 +457,23 @@ def test_a_race_that_does_not_end_is_given_up_for_now(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["../x", "a/../b", "a//b", "/a", "a/", "a/./b", "a/b.", "a%2Fb", "a b", "a?b", "a#b", "", "a\nb", "ä"]
+    "path",
+    [
+        "../x",
+        "a/../b",
+        "a//b",
+        "/a",
+        "a/",
+        "a/./b",
+        "a/b.",
+        "a%2Fb",
+        "a b",
+        "a?b",
+        "a#b",
+        "",
+        "a\nb",
+        "ä",
+    ],
 )
 def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
     """The last look before a path becomes a URL: nothing is read, nothing written."""
@@ -438,7 +491,9 @@ def test_versions_tell_who_wrote_what(world: World) -> None:
     world.store(NEW, instance="two")
     world.vault.put(world.path, {"security_token": OTHER})
     world.vault.delete(world.path, 1)
-    created = {number: about["created_time"] for number, about in world.vault.versions(world.path).items()}
+    created = {
+        number: about["created_time"] for number, about in world.vault.versions(world.path).items()
+    }
     captured = (world.vault.get(world.path, 2) or {})["security_token_captured_at"]
     assert list(world.stores["one"].versions(world.path)) == [
         Version(1, created[1], gone=True),
@@ -452,4 +507,6 @@ def test_versions_that_will_expire_are_told_as_long_as_they_are_there(world: Wor
     """`delete_version_after` gives every version an end; until then it is readable."""
     world.vault.settings(world.path, delete_version_after="1000s")
     world.store(NEW)
-    assert [(one.captured_by, one.gone) for one in world.stores["one"].versions(world.path)] == [("one", False)]
+    assert [(one.captured_by, one.gone) for one in world.stores["one"].versions(world.path)] == [
+        ("one", False)
+    ]

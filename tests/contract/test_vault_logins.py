@@ -39,7 +39,9 @@ def policy(openbao: OpenBao) -> str:
 # -- mounts and policies --
 
 
-def test_a_mount_of_version_1_is_refused_before_anything_is_written(openbao: OpenBao, org: str) -> None:
+def test_a_mount_of_version_1_is_refused_before_anything_is_written(
+    openbao: OpenBao, org: str
+) -> None:
     """KV 1 would take the write and keep it wrongly."""
     mount = openbao.mount(f"{org}-kv1", 1)
     with opened(openbao.url, given(openbao.root_token), mount=mount) as store:
@@ -54,7 +56,11 @@ def test_a_secret_that_demands_check_and_set_is_written(openbao: OpenBao, org: s
     openbao.settings(capture(org).path, cas_required=True)
     with opened(openbao.url, given(openbao.root_token)) as store:
         assert isinstance(store.store(capture(org)), Stored)
-        newer = replace(capture(org), token=Token("FAKEnewerTOKEN0000000001"), issued_at=NOW + timedelta(minutes=1))
+        newer = replace(
+            capture(org),
+            token=Token("FAKEnewerTOKEN0000000001"),
+            issued_at=NOW + timedelta(minutes=1),
+        )
         assert isinstance(store.store(newer), Stored)
 
 
@@ -85,7 +91,10 @@ def test_a_token_without_any_rights_in_the_mount_is_told_so(openbao: OpenBao, or
 
 def test_a_path_outside_the_policy_is_denied(openbao: OpenBao, policy: str) -> None:
     """The shipped policy has rights below `salesforce/` alone."""
-    with opened(openbao.url, given(openbao.token(policy))) as store, pytest.raises(AccessError) as caught:
+    with (
+        opened(openbao.url, given(openbao.token(policy))) as store,
+        pytest.raises(AccessError) as caught,
+    ):
         store.store(replace(capture("acme"), path="elsewhere/acme/user"))
     assert caught.value.code == "vault-policy"
     assert openbao.get("elsewhere/acme/user") is None
@@ -93,12 +102,16 @@ def test_a_path_outside_the_policy_is_denied(openbao: OpenBao, policy: str) -> N
 
 def test_a_token_that_may_only_read_is_told_what_it_needs(openbao: OpenBao, org: str) -> None:
     """Reading works, writing is denied: the message names the capabilities."""
-    policy = openbao.policy(f"{org}-reads", f'path "secret/data/salesforce/{org}/+" {{ capabilities = ["read"] }}')
+    policy = openbao.policy(
+        f"{org}-reads", f'path "secret/data/salesforce/{org}/+" {{ capabilities = ["read"] }}'
+    )
     with opened(openbao.url, given(openbao.token(policy))) as store:
         error = refusal(store, org)
     assert (type(error), error.code) == (AccessError, "vault-policy")
     where = f"secret/data/salesforce/{org}/{mails.USERNAME}"
-    assert str(error) == (f"Vault denies access to {where} (got 403, expected the capabilities create, read, update and patch)")
+    assert str(error) == (
+        f"Vault denies access to {where} (got 403, expected the capabilities create, read, update and patch)"
+    )
 
 
 def test_a_receipt_leads_to_the_audit_log(openbao: OpenBao, org: str) -> None:
@@ -106,8 +119,14 @@ def test_a_receipt_leads_to_the_audit_log(openbao: OpenBao, org: str) -> None:
     with opened(openbao.url, given(openbao.root_token)) as store:
         outcome = store.store(capture(org))
     assert isinstance(outcome, Stored)
-    logged = [one["request"] for one in openbao.audited if one["request"]["id"] == outcome.receipt.request_id]
-    assert {(one["operation"], one["path"]) for one in logged} == {("create", f"secret/data/{outcome.receipt.path}")}
+    logged = [
+        one["request"]
+        for one in openbao.audited
+        if one["request"]["id"] == outcome.receipt.request_id
+    ]
+    assert {(one["operation"], one["path"]) for one in logged} == {
+        ("create", f"secret/data/{outcome.receipt.path}")
+    }
 
 
 KEPT = {
@@ -126,7 +145,9 @@ KEPT = {
 # -- tokens and logins --
 
 
-def test_a_role_logs_in_once_and_writes_under_the_shipped_policy(openbao: OpenBao, policy: str, org: str) -> None:
+def test_a_role_logs_in_once_and_writes_under_the_shipped_policy(
+    openbao: OpenBao, policy: str, org: str
+) -> None:
     """The usual way of life."""
     auth = role_auth(openbao.approle(org, policy))
     since = len(openbao.audited)
@@ -136,7 +157,9 @@ def test_a_role_logs_in_once_and_writes_under_the_shipped_policy(openbao: OpenBa
     assert paths(openbao, since).count("auth/approle/login") == 1
 
 
-def test_a_role_logs_in_again_when_its_token_was_revoked(openbao: OpenBao, policy: str, org: str) -> None:
+def test_a_role_logs_in_again_when_its_token_was_revoked(
+    openbao: OpenBao, policy: str, org: str
+) -> None:
     """The 403 that follows is told from a policy's by asking after the token."""
     auth = role_auth(openbao.approle(org, policy))
     with opened(openbao.url, auth) as store:
@@ -145,17 +168,25 @@ def test_a_role_logs_in_again_when_its_token_was_revoked(openbao: OpenBao, polic
         assert isinstance(store.store(capture(org)), Stored)
 
 
-def test_a_role_logs_in_again_when_its_token_has_expired(openbao: OpenBao, policy: str, org: str) -> None:
+def test_a_role_logs_in_again_when_its_token_has_expired(
+    openbao: OpenBao, policy: str, org: str
+) -> None:
     """Our clock stood still (a suspended machine): Vault's counts."""
     role = openbao.approle(org, policy, token_ttl="1s")
     with opened(openbao.url, role_auth(role), clock=lambda: 0.0) as store:
         store.store(capture(f"{org}-first"))
         accessors = openbao.tell("list", "auth/token/accessors").data["keys"]
-        until(lambda: openbao.tell("list", "auth/token/accessors").data["keys"] != accessors, "the token to expire", 10)
+        until(
+            lambda: openbao.tell("list", "auth/token/accessors").data["keys"] != accessors,
+            "the token to expire",
+            10,
+        )
         assert isinstance(store.store(capture(org)), Stored)
 
 
-def test_a_token_is_renewed_at_two_thirds_of_its_life(openbao: OpenBao, policy: str, org: str) -> None:
+def test_a_token_is_renewed_at_two_thirds_of_its_life(
+    openbao: OpenBao, policy: str, org: str
+) -> None:
     """Not before, and without another login."""
     hours = 0.0
     auth = role_auth(openbao.approle(org, policy, token_ttl="3h", token_max_ttl="30h"))
@@ -171,7 +202,9 @@ def test_a_token_is_renewed_at_two_thirds_of_its_life(openbao: OpenBao, policy: 
     assert paths(openbao, since).count("auth/approle/login") == 1
 
 
-def test_a_token_at_the_end_of_its_longest_life_is_replaced(openbao: OpenBao, policy: str, org: str) -> None:
+def test_a_token_at_the_end_of_its_longest_life_is_replaced(
+    openbao: OpenBao, policy: str, org: str
+) -> None:
     """A renewal that Vault cuts short comes with a warning: log in again, while there is time."""
     minutes = 0.0
     auth = role_auth(openbao.approle(org, policy, token_ttl="60m", token_max_ttl="60m"))
@@ -179,7 +212,10 @@ def test_a_token_at_the_end_of_its_longest_life_is_replaced(openbao: OpenBao, po
     with opened(openbao.url, auth, clock=lambda: minutes * 60) as store:
         store.store(capture(org))
         began = monotonic()
-        until(lambda: monotonic() - began > 1.1, "Vault's clock to show that less than an hour is left")
+        until(
+            lambda: monotonic() - began > 1.1,
+            "Vault's clock to show that less than an hour is left",
+        )
         minutes = 41.0
         store.store(capture(org))
     assert paths(openbao, since).count("auth/approle/login") == 2
@@ -188,8 +224,14 @@ def test_a_token_at_the_end_of_its_longest_life_is_replaced(openbao: OpenBao, po
 def test_a_renewal_that_fails_with_500_is_a_reason_to_log_in_again(org: str) -> None:
     """`past the max TTL` is answered with 500; an outage would be met at the login."""
     seconds = 0.0
-    login = HttpReply(body={"auth": {"client_token": "s.x", "lease_duration": 60, "renewable": True}})
-    replies = {"POST /v1/auth/approle/login": login, "POST /v1/auth/token/renew-self": HttpReply(500), **KEPT}
+    login = HttpReply(
+        body={"auth": {"client_token": "s.x", "lease_duration": 60, "renewable": True}}
+    )
+    replies = {
+        "POST /v1/auth/approle/login": login,
+        "POST /v1/auth/token/renew-self": HttpReply(500),
+        **KEPT,
+    }
     auth = AppRoleAuth("role", lambda: Secret(SECRET_ID))
     with HttpScript(replies) as server, opened(server.url, auth, clock=lambda: seconds) as store:
         store.store(capture(org))
@@ -211,24 +253,38 @@ def test_a_wrong_role_is_refused(openbao: OpenBao, policy: str, org: str, wrong:
     assert (type(error), error.code) == (AccessError, "vault-login")
 
 
-def test_a_refused_secret_id_is_left_alone_until_it_changes(openbao: OpenBao, policy: str, org: str) -> None:
+def test_a_refused_secret_id_is_left_alone_until_it_changes(
+    openbao: OpenBao, policy: str, org: str
+) -> None:
     """Vault locks out who keeps trying: five minutes between two tries of the same one, a new one at once."""
     role = openbao.approle(org, policy)
     given, now = ["not-the-secret-id"], [0.0]
     auth = AppRoleAuth(role.role_id, lambda: Secret(given[0]))
 
     def logins() -> int:
-        return sum(one["type"] == "request" and one["request"]["path"] == "auth/approle/login" for one in openbao.audited)
+        return sum(
+            one["type"] == "request" and one["request"]["path"] == "auth/approle/login"
+            for one in openbao.audited
+        )
 
     before = logins()
     with opened(openbao.url, auth, clock=lambda: now[0]) as store:
-        told = [(refusal(store, org).code, logins() - before) for now[0] in (0.0, 1.0, 299.0, 301.0)]
-        assert told == [("vault-login", 1), ("vault-login", 1), ("vault-login", 1), ("vault-login", 2)]
+        told = [
+            (refusal(store, org).code, logins() - before) for now[0] in (0.0, 1.0, 299.0, 301.0)
+        ]
+        assert told == [
+            ("vault-login", 1),
+            ("vault-login", 1),
+            ("vault-login", 1),
+            ("vault-login", 2),
+        ]
         given[0] = role.secret_id
         assert isinstance(store.store(capture(org)), Stored)
 
 
-def test_a_used_up_secret_id_is_told_when_it_is_needed_again(openbao: OpenBao, policy: str, org: str) -> None:
+def test_a_used_up_secret_id_is_told_when_it_is_needed_again(
+    openbao: OpenBao, policy: str, org: str
+) -> None:
     """A secret_id for one login serves until the token ends."""
     auth = role_auth(openbao.approle(org, policy, secret_id_num_uses=1))
     with opened(openbao.url, auth) as store:
@@ -246,7 +302,9 @@ def test_a_revoked_token_is_read_anew(openbao: OpenBao, policy: str, org: str) -
         assert isinstance(store.store(capture(org)), Stored)
 
 
-def test_a_revoked_token_without_another_is_told_as_a_login(openbao: OpenBao, policy: str, org: str) -> None:
+def test_a_revoked_token_without_another_is_told_as_a_login(
+    openbao: OpenBao, policy: str, org: str
+) -> None:
     """And not as a policy that denies: the next step is another one."""
     token = openbao.token(policy)
     with opened(openbao.url, given(token)) as store:
@@ -262,7 +320,9 @@ def test_a_token_without_the_default_policy_works(openbao: OpenBao, policy: str,
         assert isinstance(store.store(capture(org)), Stored)
 
 
-@pytest.mark.parametrize("text", ["", f"{VAULT_TOKEN}\nsecond line", f"{VAULT_TOKEN}é", f" {VAULT_TOKEN}"])
+@pytest.mark.parametrize(
+    "text", ["", f"{VAULT_TOKEN}\nsecond line", f"{VAULT_TOKEN}é", f" {VAULT_TOKEN}"]
+)
 def test_a_token_that_no_header_can_carry_is_refused(text: str) -> None:
     """The HTTP library would refuse it as well, and show it."""
     with opened("http://127.0.0.1:1", given(text)) as store:

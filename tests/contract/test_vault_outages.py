@@ -46,7 +46,9 @@ def test_a_restarted_vault_is_an_outage_for_a_while(own_openbao: OpenBao) -> Non
 def test_a_lost_answer_to_a_write_is_found_out_by_the_next_try(openbao: OpenBao, org: str) -> None:
     """The write reached Vault, its answer did not reach us: unknown, then recognised as ours."""
     with TcpProxy(openbao.port) as proxy:
-        proxy.on_up = lambda data: proxy.cut_after(0) if data.startswith((b"POST", b"PATCH")) else None
+        proxy.on_up = lambda data: (
+            proxy.cut_after(0) if data.startswith((b"POST", b"PATCH")) else None
+        )
         with opened(f"http://127.0.0.1:{proxy.port}", given(openbao.root_token)) as store:
             openbao.put(capture(org).path, {"password": "kept"})
             error = refusal(store, org)
@@ -59,7 +61,11 @@ def test_a_lost_answer_to_a_write_is_found_out_by_the_next_try(openbao: OpenBao,
 
 def saying(status: int, **headers: str) -> HttpReply:
     """An answer with a body that must not be repeated."""
-    return HttpReply(status, {"errors": [FOREIGN]}, {name.replace("_", "-"): value for name, value in headers.items()})
+    return HttpReply(
+        status,
+        {"errors": [FOREIGN]},
+        {name.replace("_", "-"): value for name, value in headers.items()},
+    )
 
 
 BAD_DAYS: dict[str, tuple[HttpReply, type[TokenCatcherError], str]] = {
@@ -78,16 +84,33 @@ BAD_DAYS: dict[str, tuple[HttpReply, type[TokenCatcherError], str]] = {
     "502 with a page": (HttpReply(502, f"<html>{FOREIGN}".encode()), Outage, "vault-away"),
     "503": (saying(503), Outage, "vault-sealed"),
     "521": (saying(521), Outage, "vault-away"),
-    "a page instead of JSON": (HttpReply(200, f"<html>{FOREIGN}".encode()), TransientError, "vault-protocol"),
-    "JSON of another kind": (HttpReply(200, f'["{FOREIGN}"]'.encode()), TransientError, "vault-protocol"),
-    "half an answer": (HttpReply(200, {"data": {FOREIGN: FOREIGN}}, cut=True), Outage, "vault-unreachable"),
+    "a page instead of JSON": (
+        HttpReply(200, f"<html>{FOREIGN}".encode()),
+        TransientError,
+        "vault-protocol",
+    ),
+    "JSON of another kind": (
+        HttpReply(200, f'["{FOREIGN}"]'.encode()),
+        TransientError,
+        "vault-protocol",
+    ),
+    "half an answer": (
+        HttpReply(200, {"data": {FOREIGN: FOREIGN}}, cut=True),
+        Outage,
+        "vault-unreachable",
+    ),
     "no answer": (HttpReply(hang=True), Outage, "vault-unreachable"),
 }
 
 
-@pytest.mark.parametrize("request_line", ["GET /v1/sys/internal/ui/mounts/", "GET /v1/secret/data/", "POST /v1/secret/data/"])
+@pytest.mark.parametrize(
+    "request_line",
+    ["GET /v1/sys/internal/ui/mounts/", "GET /v1/secret/data/", "POST /v1/secret/data/"],
+)
 @pytest.mark.parametrize("day", BAD_DAYS)
-def test_every_bad_answer_has_its_error(day: str, request_line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_bad_answer_has_its_error(
+    day: str, request_line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever is answered, to whichever request: one of our errors, told by the number alone."""
     reply, kind, code = BAD_DAYS[day]
     monkeypatch.setattr(client_module, "READ_TIMEOUT", 0.2)
@@ -100,11 +123,17 @@ def test_every_bad_answer_has_its_error(day: str, request_line: str, monkeypatch
     assert (type(error), error.code) == (kind, code)
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), ("", None)])
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), ("", None)],
+)
 def test_a_quota_says_how_long_to_wait(header: str, seconds: float | None) -> None:
     """Retry-After in seconds is passed on; in any other form it is not."""
     reply = saying(429, Retry_After=header)
-    with HttpScript({"GET /v1/secret/": reply}) as server, opened(server.url, given(VAULT_TOKEN)) as store:
+    with (
+        HttpScript({"GET /v1/secret/": reply}) as server,
+        opened(server.url, given(VAULT_TOKEN)) as store,
+    ):
         error = refusal(store)
     assert isinstance(error, Outage)
     assert error.retry_after == seconds
@@ -114,7 +143,10 @@ def test_a_redirect_is_not_followed() -> None:
     """It would take the Vault token to whatever host it names."""
     with HttpScript({}) as other:
         reply = saying(307, Location=f"{other.url}/v1/secret/data/x")
-        with HttpScript({"GET /v1/secret/": reply}) as server, opened(server.url, given(VAULT_TOKEN)) as store:
+        with (
+            HttpScript({"GET /v1/secret/": reply}) as server,
+            opened(server.url, given(VAULT_TOKEN)) as store,
+        ):
             error = refusal(store)
     assert (type(error), error.code) == (Outage, "vault-away")
     assert other.requests == []
@@ -165,8 +197,13 @@ def no_authority(home: Path) -> str:
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("make", [another_authority, no_authority, lambda home: str(home / "missing.pem"), lambda _home: None])
-def test_a_certificate_that_is_not_trusted_is_refused(secure: OpenBao, tmp_path: Path, make: Any) -> None:
+@pytest.mark.parametrize(
+    "make",
+    [another_authority, no_authority, lambda home: str(home / "missing.pem"), lambda _home: None],
+)
+def test_a_certificate_that_is_not_trusted_is_refused(
+    secure: OpenBao, tmp_path: Path, make: Any
+) -> None:
     """Another authority, a broken file, none, or the system's alone: AccessError, and no token is sent."""
     since = len(secure.audited)
     with opened(secure.url, given(secure.root_token), ca_file=make(tmp_path)) as store:

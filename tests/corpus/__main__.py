@@ -39,7 +39,9 @@ def write(folder: Path) -> None:
     for item in corpus():
         (folder / f"{item.name}.eml").write_bytes(item.raw)
     _write_json(folder / "manifest.json", [_entry(item) for item in corpus()])
-    (folder / "keys.txt").write_text("".join(f"{name}  {text}\n" for name, text in pins().items()), "ascii")
+    (folder / "keys.txt").write_text(
+        "".join(f"{name}  {text}\n" for name, text in pins().items()), "ascii"
+    )
     (folder / "unused").write_text("no secret\n", "ascii")
     (folder / "unused").chmod(0o600)
     for variant in VARIANTS:
@@ -67,7 +69,9 @@ def configuration(variant: str, policy: Policy) -> dict[str, Any]:
                 "addresses": list(ADDRESSES),
             }
         ],
-        "orgs": [{key: value for key, value in asdict(org).items() if value is not None} for org in ORGS],
+        "orgs": [
+            {key: value for key, value in asdict(org).items() if value is not None} for org in ORGS
+        ],
         "vault": {
             "address": "https://vault.example.com:8200",
             "auth": {"method": "token", "token": {"file": "unused"}},
@@ -99,11 +103,22 @@ def report() -> int:
             if got != wanted:
                 print(f"{item.name} under {policy}: got {got}, expected {wanted}")
     hostile = sum(item.hostile for item in corpus())
-    print(f"{len(corpus())} mails, {hostile} hostile or ordinary, {len(corpus()) - hostile} genuine, {len(POLICIES)} policies")
-    print("classes: " + ", ".join(f"{kind} {count}" for kind, count in Counter(item.kind for item in corpus()).items()))
-    print(f"hostile stored: {stored_hostile}; genuine not stored: {lost_genuine}; other differences: {other}")
+    print(
+        f"{len(corpus())} mails, {hostile} hostile or ordinary, {len(corpus()) - hostile} genuine, {len(POLICIES)} policies"
+    )
+    print(
+        "classes: "
+        + ", ".join(
+            f"{kind} {count}" for kind, count in Counter(item.kind for item in corpus()).items()
+        )
+    )
+    print(
+        f"hostile stored: {stored_hostile}; genuine not stored: {lost_genuine}; other differences: {other}"
+    )
     slowest = max(times, key=lambda name: times[name])
-    print(f"milliseconds a mail: median {statistics.median(times.values()):.2f}, most {times[slowest]:.1f} ({slowest})")
+    print(
+        f"milliseconds a mail: median {statistics.median(times.values()):.2f}, most {times[slowest]:.1f} ({slowest})"
+    )
     return 1 if other else 0
 
 

@@ -24,13 +24,22 @@ SUBJECT_JA = "新しい Salesforce セキュリティトークン"
 ADDRESSES = (ADDRESS, "salesforce-tokens@example.com")
 PINNED_ID = "00D5g000004Pin7"
 ORGS = (
-    Org("acme-production", ("integration@acme.example", "batch@acme.example", "*@bots.acme.example"), "production"),
+    Org(
+        "acme-production",
+        ("integration@acme.example", "batch@acme.example", "*@bots.acme.example"),
+        "production",
+    ),
     Org("example-production", ("integration@example.com",), "production"),
     Org("example-uat", ("integration@example.com.uat",), "sandbox"),
     Org("acme-pinned", ("pinned@acme.example",), None, PINNED_ID),
 )
 PATH = "salesforce/{org}/{username}"
-SENDERS = ("support@salesforce.com", "support@emea.salesforce.com", "no-reply@salesforce.com", "noreply@salesforce.com")
+SENDERS = (
+    "support@salesforce.com",
+    "support@emea.salesforce.com",
+    "no-reply@salesforce.com",
+    "noreply@salesforce.com",
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,9 @@ VARIANTS: Mapping[str, Variant] = {
     "gmail": Variant(("mx.google.com",), 2),
     "microsoft365": Variant(("",), 3),
     "fastmail": Variant(("mx5.messagingengine.com",)),
-    "icloud": Variant(("bimi.icloud.com", "dmarc.icloud.com", "dkim-verifier.icloud.com", "spf.icloud.com")),
+    "icloud": Variant(
+        ("bimi.icloud.com", "dmarc.icloud.com", "dkim-verifier.icloud.com", "spf.icloud.com")
+    ),
     "yahoo": Variant(("atlas-production.v2-mail-prod1-bf1.omega.yahoo.com",), 1),
     "zoho": Variant(("mx.zohomail.com",)),
     "milters-below": Variant(("mx.example.com",), 1),
@@ -93,7 +104,9 @@ class Item:
         return any(b"; s=" + selector + b";" in self.raw for selector in UNPINNED)
 
 
-def expect(verdict: str, *, dkim: str = "", results: str = "", both: str = "", auto: str = "") -> Mapping[str, str]:
+def expect(
+    verdict: str, *, dkim: str = "", results: str = "", both: str = "", auto: str = ""
+) -> Mapping[str, str]:
     """The same verdict under all policies but those that are named."""
     by_policy = zip(POLICIES, (dkim, results, both, auto), strict=True)
     return {policy: other or verdict for policy, other in by_policy}
@@ -106,7 +119,9 @@ class Shelf:
         self.kind = kind
         self.items: list[Item] = []
 
-    def add(self, name: str, why: str, raw: bytes, verdict: str | Mapping[str, str], **fields: Any) -> None:
+    def add(
+        self, name: str, why: str, raw: bytes, verdict: str | Mapping[str, str], **fields: Any
+    ) -> None:
         """Put one item on the shelf."""
         expected = expect(verdict) if isinstance(verdict, str) else verdict
         self.items.append(Item(f"{self.kind}-{name}", self.kind, why, raw, expected, **fields))

@@ -3,7 +3,17 @@ BreakSPF (2024). What reaches the mailbox is a mail; what the servers on the way
 
 from __future__ import annotations
 
-from tests.corpus.base import EVIL_TOKEN, PASS, RECEIVED, Item, Shelf, arrived, crlf, expect, strangers_key
+from tests.corpus.base import (
+    EVIL_TOKEN,
+    PASS,
+    RECEIVED,
+    Item,
+    Shelf,
+    arrived,
+    crlf,
+    expect,
+    strangers_key,
+)
 from tests.corpus.results import BOTH, field
 from tests.corpus.signing import seal
 from tests.kit.mails import token_mail
@@ -62,7 +72,12 @@ def _composition() -> list[Item]:
             ),
             NO,
         ),
-        ("selector-nul", "s= with a NUL.", arrived(seal(plain, key, selector="attacker.example.\0")), "refused malformed"),
+        (
+            "selector-nul",
+            "s= with a NUL.",
+            arrived(seal(plain, key, selector="attacker.example.\0")),
+            "refused malformed",
+        ),
         (
             "selector-dns",
             "s= that leads to the attacker's DNS.",
@@ -124,7 +139,9 @@ def _weak_links() -> list[Item]:
             "auth-user",
             "Sent by a logged-in stranger at a provider that lets From be anything.",
             crlf(
-                field("mx.example.com; auth=pass smtp.auth=x@evil.example; spf=pass; dmarc=fail header.from=salesforce.com")
+                field(
+                    "mx.example.com; auth=pass smtp.auth=x@evil.example; spf=pass; dmarc=fail header.from=salesforce.com"
+                )
                 + RECEIVED
             )
             + plain,
@@ -134,7 +151,10 @@ def _weak_links() -> list[Item]:
             "mail-from",
             "SPF passed for another domain than the sender's.",
             crlf(
-                field("mx.example.com; dmarc=fail header.from=salesforce.com; spf=pass smtp.mailfrom=x@evil.example") + RECEIVED
+                field(
+                    "mx.example.com; dmarc=fail header.from=salesforce.com; spf=pass smtp.mailfrom=x@evil.example"
+                )
+                + RECEIVED
             )
             + plain,
             NO,
@@ -142,7 +162,13 @@ def _weak_links() -> list[Item]:
         (
             "empty-mail-from",
             "An empty envelope sender.",
-            crlf(field("mx.example.com; dmarc=fail header.from=salesforce.com; spf=pass smtp.mailfrom=<>") + RECEIVED) + plain,
+            crlf(
+                field(
+                    "mx.example.com; dmarc=fail header.from=salesforce.com; spf=pass smtp.mailfrom=<>"
+                )
+                + RECEIVED
+            )
+            + plain,
             NO,
         ),
         (
@@ -156,7 +182,9 @@ def _weak_links() -> list[Item]:
             "A forwarding service signs the forgery with its own key.",
             arrived(
                 seal(plain, strangers_key(), domain="lists.example"),
-                field("mx.example.com; dmarc=fail header.from=salesforce.com; dkim=pass header.d=lists.example; arc=pass"),
+                field(
+                    "mx.example.com; dmarc=fail header.from=salesforce.com; dkim=pass header.d=lists.example; arc=pass"
+                ),
             ),
             NO,
         ),
@@ -176,41 +204,67 @@ def _weak_links() -> list[Item]:
         (
             "arc-results",
             "The word of a server up the chain.",
-            crlf(field(f"i=1; mx.example.com; {BOTH}", "ARC-Authentication-Results") + RECEIVED) + plain,
+            crlf(field(f"i=1; mx.example.com; {BOTH}", "ARC-Authentication-Results") + RECEIVED)
+            + plain,
             NO,
         ),
         (
             "encoded-from",
             "From in base64, which some decode before they check and some after.",
-            arrived(seal(token_mail(sender="=?utf-8?B?PHN1cHBvcnRAc2FsZXNmb3JjZS5jb20+?= <attacker@evil.example>"))),
+            arrived(
+                seal(
+                    token_mail(
+                        sender="=?utf-8?B?PHN1cHBvcnRAc2FsZXNmb3JjZS5jb20+?= <attacker@evil.example>"
+                    )
+                )
+            ),
             "refused wrong-sender",
         ),
         (
             "truncated",
             "From that ends early for programs that stop at a NUL in an encoded word.",
-            arrived(seal(token_mail(sender="=?utf-8?q?support=40salesforce.com=00?= <attacker@evil.example>"))),
+            arrived(
+                seal(
+                    token_mail(
+                        sender="=?utf-8?q?support=40salesforce.com=00?= <attacker@evil.example>"
+                    )
+                )
+            ),
             "refused wrong-sender",
         ),
         (
             "homograph",
             "A look-alike domain, with everything in order for itself.",
             arrived(
-                seal(token_mail(sender="support@xn--salesfrce-ftg.com"), strangers_key(), domain="xn--salesfrce-ftg.com"),
-                field("mx.example.com; dmarc=pass header.from=xn--salesfrce-ftg.com; dkim=pass header.d=xn--salesfrce-ftg.com"),
+                seal(
+                    token_mail(sender="support@xn--salesfrce-ftg.com"),
+                    strangers_key(),
+                    domain="xn--salesfrce-ftg.com",
+                ),
+                field(
+                    "mx.example.com; dmarc=pass header.from=xn--salesfrce-ftg.com; dkim=pass header.d=xn--salesfrce-ftg.com"
+                ),
             ),
             "refused wrong-sender",
         ),
         (
             "display",
             "A display name that hides the address behind an override.",
-            arrived(seal(token_mail(sender='"=?utf-8?b?4oCuc3VwcG9ydA==?=" <attacker@evil.example>'))),
+            arrived(
+                seal(token_mail(sender='"=?utf-8?b?4oCuc3VwcG9ydA==?=" <attacker@evil.example>'))
+            ),
             "refused wrong-sender",
         ),
         (
             "on-behalf",
             "Sent on behalf of: Sender is the attacker.",
             b"Sender: attacker@evil.example\r\n"
-            + crlf(field("mx.example.com; dmarc=fail header.from=salesforce.com; dkim=pass header.d=evil.example") + RECEIVED)
+            + crlf(
+                field(
+                    "mx.example.com; dmarc=fail header.from=salesforce.com; dkim=pass header.d=evil.example"
+                )
+                + RECEIVED
+            )
             + plain,
             NO,
         ),
@@ -244,7 +298,12 @@ def _smuggled() -> list[Item]:
             "refused wrong-sender" if clean else "refused malformed",
         )
     outside = crlf(PASS.replace("salesforce.com", "evil.example") + RECEIVED) + second
-    shelf.add("second", "Taken for one: the second mail has the first one's clean word on top.", outside, NO)
+    shelf.add(
+        "second",
+        "Taken for one: the second mail has the first one's clean word on top.",
+        outside,
+        NO,
+    )
     appended = arrived(seal(token_mail())) + b".\r\n" + envelope + second
     shelf.add(
         "appended",
@@ -252,7 +311,12 @@ def _smuggled() -> list[Item]:
         appended,
         expect("held ambiguous-claim", dkim="refused bad-signature", both="refused bad-signature"),
     )
-    shelf.add("pipelined", "Commands of SMTP in front of the header.", envelope + arrived(second), "refused malformed")
+    shelf.add(
+        "pipelined",
+        "Commands of SMTP in front of the header.",
+        envelope + arrived(second),
+        "refused malformed",
+    )
     return shelf.items
 
 
@@ -262,7 +326,11 @@ def _shared_senders() -> list[Item]:
     plain = token_mail(token=EVIL_TOKEN)
     tenant = "Return-Path: <info=attacker.example__0-1r@x.8d-3trx3eag.um8.bnc.salesforce.com>\n"
     for name, why, top in (
-        ("spf", "SPF and DMARC pass by a shared server.", field(SPF + "smtp.mailfrom=support@salesforce.com") + RECEIVED),
+        (
+            "spf",
+            "SPF and DMARC pass by a shared server.",
+            field(SPF + "smtp.mailfrom=support@salesforce.com") + RECEIVED,
+        ),
         (
             "tenant",
             "Another customer of Salesforce's: the same servers, the same SPF.",
@@ -276,7 +344,9 @@ def _shared_senders() -> list[Item]:
         (
             "tenant-signed",
             "The same, signed by the customer's own domain.",
-            field("mx.example.com; dmarc=pass header.from=salesforce.com; dkim=pass header.d=attacker.example; spf=pass")
+            field(
+                "mx.example.com; dmarc=pass header.from=salesforce.com; dkim=pass header.d=attacker.example; spf=pass"
+            )
             + RECEIVED
             + tenant,
         ),
@@ -288,7 +358,8 @@ def _shared_senders() -> list[Item]:
         (
             "spam-status",
             "A spam filter that is content.",
-            "X-Spam-Status: No, score=-5.0 tests=DKIM_VALID_AU,USER_IN_DKIM_WHITELIST,SPF_PASS\n" + RECEIVED,
+            "X-Spam-Status: No, score=-5.0 tests=DKIM_VALID_AU,USER_IN_DKIM_WHITELIST,SPF_PASS\n"
+            + RECEIVED,
         ),
     ):
         shelf.add(name, why, crlf(top) + plain, NO)

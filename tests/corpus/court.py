@@ -96,4 +96,6 @@ def _timed(item: Item, policy: Policy, clock: Callable[[], float]) -> float:
 
 
 def _judged(item: Item, policy: Policy) -> Verdict:
-    return judge_of(item.variant, policy).judge(mail(item.raw, received_at=item.received_at), ADDRESSES)
+    return judge_of(item.variant, policy).judge(
+        mail(item.raw, received_at=item.received_at), ADDRESSES
+    )

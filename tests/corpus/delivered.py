@@ -25,7 +25,12 @@ def _gateways(shelf: Shelf) -> None:
     genuine = seal(token_mail())
     for name, why, top, variant in (
         ("gmail", "Gmail: below its own Received, with header.i alone.", gateways.GMAIL, "gmail"),
-        ("microsoft365", "Microsoft 365: no authserv-id, three Received above.", gateways.MICROSOFT, "microsoft365"),
+        (
+            "microsoft365",
+            "Microsoft 365: no authserv-id, three Received above.",
+            gateways.MICROSOFT,
+            "microsoft365",
+        ),
         ("fastmail", "Fastmail: four fields on top.", gateways.FASTMAIL + RECEIVED, "fastmail"),
         ("icloud", "iCloud: four fields under four ids.", gateways.ICLOUD + RECEIVED, "icloud"),
         ("yahoo", "Yahoo: a comment glued to the result.", gateways.YAHOO + RECEIVED, "yahoo"),
@@ -35,14 +40,28 @@ def _gateways(shelf: Shelf) -> None:
             gateways.OPENDMARC + gateways.OPENDKIM + RECEIVED,
             "standard",
         ),
-        ("postfix-below", "The same below the Received.", RECEIVED + gateways.OPENDMARC + gateways.OPENDKIM, "milters-below"),
+        (
+            "postfix-below",
+            "The same below the Received.",
+            RECEIVED + gateways.OPENDMARC + gateways.OPENDKIM,
+            "milters-below",
+        ),
         ("rspamd", "rspamd: one field.", gateways.RSPAMD + RECEIVED, "standard"),
-        ("rspamd-below", "rspamd: one field, the only one there is, below.", RECEIVED + gateways.RSPAMD, "unique"),
+        (
+            "rspamd-below",
+            "rspamd: one field, the only one there is, below.",
+            RECEIVED + gateways.RSPAMD,
+            "unique",
+        ),
     ):
         shelf.add(name, why, crlf(top) + genuine, STORE, variant=variant)
     bottom = genuine.replace(b"\r\n\r\n", b"\r\n" + crlf(gateways.RSPAMD) + b"\r\n", 1)
     shelf.add(
-        "milter-bottom", "A milter that appends its field at the bottom.", crlf(RECEIVED) + bottom, STORE, variant="unique"
+        "milter-bottom",
+        "A milter that appends its field at the bottom.",
+        crlf(RECEIVED) + bottom,
+        STORE,
+        variant="unique",
     )
     shelf.add(
         "zoho",
@@ -66,7 +85,10 @@ def _gateways(shelf: Shelf) -> None:
     shelf.add(
         "method-version",
         "Methods with versions.",
-        arrived(genuine, PASS.replace("dkim=pass", "dkim/1=pass").replace("dmarc=pass", "dmarc/1 = pass")),
+        arrived(
+            genuine,
+            PASS.replace("dkim=pass", "dkim/1=pass").replace("dmarc=pass", "dmarc/1 = pass"),
+        ),
         STORE,
     )
 
@@ -77,9 +99,22 @@ def _reencoded(shelf: Shelf) -> None:
     head = genuine.partition(b"\r\n\r\n")[0]
     text = crlf(token_body())
     forms = (
-        ("quoted-printable", head + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + quoted(text)),
-        ("base64", head + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n" + crlf(base64.encodebytes(text).decode())),
-        ("banner", genuine.replace(b"\r\n\r\n", b"\r\n\r\nCAUTION: this mail came from outside.\r\n\r\n", 1)),
+        (
+            "quoted-printable",
+            head + b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + quoted(text),
+        ),
+        (
+            "base64",
+            head
+            + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            + crlf(base64.encodebytes(text).decode()),
+        ),
+        (
+            "banner",
+            genuine.replace(
+                b"\r\n\r\n", b"\r\n\r\nCAUTION: this mail came from outside.\r\n\r\n", 1
+            ),
+        ),
         ("wrapped", genuine.replace(b"because you", b"because\r\nyou")),
     )
     for form, raw in forms:
@@ -96,7 +131,9 @@ def _reencoded(shelf: Shelf) -> None:
                 variant=variant,
             )
     page = "<div>" + "<br>\n".join(token_body().splitlines()) + "</div>"
-    both = multipart(part(token_body()), part(page, "text/html; charset=utf-8"), kind="alternative").partition(b"\r\nDate:")
+    both = multipart(
+        part(token_body()), part(page, "text/html; charset=utf-8"), kind="alternative"
+    ).partition(b"\r\nDate:")
     made = crlf(gateways.MICROSOFT) + b"Date:" + both[2]
     shelf.add(
         "alternative-by-microsoft365",

@@ -12,7 +12,9 @@ from token_catcher.model import MAX_MAIL_BYTES
 MALFORMED = "refused malformed"
 UNSIGNED = expect("refused unsigned", results="refused unauthenticated")
 BAD = expect("refused bad-signature", results="refused unauthenticated")
-CANNOT = expect("refused bad-signature", results="refused unauthenticated", auto="refused unauthenticated")
+CANNOT = expect(
+    "refused bad-signature", results="refused unauthenticated", auto="refused unauthenticated"
+)
 SIGNED = expect("refused unauthenticated", dkim="held unexpected-part", auto="held unexpected-part")
 
 
@@ -29,7 +31,12 @@ def _sizes() -> list[Item]:
     plain = token_mail()
     text = crlf(token_body())
     for name, why, raw, verdict in (
-        ("300-kB", "More than 256 kB.", arrived(plain + b"x" * 76 + (b"\r\n" + b"x" * 76) * 4000), "refused oversized"),
+        (
+            "300-kB",
+            "More than 256 kB.",
+            arrived(plain + b"x" * 76 + (b"\r\n" + b"x" * 76) * 4000),
+            "refused oversized",
+        ),
         (
             "one-byte-more",
             "One byte more than 256 kB.",
@@ -63,7 +70,12 @@ def _sizes() -> list[Item]:
         ),
         ("10000-fields", "10,000 fields.", arrived(b"X: y\r\n" * 10_000 + plain), MALFORMED),
         ("201-fields", "One field more than 200.", arrived(b"X: y\r\n" * 201 + plain), MALFORMED),
-        ("folds", "A field of 60 kB in 20,000 folds.", arrived(b"X: y\r\n" + b" z\r\n" * 20_000 + plain), MALFORMED),
+        (
+            "folds",
+            "A field of 60 kB in 20,000 folds.",
+            arrived(b"X: y\r\n" + b" z\r\n" * 20_000 + plain),
+            MALFORMED,
+        ),
         (
             "blank-lines-before",
             "100,000 empty lines before the text.",
@@ -79,12 +91,17 @@ def _structures() -> list[Item]:
     shelf = Shelf("structure")
     text = crlf(token_body())
     part = b"--b\r\n\r\n" + text
-    deep = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(1, 900))
+    deep = b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n)
+        for n in range(1, 900)
+    )
     for name, why, raw in (
         (
             "10000-parts",
             "10,000 parts.",
-            _unsigned("multipart/mixed; boundary=b", part + b"--b\r\n\r\nx\r\n" * 10_000 + b"--b--\r\n"),
+            _unsigned(
+                "multipart/mixed; boundary=b", part + b"--b\r\n\r\nx\r\n" * 10_000 + b"--b--\r\n"
+            ),
         ),
         (
             "900-levels",
@@ -99,19 +116,28 @@ def _structures() -> list[Item]:
         (
             "1500-parts",
             "As many parts as lines allow.",
-            _unsigned("multipart/mixed; boundary=b", part + b"--b\r\n\r\nx\r\n" * 1500 + b"--b--\r\n"),
+            _unsigned(
+                "multipart/mixed; boundary=b", part + b"--b\r\n\r\nx\r\n" * 1500 + b"--b--\r\n"
+            ),
         ),
         (
             "400-levels",
             "As many levels, and a long text inside.",
-            _unsigned("multipart/mixed; boundary=b0", b"--b0\r\n" + deep[: 400 * 52] + b"\r\n" + text + b"x\r\n" * 3500),
+            _unsigned(
+                "multipart/mixed; boundary=b0",
+                b"--b0\r\n" + deep[: 400 * 52] + b"\r\n" + text + b"x\r\n" * 3500,
+            ),
         ),
         (
             "delimiters",
             "3,000 lines that begin like a delimiter.",
             _unsigned("multipart/mixed; boundary=b", part + b"--bx\r\n" * 3000 + b"--b--\r\n"),
         ),
-        ("parameters", "5,000 parameters.", _unsigned("text/plain" + "".join(f";\n\tp{n}={n}" for n in range(4000)), text)),
+        (
+            "parameters",
+            "5,000 parameters.",
+            _unsigned("text/plain" + "".join(f";\n\tp{n}={n}" for n in range(4000)), text),
+        ),
     ):
         lines = raw.count(b"\r\n")
         shelf.add(name, why, raw, MALFORMED if lines > 5000 else UNSIGNED)
@@ -126,18 +152,47 @@ def _signatures() -> list[Item]:
     relaxed = signature(big, canonical="relaxed/relaxed")
     huge = crlf("X-To: " + "\n ".join("a@b," * 240 for _ in range(55)) + "\n")
     for name, why, raw, verdict in (
-        ("eight-large", "Eight signatures over 240 kB of short words.", with_value(relaxed, b"QUJD") * 8 + big, BAD),
-        ("eight-large-other-body", "The same over another body.", relaxed * 8 + big + b"x\r\n", CANNOT),
+        (
+            "eight-large",
+            "Eight signatures over 240 kB of short words.",
+            with_value(relaxed, b"QUJD") * 8 + big,
+            BAD,
+        ),
+        (
+            "eight-large-other-body",
+            "The same over another body.",
+            relaxed * 8 + big + b"x\r\n",
+            CANNOT,
+        ),
         ("150", "150 signatures.", with_value(own, b"QUJD") * 130 + plain, BAD),
-        ("of-8-kB", "A signature of 8 kB.", seal(plain, tags=" n=" + "\r\n\t".join("x" * 900 for _ in range(9)) + ";"), BAD),
+        (
+            "of-8-kB",
+            "A signature of 8 kB.",
+            seal(plain, tags=" n=" + "\r\n\t".join("x" * 900 for _ in range(9)) + ";"),
+            BAD,
+        ),
         (
             "1000-fields-signed",
             "1,000 names in h=.",
-            seal(plain, headers=[*["Date"] * 80, "From", "To", "Subject", "MIME-Version", "Content-Type"] + ["X-A"] * 600),
+            seal(
+                plain,
+                headers=[*["Date"] * 80, "From", "To", "Subject", "MIME-Version", "Content-Type"]
+                + ["X-A"] * 600,
+            ),
             BAD,
         ),
-        ("large-key", "A key far larger than any verifier should try.", seal(plain, rsa_key(), selector="huge"), CANNOT),
-        ("addresses", "13,000 addresses in one field.", huge.replace(b"X-To", b"Cc") + plain, UNSIGNED),
+        (
+            "large-key",
+            "A key far larger than any verifier should try.",
+            seal(plain, rsa_key(), selector="huge"),
+            CANNOT,
+        ),
+        (
+            "addresses",
+            "13,000 addresses in one field.",
+            huge.replace(b"X-To", b"Cc") + plain,
+            UNSIGNED,
+        ),
         (
             "semicolons",
             "50,000 empty groups in one field.",
@@ -153,7 +208,9 @@ def _signatures() -> list[Item]:
         (
             "encoded-words",
             "Encoded words without an end.",
-            plain.replace(b"X-Priority: 3", b"X-Name: " + b"\r\n ".join(b"=?utf-8?q?" * 90 for _ in range(60))),
+            plain.replace(
+                b"X-Priority: 3", b"X-Name: " + b"\r\n ".join(b"=?utf-8?q?" * 90 for _ in range(60))
+            ),
             UNSIGNED,
         ),
         (
@@ -168,13 +225,20 @@ def _signatures() -> list[Item]:
         (
             "comments",
             "A From of 50 kB of brackets.",
-            plain.replace(b"<support@", b"\r\n ".join(b"(" * 900 for _ in range(55)) + b"<support@"),
+            plain.replace(
+                b"<support@", b"\r\n ".join(b"(" * 900 for _ in range(55)) + b"<support@"
+            ),
             "refused wrong-sender",
         ),
         (
             "results",
             "150 fields of results with deep comments.",
-            crlf("".join(f"Authentication-Results: mx.example.com; {'(' * 100}\n" for _ in range(150))) + plain,
+            crlf(
+                "".join(
+                    f"Authentication-Results: mx.example.com; {'(' * 100}\n" for _ in range(150)
+                )
+            )
+            + plain,
             UNSIGNED,
         ),
     ):
@@ -200,11 +264,25 @@ def _markup() -> list[Item]:
         ("number", "One reference of 4,000 digits, too long for an int.", "&#" + "9" * 900),
     ):
         filler = "\n".join(unit * max(1, 900 // len(unit)) for _ in range(60))
-        raw = arrived(token_mail(content_type="text/html; charset=utf-8", body=page + filler + "\n"), FAIL)
+        raw = arrived(
+            token_mail(content_type="text/html; charset=utf-8", body=page + filler + "\n"), FAIL
+        )
         shelf.add(name, why, raw, UNSIGNED)
-    encoded = base64.encodebytes(("<p>" + token_body().replace("\n", "<br>") + "&#" + "9" * 6000 + ";").encode()).decode()
+    encoded = base64.encodebytes(
+        ("<p>" + token_body().replace("\n", "<br>") + "&#" + "9" * 6000 + ";").encode()
+    ).decode()
     raw = arrived(
-        token_mail(content_type="text/html; charset=utf-8", body=encoded, extra="Content-Transfer-Encoding: base64\n"), FAIL
+        token_mail(
+            content_type="text/html; charset=utf-8",
+            body=encoded,
+            extra="Content-Transfer-Encoding: base64\n",
+        ),
+        FAIL,
     )
-    shelf.add("long-number", "A reference of 6,000 digits, which Python refuses to read.", raw, "refused unreadable")
+    shelf.add(
+        "long-number",
+        "A reference of 6,000 digits, which Python refuses to read.",
+        raw,
+        "refused unreadable",
+    )
     return shelf.items

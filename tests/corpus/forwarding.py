@@ -60,7 +60,8 @@ def _people() -> list[Item]:
     quoted = "".join(f"> {line}\n" for line in token_body().splitlines())
     refused = "refused wrong-sender"
     attached = multipart(
-        part("here it is\n"), part("From: support@salesforce.com\nSubject: x\n\n" + token_body(), "message/rfc822")
+        part("here it is\n"),
+        part("From: support@salesforce.com\nSubject: x\n\n" + token_body(), "message/rfc822"),
     )
     for name, why, raw, verdict in (
         (
@@ -75,14 +76,24 @@ def _people() -> list[Item]:
             person(f"Fwd: {SUBJECT}", "---------- Forwarded message ---------\n" + token_body()),
             refused,
         ),
-        ("reply", "A reply that quotes the token mail.", person(f"Re: {SUBJECT}", "thanks\n\n" + quoted), refused),
+        (
+            "reply",
+            "A reply that quotes the token mail.",
+            person(f"Re: {SUBJECT}", "thanks\n\n" + quoted),
+            refused,
+        ),
         (
             "reply-short",
             "A reply without the quoted text: its subject says that it speaks of a token.",
             person(f"Re: {SUBJECT}", "thanks, done\n"),
             refused,
         ),
-        ("redirect", "A token mail sent on as it is, under the colleague's name.", person(SUBJECT, token_body()), refused),
+        (
+            "redirect",
+            "A token mail sent on as it is, under the colleague's name.",
+            person(SUBJECT, token_body()),
+            refused,
+        ),
         (
             "dictated",
             "A colleague types the token.",
@@ -98,7 +109,10 @@ def _people() -> list[Item]:
         (
             "bounce",
             "A token mail that came back, with its text.",
-            person("Undelivered Mail Returned to Sender", "The mail could not be delivered.\n\n" + token_body()),
+            person(
+                "Undelivered Mail Returned to Sender",
+                "The mail could not be delivered.\n\n" + token_body(),
+            ),
             refused,
         ),
         (
@@ -140,7 +154,9 @@ def _people() -> list[Item]:
 def _lists() -> list[Item]:
     shelf = Shelf("lists")
     genuine = seal(token_mail())
-    bad = expect("refused bad-signature", results="refused unauthenticated", auto="refused unauthenticated")
+    bad = expect(
+        "refused bad-signature", results="refused unauthenticated", auto="refused unauthenticated"
+    )
     footer = b"_______________________________________________\r\nops mailing list\r\n"
     through = "Received: from lists.example by mx.example.com; Tue, 3 Feb 2026 12:57:30 +0000\n"
     broken = (
@@ -152,7 +168,12 @@ def _lists() -> list[Item]:
     )
     listed = b"List-Id: <ops.example.com>\r\nPrecedence: list\r\n"
     for name, why, raw, verdict in (
-        ("footer", "A list's footer breaks the signature.", crlf(broken) + listed + genuine + footer, bad),
+        (
+            "footer",
+            "A list's footer breaks the signature.",
+            crlf(broken) + listed + genuine + footer,
+            bad,
+        ),
         (
             "prefix",
             "A list's prefix of the subject breaks the signature.",
@@ -164,21 +185,33 @@ def _lists() -> list[Item]:
             "A list that puts itself in From.",
             crlf(broken)
             + listed
-            + seal(token_mail(sender='"support--- via ops" <ops@lists.example>'), strangers_key(), domain="lists.example"),
+            + seal(
+                token_mail(sender='"support--- via ops" <ops@lists.example>'),
+                strangers_key(),
+                domain="lists.example",
+            ),
             "refused wrong-sender",
         ),
         (
             "digest",
             "A digest with a token mail among others.",
             salesforce(
-                sender="ops-request@lists.example", subject="Ops Digest, Vol 1", body="Today's topics:\n\n" + token_body()
+                sender="ops-request@lists.example",
+                subject="Ops Digest, Vol 1",
+                body="Today's topics:\n\n" + token_body(),
             ),
             "refused wrong-sender",
         ),
     ):
         shelf.add(name, why, raw, verdict)
     why = "A genuine mail out of an archive, months later, is not new."
-    shelf.add("archive", why, arrived(genuine), "refused date-out-of-bounds", received_at=ISSUED + timedelta(days=90))
+    shelf.add(
+        "archive",
+        why,
+        arrived(genuine),
+        "refused date-out-of-bounds",
+        received_at=ISSUED + timedelta(days=90),
+    )
     return shelf.items
 
 
@@ -191,17 +224,27 @@ def _look_alikes() -> list[Item]:
         (
             "identity",
             "Salesforce asks to verify an identity.",
-            salesforce(sender="noreply@salesforce.com", subject="Verify your identity in Salesforce", body=IDENTITY),
+            salesforce(
+                sender="noreply@salesforce.com",
+                subject="Verify your identity in Salesforce",
+                body=IDENTITY,
+            ),
         ),
         (
             "identity-sandbox",
             "The same from a sandbox.",
-            salesforce(sender="noreply@salesforce.com", subject="Sandbox: Verify your identity in Salesforce", body=IDENTITY),
+            salesforce(
+                sender="noreply@salesforce.com",
+                subject="Sandbox: Verify your identity in Salesforce",
+                body=IDENTITY,
+            ),
         ),
         (
             "password",
             "An administrator has reset a password.",
-            salesforce(subject="Your Salesforce password has been reset by your administrator", body=RESET),
+            salesforce(
+                subject="Your Salesforce password has been reset by your administrator", body=RESET
+            ),
         ),
         (
             "finish-resetting",
@@ -211,22 +254,34 @@ def _look_alikes() -> list[Item]:
         (
             "welcome",
             "A new account.",
-            salesforce(subject="Welcome to Salesforce: Verify your account", body=RESET.replace("reset", "made")),
+            salesforce(
+                subject="Welcome to Salesforce: Verify your account",
+                body=RESET.replace("reset", "made"),
+            ),
         ),
-        ("package", "A package is installed.", salesforce(subject="Package DashboardPal Install Successful", body=INSTALLED)),
-        ("github", "An issue that talks about security tokens.", person("Re: [jsforce/jsforce] Auth error (#487)", GITHUB)),
+        (
+            "package",
+            "A package is installed.",
+            salesforce(subject="Package DashboardPal Install Successful", body=INSTALLED),
+        ),
+        (
+            "github",
+            "An issue that talks about security tokens.",
+            person("Re: [jsforce/jsforce] Auth error (#487)", GITHUB),
+        ),
         (
             "github-attachment",
             "The same with an attachment.",
-            multipart(part(GITHUB), part("AAAA", "image/png", "Content-Transfer-Encoding: base64\n")).replace(
-                SUBJECT.encode(), b"Re: Auth error (#487)"
-            ),
+            multipart(
+                part(GITHUB), part("AAAA", "image/png", "Content-Transfer-Encoding: base64\n")
+            ).replace(SUBJECT.encode(), b"Re: Auth error (#487)"),
         ),
         (
             "support-thread",
             "A support thread about security tokens.",
             person(
-                "Re: your case", f"Your security token is tied to your password. If you reset it, the old one dies.\n{OUTRO}\n"
+                "Re: your case",
+                f"Your security token is tied to your password. If you reset it, the old one dies.\n{OUTRO}\n",
             ),
         ),
         (
@@ -247,9 +302,9 @@ def _look_alikes() -> list[Item]:
         (
             "newsletter",
             "A newsletter in HTML.",
-            multipart(part("see HTML\n"), part(newsletter, "text/html; charset=utf-8"), kind="alternative").replace(
-                SUBJECT.encode(), b"News"
-            ),
+            multipart(
+                part("see HTML\n"), part(newsletter, "text/html; charset=utf-8"), kind="alternative"
+            ).replace(SUBJECT.encode(), b"News"),
         ),
         (
             "newsletter-large",
@@ -279,13 +334,23 @@ def _look_alikes() -> list[Item]:
             person("x", "hello\n").replace(b"Subject: x", b"Subject: Cr\xe9dit"),
         ),
         ("spam-bare-lf", "Spam with bare LFs.", person("x", "cheap\n").replace(b"\r\n", b"\n")),
-        ("spam-no-to", "Spam without a To.", person("x", "cheap\n").replace(b"To: ops@example.com\r\n", b"")),
-        ("spam-two-subjects", "Spam with two Subjects.", b"Subject: y\r\n" + person("x", "cheap\n")),
+        (
+            "spam-no-to",
+            "Spam without a To.",
+            person("x", "cheap\n").replace(b"To: ops@example.com\r\n", b""),
+        ),
+        (
+            "spam-two-subjects",
+            "Spam with two Subjects.",
+            b"Subject: y\r\n" + person("x", "cheap\n"),
+        ),
         ("spam-nul", "Spam with a NUL.", person("x", "cheap\n").replace(b"cheap", b"ch\0eap")),
         (
             "spam-base64",
             "Spam in base64, with bare LFs.",
-            person("x", "Q2hlYXAgbWVkaWNpbmUgZm9yIGV2ZXJ5Ym9keSwgb3JkZXIgbm93IQ==\n").replace(b"\r\n", b"\n"),
+            person("x", "Q2hlYXAgbWVkaWNpbmUgZm9yIGV2ZXJ5Ym9keSwgb3JkZXIgbm93IQ==\n").replace(
+                b"\r\n", b"\n"
+            ),
         ),
         ("empty", "Nothing at all.", b""),
         ("only-lines", "Only line ends.", b"\r\n\r\n\r\n"),

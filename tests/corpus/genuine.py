@@ -67,8 +67,12 @@ def _shared(shelf: Shelf) -> None:
             "FAKE4tokenNOTreal2xyzQ9b",
         ),
     ):
-        plain = token_mail(username, token, issued_at=issued, sender=f'"{sender}" <{sender}>', subject=subject)
-        results = PASS.replace("header.from=salesforce.com", "header.from=" + sender.partition("@")[2])
+        plain = token_mail(
+            username, token, issued_at=issued, sender=f'"{sender}" <{sender}>', subject=subject
+        )
+        results = PASS.replace(
+            "header.from=salesforce.com", "header.from=" + sender.partition("@")[2]
+        )
         shelf.add(name, why, arrived(seal(plain, at=issued), results), STORE, received_at=issued)
     subject = "=?UTF-8?B?5paw44GX44GEIFNhbGVzZm9yY2Ug44K744Kt44Ol44Oq44OG44Kj44OI44O844Kv44Oz?="
     shelf.add("ja", "Japanese in base64.", encoded(japanese(), subject=subject), STORE)
@@ -81,44 +85,110 @@ def _forms(shelf: Shelf) -> None:
         ("token-32", "The longest token that is accepted.", salesforce(token="aB" * 16)),
         ("token-digits", "A token of digits alone.", salesforce(token="1234567890123456789012345")),
         ("username-case", "A username in capital letters.", salesforce(USERNAME.upper())),
-        ("username-pattern", "A username that a pattern names.", salesforce("o'brien+api_1@bots.acme.example")),
+        (
+            "username-pattern",
+            "A username that a pattern names.",
+            salesforce("o'brien+api_1@bots.acme.example"),
+        ),
         ("other-user", "Another user in the same mailbox.", salesforce("batch@acme.example")),
-        ("pinned", "A pinned org reveals its id.", salesforce("pinned@acme.example", extra=f"X-SFDC-LK: {PINNED_ID}\n")),
+        (
+            "pinned",
+            "A pinned org reveals its id.",
+            salesforce("pinned@acme.example", extra=f"X-SFDC-LK: {PINNED_ID}\n"),
+        ),
         (
             "pinned-sandbox",
             "A sandbox whose org is told by its id alone.",
             salesforce(
-                "pinned@acme.example", subject="Sandbox: Your new Salesforce security token", extra=f"X-SFDC-LK: {PINNED_ID}\n"
+                "pinned@acme.example",
+                subject="Sandbox: Your new Salesforce security token",
+                extra=f"X-SFDC-LK: {PINNED_ID}\n",
             ),
         ),
         ("noreply", "From noreply@salesforce.com.", salesforce(sender="noreply@salesforce.com")),
-        ("sender-bare", "From without a display name.", salesforce(sender="support@salesforce.com")),
-        ("sender-name", "From with a name for people.", salesforce(sender='"Salesforce Support" <support@salesforce.com>')),
-        ("sender-phrase", "From with an unquoted name.", salesforce(sender="Salesforce <support@salesforce.com>")),
-        ("sender-capitals", "From with the domain in capital letters.", salesforce(sender="support@SALESFORCE.COM")),
-        ("date-no-comment", "Date without its comment.", _with_date("Tue, 03 Feb 2026 12:57:27 +0000")),
+        (
+            "sender-bare",
+            "From without a display name.",
+            salesforce(sender="support@salesforce.com"),
+        ),
+        (
+            "sender-name",
+            "From with a name for people.",
+            salesforce(sender='"Salesforce Support" <support@salesforce.com>'),
+        ),
+        (
+            "sender-phrase",
+            "From with an unquoted name.",
+            salesforce(sender="Salesforce <support@salesforce.com>"),
+        ),
+        (
+            "sender-capitals",
+            "From with the domain in capital letters.",
+            salesforce(sender="support@SALESFORCE.COM"),
+        ),
+        (
+            "date-no-comment",
+            "Date without its comment.",
+            _with_date("Tue, 03 Feb 2026 12:57:27 +0000"),
+        ),
         ("date-zone", "Date in another zone.", _with_date("Tue, 3 Feb 2026 04:57:27 -0800 (PST)")),
-        ("date-no-weekday", "Date without the day of the week.", _with_date("3 Feb 2026 12:57:27 +0000")),
+        (
+            "date-no-weekday",
+            "Date without the day of the week.",
+            _with_date("3 Feb 2026 12:57:27 +0000"),
+        ),
         ("to-name", "To with a name.", salesforce(to='"Salesforce tokens" <ops@example.com>')),
-        ("to-several", "To with several recipients.", salesforce(to='"A, B" <a@example.com>, ops@example.com')),
+        (
+            "to-several",
+            "To with several recipients.",
+            salesforce(to='"A, B" <a@example.com>, ops@example.com'),
+        ),
         ("to-capitals", "To in capital letters.", salesforce(to="OPS@EXAMPLE.COM")),
-        ("to-second-address", "To the second of our addresses.", salesforce(to="salesforce-tokens@example.com")),
+        (
+            "to-second-address",
+            "To the second of our addresses.",
+            salesforce(to="salesforce-tokens@example.com"),
+        ),
         (
             "subject-encoded",
             "An English subject in encoded words.",
             salesforce(subject="=?utf-8?q?Your_new_Salesforce?= =?utf-8?q?_security_token?="),
         ),
-        ("subject-folded", "A folded subject.", salesforce(subject="Your new\r\n Salesforce security\r\n token")),
-        ("trailing-spaces", "Spaces at the ends of lines.", salesforce(body=token_body().replace("\n", "  \n"))),
+        (
+            "subject-folded",
+            "A folded subject.",
+            salesforce(subject="Your new\r\n Salesforce security\r\n token"),
+        ),
+        (
+            "trailing-spaces",
+            "Spaces at the ends of lines.",
+            salesforce(body=token_body().replace("\n", "  \n")),
+        ),
         (
             "wrapped",
             "The long lines wrapped.",
-            salesforce(body=token_body().replace("because you", "because\nyou").replace("with API", "with\nAPI")),
+            salesforce(
+                body=token_body()
+                .replace("because you", "because\nyou")
+                .replace("with API", "with\nAPI")
+            ),
         ),
-        ("no-final-line-end", "No line end after the last line.", salesforce(body=token_body().rstrip("\n"))),
+        (
+            "no-final-line-end",
+            "No line end after the last line.",
+            salesforce(body=token_body().rstrip("\n")),
+        ),
         ("no-charset", "A content type without a charset.", salesforce(content_type="text/plain")),
-        ("type-capitals", "A content type in capital letters.", salesforce(content_type='TEXT/PLAIN; CHARSET="UTF-8"')),
-        ("type-semicolon", "A content type with a semicolon too many.", salesforce(content_type="text/plain; charset=UTF-8;")),
+        (
+            "type-capitals",
+            "A content type in capital letters.",
+            salesforce(content_type='TEXT/PLAIN; CHARSET="UTF-8"'),
+        ),
+        (
+            "type-semicolon",
+            "A content type with a semicolon too many.",
+            salesforce(content_type="text/plain; charset=UTF-8;"),
+        ),
     ):
         shelf.add(name, why, raw, STORE)
     for name, why, late in (
@@ -149,13 +219,17 @@ def _encodings(shelf: Shelf) -> None:
         STORE,
     )
     shelf.add(
-        "base64-lf", "Base64 of a text with Unix line ends.", encoded(token_body(), encoding="base64", line_end="\n"), STORE
+        "base64-lf",
+        "Base64 of a text with Unix line ends.",
+        encoded(token_body(), encoding="base64", line_end="\n"),
+        STORE,
     )
     shelf.add(
         "flowed",
         "A flowed text, its intro wrapped.",
         salesforce(
-            content_type="text/plain; charset=utf-8; format=flowed", body=token_body().replace("because you", "because \nyou")
+            content_type="text/plain; charset=utf-8; format=flowed",
+            body=token_body().replace("because you", "because \nyou"),
         ),
         STORE,
     )
@@ -164,22 +238,33 @@ def _encodings(shelf: Shelf) -> None:
 def _html(shelf: Shelf) -> None:
     lines = token_body().splitlines()
     page = "text/html; charset=utf-8"
-    alternative = "<html><head><title>Token</title></head><body><div>" + "<br>\n".join(lines) + "</div></body></html>"
+    alternative = (
+        "<html><head><title>Token</title></head><body><div>"
+        + "<br>\n".join(lines)
+        + "</div></body></html>"
+    )
     linked = alternative.replace(f" {USERNAME}", f' <a href="mailto:{USERNAME}">{USERNAME}</a>')
     exchange = (
         '<html>\n<head>\n<meta http-equiv="Content-Type" content="text/html; charset=utf-8">\n<meta '
         'name="Generator" content="Microsoft'
         ' Exchange Server">\n<!-- converted from text --><style><!-- .EmailQuote { margin-left: 1pt; padding-left: 4pt;'
         ' border-left: #800000 2px solid; } --></style></head>\n<body>\n<font size="2"><span '
-        'style="font-size:11pt;"><div class="PlainText">' + "<br>\n".join(lines) + "</div></span></font>\n</body>\n</html>\n"
+        'style="font-size:11pt;"><div class="PlainText">'
+        + "<br>\n".join(lines)
+        + "</div></span></font>\n</body>\n</html>\n"
     )
     paragraphs = "".join(f"<p>{line}</p>\n" for line in lines if line)
     table = (
         "<table>"
-        + "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line.split(": ", 1)) + "</tr>\n" for line in lines)
+        + "".join(
+            "<tr>" + "".join(f"<td>{cell}</td>" for cell in line.split(": ", 1)) + "</tr>\n"
+            for line in lines
+        )
         + "</table>"
     )
-    table = table.replace("Username</td>", "Username:</td>").replace("sensitive)</td>", "sensitive):</td>")
+    table = table.replace("Username</td>", "Username:</td>").replace(
+        "sensitive)</td>", "sensitive):</td>"
+    )
     both = multipart(part(token_body()), part(alternative, page), kind="alternative")
     for name, why, raw in (
         ("alternative", "A gateway adds an HTML alternative.", both),
@@ -221,7 +306,11 @@ def _html(shelf: Shelf) -> None:
             "HTML only, its source wrapped between words.",
             _as_html(alternative.replace("token (case", "token\n(case")),
         ),
-        ("html-upper", "HTML only, in capital letters.", _as_html("<P>" + "<BR>\n".join(lines) + "</P>")),
+        (
+            "html-upper",
+            "HTML only, in capital letters.",
+            _as_html("<P>" + "<BR>\n".join(lines) + "</P>"),
+        ),
         (
             "html-doctype",
             "HTML only, with a document type and entities.",
@@ -263,7 +352,11 @@ def _headers(shelf: Shelf) -> None:
             "Signed fields folded on the way, which relaxed canonicalization allows.",
             arrived(genuine.replace(b"Subject: Your new ", b"Subject: Your new\r\n\t")),
         ),
-        ("header-spaces", "Spaces of signed fields changed on the way.", arrived(genuine.replace(b"To: ops", b"To:   ops"))),
+        (
+            "header-spaces",
+            "Spaces of signed fields changed on the way.",
+            arrived(genuine.replace(b"To: ops", b"To:   ops")),
+        ),
         (
             "unsigned-fields",
             "Unsigned fields added on the way.",
@@ -296,10 +389,22 @@ def _signatures(shelf: Shelf) -> None:
     own = signature(plain)
     broken = with_value(signature(plain, strangers_key(), domain="lists.example"), b"QUJD")
     for name, why, raw in (
-        ("ed25519", "Signed with Ed25519.", seal(plain, ed_key(), algorithm="ed25519-sha256", selector="ed2026")),
+        (
+            "ed25519",
+            "Signed with Ed25519.",
+            seal(plain, ed_key(), algorithm="ed25519-sha256", selector="ed2026"),
+        ),
         ("rsa-1024", "A key of 1024 bits.", seal(plain, rsa_key(1024), selector="fair")),
-        ("other-selector", "Another selector, whose record says more.", seal(plain, rsa_key(2048, 2), selector="sf2025")),
-        ("strict", "A record that asks for an i= in d= itself.", seal(plain, selector="strict", tags=" i=@salesforce.com;")),
+        (
+            "other-selector",
+            "Another selector, whose record says more.",
+            seal(plain, rsa_key(2048, 2), selector="sf2025"),
+        ),
+        (
+            "strict",
+            "A record that asks for an i= in d= itself.",
+            seal(plain, selector="strict", tags=" i=@salesforce.com;"),
+        ),
         ("identity-below", "i= below d=.", seal(plain, tags=" i=support@emea.salesforce.com;")),
         ("simple", "Simple canonicalization.", seal(plain, canonical="simple/simple")),
         ("relaxed", "Relaxed canonicalization.", seal(plain, canonical="relaxed/relaxed")),
@@ -308,10 +413,22 @@ def _signatures(shelf: Shelf) -> None:
             "Relaxed canonicalization, spaces added on the way.",
             seal(plain, canonical="relaxed/relaxed").replace(b"Username: ", b"Username:   "),
         ),
-        ("oversigned", "Every field signed once more.", seal(plain, headers=[*SIGNED_HEADERS, *SIGNED_HEADERS])),
-        ("more-signed", "More fields signed.", seal(plain, headers=[*SIGNED_HEADERS, "Message-ID", "X-Priority"])),
+        (
+            "oversigned",
+            "Every field signed once more.",
+            seal(plain, headers=[*SIGNED_HEADERS, *SIGNED_HEADERS]),
+        ),
+        (
+            "more-signed",
+            "More fields signed.",
+            seal(plain, headers=[*SIGNED_HEADERS, "Message-ID", "X-Priority"]),
+        ),
         ("no-time", "No t=.", seal(plain, at=None)),
-        ("expires-later", "x= in a week.", seal(plain, tags=f" x={int((ISSUED + timedelta(days=7)).timestamp())};")),
+        (
+            "expires-later",
+            "x= in a week.",
+            seal(plain, tags=f" x={int((ISSUED + timedelta(days=7)).timestamp())};"),
+        ),
         (
             "copied-fields",
             "z= carries copies of fields for nobody.",
@@ -325,13 +442,33 @@ def _signatures(shelf: Shelf) -> None:
             "An intermediary's good signature above.",
             signature(plain, strangers_key(), domain="lists.example") + own + plain,
         ),
-        ("own-broken-above", "A broken one of Salesforce's above.", with_value(own, b"QUJD") + own + plain),
-        ("blank-lines-after", "Empty lines at the end, which no canonical form counts.", own + plain + b"\r\n" * 5),
+        (
+            "own-broken-above",
+            "A broken one of Salesforce's above.",
+            with_value(own, b"QUJD") + own + plain,
+        ),
+        (
+            "blank-lines-after",
+            "Empty lines at the end, which no canonical form counts.",
+            own + plain + b"\r\n" * 5,
+        ),
     ):
         shelf.add(name, why, arrived(raw), STORE)
-    shelf.add("silent-server", "A server that writes no results.", crlf(RECEIVED) + own + plain, DKIM_ONLY)
-    shelf.add("rotated", "The key is gone, our server saw it in time.", arrived(seal(plain, selector="nokey")), RESULTS_ONLY)
-    shelf.add("server-fails", "The receiving server fails on a good signature.", arrived(own + plain, FAIL), DKIM_ONLY)
+    shelf.add(
+        "silent-server", "A server that writes no results.", crlf(RECEIVED) + own + plain, DKIM_ONLY
+    )
+    shelf.add(
+        "rotated",
+        "The key is gone, our server saw it in time.",
+        arrived(seal(plain, selector="nokey")),
+        RESULTS_ONLY,
+    )
+    shelf.add(
+        "server-fails",
+        "The receiving server fails on a good signature.",
+        arrived(own + plain, FAIL),
+        DKIM_ONLY,
+    )
     shelf.add(
         "server-temperror",
         "The receiving server could not tell.",
@@ -345,4 +482,6 @@ def _as_html(page: str) -> bytes:
 
 
 def _with_date(value: str) -> bytes:
-    return arrived(seal(token_mail().replace(b"Tue, 03 Feb 2026 12:57:27 +0000 (GMT)", value.encode())))
+    return arrived(
+        seal(token_mail().replace(b"Tue, 03 Feb 2026 12:57:27 +0000 (GMT)", value.encode()))
+    )

@@ -23,12 +23,37 @@ JAPANESE = (
     "https://help.salesforce.com/HTViewHelpDoc?id=user_security_token.htm を参照してください。\n"
 )
 TRANSLATED = (
-    ("fr", "Nouveau jeton", "Nom d'utilisateur\u00a0", "Jeton de sécurité (sensible à la casse)\u00a0"),
-    ("fr-plain-space", "Nouveau jeton", "Nom d'utilisateur ", "Jeton de sécurité (respecter la casse) "),
+    (
+        "fr",
+        "Nouveau jeton",
+        "Nom d'utilisateur\u00a0",
+        "Jeton de sécurité (sensible à la casse)\u00a0",
+    ),
+    (
+        "fr-plain-space",
+        "Nouveau jeton",
+        "Nom d'utilisateur ",
+        "Jeton de sécurité (respecter la casse) ",
+    ),
     ("de", "Neues Token", "Benutzername", "Sicherheitstoken (Groß-/Kleinschreibung beachten)"),
-    ("es", "Nuevo token", "Nombre de usuario", "Token de seguridad (distingue entre mayúsculas y minúsculas)"),
-    ("pt", "Novo token", "Nome do usuário", "Token de segurança (diferencia maiúsculas de minúsculas)"),
-    ("it", "Nuovo token", "Nome utente", "Token di protezione (distinzione tra maiuscole e minuscole)"),
+    (
+        "es",
+        "Nuevo token",
+        "Nombre de usuario",
+        "Token de seguridad (distingue entre mayúsculas y minúsculas)",
+    ),
+    (
+        "pt",
+        "Novo token",
+        "Nome do usuário",
+        "Token de segurança (diferencia maiúsculas de minúsculas)",
+    ),
+    (
+        "it",
+        "Nuovo token",
+        "Nome utente",
+        "Token di protezione (distinzione tra maiuscole e minuscole)",
+    ),
     ("ru", "Новый маркер", "Имя пользователя", "Маркер безопасности (с учетом регистра)"),
     ("ko", "새 토큰", "사용자 이름", "보안 토큰(대소문자 구분)"),
     ("zh-cn", "新令牌", "用户名", "安全令牌（区分大小写）"),
@@ -48,22 +73,48 @@ def items() -> list[Item]:
             encoded(body, subject=unknown),
             "held unknown-subject",
         )
-        shelf.add(name, f"A guess at {name} under a subject that is configured.", encoded(body), STORE)
+        shelf.add(
+            name, f"A guess at {name} under a subject that is configured.", encoded(body), STORE
+        )
     text = japanese()
     for name, why, raw in (
-        ("ja-newer-label", "Japanese with the label of newer pages.", encoded(japanese(username_label="ユーザー名"))),
+        (
+            "ja-newer-label",
+            "Japanese with the label of newer pages.",
+            encoded(japanese(username_label="ユーザー名")),
+        ),
         (
             "ja-full-width",
             "Japanese with full-width brackets and colons.",
             encoded(text.replace("(", "（").replace(")", "）").replace(": ", "：")),
         ),
-        ("ja-iso-2022-jp", "Japanese in ISO-2022-JP.", encoded(text, charset="iso-2022-jp", encoding="7bit")),
+        (
+            "ja-iso-2022-jp",
+            "Japanese in ISO-2022-JP.",
+            encoded(text, charset="iso-2022-jp", encoding="7bit"),
+        ),
         ("ja-shift-jis", "Japanese in Shift_JIS.", encoded(text, charset="Shift_JIS")),
         ("ja-euc", "Japanese in EUC.", encoded(text, charset="EUC-JP", encoding="8bit")),
-        ("zh-gb2312", "Chinese in GB2312.", encoded(in_labels("用户名", "安全令牌（区分大小写）"), charset="gb2312")),
-        ("zh-gbk", "Chinese in GBK.", encoded(in_labels("用户名", "安全令牌（区分大小写）"), charset="gbk", encoding="8bit")),
-        ("zh-big5", "Chinese in Big5.", encoded(in_labels("使用者名稱", "安全性權杖（區分大小寫）"), charset="big5")),
-        ("ko-euc", "Korean in EUC.", encoded(in_labels("사용자 이름", "보안 토큰(대소문자 구분)"), charset="euc-kr")),
+        (
+            "zh-gb2312",
+            "Chinese in GB2312.",
+            encoded(in_labels("用户名", "安全令牌（区分大小写）"), charset="gb2312"),
+        ),
+        (
+            "zh-gbk",
+            "Chinese in GBK.",
+            encoded(in_labels("用户名", "安全令牌（区分大小写）"), charset="gbk", encoding="8bit"),
+        ),
+        (
+            "zh-big5",
+            "Chinese in Big5.",
+            encoded(in_labels("使用者名稱", "安全性權杖（區分大小寫）"), charset="big5"),
+        ),
+        (
+            "ko-euc",
+            "Korean in EUC.",
+            encoded(in_labels("사용자 이름", "보안 토큰(대소문자 구분)"), charset="euc-kr"),
+        ),
         (
             "ko-ks",
             "Korean under the name that Microsoft gave it.",
@@ -81,12 +132,20 @@ def items() -> list[Item]:
         (
             "fr-windows",
             "French in Windows-1252, with its own quotes.",
-            encoded(in_labels("Nom d\u2019utilisateur\u00a0", "Jeton de sécurité\u00a0"), charset="windows-1252"),
+            encoded(
+                in_labels("Nom d\u2019utilisateur\u00a0", "Jeton de sécurité\u00a0"),
+                charset="windows-1252",
+            ),
         ),
     ):
         shelf.add(name, why, raw, STORE)
     words = Header(SUBJECT_JA, "iso-2022-jp").encode().replace("\n", "\r\n")
-    shelf.add("ja-subject-iso-2022-jp", "A Japanese subject in ISO-2022-JP.", encoded(text, subject=words), STORE)
+    shelf.add(
+        "ja-subject-iso-2022-jp",
+        "A Japanese subject in ISO-2022-JP.",
+        encoded(text, subject=words),
+        STORE,
+    )
     return shelf.items
 
 
@@ -98,10 +157,19 @@ def in_labels(username_label: str, token_label: str) -> str:
 def japanese(username_label: str = "ユーザ名") -> str:
     """The Japanese text of the facts."""
     label = "セキュリティトークン (大文字と小文字を区別)"
-    return JAPANESE.format(username_label=username_label, token_label=label, username=USERNAME, token=TOKEN)
+    return JAPANESE.format(
+        username_label=username_label, token_label=label, username=USERNAME, token=TOKEN
+    )
 
 
-def encoded(body: str, *, charset: str = "UTF-8", encoding: str = "base64", subject: str = "", line_end: str = "\r\n") -> bytes:
+def encoded(
+    body: str,
+    *,
+    charset: str = "UTF-8",
+    encoding: str = "base64",
+    subject: str = "",
+    line_end: str = "\r\n",
+) -> bytes:
     """A signed mail with this body in a charset and a transfer encoding."""
     octets = body.replace("\n", line_end).encode(charset)
     written = octets

@@ -62,18 +62,34 @@ def _line_ends() -> list[Item]:
         (
             "bare-cr-in-body",
             "A bare CR in the body.",
-            genuine.replace(b"\r\n\r\nFor more", b"\rUsername: " + EVIL.encode() + b"\r\n\r\nFor more"),
+            genuine.replace(
+                b"\r\n\r\nFor more", b"\rUsername: " + EVIL.encode() + b"\r\n\r\nFor more"
+            ),
         ),
-        ("bare-lf-in-body", "A bare LF in the body.", genuine.replace(b"\r\n\r\nFor more", b"\nUsername: x\r\n\r\nFor more")),
+        (
+            "bare-lf-in-body",
+            "A bare LF in the body.",
+            genuine.replace(b"\r\n\r\nFor more", b"\nUsername: x\r\n\r\nFor more"),
+        ),
         ("lf-only", "Unix line ends throughout.", genuine.replace(b"\r\n", b"\n")),
         ("cr-only", "Old Macintosh line ends throughout.", genuine.replace(b"\r\n", b"\r")),
-        ("lf-cr", "Line ends the wrong way round, in front.", b"X: y\n\rFrom: attacker@evil.example\r\n" + genuine),
+        (
+            "lf-cr",
+            "Line ends the wrong way round, in front.",
+            b"X: y\n\rFrom: attacker@evil.example\r\n" + genuine,
+        ),
         ("cr-cr-lf", "Line ends with one CR too many.", genuine.replace(b"\r\n", b"\r\r\n")),
-        ("nul-in-header", "A NUL ends the text for programs in C.", genuine.replace(b"X-Priority: 3", b"X-Priority: 3\0x")),
+        (
+            "nul-in-header",
+            "A NUL ends the text for programs in C.",
+            genuine.replace(b"X-Priority: 3", b"X-Priority: 3\0x"),
+        ),
         (
             "nul-in-from",
             "A NUL in the sender.",
-            genuine.replace(b"<support@salesforce.com>", b"<support@salesforce.com\0@evil.example>"),
+            genuine.replace(
+                b"<support@salesforce.com>", b"<support@salesforce.com\0@evil.example>"
+            ),
         ),
         ("nul-in-body", "A NUL in the body.", genuine.replace(b"Username", b"\0Username")),
         (
@@ -81,7 +97,11 @@ def _line_ends() -> list[Item]:
             "A vertical tab is a line end for some.",
             genuine.replace(b"X-Priority: 3", b"X-Priority: 3\x0bFrom: x@evil.example"),
         ),
-        ("form-feed", "A form feed is a line end for some.", genuine.replace(b"Username", b"\x0cUsername")),
+        (
+            "form-feed",
+            "A form feed is a line end for some.",
+            genuine.replace(b"Username", b"\x0cUsername"),
+        ),
         (
             "file-separator",
             "Python's str.splitlines breaks at FS, GS and RS.",
@@ -93,8 +113,16 @@ def _line_ends() -> list[Item]:
             genuine.replace(b"Username", b"Nothing\x08\x08Username"),
         ),
         ("delete", "A DEL in the body.", genuine.replace(b"Username", b"\x7fUsername")),
-        ("escape-in-header", "An escape sequence in the header.", genuine.replace(b"X-Priority: 3", b"X-Priority: \x1b[31m3")),
-        ("long-line", "A line of more than 998 bytes.", genuine.replace(b"X-Priority: 3", b"X-Priority: " + b"3" * 1000)),
+        (
+            "escape-in-header",
+            "An escape sequence in the header.",
+            genuine.replace(b"X-Priority: 3", b"X-Priority: \x1b[31m3"),
+        ),
+        (
+            "long-line",
+            "A line of more than 998 bytes.",
+            genuine.replace(b"X-Priority: 3", b"X-Priority: " + b"3" * 1000),
+        ),
     ):
         shelf.add(name, why, raw, "refused malformed")
     return shelf.items
@@ -105,11 +133,19 @@ def _fields() -> list[Item]:
     genuine = salesforce()
     evil = b"attacker@evil.example\r\n"
     for name, why, raw in (
-        ("space-before-colon", "`From :` is From for some and unknown for others.", b"From : " + evil + genuine),
+        (
+            "space-before-colon",
+            "`From :` is From for some and unknown for others.",
+            b"From : " + evil + genuine,
+        ),
         ("tab-before-colon", "The same with a tab.", b"From\t: " + evil + genuine),
         ("folded-name", "The name folded away from its colon.", b"From\r\n : " + evil + genuine),
         ("no-name", "A line that begins with the colon.", b": From " + evil + genuine),
-        ("no-colon", "A header line without a colon.", b"From attacker at evil.example\r\n" + genuine),
+        (
+            "no-colon",
+            "A header line without a colon.",
+            b"From attacker at evil.example\r\n" + genuine,
+        ),
         (
             "mbox-from",
             "The separator of an mbox file on top.",
@@ -132,13 +168,37 @@ def _fields() -> list[Item]:
             "The rest of the header becomes the text.",
             b"X: y\r\n \r\nUsername: " + EVIL.encode() + b"\r\n" + genuine,
         ),
-        ("8-bit-value", "A letter outside of ASCII in a field.", _in_front_of_mime(genuine, "X-Name: Zoë\r\n".encode())),
-        ("8-bit-latin", "The same in Latin-1.", _in_front_of_mime(genuine, "X-Name: Zoë\r\n".encode("latin-1"))),
-        ("8-bit-name", "A field name with a Cyrillic letter.", "Fr\u043em: ".encode() + evil + genuine),
-        ("8-bit-subject", "A raw UTF-8 Subject.", salesforce(subject="Your new Salesforce security token \u2713")),
+        (
+            "8-bit-value",
+            "A letter outside of ASCII in a field.",
+            _in_front_of_mime(genuine, "X-Name: Zoë\r\n".encode()),
+        ),
+        (
+            "8-bit-latin",
+            "The same in Latin-1.",
+            _in_front_of_mime(genuine, "X-Name: Zoë\r\n".encode("latin-1")),
+        ),
+        (
+            "8-bit-name",
+            "A field name with a Cyrillic letter.",
+            "Fr\u043em: ".encode() + evil + genuine,
+        ),
+        (
+            "8-bit-subject",
+            "A raw UTF-8 Subject.",
+            salesforce(subject="Your new Salesforce security token \u2713"),
+        ),
         ("byte-order-mark", "A byte order mark before the first field.", b"\xef\xbb\xbf" + genuine),
-        ("line-separator", "U+2028 in a field.", _in_front_of_mime(genuine, "X: y\u2028From: x@evil.example\r\n".encode())),
-        ("next-line", "U+0085 in a field.", _in_front_of_mime(genuine, "X: y\u0085From: x@evil.example\r\n".encode())),
+        (
+            "line-separator",
+            "U+2028 in a field.",
+            _in_front_of_mime(genuine, "X: y\u2028From: x@evil.example\r\n".encode()),
+        ),
+        (
+            "next-line",
+            "U+0085 in a field.",
+            _in_front_of_mime(genuine, "X: y\u0085From: x@evil.example\r\n".encode()),
+        ),
         (
             "no-end",
             "A header that never ends: the text is not there.",
@@ -167,9 +227,17 @@ def _second() -> list[Item]:
             "refused duplicate-header",
         )
         below = header(genuine) + crlf(f"\n{name.upper()}: {value}\n\n") + body(genuine)
-        shelf.add(f"{name.lower()}-below", f"A second {name.upper()} below all others.", below, "refused duplicate-header")
+        shelf.add(
+            f"{name.lower()}-below",
+            f"A second {name.upper()} below all others.",
+            below,
+            "refused duplicate-header",
+        )
     shelf.add(
-        "from-same", "The same From twice.", b"From: support@salesforce.com\r\n" + salesforce(), "refused duplicate-header"
+        "from-same",
+        "The same From twice.",
+        b"From: support@salesforce.com\r\n" + salesforce(),
+        "refused duplicate-header",
     )
     return shelf.items
 
@@ -180,11 +248,20 @@ def _missing() -> list[Item]:
         raw = salesforce()
         start = raw.index(f"\r\n{name}: ".encode())
         end = raw.index(b"\r\n", start + 2)
-        shelf.add(name.lower(), f"No {name} at all.", raw[:start] + raw[end:], "refused missing-header")
+        shelf.add(
+            name.lower(), f"No {name} at all.", raw[:start] + raw[end:], "refused missing-header"
+        )
     renamed = salesforce().replace(b"\r\nFrom: ", b"\r\nSender: ", 1)
-    shelf.add("from-but-sender", "A Sender in place of the From.", renamed, "refused missing-header")
+    shelf.add(
+        "from-but-sender", "A Sender in place of the From.", renamed, "refused missing-header"
+    )
     early = b"X: y\r\n\r\n" + salesforce()
-    shelf.add("header-in-body", "An empty line before the header makes all of it text.", early, "refused missing-header")
+    shelf.add(
+        "header-in-body",
+        "An empty line before the header makes all of it text.",
+        early,
+        "refused missing-header",
+    )
     return shelf.items
 
 

@@ -50,18 +50,38 @@ USERNAMES = (
     ("dotless-i", "The dotless i upper-cases to I.", "\u0131ntegration@acme.example", BAD),
     ("cyrillic", "A Cyrillic a.", "integr\u0430tion@acme.example", BAD),
     ("combining", "A letter and a combining accent.", "integration\u0301@acme.example", BAD),
-    ("full-width-letters", "Full-width letters, which NFKC makes plain.", "\uff49ntegration@acme.example", BAD),
+    (
+        "full-width-letters",
+        "Full-width letters, which NFKC makes plain.",
+        "\uff49ntegration@acme.example",
+        BAD,
+    ),
     ("zero-width", "A zero-width space.", "integration\u200b@acme.example", BAD),
-    ("right-to-left", "An override turns what follows round.", "integration\u202e@acme.example", BAD),
+    (
+        "right-to-left",
+        "An override turns what follows round.",
+        "integration\u202e@acme.example",
+        BAD,
+    ),
     ("soft-hyphen", "A soft hyphen.", "integra\u00adtion@acme.example", BAD),
     ("full-width-at", "A full-width @.", "integration\uff20acme.example", LAYOUT),
     ("no-at", "No @ at all.", "integration", LAYOUT),
     ("space", "White space inside.", "integration @acme.example", LAYOUT),
     ("no-break-space", "A no-break space inside.", "integration\u00a0@acme.example", LAYOUT),
     ("stranger", "A username of nobody's.", "stranger@evil.example", UNKNOWN_USER),
-    ("suffix", "Our username with a suffix: a sandbox that is not configured.", "integration@acme.example.uat", UNKNOWN_USER),
+    (
+        "suffix",
+        "Our username with a suffix: a sandbox that is not configured.",
+        "integration@acme.example.uat",
+        UNKNOWN_USER,
+    ),
     ("prefix", "Our username with a prefix.", "xintegration@acme.example", UNKNOWN_USER),
-    ("pattern-below", "A name below a pattern's domain.", "x@y.bots.acme.example.evil.example", UNKNOWN_USER),
+    (
+        "pattern-below",
+        "A name below a pattern's domain.",
+        "x@y.bots.acme.example.evil.example",
+        UNKNOWN_USER,
+    ),
 )
 
 
@@ -82,7 +102,12 @@ def _injected() -> list[Item]:
     victim = f"Username: {USERNAME}\nSecurity token (case-sensitive): {EVIL_TOKEN}\n"
     genuine = token_body("stranger@evil.example")
     for name, why, body, verdict in (
-        ("before", "The victim's pair above the genuine one.", f"{INTRO}\n\n{victim}\n{genuine}", AMBIGUOUS),
+        (
+            "before",
+            "The victim's pair above the genuine one.",
+            f"{INTRO}\n\n{victim}\n{genuine}",
+            AMBIGUOUS,
+        ),
         ("after", "The victim's pair below the genuine one.", f"{genuine}\n{victim}", AMBIGUOUS),
         (
             "username-before",
@@ -96,15 +121,30 @@ def _injected() -> list[Item]:
             genuine.replace("\nSecurity token (", f"\nUsername: {USERNAME}\nSecurity token ("),
             AMBIGUOUS,
         ),
-        ("username-after", "Another username at the end.", f"{genuine}Username: {USERNAME}\n", AMBIGUOUS),
-        ("username-japanese", "Another username under a Japanese label.", f"ユーザ名: {USERNAME}\n{genuine}", AMBIGUOUS),
+        (
+            "username-after",
+            "Another username at the end.",
+            f"{genuine}Username: {USERNAME}\n",
+            AMBIGUOUS,
+        ),
+        (
+            "username-japanese",
+            "Another username under a Japanese label.",
+            f"ユーザ名: {USERNAME}\n{genuine}",
+            AMBIGUOUS,
+        ),
         (
             "username-full-width",
             "Another username behind a full-width colon.",
             f"Ｕｓｅｒｎａｍｅ：{USERNAME}\n{genuine}",
             AMBIGUOUS,
         ),
-        ("token-before", "Another token above.", f"Security token: {EVIL_TOKEN}\n{genuine}", AMBIGUOUS),
+        (
+            "token-before",
+            "Another token above.",
+            f"Security token: {EVIL_TOKEN}\n{genuine}",
+            AMBIGUOUS,
+        ),
         (
             "token-after",
             "Another token below.",
@@ -117,7 +157,12 @@ def _injected() -> list[Item]:
             f"Benutzername: {USERNAME}\nSicherheitstoken: {EVIL_TOKEN}\n{genuine}",
             AMBIGUOUS,
         ),
-        ("same-twice", "The same pair twice: even that was never seen.", token_body() + token_body(), AMBIGUOUS),
+        (
+            "same-twice",
+            "The same pair twice: even that was never seen.",
+            token_body() + token_body(),
+            AMBIGUOUS,
+        ),
         (
             "one-line",
             "Both on one line.",
@@ -145,7 +190,9 @@ def _injected() -> list[Item]:
         (
             "indented",
             "Lines that do not begin at the margin.",
-            token_body().replace("\nUsername", "\n  Username").replace("\nSecurity", "\n  Security"),
+            token_body()
+            .replace("\nUsername", "\n  Username")
+            .replace("\nSecurity", "\n  Security"),
             LAYOUT,
         ),
         (
@@ -154,9 +201,24 @@ def _injected() -> list[Item]:
             token_body().replace("Username:", "Username").replace("sensitive):", "sensitive)"),
             LAYOUT,
         ),
-        ("next-line", "U+0085 in a name is a line end for some.", f"Dear Zoë\u0085{victim}{genuine}", UNEXPECTED),
-        ("line-separator", "U+2028 in a name is a line end for some.", f"Dear Zoë\u2028{victim}{genuine}", UNEXPECTED),
-        ("form-feed", "A form feed in a name is a line end for some.", f"Dear Zoe\x0c{victim}{genuine}", "refused malformed"),
+        (
+            "next-line",
+            "U+0085 in a name is a line end for some.",
+            f"Dear Zoë\u0085{victim}{genuine}",
+            UNEXPECTED,
+        ),
+        (
+            "line-separator",
+            "U+2028 in a name is a line end for some.",
+            f"Dear Zoë\u2028{victim}{genuine}",
+            UNEXPECTED,
+        ),
+        (
+            "form-feed",
+            "A form feed in a name is a line end for some.",
+            f"Dear Zoe\x0c{victim}{genuine}",
+            "refused malformed",
+        ),
         (
             "vertical-tab",
             "A vertical tab in a name is a line end for some.",
@@ -200,7 +262,9 @@ def _orgs() -> list[Item]:
     pinned = "pinned@acme.example"
     stranger = "X-SFDC-LK: 00D8d000003TRx3\n"
     ours = f"X-SFDC-LK: {PINNED_ID}\n"
-    envelope = "Return-Path: <support=salesforce.com__0-1@mnopqr.8d-3trx3eag.um8.bnc.salesforce.com>\n"
+    envelope = (
+        "Return-Path: <support=salesforce.com__0-1@mnopqr.8d-3trx3eag.um8.bnc.salesforce.com>\n"
+    )
     for name, why, raw, verdict in (
         (
             "sandbox-of-production",
@@ -208,16 +272,36 @@ def _orgs() -> list[Item]:
             salesforce(subject="Sandbox: Your new Salesforce security token"),
             "held wrong-environment",
         ),
-        ("stranger", "Another org's id where one is pinned.", salesforce(pinned, extra=stranger), "held wrong-org"),
-        ("silent", "No org id where one is pinned.", salesforce(pinned, extra=""), "held wrong-org"),
-        ("two-ids", "Two org ids, one of them ours.", salesforce(pinned, extra=ours + stranger), "held wrong-org"),
+        (
+            "stranger",
+            "Another org's id where one is pinned.",
+            salesforce(pinned, extra=stranger),
+            "held wrong-org",
+        ),
+        (
+            "silent",
+            "No org id where one is pinned.",
+            salesforce(pinned, extra=""),
+            "held wrong-org",
+        ),
+        (
+            "two-ids",
+            "Two org ids, one of them ours.",
+            salesforce(pinned, extra=ours + stranger),
+            "held wrong-org",
+        ),
         (
             "contradicting-envelope",
             "The envelope sender is another org's.",
             envelope.replace("\n", "\r\n").encode() + salesforce(pinned, extra=ours),
             "held wrong-org",
         ),
-        ("id-case", "Our id in another case is another org.", salesforce(pinned, extra=ours.upper()), "held wrong-org"),
+        (
+            "id-case",
+            "Our id in another case is another org.",
+            salesforce(pinned, extra=ours.upper()),
+            "held wrong-org",
+        ),
         (
             "id-longer",
             "An id that only begins like ours.",

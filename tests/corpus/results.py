@@ -13,7 +13,9 @@ from tests.kit.mails import token_mail
 
 NO = expect("refused unsigned", results="refused unauthenticated")
 UNSURE = expect("refused unsigned", results="held unauthenticated")
-SENDERS_RECEIVED = "Received: from evil.example by smtp.evil.example; Tue, 3 Feb 2026 12:57:28 +0000\n"
+SENDERS_RECEIVED = (
+    "Received: from evil.example by smtp.evil.example; Tue, 3 Feb 2026 12:57:28 +0000\n"
+)
 DKIM = "dkim=pass header.d=salesforce.com"
 DMARC = "dmarc=pass header.from=salesforce.com"
 BOTH = f"{DMARC}; {DKIM}"
@@ -36,8 +38,16 @@ SAID = (
         f"mx.example.com; {DMARC}; dkim=fail header.d=salesforce.com; spf=pass",
     ),
     ("dkim-without-dmarc", "A signature without alignment.", f"mx.example.com; {DKIM}"),
-    ("dmarc-fail", "Signed, and not aligned.", f"mx.example.com; dmarc=fail header.from=salesforce.com; {DKIM}"),
-    ("dmarc-none", "Signed, and no policy found.", f"mx.example.com; dmarc=none header.from=salesforce.com; {DKIM}"),
+    (
+        "dmarc-fail",
+        "Signed, and not aligned.",
+        f"mx.example.com; dmarc=fail header.from=salesforce.com; {DKIM}",
+    ),
+    (
+        "dmarc-none",
+        "Signed, and no policy found.",
+        f"mx.example.com; dmarc=none header.from=salesforce.com; {DKIM}",
+    ),
     (
         "dmarc-guessed",
         "Microsoft's guess in place of a policy.",
@@ -48,32 +58,76 @@ SAID = (
         "A result that only begins with pass.",
         f"mx.example.com; dmarc=passed header.from=salesforce.com; {DKIM}",
     ),
-    ("dmarc-permerror", "DMARC that could not be read.", f"mx.example.com; dmarc=permerror header.from=salesforce.com; {DKIM}"),
-    ("dmarc-other-from", "DMARC for another sender's domain.", f"mx.example.com; dmarc=pass header.from=evil.example; {DKIM}"),
+    (
+        "dmarc-permerror",
+        "DMARC that could not be read.",
+        f"mx.example.com; dmarc=permerror header.from=salesforce.com; {DKIM}",
+    ),
+    (
+        "dmarc-other-from",
+        "DMARC for another sender's domain.",
+        f"mx.example.com; dmarc=pass header.from=evil.example; {DKIM}",
+    ),
     (
         "dmarc-other-salesforce",
         "DMARC for another sender's domain of Salesforce's.",
         f"mx.example.com; dmarc=pass header.from=emea.salesforce.com; {DKIM}",
     ),
-    ("dmarc-no-from", "DMARC without the domain it is about.", f"mx.example.com; dmarc=pass; {DKIM}"),
-    ("dmarc-envelope", "DMARC's domain under another name.", f"mx.example.com; dmarc=pass smtp.from=salesforce.com; {DKIM}"),
-    ("dmarc-twice", "Two results for DMARC in one field.", f"mx.example.com; dmarc=fail header.from=salesforce.com; {BOTH}"),
-    ("dkim-other", "A signature of another domain.", f"mx.example.com; {DMARC}; dkim=pass header.d=evil.example"),
-    ("dkim-other-identity", "A signature of another identity.", f"mx.example.com; {DMARC}; dkim=pass header.i=@evil.example"),
+    (
+        "dmarc-no-from",
+        "DMARC without the domain it is about.",
+        f"mx.example.com; dmarc=pass; {DKIM}",
+    ),
+    (
+        "dmarc-envelope",
+        "DMARC's domain under another name.",
+        f"mx.example.com; dmarc=pass smtp.from=salesforce.com; {DKIM}",
+    ),
+    (
+        "dmarc-twice",
+        "Two results for DMARC in one field.",
+        f"mx.example.com; dmarc=fail header.from=salesforce.com; {BOTH}",
+    ),
+    (
+        "dkim-other",
+        "A signature of another domain.",
+        f"mx.example.com; {DMARC}; dkim=pass header.d=evil.example",
+    ),
+    (
+        "dkim-other-identity",
+        "A signature of another identity.",
+        f"mx.example.com; {DMARC}; dkim=pass header.i=@evil.example",
+    ),
     (
         "dkim-prefix",
         "A signing domain that begins like it.",
         f"mx.example.com; {DMARC}; dkim=pass header.d=salesforce.com.evil.example",
     ),
-    ("dkim-suffix", "A signing domain that ends like it.", f"mx.example.com; {DMARC}; dkim=pass header.d=evilsalesforce.com"),
-    ("dkim-below", "A signing domain below it.", f"mx.example.com; {DMARC}; dkim=pass header.d=mail.salesforce.com"),
+    (
+        "dkim-suffix",
+        "A signing domain that ends like it.",
+        f"mx.example.com; {DMARC}; dkim=pass header.d=evilsalesforce.com",
+    ),
+    (
+        "dkim-below",
+        "A signing domain below it.",
+        f"mx.example.com; {DMARC}; dkim=pass header.d=mail.salesforce.com",
+    ),
     (
         "dkim-contradiction",
         "header.d and header.i of different domains.",
         f"mx.example.com; {DMARC}; dkim=pass header.d=evil.example header.i=@salesforce.com",
     ),
-    ("dkim-selector-only", "A signature without its domain.", f"mx.example.com; {DMARC}; dkim=pass header.s=salesforce.com"),
-    ("dkim-neutral", "A signature that is neither.", f"mx.example.com; {DMARC}; dkim=neutral header.d=salesforce.com"),
+    (
+        "dkim-selector-only",
+        "A signature without its domain.",
+        f"mx.example.com; {DMARC}; dkim=pass header.s=salesforce.com",
+    ),
+    (
+        "dkim-neutral",
+        "A signature that is neither.",
+        f"mx.example.com; {DMARC}; dkim=neutral header.d=salesforce.com",
+    ),
     (
         "dkim-policy",
         "A signature that local policy does not take.",
@@ -84,7 +138,11 @@ SAID = (
         "header.d said twice.",
         f"mx.example.com; {DMARC}; dkim=pass header.d=evil.example header.d=salesforce.com",
     ),
-    ("in-comment", "The good results stand in a comment.", f"mx.example.com; dmarc=fail ({BOTH}) header.from=salesforce.com"),
+    (
+        "in-comment",
+        "The good results stand in a comment.",
+        f"mx.example.com; dmarc=fail ({BOTH}) header.from=salesforce.com",
+    ),
     (
         "in-quotes",
         "The good results stand in quotes.",
@@ -111,7 +169,11 @@ SAID = (
         f"mx.example.com; {BOTH}; spf=pass (x",
     ),
     ("comment-extra", "A comment closed twice.", f"mx.example.com; dmarc=fail (x)) ; {BOTH}"),
-    ("comment-deep", "Comments nested deeper than anybody writes.", f"mx.example.com; {BOTH} " + "(" * 20 + ")" * 20),
+    (
+        "comment-deep",
+        "Comments nested deeper than anybody writes.",
+        f"mx.example.com; {BOTH} " + "(" * 20 + ")" * 20,
+    ),
     (
         "comment-in-domain",
         "d=salesforce.com(.evil.example, a name that exists in the attacker's DNS (CVE-2020-12272).",
@@ -138,7 +200,11 @@ SAID = (
         "A comment in the sender's domain.",
         f"mx.example.com; dmarc=pass header.from=salesforce.com(.evil.example); {DKIM}",
     ),
-    ("identity-two-at", "An identity with two @.", f"mx.example.com; {DMARC}; dkim=pass header.i=@salesforce.com@evil.example"),
+    (
+        "identity-two-at",
+        "An identity with two @.",
+        f"mx.example.com; {DMARC}; dkim=pass header.i=@salesforce.com@evil.example",
+    ),
     (
         "space-in-domain",
         "White space splits the signing domain.",
@@ -149,14 +215,26 @@ SAID = (
         "An = in the signing domain.",
         f"mx.example.com; {DMARC}; dkim=pass header.d=evil.example=header.d=salesforce.com",
     ),
-    ("method-in-quotes", "A method in quotes.", f'mx.example.com; "dmarc"=pass header.from=salesforce.com; {DKIM}'),
-    ("result-in-quotes", "A result in quotes.", f'mx.example.com; dmarc="pass" header.from=salesforce.com; {DKIM}'),
+    (
+        "method-in-quotes",
+        "A method in quotes.",
+        f'mx.example.com; "dmarc"=pass header.from=salesforce.com; {DKIM}',
+    ),
+    (
+        "result-in-quotes",
+        "A result in quotes.",
+        f'mx.example.com; dmarc="pass" header.from=salesforce.com; {DKIM}',
+    ),
     (
         "method-glued",
         "Another method of which the name ends in dmarc.",
         f"mx.example.com; x-dmarc=pass header.from=salesforce.com; {DKIM}",
     ),
-    ("long", "A field of more than 8 kB.", f"mx.example.com; {BOTH}; spf=pass" + "\n\t".join(" x" * 400 for _ in range(12))),
+    (
+        "long",
+        "A field of more than 8 kB.",
+        f"mx.example.com; {BOTH}; spf=pass" + "\n\t".join(" x" * 400 for _ in range(12)),
+    ),
     ("other-id", "Another server's word.", f"mx.evil.example; {BOTH}"),
     ("id-prefix", "An id that begins like ours.", f"mx.example.com.evil.example; {BOTH}"),
     ("id-suffix", "An id that ends like ours.", f"evil-mx.example.com; {BOTH}"),
@@ -197,7 +275,9 @@ def _said() -> list[Item]:
     shelf.add(
         "temperror",
         "Our server could not tell.",
-        _mail(field(f"mx.example.com; dmarc=temperror header.from=salesforce.com; {DKIM}") + RECEIVED),
+        _mail(
+            field(f"mx.example.com; dmarc=temperror header.from=salesforce.com; {DKIM}") + RECEIVED
+        ),
         UNSURE,
     )
     shelf.add(
@@ -216,16 +296,34 @@ def _placed() -> list[Item]:
     for name, why, top in (
         ("below", "Written by the sender, below our Received.", RECEIVED + forged),
         ("below-ours", "The same, while our server says no.", FAIL + RECEIVED + forged),
-        ("below-own-received", "The same, below a Received of the sender's own.", RECEIVED + SENDERS_RECEIVED + forged),
-        ("beside-ours", "A word of ours and one of the sender's, both on top: they must agree.", FAIL + forged + RECEIVED),
+        (
+            "below-own-received",
+            "The same, below a Received of the sender's own.",
+            RECEIVED + SENDERS_RECEIVED + forged,
+        ),
+        (
+            "beside-ours",
+            "A word of ours and one of the sender's, both on top: they must agree.",
+            FAIL + forged + RECEIVED,
+        ),
         ("beside-ours-first", "The same, the sender's first.", forged + FAIL + RECEIVED),
-        ("twice", "Twice the same: exactly one result for DMARC may be there.", forged + forged + RECEIVED),
+        (
+            "twice",
+            "Twice the same: exactly one result for DMARC may be there.",
+            forged + forged + RECEIVED,
+        ),
         (
             "split",
             "DMARC of ours and a signature of the sender's, which fit together.",
-            field("mx.example.com; dmarc=fail header.from=salesforce.com") + field(f"mx.example.com; {DKIM}") + RECEIVED,
+            field("mx.example.com; dmarc=fail header.from=salesforce.com")
+            + field(f"mx.example.com; {DKIM}")
+            + RECEIVED,
         ),
-        ("case", "Another spelling of the field's name below our Received.", RECEIVED + forged.upper()),
+        (
+            "case",
+            "Another spelling of the field's name below our Received.",
+            RECEIVED + forged.upper(),
+        ),
         ("folded", "The id folded away.", RECEIVED + field(f"\n\tmx.example.com;\n\t{BOTH}")),
     ):
         shelf.add(name, why, _mail(top), NO)
@@ -271,8 +369,15 @@ def _gateways() -> list[Item]:
         "spf=pass smtp.mailfrom=evil.example; dkim=none; dmarc=fail action=oreject "
         "header.from=salesforce.com;compauth=fail reason=000"
     )
-    yes = field(f"spf=pass smtp.mailfrom=salesforce.com; {DKIM};{DMARC} action=none;compauth=pass reason=100")
-    add("microsoft-forged", "Microsoft says no, the sender yes, right below.", MICROSOFT_RECEIVED + no + yes, "microsoft365")
+    yes = field(
+        f"spf=pass smtp.mailfrom=salesforce.com; {DKIM};{DMARC} action=none;compauth=pass reason=100"
+    )
+    add(
+        "microsoft-forged",
+        "Microsoft says no, the sender yes, right below.",
+        MICROSOFT_RECEIVED + no + yes,
+        "microsoft365",
+    )
     add(
         "microsoft-composite",
         "Microsoft's composite authentication is no DMARC.",
@@ -313,15 +418,23 @@ def _gateways() -> list[Item]:
     add(
         "milters-no-dmarc",
         "Our milter knows no DMARC and saw the signature fail; the sender says the rest.",
-        RECEIVED + field("mx.example.com; dkim=fail header.d=salesforce.com") + field(f"mx.example.com; {BOTH}"),
+        RECEIVED
+        + field("mx.example.com; dkim=fail header.d=salesforce.com")
+        + field(f"mx.example.com; {BOTH}"),
         "milters-below",
     )
-    add("unique-two", "Two fields where our server leaves one.", PASS + RECEIVED + field(f"mx.example.com; {BOTH}"), "unique")
+    add(
+        "unique-two",
+        "Two fields where our server leaves one.",
+        PASS + RECEIVED + field(f"mx.example.com; {BOTH}"),
+        "unique",
+    )
     add("unique-fail", "The one field says no.", RECEIVED + FAIL, "unique")
     add(
         "zoho",
         "A pass that does not say of which domain.",
-        field("mx.zohomail.com; dkim=pass; spf=pass; dmarc=pass header.from=salesforce.com") + RECEIVED,
+        field("mx.zohomail.com; dkim=pass; spf=pass; dmarc=pass header.from=salesforce.com")
+        + RECEIVED,
         "zoho",
     )
     return shelf.items

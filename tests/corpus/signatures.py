@@ -10,7 +10,9 @@ from tests.kit.mails import ISSUED, SIGNED_HEADERS, TOKEN, token_mail
 
 BAD = expect("refused bad-signature", results="refused unauthenticated")
 """A signature that speaks against the mail; the receiving server said so too."""
-CANNOT = expect("refused bad-signature", results="refused unauthenticated", auto="refused unauthenticated")
+CANNOT = expect(
+    "refused bad-signature", results="refused unauthenticated", auto="refused unauthenticated"
+)
 """A signature that cannot be checked: under `auto` the receiving server decides, and says no."""
 ARC = (
     "ARC-Seal: i=1; a=rsa-sha256; d=attacker.example; s=sf2026; t=1770123447; cv=none; b=QUJD\n"
@@ -35,24 +37,71 @@ def _forged() -> list[Item]:
     own, genuine = signature(plain), signature(token_mail())
     value = genuine.partition(b"\tb=")[2].removesuffix(b"\r\n")
     other_name = b"X-Google-" + own
-    domain_key = b"DomainKey-Signature: a=rsa-sha1; q=dns; c=nofws; d=salesforce.com; s=sf2026; b=AAAA\r\n"
+    domain_key = (
+        b"DomainKey-Signature: a=rsa-sha1; q=dns; c=nofws; d=salesforce.com; s=sf2026; b=AAAA\r\n"
+    )
     in_body = plain.replace(b"\r\n\r\n", b"\r\n\r\n" + own + b"\r\n", 1)
     for name, why, raw, verdict in (
         ("unsigned", "Exact From, Subject and body, no signature.", plain, NONE),
-        ("own-domain", "Signed by the attacker's own domain.", seal(plain, strangers_key(), domain="attacker.example"), NONE),
-        ("wrong-key", "Claims d=salesforce.com, signed with another key.", seal(plain, strangers_key()), BAD),
+        (
+            "own-domain",
+            "Signed by the attacker's own domain.",
+            seal(plain, strangers_key(), domain="attacker.example"),
+            NONE,
+        ),
+        (
+            "wrong-key",
+            "Claims d=salesforce.com, signed with another key.",
+            seal(plain, strangers_key()),
+            BAD,
+        ),
         ("random-b", "A signature value made up.", with_value(own, b"AbCd" * 86) + plain, BAD),
         ("empty-b", "An empty signature value.", with_value(own, b"") + plain, BAD),
-        ("zero-b", "Zero, which textbook RSA maps to zero.", with_value(own, b"A" * 342 + b"==") + plain, BAD),
-        ("one-b", "One, which textbook RSA maps to one.", with_value(own, b"A" * 341 + b"E=") + plain, BAD),
-        ("short-b", "A few bytes in place of a signature.", with_value(own, b"c2FsZXNmb3JjZS5jb20=") + plain, BAD),
+        (
+            "zero-b",
+            "Zero, which textbook RSA maps to zero.",
+            with_value(own, b"A" * 342 + b"==") + plain,
+            BAD,
+        ),
+        (
+            "one-b",
+            "One, which textbook RSA maps to one.",
+            with_value(own, b"A" * 341 + b"E=") + plain,
+            BAD,
+        ),
+        (
+            "short-b",
+            "A few bytes in place of a signature.",
+            with_value(own, b"c2FsZXNmb3JjZS5jb20=") + plain,
+            BAD,
+        ),
         ("copied", "The signature of a genuine mail on another mail.", genuine + plain, CANNOT),
-        ("copied-b", "The value of a genuine signature under a right body hash.", with_value(own, value) + plain, BAD),
-        ("arc-only", "An ARC seal says that somebody once saw a good signature.", crlf(ARC) + plain, NONE),
+        (
+            "copied-b",
+            "The value of a genuine signature under a right body hash.",
+            with_value(own, value) + plain,
+            BAD,
+        ),
+        (
+            "arc-only",
+            "An ARC seal says that somebody once saw a good signature.",
+            crlf(ARC) + plain,
+            NONE,
+        ),
         ("domainkey", "The predecessor of DKIM in place of DKIM.", domain_key + plain, NONE),
         ("in-body", "The signature stands in the body.", in_body, NONE),
-        ("other-name", "The signature stands in a field of another name.", other_name + plain, NONE),
-        ("eight-bad", "Eight worthless signatures hide that none is good.", with_value(own, b"QUJD") * 8 + plain, BAD),
+        (
+            "other-name",
+            "The signature stands in a field of another name.",
+            other_name + plain,
+            NONE,
+        ),
+        (
+            "eight-bad",
+            "Eight worthless signatures hide that none is good.",
+            with_value(own, b"QUJD") * 8 + plain,
+            BAD,
+        ),
     ):
         shelf.add(name, why, _received(raw), verdict)
     return shelf.items
@@ -64,7 +113,13 @@ def _altered() -> list[Item]:
     genuine = seal(token_mail())
     for name, why, old, new, verdict in (
         ("token", "Another token.", TOKEN.encode(), EVIL_TOKEN.encode(), CANNOT),
-        ("token-case", "One letter of the token in another case.", b"FAKE5token", b"FaKE5token", CANNOT),
+        (
+            "token-case",
+            "One letter of the token in another case.",
+            b"FAKE5token",
+            b"FaKE5token",
+            CANNOT,
+        ),
         (
             "username",
             "Another username of the same length, ours as well.",
@@ -79,11 +134,35 @@ def _altered() -> list[Item]:
             b"token.htm.\r\nUsername: batch@acme.example\r\n",
             CANNOT,
         ),
-        ("spaces", "White space in the body, which simple canonicalization keeps.", b"Username: i", b"Username:  i", CANNOT),
+        (
+            "spaces",
+            "White space in the body, which simple canonicalization keeps.",
+            b"Username: i",
+            b"Username:  i",
+            CANNOT,
+        ),
         ("subject", "Another subject.", b"Subject: Your new", b"Subject: Your own new", BAD),
-        ("subject-sandbox", "Sandbox: put before the subject.", b"Subject: Your", b"Subject: Sandbox: Your", BAD),
-        ("date", "A later Date, to beat the stored token.", b"12:57:27 +0000", b"13:27:27 +0000", BAD),
-        ("to", "Another recipient of ours.", b"To: ops@example.com", b"To: salesforce-tokens@example.com", BAD),
+        (
+            "subject-sandbox",
+            "Sandbox: put before the subject.",
+            b"Subject: Your",
+            b"Subject: Sandbox: Your",
+            BAD,
+        ),
+        (
+            "date",
+            "A later Date, to beat the stored token.",
+            b"12:57:27 +0000",
+            b"13:27:27 +0000",
+            BAD,
+        ),
+        (
+            "to",
+            "Another recipient of ours.",
+            b"To: ops@example.com",
+            b"To: salesforce-tokens@example.com",
+            BAD,
+        ),
         (
             "from",
             "Another sender of Salesforce's.",
@@ -98,15 +177,33 @@ def _altered() -> list[Item]:
             b"support@salesforce.com",
             BAD,
         ),
-        ("content-type", "Another charset, under which other text appears.", b"charset=UTF-8", b"charset=GBK", BAD),
-        ("content-type-html", "Plain text to be read as HTML.", b"Content-Type: text/plain", b"Content-Type: text/html", BAD),
+        (
+            "content-type",
+            "Another charset, under which other text appears.",
+            b"charset=UTF-8",
+            b"charset=GBK",
+            BAD,
+        ),
+        (
+            "content-type-html",
+            "Plain text to be read as HTML.",
+            b"Content-Type: text/plain",
+            b"Content-Type: text/html",
+            BAD,
+        ),
         ("mime-version", "The MIME version.", b"MIME-Version: 1.0", b"MIME-Version: 1.1", BAD),
         ("bh", "One character of the body hash.", b"bh=", b"bh=A", CANNOT),
         ("b", "One character of the signature.", b"\tb=", b"\tb=A", BAD),
         ("signed-time", "Another time of signing.", b" t=17", b" t=16", BAD),
         ("selector", "Another selector, which exists.", b"s=sf2026", b"s=sf2025", BAD),
         ("canonical", "Another canonical form.", b"c=relaxed/simple", b"c=simple/simple", BAD),
-        ("list-of-fields", "A field taken off the list of signed ones.", b"Date:From:To", b"Date:From:To:Cc", BAD),
+        (
+            "list-of-fields",
+            "A field taken off the list of signed ones.",
+            b"Date:From:To",
+            b"Date:From:To:Cc",
+            BAD,
+        ),
     ):
         assert old in genuine, name
         sealed, _, rest = genuine.partition(b"\r\nDate:")
@@ -127,11 +224,18 @@ def _tags() -> list[Item]:
         shelf.add(name, why, _received(seal(plain, **how)), verdict)  # type: ignore[arg-type]
 
     add("l-zero", "l=0 signs no body at all.", length=0)
-    add("l-full", "l= of the whole body: nothing is appended yet.", length=len(plain.partition(b"\r\n\r\n")[2]))
+    add(
+        "l-full",
+        "l= of the whole body: nothing is appended yet.",
+        length=len(plain.partition(b"\r\n\r\n")[2]),
+    )
     shelf.add(
         "l-appended",
         "l= and a second token appended.",
-        _received(seal(plain, length=len(plain.partition(b"\r\n\r\n")[2])) + b"Username: batch@acme.example\r\n"),
+        _received(
+            seal(plain, length=len(plain.partition(b"\r\n\r\n")[2]))
+            + b"Username: batch@acme.example\r\n"
+        ),
         BAD,
     )
     add("l-negative", "l= of no known form.", tags=" l=-1;")
@@ -151,20 +255,32 @@ def _tags() -> list[Item]:
     add(
         "t-old",
         "t= two days before the Date: a stored signature used again.",
-        expect("refused unauthenticated", dkim="refused date-out-of-bounds", auto="refused date-out-of-bounds"),
+        expect(
+            "refused unauthenticated",
+            dkim="refused date-out-of-bounds",
+            auto="refused date-out-of-bounds",
+        ),
         at=ISSUED - timedelta(days=2),
     )
     add(
         "t-future",
         "t= two days after the Date.",
-        expect("refused unauthenticated", dkim="refused date-out-of-bounds", auto="refused date-out-of-bounds"),
+        expect(
+            "refused unauthenticated",
+            dkim="refused date-out-of-bounds",
+            auto="refused date-out-of-bounds",
+        ),
         at=ISSUED + timedelta(days=2),
     )
     add("i-other", "i= of another domain.", tags=" i=@attacker.example;")
     add("i-suffix", "i= that only ends like d=.", tags=" i=x@evilsalesforce.com;")
     add("i-bare", "i= without an @.", tags=" i=salesforce.com;")
     add("v-2", "v= of another version.", tags=" v=2;")
-    add("d-twice", "d= said twice: the first is ours, the last the attacker's.", tags=" d=attacker.example;")
+    add(
+        "d-twice",
+        "d= said twice: the first is ours, the last the attacker's.",
+        tags=" d=attacker.example;",
+    )
     add("s-twice", "s= said twice.", tags=" s=strict;")
     add("h-twice", "h= said twice.", tags=" h=From;")
     add("b-twice", "b= said twice.", tags=" b=AAAA;")
@@ -183,12 +299,23 @@ def _tags() -> list[Item]:
         )
     add("h-from-only", "Only From is signed.", headers=["From"])
     add("h-empty", "Nothing is signed.", headers=[])
-    add("selector-path", "A selector that walks up the tree of names.", selector="sf2026._domainkey.attacker.example.")
+    add(
+        "selector-path",
+        "A selector that walks up the tree of names.",
+        selector="sf2026._domainkey.attacker.example.",
+    )
     add("selector-long", "A selector longer than a name in DNS may be.", selector="s" * 64)
     add("selector-odd", "A selector with characters of no host name.", selector="sf2026/../x")
-    add("signature-4k", "A signature of more than 4 kB.", tags=" n=" + "\r\n\t".join("x" * 900 for _ in range(5)) + ";")
+    add(
+        "signature-4k",
+        "A signature of more than 4 kB.",
+        tags=" n=" + "\r\n\t".join("x" * 900 for _ in range(5)) + ";",
+    )
     shelf.add(
-        "ninth", "The good signature is the ninth.", _received(with_value(signature(plain), b"QUJD") * 8 + seal(plain)), BAD
+        "ninth",
+        "The good signature is the ninth.",
+        _received(with_value(signature(plain), b"QUJD") * 8 + seal(plain)),
+        BAD,
     )
     return shelf.items
 
@@ -223,7 +350,12 @@ def _keys() -> list[Item]:
         _received(seal(plain, ed_key(), selector="ed2026")),
         BAD,
     )
-    shelf.add("nokey", "A selector that is not published.", _received(seal(plain, selector="nokey")), CANNOT)
+    shelf.add(
+        "nokey",
+        "A selector that is not published.",
+        _received(seal(plain, selector="nokey")),
+        CANNOT,
+    )
     return shelf.items
 
 
@@ -232,7 +364,11 @@ def _domains() -> list[Item]:
     plain = token_mail(token=EVIL_TOKEN)
     for name, why, domain in (
         ("below", "A domain below salesforce.com that is not configured.", "mail.salesforce.com"),
-        ("emea", "The sender domain emea.salesforce.com as a signing domain.", "emea.salesforce.com"),
+        (
+            "emea",
+            "The sender domain emea.salesforce.com as a signing domain.",
+            "emea.salesforce.com",
+        ),
         ("above", "The public suffix.", "com"),
         ("look-alike", "A domain that looks like it.", "salesforce-com.example"),
         ("prefix", "A domain that begins like it.", "salesforce.com.attacker.example"),
@@ -241,12 +377,23 @@ def _domains() -> list[Item]:
         ("list", "A mailing list signed it.", "lists.example"),
     ):
         shelf.add(name, why, _received(seal(plain, strangers_key(), domain=domain)), NONE)
-    shelf.add("dot", "A domain with its final dot.", _received(seal(plain, strangers_key(), domain="salesforce.com.")), NONE)
     shelf.add(
-        "space", "A domain with white space inside.", _received(seal(plain, strangers_key(), domain="salesforce .com")), NONE
+        "dot",
+        "A domain with its final dot.",
+        _received(seal(plain, strangers_key(), domain="salesforce.com.")),
+        NONE,
     )
     shelf.add(
-        "folded", "A domain folded in its middle.", _received(seal(plain, strangers_key(), domain="salesforce.\r\n\tcom")), NONE
+        "space",
+        "A domain with white space inside.",
+        _received(seal(plain, strangers_key(), domain="salesforce .com")),
+        NONE,
+    )
+    shelf.add(
+        "folded",
+        "A domain folded in its middle.",
+        _received(seal(plain, strangers_key(), domain="salesforce.\r\n\tcom")),
+        NONE,
     )
     shelf.add(
         "two",
@@ -255,7 +402,10 @@ def _domains() -> list[Item]:
         NONE,
     )
     shelf.add(
-        "address", "An address in place of a domain.", _received(seal(plain, strangers_key(), domain="x@salesforce.com")), NONE
+        "address",
+        "An address in place of a domain.",
+        _received(seal(plain, strangers_key(), domain="x@salesforce.com")),
+        NONE,
     )
     shelf.add(
         "8-bit",

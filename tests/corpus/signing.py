@@ -18,7 +18,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPrivateNumbers, RSAPublicNumbers
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKey,
+    RSAPrivateNumbers,
+    RSAPublicNumbers,
+)
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -43,24 +47,32 @@ class RsaKey:
     def sign(self, algorithm: str, digest: bytes) -> bytes:
         """PKCS #1 v1.5 (RFC 8017, section 8.2)."""
         if self.n.bit_length() >= 1024:
-            return _library_key(self).sign(digest, PKCS1v15(), Prehashed({"sha1": SHA1(), "sha256": SHA256()}[algorithm]))
+            return _library_key(self).sign(
+                digest, PKCS1v15(), Prehashed({"sha1": SHA1(), "sha256": SHA256()}[algorithm])
+            )
         size = (self.n.bit_length() + 7) // 8
         info = _DIGEST_INFO[algorithm] + digest
         padded = b"\0\1" + b"\xff" * (size - len(info) - 3) + b"\0" + info
-        return pow(int.from_bytes(padded), pow(self.e, -1, (self.p - 1) * (self.q - 1)), self.n).to_bytes(size)
+        return pow(
+            int.from_bytes(padded), pow(self.e, -1, (self.p - 1) * (self.q - 1)), self.n
+        ).to_bytes(size)
 
     @property
     def public(self) -> str:
         """SubjectPublicKeyInfo in base64, as `p=` holds it."""
         numbers = _der(0x30, _der_integer(self.n) + _der_integer(self.e))
-        return base64.b64encode(_der(0x30, bytes.fromhex("300d06092a864886f70d0101010500") + _der(3, b"\0" + numbers))).decode()
+        return base64.b64encode(
+            _der(0x30, bytes.fromhex("300d06092a864886f70d0101010500") + _der(3, b"\0" + numbers))
+        ).decode()
 
 
 @cache
 def _library_key(key: RsaKey) -> RSAPrivateKey:
     d = pow(key.e, -1, (key.p - 1) * (key.q - 1))
     exponents = d % (key.p - 1), d % (key.q - 1), pow(key.q, -1, key.p)
-    return RSAPrivateNumbers(key.p, key.q, d, *exponents, RSAPublicNumbers(key.e, key.n)).private_key()
+    return RSAPrivateNumbers(
+        key.p, key.q, d, *exponents, RSAPublicNumbers(key.e, key.n)
+    ).private_key()
 
 
 @dataclass(frozen=True)
@@ -112,7 +124,9 @@ def signature(
     head, _, body = raw.partition(b"\r\n\r\n")
     for_head, for_body = [*canonical.split("/"), "simple"][:2]
     digest = "sha1" if algorithm.endswith("sha1") else "sha256"
-    hashed = base64.b64encode(hashlib.new(digest, canonical_body(body, for_body)[:length]).digest()).decode()
+    hashed = base64.b64encode(
+        hashlib.new(digest, canonical_body(body, for_body)[:length]).digest()
+    ).decode()
     moment = "" if at is None else f" t={int(at.timestamp())};"
     limit = "" if length is None else f" l={length};"
     field = (
@@ -143,7 +157,9 @@ def with_value(field: bytes, value: bytes) -> bytes:
 def canonical_body(body: bytes, form: str) -> bytes:
     """RFC 6376, sections 3.4.3 and 3.4.4."""
     if form == "relaxed":
-        body = b"\r\n".join(re.sub(rb"[ \t]+", b" ", line).rstrip(b" ") for line in body.split(b"\r\n"))
+        body = b"\r\n".join(
+            re.sub(rb"[ \t]+", b" ", line).rstrip(b" ") for line in body.split(b"\r\n")
+        )
     while body.endswith(b"\r\n"):
         body = body[:-2]
     return body + b"\r\n" if body or form == "simple" else b""
@@ -166,13 +182,19 @@ def _canonical_field(field: bytes, form: str) -> bytes:
     if form == "simple":
         return field
     name, _, value = field.partition(b":")
-    return name.lower().rstrip() + b":" + re.sub(rb"[ \t]+", b" ", value.replace(b"\r\n", b"")).strip()
+    return (
+        name.lower().rstrip() + b":" + re.sub(rb"[ \t]+", b" ", value.replace(b"\r\n", b"")).strip()
+    )
 
 
 def _prime(random: Random, bits: int) -> int:
     while True:
         candidate = random.getrandbits(bits) | 1 | 3 << bits - 2
-        if all(candidate % small for small in _SMALL) and candidate % 65537 != 1 and _is_prime(random, candidate):
+        if (
+            all(candidate % small for small in _SMALL)
+            and candidate % 65537 != 1
+            and _is_prime(random, candidate)
+        ):
             return candidate
 
 
@@ -193,7 +215,11 @@ _SMALL = [n for n in range(3, 2000, 2) if all(n % k for k in range(3, int(n**0.5
 
 def _der(tag: int, content: bytes) -> bytes:
     size = len(content)
-    length = bytes([size]) if size < 128 else bytes([0x80 | (n := (size.bit_length() + 7) // 8)]) + size.to_bytes(n)
+    length = (
+        bytes([size])
+        if size < 128
+        else bytes([0x80 | (n := (size.bit_length() + 7) // 8)]) + size.to_bytes(n)
+    )
     return bytes([tag]) + length + content
 
 

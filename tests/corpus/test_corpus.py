@@ -29,9 +29,13 @@ def test_ends_as_its_manifest_says(item: Item) -> None:
 def test_no_hostile_mail_is_meant_to_be_stored() -> None:
     """The manifest asks for no token of a hostile mail; every genuine one is stored under some policy or waits for a person."""
     wrong = [item.name for item in corpus() if item.hostile and STORE in item.expected.values()]
-    waiting = [item for item in corpus() if not item.hostile and STORE not in item.expected.values()]
+    waiting = [
+        item for item in corpus() if not item.hostile and STORE not in item.expected.values()
+    ]
     assert wrong == []
-    assert {verdict for item in waiting for verdict in item.expected.values()} == {"held unknown-subject"}
+    assert {verdict for item in waiting for verdict in item.expected.values()} == {
+        "held unknown-subject"
+    }
 
 
 def test_is_large_enough() -> None:
@@ -57,7 +61,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_is_the_same_in_every_run(folder: Path, tmp_path: Path) -> None:
     """Another process, with another hash seed, writes the same bytes."""
-    subprocess.run([sys.executable, "-m", "tests.corpus", tmp_path], check=True, env={**os.environ, "PYTHONHASHSEED": "7"})
+    subprocess.run(
+        [sys.executable, "-m", "tests.corpus", tmp_path],
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+    )
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         path.name: path.read_bytes() for path in folder.iterdir()
     }
@@ -66,14 +74,30 @@ def test_is_the_same_in_every_run(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("policy", ["dkim", "authentication-results"])
 def test_explain_says_the_same(folder: Path, policy: str) -> None:
     """`explain --json`, with the written configuration and keys, ends every mail as the manifest says."""
-    chosen = [item for item in corpus() if item.variant == "standard" and item.received_at == ISSUED and not item.asks_dns]
-    chosen = [item for item in chosen if b"\r" in item.raw and not item.raw.startswith(b"From ")]  # as files, those are others
-    options = ["--config", folder / f"config-standard-{policy}.json", "explain", "--json", "--received-at", iso(ISSUED)]
+    chosen = [
+        item
+        for item in corpus()
+        if item.variant == "standard" and item.received_at == ISSUED and not item.asks_dns
+    ]
+    chosen = [
+        item for item in chosen if b"\r" in item.raw and not item.raw.startswith(b"From ")
+    ]  # as files, those are others
+    options = [
+        "--config",
+        folder / f"config-standard-{policy}.json",
+        "explain",
+        "--json",
+        "--received-at",
+        iso(ISSUED),
+    ]
     files = [folder / f"{item.name}.eml" for item in chosen]
     done = subprocess.run(
-        [sys.executable, "-m", "token_catcher", *options, *files], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "token_catcher", *options, *files],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     said = {Path(one["file"]).stem: one for one in map(json.loads, done.stdout.splitlines())}
-    assert {name: f"{one['outcome']} {one['reason'] or ''}".strip() for name, one in said.items()} == {
-        item.name: item.expected[policy] for item in chosen
-    }
+    assert {
+        name: f"{one['outcome']} {one['reason'] or ''}".strip() for name, one in said.items()
+    } == {item.name: item.expected[policy] for item in chosen}

@@ -47,17 +47,27 @@ def _forms() -> list[Item]:
         ("day-31", "A day that does not exist.", "Tue, 31 Feb 2026 12:57:27 +0000"),
         ("hour-25", "An hour that does not exist.", "Tue, 03 Feb 2026 25:57:27 +0000"),
         ("zone-name", "A zone by a name that two places share.", "Tue, 03 Feb 2026 12:57:27 CST"),
-        ("zone-military", "A zone by a letter, which RFC 822 got wrong.", "Tue, 03 Feb 2026 12:57:27 A"),
+        (
+            "zone-military",
+            "A zone by a letter, which RFC 822 got wrong.",
+            "Tue, 03 Feb 2026 12:57:27 A",
+        ),
         ("zone-99", "A zone that does not exist.", "Tue, 03 Feb 2026 12:57:27 +9959"),
         ("two", "Two dates.", "Tue, 03 Feb 2026 12:57:27 +0000, Wed, 04 Feb 2026 12:57:27 +0000"),
         ("comment-inside", "A comment in its middle.", "Tue, 03 Feb (x) 2026 12:57:27 +0000"),
         ("comment-nested", "A comment in a comment.", "Tue, 03 Feb 2026 12:57:27 +0000 (a (b))"),
         ("far-year", "A year beyond calendars.", "Tue, 03 Feb 99999 12:57:27 +0000"),
         ("year-zero", "The year zero.", "Tue, 03 Feb 0000 12:57:27 +0000"),
-        ("year-one", "The first hour of the calendar, east of Greenwich.", "Mon, 01 Jan 0001 00:00:00 +1400"),
+        (
+            "year-one",
+            "The first hour of the calendar, east of Greenwich.",
+            "Mon, 01 Jan 0001 00:00:00 +1400",
+        ),
         ("superscript", "A date in encoded words.", "=?utf-8?q?Tue,_03_Feb_2026_12:57:27_+0000?="),
     ):
-        plain = token_mail().replace(b"Date: Tue, 03 Feb 2026 12:57:27 +0000 (GMT)", b"Date: " + value.encode())
+        plain = token_mail().replace(
+            b"Date: Tue, 03 Feb 2026 12:57:27 +0000 (GMT)", b"Date: " + value.encode()
+        )
         shelf.add(name, why, arrived(seal(plain)), "refused bad-date")
     return shelf.items
 
@@ -67,19 +77,39 @@ def _recipients() -> list[Item]:
     shelf = Shelf("recipient")
     ours = "ops@example.com"
     for name, why, to in (
-        ("other", "To another address (delivered to us by Bcc or by a forwarding rule).", "attacker@evil.example"),
+        (
+            "other",
+            "To another address (delivered to us by Bcc or by a forwarding rule).",
+            "attacker@evil.example",
+        ),
         ("undisclosed", "To nobody.", "undisclosed-recipients:;"),
         ("empty", "An empty To.", ""),
-        ("in-name", "Our address as the display name of another.", f'"{ours}" <attacker@evil.example>'),
+        (
+            "in-name",
+            "Our address as the display name of another.",
+            f'"{ours}" <attacker@evil.example>',
+        ),
         ("in-comment", "Our address in a comment.", f"attacker@evil.example ({ours})"),
         ("in-group", "Our address in a group.", f"us: {ours};"),
-        ("in-quotes", "Our address in the quoted name of another, between commas.", f'"x, {ours}, y" <attacker@evil.example>'),
-        ("encoded", "Our address encoded.", "=?utf-8?q?ops=40example.com?= <attacker@evil.example>"),
+        (
+            "in-quotes",
+            "Our address in the quoted name of another, between commas.",
+            f'"x, {ours}, y" <attacker@evil.example>',
+        ),
+        (
+            "encoded",
+            "Our address encoded.",
+            "=?utf-8?q?ops=40example.com?= <attacker@evil.example>",
+        ),
         ("route", "A source route to our address.", f"<@evil.example:{ours}>"),
         ("tagged", "A tagged address that is not configured.", "ops+salesforce@example.com"),
         ("prefix", "An address that begins like ours.", f"{ours}.evil.example"),
         ("suffix", "An address that ends like ours.", f"evil-{ours}"),
-        ("broken-list", "A list with a recipient of no plain form.", f"attacker@evil.example (x, {ours}"),
+        (
+            "broken-list",
+            "A list with a recipient of no plain form.",
+            f"attacker@evil.example (x, {ours}",
+        ),
         ("two-at", "Our address as a local part.", f"{ours}@evil.example"),
     ):
         shelf.add(name, why, salesforce(to=to), "refused wrong-recipient")

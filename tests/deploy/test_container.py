@@ -17,7 +17,10 @@ def instructions() -> list[Instruction]:
     """The instructions in their order, lines joined, without comments."""
     text = re.sub(r"^#.*\n", "", CONTAINERFILE.read_text(), flags=re.MULTILINE)
     lines = [line.strip() for line in re.sub(r"\\\n", " ", text).splitlines()]
-    return [(name, " ".join(rest.split())) for name, _, rest in (line.partition(" ") for line in lines if line)]
+    return [
+        (name, " ".join(rest.split()))
+        for name, _, rest in (line.partition(" ") for line in lines if line)
+    ]
 
 
 def test_two_stages_and_only_the_result_is_kept(instructions: list[Instruction]) -> None:
@@ -30,7 +33,9 @@ def test_two_stages_and_only_the_result_is_kept(instructions: list[Instruction])
 
 def test_the_image_runs_as_a_number_and_stops_on_sigterm(instructions: list[Instruction]) -> None:
     """A number that is not root, one volume, the signal that the daemon understands, and `run` unless told otherwise."""
-    final = dict(instructions[max(i for i, (name, _) in enumerate(instructions) if name == "FROM") :])
+    final = dict(
+        instructions[max(i for i, (name, _) in enumerate(instructions) if name == "FROM") :]
+    )
     expected = {
         "USER": "65532:65532",
         "VOLUME": "/var/lib/token-catcher",
@@ -45,7 +50,12 @@ def test_the_image_runs_as_a_number_and_stops_on_sigterm(instructions: list[Inst
 
 def test_no_secret_and_no_stray_file_gets_into_a_layer(instructions: list[Instruction]) -> None:
     """The build takes named files of the checkout, and no argument or variable that could be a secret."""
-    copied = [word for name, rest in instructions if name == "COPY" and "--from" not in rest for word in rest.split()[:-1]]
+    copied = [
+        word
+        for name, rest in instructions
+        if name == "COPY" and "--from" not in rest
+        for word in rest.split()[:-1]
+    ]
     assert sorted(copied) == [
         "LICENSE",
         "README.md",

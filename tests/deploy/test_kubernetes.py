@@ -57,14 +57,20 @@ def settings(tmp_path: Path) -> config.Config:
     for name in ("imap-password", "vault-secret-id"):
         (tmp_path / name).write_text("x")
         (tmp_path / name).chmod(0o600)
-    (tmp_path / "config.yaml").write_text(text.replace("/run/secrets/token-catcher/", f"{tmp_path}/"))
+    (tmp_path / "config.yaml").write_text(
+        text.replace("/run/secrets/token-catcher/", f"{tmp_path}/")
+    )
     return config.load(tmp_path / "config.yaml", {})
 
 
 def test_the_base_is_whole(kustomization: dict[str, Any]) -> None:
     """Every manifest in the folder is in the base; the image has the program's version; no Secret is in it."""
     generated = [name for one in kustomization["configMapGenerator"] for name in one["files"]]
-    assert {path.name for path in BASE.iterdir()} == {"kustomization.yaml", *kustomization["resources"], *generated}
+    assert {path.name for path in BASE.iterdir()} == {
+        "kustomization.yaml",
+        *kustomization["resources"],
+        *generated,
+    }
     assert kustomization["images"] == [{"name": "token-catcher", "newTag": __version__}]
 
 
@@ -106,7 +112,9 @@ def test_every_selector_finds_the_pods(manifests: Manifests) -> None:
         CUSTOM: manifests[CUSTOM]["spec"]["selector"]["matchLabels"],
     }
     assert selectors == dict.fromkeys(selectors, LABELS)
-    assert manifests["StatefulSet"]["spec"]["serviceName"] == manifests["Service"]["metadata"]["name"]
+    assert (
+        manifests["StatefulSet"]["spec"]["serviceName"] == manifests["Service"]["metadata"]["name"]
+    )
     assert manifests["Service"]["spec"]["clusterIP"] == "None"
 
 
@@ -160,7 +168,10 @@ def test_every_mailbox_has_two_pods(settings: config.Config, manifests: Manifest
     """The shards are as many as the pods, numbered by their names, and one pod may go without a mailbox left alone."""
     spec = manifests["StatefulSet"]["spec"]
     assert settings.shard == config.ShardConfig(count=spec["replicas"], index="auto", replicas=2)
-    pods = [f"{manifests['StatefulSet']['metadata']['name']}-{number}" for number in range(spec["replicas"])]
+    pods = [
+        f"{manifests['StatefulSet']['metadata']['name']}-{number}"
+        for number in range(spec["replicas"])
+    ]
     assert [shards.index_from(name) for name in pods] == [0, 1]
     assert manifests["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
 

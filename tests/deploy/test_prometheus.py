@@ -63,18 +63,37 @@ class Loops:
     @property
     def health(self) -> Sequence[Health]:
         """Just looked."""
-        return [Health("m", 0.0, looked=True, connected=True, listening=(), last_sweep_at=NOW, trouble=None, pending=0)]
+        return [
+            Health(
+                "m",
+                0.0,
+                looked=True,
+                connected=True,
+                listening=(),
+                last_sweep_at=NOW,
+                trouble=None,
+                pending=0,
+            )
+        ]
 
 
 @pytest.fixture(scope="module")
 def exported() -> dict[str, set[str]]:
     """What /metrics of the real pages shows, each sample's name with its labels."""
     metrics = Metrics(lambda: NOW)
-    metrics.observe(Entry("rotation.stored", "i", "m", "INBOX", 1, 1, "sha256:0", "2026-02-03T12:57:27Z"))
+    metrics.observe(
+        Entry("rotation.stored", "i", "m", "INBOX", 1, 1, "sha256:0", "2026-02-03T12:57:27Z")
+    )
     metrics.vault_request("login", 200)
-    subject = Subject("1", "i", Loops(), lambda: NOW, lambda: 0.0, vault_token_expires_at=lambda: NOW)
+    subject = Subject(
+        "1", "i", Loops(), lambda: NOW, lambda: 0.0, vault_token_expires_at=lambda: NOW
+    )
     text = pages(subject, metrics)["/metrics"]().text
-    return {sample.name: set(sample.labels) for family in text_string_to_metric_families(text) for sample in family.samples}
+    return {
+        sample.name: set(sample.labels)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
 def queries(panels: list[dict[str, Any]]) -> Iterator[str]:
@@ -90,14 +109,23 @@ def names(text: str) -> set[str]:
 def labels(query: str) -> set[str]:
     """The labels that a query filters by or groups by, or that a text shows."""
     matched = re.findall(r"(\w+)\s*=~?\s*\"", query)
-    grouped = [name for group in re.findall(r"\bby \(([^)]*)\)", query) for name in group.split(",")]
+    grouped = [
+        name for group in re.findall(r"\bby \(([^)]*)\)", query) for name in group.split(",")
+    ]
     return {name.strip() for name in [*matched, *grouped]}
 
 
 def test_promtool_takes_the_rules_and_their_tests(promtool: str) -> None:
     """Each alert fires at its time, with its text, and keeps quiet in normal work."""
     for words in (["check", "rules", RULES.name], ["test", "rules", RULE_TESTS.name]):
-        done = subprocess.run([promtool, *words], cwd=RULES.parent, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [promtool, *words],
+            cwd=RULES.parent,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -110,14 +138,22 @@ def test_each_alert_is_seen_firing_and_quiet(rules: list[dict[str, Any]]) -> Non
     assert fires == quiet == {rule["alert"] for rule in rules}
 
 
-def test_every_metric_exists(rules: list[dict[str, Any]], panels: list[dict[str, Any]], exported: dict[str, set[str]]) -> None:
+def test_every_metric_exists(
+    rules: list[dict[str, Any]], panels: list[dict[str, Any]], exported: dict[str, set[str]]
+) -> None:
     """Alerts, dashboard and runbook name only what the program exports."""
-    named = names("".join(rule["expr"] for rule in rules)) | names(DASHBOARD.read_text()) | names(RUNBOOK.read_text())
+    named = (
+        names("".join(rule["expr"] for rule in rules))
+        | names(DASHBOARD.read_text())
+        | names(RUNBOOK.read_text())
+    )
     assert named <= set(exported), named - set(exported)
     assert set.union(*map(names, queries(panels))) <= named
 
 
-def test_every_label_exists(rules: list[dict[str, Any]], panels: list[dict[str, Any]], exported: dict[str, set[str]]) -> None:
+def test_every_label_exists(
+    rules: list[dict[str, Any]], panels: list[dict[str, Any]], exported: dict[str, set[str]]
+) -> None:
     """Each query filters and groups by labels that one of its metrics has."""
     for query in [*(rule["expr"] for rule in rules), *queries(panels)]:
         known = set.union(ADDED, *(exported[name] for name in names(query)))
@@ -139,7 +175,9 @@ def test_each_alert_has_its_section_and_each_section_its_alert(rules: list[dict[
     assert [section.partition("\n")[0] for section in sections] == [rule["alert"] for rule in rules]
     for section in sections:
         asked = re.findall(r"^\*\*(.+?):\*\*", section, re.MULTILINE)
-        assert asked == ["Means", "First look", "Mend", "Worry about tokens"], section.partition("\n")[0]
+        assert asked == ["Means", "First look", "Mend", "Worry about tokens"], section.partition(
+            "\n"
+        )[0]
 
 
 def test_the_runbook_types_commands_that_exist() -> None:
@@ -162,10 +200,17 @@ def test_each_alert_says_how_bad_it_is(rules: list[dict[str, Any]]) -> None:
         assert set(rule["annotations"]) == {"summary", "description"}, rule["alert"]
 
 
-def test_the_dashboard_asks_in_valid_promql(promtool: str, panels: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_the_dashboard_asks_in_valid_promql(
+    promtool: str, panels: list[dict[str, Any]], tmp_path: Path
+) -> None:
     """Each query parses, once Grafana's variables are filled in."""
-    filled = [query.replace("$mailbox", ".*").replace("$__rate_interval", "5m") for query in queries(panels)]
-    written = [{"record": f"panel:query{number}:x", "expr": query} for number, query in enumerate(filled)]
+    filled = [
+        query.replace("$mailbox", ".*").replace("$__rate_interval", "5m")
+        for query in queries(panels)
+    ]
+    written = [
+        {"record": f"panel:query{number}:x", "expr": query} for number, query in enumerate(filled)
+    ]
     YAML().dump({"groups": [{"name": "dashboard", "rules": written}]}, tmp_path / "queries.yaml")
     words = [promtool, "check", "rules", str(tmp_path / "queries.yaml")]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
@@ -178,6 +223,11 @@ def test_the_dashboard_fits_any_grafana(panels: list[dict[str, Any]]) -> None:
     assert not {"id", "uid", "version"} & set(json.loads(DASHBOARD.read_text()))
     assert len({panel["id"] for panel in panels}) == len(panels)
     places = [panel["gridPos"] for panel in panels]
-    cells = [(x, y) for at in places for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])]
+    cells = [
+        (x, y)
+        for at in places
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
     assert len(set(cells)) == len(cells)
     assert max(x for x, _ in cells) < 24

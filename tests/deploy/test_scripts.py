@@ -18,7 +18,9 @@ SCRIPTS = sorted(DEPLOY.rglob("*.sh"))
 def test_shellcheck_has_nothing_to_say(script: Path) -> None:
     """No warning, not even of style; and the script can be run as it is."""
     shellcheck = command("shellcheck", "make tools (takes it out of Debian's package shellcheck)")
-    done = subprocess.run([shellcheck, "--shell=sh", script], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [shellcheck, "--shell=sh", script], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stdout
     assert os.access(script, os.X_OK)
     assert script.read_text().startswith("#!/bin/sh\n")

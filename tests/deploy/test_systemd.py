@@ -48,7 +48,13 @@ def test_systemd_understands_every_line(analyze: str, tmp_path: Path) -> None:
     """`systemd-analyze verify` has nothing to say of the unit, once its command exists."""
     there = tmp_path / UNIT.name
     there.write_text(UNIT.read_text().replace("/opt/token-catcher/bin/token-catcher", "/bin/true"))
-    done = subprocess.run([analyze, "verify", "--man=no", str(there)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", str(there)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -74,7 +80,9 @@ def test_the_unit_fits_the_daemon(unit: dict[str, list[str]]) -> None:
 
 def test_secrets_come_as_credentials(unit: dict[str, list[str]]) -> None:
     """The unit names files of secrets and holds none; the comment shows the path at which the configuration finds them."""
-    assert unit["LoadCredential"] == [f"{name}:/etc/token-catcher/{name}" for name in ("imap-password", "vault-secret-id")]
+    assert unit["LoadCredential"] == [
+        f"{name}:/etc/token-catcher/{name}" for name in ("imap-password", "vault-secret-id")
+    ]
     assert "{file: /run/credentials/token-catcher.service/imap-password}" in UNIT.read_text()
     assert not {"SetCredential", "PassEnvironment", "EnvironmentFile"} & set(unit)
 
@@ -85,7 +93,14 @@ def test_the_command_runs_as_the_service_or_not_at_all(tmp_path: Path) -> None:
     systemctl.write_text("#!/bin/sh\necho 0\n")
     systemctl.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    done = subprocess.run([COMMAND, "status"], env=environment, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(
+        [COMMAND, "status"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (1, "")
     assert "not running" in done.stderr
 
@@ -97,7 +112,12 @@ def test_the_command_enters_the_service(tmp_path: Path) -> None:
         (tmp_path / name).chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run(
-        [COMMAND, "scan", "--user", "a b"], env=environment, capture_output=True, text=True, timeout=20, check=True
+        [COMMAND, "scan", "--user", "a b"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
     )
     words = done.stdout.splitlines()
     status = (Path("/proc/self").stat().st_uid, Path("/proc/self").stat().st_gid)

@@ -29,9 +29,23 @@ def run(openbao: OpenBao, org: str, tmp_path: Path) -> Run:
 
     def run(*arguments: str, **parameters: str) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        administrator = {"PATH": path, "HOME": str(tmp_path), "BAO_ADDR": openbao.url, "BAO_TOKEN": openbao.root_token}
-        environment = administrator | {"ROLE": org, "HOST": "host1", "INSTANCE": "tc-1"} | parameters
-        return subprocess.run([SCRIPT, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False)
+        administrator = {
+            "PATH": path,
+            "HOME": str(tmp_path),
+            "BAO_ADDR": openbao.url,
+            "BAO_TOKEN": openbao.root_token,
+        }
+        environment = (
+            administrator | {"ROLE": org, "HOST": "host1", "INSTANCE": "tc-1"} | parameters
+        )
+        return subprocess.run(
+            [SCRIPT, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     return run
 
@@ -51,19 +65,30 @@ def login(openbao: OpenBao, run: Run, tmp_path: Path) -> Callable[..., str]:
 
 def can(openbao: OpenBao, token: str, path: str) -> list[str]:
     """The capabilities of a token on a path."""
-    return sorted(openbao.ask("post", "sys/capabilities-self", {"paths": [path]}, token=token).data["capabilities"])
+    return sorted(
+        openbao.ask("post", "sys/capabilities-self", {"paths": [path]}, token=token).data[
+            "capabilities"
+        ]
+    )
 
 
-def test_the_script_prints_the_role_and_hides_the_secret(openbao: OpenBao, run: Run, org: str, tmp_path: Path) -> None:
+def test_the_script_prints_the_role_and_hides_the_secret(
+    openbao: OpenBao, run: Run, org: str, tmp_path: Path
+) -> None:
     """Standard output is the role_id alone; the secret_id is in a file of mode 0600 and nowhere in the output."""
     done = run(str(tmp_path / "secret-id"))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == openbao.tell("get", f"auth/approle/role/{org}/role-id").data["role_id"]
+    assert (
+        done.stdout.strip()
+        == openbao.tell("get", f"auth/approle/role/{org}/role-id").data["role_id"]
+    )
     secret_id = (tmp_path / "secret-id").read_text()
     assert secret_id
     assert secret_id not in done.stdout + done.stderr
     assert stat.S_IMODE((tmp_path / "secret-id").stat().st_mode) == 0o600
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("secret-id")] == ["secret-id"]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("secret-id")] == [
+        "secret-id"
+    ]
 
 
 def test_the_script_may_run_again(openbao: OpenBao, run: Run, org: str, tmp_path: Path) -> None:
@@ -73,7 +98,9 @@ def test_the_script_may_run_again(openbao: OpenBao, run: Run, org: str, tmp_path
     again = run(str(tmp_path / "secret-id"))
     assert (again.returncode, again.stdout) == (0, first.stdout)
     assert (tmp_path / "secret-id").read_text() == secret_id
-    assert len(openbao.tell("get", f"auth/approle/role/{org}/secret-id?list=true").data["keys"]) == 1
+    assert (
+        len(openbao.tell("get", f"auth/approle/role/{org}/secret-id?list=true").data["keys"]) == 1
+    )
 
 
 def test_a_wrapped_secret_id_opens_once(openbao: OpenBao, run: Run, tmp_path: Path) -> None:
@@ -83,7 +110,12 @@ def test_a_wrapped_secret_id_opens_once(openbao: OpenBao, run: Run, tmp_path: Pa
     wrapping = (tmp_path / "secret-id").read_text()
     assert wrapping not in done.stdout + done.stderr
     secret_id = openbao.ask("post", "sys/wrapping/unwrap", token=wrapping).data["secret_id"]
-    assert openbao.ask("post", "auth/approle/login", {"role_id": done.stdout.strip(), "secret_id": secret_id}).status == 200
+    assert (
+        openbao.ask(
+            "post", "auth/approle/login", {"role_id": done.stdout.strip(), "secret_id": secret_id}
+        ).status
+        == 200
+    )
     assert openbao.ask("post", "sys/wrapping/unwrap", token=wrapping).status == 400
 
 
@@ -91,14 +123,25 @@ def test_the_audit_log_names_the_instance(openbao: OpenBao, login: Callable[...,
     """The secret_id carries host and instance, which the audit log shows beside every request of its tokens."""
     token = login()
     said = openbao.ask("get", "auth/token/lookup-self", token=token)
-    assert {key: said.data["meta"][key] for key in ("host", "instance")} == {"host": "host1", "instance": "tc-1"}
+    assert {key: said.data["meta"][key] for key in ("host", "instance")} == {
+        "host": "host1",
+        "instance": "tc-1",
+    }
     request_id = said.body["request_id"]
-    line = next(line for line in openbao.audited if line["type"] == "response" and line["request"]["id"] == request_id)
+    line = next(
+        line
+        for line in openbao.audited
+        if line["type"] == "response" and line["request"]["id"] == request_id
+    )
     assert line["auth"]["metadata"]["instance"] == "tc-1"
 
 
-@pytest.mark.parametrize("value", ["", "/secret", "secret/", "a//b", "../sys", "a*", 'a"', "a b", "a\nb", "+"])
-def test_a_parameter_that_would_mean_something_is_refused(run: Run, tmp_path: Path, value: str) -> None:
+@pytest.mark.parametrize(
+    "value", ["", "/secret", "secret/", "a//b", "../sys", "a*", 'a"', "a b", "a\nb", "+"]
+)
+def test_a_parameter_that_would_mean_something_is_refused(
+    run: Run, tmp_path: Path, value: str
+) -> None:
     """Nothing but plain path segments reaches a policy, a path or JSON."""
     done = run(str(tmp_path / "secret-id"), INSTANCE=value or "/")
     assert (done.returncode, done.stdout) == (2, "")
@@ -115,11 +158,18 @@ def test_a_failing_vault_leaves_no_file(run: Run, tmp_path: Path) -> None:
 def test_another_mount_and_prefix(openbao: OpenBao, login: Callable[..., str], org: str) -> None:
     """MOUNT and PREFIX move the whole policy: the new place is allowed, the old one is not."""
     token = login(MOUNT=openbao.mount(f"kv-{org}"), PREFIX="crm/sf")
-    assert can(openbao, token, f"kv-{org}/data/crm/sf/{org}/{USERNAME}") == ["create", "patch", "read", "update"]
+    assert can(openbao, token, f"kv-{org}/data/crm/sf/{org}/{USERNAME}") == [
+        "create",
+        "patch",
+        "read",
+        "update",
+    ]
     assert can(openbao, token, f"secret/data/salesforce/{org}/{USERNAME}") == ["deny"]
 
 
-def test_token_catcher_may_do_exactly_this(openbao: OpenBao, login: Callable[..., str], org: str) -> None:
+def test_token_catcher_may_do_exactly_this(
+    openbao: OpenBao, login: Callable[..., str], org: str
+) -> None:
     """create, read, update, patch on data; read and patch on metadata; nothing beside, above or below."""
     token = login()
     place = f"salesforce/{org}/{USERNAME}"
@@ -141,14 +191,26 @@ def test_token_catcher_may_do_exactly_this(openbao: OpenBao, login: Callable[...
     assert {path: can(openbao, token, path) for path in expected} == expected
 
 
-def test_what_token_catcher_asks_is_answered(openbao: OpenBao, login: Callable[..., str], org: str) -> None:
+def test_what_token_catcher_asks_is_answered(
+    openbao: OpenBao, login: Callable[..., str], org: str
+) -> None:
     """The allowed requests succeed and the forbidden ones are refused: what capabilities say is what happens."""
     token = login()
     place = f"salesforce/{org}/{USERNAME}"
     requests = [
         ("post", f"secret/data/{place}", {"options": {"cas": 0}, "data": {"password": "p"}}, 200),
-        ("patch", f"secret/data/{place}", {"options": {"cas": 1}, "data": {"security_token": TOKEN}}, 200),
-        ("post", f"secret/data/{place}", {"options": {"cas": 2}, "data": {"security_token": TOKEN}}, 200),
+        (
+            "patch",
+            f"secret/data/{place}",
+            {"options": {"cas": 1}, "data": {"security_token": TOKEN}},
+            200,
+        ),
+        (
+            "post",
+            f"secret/data/{place}",
+            {"options": {"cas": 2}, "data": {"security_token": TOKEN}},
+            200,
+        ),
         ("get", f"secret/data/{place}?version=1", None, 200),
         ("get", f"secret/metadata/{place}", None, 200),
         ("patch", f"secret/metadata/{place}", {"custom_metadata": {"owner": "integrations"}}, 204),
@@ -161,11 +223,16 @@ def test_what_token_catcher_asks_is_answered(openbao: OpenBao, login: Callable[.
         ("get", "secret/metadata?list=true", None, 403),
         ("post", "auth/token/create", {}, 403),
     ]
-    answers = [(method, path, openbao.ask(method, path, body, token=token).status) for method, path, body, _ in requests]
+    answers = [
+        (method, path, openbao.ask(method, path, body, token=token).status)
+        for method, path, body, _ in requests
+    ]
     assert answers == [(method, path, status) for method, path, _, status in requests]
 
 
-def test_the_program_stores_under_the_policy(openbao: OpenBao, run: Run, org: str, tmp_path: Path) -> None:
+def test_the_program_stores_under_the_policy(
+    openbao: OpenBao, run: Run, org: str, tmp_path: Path
+) -> None:
     """Login, probe, read, write and read again of the real store need no more than the shipped policy."""
     role_id = run(str(tmp_path / "secret-id")).stdout.strip()
     auth = AppRoleAuth(role_id, lambda: Secret((tmp_path / "secret-id").read_text()))
@@ -173,7 +240,13 @@ def test_the_program_stores_under_the_policy(openbao: OpenBao, run: Run, org: st
     issued = datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC)
     log = Silent()
     store = VaultStore(
-        client, mount="secret", field="security_token", instance="tc-1", now=lambda: issued, sleep=time.sleep, log=log
+        client,
+        mount="secret",
+        field="security_token",
+        instance="tc-1",
+        now=lambda: issued,
+        sleep=time.sleep,
+        log=log,
     )
     mail = Mail(MailRef("integrations", "INBOX", 1, 1), issued, b"")
     path = f"salesforce/{org}/{USERNAME}"
@@ -202,9 +275,13 @@ def test_a_reader_reads_its_own_secret_only(openbao: OpenBao, login: Callable[..
     }
     assert {path: can(openbao, token, path) for path in expected} == expected
     openbao.put(place, {"security_token": TOKEN})
-    assert openbao.ask("get", f"secret/data/{place}", token=token).data["data"] == {"security_token": TOKEN}
+    assert openbao.ask("get", f"secret/data/{place}", token=token).data["data"] == {
+        "security_token": TOKEN
+    }
     for method in ("post", "patch", "delete"):
-        assert openbao.ask(method, f"secret/data/{place}", {"data": {}}, token=token).status == 403, method
+        assert (
+            openbao.ask(method, f"secret/data/{place}", {"data": {}}, token=token).status == 403
+        ), method
 
 
 class Silent:

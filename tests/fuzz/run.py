@@ -29,13 +29,26 @@ def seeds(name: str) -> Path:
 
 def _results(raw: bytes) -> list[bytes]:
     head = raw.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
-    return [line.partition(b":")[2] for line in head.split(b"\r\n") if line.lower().startswith(b"authentication-results:")]
+    return [
+        line.partition(b":")[2]
+        for line in head.split(b"\r\n")
+        if line.lower().startswith(b"authentication-results:")
+    ]
 
 
 def main(name: str, seconds: str) -> None:
     """Run one target for so many seconds; libFuzzer prints executions and coverage as it goes."""
-    options = [f"-max_total_time={seconds}", "-max_len=65536", "-rss_limit_mb=4096", "-timeout=20", "-print_final_stats=1"]
-    atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={HOME}/crash-{name}-", str(seeds(name))], in_time(TARGETS[name]))
+    options = [
+        f"-max_total_time={seconds}",
+        "-max_len=65536",
+        "-rss_limit_mb=4096",
+        "-timeout=20",
+        "-print_final_stats=1",
+    ]
+    atheris.Setup(
+        [sys.argv[0], *options, f"-artifact_prefix={HOME}/crash-{name}-", str(seeds(name))],
+        in_time(TARGETS[name]),
+    )
     atheris.Fuzz()
 
 

@@ -12,7 +12,16 @@ from tests.corpus.base import ADDRESSES, STORE, SUBJECT, SUBJECT_JA
 from tests.corpus.court import corpus, judge_of
 from tests.kit.mails import mail
 from token_catcher.errors import TransientError
-from token_catcher.model import MAX_MAIL_BYTES, Candidate, Capture, Claim, Header, HeaderField, Ignored, Refused
+from token_catcher.model import (
+    MAX_MAIL_BYTES,
+    Candidate,
+    Capture,
+    Claim,
+    Header,
+    HeaderField,
+    Ignored,
+    Refused,
+)
 from token_catcher.proof import authres
 from token_catcher.proof.trust import Policy
 from token_catcher.reading import wire
@@ -27,7 +36,9 @@ def fuzz_wire(raw: bytes) -> None:
     """Never raises, and a header that passes is the bytes that came in."""
     header = wire.read(raw)
     if isinstance(header, Header):
-        written = b"\r\n".join(field.name.encode("ascii") + b":" + field.value for field in header.fields)
+        written = b"\r\n".join(
+            field.name.encode("ascii") + b":" + field.value for field in header.fields
+        )
         assert raw.startswith(written + b"\r\n\r\n")
         assert len(raw) <= MAX_MAIL_BYTES
         assert not set(b"\x00\x0b\x0c\x7f") & set(raw)
@@ -51,10 +62,14 @@ def fuzz_results(raw: bytes) -> None:
         authres.read(text)
     fields = tuple(HeaderField(FIELD, line.encode()) for line in text.split("\n")[:20])
     for zone in ("above-first-received", "unique", 2):
-        said = authres.word(Header(fields), ("mx.example.com", ""), zone, "salesforce.com", ("salesforce.com",))
+        said = authres.word(
+            Header(fields), ("mx.example.com", ""), zone, "salesforce.com", ("salesforce.com",)
+        )
         if said.verdict == "pass":
             plain = text.lower()
-            assert all(word in plain for word in ("dmarc", "dkim", "pass", "header.from", "salesforce.com"))
+            assert all(
+                word in plain for word in ("dmarc", "dkim", "pass", "header.from", "salesforce.com")
+            )
 
 
 def fuzz_trust(raw: bytes) -> None:
@@ -67,7 +82,9 @@ def fuzz_trust(raw: bytes) -> None:
         except TransientError:
             continue
         if isinstance(outcome, Capture) and policy in ("dkim", "both"):
-            assert (outcome.username, outcome.token.reveal(), outcome.issued_at) in _genuine(), "a forgery is believed"
+            assert (outcome.username, outcome.token.reveal(), outcome.issued_at) in _genuine(), (
+                "a forgery is believed"
+            )
 
 
 @cache
@@ -77,7 +94,11 @@ def _genuine() -> frozenset[tuple[object, ...]]:
     for item in corpus():
         for policy, verdict in item.expected.items():
             if verdict == STORE:
-                said = judge_of(item.variant, policy).judge(mail(item.raw, received_at=item.received_at), ADDRESSES).outcome
+                said = (
+                    judge_of(item.variant, policy)
+                    .judge(mail(item.raw, received_at=item.received_at), ADDRESSES)
+                    .outcome
+                )
                 assert isinstance(said, Capture)
                 found.add((said.username, said.token.reveal(), said.issued_at))
     return frozenset(found)

@@ -31,7 +31,10 @@ class Crashes:
     def at(self, place: int, *, full: bool = False) -> Iterator[None]:
         """Crash at this place, counted from 0; `full`: in place of the crash, the disk has no room for the next write."""
         self._left, self._full, self.dead = place, full, False
-        replaced = {name: self._crashing(getattr(os, name)) for name in ("fsync", "replace", "unlink", "ftruncate")}
+        replaced = {
+            name: self._crashing(getattr(os, name))
+            for name in ("fsync", "replace", "unlink", "ftruncate")
+        }
         try:
             with mock.patch.multiple(os, write=self._write, **replaced):
                 yield
@@ -58,7 +61,9 @@ class Crashes:
 
         return crashing
 
-    def _write(self, descriptor: int, content: Any, *, real: Callable[[int, Any], int] = os.write) -> int:
+    def _write(
+        self, descriptor: int, content: Any, *, real: Callable[[int, Any], int] = os.write
+    ) -> int:
         """A crash, or the end of the room, may have kept half of it."""
         self()
         if self._full and self._left is not None and self._left < 0:

@@ -60,12 +60,16 @@ class FakeFolder:
 class FakeAccount:
     """One IMAP account; outlives the sessions on it."""
 
-    folders: dict[str, FakeFolder] = field(default_factory=lambda: {"INBOX": FakeFolder(), "Junk": FakeFolder()})
+    folders: dict[str, FakeFolder] = field(
+        default_factory=lambda: {"INBOX": FakeFolder(), "Junk": FakeFolder()}
+    )
     watched: tuple[str, ...] = ("INBOX", "Junk")
     """What a session watches, inbox first."""
     now: Callable[[], datetime] = utc_now
 
-    def append(self, raw: bytes, folder: str = "INBOX", *, received_at: datetime | None = None) -> int:
+    def append(
+        self, raw: bytes, folder: str = "INBOX", *, received_at: datetime | None = None
+    ) -> int:
         """A mail arrives. Returns its UID."""
         there = self.folders[folder]
         uid, there.uidnext = there.uidnext, there.uidnext + 1
@@ -113,7 +117,9 @@ class FakeMailbox:
     def examine(self, folder: str) -> FolderState:
         self._trip("examine")
         if folder not in self._account.folders:
-            raise AccessError(f"mailbox {self.name}: folder {folder} cannot be opened", code="imap-folder")
+            raise AccessError(
+                f"mailbox {self.name}: folder {folder} cannot be opened", code="imap-folder"
+            )
         there = self._account.folders[folder]
         self._opened, self._known = (folder, there), there.uidnext
         return FolderState(folder, there.uidvalidity, there.uidnext, len(there.mails))
@@ -123,7 +129,9 @@ class FakeMailbox:
         earliest = (since.astimezone(UTC) - timedelta(days=1)).date()
         mails = self._opened[1].mails
         return [
-            uid for uid in sorted(mails) if uid > after_uid and mails[uid][0].date() >= earliest and self._fits(mails[uid][1])
+            uid
+            for uid in sorted(mails)
+            if uid > after_uid and mails[uid][0].date() >= earliest and self._fits(mails[uid][1])
         ]
 
     def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
@@ -131,7 +139,11 @@ class FakeMailbox:
         folder, there = self._opened
         found = [(uid, *there.mails[uid]) for uid in sorted(uids) if uid in there.mails]
         return [
-            Mail(MailRef(self.name, folder, there.uidvalidity, uid), received_at, raw[: MAX_MAIL_BYTES + 1])
+            Mail(
+                MailRef(self.name, folder, there.uidvalidity, uid),
+                received_at,
+                raw[: MAX_MAIL_BYTES + 1],
+            )
             for uid, received_at, raw in found
         ]
 
@@ -148,7 +160,9 @@ class FakeMailbox:
         """Nothing to free."""
 
     def _fits(self, raw: bytes) -> bool:
-        head = raw.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").replace(b"\r\n\t", b"\t").lower()
+        head = (
+            raw.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").replace(b"\r\n\t", b"\t").lower()
+        )
         senders = [line for line in head.split(b"\r\n") if line.startswith(b"from:")]
         return any(domain.encode() in line for line in senders for domain in self._domains)
 
@@ -167,11 +181,17 @@ class FakeVersion:
 
     def gone(self, now: datetime) -> bool:
         """Deleted, destroyed, or past its `delete_version_after`."""
-        return self.destroyed or bool(self.deletion_time and datetime.fromisoformat(self.deletion_time) <= now)
+        return self.destroyed or bool(
+            self.deletion_time and datetime.fromisoformat(self.deletion_time) <= now
+        )
 
     def about(self, number: int) -> dict[str, Any]:
         """Its metadata, as Vault tells it along with the data."""
-        named = {"created_time": self.created_time, "deletion_time": self.deletion_time, "destroyed": self.destroyed}
+        named = {
+            "created_time": self.created_time,
+            "deletion_time": self.deletion_time,
+            "destroyed": self.destroyed,
+        }
         return {"version": number, "custom_metadata": None} | named
 
 
@@ -198,7 +218,9 @@ class FakeVault:
         created = self.now()
         life = secret.delete_version_after
         secret.latest += 1
-        secret.versions[secret.latest] = FakeVersion(dict(data), iso(created), iso(created + life) if life else "")
+        secret.versions[secret.latest] = FakeVersion(
+            dict(data), iso(created), iso(created + life) if life else ""
+        )
         for number in sorted(secret.versions)[:-10]:
             del secret.versions[number]
         return secret.latest
@@ -241,7 +263,9 @@ class FakeVault:
     def settings(self, path: str, *, delete_version_after: str) -> None:
         """Let versions written from now on go by themselves; seconds, as `5s`."""
         secret = self.secrets.setdefault(path, FakeSecret())
-        secret.delete_version_after = timedelta(seconds=float(delete_version_after.removesuffix("s")))
+        secret.delete_version_after = timedelta(
+            seconds=float(delete_version_after.removesuffix("s"))
+        )
 
 
 class FakeClient:
@@ -252,7 +276,11 @@ class FakeClient:
         self._trip = trip
 
     def request(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Answer with the numbers and bodies of OpenBao 2.7."""
         if path.startswith("sys/internal/ui/mounts/"):
@@ -262,7 +290,11 @@ class FakeClient:
         if method == "get":
             self._trip("read")
             secret = self._vault.secrets.get(name)
-            return self._metadata(secret) if kind == "metadata" else self._read(secret, int(number or 0))
+            return (
+                self._metadata(secret)
+                if kind == "metadata"
+                else self._read(secret, int(number or 0))
+            )
         assert body is not None
         self._trip("write")
         answer = self._write(method, name, body)
@@ -275,26 +307,48 @@ class FakeClient:
     def _metadata(self, secret: FakeSecret | None) -> Answer:
         if secret is None:
             return Answer(404, {"errors": []})
-        versions = {str(number): version.about(number) for number, version in secret.versions.items()}
+        versions = {
+            str(number): version.about(number) for number, version in secret.versions.items()
+        }
         life = f"{secret.delete_version_after.total_seconds():g}s"
-        return Answer(200, {"data": {"versions": versions, "delete_version_after": life, "current_version": secret.latest}})
+        return Answer(
+            200,
+            {
+                "data": {
+                    "versions": versions,
+                    "delete_version_after": life,
+                    "current_version": secret.latest,
+                }
+            },
+        )
 
     def _read(self, secret: FakeSecret | None, number: int) -> Answer:
         version = secret.versions.get(number or secret.latest) if secret else None
         if secret is None or version is None:
             return Answer(404, {"errors": []})
         gone = version.gone(self._vault.now())
-        data = {"data": None if gone else dict(version.data), "metadata": version.about(number or secret.latest)}
+        data = {
+            "data": None if gone else dict(version.data),
+            "metadata": version.about(number or secret.latest),
+        }
         return Answer(404 if gone else 200, {"data": data})
 
     def _write(self, method: str, name: str, body: Mapping[str, Any]) -> Answer:
         secret = self._vault.secrets.get(name)
         latest = secret.versions.get(secret.latest) if secret else None
-        if method == "patch" and (secret is None or latest is None or latest.gone(self._vault.now())):
+        if method == "patch" and (
+            secret is None or latest is None or latest.gone(self._vault.now())
+        ):
             return Answer(404, {"errors": []})
         if body["options"]["cas"] != (secret.latest if secret else 0):
-            return Answer(400, {"errors": ["check-and-set parameter did not match the current version"]})
-        number = self._vault.merge(name, body["data"]) if method == "patch" else self._vault.put(name, body["data"])
+            return Answer(
+                400, {"errors": ["check-and-set parameter did not match the current version"]}
+            )
+        number = (
+            self._vault.merge(name, body["data"])
+            if method == "patch"
+            else self._vault.put(name, body["data"])
+        )
         about = self._vault.secrets[name].versions[number].about(number)
         return Answer(200, {"request_id": f"request-{next(self._vault.requests)}", "data": about})
 

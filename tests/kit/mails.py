@@ -51,7 +51,9 @@ class Signer:
     def record(self) -> bytes:
         """The key record, as DNS would hold it."""
         key = serialization.load_pem_private_key(self.private_pem, None)
-        der = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        der = key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
         return b"v=DKIM1; k=rsa; p=" + base64.b64encode(der)
 
     @property
@@ -64,7 +66,9 @@ class Signer:
 def rsa_pem(bits: int = 2048, serial: int = 0) -> bytes:
     """A private key; the same for the same arguments within one run."""
     return rsa.generate_private_key(65537, bits).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
     )
 
 
@@ -149,11 +153,15 @@ def sign(
     return signature + raw
 
 
-def genuine(username: str = USERNAME, token: str = TOKEN, *, issued_at: datetime = ISSUED, **fields: str) -> bytes:
+def genuine(
+    username: str = USERNAME, token: str = TOKEN, *, issued_at: datetime = ISSUED, **fields: str
+) -> bytes:
     """A token mail as Salesforce would send it: signed at its Date."""
     return sign(token_mail(username, token, issued_at=issued_at, **fields), at=issued_at)
 
 
-def mail(raw: bytes, *, received_at: datetime = ISSUED, uid: int = 1, folder: str = "INBOX") -> Mail:
+def mail(
+    raw: bytes, *, received_at: datetime = ISSUED, uid: int = 1, folder: str = "INBOX"
+) -> Mail:
     """The bytes as if fetched."""
     return Mail(MailRef("integrations", folder, 1, uid), received_at, raw)

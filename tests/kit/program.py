@@ -56,11 +56,17 @@ class Daemon:
 
     def says(self, event: str, **fields: Any) -> bool:
         """Whether it has logged such an event."""
-        return any(said["event"] == event and fields.items() <= said.items() for said in self.events)
+        return any(
+            said["event"] == event and fields.items() <= said.items() for said in self.events
+        )
 
     def ready(self) -> None:
         """Returns when the first look is done everywhere."""
-        until(lambda: self.says("daemon.ready") or self.process.poll() is not None, "the daemon to be ready", PATIENCE)
+        until(
+            lambda: self.says("daemon.ready") or self.process.poll() is not None,
+            "the daemon to be ready",
+            PATIENCE,
+        )
         assert self.process.poll() is None, self.log.read_text("utf-8")
 
     def end(self, number: int = signal.SIGTERM) -> int:
@@ -92,7 +98,9 @@ class Program:
     def journal(self) -> list[dict[str, Any]]:
         """The journal's records."""
         file = self.state / "journal.jsonl"
-        lines = file.read_text("utf-8").split("\n")[:-1] if file.exists() else []  # the daemon may be writing one more
+        lines = (
+            file.read_text("utf-8").split("\n")[:-1] if file.exists() else []
+        )  # the daemon may be writing one more
         return [json.loads(line) for line in lines]
 
     @property
@@ -104,7 +112,9 @@ class Program:
         """Write the configuration, with some lines replaced: `poll="poll: 1s"` replaces the line that begins with `poll:`."""
         text = self.text
         for key, line in replaced.items():
-            old = next(one for one in text.splitlines() if one.strip().lstrip("- ").startswith(f"{key}:"))
+            old = next(
+                one for one in text.splitlines() if one.strip().lstrip("- ").startswith(f"{key}:")
+            )
             indent = old[: len(old) - len(old.lstrip())]
             text = text.replace(old, "\n".join(indent + part for part in line.split("\n")))
         self.config.write_text(text, "utf-8")
@@ -119,7 +129,12 @@ class Program:
     def __call__(self, *words: str, stdin: bytes = b"") -> Done:
         """Run a command to its end."""
         done = subprocess.run(
-            self._command(words), input=stdin, capture_output=True, env=self._environment(), timeout=PATIENCE, check=False
+            self._command(words),
+            input=stdin,
+            capture_output=True,
+            env=self._environment(),
+            timeout=PATIENCE,
+            check=False,
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -139,7 +154,11 @@ class Program:
         log = self.home / f"daemon-{len(list(self.home.glob('daemon-*.log')))}.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                self._command(("run",)), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=self._environment()
+                self._command(("run",)),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                env=self._environment(),
             )
         daemon = Daemon(process, log)
         try:
@@ -156,7 +175,9 @@ class Program:
 
     def _environment(self) -> Mapping[str, str]:
         inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(("VAULT_", "BAO_", "TOKEN_CATCHER_"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("VAULT_", "BAO_", "TOKEN_CATCHER_"))
         }
         return inherited | self.env
 
@@ -195,7 +216,9 @@ log: {{level: info, format: json}}
 """
 
 
-def program(home: Path, dovecot: Dovecot, openbao: OpenBao, user: str, org: str, *, instance: str = "test") -> Program:
+def program(
+    home: Path, dovecot: Dovecot, openbao: OpenBao, user: str, org: str, *, instance: str = "test"
+) -> Program:
     """A program over real servers, under the least-privilege policy that `deploy/` ships."""
     openbao.policy("token-catcher", POLICY.read_text("utf-8"))
     role = openbao.approle(f"{org}-{instance}", "token-catcher")

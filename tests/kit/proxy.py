@@ -40,7 +40,9 @@ class TcpProxy:
     @property
     def commands(self) -> list[str]:
         """The IMAP commands that were sent, without their tags and arguments: `UID FETCH`, `IDLE`, `DONE`."""
-        lines = re.findall(rb"(?m)^(?:[A-Z]{4}\d+ ((?:UID )?[A-Z]+)|(DONE))\b.*\r\n", bytes(self.up))
+        lines = re.findall(
+            rb"(?m)^(?:[A-Z]{4}\d+ ((?:UID )?[A-Z]+)|(DONE))\b.*\r\n", bytes(self.up)
+        )
         return [(command or done).decode() for command, done in lines]
 
     def __enter__(self) -> Self:
@@ -106,12 +108,20 @@ class TcpProxy:
             writer.transport.abort()
             return
         self._writers.add(far_writer)
-        for step in (self._pump(reader, far_writer, self._sent_up), self._pump(far_reader, writer, self._sent_down)):
+        for step in (
+            self._pump(reader, far_writer, self._sent_up),
+            self._pump(far_reader, writer, self._sent_down),
+        ):
             task = self._loop.create_task(step)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Callable[[bytes], int]) -> None:
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        seen: Callable[[bytes], int],
+    ) -> None:
         """Take what comes at once, and hand it on when it is due: a line of some length, not a narrow one."""
         line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         taking = self._loop.create_task(self._take(reader, line))
@@ -123,7 +133,9 @@ class TcpProxy:
             taking.cancel()
             writer.close()
 
-    async def _hand_on(self, due: float, data: bytes, writer: asyncio.StreamWriter, seen: Callable[[bytes], int]) -> bool:
+    async def _hand_on(
+        self, due: float, data: bytes, writer: asyncio.StreamWriter, seen: Callable[[bytes], int]
+    ) -> bool:
         """False: that was the end."""
         await asyncio.sleep(max(0.0, due - self._loop.time()))
         await self._go.wait()
@@ -134,7 +146,9 @@ class TcpProxy:
             await self._drop()
         return bool(passing)
 
-    async def _take(self, reader: asyncio.StreamReader, line: asyncio.Queue[tuple[float, bytes]]) -> None:
+    async def _take(
+        self, reader: asyncio.StreamReader, line: asyncio.Queue[tuple[float, bytes]]
+    ) -> None:
         data = b"-"
         while data:
             try:

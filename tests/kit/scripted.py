@@ -140,7 +140,10 @@ class ScriptedImap(_Listener):
     """
 
     def __init__(
-        self, replies: Mapping[str, Reply | Sequence[Reply]] | None = None, *, greeting: bytes = b"* OK ready\r\n"
+        self,
+        replies: Mapping[str, Reply | Sequence[Reply]] | None = None,
+        *,
+        greeting: bytes = b"* OK ready\r\n",
     ) -> None:
         super().__init__()
         self.commands: list[str] = []
@@ -214,7 +217,8 @@ class HttpScript(_Listener):
         self.requests: list[HttpRequest] = []
         defaults = {"GET /v1/sys/internal/ui/mounts/": KV2, "GET /v1/auth/token/lookup-self": ALIVE}
         self._replies = {
-            name: list(said) if isinstance(said, list | tuple) else [said] for name, said in {**defaults, **replies}.items()
+            name: list(said) if isinstance(said, list | tuple) else [said]
+            for name, said in {**defaults, **replies}.items()
         }
 
     def serve(self, connection: socket.socket) -> None:
@@ -226,7 +230,9 @@ class HttpScript(_Listener):
 
     def _reply(self, request: HttpRequest) -> HttpReply:
         line = f"{request.method} {request.path}"
-        found = max((name for name in self._replies if line.startswith(name)), key=len, default=None)
+        found = max(
+            (name for name in self._replies if line.startswith(name)), key=len, default=None
+        )
         if found is None:
             return HttpReply(404, {"errors": []})
         said = self._replies[found]
@@ -237,8 +243,16 @@ class HttpScript(_Listener):
             self.ending.wait(60)
             raise Hangup
         body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-        lines = {"Content-Type": "application/json", "Content-Length": str(len(body)), **reply.headers}
-        head = f"HTTP/1.1 {reply.status} x\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items()) + "\r\n"
+        lines = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **reply.headers,
+        }
+        head = (
+            f"HTTP/1.1 {reply.status} x\r\n"
+            + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+            + "\r\n"
+        )
         connection.sendall(head.encode() + (body[: len(body) // 2] if reply.cut else body))
         if reply.cut:
             raise Hangup

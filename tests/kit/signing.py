@@ -18,7 +18,12 @@ Key = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
 def craft(
-    raw: bytes, *, at: datetime = ISSUED, key: Key | None = None, signer: Signer | None = None, **tags: str | None
+    raw: bytes,
+    *,
+    at: datetime = ISSUED,
+    key: Key | None = None,
+    signer: Signer | None = None,
+    **tags: str | None,
 ) -> bytes:
     """The mail with a signature on top whose tags are as given, in the order `v a c d s t h bh b` and then the others; None
     leaves a tag out. Headers are canonicalized as `relaxed`, or as they stand under `c=simple/…`."""
@@ -38,8 +43,12 @@ def craft(
     head, _, body = raw.partition(b"\r\n\r\n")
     header_form, _, body_form = (all_tags["c"] or "simple").partition("/")
     if "bh" not in tags:
-        all_tags["bh"] = base64.b64encode(hashlib.sha256(_body(body, body_form or "simple")).digest()).decode()
-    field = "DKIM-Signature: " + "; ".join(f"{name}={value}" for name, value in all_tags.items() if value is not None)
+        all_tags["bh"] = base64.b64encode(
+            hashlib.sha256(_body(body, body_form or "simple")).digest()
+        ).decode()
+    field = "DKIM-Signature: " + "; ".join(
+        f"{name}={value}" for name, value in all_tags.items() if value is not None
+    )
     names = [name.strip() for name in (all_tags["h"] or "").split(":")]
     data = b"".join(_header(one, header_form) + b"\r\n" for one in _selected(head, names))
     data += _header(field.encode(), header_form)
@@ -53,7 +62,9 @@ def record(key: Key, tags: str = "v=DKIM1; k={kind}; p={key}") -> bytes:
     if isinstance(public, ed25519.Ed25519PublicKey):
         raw = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         return tags.format(kind="ed25519", key=base64.b64encode(raw).decode()).encode()
-    der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    der = public.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     return tags.format(kind="rsa", key=base64.b64encode(der).decode()).encode()
 
 

@@ -39,16 +39,43 @@ def survivors(mutants: Iterable[Mutant]) -> list[str]:
 def _is_killed(mutant: Mutant) -> bool:
     with tempfile.TemporaryDirectory() as home:
         tree = Path(home)
-        for name in ("token_catcher", "tests", "pyproject.toml", "config.example.yaml", "deploy", "docs"):
+        for name in (
+            "token_catcher",
+            "tests",
+            "pyproject.toml",
+            "config.example.yaml",
+            "deploy",
+            "docs",
+        ):
             source = ROOT / name
-            shutil.copytree(source, tree / name) if source.is_dir() else shutil.copy(source, tree / name)
+            shutil.copytree(source, tree / name) if source.is_dir() else shutil.copy(
+                source, tree / name
+            )
         file = tree / "token_catcher" / mutant.file
         text = file.read_text("utf-8")
-        assert text.count(mutant.old) == 1, f"{mutant.name}: the line to change stands {text.count(mutant.old)} times"
-        file.write_text(text.replace(mutant.old, mutant.new), "utf-8")
-        words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests]
-        done = subprocess.run(
-            words, cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False
+        assert text.count(mutant.old) == 1, (
+            f"{mutant.name}: the line to change stands {text.count(mutant.old)} times"
         )
-        assert done.returncode in (0, 1), f"{mutant.name}: the tests did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        file.write_text(text.replace(mutant.old, mutant.new), "utf-8")
+        words = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            *mutant.tests,
+        ]
+        done = subprocess.run(
+            words,
+            cwd=tree,
+            env=os.environ | {"PYTHONPATH": str(tree)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (0, 1), (
+            f"{mutant.name}: the tests did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        )
         return done.returncode == 1

@@ -96,7 +96,9 @@ class Machine(RuleBasedStateMachine):
         minute = self.minutes.pop(0)
         raw = signed(user, minute)
         forged = {
-            "body": raw.replace(token(minute).encode(), f"FAKE{minute:04}FORGEDnotReal".ljust(25, "x").encode()),
+            "body": raw.replace(
+                token(minute).encode(), f"FAKE{minute:04}FORGEDnotReal".ljust(25, "x").encode()
+            ),
             "Date": raw.replace(b"Date: Tue, 03 Feb 2026", b"Date: Wed, 04 Feb 2026"),
             "unsigned": raw[raw.index(b"Date: ") :],
         }[part]
@@ -106,9 +108,16 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def a_plain_mail(self) -> None:
         """A signed mail that carries no token."""
-        self.account.append(mails.token_mail(subject="Welcome", body="Hello.\n", issued_at=self.time))
+        self.account.append(
+            mails.token_mail(subject="Welcome", body="Hello.\n", issued_at=self.time)
+        )
 
-    @rule(place=PLACES, instance=st.sampled_from(INSTANCES), user=st.sampled_from((None, *USERS)), again=st.booleans())
+    @rule(
+        place=PLACES,
+        instance=st.sampled_from(INSTANCES),
+        user=st.sampled_from((None, *USERS)),
+        again=st.booleans(),
+    )
     def a_crash(self, place: int, instance: str, user: str | None, again: bool) -> None:
         """A reset perhaps; the program looks, and dies at some place, if it has not ended before."""
         if user:
@@ -116,7 +125,12 @@ class Machine(RuleBasedStateMachine):
         with suppress(Crash), self.crashes.at(place):
             self._sweep(instance, again=again)
 
-    @rule(place=PLACES, instance=st.sampled_from(INSTANCES), user=st.sampled_from((None, *USERS)), again=st.booleans())
+    @rule(
+        place=PLACES,
+        instance=st.sampled_from(INSTANCES),
+        user=st.sampled_from((None, *USERS)),
+        again=st.booleans(),
+    )
     def a_full_disk(self, place: int, instance: str, user: str | None, again: bool) -> None:
         """A reset perhaps; the program looks, and some write finds no room."""
         if user:
@@ -164,7 +178,9 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def no_forged_token_is_in_vault(self) -> None:
         """At no moment."""
-        forged = {one.token for one in self._of(genuine=False)} | {one.token[:8] + "FORGED" for one in self._of(genuine=False)}
+        forged = {one.token for one in self._of(genuine=False)} | {
+            one.token[:8] + "FORGED" for one in self._of(genuine=False)
+        }
         assert not any(known.startswith(tuple(forged)) for known in self._in_vault()) or not forged
 
     def teardown(self) -> None:
@@ -178,7 +194,9 @@ class Machine(RuleBasedStateMachine):
         for _ in range(2):
             self.time += timedelta(hours=3)
             reports = [self._sweep(instance, again=False) for instance in INSTANCES]
-        assert [(report.error, report.pending) for report in reports] == [(None, 0)] * len(INSTANCES)
+        assert [(report.error, report.pending) for report in reports] == [(None, 0)] * len(
+            INSTANCES
+        )
         self._check_vault()
         for instance in INSTANCES:
             self._check_journal(instance)
@@ -186,16 +204,23 @@ class Machine(RuleBasedStateMachine):
 
     def _check_vault(self) -> None:
         """The newest genuine token of every user is there, and no token was written twice."""
-        newest = {one.user: one for one in sorted(self._of(genuine=True), key=lambda one: one.minute)}
+        newest = {
+            one.user: one for one in sorted(self._of(genuine=True), key=lambda one: one.minute)
+        }
         there = {path.rpartition("/")[2]: self.vault.get(path) for path in self.vault.paths()}
         assert {user: secret and secret["security_token"] for user, secret in there.items()} == {
             user: one.token for user, one in newest.items()
         }
         for path in self.vault.paths():
-            held = [self.vault.secrets[path].versions[number].data for number in sorted(self.vault.versions(path))]
+            held = [
+                self.vault.secrets[path].versions[number].data
+                for number in sorted(self.vault.versions(path))
+            ]
             written = [one["security_token_captured_at"] + one["security_token"] for one in held]
             assert written == sorted(written), "an older token came after a newer one"
-            assert len({one["security_token"] for one in held}) == len(set(written)), "a token was written twice"
+            assert len({one["security_token"] for one in held}) == len(set(written)), (
+                "a token was written twice"
+            )
 
     def _check_journal(self, instance: str) -> None:
         """Intact, one record a mail that claims a token, and no token anywhere below the state directory."""
@@ -216,17 +241,24 @@ class Machine(RuleBasedStateMachine):
                 if number > 1 and before is None:
                     before = version.data.get("security_token_captured_at")
                     continue  # the oldest that Vault still keeps may only carry on what a lost one wrote
-                if (written := version.data["security_token_captured_at"] + version.data["security_token"]) != before:
+                if (
+                    written := version.data["security_token_captured_at"]
+                    + version.data["security_token"]
+                ) != before:
                     ours[version.data["security_token_captured_by"]].add(number)
                 before = written
             for instance in INSTANCES:
                 told = [
                     one["version"]
                     for one in self._records(instance)
-                    if one["event"] == "rotation.stored" and one["path"] == path and one["version"] in self.vault.versions(path)
+                    if one["event"] == "rotation.stored"
+                    and one["path"] == path
+                    and one["version"] in self.vault.versions(path)
                 ]
                 assert len(told) == len(set(told))
-                assert ours[instance] <= set(told), f"{instance} wrote versions of {path} without a record"
+                assert ours[instance] <= set(told), (
+                    f"{instance} wrote versions of {path} without a record"
+                )
 
     def _sweep(self, instance: str, *, again: bool) -> Report:
         """One run of the program: every object new, as in a new process."""
@@ -236,7 +268,9 @@ class Machine(RuleBasedStateMachine):
         trust = Trust(TERMS, mails.genuine_keys())
         store = FakeStore(self.vault, instance=instance, trip=self._trip)
         journal = Journal(state / "journal.jsonl", now=now, log=log)
-        pipeline = Pipeline(Judge(trust, TERMS.subjects), store, journal, instance=instance, log=log, now=now)
+        pipeline = Pipeline(
+            Judge(trust, TERMS.subjects), store, journal, instance=instance, log=log, now=now
+        )
         sweep = Sweep(
             pipeline,
             state / "checkpoints",
@@ -263,7 +297,9 @@ class Machine(RuleBasedStateMachine):
 
     def _in_vault(self) -> list[str]:
         return [
-            version.data["security_token"] for secret in self.vault.secrets.values() for version in secret.versions.values()
+            version.data["security_token"]
+            for secret in self.vault.secrets.values()
+            for version in secret.versions.values()
         ]
 
     def _state(self, instance: str) -> Path:
@@ -272,7 +308,9 @@ class Machine(RuleBasedStateMachine):
     def _records(self, instance: str) -> list[dict[str, object]]:
         file = self._state(instance) / "journal.jsonl"
         lines = file.read_text("ascii").splitlines() if file.exists() else []
-        return [record for record in map(json.loads, lines) if record["event"].startswith("rotation.")]
+        return [
+            record for record in map(json.loads, lines) if record["event"].startswith("rotation.")
+        ]
 
     def _digests(self) -> set[str]:
         """Every mail that claims a token."""

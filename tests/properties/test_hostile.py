@@ -70,8 +70,27 @@ PIECES = st.sampled_from(
     ]
 )
 MAIL_LIKE = st.lists(PIECES | st.binary(max_size=8), max_size=40).map(b"".join)
-WORDS = st.sampled_from(["fail", "none", "pass", "evil.example", "dmarc", "dkim", "=", ";", "(", ")", '"', "\\", " ", "\n\t"])
-LINES = st.sampled_from([*token_body().splitlines(), "Username: x@y.example", "", "hello", "Token: " + "B" * 24])
+WORDS = st.sampled_from(
+    [
+        "fail",
+        "none",
+        "pass",
+        "evil.example",
+        "dmarc",
+        "dkim",
+        "=",
+        ";",
+        "(",
+        ")",
+        '"',
+        "\\",
+        " ",
+        "\n\t",
+    ]
+)
+LINES = st.sampled_from(
+    [*token_body().splitlines(), "Username: x@y.example", "", "hello", "Token: " + "B" * 24]
+)
 VISIBLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60)
 
 
@@ -151,7 +170,12 @@ def _changed(raw: bytes, data: st.DataObject) -> bytes:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(GENUINE), st.from_regex(r"X-[A-Z0-9-]{1,30}", fullmatch=True), VISIBLE, st.sampled_from(["", "\r\n\tx"]))
+@given(
+    st.sampled_from(GENUINE),
+    st.from_regex(r"X-[A-Z0-9-]{1,30}", fullmatch=True),
+    VISIBLE,
+    st.sampled_from(["", "\r\n\tx"]),
+)
 def test_unsigned_fields_do_no_harm(raw: bytes, name: str, value: str, fold: str) -> None:
     """A genuine mail is stored whatever other fields are put on top of it."""
     assume(name != "X-SFDC-LK")
@@ -181,7 +205,10 @@ def test_results_that_are_believed_say_so(data: st.DataObject) -> None:
 
 
 @settings(max_examples=1000, deadline=None)
-@given(st.text(max_size=300) | st.lists(PIECES, max_size=30).map(lambda pieces: b"".join(pieces).decode()))
+@given(
+    st.text(max_size=300)
+    | st.lists(PIECES, max_size=30).map(lambda pieces: b"".join(pieces).decode())
+)
 def test_html_hides_and_invents_nothing(text: str) -> None:
     """A page is read or refused; every letter that comes out was in it, in this order."""
     try:

@@ -21,10 +21,17 @@ def main(names: list[str], count: int | None) -> None:
     """Each over servers of its own; raises at the first thing that was lost."""
     for name in names or SOAKS:
         soak, usual = SOAKS[name]
-        with tempfile.TemporaryDirectory(prefix="tc-soak-") as home, Dovecot() as dovecot, OpenBao() as openbao:
+        with (
+            tempfile.TemporaryDirectory(prefix="tc-soak-") as home,
+            Dovecot() as dovecot,
+            OpenBao() as openbao,
+        ):
             print(f"== {name}", flush=True)
             print(soak(Path(home), dovecot, openbao, count or usual), flush=True)
 
 
 if __name__ == "__main__":
-    main([word for word in sys.argv[1:] if not word.isdecimal()], next((int(w) for w in sys.argv[1:] if w.isdecimal()), None))
+    main(
+        [word for word in sys.argv[1:] if not word.isdecimal()],
+        next((int(w) for w in sys.argv[1:] if w.isdecimal()), None),
+    )

@@ -35,7 +35,9 @@ class Stream:
     late: list[str] = field(default_factory=list)
     """Genuine, of a Date before the newest: none may become a version."""
     forged: int = 0
-    began: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0) - timedelta(hours=20))
+    began: datetime = field(
+        default_factory=lambda: datetime.now(UTC).replace(microsecond=0) - timedelta(hours=20)
+    )
     _ending: threading.Event = field(default_factory=threading.Event)
     _seconds: int = 3600
 
@@ -65,12 +67,16 @@ class Stream:
             return mails.genuine(username, token, issued_at=issued_at - timedelta(hours=1))
         if kind == "forged":
             self.forged += 1
-            return mails.genuine(username, token, issued_at=issued_at).replace(token.encode(), token[::-1].encode())
+            return mails.genuine(username, token, issued_at=issued_at).replace(
+                token.encode(), token[::-1].encode()
+            )
         self.resets[username].append(token)
         return mails.genuine(username, token, issued_at=issued_at)
 
 
-def kill_in_a_stream(home: Path, dovecot: Dovecot, openbao: OpenBao, rounds: int, *, org: str = "soak", seed: int = 1) -> str:
+def kill_in_a_stream(
+    home: Path, dovecot: Dovecot, openbao: OpenBao, rounds: int, *, org: str = "soak", seed: int = 1
+) -> str:
     """Kill and restart so many times, then let it run to its end and compare. Returns the figures."""
     rng = random.Random(seed)
     user = f"{org}@example.com"
@@ -81,7 +87,9 @@ def kill_in_a_stream(home: Path, dovecot: Dovecot, openbao: OpenBao, rounds: int
     sending.start()
     began = time.monotonic()
     try:
-        ready = sum(_killed_round(tool, rng.uniform(0.5 * start_up, start_up + 2.5)) for _ in range(rounds))
+        ready = sum(
+            _killed_round(tool, rng.uniform(0.5 * start_up, start_up + 2.5)) for _ in range(rounds)
+        )
     finally:
         stream.stop()
         sending.join()
@@ -123,13 +131,20 @@ def _check(tool: Program, openbao: OpenBao, org: str, stream: Stream) -> None:
         path = f"salesforce/{org}/{username}"
         numbers = sorted(openbao.versions(path))
         kept = [(openbao.get(path, number) or {})["security_token"] for number in numbers]
-        assert kept == tokens[-len(kept) :], f"{username}: every reset is a version, in order, and nothing else is"
+        assert kept == tokens[-len(kept) :], (
+            f"{username}: every reset is a version, in order, and nothing else is"
+        )
         assert (numbers or [0])[-1] == len(tokens), f"{username}: as many versions as resets"
         stored = [one for one in told if one["event"] == "rotation.stored" and one["path"] == path]
-        assert [one["fingerprint"] for one in stored] == [Token(token).fingerprint for token in tokens]
+        assert [one["fingerprint"] for one in stored] == [
+            Token(token).fingerprint for token in tokens
+        ]
         assert [one["version"] for one in stored] == list(range(1, len(tokens) + 1))
     ends = Counter((one["event"], one.get("reason")) for one in told)
     assert ends["rotation.unchanged", "stale"] == len(stream.late)
-    assert sum(count for (event, _), count in ends.items() if event == "rotation.refused") == stream.forged
+    assert (
+        sum(count for (event, _), count in ends.items() if event == "rotation.refused")
+        == stream.forged
+    )
     assert len(told) == stream.sent
     assert tool("audit", "verify").code == 0

@@ -17,7 +17,14 @@ WITHIN = 3.0
 
 
 def pairs_over_a_slow_line(
-    home: Path, dovecot: Dovecot, openbao: OpenBao, pairs: int, *, within: float = WITHIN, org: str = "pairs", seed: int = 1
+    home: Path,
+    dovecot: Dovecot,
+    openbao: OpenBao,
+    pairs: int,
+    *,
+    within: float = WITHIN,
+    org: str = "pairs",
+    seed: int = 1,
 ) -> str:
     """Send the pairs, three in four to the inbox; raises at the first that is late. Returns the figures."""
     rng = random.Random(seed)

@@ -48,9 +48,19 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with requests.Session() as session:
             session.trust_env = False
-            sent = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
-            said = session.request(self.command, front.target + self.path, data=body, headers=sent, timeout=10)
-        self._answer(said.status_code, said.content, {"Content-Type": said.headers.get("Content-Type", "text/plain")})
+            sent = {
+                name: value
+                for name, value in self.headers.items()
+                if name.lower() not in ("host", "connection")
+            }
+            said = session.request(
+                self.command, front.target + self.path, data=body, headers=sent, timeout=10
+            )
+        self._answer(
+            said.status_code,
+            said.content,
+            {"Content-Type": said.headers.get("Content-Type", "text/plain")},
+        )
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

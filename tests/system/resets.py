@@ -27,7 +27,9 @@ class Resets:
     org: str
     username: str = mails.USERNAME
     sent: list[str] = field(default_factory=list)
-    began: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2))
+    began: datetime = field(
+        default_factory=lambda: datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
+    )
 
     @property
     def path(self) -> str:
@@ -47,10 +49,16 @@ class Resets:
 
     def arrive(self, within: float = PATIENCE) -> None:
         """Wait until the newest one is in Vault, as the latest version, each before it exactly once, and all are recorded."""
-        until(lambda: self.newest == self.sent[-1], f"token {len(self.sent)} to reach Vault", within)
-        until(lambda: len(records(self.tool)) >= len(self.sent), f"record {len(self.sent)}", PATIENCE)
+        until(
+            lambda: self.newest == self.sent[-1], f"token {len(self.sent)} to reach Vault", within
+        )
+        until(
+            lambda: len(records(self.tool)) >= len(self.sent), f"record {len(self.sent)}", PATIENCE
+        )
         numbers = sorted(self.openbao.versions(self.path))
-        kept = [(self.openbao.get(self.path, number) or {}).get("security_token") for number in numbers]
+        kept = [
+            (self.openbao.get(self.path, number) or {}).get("security_token") for number in numbers
+        ]
         assert kept == self.sent[-len(kept) :], "every token once, in order"
         assert numbers[-1] == len(self.sent)
 

@@ -69,7 +69,9 @@ def test_nobody_listens(waiting: Program, openbao: OpenBao, org: str) -> None:
     all_is_well_again(waiting, openbao, org)
 
 
-def test_untrusted_certificate(waiting: Program, dovecot: Dovecot, openbao: OpenBao, org: str) -> None:
+def test_untrusted_certificate(
+    waiting: Program, dovecot: Dovecot, openbao: OpenBao, org: str
+) -> None:
     """The system's authorities do not know the server's certificate."""
     waiting.configure(ca_file="ca_file: null")
     assert told(waiting("scan")) == (
@@ -115,7 +117,9 @@ def test_vault_not_reached(waiting: Program, openbao: OpenBao, org: str) -> None
     """Nobody listens at Vault's address: the mail waits."""
     waiting.configure(address="address: http://127.0.0.1:9")
     where = "vault-unreachable: Vault at http://127.0.0.1:9 was not reached (ConnectionError)"
-    step = "  next: check vault.address and the network; pending mail is stored by itself after that"
+    step = (
+        "  next: check vault.address and the network; pending mail is stored by itself after that"
+    )
     assert told(waiting("scan")) == (
         1,
         [f"integrations INBOX/1  retry  {where}", step, f"integrations  error  {where}", step],
@@ -123,13 +127,17 @@ def test_vault_not_reached(waiting: Program, openbao: OpenBao, org: str) -> None
     all_is_well_again(waiting, openbao, org)
 
 
-def test_sealed_vault(waiting: Program, dovecot: Dovecot, own_openbao: OpenBao, openbao: OpenBao, org: str) -> None:
+def test_sealed_vault(
+    waiting: Program, dovecot: Dovecot, own_openbao: OpenBao, openbao: OpenBao, org: str
+) -> None:
     """Vault is sealed: the mail waits, and is stored once it is unsealed."""
     own_openbao.seal()
     waiting.secret("root-token", own_openbao.root_token)
     auth = "auth: {method: token, token: {file: root-token}}"
     waiting.configure(address=f"address: {own_openbao.url}", auth=auth)
-    where = f"vault-sealed: Vault at {own_openbao.url} is away: 503, sealed, or without an active node"
+    where = (
+        f"vault-sealed: Vault at {own_openbao.url} is away: 503, sealed, or without an active node"
+    )
     step = "  next: unseal Vault; pending mail is stored by itself after that"
     assert told(waiting("scan")) == (
         1,
@@ -147,7 +155,9 @@ def test_kv_version_1(waiting: Program, openbao: OpenBao, org: str) -> None:
     """A KV version 1 mount would take the write and store it wrongly: it is refused before."""
     mount = openbao.mount(f"{org}-v1", version=1)
     waiting.secret("root-token", openbao.root_token)
-    waiting.configure(mount=f"mount: {mount}", auth="auth: {method: token, token: {file: root-token}}")
+    waiting.configure(
+        mount=f"mount: {mount}", auth="auth: {method: token, token: {file: root-token}}"
+    )
     code, lines = told(waiting("scan"))
     assert (code, lines) == (
         1,
@@ -204,12 +214,16 @@ def test_full_disk(waiting: Program, openbao: OpenBao, org: str) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
 
     words = [COMMAND, "--config", str(waiting.config), "scan"]
-    full = subprocess.run(words, capture_output=True, text=True, preexec_fn=no_room, timeout=PATIENCE, check=False)
+    full = subprocess.run(
+        words, capture_output=True, text=True, preexec_fn=no_room, timeout=PATIENCE, check=False
+    )
     assert (full.returncode, "next: make room for the journal" in full.stdout) == (1, True)
     assert "Traceback" not in full.stderr
     assert waiting.journal == []
     assert waiting("scan").code == 0
-    assert [(one["event"], one.get("recovered")) for one in waiting.journal] == [("rotation.stored", True)]
+    assert [(one["event"], one.get("recovered")) for one in waiting.journal] == [
+        ("rotation.stored", True)
+    ]
     all_is_well_again(waiting, openbao, org)
 
 
@@ -232,10 +246,22 @@ def test_broken_configuration(tool: Program) -> None:
     [
         (("scan", "--user", "x"), "Invalid value: --user goes with --wait"),
         (("scan", "--mailbox", "other"), "--mailbox: got 'other', expected one of: integrations"),
-        (("scan", "--since", "soon"), "got 'soon', expected a duration such as 90s, 10m, 2h or 14d"),
-        (("scan", "--dry-run", "--wait", "1m"), "--dry-run writes nothing, so there is nothing to --wait for"),
-        (("history", "--event", "moved"), "--event: got 'moved', expected one of: stored, unchanged, held, refused"),
-        (("history", "--since", "soon"), "got 'soon', expected a time (2026-02-03T12:00:00Z) or a duration back from now"),
+        (
+            ("scan", "--since", "soon"),
+            "got 'soon', expected a duration such as 90s, 10m, 2h or 14d",
+        ),
+        (
+            ("scan", "--dry-run", "--wait", "1m"),
+            "--dry-run writes nothing, so there is nothing to --wait for",
+        ),
+        (
+            ("history", "--event", "moved"),
+            "--event: got 'moved', expected one of: stored, unchanged, held, refused",
+        ),
+        (
+            ("history", "--since", "soon"),
+            "got 'soon', expected a time (2026-02-03T12:00:00Z) or a duration back from now",
+        ),
         (("history", "--json", "--csv"), "choose one of --json, --csv and --html"),
         (("history", "no-such-file"), "no-such-file: cannot be read: No such file or directory"),
         (("explain", "no-such-file"), "no-such-file: cannot be read: No such file or directory"),
@@ -251,13 +277,17 @@ def test_wrong_usage(tool: Program, words: tuple[str, ...], complaint: str) -> N
     assert "Traceback" not in done.err
 
 
-def test_a_broken_journal_stops_everything(waiting: Program, openbao: OpenBao, user: str, dovecot: Dovecot, org: str) -> None:
+def test_a_broken_journal_stops_everything(
+    waiting: Program, openbao: OpenBao, user: str, dovecot: Dovecot, org: str
+) -> None:
     """A journal that was edited is not continued: the line is named, and the next token waits."""
     assert waiting("scan").code == 0
     journal = waiting.state / "journal.jsonl"
     good = journal.read_bytes()
     journal.write_bytes(good.replace(b"integration@", b"innocenteee@"))
-    dovecot.deliver(mails.genuine(token="FAKElaterTOKENnotREAL123a", issued_at=NOW.replace(microsecond=0)), user)
+    dovecot.deliver(
+        mails.genuine(token="FAKElaterTOKENnotREAL123a", issued_at=NOW.replace(microsecond=0)), user
+    )
     problem = f"{journal}:1: the line was edited: its content does not have the hash it names"
     assert waiting("audit", "verify").out.splitlines()[1] == problem
     done = waiting("scan")

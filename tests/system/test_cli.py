@@ -54,7 +54,9 @@ trust: {{dkim_keys: dkim-keys}}
 log: {{level: info}}
 """
 SECRET, VAULT_TOKEN = "pw-that-nobody-sees", "hvs.FAKEvaultTokenNotReal"
-NOBODY_THERE = "mailbox integrations: 127.0.0.1:1: not reached during connect (ConnectionRefusedError)"
+NOBODY_THERE = (
+    "mailbox integrations: 127.0.0.1:1: not reached during connect (ConnectionRefusedError)"
+)
 
 
 @pytest.fixture
@@ -70,9 +72,17 @@ def alone(tmp_path: Path) -> Program:
 
 def bare(*words: str, cwd: Path | None = None, **env: str) -> Done:
     """Run the command with nothing in front of its words, in an environment that names no configuration."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOKEN_CATCHER_")}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("TOKEN_CATCHER_")
+    }
     done = subprocess.run(
-        [COMMAND, *words], cwd=cwd, env=inherited | env, capture_output=True, text=True, timeout=PATIENCE, check=False
+        [COMMAND, *words],
+        cwd=cwd,
+        env=inherited | env,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
 
@@ -81,7 +91,12 @@ def shell(line: str, program: Program) -> Done:
     """Run a line of shell in which `$tc` is the command with its configuration, from the program's directory."""
     setting = f"tc={shlex.quote(f'{COMMAND} --config {program.config}')}"
     done = subprocess.run(
-        ["/bin/sh", "-c", f"{setting}\n{line}"], cwd=program.home, capture_output=True, text=True, timeout=PATIENCE, check=False
+        ["/bin/sh", "-c", f"{setting}\n{line}"],
+        cwd=program.home,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
 
@@ -107,8 +122,17 @@ def test_without_a_command_the_help_is_shown() -> None:
 
 def test_the_version() -> None:
     """Alone on a line, also by `python -m`."""
-    done = subprocess.run([sys.executable, "-m", "token_catcher", "--version"], capture_output=True, check=True, text=True)
-    assert bare("--version") == Done(0, f"{token_catcher.__version__}\n", "") == Done(0, done.stdout, done.stderr)
+    done = subprocess.run(
+        [sys.executable, "-m", "token_catcher", "--version"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert (
+        bare("--version")
+        == Done(0, f"{token_catcher.__version__}\n", "")
+        == Done(0, done.stdout, done.stderr)
+    )
 
 
 # -- exit codes, and what goes where --
@@ -123,10 +147,18 @@ def test_done_is_0(alone: Program) -> None:
 def test_failed_is_1(alone: Program) -> None:
     """The result says what failed, to people and to machines; nothing is logged of it."""
     done = alone("scan")
-    assert (done.code, done.out.splitlines()[0], done.err) == (1, f"integrations  error  imap-connect: {NOBODY_THERE}", "")
+    assert (done.code, done.out.splitlines()[0], done.err) == (
+        1,
+        f"integrations  error  imap-connect: {NOBODY_THERE}",
+        "",
+    )
     for words in (("scan", "--json"), ("scan", "--json", "--dry-run")):
         done = alone(*words)
-        assert (done.code, [line["reason"] for line in done.lines], done.err) == (1, ["imap-connect"], "")
+        assert (done.code, [line["reason"] for line in done.lines], done.err) == (
+            1,
+            ["imap-connect"],
+            "",
+        )
 
 
 def test_a_wrong_configuration_is_2(alone: Program) -> None:
@@ -135,7 +167,9 @@ def test_a_wrong_configuration_is_2(alone: Program) -> None:
     for words in (("scan", "--json"), ("explain", "-"), ("history", "--csv")):
         done = alone(*words)
         assert (done.code, done.out) == (2, ""), words
-        assert done.err.startswith(f"token-catcher: {alone.config}:2: instanz: got an unknown key"), words
+        assert done.err.startswith(
+            f"token-catcher: {alone.config}:2: instanz: got an unknown key"
+        ), words
 
 
 def test_a_wait_that_ran_out_is_3(alone: Program) -> None:
@@ -147,7 +181,10 @@ def test_a_wait_that_ran_out_is_3(alone: Program) -> None:
 
 def test_results_and_logs_have_their_own_streams(alone: Program) -> None:
     """Results on standard output, events on standard error, both a JSON object a line."""
-    alone.configure(log="log: {level: debug, format: json}", trust="trust: {policy: insecure-accept-unauthenticated}")
+    alone.configure(
+        log="log: {level: debug, format: json}",
+        trust="trust: {policy: insecure-accept-unauthenticated}",
+    )
     done = alone("explain", "--json", "-", stdin=mails.token_mail())
     assert ([line["outcome"] for line in done.lines], done.out.count("\n")) == (["would-store"], 1)
     assert [json.loads(line) for line in done.err.splitlines()] == done.events
@@ -164,10 +201,21 @@ history.read = read
 cli.main()
 """
     words = [sys.executable, "-c", code, "history", "-"]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (1, "")
     event = json.loads(done.stderr)
-    assert (event["event"], event["kind"], event["places"][-1]) == ("program.crashed", "ValueError", "<string>:4 read")
+    assert (event["event"], event["kind"], event["places"][-1]) == (
+        "program.crashed",
+        "ValueError",
+        "<string>:4 read",
+    )
     assert TOKEN not in done.stderr
 
 
@@ -182,8 +230,15 @@ def test_the_configuration_is_found(alone: Program, tmp_path: Path) -> None:
     valid, wrong = str(alone.config), f"token-catcher: {other}:1: "
     assert bare("config", "show", TOKEN_CATCHER_CONFIG=valid).code == 0
     assert bare("config", "show", cwd=tmp_path).code == 0
-    assert bare("config", "show", TOKEN_CATCHER_CONFIG=str(other), cwd=tmp_path).err.startswith(wrong)
-    assert bare("--config", valid, "config", "show", TOKEN_CATCHER_CONFIG=str(other), cwd=other.parent).code == 0
+    assert bare("config", "show", TOKEN_CATCHER_CONFIG=str(other), cwd=tmp_path).err.startswith(
+        wrong
+    )
+    assert (
+        bare(
+            "--config", valid, "config", "show", TOKEN_CATCHER_CONFIG=str(other), cwd=other.parent
+        ).code
+        == 0
+    )
 
 
 def test_no_configuration_is_told(tmp_path: Path) -> None:
@@ -227,10 +282,25 @@ def test_config_show_is_a_configuration(alone: Program, tmp_path: Path) -> None:
 
 def rotations(count: int) -> list[Entry]:
     """So many, held and stored by turns."""
-    usual = Entry("rotation.stored", "one", "integrations", "INBOX", 7, 0, "", "2026-02-03T12:57:27Z", org="acme")
+    usual = Entry(
+        "rotation.stored",
+        "one",
+        "integrations",
+        "INBOX",
+        7,
+        0,
+        "",
+        "2026-02-03T12:57:27Z",
+        org="acme",
+    )
     held = replace(usual, event="rotation.held", reason="unknown-user")
     return [
-        replace(held if uid % 2 else usual, uid=uid, mail=f"sha256:{uid:064x}", username=f"user{uid}@acme.example")
+        replace(
+            held if uid % 2 else usual,
+            uid=uid,
+            mail=f"sha256:{uid:064x}",
+            username=f"user{uid}@acme.example",
+        )
         for uid in range(1, count + 1)
     ]
 
@@ -244,7 +314,10 @@ def journal(path: Path, entries: list[Entry]) -> None:
 
 def logged(entries: list[Entry]) -> bytes:
     """The same, as the program would have logged it and a collector kept it."""
-    lines = [{"timestamp": "2026-02-03T12:57:27.5Z", "level": "info", **as_fields(one)} for one in entries]
+    lines = [
+        {"timestamp": "2026-02-03T12:57:27.5Z", "level": "info", **as_fields(one)}
+        for one in entries
+    ]
     return "".join(f"Feb 03 host token-catcher[7]: {json.dumps(line)}\n" for line in lines).encode()
 
 
@@ -257,14 +330,26 @@ def test_history_reads_journals_and_logs(alone: Program, tmp_path: Path) -> None
     packed = tmp_path / "collected.log.1.gz"
     packed.write_bytes(gzip.compress(log.read_bytes()))
     told = alone("history", "--json")
-    assert (told.code, told.err, [line["username"] for line in told.lines]) == (0, "", [one.username for one in entries])
+    assert (told.code, told.err, [line["username"] for line in told.lines]) == (
+        0,
+        "",
+        [one.username for one in entries],
+    )
     wanted = [(line["event"], line["username"], line["uid"]) for line in told.lines]
     for done in (
         bare("history", "--json", str(log)),
         bare("history", "--json", str(packed)),
         alone("history", "--json", "-", stdin=log.read_bytes()),
         alone("history", "--json", "-", stdin=packed.read_bytes()),
-        alone("history", "--json", str(alone.state / "journal.jsonl"), str(log), str(packed), "-", stdin=log.read_bytes()),
+        alone(
+            "history",
+            "--json",
+            str(alone.state / "journal.jsonl"),
+            str(log),
+            str(packed),
+            "-",
+            stdin=log.read_bytes(),
+        ),
     ):
         assert (done.code, done.err) == (0, "")
         assert [(line["event"], line["username"], line["uid"]) for line in done.lines] == wanted
@@ -274,15 +359,27 @@ def test_history_answers_questions(alone: Program, tmp_path: Path) -> None:
     """By user, org, outcome and time, in each of its forms."""
     journal(alone.state / "journal.jsonl", rotations(4))
     times = ("--since", "2026-02-03T12:57:27Z", "--until", "2026-02-03T13:57:28+01:00")
-    assert [line["uid"] for line in alone("history", "--json", "--event", "held", "--org", "acme", *times).lines] == [1, 3]
-    assert alone("history", "--json", "--user", "USER2@acme.example", "--since", "2026-02-03T12:57:28Z").lines == []
+    assert [
+        line["uid"]
+        for line in alone("history", "--json", "--event", "held", "--org", "acme", *times).lines
+    ] == [1, 3]
+    assert (
+        alone(
+            "history", "--json", "--user", "USER2@acme.example", "--since", "2026-02-03T12:57:28Z"
+        ).lines
+        == []
+    )
     csv = alone("history", "--csv", "--user", "USER2@acme.example").out.splitlines()
     assert [line.split(",")[3] for line in csv] == ["username", "user2@acme.example"]
     page = tmp_path / "history.html"
     assert alone("history", "--html", str(page)) == Done(0, "", "")
     assert page.read_text("utf-8").count("<tr class=") == 4
     table = alone("history").out.splitlines()
-    assert (len(table), table[0].split()[:3], "if the user is yours" in table[-1]) == (6, ["recorded", "outcome", "user"], True)
+    assert (len(table), table[0].split()[:3], "if the user is yours" in table[-1]) == (
+        6,
+        ["recorded", "outcome", "user"],
+        True,
+    )
 
 
 def test_history_says_what_it_could_not_read(tmp_path: Path) -> None:
@@ -302,7 +399,13 @@ def test_audit_verify(alone: Program) -> None:
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:2]))
     done = alone("audit", "verify", "--json")
     (found,) = done.lines
-    assert (done.code, found["file"], found["state"], found["records"], found["line"]) == (1, str(file), "truncated", 2, 3)
+    assert (done.code, found["file"], found["state"], found["records"], found["line"]) == (
+        1,
+        str(file),
+        "truncated",
+        2,
+        3,
+    )
     assert bare("audit", "verify", str(file)).code == 1
 
 
@@ -325,7 +428,9 @@ def test_explain_reads_files_and_folders(alone: Program, tmp_path: Path) -> None
     (folder / "new").mkdir(parents=True)
     (folder / "new" / "1").write_bytes(mails.genuine("someone@partner.example"))
     before = set(tmp_path.rglob("*"))
-    done = alone("explain", "--json", str(single), str(box._path), str(folder), "-", stdin=mails.genuine())
+    done = alone(
+        "explain", "--json", str(single), str(box._path), str(folder), "-", stdin=mails.genuine()
+    )
     assert (done.code, done.err) == (0, "")
     assert [(line["file"], line["outcome"], line["reason"]) for line in done.lines] == [
         (str(single), "would-store", None),
@@ -335,7 +440,9 @@ def test_explain_reads_files_and_folders(alone: Program, tmp_path: Path) -> None
         ("-", "would-store", None),
     ]
     assert [list(line) for line in done.lines] == [KEYS] * 5
-    assert {tuple(rule) for line in done.lines for rule in line["rules"]} == {("rule", "passed", "saw", "wanted")}
+    assert {tuple(rule) for line in done.lines for rule in line["rules"]} == {
+        ("rule", "passed", "saw", "wanted")
+    }
     assert set(tmp_path.rglob("*")) == before
 
 
@@ -354,9 +461,10 @@ def test_explain_keeps_its_contract(alone: Program) -> None:
         "issued_at": "2026-02-03T12:57:27Z",
         "fingerprint": mails.fingerprint(TOKEN),
     }
-    assert {(type(rule["rule"]), rule["passed"], type(rule["saw"]), type(rule["wanted"])) for rule in rules} == {
-        (str, True, str, str)
-    }
+    assert {
+        (type(rule["rule"]), rule["passed"], type(rule["saw"]), type(rule["wanted"]))
+        for rule in rules
+    } == {(str, True, str, str)}
 
 
 def test_explain_for_people(alone: Program) -> None:
@@ -365,7 +473,9 @@ def test_explain_for_people(alone: Program) -> None:
     assert (done.code, done.err, TOKEN in done.out) == (0, "", False)
     first, *rules, verdict = done.out.splitlines()
     assert (first, {rule[:4] for rule in rules}) == ("-", {"  ✓ "})
-    assert verdict == (f"  → would-store salesforce/acme/{USERNAME} (token of 25 characters, {mails.fingerprint(TOKEN)})")
+    assert verdict == (
+        f"  → would-store salesforce/acme/{USERNAME} (token of 25 characters, {mails.fingerprint(TOKEN)})"
+    )
 
 
 def test_explain_takes_a_time_and_a_mailbox(alone: Program) -> None:
@@ -374,7 +484,9 @@ def test_explain_takes_a_time_and_a_mailbox(alone: Program) -> None:
     (said,) = alone("explain", "--json", "--received-at", late, "-", stdin=mails.genuine()).lines
     assert (said["outcome"], said["reason"]) == ("refused", "date-out-of-bounds")
     alone.text = CONFIG.replace(
-        "orgs:", CONFIG[CONFIG.index("  - name") : CONFIG.index("orgs:")] + "    addresses: [x@y.example]\norgs:"
+        "orgs:",
+        CONFIG[CONFIG.index("  - name") : CONFIG.index("orgs:")]
+        + "    addresses: [x@y.example]\norgs:",
     )
     alone.text = alone.text.replace("- name: integrations", "- name: second", 1)
     alone.configure()
@@ -389,12 +501,33 @@ def test_explain_takes_a_time_and_a_mailbox(alone: Program) -> None:
 def test_explain_says_retry_while_dns_fails(alone: Program) -> None:
     """The key cannot be asked for: nothing is said of the mail, and the exit code is 1."""
     alone.configure(trust="trust: {}")
-    words = [sys.executable, "-m", "tests.system.surroundings", "--config", str(alone.config), "explain", "--json", "-"]
+    words = [
+        sys.executable,
+        "-m",
+        "tests.system.surroundings",
+        "--config",
+        str(alone.config),
+        "explain",
+        "--json",
+        "-",
+    ]
     with TinyDns({mails.genuine_signer().name: SERVFAIL}) as dns:
         environment = os.environ | {"SURROUNDINGS_DNS": str(dns.port)}
-        done = subprocess.run(words, input=mails.genuine(), capture_output=True, env=environment, timeout=PATIENCE, check=False)
+        done = subprocess.run(
+            words,
+            input=mails.genuine(),
+            capture_output=True,
+            env=environment,
+            timeout=PATIENCE,
+            check=False,
+        )
     (said,) = [json.loads(line) for line in done.stdout.splitlines()]
-    assert (done.returncode, list(said), said["outcome"], said["reason"]) == (1, KEYS, "retry", "dns")
+    assert (done.returncode, list(said), said["outcome"], said["reason"]) == (
+        1,
+        KEYS,
+        "retry",
+        "dns",
+    )
 
 
 # -- streams that are closed, full, or lead nowhere --
@@ -411,7 +544,11 @@ def test_a_reader_that_goes_away_ends_it_quietly(alone: Program, form: str) -> N
 
 def test_a_closed_standard_output_is_no_error(alone: Program) -> None:
     """Who closes it wants no results; what was asked for is done all the same."""
-    for line, code in (("$tc config show >&-", 0), ("$tc scan >&- 2>&- <&-", 1), ("$tc --version >&-", 0)):
+    for line, code in (
+        ("$tc config show >&-", 0),
+        ("$tc scan >&- 2>&- <&-", 1),
+        ("$tc --version >&-", 0),
+    ):
         assert shell(line, alone) == Done(code, "", "")
     assert alone.state.is_dir()
 
@@ -427,7 +564,9 @@ def test_a_full_disk_behind_standard_output(alone: Program, words: str) -> None:
     """Is said, and is a failure; no traceback."""
     journal(alone.state / "journal.jsonl", rotations(1))
     done = shell(f"$tc {words} >/dev/full </dev/null", alone)
-    assert done == Done(1, "", "token-catcher: standard output cannot be written: No space left on device\n")
+    assert done == Done(
+        1, "", "token-catcher: standard output cannot be written: No space left on device\n"
+    )
 
 
 def test_a_full_disk_behind_the_log_changes_nothing(alone: Program) -> None:
@@ -449,11 +588,20 @@ def mute(alone: Program) -> Iterator[socket.socket]:
         yield server
 
 
-@pytest.mark.parametrize("words", [("scan",), ("scan", "--wait", "10m"), ("scan", "--dry-run", "--json")])
-def test_ctrl_c_ends_it_quietly(alone: Program, mute: socket.socket, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words", [("scan",), ("scan", "--wait", "10m"), ("scan", "--dry-run", "--json")]
+)
+def test_ctrl_c_ends_it_quietly(
+    alone: Program, mute: socket.socket, words: tuple[str, ...]
+) -> None:
     """At once, with 130 and no traceback, in the middle of a conversation."""
     command = [COMMAND, "--config", str(alone.config), *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process, mute.accept()[0]:
+    with (
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process,
+        mute.accept()[0],
+    ):
         process.send_signal(signal.SIGINT)
         assert (*process.communicate(timeout=PATIENCE), process.returncode) == ("", "", 130)
 
@@ -461,9 +609,21 @@ def test_ctrl_c_ends_it_quietly(alone: Program, mute: socket.socket, words: tupl
 def test_waiting_on_a_terminal_shows_that_it_waits(alone: Program) -> None:
     """On standard error, for whom and until when; Ctrl-C gives the terminal back as it was. Results stay on standard output."""
     ours, theirs = pty.openpty()
-    command = [COMMAND, "--config", str(alone.config), "scan", "--wait", "10m", "--user", f"{USERNAME} [/]", "--json"]
+    command = [
+        COMMAND,
+        "--config",
+        str(alone.config),
+        "scan",
+        "--wait",
+        "10m",
+        "--user",
+        f"{USERNAME} [/]",
+        "--json",
+    ]
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "200"}
-    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=environment
+    ) as process:
         os.close(theirs)
         screen = Screen(ours)
         try:

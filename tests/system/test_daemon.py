@@ -35,7 +35,9 @@ def test_from_mail_to_vault_in_a_second(tool: Program, resets: Resets) -> None:
     assert set(map(frozenset, resets.dovecot.flags("INBOX", resets.user).values())) == {frozenset()}
 
 
-def test_what_came_while_nobody_looked_is_caught_at_the_start(tool: Program, resets: Resets) -> None:
+def test_what_came_while_nobody_looked_is_caught_at_the_start(
+    tool: Program, resets: Resets
+) -> None:
     """In order, before the daemon says that it is ready."""
     resets.send(times=3)
     with tool.daemon():
@@ -107,7 +109,9 @@ def test_sighup_reads_the_configuration_again(tool: Program, resets: Resets) -> 
         resets.make_the_trip()
         tool.configure(name="- name: renamed")
         daemon.process.send_signal(signal.SIGHUP)
-        until(lambda: daemon.says("daemon.reloaded", mailboxes=["renamed"]), "the new configuration")
+        until(
+            lambda: daemon.says("daemon.reloaded", mailboxes=["renamed"]), "the new configuration"
+        )
         until(lambda: daemon.says("mailbox.connected", mailbox="renamed"), "the new watch")
         resets.make_the_trip()
         assert daemon.end() == 0
@@ -123,7 +127,13 @@ def test_a_second_daemon_on_one_state_directory_refuses_to_start(tool: Program) 
 
 
 def test_two_daemons_on_one_mailbox(
-    tmp_path: Path, tool: Program, resets: Resets, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+    tmp_path: Path,
+    tool: Program,
+    resets: Resets,
+    dovecot: Dovecot,
+    openbao: OpenBao,
+    user: str,
+    org: str,
 ) -> None:
     """Vault is the arbiter: one version a token; each journal has one record of each, and together one `stored`."""
     other = program(tmp_path / "other", dovecot, openbao, user, org, instance="other")

@@ -84,7 +84,11 @@ class Demo:
 
     def shows(self, text: str) -> None:
         """Returns when this can be read."""
-        until(lambda: text in self.shown or self.process.poll() is not None, f"{text!r} from the demo", PATIENCE)
+        until(
+            lambda: text in self.shown or self.process.poll() is not None,
+            f"{text!r} from the demo",
+            PATIENCE,
+        )
         assert text in self.shown
 
     def end(self, number: signal.Signals) -> int:
@@ -158,7 +162,9 @@ def test_the_whole_demo(tmp_path: Path) -> None:
         assert shown[: len(SCENES)] == SCENES
         path = f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}"
         typed = [
-            command for command in hints(running.shown) if shutil.which(command.split()[0], path=path) or "export" in command
+            command
+            for command in hints(running.shown)
+            if shutil.which(command.split()[0], path=path) or "export" in command
         ]
         assert [command.split()[0] for command in typed if not command.startswith("curl")] == [
             "export", "token-catcher", "token-catcher", "token-catcher", "export", "bao",

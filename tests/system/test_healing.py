@@ -35,7 +35,9 @@ def resets(tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: st
 # -- the mailbox --
 
 
-def test_imap_server_restarted(tool: Program, own_dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> None:
+def test_imap_server_restarted(
+    tool: Program, own_dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+) -> None:
     """Mail that is delivered after the restart is caught, and everything later at once."""
     resets = Resets(tool, own_dovecot, openbao, user, org)
     _use(tool, own_dovecot.tls_port, user, own_dovecot)
@@ -62,14 +64,20 @@ def test_imap_server_away_for_a_while(tool: Program, resets: Resets) -> None:
     resets.all_accounted_for()
 
 
-def test_imap_server_frozen(tool: Program, own_dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> None:
+def test_imap_server_frozen(
+    tool: Program, own_dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+) -> None:
     """Connections stand and nothing answers, for longer than the time-outs."""
     resets = Resets(tool, own_dovecot, openbao, user, org)
     _use(tool, own_dovecot.tls_port, user, own_dovecot)
     with tool.daemon() as daemon:
         resets.make_the_trip()
         own_dovecot.freeze()
-        until(lambda: len(_troubles(daemon)) >= 2, "the dead connection and the vain login to be noticed", 60)
+        until(
+            lambda: len(_troubles(daemon)) >= 2,
+            "the dead connection and the vain login to be noticed",
+            60,
+        )
         own_dovecot.thaw()
         resets.make_the_trip()
     resets.all_accounted_for()
@@ -134,14 +142,21 @@ def test_server_without_idle(tool: Program, resets: Resets) -> None:
 
     def examined(talk: Talk) -> None:
         count = b"%d" % len(raw)
-        talk.send(b"* " + count + b" EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT %d] x\r\n" % (len(raw) + 1))
+        talk.send(
+            b"* "
+            + count
+            + b" EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT %d] x\r\n" % (len(raw) + 1)
+        )
         talk.send(b"TAG OK [READ-ONLY] done\r\n")
 
     def found(talk: Talk) -> None:
         talk.send(b"* SEARCH 1\r\nTAG OK done\r\n" if raw else b"* SEARCH\r\nTAG OK done\r\n")
 
     def fetched(talk: Talk) -> None:
-        head = b'* 1 FETCH (UID 1 INTERNALDATE "%s" BODY[]<0> {%d}\r\n' % (_internaldate(), len(raw[0]))
+        head = b'* 1 FETCH (UID 1 INTERNALDATE "%s" BODY[]<0> {%d}\r\n' % (
+            _internaldate(),
+            len(raw[0]),
+        )
         talk.send(head + raw[0] + b")\r\nTAG OK done\r\n")
 
     plain = b"IMAP4rev1"
@@ -180,7 +195,11 @@ def test_uidvalidity_changed(tool: Program, resets: Resets) -> None:
         resets.make_the_trip()
         resets.dovecot.change_uidvalidity("INBOX", resets.user)
         resets.dovecot.kick(resets.user)
-        until(lambda: daemon.says("checkpoint.reset", folder="INBOX"), "the change to be noticed", PATIENCE)
+        until(
+            lambda: daemon.says("checkpoint.reset", folder="INBOX"),
+            "the change to be noticed",
+            PATIENCE,
+        )
         resets.make_the_trip()
     resets.all_accounted_for()
 
@@ -212,7 +231,9 @@ def test_password_refused_then_accepted(tool: Program, resets: Resets) -> None:
 # -- Vault --
 
 
-def test_vault_sealed_then_unsealed(tool: Program, dovecot: Dovecot, own_openbao: OpenBao, user: str, org: str) -> None:
+def test_vault_sealed_then_unsealed(
+    tool: Program, dovecot: Dovecot, own_openbao: OpenBao, user: str, org: str
+) -> None:
     """What waited is stored within seconds, oldest first; every token becomes a version."""
     resets = Resets(tool, dovecot, own_openbao, user, org)
     _store_in(tool, own_openbao)
@@ -226,7 +247,9 @@ def test_vault_sealed_then_unsealed(tool: Program, dovecot: Dovecot, own_openbao
     resets.all_accounted_for()
 
 
-def test_vault_restarted(tool: Program, dovecot: Dovecot, own_openbao: OpenBao, user: str, org: str) -> None:
+def test_vault_restarted(
+    tool: Program, dovecot: Dovecot, own_openbao: OpenBao, user: str, org: str
+) -> None:
     """While it is down connections are refused; afterwards the old Vault token still counts, or a new one is fetched."""
     resets = Resets(tool, dovecot, own_openbao, user, org)
     _store_in(tool, own_openbao)
@@ -261,7 +284,9 @@ def test_vault_hangs(tool: Program, resets: Resets) -> None:
     _bad_days(tool, resets, trouble, wait=45)
 
 
-def test_vaults_token_revoked(tool: Program, dovecot: Dovecot, own_openbao: OpenBao, user: str, org: str) -> None:
+def test_vaults_token_revoked(
+    tool: Program, dovecot: Dovecot, own_openbao: OpenBao, user: str, org: str
+) -> None:
     """A new one is fetched, and nobody notices."""
     resets = Resets(tool, dovecot, own_openbao, user, org)
     _store_in(tool, own_openbao)
@@ -285,7 +310,11 @@ def test_disk_full(tool: Program, resets: Resets) -> None:
             until(lambda: daemon.says("sweep.interrupted"), "the daemon to notice")
         until(lambda: len(records(tool)) == 2, "the record")
         resets.make_the_trip()
-    assert [(one["version"], one.get("recovered", False)) for one in tool.journal] == [(1, False), (2, True), (3, False)]
+    assert [(one["version"], one.get("recovered", False)) for one in tool.journal] == [
+        (1, False),
+        (2, True),
+        (3, False),
+    ]
     assert tool("audit", "verify").code == 0
 
 
@@ -316,7 +345,9 @@ def test_dns_down(tool: Program, resets: Resets) -> None:
         resets.send()
         for _ in range(2):
             with _surrounded(tool, SURROUNDINGS_DNS=str(names.port)) as daemon:
-                until(lambda daemon=daemon: daemon.says("mail.pending", code="dns"), "a vain question")  # type: ignore[misc]
+                until(
+                    lambda daemon=daemon: daemon.says("mail.pending", code="dns"), "a vain question"
+                )  # type: ignore[misc]
         with _surrounded(tool, SURROUNDINGS_DNS=str(names.port)):
             names.table[signer.name] = [f"60 IN TXT {_in_quotes(signer.record)}"]
             resets.arrive()
@@ -349,7 +380,9 @@ def _store_in(tool: Program, openbao: OpenBao, url: str | None = None) -> None:
     tool.configure(address=f"address: {url or openbao.url}", auth=auth)
 
 
-def _bad_days(tool: Program, resets: Resets, trouble: Callable[[Front], Callable[[], None]], wait: float = 20) -> None:
+def _bad_days(
+    tool: Program, resets: Resets, trouble: Callable[[Front], Callable[[], None]], wait: float = 20
+) -> None:
     """Some resets while Vault has a bad day; all are stored, in order, soon after its end, and Vault is not hammered."""
     with before(resets.openbao.url) as front:
         tool.configure(address=f"address: {front.url}")
@@ -390,7 +423,9 @@ def _surrounded(tool: Program, *, ready: bool = True, **surroundings: str) -> It
     log = tool.home / f"daemon-{len(list(tool.home.glob('daemon-*.log')))}.log"
     words = [sys.executable, "-m", "tests.system.surroundings", "--config", str(tool.config), "run"]
     with log.open("wb") as stream:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=stream, env=os.environ | surroundings, cwd=ROOT)
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stderr=stream, env=os.environ | surroundings, cwd=ROOT
+        )
     daemon = Daemon(process, log)
     try:
         if ready:

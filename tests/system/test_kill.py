@@ -33,8 +33,14 @@ def test_scan_killed_at_random_moments(
     for number in range(ROUNDS // BLOCKS):
         tokens.append(f"FAKEround{block}x{number:03}tokenNOTreal"[:25])
         issued_at = start + timedelta(minutes=number)
-        dovecot.deliver(mails.genuine(token=tokens[-1], issued_at=issued_at), user, rng.choice(["INBOX", "Junk"]))
-        dovecot.deliver(mails.token_mail(token=f"FAKEforged{number:03}tokenNOTreal", issued_at=issued_at), user)
+        dovecot.deliver(
+            mails.genuine(token=tokens[-1], issued_at=issued_at),
+            user,
+            rng.choice(["INBOX", "Junk"]),
+        )
+        dovecot.deliver(
+            mails.token_mail(token=f"FAKEforged{number:03}tokenNOTreal", issued_at=issued_at), user
+        )
         killed += _killed(tool.start("scan"), lifetime * rng.uniform(0.3, 1.1))
         if rng.random() < 0.5:
             killed += _killed(tool.start("scan"), lifetime * rng.uniform(0.3, 1.1))
@@ -46,7 +52,11 @@ def test_scan_killed_at_random_moments(
     held = [openbao.get(path, version) for version in versions]
     assert [one["security_token"] for one in held if one] == tokens[-len(versions) :]
     assert max(versions) == len(tokens), "a token was written twice"
-    stored = [(one["version"], one["fingerprint"]) for one in tool.journal if one["event"] == "rotation.stored"]
+    stored = [
+        (one["version"], one["fingerprint"])
+        for one in tool.journal
+        if one["event"] == "rotation.stored"
+    ]
     assert stored == [(number, mails.fingerprint(token)) for number, token in enumerate(tokens, 1)]
     refused = [one["mail"] for one in tool.journal if one["event"] == "rotation.refused"]
     assert len(refused) == len(set(refused)) == len(tokens)

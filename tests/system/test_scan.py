@@ -10,7 +10,11 @@ from tests.kit.servers import Dovecot, OpenBao
 
 SANDBOX_SUBJECT = "Sandbox: Your new Salesforce security token"
 NOW = datetime.now(UTC).replace(microsecond=0)
-INBOX_TOKEN, JUNK_TOKEN, UAT_TOKEN = "FAKEinboxTOKEN1notREAL2ab", "FAKEjunkTOKEN3notREAL4abcd", "FAKEuatTOKEN5notREAL6abcd"
+INBOX_TOKEN, JUNK_TOKEN, UAT_TOKEN = (
+    "FAKEinboxTOKEN1notREAL2ab",
+    "FAKEjunkTOKEN3notREAL4abcd",
+    "FAKEuatTOKEN5notREAL6abcd",
+)
 
 
 def path(org: str, username: str) -> str:
@@ -18,13 +22,18 @@ def path(org: str, username: str) -> str:
     return f"salesforce/{org}/{username}"
 
 
-def test_tokens_in_inbox_and_junk_reach_vault(tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> None:
+def test_tokens_in_inbox_and_junk_reach_vault(
+    tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+) -> None:
     """A mail in the inbox and one in the spam folder end under their paths, one version each, other fields untouched."""
     openbao.put(path(org, "integration@acme.example"), {"password": "kept"})
     dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=NOW), user)
     dovecot.deliver(mails.genuine("etl@acme.example", JUNK_TOKEN, issued_at=NOW), user, "Junk")
     done = tool("scan", "--json")
-    assert (done.code, sorted((line["folder"], line["outcome"], line["version"]) for line in done.lines)) == (
+    assert (
+        done.code,
+        sorted((line["folder"], line["outcome"], line["version"]) for line in done.lines),
+    ) == (
         0,
         [("INBOX", "stored", 2), ("Junk", "stored", 1)],
     )
@@ -41,16 +50,24 @@ def test_tokens_in_inbox_and_junk_reach_vault(tool: Program, dovecot: Dovecot, o
     junk = openbao.get(path(org, "etl@acme.example"))
     assert junk is not None
     assert junk["security_token"] == JUNK_TOKEN
-    assert openbao.paths(f"salesforce/{org}/") == [path(org, "etl@acme.example"), path(org, "integration@acme.example")]
+    assert openbao.paths(f"salesforce/{org}/") == [
+        path(org, "etl@acme.example"),
+        path(org, "integration@acme.example"),
+    ]
 
 
-def test_a_second_scan_changes_nothing(tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> None:
+def test_a_second_scan_changes_nothing(
+    tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+) -> None:
     """Run again, also from scratch without its checkpoint: no new version, no new record, no flag set."""
     dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=NOW), user)
     dovecot.deliver(mails.token_mail(token=JUNK_TOKEN, issued_at=NOW), user, "Junk")
     first = tool("scan")
     records = tool.journal
-    assert (first.code, sorted(map(str, tool.outcomes))) == (0, ["('refused', 'unsigned')", "('stored', None)"])
+    assert (first.code, sorted(map(str, tool.outcomes))) == (
+        0,
+        ["('refused', 'unsigned')", "('stored', None)"],
+    )
     second = tool("scan", "--json")
     for file in (tool.state / "checkpoints").iterdir():
         file.unlink()
@@ -62,15 +79,26 @@ def test_a_second_scan_changes_nothing(tool: Program, dovecot: Dovecot, openbao:
     assert {**dovecot.flags("INBOX", user), **dovecot.flags("Junk", user)} == {1: set()}
 
 
-def test_each_kind_of_mail_has_its_outcome(tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> None:
+def test_each_kind_of_mail_has_its_outcome(
+    tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+) -> None:
     """Genuine, older, sandbox, forged, unknown user, plain: each ends as it must, in order of arrival."""
     for raw in (
         mails.genuine(token=INBOX_TOKEN, issued_at=NOW),
         mails.genuine(token="FAKEolderTOKENnotREAL1abc", issued_at=NOW - timedelta(hours=2)),
-        mails.genuine("integration@acme.example.uat", UAT_TOKEN, issued_at=NOW, subject=SANDBOX_SUBJECT),
-        mails.genuine(token="FAKEforgedTOKENnotREAL1ab", issued_at=NOW).replace(b"notREAL1ab", b"notREAL2ab"),
+        mails.genuine(
+            "integration@acme.example.uat", UAT_TOKEN, issued_at=NOW, subject=SANDBOX_SUBJECT
+        ),
+        mails.genuine(token="FAKEforgedTOKENnotREAL1ab", issued_at=NOW).replace(
+            b"notREAL1ab", b"notREAL2ab"
+        ),
         mails.genuine("stranger@elsewhere.example", "FAKEstrangerTOKEN1notREAL", issued_at=NOW),
-        mails.sign(mails.token_mail(subject="Verify your identity", body="Verification Code: 123456\n", issued_at=NOW), at=NOW),
+        mails.sign(
+            mails.token_mail(
+                subject="Verify your identity", body="Verification Code: 123456\n", issued_at=NOW
+            ),
+            at=NOW,
+        ),
     ):
         dovecot.deliver(raw, user)
     done = tool("scan", "--json")
@@ -86,7 +114,9 @@ def test_each_kind_of_mail_has_its_outcome(tool: Program, dovecot: Dovecot, open
     )
     assert [line["outcome"] for line in done.lines] == [outcome for outcome, _ in tool.outcomes]
     assert openbao.paths(f"salesforce/{org}/") == [path(org, "integration@acme.example")]
-    assert openbao.paths(f"salesforce/{org}-uat/") == [path(f"{org}-uat", "integration@acme.example.uat")]
+    assert openbao.paths(f"salesforce/{org}-uat/") == [
+        path(f"{org}-uat", "integration@acme.example.uat")
+    ]
     assert "elsewhere" not in str(openbao.paths())
     assert list(openbao.versions(path(org, "integration@acme.example"))) == [1]
 
@@ -99,7 +129,9 @@ def test_held_mail_is_settled_after_the_configuration_changed(
     dovecot.deliver(mails.genuine("new@partner.example", JUNK_TOKEN, issued_at=NOW), user)
     tool("scan")
     held = tool("history", "--event", "held", "--json")
-    assert [(line["username"], line["reason"]) for line in held.lines] == [("new@partner.example", "unknown-user")]
+    assert [(line["username"], line["reason"]) for line in held.lines] == [
+        ("new@partner.example", "unknown-user")
+    ]
     tool.configure(usernames='usernames: ["*@acme.example", "new@partner.example"]')
     assert (tool("scan").code, len(tool.journal)) == (0, 2)
     assert (tool("scan", "--again").code, tool.outcomes) == (
@@ -111,7 +143,9 @@ def test_held_mail_is_settled_after_the_configuration_changed(
     assert stored["security_token"] == JUNK_TOKEN
 
 
-def test_a_dry_run_writes_nothing_at_all(tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> None:
+def test_a_dry_run_writes_nothing_at_all(
+    tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+) -> None:
     """It judges as a scan would, and leaves neither journal nor checkpoint nor secret, nor a file of any kind."""
     dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=NOW), user)
     dovecot.deliver(mails.token_mail(issued_at=NOW), user)
@@ -124,13 +158,18 @@ def test_a_dry_run_writes_nothing_at_all(tool: Program, dovecot: Dovecot, openba
     assert openbao.paths(f"salesforce/{org}/") == []
 
 
-def test_wait_ends_when_the_token_is_there(tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str) -> None:
+def test_wait_ends_when_the_token_is_there(
+    tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str
+) -> None:
     """`--wait --user` passes over another user's token and ends with the awaited one; without one it ends with 3."""
     dovecot.deliver(mails.genuine("etl@acme.example", JUNK_TOKEN, issued_at=NOW), user)
     missing = tool("scan", "--wait", "2s", "--user", "integration@acme.example", "--json")
     assert (missing.code, [line["outcome"] for line in missing.lines]) == (3, ["stored"])
     dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=NOW), user)
     there = tool("scan", "--wait", "50s", "--user", "Integration@acme.example", "--json")
-    assert (there.code, [line["username"] for line in there.lines]) == (0, ["integration@acme.example"])
+    assert (there.code, [line["username"] for line in there.lines]) == (
+        0,
+        ["integration@acme.example"],
+    )
     recorded = tool("scan", "--wait", "50s")
     assert (recorded.code, recorded.out) == (0, "")

@@ -15,7 +15,9 @@ from tests.kit.servers import Dovecot, OpenBao, free_port, until
 NOW = datetime.now(UTC).replace(microsecond=0)
 CANARY = "CanaryTOKENx9x8x7x6notREAL"
 UNSTORED = "CanaryTOKENyUnstored5notR"
-SPELLINGS = tuple(word for token in (CANARY, UNSTORED) for word in (token, token[:-1], token[1:], token[::-1]))
+SPELLINGS = tuple(
+    word for token in (CANARY, UNSTORED) for word in (token, token[:-1], token[1:], token[::-1])
+)
 
 
 class Watcher:
@@ -36,8 +38,12 @@ class Watcher:
         """Where a canary, or one of `more`, was seen."""
         words = (*SPELLINGS, *more)
         printed = [what for what, text in self._printed if any(word in text for word in words)]
-        files = [file for file in self._tool.home.rglob("*") if file.is_file() and file not in allowed]
-        held = [str(file) for file in files if any(word.encode() in file.read_bytes() for word in words)]
+        files = [
+            file for file in self._tool.home.rglob("*") if file.is_file() and file not in allowed
+        ]
+        held = [
+            str(file) for file in files if any(word.encode() in file.read_bytes() for word in words)
+        ]
         return printed + held
 
 
@@ -55,11 +61,16 @@ def test_the_canary_is_in_vault_and_nowhere_else(
     dovecot.deliver(genuine.read_bytes(), user)
     watch("scan", "--dry-run")
     watch("scan", "--dry-run", "--json")
-    tool.configure(log="log: {level: debug, format: console}", mount=f"mount: {openbao.mount(f'{org}-v1', version=1)}")
+    tool.configure(
+        log="log: {level: debug, format: console}",
+        mount=f"mount: {openbao.mount(f'{org}-v1', version=1)}",
+    )
     watch("scan", code=1)
     tool.configure(log="log: {level: debug, format: console}", mount="mount: missing")
     watch("scan", "--again", code=1)
-    tool.configure(log="log: {level: debug, format: console}", path="path: elsewhere/{org}/{username}")
+    tool.configure(
+        log="log: {level: debug, format: console}", path="path: elsewhere/{org}/{username}"
+    )
     watch("scan", "--again", code=1)
     tool.configure(log="log: {level: debug, format: json}", address="address: http://127.0.0.1:9")
     watch("scan", "--again", "--json", code=1)
@@ -67,9 +78,16 @@ def test_the_canary_is_in_vault_and_nowhere_else(
     for raw in _unstorable():
         dovecot.deliver(raw, user, "Junk")
     port = free_port()
-    tool.configure(log=f"log: {{level: debug, format: json}}\nhttp: {{listen: 127.0.0.1:{port}}}", poll="poll: 1s")
+    tool.configure(
+        log=f"log: {{level: debug, format: json}}\nhttp: {{listen: 127.0.0.1:{port}}}",
+        poll="poll: 1s",
+    )
     with tool.daemon() as daemon:
-        until(lambda: openbao.get(f"salesforce/{org}/integration@acme.example"), "the canary in Vault", PATIENCE)
+        until(
+            lambda: openbao.get(f"salesforce/{org}/integration@acme.example"),
+            "the canary in Vault",
+            PATIENCE,
+        )
         for shown in (*_pages(port), Path(f"/proc/{daemon.process.pid}/cmdline").read_text()):
             assert not any(word in shown for word in (*SPELLINGS, dovecot.password))
         daemon.end(signal.SIGKILL)
@@ -79,7 +97,13 @@ def test_the_canary_is_in_vault_and_nowhere_else(
     watch("scan")
     watch("scan", "--again", "--json")
     watch("scan", "--wait", "1s", "--user", "integration@acme.example")
-    for words in (("history",), ("history", "--json"), ("history", "--csv"), ("audit", "verify"), ("config", "show")):
+    for words in (
+        ("history",),
+        ("history", "--json"),
+        ("history", "--csv"),
+        ("audit", "verify"),
+        ("config", "show"),
+    ):
         watch(*words)
     watch("history", "--html", str(tool.home / "history.html"))
     for words in (("explain", str(genuine)), ("explain", "--json", str(genuine))):
@@ -108,11 +132,19 @@ def _unstorable() -> list[bytes]:
     return [
         held,
         mails.token_mail(token=UNSTORED, issued_at=NOW),
-        mails.token_mail(token=UNSTORED, issued_at=NOW, sender=f'"{UNSTORED}" <{UNSTORED}@salesforce.com>'),
-        mails.genuine(token=UNSTORED, issued_at=NOW, subject=f"Your new Salesforce security token {UNSTORED}"),
+        mails.token_mail(
+            token=UNSTORED, issued_at=NOW, sender=f'"{UNSTORED}" <{UNSTORED}@salesforce.com>'
+        ),
+        mails.genuine(
+            token=UNSTORED, issued_at=NOW, subject=f"Your new Salesforce security token {UNSTORED}"
+        ),
         mails.genuine(f"{UNSTORED}@elsewhere.example", UNSTORED, issued_at=NOW),
-        mails.genuine(token=UNSTORED, issued_at=NOW, content_type=f"text/plain; charset={UNSTORED}"),
-        mails.token_mail(token=UNSTORED, issued_at=NOW, content_type=f"multipart/mixed; boundary={UNSTORED}"),
+        mails.genuine(
+            token=UNSTORED, issued_at=NOW, content_type=f"text/plain; charset={UNSTORED}"
+        ),
+        mails.token_mail(
+            token=UNSTORED, issued_at=NOW, content_type=f"multipart/mixed; boundary={UNSTORED}"
+        ),
         mails.genuine(token=UNSTORED, issued_at=NOW, body=mails.token_body(token=UNSTORED) * 2),
         mails.token_mail(token=UNSTORED, issued_at=NOW, top=f"Bad Header {UNSTORED}\n"),
     ]

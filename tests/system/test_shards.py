@@ -26,13 +26,27 @@ def test_three_shards(tmp_path: Path, openbao: OpenBao, org: str) -> None:
         daemons = [running.enter_context(tool.daemon(ready=False)) for tool in tools]
         for daemon in daemons:
             daemon.ready()
-        watched = [next(one for one in daemon.events if one["event"] == "daemon.started")["mailboxes"] for daemon in daemons]
-        assert watched == [[name for name in _names() if index in owners(name, SHARDS, REPLICAS)] for index in range(SHARDS)]
+        watched = [
+            next(one for one in daemon.events if one["event"] == "daemon.started")["mailboxes"]
+            for daemon in daemons
+        ]
+        assert watched == [
+            [name for name in _names() if index in owners(name, SHARDS, REPLICAS)]
+            for index in range(SHARDS)
+        ]
         _deliver_to_all(server, minute=1)
-        until(lambda: _versions(openbao, org) == [1] * MAILBOXES, "the first reset of every mailbox", WITHIN)
+        until(
+            lambda: _versions(openbao, org) == [1] * MAILBOXES,
+            "the first reset of every mailbox",
+            WITHIN,
+        )
         daemons[0].end(signal.SIGKILL)
         _deliver_to_all(server, minute=2)
-        until(lambda: _versions(openbao, org) == [2] * MAILBOXES, "the second, by whoever is left", WITHIN)
+        until(
+            lambda: _versions(openbao, org) == [2] * MAILBOXES,
+            "the second, by whoever is left",
+            WITHIN,
+        )
         assert [daemon.end() for daemon in daemons[1:]] == [0, 0]
     stored = [one for tool in tools for one in tool.journal if one["event"] == "rotation.stored"]
     written = [(one["path"], one["version"]) for one in stored]
@@ -42,11 +56,19 @@ def test_three_shards(tmp_path: Path, openbao: OpenBao, org: str) -> None:
 
 def _shard(home: Path, server: Dovecot, openbao: OpenBao, org: str, index: int) -> Program:
     """One instance, with all mailboxes in its configuration."""
-    tool = program(home / f"shard-{index}", server, openbao, "unused@example.com", org, instance=f"shard-{index}")
+    tool = program(
+        home / f"shard-{index}",
+        server,
+        openbao,
+        "unused@example.com",
+        org,
+        instance=f"shard-{index}",
+    )
     before, _, rest = tool.text.partition("  - name: integrations\n")
     one, _, after = rest.partition("orgs:\n")
     mailboxes = [
-        f"  - name: {name}\n{one.replace('unused@example.com', server.user(f'{name}@example.com'))}" for name in _names()
+        f"  - name: {name}\n{one.replace('unused@example.com', server.user(f'{name}@example.com'))}"
+        for name in _names()
     ]
     shard = f"shard: {{index: {index}, count: {SHARDS}, replicas: {REPLICAS}}}\n"
     tool.text = before + "".join(mailboxes) + "orgs:\n" + after + shard
@@ -70,7 +92,9 @@ def _deliver_to_all(server: Dovecot, minute: int) -> None:
     issued_at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30 - minute)
     for number, name in enumerate(_names()):
         folder = "Junk" if number % 3 == 0 else "INBOX"
-        raw = mails.genuine(f"user{number:02}@acme.example", _token(number, minute), issued_at=issued_at)
+        raw = mails.genuine(
+            f"user{number:02}@acme.example", _token(number, minute), issued_at=issued_at
+        )
         server.deliver(raw, f"{name}@example.com", folder)
 
 

@@ -13,7 +13,9 @@ from tests.soak.wakeups import pairs_over_a_slow_line
 
 
 @pytest.mark.parametrize("half", [1, 2])
-def test_a_daemon_killed_at_random_moments(tmp_path: Path, dovecot: Dovecot, openbao: OpenBao, org: str, half: int) -> None:
+def test_a_daemon_killed_at_random_moments(
+    tmp_path: Path, dovecot: Dovecot, openbao: OpenBao, org: str, half: int
+) -> None:
     """Twenty rounds of `kill -9` under a stream of mail: nothing lost, no extra version, newest wins, the journal intact."""
     print(kill_in_a_stream(tmp_path, dovecot, openbao, 10, org=org, seed=half))
 

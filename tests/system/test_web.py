@@ -78,8 +78,16 @@ def test_the_pages_tell_how_it_is(tool: Program, site: Site, resets: Resets) -> 
         until(lambda: len(records(tool)) == 3, "the second reset")
         until(lambda: site.health["status"] == "ok", "all to be well")
         assert (site.get("/livez"), site.get("/readyz")) == ((200, "alive\n"), (200, "ready\n"))
-        assert site.sample("outcomes_total", **mailbox, org=resets.org, outcome="stored", reason="") == 2
-        assert site.sample("outcomes_total", **mailbox, org=resets.org, outcome="refused", reason="unsigned") == 1
+        assert (
+            site.sample("outcomes_total", **mailbox, org=resets.org, outcome="stored", reason="")
+            == 2
+        )
+        assert (
+            site.sample(
+                "outcomes_total", **mailbox, org=resets.org, outcome="refused", reason="unsigned"
+            )
+            == 1
+        )
         assert site.sample("mail_to_vault_seconds_count", **mailbox) == 2
         assert site.sample("mailbox_connected", **mailbox) == 1
         assert site.sample("pending_mails", **mailbox) == 0
@@ -96,7 +104,10 @@ def test_a_sealed_vault_shows_and_kills_nothing(
     """Alive and ready all the time; degraded, with the trouble and the number of waiting mails, until it is unsealed."""
     resets = Resets(tool, dovecot, own_openbao, user, org)
     role = own_openbao.approle(
-        "web", own_openbao.policy("web", 'path "*" { capabilities = ["create", "read", "update", "patch"] }')
+        "web",
+        own_openbao.policy(
+            "web", 'path "*" { capabilities = ["create", "read", "update", "patch"] }'
+        ),
     )
     tool.secret("secret-id", role.secret_id)
     auth = f"auth: {{method: approle, role_id: {role.role_id}, secret_id: {{file: secret-id}}}}"
@@ -108,13 +119,19 @@ def test_a_sealed_vault_shows_and_kills_nothing(
         until(lambda: site.health["mailboxes"][0]["pending"] == 3, "the mails to wait")
         (mailbox,) = site.health["mailboxes"]
         assert (mailbox["trouble"], mailbox["connected"]) == ("vault-sealed", True)
-        assert (site.get("/livez")[0], site.get("/readyz")[0], site.get("/healthz")[0]) == (200, 200, 503)
+        assert (site.get("/livez")[0], site.get("/readyz")[0], site.get("/healthz")[0]) == (
+            200,
+            200,
+            503,
+        )
         own_openbao.unseal()
         resets.arrive()
         until(lambda: site.get("/healthz")[0] == 200, "all to be well again")
 
 
-def test_the_canary_is_on_no_page(tool: Program, site: Site, dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> None:
+def test_the_canary_is_on_no_page(
+    tool: Program, site: Site, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+) -> None:
     """No token, no username, no password; not after signals, not after a crash, at the most talkative level."""
     resets = Resets(tool, dovecot, openbao, user, org)
     tool.configure(log="log: {level: debug, format: json}")

@@ -149,7 +149,12 @@ class Rig:
         return replace(self.watched, **fields)
 
     def deliver(
-        self, number: int, folder: str = "INBOX", *, user: str = mails.USERNAME, received_at: datetime | None = None
+        self,
+        number: int,
+        folder: str = "INBOX",
+        *,
+        user: str = mails.USERNAME,
+        received_at: datetime | None = None,
     ) -> int:
         """A genuine mail arrives with the token of that number, issued so many seconds after the beginning."""
         raw = mails.genuine(user, token(number), issued_at=BEGIN + timedelta(seconds=number))
@@ -158,8 +163,14 @@ class Rig:
     @property
     def tokens(self) -> list[str]:
         """Every token that was written, in the order of its writing."""
-        versions = [version for secret in self.vault.secrets.values() for version in secret.versions.values()]
-        return [one.data["security_token"] for one in sorted(versions, key=lambda one: one.created_time)]
+        versions = [
+            version
+            for secret in self.vault.secrets.values()
+            for version in secret.versions.values()
+        ]
+        return [
+            one.data["security_token"] for one in sorted(versions, key=lambda one: one.created_time)
+        ]
 
     def said(self, event: str) -> list[dict[str, Any]]:
         """The fields of every such event."""

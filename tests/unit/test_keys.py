@@ -18,7 +18,16 @@ from tests.kit.dns import SILENCE, Said, TinyDns
 from tests.kit.mails import genuine, genuine_signer, sign, token_mail
 from token_catcher import keys as keys_room
 from token_catcher.errors import ConfigurationError, TransientError
-from token_catcher.keys import LONGEST, MAX_KEYS, MAX_RECORD, SHORTEST, DnsKeys, KeyChain, PinnedKeys, RememberedKeys
+from token_catcher.keys import (
+    LONGEST,
+    MAX_KEYS,
+    MAX_RECORD,
+    SHORTEST,
+    DnsKeys,
+    KeyChain,
+    PinnedKeys,
+    RememberedKeys,
+)
 from token_catcher.model import Header
 from token_catcher.ports import KeyLookup
 from token_catcher.proof import signature
@@ -68,7 +77,12 @@ class Published:
 
 
 def dns_keys(server: TinyDns, clock: Clock | None = None, timeout: float = 5.0) -> DnsKeys:
-    return DnsKeys(nameservers=["127.0.0.1"], port=server.port, timeout=timeout, monotonic=(clock or Clock()).monotonic)
+    return DnsKeys(
+        nameservers=["127.0.0.1"],
+        port=server.port,
+        timeout=timeout,
+        monotonic=(clock or Clock()).monotonic,
+    )
 
 
 def answer(said: Said, name: str = NAME) -> bytes | None:
@@ -119,7 +133,10 @@ def test_no_key(said: Said) -> None:
 @pytest.mark.parametrize("said", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, SILENCE])
 def test_no_answer_is_a_trouble_that_passes(said: Said) -> None:
     """SERVFAIL, a refusal, or nothing until the time is over."""
-    with TinyDns({NAME: said}) as server, pytest.raises(TransientError, match=f"DNS did not answer for {NAME}") as raised:
+    with (
+        TinyDns({NAME: said}) as server,
+        pytest.raises(TransientError, match=f"DNS did not answer for {NAME}") as raised,
+    ):
         dns_keys(server, timeout=0.2).lookup(NAME, THEN)
     assert raised.value.code == "dns"
 
@@ -138,7 +155,12 @@ def test_a_silent_dns_is_left_alone_for_a_moment() -> None:
     """A backlog does not wait for it mail by mail; after some seconds it is asked again."""
     seconds = count()
     with TinyDns({NAME: SILENCE}) as server:
-        keys = DnsKeys(nameservers=["127.0.0.1"], port=server.port, timeout=0.2, monotonic=lambda: float(next(seconds)))
+        keys = DnsKeys(
+            nameservers=["127.0.0.1"],
+            port=server.port,
+            timeout=0.2,
+            monotonic=lambda: float(next(seconds)),
+        )
         with pytest.raises(TransientError, match="DNS did not answer for"):
             keys.lookup(NAME, THEN)
         asked = len(server.asked)
@@ -186,7 +208,13 @@ def test_the_cache_is_bounded() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["salesforce.com", "_domainkey.salesforce.com", "sel._domainkey.", "a b._domainkey.salesforce.com", "sel._domainkey.x\n"],
+    [
+        "salesforce.com",
+        "_domainkey.salesforce.com",
+        "sel._domainkey.",
+        "a b._domainkey.salesforce.com",
+        "sel._domainkey.x\n",
+    ],
 )
 def test_names_of_another_form_are_not_asked_for(name: str) -> None:
     """Only a key's."""
@@ -197,7 +225,11 @@ def test_names_of_another_form_are_not_asked_for(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["x" * 64 + "._domainkey.salesforce.com", "a." * 120 + "_domainkey.salesforce.com", "a..b._domainkey.salesforce.com"],
+    [
+        "x" * 64 + "._domainkey.salesforce.com",
+        "a." * 120 + "_domainkey.salesforce.com",
+        "a..b._domainkey.salesforce.com",
+    ],
 )
 def test_names_that_dns_cannot_hold(name: str) -> None:
     """They are no trouble that passes: a mail with such a selector would wait for ever."""
@@ -224,7 +256,10 @@ def pinned(tmp_path: Path, text: str) -> PinnedKeys:
 
 def test_pinned_keys_are_read(tmp_path: Path) -> None:
     """A name and a record a line, whatever white space between; comments and empty lines."""
-    keys = pinned(tmp_path, f"# ours\n\n  {NAME} \t {RECORD.decode()} \n   # more\nB._domainkey.x.example p=BBBB\n")
+    keys = pinned(
+        tmp_path,
+        f"# ours\n\n  {NAME} \t {RECORD.decode()} \n   # more\nB._domainkey.x.example p=BBBB\n",
+    )
     assert keys.lookup(NAME.upper(), THEN) == RECORD
     assert keys.lookup("b._domainkey.x.example", THEN) == b"p=BBBB"
     assert keys.lookup("c._domainkey.x.example", THEN) is None
@@ -232,21 +267,31 @@ def test_pinned_keys_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [NAME, f"{NAME} ", f"{NAME} v=DKIM1", "salesforce.com p=AAAA", f"x {NAME} p=AAAA", f"{NAME} p=A\n{NAME.upper()} p=B"],
+    [
+        NAME,
+        f"{NAME} ",
+        f"{NAME} v=DKIM1",
+        "salesforce.com p=AAAA",
+        f"x {NAME} p=AAAA",
+        f"{NAME} p=A\n{NAME.upper()} p=B",
+    ],
     ids=["no-record", "empty-record", "no-key", "no-name", "two-names", "twice"],
 )
 def test_a_line_of_another_form(tmp_path: Path, line: str) -> None:
     """Told with its number, what was got and what is expected."""
     number = 2 + line.count("\n")
     with pytest.raises(
-        ConfigurationError, match=rf"keys:{number}: got '.*, expected SELECTOR\._domainkey\.DOMAIN, a space and a key record"
+        ConfigurationError,
+        match=rf"keys:{number}: got '.*, expected SELECTOR\._domainkey\.DOMAIN, a space and a key record",
     ):
         pinned(tmp_path, f"# ours\n{line}\n")
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     """Missing, or of other bytes."""
-    with pytest.raises(ConfigurationError, match="the pinned keys cannot be read: No such file or directory"):
+    with pytest.raises(
+        ConfigurationError, match="the pinned keys cannot be read: No such file or directory"
+    ):
         PinnedKeys.read(tmp_path / "none")
     with pytest.raises(ConfigurationError, match="the pinned keys cannot be read: it is not ASCII"):
         pinned(tmp_path, "# ü\n")
@@ -373,7 +418,9 @@ def test_nothing_is_remembered_of_what_was_never_there(memory: Memory) -> None:
 
 def test_commands_that_change_nothing_write_nothing(memory: Memory) -> None:
     """But they read what is remembered."""
-    reading = RememberedKeys(memory.dns, memory.file, now=memory.clock.now, log=memory.log, writing=False)
+    reading = RememberedKeys(
+        memory.dns, memory.file, now=memory.clock.now, log=memory.log, writing=False
+    )
     assert reading.lookup(NAME, THEN) == RECORD
     assert list(memory.file.parent.iterdir()) == []
     memory.keys.lookup(NAME, THEN)
@@ -386,7 +433,9 @@ def test_the_file_is_ours_alone_and_holds_public_data(memory: Memory) -> None:
     memory.keys.lookup(NAME, THEN)
     assert stat.S_IMODE(memory.file.stat().st_mode) == 0o600
     assert sorted(path.name for path in memory.file.parent.iterdir()) == ["keys.json", "keys.lock"]
-    assert json.loads(memory.file.read_text()) == {NAME: {"record": RECORD.decode(), "last_published": "2026-02-03T12:00:00Z"}}
+    assert json.loads(memory.file.read_text()) == {
+        NAME: {"record": RECORD.decode(), "last_published": "2026-02-03T12:00:00Z"}
+    }
 
 
 @pytest.mark.parametrize(
@@ -419,7 +468,9 @@ def test_a_broken_file_remembers_nothing(memory: Memory, content: bytes) -> None
 
 def test_a_memory_at_the_end_of_time(memory: Memory) -> None:
     """No arithmetic fails."""
-    memory.file.write_text(json.dumps({NAME: {"record": "p=A", "last_published": "9999-12-31T23:59:59Z"}}))
+    memory.file.write_text(
+        json.dumps({NAME: {"record": "p=A", "last_published": "9999-12-31T23:59:59Z"}})
+    )
     memory.dns.records = {}
     assert memory.keys.lookup(NAME, THEN) == b"p=A"
 
@@ -428,7 +479,9 @@ def test_a_memory_that_cannot_be_written_is_told(memory: Memory, tmp_path: Path)
     """The key is good all the same."""
     memory.file = tmp_path / "missing" / "keys.json"
     assert memory.keys.lookup(NAME, THEN) == RECORD
-    assert memory.log.events == [("keys.not_remembered", {"file": str(memory.file), "error": "No such file or directory"})]
+    assert memory.log.events == [
+        ("keys.not_remembered", {"file": str(memory.file), "error": "No such file or directory"})
+    ]
 
 
 def test_the_memory_is_bounded(memory: Memory) -> None:
@@ -440,7 +493,9 @@ def test_the_memory_is_bounded(memory: Memory) -> None:
     memory.dns.records = {"large": b"A" * (MAX_RECORD + 1), "binary": b"p=\xff"}
     memory.keys.lookup("large", THEN)
     memory.keys.lookup("binary", THEN)
-    assert set(json.loads(memory.file.read_text())) == {f"s{number}" for number in range(9, MAX_KEYS + 9)}
+    assert set(json.loads(memory.file.read_text())) == {
+        f"s{number}" for number in range(9, MAX_KEYS + 9)
+    }
     assert memory.file.stat().st_size < MAX_KEYS * (MAX_RECORD + 200)
 
 
@@ -476,11 +531,17 @@ def test_a_signed_mail_verifies_through_it_all(tmp_path: Path) -> None:
     clock, raw, signer = Clock(), genuine(issued_at=THEN), genuine_signer()
     header = wire.read(raw)
     assert isinstance(header, Header)
-    pieces = [signer.record[start : start + 200].decode() for start in range(0, len(signer.record), 200)]
-    with TinyDns({signer.name: ["300 IN TXT " + " ".join(f'"{piece}"' for piece in pieces)]}) as server:
+    pieces = [
+        signer.record[start : start + 200].decode() for start in range(0, len(signer.record), 200)
+    ]
+    with TinyDns(
+        {signer.name: ["300 IN TXT " + " ".join(f'"{piece}"' for piece in pieces)]}
+    ) as server:
 
         def verdict(received_at: datetime) -> str:
-            keys = RememberedKeys(dns_keys(server, clock), tmp_path / "keys.json", now=clock.now, log=Heard())
+            keys = RememberedKeys(
+                dns_keys(server, clock), tmp_path / "keys.json", now=clock.now, log=Heard()
+            )
             return signature.check(raw, header, received_at, ["salesforce.com"], keys).verdict
 
         assert verdict(THEN) == "pass"

@@ -53,7 +53,10 @@ def told(stream: StringIO) -> list[dict[str, Any]]:
     """The events, whole, but for their time."""
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
     for event in events:
-        assert abs(datetime.fromisoformat(event.pop("timestamp")) - datetime.now(UTC)).total_seconds() < 60
+        assert (
+            abs(datetime.fromisoformat(event.pop("timestamp")) - datetime.now(UTC)).total_seconds()
+            < 60
+        )
     return events
 
 
@@ -71,9 +74,18 @@ def logged(**fields: Any) -> dict[str, Any]:
 def test_an_event_is_one_line_of_json() -> None:
     """When, how grave, what; then the fields, as they were given."""
     stream = StringIO()
-    setup("info", "json", stream).info("rotation.stored", username="integration@acme.example", version=3, recovered=True)
+    setup("info", "json", stream).info(
+        "rotation.stored", username="integration@acme.example", version=3, recovered=True
+    )
     assert stream.getvalue().count("\n") == 1
-    assert list(json.loads(stream.getvalue())) == ["timestamp", "level", "event", "username", "version", "recovered"]
+    assert list(json.loads(stream.getvalue())) == [
+        "timestamp",
+        "level",
+        "event",
+        "username",
+        "version",
+        "recovered",
+    ]
     assert told(stream) == [
         {
             "level": "info",
@@ -144,15 +156,24 @@ def places_of(test: Callable[..., object]) -> list[str]:
     """Where the only `raise KeyError(MESSAGE)` of a test stands."""
     code = test.__code__
     source = Path(code.co_filename).read_text("utf-8").splitlines()
-    number = next(n for n in range(code.co_firstlineno, len(source)) if "raise KeyError(MESSAGE)" in source[n - 1])
+    number = next(
+        n
+        for n in range(code.co_firstlineno, len(source))
+        if "raise KeyError(MESSAGE)" in source[n - 1]
+    )
     return [f"test_log.py:{number} {code.co_name}"]
 
 
 def test_no_value_acts_on_the_terminal() -> None:
     """What is not printable is escaped, in the names of folders too."""
     stream = Terminal()
-    setup("info", "console", stream).info("event", folder="Spam\x1b[2J", saw=["\x07\x9b"], note="a\nb", other="Entwürfe")
-    assert console(stream) == "[info ] event folder=Spam\\x1b[2J saw=['\\x07\\x9b'] note=a\\nb other=Entwürfe\n"
+    setup("info", "console", stream).info(
+        "event", folder="Spam\x1b[2J", saw=["\x07\x9b"], note="a\nb", other="Entwürfe"
+    )
+    assert (
+        console(stream)
+        == "[info ] event folder=Spam\\x1b[2J saw=['\\x07\\x9b'] note=a\\nb other=Entwürfe\n"
+    )
 
 
 # -- what must not be in it --
@@ -161,7 +182,10 @@ def test_no_value_acts_on_the_terminal() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"password": "p", "token": 1, "Authorization": "Bearer x"}, {"password": MASK, "token": MASK, "Authorization": MASK}),
+        (
+            {"password": "p", "token": 1, "Authorization": "Bearer x"},
+            {"password": MASK, "token": MASK, "Authorization": MASK},
+        ),
         (
             {"data": {"secret_id": "s", "X-Vault-Token": "t", "n": 1}},
             {"data": {"secret_id": MASK, "X-Vault-Token": MASK, "n": 1}},
@@ -173,8 +197,14 @@ def test_no_value_acts_on_the_terminal() -> None:
         ({"a": Secret("x")}, {"a": "<secret>"}),
         ({"a": [Token(TOKEN)]}, {"a": [f"<token of 25 characters, {Token(TOKEN).fingerprint}>"]}),
         ({"raw": TOKEN.encode(), "b": [bytearray(3)]}, {"raw": "<25 bytes>", "b": ["<3 bytes>"]}),
-        ({"error": ValueError(TOKEN), "file": Path("/a") / TOKEN}, {"error": MASK, "file": f"/a/{MASK}"}),
-        ({"none": None, "yes": True, "half": 0.5, "n": 7}, {"none": None, "yes": True, "half": 0.5, "n": 7}),
+        (
+            {"error": ValueError(TOKEN), "file": Path("/a") / TOKEN},
+            {"error": MASK, "file": f"/a/{MASK}"},
+        ),
+        (
+            {"none": None, "yes": True, "half": 0.5, "n": 7},
+            {"none": None, "yes": True, "half": 0.5, "n": 7},
+        ),
     ],
 )
 def test_secrets_are_masked(fields: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -185,7 +215,9 @@ def test_secrets_are_masked(fields: dict[str, Any], expected: dict[str, Any]) ->
 def test_configured_values_are_not_masked() -> None:
     """A name that an operator chose is shown, even if it has the form of a token; it is what they search for."""
     name = "IntegrationUserOfAcme2026"
-    fields = dict.fromkeys(("mailbox", "folder", "username", "org", "path", "instance", "mail"), name)
+    fields = dict.fromkeys(
+        ("mailbox", "folder", "username", "org", "path", "instance", "mail"), name
+    )
     assert logged(**fields) == fields
 
 
@@ -197,9 +229,13 @@ def test_of_an_exception_kind_and_places_are_told(given: str) -> None:
     try:
         raise KeyError(MESSAGE)
     except KeyError as error:
-        log.error("event", exc_info={"true": True, "error": error, "tuple": sys.exc_info()}[given], uid=1)
+        log.error(
+            "event", exc_info={"true": True, "error": error, "tuple": sys.exc_info()}[given], uid=1
+        )
     line = places_of(test_of_an_exception_kind_and_places_are_told)
-    assert told(stream) == [{"level": "error", "event": "event", "uid": 1, "kind": "KeyError", "places": line}]
+    assert told(stream) == [
+        {"level": "error", "event": "event", "uid": 1, "kind": "KeyError", "places": line}
+    ]
 
 
 def test_no_exception_is_no_field() -> None:
@@ -249,7 +285,12 @@ def test_warnings_of_other_libraries_are_events() -> None:
     logging.getLogger("urllib3.pool").warning("retry with %s after %d s", TOKEN, 3)
     logging.getLogger("apscheduler").critical("lost")
     assert told(stream) == [
-        {"level": "warning", "event": "library.message", "logger": "urllib3.pool", "message": f"retry with {MASK} after 3 s"},
+        {
+            "level": "warning",
+            "event": "library.message",
+            "logger": "urllib3.pool",
+            "message": f"retry with {MASK} after 3 s",
+        },
         {"level": "error", "event": "library.message", "logger": "apscheduler", "message": "lost"},
     ]
 
@@ -279,7 +320,9 @@ def test_a_library_may_log_nonsense() -> None:
     stream = StringIO()
     setup("info", "json", stream)
     logging.getLogger("lib").warning("%d mails", MESSAGE)
-    assert told(stream) == [{"level": "warning", "event": "library.message", "logger": "lib", "message": "%d mails"}]
+    assert told(stream) == [
+        {"level": "warning", "event": "library.message", "logger": "lib", "message": "%d mails"}
+    ]
 
 
 def test_warnings_are_events() -> None:
@@ -300,7 +343,9 @@ def test_warnings_are_events() -> None:
 def crashed(code: str) -> tuple[int, list[dict[str, Any]]]:
     """Exit code and events of a program that sets the log up and then does this."""
     program = f"from token_catcher import log\nimport sys, threading\nlog.setup('info', 'json')\n{textwrap.dedent(code)}"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.stdout == ""
     return done.returncode, told(StringIO(done.stderr))
 
@@ -397,7 +442,10 @@ def test_lines_of_many_threads_stay_whole() -> None:
     """Nobody writes into the middle of another's."""
     stream = Slow()
     log = setup("info", "json", stream)
-    threads = [threading.Thread(target=lambda: [log.info("event", uid=uid) for uid in range(10)]) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: [log.info("event", uid=uid) for uid in range(10)])
+        for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -88,7 +88,9 @@ def test_a_secret_shows_a_placeholder(secret: Secret, show: Callable[[Secret], s
         lambda secret: repr(dir(secret)) + str(type(secret).__doc__),
     ],
 )
-def test_a_secret_inside_something_shows_a_placeholder(secret: Secret, show: Callable[[Secret], str]) -> None:
+def test_a_secret_inside_something_shows_a_placeholder(
+    secret: Secret, show: Callable[[Secret], str]
+) -> None:
     """Containers and dataclasses ask for its `repr`."""
     assert TEXT not in show(secret)
 
@@ -100,7 +102,10 @@ def test_a_secret_inside_something_shows_a_placeholder(secret: Secret, show: Cal
         json.dumps,
         lambda secret: json.dumps({"secret": secret}),
         lambda secret: json.dumps({secret: 1}),
-        *[lambda secret, number=number: pickle.dumps(secret, number) for number in range(pickle.HIGHEST_PROTOCOL + 1)],
+        *[
+            lambda secret, number=number: pickle.dumps(secret, number)
+            for number in range(pickle.HIGHEST_PROTOCOL + 1)
+        ],
         lambda secret: pickle.dumps(Holder("a", secret)),
         vars,
         bytes,
@@ -128,7 +133,9 @@ def test_a_traceback_with_its_variables_shows_no_secret() -> None:
     try:
         fail(Token(TEXT), Holder("a", Secret(TEXT)), [Secret(TEXT)])
     except RuntimeError as error:
-        shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+        shown = "".join(
+            traceback.TracebackException.from_exception(error, capture_locals=True).format()
+        )
     assert SHOWN[Token] in shown
     assert TEXT not in shown
 
@@ -143,7 +150,11 @@ def test_a_copy_of_a_secret_is_the_secret(secret: Secret) -> None:
 
 def test_secrets_are_compared_by_their_text() -> None:
     """Equal ones have equal hashes; a text is never equal to a secret."""
-    assert (Secret("a") == Secret("a"), Secret("a") == Secret("b"), Secret("a") == Secret("aa")) == (True, False, False)
+    assert (
+        Secret("a") == Secret("a"),
+        Secret("a") == Secret("b"),
+        Secret("a") == Secret("aa"),
+    ) == (True, False, False)
     assert len({Secret("a"), Secret("a"), Secret("é")}) == 2
     assert Secret("a") != "a"
     assert hash(Secret("a")) != hash("a")
@@ -208,11 +219,17 @@ def test_what_people_need_to_read_is_not_masked(text: str) -> None:
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 RUNS = st.text(LETTERS + LETTERS.upper() + "0123456789", min_size=20, max_size=32).filter(
-    lambda text: any(letter.islower() for letter in text) and any(letter.isupper() for letter in text)
+    lambda text: (
+        any(letter.islower() for letter in text) and any(letter.isupper() for letter in text)
+    )
 )
 
 
-@given(before=st.sampled_from(["", " ", "<", "\n", "=", "é", "_"]), run=RUNS, after=st.sampled_from(["", " ", ">", "\r", "-"]))
+@given(
+    before=st.sampled_from(["", " ", "<", "\n", "=", "é", "_"]),
+    run=RUNS,
+    after=st.sampled_from(["", " ", ">", "\r", "-"]),
+)
 def test_no_token_passes_the_mask(before: str, run: str, after: str) -> None:
     """Whatever letters it has, as long as both cases are among them, and whatever stands around it."""
     assert masked(before + run + after) == before + MASK + after
@@ -223,7 +240,11 @@ def test_no_token_passes_the_mask(before: str, run: str, after: str) -> None:
 
 def test_every_value_is_frozen_and_slotted() -> None:
     """Nobody changes a value that another room has seen, or hangs something on it."""
-    values = [one for one in vars(model).values() if is_dataclass(one) and one.__module__ == model.__name__]
+    values = [
+        one
+        for one in vars(model).values()
+        if is_dataclass(one) and one.__module__ == model.__name__
+    ]
     assert len(values) > 10
     for value in values:
         assert value.__dataclass_params__.frozen, value
@@ -253,20 +274,35 @@ def test_a_mail_shows_no_bytes_and_is_known_by_its_digest() -> None:
 
 def test_header_fields_are_found_in_any_case() -> None:
     """Topmost first; the text of the topmost one is unfolded and stripped."""
-    header = Header((HeaderField("To", b" a@b.example"), HeaderField("X-A", b" one\r\n\t two "), HeaderField("x-a", b" three")))
+    header = Header(
+        (
+            HeaderField("To", b" a@b.example"),
+            HeaderField("X-A", b" one\r\n\t two "),
+            HeaderField("x-a", b" three"),
+        )
+    )
     assert header.all("X-a") == header.fields[1:]
-    assert (header.text("x-A"), header.text("to"), header.text("cc")) == ("one two", "a@b.example", None)
+    assert (header.text("x-A"), header.text("to"), header.text("cc")) == (
+        "one two",
+        "a@b.example",
+        None,
+    )
 
 
 def test_a_judgement_is_read_rule_by_rule() -> None:
     """Iterating over it gives the evidence."""
-    evidence = (Evidence("wire", True, "clean", "clean"), Evidence("proof", False, "nothing", "a signature"))
+    evidence = (
+        Evidence("wire", True, "clean", "clean"),
+        Evidence("proof", False, "nothing", "a signature"),
+    )
     assert tuple(Judgement(Refused(Reason.UNSIGNED), evidence)) == evidence
 
 
 def test_reasons_are_codes() -> None:
     """Lower case and hyphens, each its own: journal, logs and metrics carry them."""
-    assert {str(reason) for reason in Reason} == {reason.name.lower().replace("_", "-") for reason in Reason}
+    assert {str(reason) for reason in Reason} == {
+        reason.name.lower().replace("_", "-") for reason in Reason
+    }
 
 
 def test_no_record_has_room_for_a_token() -> None:

@@ -13,7 +13,17 @@ import pytest
 from tests.kit import mails
 from tests.kit.crash import Crash
 from tests.kit.fakes import FakeStore, FakeVault, Silent
-from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME, Keys, fingerprint, genuine, genuine_keys, genuine_signer
+from tests.kit.mails import (
+    ADDRESS,
+    ISSUED,
+    TOKEN,
+    USERNAME,
+    Keys,
+    fingerprint,
+    genuine,
+    genuine_keys,
+    genuine_signer,
+)
 from token_catcher.errors import AccessError, Outage, StateError, TransientError
 from token_catcher.model import Entry, Mail, MailRef
 from token_catcher.pipeline import Judge, Pipeline
@@ -77,7 +87,9 @@ class Bench:
         """Called around each effect on Vault: what it raises, the store raises."""
         self.path = home / f"{instance}.jsonl"
         self.journal = Journal(self.path, now=lambda: self.time, log=Silent())
-        self._store = FakeStore(self.vault, instance=instance, trip=lambda effect: self.trip(effect))
+        self._store = FakeStore(
+            self.vault, instance=instance, trip=lambda effect: self.trip(effect)
+        )
         self.configure(TERMS, instance)
 
     def configure(self, terms: Terms, instance: str = "one") -> None:
@@ -92,7 +104,9 @@ class Bench:
             observe=self.observed.append,
         )
 
-    def process(self, raw: bytes, uid: int = 1, folder: str = "INBOX", mailbox: str = "integrations") -> Entry | None:
+    def process(
+        self, raw: bytes, uid: int = 1, folder: str = "INBOX", mailbox: str = "integrations"
+    ) -> Entry | None:
         """Take a mail through, as if fetched ten seconds after its Date."""
         mail = Mail(MailRef(mailbox, folder, 1, uid), ISSUED + timedelta(seconds=10), raw)
         return self.pipeline.process(mail, (ADDRESS,), self.progress)
@@ -110,7 +124,9 @@ class Bench:
     @property
     def endings(self) -> list[tuple[str, str | None]]:
         """Event and reason of each record."""
-        return [(one.entry.event.removeprefix("rotation."), one.entry.reason) for one in self.records]
+        return [
+            (one.entry.event.removeprefix("rotation."), one.entry.reason) for one in self.records
+        ]
 
     @property
     def settled(self) -> bool:
@@ -160,7 +176,11 @@ def recorded(bench: Bench, raw: bytes, **fields: Any) -> bool:
     assert [one.entry for one in bench.records] == [expected]
     assert bench.observed == [expected]
     (event,) = bench.log.events
-    said = {name: value for name, value in asdict(expected).items() if value not in (None, False) and name != "event"}
+    said = {
+        name: value
+        for name, value in asdict(expected).items()
+        if value not in (None, False) and name != "event"
+    }
     assert event[1:] == (expected.event, said)
     return bench.settled
 
@@ -194,7 +214,15 @@ def test_held_by_trust(bench: Bench) -> None:
     """Genuine, and of nobody that the configuration names: no org, no path."""
     raw = genuine(STRANGER)
     saw = f"no org names {STRANGER}"
-    assert recorded(bench, raw, event="rotation.held", reason="unknown-user", saw=saw, username=STRANGER, org=None)
+    assert recorded(
+        bench,
+        raw,
+        event="rotation.held",
+        reason="unknown-user",
+        saw=saw,
+        username=STRANGER,
+        org=None,
+    )
     assert bench.vault.paths() == []
     assert bench.log.events[0][0] == "warning"
 
@@ -203,7 +231,12 @@ def test_held_by_the_store(bench: Bench) -> None:
     """Proven and assigned, but somebody deleted the secret on purpose: the path says which."""
     bench.vault.put(PATH, {"security_token": OTHER})
     bench.vault.delete(PATH)
-    expected = {"event": "rotation.held", "reason": "secret-deleted", "saw": "version 1 was deleted", "path": PATH}
+    expected = {
+        "event": "rotation.held",
+        "reason": "secret-deleted",
+        "saw": "version 1 was deleted",
+        "path": PATH,
+    }
     assert recorded(bench, genuine(), **expected)
     assert list(bench.vault.versions(PATH)) == [1]
 
@@ -211,7 +244,9 @@ def test_held_by_the_store(bench: Bench) -> None:
 def test_refused(bench: Bench) -> None:
     """Nothing proves it: what it claims is recorded, what it would have changed is not touched."""
     raw = mails.token_mail()
-    assert recorded(bench, raw, event="rotation.refused", reason="unsigned", saw="no DKIM signature", proof=None)
+    assert recorded(
+        bench, raw, event="rotation.refused", reason="unsigned", saw="no DKIM signature", proof=None
+    )
     assert bench.vault.paths() == []
     assert bench.log.events[0][0] == "warning"
 
@@ -219,14 +254,23 @@ def test_refused(bench: Bench) -> None:
 def test_refused_at_the_gate(bench: Bench) -> None:
     """No parser has seen it, so nothing of what it claims is known."""
     raw = b"\r" + genuine()
-    nothing = dict.fromkeys(("issued_at", "username", "org", "fingerprint", "token_length", "proof"))
-    assert recorded(bench, raw, event="rotation.refused", reason="malformed", saw="CR without LF", **nothing)
+    nothing = dict.fromkeys(
+        ("issued_at", "username", "org", "fingerprint", "token_length", "proof")
+    )
+    assert recorded(
+        bench, raw, event="rotation.refused", reason="malformed", saw="CR without LF", **nothing
+    )
 
 
 def test_ignored(bench: Bench) -> None:
     """Another mail is settled and leaves nothing: no record, no event."""
     raw = mails.token_mail(subject="Lunch?", body="At noon.\n")
-    assert (bench.process(raw), bench.records, bench.observed, bench.log.events) == (None, [], [], [])
+    assert (bench.process(raw), bench.records, bench.observed, bench.log.events) == (
+        None,
+        [],
+        [],
+        [],
+    )
     assert bench.settled
 
 
@@ -235,7 +279,12 @@ def test_no_record_and_no_event_holds_the_token(bench: Bench) -> None:
     for uid, raw in enumerate((genuine(), mails.token_mail(), genuine(STRANGER)), 1):
         bench.process(raw, uid)
     assert len(bench.records) == len(bench.log.events) == 3
-    everything = repr(bench.log.events) + repr(bench.observed) + repr(bench.records) + bench.path.read_text("utf-8")
+    everything = (
+        repr(bench.log.events)
+        + repr(bench.observed)
+        + repr(bench.records)
+        + bench.path.read_text("utf-8")
+    )
     assert TOKEN not in everything
     assert TOKEN.swapcase() not in everything
 
@@ -312,7 +361,12 @@ def test_a_version_is_recovered_once(bench: Bench) -> None:
     assert bench.again(genuine()) is None
     second = bench.process(genuine(extra="X-Other: delivery\n"), uid=2)
     assert second is not None
-    assert (second.event, second.reason, second.version, second.recovered) == ("rotation.unchanged", "same-token", 1, False)
+    assert (second.event, second.reason, second.version, second.recovered) == (
+        "rotation.unchanged",
+        "same-token",
+        1,
+        False,
+    )
     assert bench.endings == [("stored", None), ("unchanged", "same-token")]
 
 
@@ -323,7 +377,10 @@ def test_a_lost_version_is_recovered_although_a_newer_one_is_there(bench: Bench)
     bench.process(newer, uid=2)
     found = bench.process(genuine())
     assert found == entry(genuine(), **STORED | {"request_id": None, "recovered": True})
-    assert [(one.entry.version, one.entry.recovered) for one in bench.records] == [(2, False), (1, True)]
+    assert [(one.entry.version, one.entry.recovered) for one in bench.records] == [
+        (2, False),
+        (1, True),
+    ]
     assert (bench.vault.get(PATH) or {})["security_token"] == OTHER
 
 
@@ -371,7 +428,12 @@ def test_trouble_with_the_keys(bench: Bench) -> None:
     bench.keys.keys = Keys({genuine_signer().name: None})
     with pytest.raises(TransientError):
         bench.process(genuine())
-    assert (bench.records, bench.log.events, bench.vault.paths(), bench.settled) == ([], [], [], False)
+    assert (bench.records, bench.log.events, bench.vault.paths(), bench.settled) == (
+        [],
+        [],
+        [],
+        False,
+    )
     bench.keys.keys = genuine_keys()
     assert recorded(bench, genuine(), **STORED)
 
@@ -401,7 +463,11 @@ def test_a_recorded_mail_is_not_judged_again(bench: Bench, folder: str, uid: int
     bench.keys.keys, asked = Keys({}), bench.keys.asked
     bench.trip = trip_with(AssertionError("Vault was asked"))
     assert bench.process(genuine(), uid, folder) is None
-    assert (bench.keys.asked, bench.endings, bench.progress.settled_through) == (asked, [("stored", None)], uid)
+    assert (bench.keys.asked, bench.endings, bench.progress.settled_through) == (
+        asked,
+        [("stored", None)],
+        uid,
+    )
 
 
 def test_another_mailbox_has_its_own_record(bench: Bench) -> None:
@@ -409,7 +475,11 @@ def test_another_mailbox_has_its_own_record(bench: Bench) -> None:
     bench.process(genuine())
     found = bench.process(genuine(), mailbox="other")
     assert found is not None
-    assert (found.mailbox, found.event, found.reason) == ("other", "rotation.unchanged", "same-token")
+    assert (found.mailbox, found.event, found.reason) == (
+        "other",
+        "rotation.unchanged",
+        "same-token",
+    )
 
 
 def test_a_pending_mail_is_judged_again(bench: Bench) -> None:
@@ -463,15 +533,21 @@ def of_a_stranger() -> bytes:
 def unsure() -> bytes:
     """Its server could not tell, this once."""
     said = "dmarc=pass header.from=salesforce.com; dkim=temperror"
-    return mails.token_mail(top=f"Authentication-Results: mx.example.com; {said}\nReceived: from x\n")
+    return mails.token_mail(
+        top=f"Authentication-Results: mx.example.com; {said}\nReceived: from x\n"
+    )
 
 
 def server_elsewhere(bench: Bench) -> None:
-    bench.configure(replace(TERMS, policy="authentication-results", authserv_ids=("mx.other.example",)))
+    bench.configure(
+        replace(TERMS, policy="authentication-results", authserv_ids=("mx.other.example",))
+    )
 
 
 def server_named(bench: Bench) -> None:
-    bench.configure(replace(TERMS, policy="authentication-results", authserv_ids=("mx.example.com",)))
+    bench.configure(
+        replace(TERMS, policy="authentication-results", authserv_ids=("mx.example.com",))
+    )
 
 
 LOOKS = {
@@ -489,7 +565,12 @@ LOOKS = {
     "held, then of an unknown user": (secret_deleted, genuine, user_dropped, ["held", "held"]),
     "held, then undeleted": (secret_deleted, genuine, undeleted, ["held", "held"]),
     "refused, then the same": (nothing, mails.token_mail, nothing, ["refused"]),
-    "refused, then held for the same reason": (server_elsewhere, unsure, server_named, ["refused", "held"]),
+    "refused, then held for the same reason": (
+        server_elsewhere,
+        unsure,
+        server_named,
+        ["refused", "held"],
+    ),
     "refused, then proven": (key_gone, genuine, key_back, ["refused", "stored"]),
 }
 
@@ -545,4 +626,6 @@ def test_rotations_are_always_told(bench: Bench) -> None:
     """However many: each is a rotation that somebody asks for."""
     for number in range(12):
         bench.process(genuine(extra=f"X-Number: {number}\n"), number + 1)
-    assert [event for _, event, _ in bench.log.events] == ["rotation.stored"] + ["rotation.unchanged"] * 11
+    assert [event for _, event, _ in bench.log.events] == ["rotation.stored"] + [
+        "rotation.unchanged"
+    ] * 11

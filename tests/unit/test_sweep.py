@@ -103,7 +103,9 @@ def test_an_outage_ends_the_sweep(rig: Rig) -> None:
     report = sweep(rig)
     assert summary(report) == (1, 5, SEALED, False, False)
     assert report.next_try == rig.time
-    assert [(one.folder, one.uid, one.code) for one in report.troubles] == [("INBOX", 1, "vault-sealed")]
+    assert [(one.folder, one.uid, one.code) for one in report.troubles] == [
+        ("INBOX", 1, "vault-sealed")
+    ]
     assert rig.diary == ["folders", "examine Junk", "examine INBOX", "search 0", "fetch 1"]
 
 
@@ -174,7 +176,11 @@ def test_a_mails_own_trouble_backs_off_alone(tmp_path: Path) -> None:
     """DNS does not answer for one key: that mail waits, the others do not."""
     other = mails.Signer(mails.genuine_signer().private_pem, selector="lost")
     rig = Rig(tmp_path, mails.Keys({**mails.genuine_keys().records, other.name: None}))
-    rig.account.append(mails.sign(mails.token_mail("slow@acme.example", token(1), issued_at=BEGIN), other, at=BEGIN))
+    rig.account.append(
+        mails.sign(
+            mails.token_mail("slow@acme.example", token(1), issued_at=BEGIN), other, at=BEGIN
+        )
+    )
     rig.deliver(2)
     report = sweep(rig)
     assert summary(report) == (2, 1, None, True, False)
@@ -196,7 +202,9 @@ def test_a_bug_that_one_mail_wakes_costs_no_other(rig: Rig) -> None:
     rig.on_vault = bug
     report = sweep(rig)
     assert summary(report) == (2, 1, None, True, False)
-    assert [(one.code, one.message) for one in report.troubles] == [("internal", "an error of this program: ZeroDivisionError")]
+    assert [(one.code, one.message) for one in report.troubles] == [
+        ("internal", "an error of this program: ZeroDivisionError")
+    ]
     assert rig.tokens == [token(2)]
 
 
@@ -316,7 +324,9 @@ def test_pending_mail_does_not_fall_out_of_the_window(rig: Rig) -> None:
 def test_a_vanished_mail_is_settled(rig: Rig) -> None:
     """It was deleted between SEARCH and FETCH: after a second look nobody waits for it."""
     uid = rig.deliver(1)
-    rig.on = lambda what: rig.account.folders["INBOX"].mails.pop(uid, None) if what.startswith("fetch") else None
+    rig.on = lambda what: (
+        rig.account.folders["INBOX"].mails.pop(uid, None) if what.startswith("fetch") else None
+    )
     assert summary(sweep(rig)) == (0, 1, None, True, False)
     rig.time += timedelta(minutes=10)
     assert summary(sweep(rig)) == (0, 0, None, True, False)
@@ -411,7 +421,10 @@ def test_a_new_uidvalidity_is_told_and_costs_one_look(rig: Rig) -> None:
     rig.account.folders["INBOX"] = FakeFolder(uidvalidity=3)
     sweep(rig)
     sweep(rig)
-    assert [one["folder"] for one in rig.said("checkpoint.reset") if "folder" in one] == ["INBOX", "INBOX"]
+    assert [one["folder"] for one in rig.said("checkpoint.reset") if "folder" in one] == [
+        "INBOX",
+        "INBOX",
+    ]
     assert len(rig.vault.versions(PATH)) == 1
 
 
@@ -427,8 +440,13 @@ def test_a_rehearsal_judges_and_writes_nothing(rig: Rig) -> None:
     rig.deliver(1)
     rig.account.append(mails.token_mail(subject="Welcome", body="Hello.\n"), "Junk")
     before = sorted(rig.home.rglob("*"))
-    told = list(rehearse(rig.connect(), rig.watched.judge, [mails.ADDRESS], BEGIN - timedelta(days=14)))
-    assert [type(getattr(verdict, "outcome", None)).__name__ for _, verdict in told] == ["Capture", Ignored.__name__]
+    told = list(
+        rehearse(rig.connect(), rig.watched.judge, [mails.ADDRESS], BEGIN - timedelta(days=14))
+    )
+    assert [type(getattr(verdict, "outcome", None)).__name__ for _, verdict in told] == [
+        "Capture",
+        Ignored.__name__,
+    ]
     assert sorted(rig.home.rglob("*")) == before
     assert rig.tokens == []
 
@@ -437,8 +455,17 @@ def test_a_rehearsal_goes_on_behind_a_mail_that_cannot_be_judged_now(tmp_path: P
     """It gives the trouble in place of a verdict; mail older than the window is left out."""
     other = mails.Signer(mails.genuine_signer().private_pem, selector="lost")
     rig = Rig(tmp_path, mails.Keys({**mails.genuine_keys().records, other.name: None}))
-    rig.account.append(mails.sign(mails.token_mail("slow@acme.example", token(1), issued_at=BEGIN), other, at=BEGIN))
+    rig.account.append(
+        mails.sign(
+            mails.token_mail("slow@acme.example", token(1), issued_at=BEGIN), other, at=BEGIN
+        )
+    )
     rig.deliver(2)
     rig.deliver(3, received_at=BEGIN - timedelta(days=14, minutes=1))
-    told = list(rehearse(rig.connect(), rig.watched.judge, [mails.ADDRESS], BEGIN - timedelta(days=14)))
-    assert [(mail.ref.uid, isinstance(verdict, TransientError)) for mail, verdict in told] == [(1, True), (2, False)]
+    told = list(
+        rehearse(rig.connect(), rig.watched.judge, [mails.ADDRESS], BEGIN - timedelta(days=14))
+    )
+    assert [(mail.ref.uid, isinstance(verdict, TransientError)) for mail, verdict in told] == [
+        (1, True),
+        (2, False),
+    ]

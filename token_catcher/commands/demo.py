@@ -115,7 +115,12 @@ class Playground:
     def bao(self, *words: str) -> str:
         """What the Vault client prints."""
         done = subprocess.run(
-            ["bao", *words], env=self.vault_environment(), capture_output=True, text=True, timeout=PATIENCE, check=True
+            ["bao", *words],
+            env=self.vault_environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=True,
         )
         return done.stdout
 
@@ -137,7 +142,14 @@ class Playground:
         told = self.program("history", "--json", capture_output=True).stdout
         return [json.loads(line) for line in told.splitlines()]
 
-    def token_mail(self, username: str, *, sandbox: bool = False, age: timedelta = timedelta(), signed: bool = True) -> bytes:
+    def token_mail(
+        self,
+        username: str,
+        *,
+        sandbox: bool = False,
+        age: timedelta = timedelta(),
+        signed: bool = True,
+    ) -> bytes:
         """A token mail as Salesforce sends it, with a token made up on the spot."""
         issued = datetime.now(UTC) - age
         token = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(25))
@@ -147,7 +159,8 @@ class Playground:
             f"To: {ADDRESS}\r\n"
             f"Message-ID: <{secrets.token_hex(8)}@sfdc.net>\r\n"
             f"Subject: {'Sandbox: ' if sandbox else ''}Your new Salesforce security token\r\n"
-            "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\n" + BODY.format(username=username, token=token)
+            "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\n"
+            + BODY.format(username=username, token=token)
         ).encode()
         return self._sign(raw) + raw if signed else raw
 
@@ -188,7 +201,11 @@ SCENES: Final = (
         lambda p: p.token_mail("integration@acme.example.uat", sandbox=True),
         "stored",
     ),
-    Scene("A forgery: exact words, exact sender, no signature", lambda p: p.token_mail(USER, signed=False), "refused"),
+    Scene(
+        "A forgery: exact words, exact sender, no signature",
+        lambda p: p.token_mail(USER, signed=False),
+        "refused",
+    ),
     Scene(
         "An older mail arrives late and must not win",
         lambda p: p.token_mail(USER, age=timedelta(hours=2)),
@@ -200,9 +217,13 @@ SCENES: Final = (
 def demo(console: Console, *, keep: bool) -> None:
     """Play all scenes, show history and secrets. Outage: something did not start or did not happen in time."""
     with ExitStack() as stack:
-        console.print("[bold]token-catcher[/bold] on embedded servers: pymap (IMAP) and OpenBao (Vault)\n")
+        console.print(
+            "[bold]token-catcher[/bold] on embedded servers: pymap (IMAP) and OpenBao (Vault)\n"
+        )
         playground = stack.enter_context(_playground())
-        playground.bao("kv", "put", f"secret/salesforce/acme-production/{USER}", "password=kept-as-it-is")
+        playground.bao(
+            "kv", "put", f"secret/salesforce/acme-production/{USER}", "password=kept-as-it-is"
+        )
         stack.enter_context(_daemon(playground))
         for number, scene in enumerate(SCENES, 1):
             _play(playground, console, number, scene)
@@ -239,7 +260,9 @@ def _play(playground: Playground, console: Console, number: int, scene: Scene) -
 def _secrets(playground: Playground) -> Iterator[str]:
     """Every secret that is there, its fields with masked values."""
     for org in json.loads(playground.bao("kv", "list", "-format=json", "secret/salesforce")):
-        for user in json.loads(playground.bao("kv", "list", "-format=json", f"secret/salesforce/{org}")):
+        for user in json.loads(
+            playground.bao("kv", "list", "-format=json", f"secret/salesforce/{org}")
+        ):
             path = f"secret/salesforce/{org}{user}"
             data = json.loads(playground.bao("kv", "get", "-format=json", path))["data"]
             yield f"{path} [dim]version {data['metadata']['version']}[/dim]"
@@ -287,18 +310,39 @@ def _playground() -> Iterator[Playground]:
     """Servers up, folders made, configuration written; all gone at the end."""
     for command in ("pymap", "bao"):
         if shutil.which(command, path=_environment()["PATH"]) is None:
-            raise ConfigurationError(f"demo: the command {command} is missing; pip install 'token-catcher[demo]'", code="demo")
+            raise ConfigurationError(
+                f"demo: the command {command} is missing; pip install 'token-catcher[demo]'",
+                code="demo",
+            )
     with tempfile.TemporaryDirectory(prefix="token-catcher-demo-") as home, ExitStack() as stack:
         key = rsa.generate_private_key(65537, 2048)
         pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
         )
-        der = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        playground = Playground(Path(home), _free_port(), _free_port(), secrets.token_hex(16), secrets.token_hex(16), pem)
+        der = key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        playground = Playground(
+            Path(home),
+            _free_port(),
+            _free_port(),
+            secrets.token_hex(16),
+            secrets.token_hex(16),
+            pem,
+        )
         _write(playground, f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}")
-        stack.enter_context(_server(_pymap(playground), playground.imap_port, _environment(), playground.home))
         stack.enter_context(
-            _server(_openbao(playground), playground.vault_port, _openbao_environment(playground), playground.home)
+            _server(_pymap(playground), playground.imap_port, _environment(), playground.home)
+        )
+        stack.enter_context(
+            _server(
+                _openbao(playground),
+                playground.vault_port,
+                _openbao_environment(playground),
+                playground.home,
+            )
         )
         _until(lambda: _vault_answers(playground), "OpenBao")
         with playground.imap() as client:
@@ -308,7 +352,11 @@ def _playground() -> Iterator[Playground]:
 
 def _write(playground: Playground, record: str) -> None:
     """The files an operator would have: configuration, secrets, the pinned key."""
-    values = {"home": playground.home, "imap_port": playground.imap_port, "vault_port": playground.vault_port}
+    values = {
+        "home": playground.home,
+        "imap_port": playground.imap_port,
+        "vault_port": playground.vault_port,
+    }
     files = {
         "config.yaml": CONFIG.format(address=ADDRESS, **values),
         "imap-password": playground.imap_password + "\n",
@@ -323,29 +371,52 @@ def _write(playground: Playground, record: str) -> None:
 
 def _pymap(playground: Playground) -> list[str]:
     where = ["--host", "127.0.0.1", "--port", str(playground.imap_port), "--no-tls"]
-    return ["pymap", *where, "dict", "--demo-user", ADDRESS, "--demo-password", playground.imap_password]
+    return [
+        "pymap",
+        *where,
+        "dict",
+        "--demo-user",
+        ADDRESS,
+        "--demo-password",
+        playground.imap_password,
+    ]
 
 
 def _openbao(playground: Playground) -> list[str]:
-    return ["bao", "server", "-dev", "-dev-no-store-token", f"-dev-listen-address=127.0.0.1:{playground.vault_port}"]
+    return [
+        "bao",
+        "server",
+        "-dev",
+        "-dev-no-store-token",
+        f"-dev-listen-address=127.0.0.1:{playground.vault_port}",
+    ]
 
 
 def _openbao_environment(playground: Playground) -> Mapping[str, str]:
-    return _environment() | {"BAO_DEV_ROOT_TOKEN_ID": playground.vault_token, "HOME": str(playground.home)}
+    return _environment() | {
+        "BAO_DEV_ROOT_TOKEN_ID": playground.vault_token,
+        "HOME": str(playground.home),
+    }
 
 
 def _environment() -> dict[str, str]:
     """Ours, with the commands of our own virtual environment first, and no proxy between us and ourselves."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("VAULT_", "BAO_"))}
+    ours = {
+        name: value for name, value in os.environ.items() if not name.startswith(("VAULT_", "BAO_"))
+    }
     return ours | {"PATH": path, "NO_PROXY": "127.0.0.1"}
 
 
 @contextmanager
-def _server(command: list[str], port: int, environment: Mapping[str, str], home: Path) -> Iterator[None]:
+def _server(
+    command: list[str], port: int, environment: Mapping[str, str], home: Path
+) -> Iterator[None]:
     """A server of our own, for as long as the block runs."""
     with (home / f"{command[0]}.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
     try:
         _until(lambda: _listens(port) or _ended(process, command[0]), command[0])
         yield
@@ -359,9 +430,14 @@ def _daemon(playground: Playground) -> Iterator[None]:
     log = playground.home / "daemon.log"
     command = [sys.executable, "-m", "token_catcher", "--config", str(playground.config), "run"]
     with log.open("wb") as stream:
-        process = subprocess.Popen(command, env=_environment(), stdin=subprocess.DEVNULL, stderr=stream)
+        process = subprocess.Popen(
+            command, env=_environment(), stdin=subprocess.DEVNULL, stderr=stream
+        )
     try:
-        _until(lambda: b"daemon.ready" in log.read_bytes() or _ended(process, "token-catcher run"), "the daemon")
+        _until(
+            lambda: b"daemon.ready" in log.read_bytes() or _ended(process, "token-catcher run"),
+            "the daemon",
+        )
         yield
     finally:
         _stop(process)
@@ -389,7 +465,9 @@ def _listens(port: int) -> bool:
 
 
 def _vault_answers(playground: Playground) -> bool:
-    done = subprocess.run(["bao", "status"], env=playground.vault_environment(), capture_output=True, check=False)
+    done = subprocess.run(
+        ["bao", "status"], env=playground.vault_environment(), capture_output=True, check=False
+    )
     return done.returncode == 0
 
 

@@ -16,10 +16,27 @@ from typing import Any, BinaryIO, Final
 
 from token_catcher.commands.advice import ADVICE, IF_GENUINE, next_step
 from token_catcher.errors import ConfigurationError, TransientError
-from token_catcher.model import MAX_MAIL_BYTES, Capture, Claim, Evidence, Held, Ignored, Mail, MailRef, Reason, Refused, iso
+from token_catcher.model import (
+    MAX_MAIL_BYTES,
+    Capture,
+    Claim,
+    Evidence,
+    Held,
+    Ignored,
+    Mail,
+    MailRef,
+    Reason,
+    Refused,
+    iso,
+)
 from token_catcher.pipeline import Judge, Verdict
 
-AT_THE_GATE: Final = (Reason.OVERSIZED, Reason.MALFORMED, Reason.MISSING_HEADER, Reason.DUPLICATE_HEADER)
+AT_THE_GATE: Final = (
+    Reason.OVERSIZED,
+    Reason.MALFORMED,
+    Reason.MISSING_HEADER,
+    Reason.DUPLICATE_HEADER,
+)
 """Why the wire gate lets a mail through to no parser."""
 
 
@@ -57,10 +74,16 @@ class Explanation:
 
     def as_json(self) -> dict[str, Any]:
         """The contract: what is for people stays out."""
-        return {name: value for name, value in asdict(self).items() if name not in ("saw", "token_length")}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in ("saw", "token_length")
+        }
 
 
-def explain(file: str, mail: Mail, judge: Judge, addresses: Sequence[str], *, trust_date: bool = False) -> Explanation:
+def explain(
+    file: str, mail: Mail, judge: Judge, addresses: Sequence[str], *, trust_date: bool = False
+) -> Explanation:
     """Judge one mail. `trust_date`: its own Date stands for the time of arrival."""
     try:
         return explanation(file, judge.judge(mail, addresses, trust_date=trust_date))
@@ -93,10 +116,23 @@ def explanation(file: str, verdict: Verdict | TransientError) -> Explanation:
 def _gate(outcome: Capture | Refused | Held | Ignored) -> tuple[Evidence, ...]:
     """The one line of a mail that never came before the rules."""
     if not isinstance(outcome, Refused):
-        return (Evidence("claim", False, "no username and token, and another subject", "a token mail"),)
+        return (
+            Evidence("claim", False, "no username and token, and another subject", "a token mail"),
+        )
     if outcome.reason in AT_THE_GATE:
-        return (Evidence("wire", False, outcome.saw, "CRLF and plain ASCII fields, each that counts once, at most 256 kB"),)
-    return (Evidence("extract", False, outcome.saw, "a Date and a structure that all programs read alike"),)
+        return (
+            Evidence(
+                "wire",
+                False,
+                outcome.saw,
+                "CRLF and plain ASCII fields, each that counts once, at most 256 kB",
+            ),
+        )
+    return (
+        Evidence(
+            "extract", False, outcome.saw, "a Date and a structure that all programs read alike"
+        ),
+    )
 
 
 def read(path: str, standard_input: BinaryIO) -> Iterator[tuple[str, bytes]]:
@@ -111,7 +147,9 @@ def read(path: str, standard_input: BinaryIO) -> Iterator[tuple[str, bytes]]:
         else:
             yield from _file(path)
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror or 'unknown trouble'}", code="file") from None
+        raise ConfigurationError(
+            f"{path}: cannot be read: {error.strerror or 'unknown trouble'}", code="file"
+        ) from None
 
 
 def as_mail(name: str, raw: bytes, received_at: datetime | None, mailbox: str) -> Mail:
@@ -122,7 +160,9 @@ def as_mail(name: str, raw: bytes, received_at: datetime | None, mailbox: str) -
 def _file(path: str) -> Iterator[tuple[str, bytes]]:
     with Path(path).open("rb") as file:
         raw = file.read(MAX_MAIL_BYTES + 1)
-    single = Path(path).suffix.lower() == ".eml"  # one mail by its name: what a forger wrote above it belongs to it
+    single = (
+        Path(path).suffix.lower() == ".eml"
+    )  # one mail by its name: what a forger wrote above it belongs to it
     if not single and _POSTMARK.match(raw):
         yield from _mbox(path)
     else:
@@ -143,9 +183,12 @@ def _maildir(path: str) -> Iterator[tuple[str, bytes]]:
     folders = [Path(path, name) for name in ("new", "cur")]
     if not any(folder.is_dir() for folder in folders):
         raise ConfigurationError(
-            f"{path}: got a folder without new/ and cur/, expected a mail file, an mbox or a Maildir", code="file"
+            f"{path}: got a folder without new/ and cur/, expected a mail file, an mbox or a Maildir",
+            code="file",
         )
-    for file in sorted(file for folder in folders if folder.is_dir() for file in folder.iterdir() if file.is_file()):
+    for file in sorted(
+        file for folder in folders if folder.is_dir() for file in folder.iterdir() if file.is_file()
+    ):
         with file.open("rb") as stream:
             yield str(file), _as_delivered(stream.read(MAX_MAIL_BYTES + 1))
 

@@ -92,7 +92,9 @@ class Rotation:
     def advice(self) -> str | None:
         """What a person does next about a held mail."""
         held = self.event == "rotation.held"
-        return next((text for reason, text in ADVICE.items() if held and reason == self.reason), None)
+        return next(
+            (text for reason, text in ADVICE.items() if held and reason == self.reason), None
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The contract of `history --json`."""
@@ -114,7 +116,9 @@ class Query:
     def __post_init__(self) -> None:
         """ConfigurationError: there is no such event."""
         if self.event is not None and self.event.removeprefix("rotation.") not in OUTCOMES:
-            raise ConfigurationError(f"--event: got {self.event[:40]!a}, expected one of: {', '.join(OUTCOMES)}")
+            raise ConfigurationError(
+                f"--event: got {self.event[:40]!a}, expected one of: {', '.join(OUTCOMES)}"
+            )
 
     def fits(self, one: Rotation) -> bool:
         """Whether it is asked for, whatever its time."""
@@ -126,7 +130,9 @@ class Query:
 
     def in_time(self, one: Rotation) -> bool:
         """Whether its time is asked for."""
-        return (self.since is None or self.since <= one.moment) and (self.until is None or one.moment < self.until)
+        return (self.since is None or self.since <= one.moment) and (
+            self.until is None or one.moment < self.until
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +164,9 @@ def read(sources: Iterable[str], query: Query, stdin: io.BufferedReader) -> Hist
             else:
                 if one and query.fits(one):
                     found.append(one)
-    rotations = sorted(filter(query.in_time, _merged(found)), key=lambda one: (one.moment, one.seq or 0))
+    rotations = sorted(
+        filter(query.in_time, _merged(found)), key=lambda one: (one.moment, one.seq or 0)
+    )
     return History(tuple(rotations), len(unreadable), next(iter(unreadable), None))
 
 
@@ -226,7 +234,9 @@ def _from(one: Mapping[str, Any]) -> Rotation:
     moment = datetime.fromisoformat(times[0]) if times else None
     if moment is None or moment.tzinfo is None:
         raise ValueError("no time, or one without a zone")
-    return Rotation(**{name: _value(one.get(name), kind) for name, kind in _KINDS.items()} | {"at": iso(moment)})
+    return Rotation(
+        **{name: _value(one.get(name), kind) for name, kind in _KINDS.items()} | {"at": iso(moment)}
+    )
 
 
 def _value(value: object, kind: type) -> Any:
@@ -236,7 +246,11 @@ def _value(value: object, kind: type) -> Any:
     if not isinstance(value, str):
         return value
     text = value[:MAX_TEXT]
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    return (
+        text
+        if text.isprintable()
+        else "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    )
 
 
 def _merged(rotations: Iterable[Rotation]) -> list[Rotation]:
@@ -254,12 +268,24 @@ def _merged(rotations: Iterable[Rotation]) -> list[Rotation]:
 
 
 def _identity(one: Rotation) -> tuple[object, ...]:
-    return one.event, one.instance, one.mailbox, one.folder, one.uid, one.mail, one.reason, one.path, one.version
+    return (
+        one.event,
+        one.instance,
+        one.mailbox,
+        one.folder,
+        one.uid,
+        one.mail,
+        one.reason,
+        one.path,
+        one.version,
+    )
 
 
 def _is_same(before: Rotation, after: Rotation) -> bool:
     """Two records of the journal never are."""
-    return after.moment - before.moment <= SAME and (before.hash is None or after.hash in (None, before.hash))
+    return after.moment - before.moment <= SAME and (
+        before.hash is None or after.hash in (None, before.hash)
+    )
 
 
 COLUMNS: Final = ("recorded", "outcome", "org", "user", "issued", "path", "version", "why")
@@ -282,7 +308,9 @@ def _csv_line(cells: Iterable[str]) -> str:
 def _csv_cell(value: object) -> str:
     """Spreadsheets take a cell that begins like a formula for one, in full-width letters too: a quote in front prevents it."""
     if isinstance(value, str):
-        return "'" + value if normalize("NFKC", value).lstrip()[:1] in ("=", "+", "-", "@") else value
+        return (
+            "'" + value if normalize("NFKC", value).lstrip()[:1] in ("=", "+", "-", "@") else value
+        )
     return "" if value is None else json.dumps(value)
 
 
@@ -301,13 +329,26 @@ def html_page(rotations: Sequence[Rotation], query: Query, *, made_at: datetime)
 
 
 def _asked(query: Query) -> str:
-    said = {name: iso(value) if isinstance(value, datetime) else value for name, value in asdict(query).items() if value}
+    said = {
+        name: iso(value) if isinstance(value, datetime) else value
+        for name, value in asdict(query).items()
+        if value
+    }
     return ", ".join(f"{name} {value}" for name, value in said.items()) or "everything"
 
 
 def _cells(one: Rotation) -> tuple[str, ...]:
-    why = "; ".join(filter(None, (one.reason, one.saw, "recovered" if one.recovered else None, one.advice)))
-    texts = (one.org, one.username, one.issued_at and _minute(one.issued_at), one.path, str(one.version or ""), why)
+    why = "; ".join(
+        filter(None, (one.reason, one.saw, "recovered" if one.recovered else None, one.advice))
+    )
+    texts = (
+        one.org,
+        one.username,
+        one.issued_at and _minute(one.issued_at),
+        one.path,
+        str(one.version or ""),
+        why,
+    )
     return (_minute(one.at), outcome(one), *(text or "" for text in texts))
 
 
@@ -316,7 +357,10 @@ def _minute(moment: str) -> str:
     return moment[:19].replace("T", " ")
 
 
-_KINDS: Final = {name: get_args(hint)[0] if get_args(hint) else hint for name, hint in get_type_hints(Rotation).items()}
+_KINDS: Final = {
+    name: get_args(hint)[0] if get_args(hint) else hint
+    for name, hint in get_type_hints(Rotation).items()
+}
 _PAGE_BEGIN: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -44,7 +44,10 @@ def scan_summary(report: Report) -> Text:
     counts = dict.fromkeys(OUTCOMES, 0)
     for entry in report.entries:
         counts[entry.event.removeprefix("rotation.")] += 1
-    done = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count) or "nothing new"
+    done = (
+        ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+        or "nothing new"
+    )
     waiting = f"; {report.pending} still waiting" if report.pending else ""
     return Text(f"{report.mailbox}: {report.looked_at} looked at, {done}{waiting}")
 
@@ -57,9 +60,15 @@ def explanation_lines(said: Explanation) -> Iterator[Text]:
         yield mark.append(f"{rule.rule:<10} ", "bold").append(rule.saw)
         if not rule.passed:
             yield Text(f"               wanted: {rule.wanted}", "dim")
-    where = f"{said.path} (token of {said.token_length} characters, {said.fingerprint})" if said.path else ""
+    where = (
+        f"{said.path} (token of {said.token_length} characters, {said.fingerprint})"
+        if said.path
+        else ""
+    )
     what = where or _why(said.reason, said.saw)
-    yield Text.assemble("  → ", (said.outcome, COLOURS.get(said.outcome, "bold")), f" {what}" if what else "")
+    yield Text.assemble(
+        "  → ", (said.outcome, COLOURS.get(said.outcome, "bold")), f" {what}" if what else ""
+    )
     yield from _next(said.advice)
 
 
@@ -89,7 +98,9 @@ def advice_lines(rotations: Iterable[Rotation]) -> Iterator[Text]:
 def verification_lines(path: Path, found: Verification) -> Iterator[Text]:
     """How a journal stands, and from where on it is not to be trusted."""
     colour = {State.INTACT: "green", State.MISSING: "yellow"}.get(found.state, "red")
-    yield Text.assemble(f"{path}: ", (found.state, colour), f", {found.records} records, head {found.head.hash}")
+    yield Text.assemble(
+        f"{path}: ", (found.state, colour), f", {found.records} records, head {found.head.hash}"
+    )
     if found.problem:
         yield Text(f"{path}{f':{found.line}' if found.line else ''}: {found.problem}")
     if found.repairs:

@@ -72,7 +72,12 @@ class Scan:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
         for name in tuple(self._sessions):
             self._sessions.pop(name).close()
 
@@ -118,7 +123,9 @@ def dry_run(one: Watched, now: datetime, since: timedelta | None = None) -> Iter
     """Judge the mail of the window without writing anything: no journal, no checkpoint, no Vault. Raises what `connect`
     and the session raise."""
     with closing(one.connect()) as mailbox:
-        for mail, verdict in rehearse(mailbox, one.judge, one.addresses, now - (since or one.lookback)):
+        for mail, verdict in rehearse(
+            mailbox, one.judge, one.addresses, now - (since or one.lookback)
+        ):
             said = explanation(mail.ref.folder, verdict)
             if said.outcome != "ignored":
                 yield _from_explanation(one.name, mail.ref.uid, said)
@@ -129,7 +136,9 @@ def lines(report: Report) -> Iterator[Line]:
     for entry in report.entries:
         yield _from_entry(entry)
     for trouble in report.troubles:
-        yield Line(report.mailbox, trouble.folder, trouble.uid, "retry", trouble.code, trouble.message)
+        yield Line(
+            report.mailbox, trouble.folder, trouble.uid, "retry", trouble.code, trouble.message
+        )
     if report.error is not None:
         yield Line(report.mailbox, None, None, "error", report.error.code, str(report.error))
 
@@ -155,8 +164,12 @@ def wait_for(
 def awaited(entries: Iterable[Entry], began: datetime, user: str | None) -> Entry | None:
     """The record that `--wait` waits for: a token of the user (or anybody) in Vault, issued since the beginning."""
     for entry in entries:
-        in_vault = entry.event == STORED or (entry.event == UNCHANGED and entry.reason == Reason.SAME_TOKEN)
-        fresh = entry.issued_at is not None and datetime.fromisoformat(entry.issued_at) >= began - GRACE
+        in_vault = entry.event == STORED or (
+            entry.event == UNCHANGED and entry.reason == Reason.SAME_TOKEN
+        )
+        fresh = (
+            entry.issued_at is not None and datetime.fromisoformat(entry.issued_at) >= began - GRACE
+        )
         if in_vault and fresh and user in (None, entry.username):
             return entry
     return None

@@ -14,7 +14,15 @@ In reading order:
 
 from token_catcher.config.kinds import Listen, duration
 from token_catcher.config.load import find, load
-from token_catcher.config.schema import AppRole, Config, MailboxConfig, OrgConfig, ShardConfig, TokenLogin, VaultConfig
+from token_catcher.config.schema import (
+    AppRole,
+    Config,
+    MailboxConfig,
+    OrgConfig,
+    ShardConfig,
+    TokenLogin,
+    VaultConfig,
+)
 from token_catcher.config.secret import SecretSource
 from token_catcher.config.show import example, schema, show
 

@@ -32,13 +32,20 @@ SAID: Final[Mapping[str, str]] = {
 def check(data: Any, place: Place) -> tuple[Config | None, list[Finding]]:
     """The Config, or what is wrong with it."""
     unavailable = list(_not_built(data))
-    found = [*unavailable, *_named_twice(data, "mailboxes"), *_named_twice(data, "orgs"), *_orgs_alike(data, place)]
+    found = [
+        *unavailable,
+        *_named_twice(data, "mailboxes"),
+        *_named_twice(data, "orgs"),
+        *_orgs_alike(data, place),
+    ]
     try:
         config = Config.model_validate(data, context=place)
     except ValidationError as error:
         single = [_translated(one) for one in error.errors(include_url=False) if not _is_echo(one)]
         hidden = {loc for loc, _, _ in unavailable}
-        return None, found + [one for one in single if not any(one[0][: len(loc)] == loc for loc in hidden)]
+        return None, found + [
+            one for one in single if not any(one[0][: len(loc)] == loc for loc in hidden)
+        ]
     return config, found
 
 
@@ -65,8 +72,16 @@ def _named_twice(data: Any, section: str) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for loc, name in _reach(data, (section, ANY, "name")):
         index = loc[1]
-        if isinstance(name, str) and isinstance(index, int) and first.setdefault(name, index) != index:
-            yield loc, f"{shown(name, loc)}, the name of {section}[{first[name]}]", "a name of its own"
+        if (
+            isinstance(name, str)
+            and isinstance(index, int)
+            and first.setdefault(name, index) != index
+        ):
+            yield (
+                loc,
+                f"{shown(name, loc)}, the name of {section}[{first[name]}]",
+                "a name of its own",
+            )
 
 
 def _orgs_alike(data: Any, place: Place) -> Iterator[Finding]:
@@ -75,12 +90,20 @@ def _orgs_alike(data: Any, place: Place) -> Iterator[Finding]:
     index = {id(org): number for number, org in orgs.items()}
     for one, other, shared in overlaps(list(orgs.values())):
         got = f"{shared}, which orgs[{index[id(one)]}] ({one.name}) claims as well"
-        yield ("orgs", index[id(other)], "usernames"), got, "environment or org_id to tell the two apart"
+        yield (
+            ("orgs", index[id(other)], "usernames"),
+            got,
+            "environment or org_id to tell the two apart",
+        )
     path = next((value for _, value in _reach(data, ("vault", "path"))), None)
     if isinstance(path, str) and "{username}" in path and "{org}" not in path:
         bare = [replace(org, environment=None, org_id=None) for org in orgs.values()]
         for one, other, shared in overlaps(bare):
-            yield ("vault", "path"), f"one path for {shared} of {one.name} and of {other.name}", "{org} in it"
+            yield (
+                ("vault", "path"),
+                f"one path for {shared} of {one.name} and of {other.name}",
+                "{org} in it",
+            )
 
 
 def _valid_orgs(data: Any, place: Place) -> Iterator[tuple[int, Org]]:
@@ -94,7 +117,9 @@ def _valid_orgs(data: Any, place: Place) -> Iterator[tuple[int, Org]]:
 
 def _is_echo(error: ErrorDetails) -> bool:
     """What pydantic says only because it said something else before."""
-    return error["type"] == "default_factory_not_called" or (error["type"] == "too_short" and bool(error["input"]))
+    return error["type"] == "default_factory_not_called" or (
+        error["type"] == "too_short" and bool(error["input"])
+    )
 
 
 def _translated(error: ErrorDetails) -> Finding:
@@ -103,13 +128,21 @@ def _translated(error: ErrorDetails) -> Finding:
     loc, cause = _without_tag(raw), error.get("ctx", {}).get("error")
     if kind == "extra_forbidden":
         known = _section(Config, raw[:-1]).model_fields
-        return loc, "an unknown key" + did_you_mean(str(raw[-1]), known), f"one of {', '.join(known)}"
+        return (
+            loc,
+            "an unknown key" + did_you_mean(str(raw[-1]), known),
+            f"one of {', '.join(known)}",
+        )
     if kind == "missing":
         return loc, "nothing", _wanted(_section(Config, raw[:-1]), str(raw[-1]))
     if kind == "union_tag_not_found":
         return (*loc, "method"), "nothing", " or ".join(AUTH)
     if kind == "union_tag_invalid":
-        return (*loc, "method"), "another one" + did_you_mean(str(error["ctx"]["tag"]), AUTH), " or ".join(AUTH)
+        return (
+            (*loc, "method"),
+            "another one" + did_you_mean(str(error["ctx"]["tag"]), AUTH),
+            " or ".join(AUTH),
+        )
     if isinstance(cause, Wrong):
         return loc, cause.got or shown(error["input"], loc), cause.expected
     if kind in SAID:
@@ -119,7 +152,11 @@ def _translated(error: ErrorDetails) -> Finding:
 
 def _words(error: ErrorDetails) -> str:
     """A kind's own (`expected`); the choices of a literal are pydantic's to list."""
-    return str(error["ctx"]["expected"]).replace("'", "") if error["type"] == "literal_error" else error["msg"]
+    return (
+        str(error["ctx"]["expected"]).replace("'", "")
+        if error["type"] == "literal_error"
+        else error["msg"]
+    )
 
 
 def _without_tag(loc: Loc) -> Loc:
@@ -140,7 +177,9 @@ def _section(section: type[BaseModel], loc: Loc) -> type[BaseModel]:
 
 def _model_of(annotation: Any) -> type[BaseModel]:
     """The model itself, or the one in a list or beside None."""
-    found: type[BaseModel] = next(one for one in (annotation, *get_args(annotation)) if hasattr(one, "model_fields"))
+    found: type[BaseModel] = next(
+        one for one in (annotation, *get_args(annotation)) if hasattr(one, "model_fields")
+    )
     return found
 
 

@@ -61,9 +61,19 @@ def parse(raw: bytes) -> Document:
         return Document(None, (trouble.problem,), None)
     except YAMLError as error:
         return Document(None, (_told(error, text),), None)
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ):
         # The parser meets hostile text with all of these; their words may quote it.
-        return Document(None, (Problem(1, (), "text that cannot be read as YAML", "YAML or JSON"),), None)
+        return Document(
+            None, (Problem(1, (), "text that cannot be read as YAML", "YAML or JSON"),), None
+        )
 
 
 def dump(data: Mapping[str, Any]) -> str:
@@ -91,7 +101,9 @@ def _decoded(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _NoYaml(raw[: error.start].count(b"\n") + 1, "bytes that are not UTF-8", "YAML or JSON in UTF-8") from None
+        raise _NoYaml(
+            raw[: error.start].count(b"\n") + 1, "bytes that are not UTF-8", "YAML or JSON in UTF-8"
+        ) from None
 
 
 def _told(error: YAMLError, text: str) -> Problem:
@@ -125,7 +137,9 @@ class _Builder:
         self._scalars: Mapping[str, Callable[[ScalarNode], Any]] = {
             "null": lambda _node: None,
             "bool": scalars.construct_yaml_bool,
-            "int": lambda node: scalars.construct_yaml_int(node) if len(node.value) <= LONGEST else node.value,
+            "int": lambda node: (
+                scalars.construct_yaml_int(node) if len(node.value) <= LONGEST else node.value
+            ),
             "float": _float,
             "str": lambda node: node.value,
             "timestamp": lambda node: node.value,
@@ -157,7 +171,12 @@ class _Builder:
         first: dict[str, int] = {}
         for key, value in node.value:
             if not isinstance(key, ScalarNode) or str(key.tag).endswith(":merge"):
-                self._note(key, loc, "a key that is no text, or a merge key (<<)", "keys that are written out")
+                self._note(
+                    key,
+                    loc,
+                    "a key that is no text, or a merge key (<<)",
+                    "keys that are written out",
+                )
             elif key.value in mapping:
                 got = f"the key again (first on line {first[key.value]})"
                 self._note(key, (*loc, key.value), got, "each key once")
@@ -181,7 +200,11 @@ def _float(node: ScalarNode) -> float:
 def _pairs(node: Node | None) -> Iterator[tuple[str | int, int, Node]]:
     """Key or position, its line, and the node behind it."""
     if isinstance(node, MappingNode):
-        yield from ((key.value, _line(key), value) for key, value in node.value if isinstance(key, ScalarNode))
+        yield from (
+            (key.value, _line(key), value)
+            for key, value in node.value
+            if isinstance(key, ScalarNode)
+        )
     elif isinstance(node, SequenceNode):
         yield from ((index, _line(item), item) for index, item in enumerate(node.value))
 

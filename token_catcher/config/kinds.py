@@ -37,8 +37,12 @@ DURATION_PATTERN: Final = r"^[1-9][0-9]{0,8}[smhd]$"
 A_DURATION: Final = "a duration such as 90s, 10m, 2h or 14d, at most 3650d"
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SECONDS: Final[Mapping[str, int]] = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_LABELS: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*", re.ASCII)
-_ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?P<domain>[^@]{1,253})", re.ASCII)
+_LABELS: Final = re.compile(
+    r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*", re.ASCII
+)
+_ADDRESS: Final = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?P<domain>[^@]{1,253})", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,13 @@ class Expected:
 
     text: str
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         """Whatever fails inside fails with this text."""
-        return core_schema.custom_error_schema(handler(source), custom_error_type="expected", custom_error_message=self.text)
+        return core_schema.custom_error_schema(
+            handler(source), custom_error_type="expected", custom_error_message=self.text
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +132,11 @@ def _is_vault_address(text: str) -> bool:
     """No user, path or query; plain HTTP only where nobody listens, since the tokens go over it."""
     parts = urlsplit(text)
     plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
-    bare = f"{parts.scheme}://{parts.netloc}" == text.rstrip("/") and "@" not in parts.netloc and parts.port != 0
+    bare = (
+        f"{parts.scheme}://{parts.netloc}" == text.rstrip("/")
+        and "@" not in parts.netloc
+        and parts.port != 0
+    )
     return (parts.scheme == "https" or plain) and bare and _is_host(parts.hostname or "")
 
 
@@ -192,7 +204,9 @@ def _authorities(path: Path) -> Path:
 
 def _listen(value: Any) -> Listen:
     """`HOST:PORT`; a port alone is one on the loopback."""
-    found = re.fullmatch(r"(?:(?P<host>[^\[\]:]+|\[[^\[\]]+\])?:)?(?P<port>[0-9]{1,5})", str(value), re.ASCII)
+    found = re.fullmatch(
+        r"(?:(?P<host>[^\[\]:]+|\[[^\[\]]+\])?:)?(?P<port>[0-9]{1,5})", str(value), re.ASCII
+    )
     if found is None:
         raise ValueError
     listen = Listen((found["host"] or "127.0.0.1").strip("[]"), int(found["port"]))
@@ -208,7 +222,9 @@ def _zone(value: Any) -> Literal["above-first-received", "unique"] | int:
             return "above-first-received"
         case "unique":
             return "unique"
-        case {"received_above": int(limit)} if len(value) == 1 and not isinstance(limit, bool) and 1 <= limit <= 20:
+        case {"received_above": int(limit)} if (
+            len(value) == 1 and not isinstance(limit, bool) and 1 <= limit <= 20
+        ):
             return limit
     raise ValueError
 
@@ -246,22 +262,31 @@ ShardIndex = Annotated[
 ]
 Host = Annotated[str, _only(_is_host), Expected("a host name or an IP address alone, in ASCII")]
 Address = Annotated[str, _only(is_address), Expected("an e-mail address alone, in ASCII")]
-Domain = Annotated[str, _only(_is_host), AfterValidator(str.lower), Expected("a domain such as salesforce.com")]
+Domain = Annotated[
+    str, _only(_is_host), AfterValidator(str.lower), Expected("a domain such as salesforce.com")
+]
 Subject = Annotated[
     Text,
     _only(lambda subject: not subject.startswith("Sandbox:")),
     AfterValidator(lambda subject: " ".join(subject.split())),
     Expected("a subject on one line, without `Sandbox: `, which is understood"),
 ]
-AuthservId = Annotated[str, _only(on_one_line), Expected("text on one line, '' where the server gives no name")]
+AuthservId = Annotated[
+    str, _only(on_one_line), Expected("text on one line, '' where the server gives no name")
+]
 Duration = Annotated[
     timedelta,
-    PlainValidator(_duration, json_schema_input_type=Annotated[str, Field(pattern=DURATION_PATTERN)]),
+    PlainValidator(
+        _duration, json_schema_input_type=Annotated[str, Field(pattern=DURATION_PATTERN)]
+    ),
     Expected(A_DURATION),
     PlainSerializer(duration_text),
 ]
 FilePath = Annotated[
-    Path, PlainValidator(_path, json_schema_input_type=str), Expected("a path"), PlainSerializer(str, return_type=str)
+    Path,
+    PlainValidator(_path, json_schema_input_type=str),
+    Expected("a path"),
+    PlainSerializer(str, return_type=str),
 ]
 ReadableFile = Annotated[FilePath, AfterValidator(_readable)]
 AuthoritiesFile = Annotated[FilePath, AfterValidator(_authorities)]
@@ -286,7 +311,9 @@ Username = Annotated[
     str,
     _only(_is_username),
     AfterValidator(str.lower),
-    Expected("a Salesforce username such as integration@acme.example, or a pattern such as *@acme.example"),
+    Expected(
+        "a Salesforce username such as integration@acme.example, or a pattern such as *@acme.example"
+    ),
 ]
 VaultAddress = Annotated[
     str,
@@ -298,7 +325,9 @@ VaultPath = Annotated[
     str,
     AfterValidator(lambda path: path.strip("/")),
     _only(_is_path),
-    Expected("a plain path: segments of letters, digits and . _ + - ' @, none empty or ending in a period"),
+    Expected(
+        "a plain path: segments of letters, digits and . _ + - ' @, none empty or ending in a period"
+    ),
 ]
 PathTemplate = Annotated[
     str,
@@ -309,7 +338,9 @@ PathTemplate = Annotated[
     ),
 ]
 FieldName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$"), Expected("1 to 64 letters, digits and . _ -, none of our other fields")
+    str,
+    Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$"),
+    Expected("1 to 64 letters, digits and . _ -, none of our other fields"),
 ]
 Zone = Annotated[
     Literal["above-first-received", "unique"] | int,

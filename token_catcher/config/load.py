@@ -29,7 +29,9 @@ def find(path: str | None, environ: Mapping[str, str], places: Sequence[Path] = 
         if place.exists():
             return place
     looked = ", ".join(["--config", VARIABLE, *(str(place.absolute()) for place in places)])
-    raise ConfigurationError(f"no configuration found; looked at {looked}; `token-catcher config example` prints one")
+    raise ConfigurationError(
+        f"no configuration found; looked at {looked}; `token-catcher config example` prints one"
+    )
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
@@ -41,9 +43,13 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     config = None
     if document.root is not None:
         config, findings = check(document.data, Place(path.absolute().parent, environ))
-        problems |= {Problem(document.line(loc), loc, got, expected) for loc, got, expected in findings}
+        problems |= {
+            Problem(document.line(loc), loc, got, expected) for loc, got, expected in findings
+        }
     if config is None or problems:
-        raise ConfigurationError("\n".join(f"{path}:{problem}" for problem in sorted(problems, key=_place)))
+        raise ConfigurationError(
+            "\n".join(f"{path}:{problem}" for problem in sorted(problems, key=_place))
+        )
     return config
 
 
@@ -57,7 +63,9 @@ def _existing(path: Path, named_by: str) -> Path:
             return path
     except (OSError, ValueError):
         pass  # neither a name that no file can have
-    raise ConfigurationError(f"{named_by}: got {str(path)!r}, expected the path of an existing configuration file")
+    raise ConfigurationError(
+        f"{named_by}: got {str(path)!r}, expected the path of an existing configuration file"
+    )
 
 
 def _bytes(path: Path) -> bytes:

@@ -55,7 +55,9 @@ def key_path(loc: Loc) -> str:
         if isinstance(part, int):
             path += f"[{part}]"
         else:
-            named = part in NAMED_BELOW if is_secret(loc[:depth]) else LOOKS_LIKE_A_KEY.fullmatch(part)
+            named = (
+                part in NAMED_BELOW if is_secret(loc[:depth]) else LOOKS_LIKE_A_KEY.fullmatch(part)
+            )
             path += "." * bool(path) + (part if named else "…")
     return path
 

@@ -20,16 +20,23 @@ from token_catcher.config.problems import Wrong
 from token_catcher.config.secret import SecretKey
 from token_catcher.proof import Org
 
-Policy = Literal["dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"]
+Policy = Literal[
+    "dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"
+]
 READ_RESULTS: Final = ("authentication-results", "auto", "both")
 """The policies that read Authentication-Results."""
-OUR_FIELDS: Final = tuple(f"security_token_{name}" for name in ("issued_at", "captured_at", "captured_by", "fingerprint"))
+OUR_FIELDS: Final = tuple(
+    f"security_token_{name}" for name in ("issued_at", "captured_at", "captured_by", "fingerprint")
+)
 """What stands beside the token in Vault."""
 
 ANY: Final = "*"
 NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = {
     ("mailboxes", ANY, "oauth2"): ("null", lambda value: value is not None),
-    ("vault", "auth", "method"): ("approle or token", lambda value: value in ("kubernetes", "jwt", "userpass", "cert")),
+    ("vault", "auth", "method"): (
+        "approle or token",
+        lambda value: value in ("kubernetes", "jwt", "userpass", "cert"),
+    ),
     ("journal", "key"): ("null", lambda value: value is not None),
     ("journal", "anchor"): ("false", lambda value: value is True),
     ("notify",): ("an empty list", lambda value: value != ()),
@@ -41,7 +48,13 @@ models the key below and drops its line."""
 class Section(BaseModel):
     """What all sections have in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        validate_default=True,
+        use_attribute_docstrings=True,
+    )
 
 
 class Folders(Section):
@@ -62,7 +75,9 @@ class MailboxConfig(Section):
     """The IMAP server."""
     tls: Literal["implicit", "starttls", "none"] = "implicit"
     """implicit, starttls, or none (only to loopback)."""
-    port: kinds.Port = Field(default_factory=lambda known: 993 if known["tls"] == "implicit" else 143)
+    port: kinds.Port = Field(
+        default_factory=lambda known: 993 if known["tls"] == "implicit" else 143
+    )
     """Default by tls: 993 implicit, 143 otherwise."""
     ca_file: kinds.AuthoritiesFile | None = None
     """Certificate authorities (PEM) in place of the system's."""
@@ -73,7 +88,8 @@ class MailboxConfig(Section):
     oauth2: Any = Field(default=None, json_schema_extra={"type": "null"})
     """In place of a password: not available in this version."""
     addresses: tuple[kinds.Address, ...] = Field(
-        default_factory=lambda known: (known["username"],) if is_address(known["username"]) else (), min_length=1
+        default_factory=lambda known: (known["username"],) if is_address(known["username"]) else (),
+        min_length=1,
     )
     """The To addresses that are ours. Default: username, where it is an address."""
     folders: Folders = Folders()
@@ -89,7 +105,10 @@ class MailboxConfig(Section):
     @classmethod
     def _plaintext_stays_here(cls, tls: str, info: ValidationInfo) -> str:
         if tls == "none" and "host" in info.data and not is_loopback(info.data["host"]):
-            raise Wrong("implicit or starttls: plaintext is only for loopback", f"none for the host {info.data['host']}")
+            raise Wrong(
+                "implicit or starttls: plaintext is only for loopback",
+                f"none for the host {info.data['host']}",
+            )
         return tls
 
 
@@ -182,7 +201,9 @@ class TrustConfig(Section):
     """From must be exactly one of these."""
     signing_domains: tuple[kinds.Domain, ...] = Field(default=("salesforce.com",), min_length=1)
     """Whose DKIM signatures count."""
-    subjects: tuple[kinds.Subject, ...] = Field(default=("Your new Salesforce security token",), min_length=1)
+    subjects: tuple[kinds.Subject, ...] = Field(
+        default=("Your new Salesforce security token",), min_length=1
+    )
     """Exact subjects, without `Sandbox: `; other genuine token mail is held."""
     authserv_ids: tuple[kinds.AuthservId, ...] = ()
     """The names our receiving server gives itself in Authentication-Results; '' where it gives none (Microsoft 365),
@@ -196,7 +217,10 @@ class TrustConfig(Section):
     @classmethod
     def _whose_word(cls, ids: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if not ids and info.data.get("policy") in READ_RESULTS:
-            raise Wrong(f"the names of the receiving server, which the policy {info.data['policy']} believes", "an empty list")
+            raise Wrong(
+                f"the names of the receiving server, which the policy {info.data['policy']} believes",
+                "an empty list",
+            )
         return ids
 
 
@@ -241,8 +265,16 @@ class ShardConfig(Section):
     @classmethod
     def _within_count(cls, value: int | str, info: ValidationInfo) -> int | str:
         count = info.data.get("count")
-        if isinstance(value, int) and count is not None and value > count - (info.field_name == "index"):
-            raise Wrong(f"less than count ({count})" if info.field_name == "index" else f"at most count ({count})")
+        if (
+            isinstance(value, int)
+            and count is not None
+            and value > count - (info.field_name == "index")
+        ):
+            raise Wrong(
+                f"less than count ({count})"
+                if info.field_name == "index"
+                else f"at most count ({count})"
+            )
         return value
 
 

@@ -44,11 +44,15 @@ class SecretSource:
         try:
             return self.look()
         except Wrong as wrong:
-            raise ConfigurationError(f"secret {self}: got {wrong.got}, expected {wrong.expected}", code="secret") from None
+            raise ConfigurationError(
+                f"secret {self}: got {wrong.got}, expected {wrong.expected}", code="secret"
+            ) from None
 
     def look(self) -> Secret:
         """The same for the loader, which knows the key and its line. Wrong: it is not there."""
-        raw = _file(Path(self.where)) if self.kind == "file" else _variable(self.environ, self.where)
+        raw = (
+            _file(Path(self.where)) if self.kind == "file" else _variable(self.environ, self.where)
+        )
         try:
             text = raw.decode()
         except UnicodeDecodeError:
@@ -80,10 +84,16 @@ def _file(path: Path) -> bytes:
     try:
         return _contents(path)
     except FileNotFoundError:
-        where = f"no such file in {path.parent}" if path.parent.is_dir() else "no such file, nor its directory"
+        where = (
+            f"no such file in {path.parent}"
+            if path.parent.is_dir()
+            else "no such file, nor its directory"
+        )
         raise Wrong("the path of an existing file", where) from None
     except OSError as error:
-        raise Wrong("the path of a file that we can read", f"a file that cannot be read ({error.strerror})") from None
+        raise Wrong(
+            "the path of a file that we can read", f"a file that cannot be read ({error.strerror})"
+        ) from None
 
 
 def _contents(path: Path) -> bytes:
@@ -105,7 +115,9 @@ def _only_ours(status: os.stat_result, path: Path) -> None:
     mend = exposure(status.st_mode, status.st_uid, os.geteuid())
     if mend:
         mode = stat.S_IMODE(status.st_mode)
-        raise Wrong(f"one for us alone: {mend} {path}", f"a file that others can use (mode {mode:04o})")
+        raise Wrong(
+            f"one for us alone: {mend} {path}", f"a file that others can use (mode {mode:04o})"
+        )
 
 
 def _variable(environ: Mapping[str, str], name: str) -> bytes:
@@ -135,7 +147,12 @@ def _source(value: Any, info: ValidationInfo) -> SecretSource:
 
 def _one_key(name: str, what: str) -> dict[str, Any]:
     entry = {"type": "string", "minLength": 1, "description": what}
-    return {"type": "object", "properties": {name: entry}, "required": [name], "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": {name: entry},
+        "required": [name],
+        "additionalProperties": False,
+    }
 
 
 SecretKey = Annotated[
@@ -145,7 +162,10 @@ SecretKey = Annotated[
     WithJsonSchema(
         {
             "oneOf": [
-                _one_key("file", "A file that only we can read; relative paths begin beside the configuration file."),
+                _one_key(
+                    "file",
+                    "A file that only we can read; relative paths begin beside the configuration file.",
+                ),
                 _one_key("env", "A variable of the environment."),
             ]
         }

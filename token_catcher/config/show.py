@@ -24,7 +24,9 @@ def example(folders: Sequence[Path] = FOLDERS) -> str:
     for folder in folders:
         if (folder / EXAMPLE).is_file():
             return (folder / EXAMPLE).read_text("utf-8")
-    raise ConfigurationError(f"{folders[0] / EXAMPLE}: got nothing there, expected the example; install the package anew")
+    raise ConfigurationError(
+        f"{folders[0] / EXAMPLE}: got nothing there, expected the example; install the package anew"
+    )
 
 
 def schema() -> dict[str, Any]:

@@ -109,7 +109,8 @@ class Daemon:
         self._ready = False
         self._generation = Generation(threading.Event(), ())
         self._scheduler = BackgroundScheduler(
-            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+            timezone=UTC,
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
 
     @property
@@ -134,7 +135,9 @@ class Daemon:
             signal.signal(number, self._hear)
         with closing(self._bell):
             generation = self._prepare()
-            self._scheduler.add_listener(self._tell_job, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+            self._scheduler.add_listener(
+                self._tell_job, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
+            )
             self._scheduler.start()
             self._house.start()
             try:
@@ -157,7 +160,9 @@ class Daemon:
         """Everything that can fail, before anything runs."""
         ending = threading.Event()
         watched = self._load(ending.is_set)
-        return Generation(ending, tuple(self._watch(one, ending, place) for place, one in enumerate(watched)))
+        return Generation(
+            ending, tuple(self._watch(one, ending, place) for place, one in enumerate(watched))
+        )
 
     def _watch(self, watched: Watched, ending: threading.Event, place: int) -> Watch:
         return Watch(
@@ -176,7 +181,9 @@ class Daemon:
         self._generation = generation
         for watch in generation.watches:
             poll = watch.poll.total_seconds()
-            self._scheduler.add_job(watch.bell.ring, "interval", seconds=poll, jitter=poll / 10, name=watch.name)
+            self._scheduler.add_job(
+                watch.bell.ring, "interval", seconds=poll, jitter=poll / 10, name=watch.name
+            )
             watch.start()
 
     def _end(self, generation: Generation) -> None:
@@ -264,6 +271,7 @@ def only_one(state_dir: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StateError(
-                f"{path}: another daemon runs on this state directory; give each its own, or stop the other", code="running"
+                f"{path}: another daemon runs on this state directory; give each its own, or stop the other",
+                code="running",
             ) from None
         yield

@@ -28,7 +28,9 @@ def index_from(hostname: str) -> int:
     """The ordinal that a StatefulSet gives its pods: 2 of `token-catcher-2`. ConfigurationError: the name has none."""
     ordinal = re.fullmatch(r"[^.]*-([0-9]{1,5})(?:\..*)?", hostname, re.ASCII | re.DOTALL)
     if ordinal is None:
-        raise ConfigurationError(f"shard.index: got host name {ascii(hostname)[:80]}, expected one that ends in -N")
+        raise ConfigurationError(
+            f"shard.index: got host name {ascii(hostname)[:80]}, expected one that ends in -N"
+        )
     return int(ordinal[1])
 
 

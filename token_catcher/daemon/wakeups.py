@@ -115,7 +115,10 @@ class BackOff:
             self.failures = 0
         if isinstance(error, TransientError) and error.retry_after is not None:
             return min(error.retry_after, self.pace.refusal[1])
-        seconds = doubling(self.pace.refusal if isinstance(error, AccessError) else self.pace.trouble, self.failures)
+        seconds = doubling(
+            self.pace.refusal if isinstance(error, AccessError) else self.pace.trouble,
+            self.failures,
+        )
         self.failures += 1
         return self.rng.uniform(seconds / 2, seconds)
 

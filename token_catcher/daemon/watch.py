@@ -90,7 +90,9 @@ class Loop(threading.Thread):
         try:
             with closing(self._watched.connect()) as mailbox:
                 self.connected, self.trouble = True, None
-                self._log.info("mailbox.connected", **self._about, idle=self._watched.idle and mailbox.has_idle)
+                self._log.info(
+                    "mailbox.connected", **self._about, idle=self._watched.idle and mailbox.has_idle
+                )
                 self._session(mailbox)
         except TokenCatcherError as error:
             self.trouble = error.code
@@ -98,13 +100,17 @@ class Loop(threading.Thread):
             return error
         except Exception as bug:  # noqa: BLE001 - a bug in one look must not end all later ones
             self.trouble = "internal"
-            self._log.error("mailbox.crashed", **self._about, kind=type(bug).__name__, at=place(bug))
+            self._log.error(
+                "mailbox.crashed", **self._about, kind=type(bug).__name__, at=place(bug)
+            )
         finally:
             self.connected = False
             self.looked.set()
         return None
 
-    def _pause(self, error: TokenCatcherError | None, lived: float, credential: Secret | None) -> None:
+    def _pause(
+        self, error: TokenCatcherError | None, lived: float, credential: Secret | None
+    ) -> None:
         """Stay away for a while. Bells do not shorten it; a new password does, where the old one was refused."""
         if self._ending.is_set():
             return
@@ -117,7 +123,9 @@ class Loop(threading.Thread):
     def _rest(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> bool:
         """Wait, step by step, unless it ends. True: it was cut short since it was enough."""
         until = self._monotonic() + seconds
-        while (left := until - self._monotonic()) > 0 and not self._ending.wait(min(left, self._pace.step)):
+        while (left := until - self._monotonic()) > 0 and not self._ending.wait(
+            min(left, self._pace.step)
+        ):
             self._moved()
             if enough():
                 return True
@@ -171,7 +179,9 @@ class Watch(Loop):
         """`starts_in`: seconds before the first login, so that many mailboxes do not log in at once."""
         logins = Logins(pace.logins_apart, monotonic, starts_in)
         name = f"mailbox-{watched.name}"
-        super().__init__(watched, ending, logins, name=name, log=log, monotonic=monotonic, rng=rng, pace=pace)
+        super().__init__(
+            watched, ending, logins, name=name, log=log, monotonic=monotonic, rng=rng, pace=pace
+        )
         self._now = now
         self._ears: tuple[Ear, ...] = ()
         self._last_sweep_at: datetime | None = None
@@ -207,7 +217,9 @@ class Watch(Loop):
         news = False
         try:
             while not self._ending.is_set():
-                hasty = news and self._pending == 0 and self.trouble is None and not self.bell.rings()
+                hasty = (
+                    news and self._pending == 0 and self.trouble is None and not self.bell.rings()
+                )
                 if not hasty:
                     self.bell.hush()
                     folders = mailbox.folders()
@@ -235,7 +247,11 @@ class Watch(Loop):
         self.trouble = report.error.code
         if self._outages & (self._outages - 1) == 0:  # the 1st, 2nd, 3rd, 5th, 9th … time
             self._log.warning(
-                "sweep.interrupted", **self._about, code=self.trouble, error=str(report.error), pending=self._pending
+                "sweep.interrupted",
+                **self._about,
+                code=self.trouble,
+                error=str(report.error),
+                pending=self._pending,
             )
         self._outages += 1
         return report
@@ -262,7 +278,9 @@ class Watch(Loop):
         """Seconds. After a sweep that was cut short, or met a dependency away, a pause; else until a pending mail is due."""
         if isinstance(report.error, Outage) or not report.complete:
             asked = report.error.retry_after if isinstance(report.error, Outage) else None
-            return min(asked or doubling(self._pace.outage, self._outages - 1), self._pace.trouble[1])
+            return min(
+                asked or doubling(self._pace.outage, self._outages - 1), self._pace.trouble[1]
+            )
         if report.next_try is None:
             return self._pace.idle[-1]
         return max(0.0, (report.next_try - self._now()).total_seconds())
@@ -311,7 +329,16 @@ class Ear(Loop):
     ) -> None:
         """`rings`: the bell of the watch."""
         name = f"ear-{watched.name}-{folder}"
-        super().__init__(watched, threading.Event(), logins, name=name, log=log, monotonic=monotonic, rng=rng, pace=pace)
+        super().__init__(
+            watched,
+            threading.Event(),
+            logins,
+            name=name,
+            log=log,
+            monotonic=monotonic,
+            rng=rng,
+            pace=pace,
+        )
         self.folder = folder
         self._rings = rings
         self._about["folder"] = folder
@@ -340,4 +367,8 @@ def place(bug: BaseException) -> str:
     trace = bug.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "?"
+    return (
+        f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        if trace
+        else "?"
+    )

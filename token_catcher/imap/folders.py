@@ -72,7 +72,9 @@ class Listed:
     @property
     def selectable(self) -> bool:
         """Whether it can hold mail."""
-        return not {b"\\noselect", b"\\nonexistent"} & {attribute.lower() for attribute in self.attributes}
+        return not {b"\\noselect", b"\\nonexistent"} & {
+            attribute.lower() for attribute in self.attributes
+        }
 
 
 def decoded(raw: bytes) -> str:
@@ -87,7 +89,11 @@ def decoded(raw: bytes) -> str:
 def find_spam(listed: Sequence[Listed]) -> list[str]:
     """The spam folders, in the server's order; usually one. Those that the server marks, else those of a known name."""
     candidates = [folder for folder in listed if folder.selectable]
-    marked = [one.name for one in candidates if JUNK in (attribute.lower() for attribute in one.attributes)]
+    marked = [
+        one.name
+        for one in candidates
+        if JUNK in (attribute.lower() for attribute in one.attributes)
+    ]
     return marked or [one.name for one in candidates if _own_name(one) in _KNOWN]
 
 

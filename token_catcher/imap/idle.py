@@ -147,7 +147,9 @@ class Idle:
         if _BYE.match(line):
             raise Outage(f"{self._where}: the server said BYE", code="imap-connection")
         if not line.startswith(b"* "):
-            raise TransientError(f"{self._where}: the server sent a line out of place", code="imap-protocol")
+            raise TransientError(
+                f"{self._where}: the server sent a line out of place", code="imap-protocol"
+            )
         return Said.NEWS if self._grew(line) else None
 
     def _grew(self, line: bytes) -> bool:
@@ -171,7 +173,9 @@ class Idle:
                 return
             self._rest += more
             if len(self._rest) > MAX_LINE:
-                raise TransientError(f"{self._where}: the server sent a line without an end", code="imap-protocol")
+                raise TransientError(
+                    f"{self._where}: the server sent a line without an end", code="imap-protocol"
+                )
 
     def _available(self) -> bytes:
         """A line, or a part, from imaplib's buffer, from TLS, or from the socket; b'' for none now.
@@ -185,7 +189,9 @@ class Idle:
             if data:
                 return bytes(reader.read(data.find(b"\n") + 1 or len(data)))
             if isinstance(connection, ssl.SSLSocket) or connection.recv(1, socket.MSG_PEEK) == b"":
-                raise Outage(f"{self._where}: the server closed the connection", code="imap-connection")
+                raise Outage(
+                    f"{self._where}: the server closed the connection", code="imap-connection"
+                )
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return b""
         return b""

@@ -55,7 +55,8 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError:
         raise AccessError(
-            f"ca_file: got {ca_file}, expected a readable PEM file of certificates", code="imap-certificate"
+            f"ca_file: got {ca_file}, expected a readable PEM file of certificates",
+            code="imap-certificate",
         ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
@@ -107,13 +108,21 @@ class ImapMailbox:
         """By UID, day and sender; wider where the server refuses one of them. SINCE knows no zone: a day more is asked for."""
         day = ["SINCE", (since.astimezone(UTC) - timedelta(days=1)).date()]
         senders = [*day, *_any_of(self._account.sender_domains)]
-        many = (self._folder.uidnext or 0) - after_uid > WINDOW  # a flood of mail must not make the answer too large
-        found = self._by_windows(after_uid, senders) if many else self._found([f"{after_uid + 1}:*", *senders])
+        many = (
+            self._folder.uidnext or 0
+        ) - after_uid > WINDOW  # a flood of mail must not make the answer too large
+        found = (
+            self._by_windows(after_uid, senders)
+            if many
+            else self._found([f"{after_uid + 1}:*", *senders])
+        )
         for wider in (day, []):
             if found is None:
                 found = self._by_windows(after_uid, wider)
         if found is None:
-            raise TransientError(f"{self._where}: the server refuses every SEARCH", code="imap-protocol")
+            raise TransientError(
+                f"{self._where}: the server refuses every SEARCH", code="imap-protocol"
+            )
         # `n:*` gives the last mail even where there is none above n (RFC 3501, section 6.4.8).
         return sorted(uid for uid in found if uid > after_uid)
 
@@ -124,7 +133,10 @@ class ImapMailbox:
     @property
     def has_idle(self) -> bool:
         """RFC 2177, and not refused so far."""
-        return self._do("CAPABILITY", lambda: bool(self._client.has_capability("IDLE"))) and not self._idle.refused
+        return (
+            self._do("CAPABILITY", lambda: bool(self._client.has_capability("IDLE")))
+            and not self._idle.refused
+        )
 
     def idle(self, seconds: float, wake: int) -> bool:
         """See `ports.Mailbox`."""
@@ -154,7 +166,8 @@ class ImapMailbox:
         account = self._account
         if account.tls == "none" and not _is_loopback(account.host):
             raise AccessError(
-                f"{self._where}: plaintext is only for loopback, expected tls implicit or starttls", code="imap-tls"
+                f"{self._where}: plaintext is only for loopback, expected tls implicit or starttls",
+                code="imap-tls",
             )
         client = IMAPClient(
             account.host,
@@ -173,13 +186,19 @@ class ImapMailbox:
         if self._account.tls != "starttls":
             return
         if not self._do("CAPABILITY", lambda: self._client.has_capability("STARTTLS")):
-            raise AccessError(f"{self._where}: the server offers no STARTTLS, expected it for tls starttls", code="imap-tls")
+            raise AccessError(
+                f"{self._where}: the server offers no STARTTLS, expected it for tls starttls",
+                code="imap-tls",
+            )
         self._do("STARTTLS", lambda: self._client.starttls(context))
 
     def _login(self) -> None:
         """LOGIN carries ASCII alone, and some servers disable it: AUTHENTICATE PLAIN then (RFC 4616)."""
         username, password = self._account.username, self._account.password()
-        sasl = self._client.has_capability("LOGINDISABLED") or not (username + password.reveal()).isascii()
+        sasl = (
+            self._client.has_capability("LOGINDISABLED")
+            or not (username + password.reveal()).isascii()
+        )
         log_in = self._client.plain_login if sasl else self._client.login
         log_in(username, password.reveal())
 
@@ -192,8 +211,12 @@ class ImapMailbox:
     def _listed(self) -> list[Listed]:
         listed = []
         for attributes, delimiter, raw in self._client.list_folders():
-            name = raw if isinstance(raw, bytes) else str(raw).encode()  # imapclient makes a number of a name of digits
-            folder = Listed(decoded(name), (delimiter or b"").decode("ascii", "replace"), tuple(attributes))
+            name = (
+                raw if isinstance(raw, bytes) else str(raw).encode()
+            )  # imapclient makes a number of a name of digits
+            folder = Listed(
+                decoded(name), (delimiter or b"").decode("ascii", "replace"), tuple(attributes)
+            )
             self._raw_names[folder.name] = name
             listed.append(folder)
         return listed
@@ -201,10 +224,15 @@ class ImapMailbox:
     def _present(self, wanted: str, listed: Sequence[Listed]) -> str:
         """The folder of this name; INBOX is INBOX in any case (RFC 3501, section 5.1)."""
         for folder in listed:
-            if folder.selectable and (folder.name == wanted or folder.name.upper() == wanted.upper() == "INBOX"):
+            if folder.selectable and (
+                folder.name == wanted or folder.name.upper() == wanted.upper() == "INBOX"
+            ):
                 return folder.name
         names = ", ".join(ascii(folder.name)[1:-1] for folder in listed[:20] if folder.selectable)
-        raise AccessError(f"mailbox {self.name}: got no folder {wanted!a}, expected one of: {names}", code="imap-folder")
+        raise AccessError(
+            f"mailbox {self.name}: got no folder {wanted!a}, expected one of: {names}",
+            code="imap-folder",
+        )
 
     def _named_spam(self, listed: Sequence[Listed]) -> list[str]:
         """The configured one. One that is missing fails when it is opened, with this message: it must not cost the inbox."""
@@ -225,9 +253,16 @@ class ImapMailbox:
         return found
 
     def _examined(self, folder: str) -> FolderState:
-        said = self._client.select_folder(self._raw_names.get(folder, encode(folder)), readonly=True)
+        said = self._client.select_folder(
+            self._raw_names.get(folder, encode(folder)), readonly=True
+        )
         uidnext = said.get(b"UIDNEXT")
-        return FolderState(folder, int(said[b"UIDVALIDITY"]), int(uidnext) if uidnext else None, int(said[b"EXISTS"]))
+        return FolderState(
+            folder,
+            int(said[b"UIDVALIDITY"]),
+            int(uidnext) if uidnext else None,
+            int(said[b"EXISTS"]),
+        )
 
     def _found(self, criteria: Sequence[Any]) -> list[int] | None:
         """The UIDs; None where the server does not take these criteria."""
@@ -275,7 +310,9 @@ class ImapMailbox:
 
 def _any_of(domains: Sequence[str]) -> list[Any]:
     """FROM criteria, OR-ed. FROM finds substrings, so a domain covers its subdomains."""
-    shortest = [one for one in domains if not any(one != other and one.endswith(other) for other in domains)]
+    shortest = [
+        one for one in domains if not any(one != other and one.endswith(other) for other in domains)
+    ]
     criteria: list[Any] = []
     for domain in dict.fromkeys(shortest):
         criteria = ["FROM", domain] if not criteria else ["OR", *criteria, "FROM", domain]
@@ -293,6 +330,11 @@ def _is_loopback(host: str) -> bool:
 def _keep_alive(connection: socket.socket) -> None:
     """Notice a connection that died behind a NAT: after about two minutes instead of hours."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4), ("TCP_USER_TIMEOUT", 120_000)):
+    for option, value in (
+        ("TCP_KEEPIDLE", 60),
+        ("TCP_KEEPINTVL", 15),
+        ("TCP_KEEPCNT", 4),
+        ("TCP_USER_TIMEOUT", 120_000),
+    ):
         if hasattr(socket, option):
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

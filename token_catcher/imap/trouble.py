@@ -33,14 +33,18 @@ _NOT_NOW: Final = re.compile(r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\]|too man
 """RFC 5530, and what Gmail and Dovecot say about the number of connections."""
 
 
-def translated(error: BaseException, where: str, command: str, folder: str | None = None) -> TokenCatcherError:
+def translated(
+    error: BaseException, where: str, command: str, folder: str | None = None
+) -> TokenCatcherError:
     """Ours for a foreign one that `command` has met. `folder`: what a NO speaks of."""
     if isinstance(error, OSError):
         return _of_network(error, where, command)
     if isinstance(error, IMAP4.error):
         return _of_server(error, where, command, folder)
     kind = type(error).__name__
-    return TransientError(f"{where}: an answer to {command} of no known form ({kind})", code="imap-protocol")
+    return TransientError(
+        f"{where}: an answer to {command} of no known form ({kind})", code="imap-protocol"
+    )
 
 
 def refuses(error: IMAP4.error) -> bool:
@@ -65,7 +69,9 @@ def _lost(error: IMAP4.error) -> bool:
 def _of_network(error: OSError, where: str, command: str) -> TokenCatcherError:
     if isinstance(error, ssl.SSLCertVerificationError):
         why = re.sub(r"[^A-Za-z0-9 ',.-]", "", error.verify_message)[:100]
-        return AccessError(f"{where}: the certificate is not trusted ({why})", code="imap-certificate")
+        return AccessError(
+            f"{where}: the certificate is not trusted ({why})", code="imap-certificate"
+        )
     if isinstance(error, ssl.SSLError):
         why = re.sub(r"[^A-Z0-9_]", "", error.reason or "")[:100]
         return Outage(f"{where}: TLS failed during {command} ({why})", code="imap-tls")
@@ -77,13 +83,17 @@ def _of_network(error: OSError, where: str, command: str) -> TokenCatcherError:
     return Outage(f"{where}: not reached during {command} ({kind})", code="imap-connect")
 
 
-def _of_server(error: IMAP4.error, where: str, command: str, folder: str | None) -> TokenCatcherError:
+def _of_server(
+    error: IMAP4.error, where: str, command: str, folder: str | None
+) -> TokenCatcherError:
     """The server is there and says NO or BAD, or was there."""
     if _lost(error) or _out_of_step(error):
         return Outage(f"{where}: the connection was lost during {command}", code="imap-connection")
     throttled = _THROTTLED.search(str(error))
     if throttled:
-        return TransientError(f"{where}: throttled", code="imap-throttled", retry_after=int(throttled[1]) / 1000)
+        return TransientError(
+            f"{where}: throttled", code="imap-throttled", retry_after=int(throttled[1]) / 1000
+        )
     if _not_now(error) or command == "connect":
         return Outage(f"{where}: {command} is not possible now", code="imap-unavailable")
     if isinstance(error, LoginError):

@@ -56,14 +56,23 @@ class Malformed(ValueError):
     """A field that cannot be read in one way only: an unclosed quote or comment, nesting too deep, no grammar at all."""
 
 
-def word(header: Header, ids: Sequence[str], zone: Zone, sender_domain: str, signing_domains: Sequence[str]) -> Word:
+def word(
+    header: Header,
+    ids: Sequence[str],
+    zone: Zone,
+    sender_domain: str,
+    signing_domains: Sequence[str],
+) -> Word:
     """Whether our server saw the sender's domain aligned and one of the signing domains verified."""
     fields = list(_trusted(header, [one.lower() for one in ids], zone))
     if not fields:
         return Word("none", "no Authentication-Results of our server in its zone")
     matched = [one for one, _ in fields]
     if zone == "unique" and len(set(matched)) < len(matched):
-        return Word("fail", f"{len(matched)} Authentication-Results of our server, where it writes one for each id")
+        return Word(
+            "fail",
+            f"{len(matched)} Authentication-Results of our server, where it writes one for each id",
+        )
     try:
         said = [read(value) for _, value in fields]
     except Malformed as trouble:
@@ -77,7 +86,9 @@ def read(value: str) -> list[Result]:
         raise Malformed(f"more than {MAX_BYTES} bytes")
     first, *others = _segments(value)
     has_id = first[1:2] != ["="]
-    return [_result(segment) for segment in (others if has_id else [first, *others]) if "=" in segment]
+    return [
+        _result(segment) for segment in (others if has_id else [first, *others]) if "=" in segment
+    ]
 
 
 def _trusted(header: Header, ids: Sequence[str], zone: Zone) -> Iterator[tuple[str, str]]:
@@ -164,16 +175,25 @@ def _result(tokens: Sequence[str]) -> Result:
     method, equals, value = (*tokens, "", "", "")[:3]
     if equals != "=" or method[0] in '"=':
         raise Malformed("results out of form")
-    rest = list(dropwhile("(".__eq__, tokens[3:]))  # Yahoo glues the comment to the result, which is its own word
+    rest = list(
+        dropwhile("(".__eq__, tokens[3:])
+    )  # Yahoo glues the comment to the result, which is its own word
     pairs = [rest[start : start + 3] for start in range(0, len(rest), 3)]
-    plain = all(len(pair) == 3 and pair[1] == "=" and pair[0][0] not in '"=(' and pair[2] not in "=(" for pair in pairs)
-    properties = {pair[0].lower(): pair[2].removeprefix('"').lower() for pair in pairs} if plain else {}
+    plain = all(
+        len(pair) == 3 and pair[1] == "=" and pair[0][0] not in '"=(' and pair[2] not in "=("
+        for pair in pairs
+    )
+    properties = (
+        {pair[0].lower(): pair[2].removeprefix('"').lower() for pair in pairs} if plain else {}
+    )
     if len(properties) < len(pairs):
         properties = {}
     return Result(method.lower().partition("/")[0], value.lower(), properties)
 
 
-def _decide(said: Sequence[Sequence[Result]], sender_domain: str, signing_domains: set[str]) -> Word:
+def _decide(
+    said: Sequence[Sequence[Result]], sender_domain: str, signing_domains: set[str]
+) -> Word:
     dmarc = [result for results in said for result in results if result.method == "dmarc"]
     dkim = [result for results in said for result in results if result.method == "dkim"]
     ours = [result for result in dkim if _domain(result) in (None, *signing_domains)]
@@ -198,7 +218,9 @@ def _agrees(results: Sequence[Result], passed: Sequence[Result]) -> bool:
     dkim = [result for result in results if result.method == "dkim"]
     if not dkim:
         return not {"dmarc", "spf"} <= {result.method for result in results}
-    return any(result in passed for result in dkim) and all(result.value != "none" for result in dkim)
+    return any(result in passed for result in dkim) and all(
+        result.value != "none" for result in dkim
+    )
 
 
 def _domain(result: Result) -> str | None:

@@ -19,9 +19,13 @@ from token_catcher.model import Header, Held, Reason
 MAX_USERNAME: Final = 80
 ORG_ID: Final = re.compile(r"00D[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?", re.ASCII)
 
-_USERNAME: Final = re.compile(r"[A-Za-z0-9_+'-][A-Za-z0-9._+'-]*@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", re.ASCII)
+_USERNAME: Final = re.compile(
+    r"[A-Za-z0-9_+'-][A-Za-z0-9._+'-]*@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", re.ASCII
+)
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._+'@-]+", re.ASCII)
-_ENVELOPE: Final = re.compile(r"(?i)<[^<>@\s]*@(?:[a-z0-9-]+\.)+([a-z0-9-]{2,15})\.[a-z0-9-]+\.bnc\.salesforce\.com>")
+_ENVELOPE: Final = re.compile(
+    r"(?i)<[^<>@\s]*@(?:[a-z0-9-]+\.)+([a-z0-9-]{2,15})\.[a-z0-9-]+\.bnc\.salesforce\.com>"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +77,29 @@ def revealed_orgs(header: Header) -> Revealed:
 
     The receiving server writes one Return-Path. Where there are more, all must name the same org."""
     ids = tuple(one.value.decode("ascii").strip() for one in header.all("X-SFDC-LK"))
-    found = [_ENVELOPE.fullmatch(one.value.decode("ascii").strip()) for one in header.all("Return-Path")]
+    found = [
+        _ENVELOPE.fullmatch(one.value.decode("ascii").strip()) for one in header.all("Return-Path")
+    ]
     return Revealed(ids, tuple(one[1] if one else "" for one in found) if any(found) else ())
 
 
 def assign(orgs: Sequence[Org], username: str, *, sandbox: bool, revealed: Revealed) -> Org | Held:
     """The one org of a validated, lower-cased username, or why a person must decide."""
     named = [org for org in orgs if username in org.usernames]
-    named = named or [org for org in orgs if any(_matches(pattern, username) for pattern in org.usernames)]
+    named = named or [
+        org for org in orgs if any(_matches(pattern, username) for pattern in org.usernames)
+    ]
     if not named:
         return Held(Reason.UNKNOWN_USER, f"no org names {username}")
     fitting = [org for org in named if not (sandbox and org.environment == "production")]
     if not fitting:
         return Held(Reason.WRONG_ENVIRONMENT, f"a sandbox mail for {_listed(named)}")
     if any(org.org_id for org in fitting) and not revealed.one_org:
-        saw = "org ids that contradict each other" if revealed.ids or revealed.envelopes else "no org id"
+        saw = (
+            "org ids that contradict each other"
+            if revealed.ids or revealed.envelopes
+            else "no org id"
+        )
         return Held(Reason.WRONG_ORG, f"{saw} in a mail for {_listed(fitting)}")
     allowed = [org for org in fitting if _id_allows(org, revealed, orgs)]
     if not allowed:
@@ -125,7 +137,9 @@ def _codes(org_id: str) -> set[str]:
     The three last characters follow from the case of the fifteen."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
     chunks = [org_id[start : start + 5] for start in (0, 5, 10)]
-    suffix = "".join(alphabet[sum(c.isupper() << n for n, c in enumerate(chunk))] for chunk in chunks)
+    suffix = "".join(
+        alphabet[sum(c.isupper() << n for n, c in enumerate(chunk))] for chunk in chunks
+    )
     code = (org_id[3:15] + suffix).lower()
     return {re.sub("00+", "-", code, count=1), re.sub("0+", "-", code, count=1)}
 
@@ -153,7 +167,9 @@ def _same_environment(one: Org, other: Org) -> bool:
 def _never_told_by_id(one: Org, other: Org) -> bool:
     if one.org_id is None and other.org_id is None:
         return True
-    return one.org_id is not None and other.org_id is not None and _same_id(one.org_id, other.org_id)
+    return (
+        one.org_id is not None and other.org_id is not None and _same_id(one.org_id, other.org_id)
+    )
 
 
 def _shared(one: Org, other: Org) -> str | None:

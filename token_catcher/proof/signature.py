@@ -46,7 +46,14 @@ _SELECTOR: Final = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?){0,3}"
 )
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-_CANONICAL: Final = ("simple", "relaxed", "simple/simple", "simple/relaxed", "relaxed/simple", "relaxed/relaxed")
+_CANONICAL: Final = (
+    "simple",
+    "relaxed",
+    "simple/simple",
+    "simple/relaxed",
+    "relaxed/simple",
+    "relaxed/relaxed",
+)
 _KEY_TYPES: Final = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}
 
 
@@ -70,7 +77,13 @@ class _Unacceptable(Exception):
         self.benign = benign
 
 
-def check(raw: bytes, header: Header, received_at: datetime, signing_domains: Sequence[str], keys: KeyLookup) -> Signature:
+def check(
+    raw: bytes,
+    header: Header,
+    received_at: datetime,
+    signing_domains: Sequence[str],
+    keys: KeyLookup,
+) -> Signature:
     """The first good signature, else the best that can be said. TransientError: a key was not to be had now, and no
     other signature is good."""
     mail = _Mail(raw, header)
@@ -83,16 +96,24 @@ def check(raw: bytes, header: Header, received_at: datetime, signing_domains: Se
         except TransientError as error:
             silent = error
         except _Unacceptable as unacceptable:
-            verdicts.append(Signature("unverifiable" if unacceptable.benign else "fail", str(unacceptable)))
+            verdicts.append(
+                Signature("unverifiable" if unacceptable.benign else "fail", str(unacceptable))
+            )
         if verdicts and verdicts[-1].verdict == "pass":
             return verdicts[-1]
     if silent is not None:
         raise silent
     order = ("unverifiable", "fail", "none")
-    return min(verdicts, key=lambda v: order.index(v.verdict), default=Signature("none", "no DKIM signature"))
+    return min(
+        verdicts,
+        key=lambda v: order.index(v.verdict),
+        default=Signature("none", "no DKIM signature"),
+    )
 
 
-def _check_one(mail: _Mail, one: HeaderField, received_at: datetime, domains: set[str], keys: KeyLookup) -> Signature:
+def _check_one(
+    mail: _Mail, one: HeaderField, received_at: datetime, domains: set[str], keys: KeyLookup
+) -> Signature:
     tags = _tags(one.value)
     domain = tags.get("d", "").lower()
     if domain not in domains:
@@ -131,11 +152,17 @@ def _acceptable(tags: Mapping[str, str], domain: str, received_at: datetime) -> 
         (tags.get("q", "dns/txt") == "dns/txt", "q= is not dns/txt"),
         (tags.get("c", "simple") in _CANONICAL, "c= is unknown"),
         (_SELECTOR.fullmatch(tags.get("s", "")) is not None, "s= is no selector"),
-        (len(f"{tags.get('s')}._domainkey.{domain}") <= MAX_NAME, "s= is too long for a name in DNS"),
+        (
+            len(f"{tags.get('s')}._domainkey.{domain}") <= MAX_NAME,
+            "s= is too long for a name in DNS",
+        ),
         (not missing, f"h= leaves out {missing}"),
         (len(covered) <= MAX_COVERED, f"h= names more than {MAX_COVERED} fields"),
         (_identity_fits(tags.get("i"), domain), "i= is outside d="),
-        (all(_BASE64.fullmatch("".join(tags.get(tag, "").split())) for tag in ("b", "bh")), "b= or bh= is no base64"),
+        (
+            all(_BASE64.fullmatch("".join(tags.get(tag, "").split())) for tag in ("b", "bh")),
+            "b= or bh= is no base64",
+        ),
     )
     for holds, trouble in rules:
         if not holds:
@@ -176,14 +203,20 @@ def _usable(record: bytes, tags: Mapping[str, str], domain: str) -> bytes:
     kind = _KEY_TYPES[tags["a"]]
     exact = tags.get("i", "@" + domain).rpartition("@")[2].lower() == domain
     rules = (
-        ("v" not in key or next(iter(key.items())) == ("v", "DKIM1"), "v= is not DKIM1, or not the first tag"),
+        (
+            "v" not in key or next(iter(key.items())) == ("v", "DKIM1"),
+            "v= is not DKIM1, or not the first tag",
+        ),
         (key.get("k", "rsa") == kind, "the type of the key"),
         ("h" not in key or "sha256" in _names(key["h"]), "h= without sha256"),
         ("s" not in key or bool({"*", "email"} & {*_names(key["s"])}), "s= without email"),
         ("y" not in flags, "t=y, a key under test"),
         ("s" not in flags or exact, "t=s with an i= that is not d="),
         (key.get("p") != "", "p= is empty: revoked"),
-        (_strong(key.get("p", ""), kind), f"p= is no {kind} key of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits"),
+        (
+            _strong(key.get("p", ""), kind),
+            f"p= is no {kind} key of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits",
+        ),
     )
     for holds, trouble in rules:
         if not holds:
@@ -203,7 +236,10 @@ def _strong(encoded: str, kind: str) -> bool:
         key = dkim.parse_public_key(der)
     except Exception:  # noqa: BLE001 - dkimpy's ASN.1 reader raises anything on foreign bytes
         return False
-    return MIN_RSA_BITS <= dkim.bitsize(key["modulus"]) <= MAX_RSA_BITS and key["publicExponent"] in EXPONENTS
+    return (
+        MIN_RSA_BITS <= dkim.bitsize(key["modulus"]) <= MAX_RSA_BITS
+        and key["publicExponent"] in EXPONENTS
+    )
 
 
 class _Mail:
@@ -238,6 +274,10 @@ class _Mail:
         form = canonical.partition("/")[2] or "simple"
         if form not in self._hashes:
             body = self._body if form == "simple" else re.sub(rb"[ \t]+", b" ", self._body)
-            canonicalize = CanonicalizationPolicy.from_c_value(b"simple/" + form.encode()).canonicalize_body
-            self._hashes[form] = base64.b64encode(hashlib.sha256(canonicalize(body)).digest()).decode()
+            canonicalize = CanonicalizationPolicy.from_c_value(
+                b"simple/" + form.encode()
+            ).canonicalize_body
+            self._hashes[form] = base64.b64encode(
+                hashlib.sha256(canonicalize(body)).digest()
+            ).decode()
         return self._hashes[form]

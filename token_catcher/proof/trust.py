@@ -30,12 +30,25 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from token_catcher.errors import TokenCatcherError, TransientError
-from token_catcher.model import Candidate, Capture, Claim, Evidence, Held, Judgement, Reason, Refused, iso, masked
+from token_catcher.model import (
+    Candidate,
+    Capture,
+    Claim,
+    Evidence,
+    Held,
+    Judgement,
+    Reason,
+    Refused,
+    iso,
+    masked,
+)
 from token_catcher.ports import KeyLookup
 from token_catcher.proof import authres, routing, signature
 from token_catcher.proof.routing import Org
 
-Policy = Literal["dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"]
+Policy = Literal[
+    "dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"
+]
 
 EARLY: Final = timedelta(hours=24)
 """Salesforce retries delivery for a day."""
@@ -118,16 +131,22 @@ class Trust:
         """Look at a candidate under every rule. `addresses` are the mailbox's own.
 
         TransientError: a key could not be asked for, so nothing can be said yet."""
-        case = Case(candidate, tuple(address.lower() for address in addresses), self._terms, self._keys)
+        case = Case(
+            candidate, tuple(address.lower() for address in addresses), self._terms, self._keys
+        )
         try:
             verdict = _verdict(case)
         except TokenCatcherError:
             raise
         except (MemoryError, OSError) as error:  # of this machine, not of the mail
-            raise TransientError(f"judging was not possible now: {type(error).__name__}", code="internal") from None
+            raise TransientError(
+                f"judging was not possible now: {type(error).__name__}", code="internal"
+            ) from None
         except Exception as error:  # noqa: BLE001 - requirement 22: whatever a mail can do, it ends this mail, never the loop
             verdict = Refused(Reason.UNREADABLE, type(error).__name__)
-        return Judgement(verdict, tuple(case.evidence), case.username, case.org.name if case.org else None)
+        return Judgement(
+            verdict, tuple(case.evidence), case.username, case.org.name if case.org else None
+        )
 
 
 def _verdict(case: Case) -> Capture | Refused | Held:
@@ -135,7 +154,9 @@ def _verdict(case: Case) -> Capture | Refused | Held:
     verdict: Refused | Held | None = None
     for rule in RULES:
         if rule.costly and verdict is not None:
-            case.evidence.append(Evidence(rule.name, False, "not looked at", "a mail that passes the rules above"))
+            case.evidence.append(
+                Evidence(rule.name, False, "not looked at", "a mail that passes the rules above")
+            )
             continue
         finding = rule.look(case)
         if finding is None:
@@ -152,9 +173,20 @@ def _capture(case: Case) -> Capture | Refused:
     """The only place where a Capture is made: every rule has passed and left what it takes."""
     claim = case.candidate.claim
     complete = [line.rule for line in case.evidence if line.passed] == [rule.name for rule in RULES]
-    if not complete or not isinstance(claim, Claim) or not (case.username and case.org and case.path):
+    if (
+        not complete
+        or not isinstance(claim, Claim)
+        or not (case.username and case.org and case.path)
+    ):
         return Refused(Reason.UNAUTHENTICATED, "not every rule was looked at")
-    return Capture(case.candidate.mail, case.username, claim.token, case.org.name, case.path, case.candidate.issued_at)
+    return Capture(
+        case.candidate.mail,
+        case.username,
+        claim.token,
+        case.org.name,
+        case.path,
+        case.candidate.issued_at,
+    )
 
 
 def _sender(case: Case) -> Finding:
@@ -177,7 +209,11 @@ def _date(case: Case) -> Finding:
     """Requirement 12: bounds replay; INTERNALDATE is the receiving server's own."""
     issued, arrived = case.candidate.issued_at, case.candidate.mail.received_at
     passed = -LATE <= arrived - issued <= EARLY
-    return Finding(passed, f"Date {iso(issued)}, received {iso(arrived)}", "at most 24 h before and 1 h after arrival")
+    return Finding(
+        passed,
+        f"Date {iso(issued)}, received {iso(arrived)}",
+        "at most 24 h before and 1 h after arrival",
+    )
 
 
 def _proof(case: Case) -> Finding:
@@ -220,30 +256,55 @@ def _by_both(case: Case) -> Finding:
 
 
 def _by_nothing(_case: Case) -> Finding:
-    return Finding(True, "nothing: insecure-accept-unauthenticated", "nothing: insecure-accept-unauthenticated")
+    return Finding(
+        True, "nothing: insecure-accept-unauthenticated", "nothing: insecure-accept-unauthenticated"
+    )
 
 
 def _signature(case: Case) -> signature.Signature:
     mail = case.candidate.mail
-    return signature.check(mail.raw, case.candidate.header, mail.received_at, case.terms.signing_domains, case.keys)
+    return signature.check(
+        mail.raw, case.candidate.header, mail.received_at, case.terms.signing_domains, case.keys
+    )
 
 
 def _of_signature(case: Case, seen: signature.Signature) -> Finding:
     case.signed_at = seen.signed_at
     reason = Reason.UNSIGNED if seen.verdict == "none" else Reason.BAD_SIGNATURE
-    return Finding(seen.verdict == "pass", seen.saw, "a DKIM signature of " + ", ".join(case.terms.signing_domains), reason)
+    return Finding(
+        seen.verdict == "pass",
+        seen.saw,
+        "a DKIM signature of " + ", ".join(case.terms.signing_domains),
+        reason,
+    )
 
 
 def _word(case: Case) -> authres.Word:
     terms = case.terms
     domain = (single_address(case.candidate.header.text("From") or "") or "").rpartition("@")[2]
-    return authres.word(case.candidate.header, terms.authserv_ids, terms.authserv_zone, domain, terms.signing_domains)
+    return authres.word(
+        case.candidate.header,
+        terms.authserv_ids,
+        terms.authserv_zone,
+        domain,
+        terms.signing_domains,
+    )
 
 
-def _of_results(case: Case, said: authres.Word, *, undecided: Sequence[str] = ("unsure",)) -> Finding:
+def _of_results(
+    case: Case, said: authres.Word, *, undecided: Sequence[str] = ("unsure",)
+) -> Finding:
     """`undecided`: the words that leave the decision to a person."""
-    wanted = "dmarc=pass and dkim=pass, said by " + (", ".join(i or "''" for i in case.terms.authserv_ids) or "nobody")
-    return Finding(said.verdict == "pass", said.saw, wanted, Reason.UNAUTHENTICATED, held=said.verdict in undecided)
+    wanted = "dmarc=pass and dkim=pass, said by " + (
+        ", ".join(i or "''" for i in case.terms.authserv_ids) or "nobody"
+    )
+    return Finding(
+        said.verdict == "pass",
+        said.saw,
+        wanted,
+        Reason.UNAUTHENTICATED,
+        held=said.verdict in undecided,
+    )
 
 
 def _signed_at(case: Case) -> Finding | None:
@@ -281,7 +342,9 @@ def _subject(case: Case) -> Finding:
     """Requirement 15."""
     subject = case.candidate.subject
     prefix = "Sandbox: " if case.candidate.sandbox else ""
-    return Finding(subject in case.terms.subjects, prefix + subject, "one of " + ", ".join(case.terms.subjects))
+    return Finding(
+        subject in case.terms.subjects, prefix + subject, "one of " + ", ".join(case.terms.subjects)
+    )
 
 
 def _org(case: Case) -> Finding | None:
@@ -289,7 +352,9 @@ def _org(case: Case) -> Finding | None:
     if case.username is None:
         return None
     revealed = routing.revealed_orgs(case.candidate.header)
-    found = routing.assign(case.terms.orgs, case.username, sandbox=case.candidate.sandbox, revealed=revealed)
+    found = routing.assign(
+        case.terms.orgs, case.username, sandbox=case.candidate.sandbox, revealed=revealed
+    )
     wanted = "a username that exactly one org names"
     if isinstance(found, Org):
         case.org = found
@@ -346,7 +411,9 @@ def single_address(value: str) -> str | None:
 def listed_addresses(value: str) -> Sequence[str]:
     """All addresses of an unfolded field; none where one of them is not plainly written."""
     parts = _LISTED.findall(value)
-    found = [address for address in map(single_address, map(str.strip, parts)) if address is not None]
+    found = [
+        address for address in map(single_address, map(str.strip, parts)) if address is not None
+    ]
     return found if len(found) == len(parts) and ",".join(parts) == value else ()
 
 

@@ -27,7 +27,9 @@ MAX_LABEL: Final = 80
 USERNAME_LABELS: Final = ("username", "user name", "ユーザ名", "ユーザー名")
 TOKEN_LABELS: Final = ("security token", "セキュリティトークン")
 
-_LINE: Final = re.compile(rf"([^\s:：][^:：]{{0,{MAX_LABEL - 1}}})[:：][ \t\u00a0\u3000]*(\S+)[ \t\u00a0\u3000]*")
+_LINE: Final = re.compile(
+    rf"([^\s:：][^:：]{{0,{MAX_LABEL - 1}}})[:：][ \t\u00a0\u3000]*(\S+)[ \t\u00a0\u3000]*"
+)
 """`label: value` where the value has no white space."""
 _ALONE: Final = re.compile(r"^[ \t]*(?=[A-Za-z]*[0-9])[A-Za-z0-9]{20,32}[ \t]*$", re.MULTILINE)
 """A line that is nothing but a token; the digit tells it from the long words of some languages."""
@@ -58,7 +60,9 @@ class Line:
     @property
     def says_token(self) -> bool:
         """By its label, of which the token mail has a longer form: `Security token (case-sensitive)`."""
-        return any(re.fullmatch(re.escape(known) + r"( ?\(.*\))?", self.label) for known in TOKEN_LABELS)
+        return any(
+            re.fullmatch(re.escape(known) + r"( ?\(.*\))?", self.label) for known in TOKEN_LABELS
+        )
 
 
 def agreed(readings: Sequence[str], corners: Sequence[str]) -> Claim | Unclear | None:
@@ -68,14 +72,23 @@ def agreed(readings: Sequence[str], corners: Sequence[str]) -> Claim | Unclear |
     found = [find(reading) for reading in readings]
     aside = [_lines(corner) for corner in corners]
     if all(one is None for one in found):
-        return Unclear(Reason.AMBIGUOUS_CLAIM, "a claim outside of the texts") if any(map(_pairs, aside)) else None
+        return (
+            Unclear(Reason.AMBIGUOUS_CLAIM, "a claim outside of the texts")
+            if any(map(_pairs, aside))
+            else None
+        )
     for one in found:
         if isinstance(one, Unclear):
             return one
     claim = found[0]
     if any(one != claim for one in found):
-        return Unclear(Reason.AMBIGUOUS_CLAIM, f"{len(found)} texts that do not agree on one username and token")
-    assert isinstance(claim, Claim)  # some reading makes a claim, none an unclear one, and all are alike
+        return Unclear(
+            Reason.AMBIGUOUS_CLAIM,
+            f"{len(found)} texts that do not agree on one username and token",
+        )
+    assert isinstance(
+        claim, Claim
+    )  # some reading makes a claim, none an unclear one, and all are alike
     if any(_contradicts(lines, claim) for lines in aside):
         return Unclear(Reason.AMBIGUOUS_CLAIM, "another claim outside of the texts")
     return claim
@@ -89,10 +102,15 @@ def find(text: str) -> Claim | Unclear | None:
     if not pairs:
         return _hint(present, text)
     username, token = pairs[0]
-    usernames = sum(line.says_username or (line.is_username and line.label == username.label) for line in present)
+    usernames = sum(
+        line.says_username or (line.is_username and line.label == username.label)
+        for line in present
+    )
     tokens = sum(line.says_token or line.is_token for line in present)
     if len(pairs) > 1 or usernames > 1 or tokens > 1:
-        return Unclear(Reason.AMBIGUOUS_CLAIM, f"{usernames} lines with a username, {tokens} with a token")
+        return Unclear(
+            Reason.AMBIGUOUS_CLAIM, f"{usernames} lines with a username, {tokens} with a token"
+        )
     return Claim(username.value, Token(token.value))
 
 
@@ -101,7 +119,11 @@ def _hint(lines: Sequence[Line], text: str) -> Unclear | None:
     tokens = sum(line.says_token for line in lines)
     if not tokens and "salesforce" in text.casefold():
         tokens = sum(line.is_token for line in lines) or len(_ALONE.findall(text))
-    return Unclear(Reason.UNKNOWN_LAYOUT, f"{tokens} lines with a token, none right after a username") if tokens else None
+    return (
+        Unclear(Reason.UNKNOWN_LAYOUT, f"{tokens} lines with a token, none right after a username")
+        if tokens
+        else None
+    )
 
 
 def _contradicts(lines: Sequence[Line | None], claim: Claim) -> bool:
@@ -109,7 +131,9 @@ def _contradicts(lines: Sequence[Line | None], claim: Claim) -> bool:
     pairs = _pairs(lines)
     usernames = [line for line in lines if line and line.says_username] + [one for one, _ in pairs]
     tokens = [line for line in lines if line and line.says_token] + [one for _, one in pairs]
-    return any(one.value != claim.username for one in usernames) or any(Token(one.value) != claim.token for one in tokens)
+    return any(one.value != claim.username for one in usernames) or any(
+        Token(one.value) != claim.token for one in tokens
+    )
 
 
 def _pairs(lines: Sequence[Line | None]) -> list[tuple[Line, Line]]:

@@ -19,7 +19,17 @@ from email.message import Message
 import mailparser  # type: ignore[import-untyped]  # it ships no types
 
 from token_catcher.errors import TransientError
-from token_catcher.model import Candidate, Claim, Header, HeaderField, Ignored, Mail, Reason, Refused, Unclear
+from token_catcher.model import (
+    Candidate,
+    Claim,
+    Header,
+    HeaderField,
+    Ignored,
+    Mail,
+    Reason,
+    Refused,
+    Unclear,
+)
 from token_catcher.reading import claims, mime, wire
 from token_catcher.reading.headers import decode_words, parse_date
 
@@ -36,7 +46,9 @@ def extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refuse
     try:
         found = _extract(mail, subjects)
     except (MemoryError, OSError) as error:  # of this machine, not of the mail
-        raise TransientError(f"reading was not possible now: {type(error).__name__}", code="internal") from None
+        raise TransientError(
+            f"reading was not possible now: {type(error).__name__}", code="internal"
+        ) from None
     except Exception as error:  # noqa: BLE001 - MIME and HTML code raises anything; it ends this mail, never the loop
         found = Refused(Reason.UNREADABLE, type(error).__name__)
     if isinstance(found, Refused) and not _speaks(mail.raw, subjects):
@@ -57,7 +69,9 @@ def _extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refus
     issued_at = parse_date(header.text("Date") or "")
     if issued_at is None:
         return Refused(Reason.BAD_DATE, "a Date that is not in the form of RFC 5322 with a zone")
-    return Candidate(mail, header, subject.removeprefix(SANDBOX), subject.startswith(SANDBOX), issued_at, claim)
+    return Candidate(
+        mail, header, subject.removeprefix(SANDBOX), subject.startswith(SANDBOX), issued_at, claim
+    )
 
 
 def _claim(raw: bytes, header: Header, subjects: Sequence[str]) -> Claim | Unclear | None:
@@ -83,7 +97,9 @@ def _speaks(raw: bytes, subjects: Sequence[str]) -> bool:
     """Whether a mail, read without regard for its structure, claims to carry a token, by its text or by its subject."""
     if any(claims.find(text) for text in mime.roughly(raw)):
         return True
-    head = re.split(rb"\r?\n\r?\n", raw[: wire.MAX_HEADER_BYTES], maxsplit=1)[0].decode("utf-8", "replace")
+    head = re.split(rb"\r?\n\r?\n", raw[: wire.MAX_HEADER_BYTES], maxsplit=1)[0].decode(
+        "utf-8", "replace"
+    )
     return _is_known(decode_words(" ".join(head.split())), subjects)
 
 

@@ -35,7 +35,20 @@ _DATE: Final = re.compile(
     r" (\d\d):(\d\d)(?::(\d\d))? (?:([+-])(\d\d)([0-5]\d)|GMT|UT|Z)(?: \([A-Za-z0-9 +:./_-]{0,40}\))?",
     re.ASCII,
 )
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS: Final = (
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+)
 
 
 def decode_words(value: str) -> str:
@@ -59,7 +72,9 @@ def _runs(value: str) -> list[str]:
         pieces.append((codec, word[0], octets or b""))
         position = word.end()
     pieces.append(("", value[position:], b""))
-    return [_decoded(codec, list(run)) for codec, run in groupby(pieces, key=lambda piece: piece[0])]
+    return [
+        _decoded(codec, list(run)) for codec, run in groupby(pieces, key=lambda piece: piece[0])
+    ]
 
 
 def _decoded(codec: str, run: list[tuple[str, str, bytes]]) -> str:
@@ -96,7 +111,15 @@ def parse_date(value: str) -> datetime | None:
         return None
     zone = timezone(-offset if sign == "-" else offset)
     try:
-        moment = datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second or 0), tzinfo=zone)
+        moment = datetime(
+            int(year),
+            _MONTHS.index(month) + 1,
+            int(day),
+            int(hour),
+            int(minute),
+            int(second or 0),
+            tzinfo=zone,
+        )
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

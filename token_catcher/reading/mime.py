@@ -30,9 +30,13 @@ FIELDS: Final = ("mime-version", "content-type", "content-transfer-encoding", "c
 """The fields that decide how a part is read; each at most once."""
 
 _TYPE: Final = re.compile(r"\s*([A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+)\s*")
-_PARAMETER: Final = re.compile(r';\s*([A-Za-z0-9-]+)\s*=\s*("[^"\\\r\n]*"|[^\s"();,<>@\\/?=:\[\]]+)\s*')
+_PARAMETER: Final = re.compile(
+    r';\s*([A-Za-z0-9-]+)\s*=\s*("[^"\\\r\n]*"|[^\s"();,<>@\\/?=:\[\]]+)\s*'
+)
 _BAD_QUOTED_PRINTABLE: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r\n)")
-_BASE64_RUN: Final = re.compile(rb"^(?:[A-Za-z0-9+/]{20,}={0,2}\r?\n?)+[A-Za-z0-9+/]*", re.MULTILINE)
+_BASE64_RUN: Final = re.compile(
+    rb"^(?:[A-Za-z0-9+/]{20,}={0,2}\r?\n?)+[A-Za-z0-9+/]*", re.MULTILINE
+)
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _NO_COLON: Final = re.compile(r"^[^:：\n]*+(?:\n|\Z)", re.MULTILINE)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -84,7 +88,9 @@ def read(fields: Sequence[HeaderField], body: bytes) -> Texts | Unexpected:
 def same(message: Message, texts: Texts) -> bool:
     """Whether a parser saw the same parts with the same octets, and nothing to wonder about."""
     parts = list(message.walk())
-    leaves = tuple(Leaf(part.get_content_type(), _payload(part)) for part in parts if not part.is_multipart())
+    leaves = tuple(
+        Leaf(part.get_content_type(), _payload(part)) for part in parts if not part.is_multipart()
+    )
     return leaves == texts.leaves and not any(part.defects for part in parts)
 
 
@@ -133,7 +139,9 @@ class _Reader:
         else:
             raise _UnexpectedPart(f"a part of type {kind[:60]}")
 
-    def _multipart(self, parameters: dict[str, str], encoding: str, body: bytes, depth: int) -> None:
+    def _multipart(
+        self, parameters: dict[str, str], encoding: str, body: bytes, depth: int
+    ) -> None:
         boundary = parameters.get("boundary", "")
         if not _BOUNDARY.fullmatch(boundary) or encoding not in ("7bit", "8bit"):
             raise _UnexpectedPart("a multipart without a plain boundary")
@@ -159,7 +167,9 @@ class _Reader:
             return
         self.readings.append(text)
         if parameters.get("format", "").lower() == "flowed":
-            self.readings.append(_flowed(text, joint="" if parameters.get("delsp", "").lower() == "yes" else " "))
+            self.readings.append(
+                _flowed(text, joint="" if parameters.get("delsp", "").lower() == "yes" else " ")
+            )
 
 
 def _values(fields: Sequence[HeaderField]) -> dict[str, str]:
@@ -223,7 +233,9 @@ def _octets(body: bytes, encoding: str) -> bytes:
             raise _UnexpectedPart("quoted-printable that is not well-formed")
         return binascii.a2b_qp(body)
     if encoding not in ("7bit", "8bit") or (encoding == "7bit" and not body.isascii()):
-        raise _UnexpectedPart("a transfer encoding of no known form, or 8-bit bytes in a 7-bit part")
+        raise _UnexpectedPart(
+            "a transfer encoding of no known form, or 8-bit bytes in a 7-bit part"
+        )
     return body
 
 

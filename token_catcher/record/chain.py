@@ -85,7 +85,10 @@ class Reading:
     def _next(self, line: bytes) -> dict[str, Any]:
         content, head = continuing(line, self.head)
         if self.noted and self.noted.seq == head.seq and self.noted != head:
-            raise Fault(head.seq, "the line is not the one that the head file knows: one of the two was exchanged")
+            raise Fault(
+                head.seq,
+                "the line is not the one that the head file knows: one of the two was exchanged",
+            )
         self.head = head
         return content
 
@@ -114,9 +117,14 @@ def continuing(line: bytes, before: Head) -> tuple[dict[str, Any], Head]:
         raise Fault(number, "the line was edited: its content does not have the hash it names")
     content = parsed(line, number)
     if content["seq"] != number:
-        raise Fault(number, f"got record {content['seq']}, expected {number}: a line was removed, added or moved")
+        raise Fault(
+            number,
+            f"got record {content['seq']}, expected {number}: a line was removed, added or moved",
+        )
     if content.get("prev") != before.hash:
-        raise Fault(number, "the line does not continue the one above: one of the two was exchanged")
+        raise Fault(
+            number, "the line does not continue the one above: one of the two was exchanged"
+        )
     return content, Head(number, digest)
 
 
@@ -125,7 +133,9 @@ def parsed(line: bytes, number: int) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(line)
         zone = datetime.fromisoformat(content["at"]).tzinfo
-        ours = zone is not None and type(content["seq"]) is int and isinstance(content["event"], str)
+        ours = (
+            zone is not None and type(content["seq"]) is int and isinstance(content["event"], str)
+        )
     except (ValueError, TypeError, KeyError, RecursionError):
         ours = False
     if not ours:

@@ -80,11 +80,17 @@ class FolderProgress:
         """Everything up to here is settled or pending."""
         self.settled_through = max(self.settled_through, uid)
 
-    def postpone(self, uid: int, code: str, now: datetime, rng: Random, retry_after: float | None = None) -> Pending:
+    def postpone(
+        self, uid: int, code: str, now: datetime, rng: Random, retry_after: float | None = None
+    ) -> Pending:
         """Try the mail again later: after the seconds the other side asked for, else with exponential back-off, full jitter."""
         before = self.pending.get(uid)
         attempts = (before.attempts if before else 0) + 1
-        seconds = _pause(attempts, rng) if retry_after is None else max(0.0, min(LONGEST_REQUEST, retry_after))
+        seconds = (
+            _pause(attempts, rng)
+            if retry_after is None
+            else max(0.0, min(LONGEST_REQUEST, retry_after))
+        )
         self.pending[uid] = Pending(attempts, now + timedelta(seconds=seconds), code)
         self.advance(uid)
         return self.pending[uid]
@@ -118,7 +124,9 @@ class Checkpoint:
         except OSError as error:
             self._reset(f"the checkpoint cannot be read: {error.strerror}")
         except (ValueError, OverflowError, RecursionError) as error:
-            self._reset(f"the checkpoint is broken: {error if isinstance(error, _Broken) else 'no sweep wrote this'}")
+            self._reset(
+                f"the checkpoint is broken: {error if isinstance(error, _Broken) else 'no sweep wrote this'}"
+            )
 
     @classmethod
     @contextmanager
@@ -138,14 +146,18 @@ class Checkpoint:
         with ExitStack() as stack:
             try:
                 files.make_directory(directory)
-                lock = stack.enter_context(files.opened(directory / f"{name}.lock", os.O_RDWR | os.O_CREAT))
+                lock = stack.enter_context(
+                    files.opened(directory / f"{name}.lock", os.O_RDWR | os.O_CREAT)
+                )
             except OSError as error:
                 problem = f"{directory}: the checkpoint of mailbox {mailbox} cannot be locked: {error.strerror}"
                 raise StateError(problem) from None
             deadline = monotonic() + wait
             while not _locked(lock):
                 if monotonic() >= deadline:
-                    raise TransientError(f"mailbox {mailbox}: another sweep of it is running", code="busy")
+                    raise TransientError(
+                        f"mailbox {mailbox}: another sweep of it is running", code="busy"
+                    )
                 sleep(_POLL)
             yield cls(directory / f"{name}.json", mailbox)
 
@@ -160,7 +172,9 @@ class Checkpoint:
     def save(self) -> None:
         """Put all progress on disk. StateError: it could not be; the file is the one from before, whole."""
         folders = {name: _as_json(progress) for name, progress in self._folders.items()}
-        content = json.dumps({"mailbox": self._mailbox, "folders": folders}, indent=1).encode() + b"\n"
+        content = (
+            json.dumps({"mailbox": self._mailbox, "folders": folders}, indent=1).encode() + b"\n"
+        )
         if content == self._saved:
             return
         try:
@@ -174,7 +188,9 @@ class Checkpoint:
         with files.opened(self._path) as file:
             mode = os.fstat(file.fileno()).st_mode
             if mode & _WRITABLE_BY_OTHERS:
-                raise _Broken(f"got mode {mode & 0o777:04o}, expected 0600: others could have written it")
+                raise _Broken(
+                    f"got mode {mode & 0o777:04o}, expected 0600: others could have written it"
+                )
             raw = file.read()
         content = json.loads(raw)
         if not isinstance(content, dict) or content.get("mailbox") != self._mailbox:
@@ -211,7 +227,9 @@ def _locked(file: FileIO) -> bool:
 def _stale(known: FolderProgress, uidvalidity: int, uidnext: int | None) -> str | None:
     """Why what is known of the folder is worth nothing any more (RFC 3501, 2.3.1.1)."""
     if uidvalidity != known.uidvalidity:
-        return f"got UIDVALIDITY {uidvalidity}, expected {known.uidvalidity}: the folder was made anew"
+        return (
+            f"got UIDVALIDITY {uidvalidity}, expected {known.uidvalidity}: the folder was made anew"
+        )
     if uidnext is not None and uidnext <= known.settled_through:
         return f"got UIDNEXT {uidnext}, expected more than {known.settled_through}: the folder was set back"
     return None
@@ -222,13 +240,22 @@ def _as_json(progress: FolderProgress) -> dict[str, Any]:
         str(uid): {"attempts": one.attempts, "next_try": iso(one.next_try), "code": one.code}
         for uid, one in sorted(progress.pending.items())
     }
-    return {"uidvalidity": progress.uidvalidity, "settled_through": progress.settled_through, "pending": pending}
+    return {
+        "uidvalidity": progress.uidvalidity,
+        "settled_through": progress.settled_through,
+        "pending": pending,
+    }
 
 
 def _from_json(content: object) -> FolderProgress:
     one = _mapping(content)
-    pending = {_number(int(uid)): _pending(_mapping(value)) for uid, value in _mapping(one.get("pending")).items()}
-    progress = FolderProgress(_number(one.get("uidvalidity")), _number(one.get("settled_through")), pending)
+    pending = {
+        _number(int(uid)): _pending(_mapping(value))
+        for uid, value in _mapping(one.get("pending")).items()
+    }
+    progress = FolderProgress(
+        _number(one.get("uidvalidity")), _number(one.get("settled_through")), pending
+    )
     if max(pending, default=0) > progress.settled_through:
         raise _Broken("a mail is pending above the last one looked at")
     return progress

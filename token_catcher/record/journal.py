@@ -31,7 +31,17 @@ from token_catcher import files
 from token_catcher.errors import StateError
 from token_catcher.model import Entry, iso
 from token_catcher.ports import Log
-from token_catcher.record.chain import MAX_LINE, NOT_OURS, START, Fault, Head, Reading, may_be_ours, parsed, sealed
+from token_catcher.record.chain import (
+    MAX_LINE,
+    NOT_OURS,
+    START,
+    Fault,
+    Head,
+    Reading,
+    may_be_ours,
+    parsed,
+    sealed,
+)
 
 STORED: Final = "rotation.stored"
 REPAIRED: Final = "journal.repaired"
@@ -108,7 +118,14 @@ class Journal:
         """Add the record of one mail and make it durable. StateError: it could not be, and the mail stays unsettled."""
         said = {name: getattr(entry, name) for name in _ENTRY_FIELDS}
         with self._locked(fcntl.LOCK_EX) as file:
-            self._write(file, {name: value for name, value in said.items() if value is not None and value is not False})
+            self._write(
+                file,
+                {
+                    name: value
+                    for name, value in said.items()
+                    if value is not None and value is not False
+                },
+            )
             return _record(self._content(file, self.head.seq))
 
     def last_for(self, mailbox: str, digest: str) -> Record | None:
@@ -168,13 +185,17 @@ class Journal:
             where = f":{fault.line}" if fault.line else ""
             raise StateError(f"{self._path}{where}: {fault}", code="journal-broken") from None
         except OSError as error:
-            raise StateError(f"{self._path}: the journal cannot be used: {error.strerror}") from None
+            raise StateError(
+                f"{self._path}: the journal cannot be used: {error.strerror}"
+            ) from None
 
     def _check(self, status: os.stat_result) -> None:
         """StateError: the file is not private, or not the one that was read before."""
         if status.st_mode & files.OTHERS:
             got = f"{stat.S_IMODE(status.st_mode):04o}"
-            raise StateError(f"{self._path}: got mode {got}, expected 0600: others can read or write the journal")
+            raise StateError(
+                f"{self._path}: got mode {got}, expected 0600: others can read or write the journal"
+            )
         identity = status.st_dev, status.st_ino
         if self._identity not in (None, identity) or status.st_size < self._reading.size:
             problem = "exchanged or cut while it was in use: put the old one back, or start again with a look at both"
@@ -188,7 +209,11 @@ class Journal:
             if _is_of_mail(content):
                 self._last[_key(content.get("mailbox"), content.get("mail"))] = content["seq"]
             if content["event"] == STORED:
-                self._stored.add(_key(content.get("path"), content.get("version"), content.get("vault_created_at")))
+                self._stored.add(
+                    _key(
+                        content.get("path"), content.get("version"), content.get("vault_created_at")
+                    )
+                )
         self._reading.expect_head()
         if self._reading.torn and repair:
             self._repair(file)
@@ -206,11 +231,15 @@ class Journal:
         """Append one line, whole and durable or not at all, then move the head."""
         line = sealed({**content, "at": iso(self._now())}, self.head)
         if len(line) > MAX_LINE:
-            raise Fault(self.head.seq + 1, f"got a record of {len(line)} bytes, expected at most {MAX_LINE}")
+            raise Fault(
+                self.head.seq + 1, f"got a record of {len(line)} bytes, expected at most {MAX_LINE}"
+            )
         try:
             files.write(file, line)
         except OSError as error:
-            with suppress(OSError):  # where not even that works, the torn line is cut off before the next append
+            with suppress(
+                OSError
+            ):  # where not even that works, the torn line is cut off before the next append
                 os.ftruncate(file.fileno(), self._reading.size)
             raise self._unwritable(error) from None
         self._catch_up(file)
@@ -226,7 +255,9 @@ class Journal:
             raise self._unwritable(error) from None
 
     def _unwritable(self, error: OSError) -> StateError:
-        return StateError(f"{self._path}: the record could not be written: {error.strerror}", code="journal-write")
+        return StateError(
+            f"{self._path}: the record could not be written: {error.strerror}", code="journal-write"
+        )
 
     def _content(self, file: FileIO, seq: int) -> dict[str, Any]:
         """A line that was taken in, read again."""
@@ -256,7 +287,9 @@ def verify(path: Path) -> Verification:
         return Verification(state, reading.head.seq, reading.head, fault.line, str(fault), repairs)
     except OSError as error:
         raise StateError(f"{path}: the journal cannot be read: {error.strerror}") from None
-    return Verification(State.INTACT, reading.head.seq, reading.head, repairs=repairs, unfinished=unfinished)
+    return Verification(
+        State.INTACT, reading.head.seq, reading.head, repairs=repairs, unfinished=unfinished
+    )
 
 
 def _is_being_written(file: FileIO, reading: Reading) -> bool:
@@ -278,14 +311,24 @@ def _expect_end(path: Path, reading: Reading, *, unfinished: bool) -> None:
         torn = "the line has no end: a crash cut its append off, which the next start repairs, or somebody else wrote it"
         raise Fault(line, torn if may_be_ours(reading.torn) else NOT_OURS)
     if reading.noted is None and reading.head.seq and _read_head(path) is None:
-        raise Fault(line, "the head file is missing: nothing tells whether records were cut off here", truncated=True)
+        raise Fault(
+            line,
+            "the head file is missing: nothing tells whether records were cut off here",
+            truncated=True,
+        )
 
 
 def _missing(path: Path, reading: Reading) -> Verification:
     if reading.noted and reading.noted.seq:
         problem = f"the journal is gone, its head file knows {reading.noted.seq} records"
         return Verification(State.TRUNCATED, 0, START, 1, problem)
-    return Verification(State.MISSING, 0, START, None, f"{path} does not exist: nothing was recorded yet, or it is elsewhere")
+    return Verification(
+        State.MISSING,
+        0,
+        START,
+        None,
+        f"{path} does not exist: nothing was recorded yet, or it is elsewhere",
+    )
 
 
 def _record(content: Mapping[str, Any]) -> Record:
@@ -303,7 +346,9 @@ def _is_of_mail(content: Mapping[str, Any]) -> bool:
 
 def _key(*parts: object) -> bytes:
     """What the index holds in place of texts: 16 bytes, too many for anybody to find two alike."""
-    return hashlib.blake2b("\0".join(map(str, parts)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(
+        "\0".join(map(str, parts)).encode("utf-8", "surrogatepass"), digest_size=16
+    ).digest()
 
 
 def _head_of(path: Path) -> Path:
@@ -319,4 +364,7 @@ def _read_head(path: Path) -> Head | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise Fault(None, f"{_head_of(path).name} cannot be read, expected a file with seq and hash of a record") from None
+        raise Fault(
+            None,
+            f"{_head_of(path).name} cannot be read, expected a file with seq and hash of a record",
+        ) from None

@@ -130,7 +130,11 @@ class Client:
         return self._address.url
 
     def request(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request; log in first where needed, and once more where the token has died.
 
@@ -187,7 +191,11 @@ class Client:
             self._lives(self._send("get", "auth/token/lookup-self", token=self._token).data, "ttl")
             return
         secret = self._auth.secret_id()
-        if self._refused and self._refused[1] == secret and self._monotonic() - self._refused[0] < REFUSAL_PAUSE:
+        if (
+            self._refused
+            and self._refused[1] == secret
+            and self._monotonic() - self._refused[0] < REFUSAL_PAUSE
+        ):
             raise AccessError(self._refused[2], code="vault-login")
         body = {"role_id": self._auth.role_id, "secret_id": secret.reveal()}
         answer = self._send("post", f"auth/{self._auth.mount}/login", body)
@@ -206,7 +214,10 @@ class Client:
         """The token, if it can be sent at all: requests would show a header that it refuses."""
         token = auth.token().reveal()
         if not _SENDABLE.fullmatch(token):
-            raise AccessError("vault.auth.token: got no token, expected one line of printable ASCII", code="vault-login")
+            raise AccessError(
+                "vault.auth.token: got no token, expected one line of printable ASCII",
+                code="vault-login",
+            )
         return token
 
     def _renew(self) -> None:
@@ -214,7 +225,11 @@ class Client:
         with suppress(Outage):  # if it was not the token but Vault, the login says so
             answer = self._send("post", "auth/token/renew-self", {}, token=self._token)
             auth = answer.body.get("auth")
-            if answer.status == 200 and isinstance(auth, Mapping) and not answer.body.get("warnings"):
+            if (
+                answer.status == 200
+                and isinstance(auth, Mapping)
+                and not answer.body.get("warnings")
+            ):
                 self._lives(auth, "lease_duration")
                 return
         self._login()
@@ -223,7 +238,9 @@ class Client:
         seconds = auth.get(name)
         lives = isinstance(seconds, int) and seconds > 0 and bool(auth.get("renewable"))
         self._renew_at = self._monotonic() + seconds * 2 / 3 if lives and seconds else None
-        self._ends_at = self._monotonic() + seconds if isinstance(seconds, int) and seconds > 0 else None
+        self._ends_at = (
+            self._monotonic() + seconds if isinstance(seconds, int) and seconds > 0 else None
+        )
 
     def _send(
         self,
@@ -238,7 +255,9 @@ class Client:
         sent = {**(headers or {}), **({"X-Vault-Token": token} if token else {})}
         options: dict[str, Any] = {} if body is None else {"json": body}
         try:
-            response = self._http.request(method, f"/v1/{path}", headers=sent, raise_exception=False, **options)
+            response = self._http.request(
+                method, f"/v1/{path}", headers=sent, raise_exception=False, **options
+            )
         except OSError as error:  # requests' own are among them
             self._observe(_operation(method, path), None)
             trouble = self._trouble(error)
@@ -252,10 +271,17 @@ class Client:
         if status == 429:
             after = response.headers.get("Retry-After", "")
             seconds = float(after) if after.isdecimal() else None
-            raise Outage(f"Vault at {self.url} asked to slow down (429)", code="vault-quota", retry_after=seconds)
+            raise Outage(
+                f"Vault at {self.url} asked to slow down (429)",
+                code="vault-quota",
+                retry_after=seconds,
+            )
         if status in AWAY or status >= 500:
             code = "vault-sealed" if status == 503 else "vault-away"
-            raise Outage(f"Vault at {self.url} is away: {status}, {AWAY.get(status, 'an error of the server')}", code=code)
+            raise Outage(
+                f"Vault at {self.url} is away: {status}, {AWAY.get(status, 'an error of the server')}",
+                code=code,
+            )
         try:
             body = response.json() if response.content else {}
         except ValueError:
@@ -269,7 +295,9 @@ class Client:
         """What kept a request from being answered."""
         kind = type(error).__name__
         if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL):
-            return AccessError(f"vault.address: got {self.url}, which is no address", code="vault-address")
+            return AccessError(
+                f"vault.address: got {self.url}, which is no address", code="vault-address"
+            )
         if self._is_about_certificates(error):
             expected = self._address.ca_file or "the system's authorities"
             return AccessError(

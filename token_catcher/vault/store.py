@@ -30,7 +30,9 @@ CLOCKS_DIFFER: Final = timedelta(minutes=15)
 FRESH: Final = {"X-Vault-Inconsistent": "forward-active-node"}
 CAPABILITIES: Final = "create, read, update and patch"
 
-_PATH: Final = re.compile(r"[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*(?:/[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*)*(?<!\.)", re.ASCII)
+_PATH: Final = re.compile(
+    r"[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*(?:/[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*)*(?<!\.)", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,10 @@ class VaultStore:
                 return Stored(receipt)
             headers = FRESH
             self._sleep(PAUSE)
-        raise TransientError(f"{self._where(capture.path)}: others wrote at the same time, {ATTEMPTS} times", code="vault-race")
+        raise TransientError(
+            f"{self._where(capture.path)}: others wrote at the same time, {ATTEMPTS} times",
+            code="vault-race",
+        )
 
     def versions(self, path: str) -> Iterator[Version]:
         """Every version that Vault keeps, oldest first. Reads only."""
@@ -143,7 +148,9 @@ class VaultStore:
     def _check_path(self, path: str) -> None:
         """The last look before a path becomes a URL: requests would resolve `..` and leave the mount."""
         if not _PATH.fullmatch(path):
-            raise AccessError(f"vault.path: got {ascii(path)[:100]}, expected plain segments", code="vault-path")
+            raise AccessError(
+                f"vault.path: got {ascii(path)[:100]}, expected plain segments", code="vault-path"
+            )
 
     def _check_mount(self, path: str) -> None:
         """KV version 1 takes a v2-style write, answers 204, and stores it wrongly: look first, with the real path."""
@@ -160,11 +167,14 @@ class VaultStore:
         kind, version = answer.data.get("type"), str(options.get("version", "1"))
         if kind != "kv" or version != "2":
             raise AccessError(
-                f"vault.mount: {self._mount} is {kind} version {version}, expected kv version 2", code="vault-kv1"
+                f"vault.mount: {self._mount} is {kind} version {version}, expected kv version 2",
+                code="vault-kv1",
             )
         self._known_v2 = True
 
-    def _read(self, path: str, number: int = 0, *, headers: Mapping[str, str] | None = None) -> Kept:
+    def _read(
+        self, path: str, number: int = 0, *, headers: Mapping[str, str] | None = None
+    ) -> Kept:
         """A version, or the latest (0)."""
         wanted = f"?version={number}" if number else ""
         answer = self._client.request("get", f"{self._mount}/data/{path}{wanted}", headers=headers)
@@ -202,10 +212,16 @@ class VaultStore:
             return Unchanged(Reason.SAME_TOKEN, self._written(capture, current))
         issued = self._issued(current)
         if issued is not None and capture.issued_at == issued:
-            return Held(Reason.SAME_DATE, f"version {current.number} has another token of {iso(issued)}")
+            return Held(
+                Reason.SAME_DATE, f"version {current.number} has another token of {iso(issued)}"
+            )
         if issued is None:
             return self._beside_a_foreign_one(capture, current)
-        return Unchanged(Reason.STALE, self._written(capture, current)) if capture.issued_at < issued else None
+        return (
+            Unchanged(Reason.STALE, self._written(capture, current))
+            if capture.issued_at < issued
+            else None
+        )
 
     def _beside_a_foreign_one(self, capture: Capture, current: Kept) -> Unchanged | Held | None:
         """Somebody else wrote the token that is there, and Vault only says when. Older by that is stale, if nothing is in
@@ -216,7 +232,8 @@ class VaultStore:
         if certain and appeared - capture.issued_at > CLOCKS_DIFFER:
             return Unchanged(Reason.STALE, self._written(capture, current))
         return Held(
-            Reason.UNKNOWN_AGE, f"somebody else wrote the token of version {current.number}, at {iso(appeared)} or before"
+            Reason.UNKNOWN_AGE,
+            f"somebody else wrote the token of version {current.number}, at {iso(appeared)} or before",
         )
 
     def _expired(self, path: str, gone: Kept) -> bool:
@@ -231,7 +248,11 @@ class VaultStore:
     def _issued(self, current: Kept) -> datetime | None:
         """When the stored token was issued; None where somebody else wrote it: our other fields then speak of ours."""
         token = Token(str(current.data.get(self._field)))
-        return _time(current.ours("issued_at")) if current.ours("fingerprint") == token.fingerprint else None
+        return (
+            _time(current.ours("issued_at"))
+            if current.ours("fingerprint") == token.fingerprint
+            else None
+        )
 
     def _appeared(self, path: str, current: Kept) -> tuple[datetime | None, bool]:
         """When somebody else put the token there, and whether that is certain: later versions carry it on when another field
@@ -287,9 +308,15 @@ class VaultStore:
 
     def _told(self, about: Any, path: str) -> tuple[int, str]:
         """Number and created_time of a version. TransientError: somebody else than Vault has answered."""
-        if isinstance(about, Mapping) and isinstance(about.get("version"), int) and isinstance(about.get("created_time"), str):
+        if (
+            isinstance(about, Mapping)
+            and isinstance(about.get("version"), int)
+            and isinstance(about.get("created_time"), str)
+        ):
             return about["version"], about["created_time"]
-        raise TransientError(f"{self._where(path)}: got an answer without a version", code="vault-protocol")
+        raise TransientError(
+            f"{self._where(path)}: got an answer without a version", code="vault-protocol"
+        )
 
     def _expect(self, answer: Answer, path: str, wanted: tuple[int, ...]) -> None:
         """AccessError for everything that only a person can change."""
@@ -301,8 +328,13 @@ class VaultStore:
                 code="vault-policy",
             )
         if answer.status == 405:
-            raise AccessError(f"vault.mount: {self._mount} is not kv version 2 (got 405 to PATCH)", code="vault-kv1")
-        raise AccessError(f"Vault answered {answer.status} for {self._where(path)}", code="vault-refused")
+            raise AccessError(
+                f"vault.mount: {self._mount} is not kv version 2 (got 405 to PATCH)",
+                code="vault-kv1",
+            )
+        raise AccessError(
+            f"Vault answered {answer.status} for {self._where(path)}", code="vault-refused"
+        )
 
     def _where(self, path: str) -> str:
         return f"{self._mount}/data/{path}"
@@ -328,4 +360,6 @@ def _together(captured_at: object, created_at: object) -> bool:
 def _seconds(duration: str) -> float:
     """Seconds of a duration as Go writes it: `1h30m0s`."""
     units = {"h": 3600.0, "m": 60.0, "s": 1.0}
-    return sum(float(number) * units[unit] for number, unit in re.findall(r"([0-9.]+)([hms])", duration))
+    return sum(
+        float(number) * units[unit] for number, unit in re.findall(r"([0-9.]+)([hms])", duration)
+    )

@@ -25,7 +25,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any, Final, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
@@ -141,7 +148,9 @@ def pages(subject: Subject, metrics: Metrics) -> Mapping[str, Callable[[], Page]
         "/livez": lambda: _livez(subject.loops),
         "/readyz": lambda: _readyz(subject.loops),
         "/healthz": lambda: _healthz(subject),
-        "/metrics": lambda: Page(HTTPStatus.OK, generate_latest(metrics.registry).decode(), CONTENT_TYPE_PLAIN_0_0_4),
+        "/metrics": lambda: Page(
+            HTTPStatus.OK, generate_latest(metrics.registry).decode(), CONTENT_TYPE_PLAIN_0_0_4
+        ),
     }
 
 
@@ -161,8 +170,12 @@ def serving(
     try:
         server = _Server(host, port, answers, log, silence, lifetime)
     except OSError as error:
-        raise ConfigurationError(f"http.listen: {host}:{port} cannot be listened on: {error.strerror}") from None
-    thread = threading.Thread(target=server.serve_forever, args=(silence / 20,), name="web", daemon=True)
+        raise ConfigurationError(
+            f"http.listen: {host}:{port} cannot be listened on: {error.strerror}"
+        ) from None
+    thread = threading.Thread(
+        target=server.serve_forever, args=(silence / 20,), name="web", daemon=True
+    )
     thread.start()
     try:
         log.info("web.listening", address=f"{host}:{server.server_port}")
@@ -182,11 +195,15 @@ def _readyz(loops: Loops) -> Page:
     health = loops.health
     if not loops.ready:
         return _said(False, "", "waiting for the first look at every mailbox")
-    return _said(not health or any(one.connected for one in health), "ready", "no mailbox is connected")
+    return _said(
+        not health or any(one.connected for one in health), "ready", "no mailbox is connected"
+    )
 
 
 def _said(well: bool, good: str, bad: str) -> Page:
-    return Page(HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, f"{good if well else bad}\n")
+    return Page(
+        HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, f"{good if well else bad}\n"
+    )
 
 
 def _healthz(subject: Subject) -> Page:
@@ -240,14 +257,32 @@ class _State(Collector):
         yield _info("build_info", "The running version.", version=subject.version)
         yield _gauge("shard_index", "Which of the instances this one is.", subject.shard[0])
         yield _gauge("shard_count", "How many instances there are.", subject.shard[1])
-        yield _gauge("journal_head_sequence", "Number of the last record of the journal.", subject.journal_head())
-        if expires is not None:
-            yield _gauge("vault_token_expiry_timestamp_seconds", "When our Vault token expires.", expires.timestamp())
-        yield _by_mailbox(
-            "last_successful_sweep_timestamp_seconds", "When all folders were last looked at without trouble.", swept
+        yield _gauge(
+            "journal_head_sequence",
+            "Number of the last record of the journal.",
+            subject.journal_head(),
         )
-        yield _by_mailbox("mailbox_connected", "1 while logged in to it.", {one.name: one.connected for one in health})
-        yield _by_mailbox("pending_mails", "Mails seen and not settled yet.", {one.name: one.pending for one in health})
+        if expires is not None:
+            yield _gauge(
+                "vault_token_expiry_timestamp_seconds",
+                "When our Vault token expires.",
+                expires.timestamp(),
+            )
+        yield _by_mailbox(
+            "last_successful_sweep_timestamp_seconds",
+            "When all folders were last looked at without trouble.",
+            swept,
+        )
+        yield _by_mailbox(
+            "mailbox_connected",
+            "1 while logged in to it.",
+            {one.name: one.connected for one in health},
+        )
+        yield _by_mailbox(
+            "pending_mails",
+            "Mails seen and not settled yet.",
+            {one.name: one.pending for one in health},
+        )
         yield _by_mailbox(
             "loop_last_progress_timestamp_seconds",
             "When the slowest loop of the mailbox last made a step.",
@@ -299,7 +334,13 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002 - theirs
         """What http.server finds wrong with a request; its own page would repeat the request."""
         self.close_connection = True
-        self._answer(_error(HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)))
+        self._answer(
+            _error(
+                HTTPStatus.METHOD_NOT_ALLOWED
+                if code == HTTPStatus.NOT_IMPLEMENTED
+                else HTTPStatus(code)
+            )
+        )
 
     def version_string(self) -> str:
         return "token-catcher"
@@ -319,7 +360,13 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def __init__(
-        self, host: str, port: int, answers: Mapping[str, Callable[[], Page]], log: Log, silence: float, lifetime: float
+        self,
+        host: str,
+        port: int,
+        answers: Mapping[str, Callable[[], Page]],
+        log: Log,
+        silence: float,
+        lifetime: float,
     ) -> None:
         self._answers = answers
         self._log = log

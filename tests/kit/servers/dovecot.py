@@ -20,7 +20,16 @@ from typing import Any
 import trustme
 from imapclient.imap_utf7 import encode
 
-from tests.kit.servers.process import PASSWORD, PATIENCE, USERNAME, Server, command, free_port, listens, until
+from tests.kit.servers.process import (
+    PASSWORD,
+    PATIENCE,
+    USERNAME,
+    Server,
+    command,
+    free_port,
+    listens,
+    until,
+)
 
 CONFIG = """\
 base_dir = {home}/run
@@ -124,7 +133,9 @@ class Dovecot(Server):
     def start(self) -> None:
         """Returns when all three ports answer."""
         ports = (self.tls_port, self.port, self.lmtp_port)
-        self._spawn([self._command, "-F", "-c", str(self._configured)], lambda: all(map(listens, ports)))
+        self._spawn(
+            [self._command, "-F", "-c", str(self._configured)], lambda: all(map(listens, ports))
+        )
 
     def user(self, name: str = USERNAME, password: str = PASSWORD) -> str:
         """Make sure that the user exists; returns the name."""
@@ -149,7 +160,13 @@ class Dovecot(Server):
             client.sendmail("bounce@salesforce.com", [address], raw)
 
     def append(
-        self, raw: bytes, folder: str = "INBOX", user: str = USERNAME, *, received_at: datetime | None = None, flags: str = ""
+        self,
+        raw: bytes,
+        folder: str = "INBOX",
+        user: str = USERNAME,
+        *,
+        received_at: datetime | None = None,
+        flags: str = "",
     ) -> None:
         """By IMAP: the bytes as they are, and an INTERNALDATE of the test's choice."""
         moment = imaplib.Time2Internaldate((received_at or datetime.now(UTC)).timestamp())
@@ -170,7 +187,11 @@ class Dovecot(Server):
         """The flags of every mail by its UID, without \\Recent, which belongs to a session."""
         with self.session(user) as client:
             _ok(client.select(_quoted(folder), readonly=True))
-            lines = [line for line in _ok(client.uid("FETCH", "1:*", "(FLAGS)")) if isinstance(line, bytes)]
+            lines = [
+                line
+                for line in _ok(client.uid("FETCH", "1:*", "(FLAGS)"))
+                if isinstance(line, bytes)
+            ]
         return dict(map(_uid_and_flags, lines))
 
     def uids(self, folder: str = "INBOX", user: str = USERNAME) -> list[int]:
@@ -186,7 +207,9 @@ class Dovecot(Server):
 
     def change_uidvalidity(self, folder: str = "INBOX", user: str = USERNAME) -> None:
         """A new UIDVALIDITY over the same mails: what a restored backup or a moved mailbox looks like."""
-        self._doveadm("mailbox", "update", "-u", user, "--uid-validity", str(int(time.time()) + 1000), folder)
+        self._doveadm(
+            "mailbox", "update", "-u", user, "--uid-validity", str(int(time.time()) + 1000), folder
+        )
 
     def kick(self, user: str = USERNAME) -> None:
         """Drop the user's connections, with a BYE."""
@@ -200,7 +223,9 @@ class Dovecot(Server):
             client.login(self.user(user), self._password(user))
             yield client
         finally:
-            with suppress(OSError, imaplib.IMAP4.error):  # the test may have frozen or stopped the server
+            with suppress(
+                OSError, imaplib.IMAP4.error
+            ):  # the test may have frozen or stopped the server
                 client.logout()
             with suppress(OSError):
                 client.shutdown()
@@ -223,14 +248,21 @@ class Dovecot(Server):
 
     def _doveadm(self, *words: str) -> None:
         doveadm = command("doveadm", "sudo apt-get install dovecot-core")
-        subprocess.run([doveadm, "-c", str(self._configured), *words], check=True, capture_output=True, timeout=PATIENCE)
+        subprocess.run(
+            [doveadm, "-c", str(self._configured), *words],
+            check=True,
+            capture_output=True,
+            timeout=PATIENCE,
+        )
 
     def _prepare(self) -> None:
         """Certificate, directories and configuration. Started by root, mail belongs to `mail`; else everything is ours."""
         certificate = self.ca.issue_cert(*self._hosts)
         self.ca.cert_pem.write_to_path(str(self.ca_file))
         certificate.private_key_pem.write_to_path(str(self.home / "key.pem"))
-        (self.home / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+        (self.home / "cert.pem").write_bytes(
+            b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
+        )
         owner = pwd.getpwnam("mail" if os.geteuid() == 0 else getpass.getuser())
         for name in ("users", "mail", "run"):
             (self.home / name).mkdir()

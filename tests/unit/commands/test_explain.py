@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME, Keys, genuine_keys, genuine_signer, mail, token_mail
+from tests.kit.mails import (
+    ADDRESS,
+    ISSUED,
+    TOKEN,
+    USERNAME,
+    Keys,
+    genuine_keys,
+    genuine_signer,
+    mail,
+    token_mail,
+)
 from tests.kit.signing import craft
 from token_catcher.commands.advice import ADVICE, IF_GENUINE, next_step
 from token_catcher.commands.explain import Explanation, as_mail, explain, read
@@ -25,7 +35,9 @@ GENUINE = craft(token_mail())
 FINGERPRINT = Token(TOKEN).fingerprint
 
 
-def explained(raw: bytes, *, terms: Terms = TERMS, keys: Keys | None = None, trust_date: bool = False) -> Explanation:
+def explained(
+    raw: bytes, *, terms: Terms = TERMS, keys: Keys | None = None, trust_date: bool = False
+) -> Explanation:
     judge = Judge(Trust(terms, keys or genuine_keys()), terms.subjects)
     return explain("a.eml", mail(raw), judge, (ADDRESS,), trust_date=trust_date)
 
@@ -47,7 +59,9 @@ def test_the_contract_for_machines() -> None:
         ("issued_at", "2026-02-03T12:57:27Z"),
         ("fingerprint", FINGERPRINT),
     ]
-    assert [(rule["rule"], rule["passed"]) for rule in rules] == [(rule.name, True) for rule in RULES]
+    assert [(rule["rule"], rule["passed"]) for rule in rules] == [
+        (rule.name, True) for rule in RULES
+    ]
     assert rules[3] == {
         "rule": "proof",
         "passed": True,
@@ -110,7 +124,11 @@ def test_another_mail_is_ignored() -> None:
         (b"\r" + GENUINE, "malformed", ("wire", "CR without LF")),
         (GENUINE.replace(b"\r\nTo: ", b"\r\nX-To: "), "missing-header", ("wire", "no field To")),
         (b"Subject: x\r\n" + GENUINE, "duplicate-header", ("wire", "2 fields Subject")),
-        (GENUINE + b"x" * MAX_MAIL_BYTES, "oversized", ("wire", f"more than {MAX_MAIL_BYTES} bytes")),
+        (
+            GENUINE + b"x" * MAX_MAIL_BYTES,
+            "oversized",
+            ("wire", f"more than {MAX_MAIL_BYTES} bytes"),
+        ),
         (
             GENUINE.replace(b"Date: Tue, 03", b"Date: Tue, 99"),
             "bad-date",
@@ -118,7 +136,9 @@ def test_another_mail_is_ignored() -> None:
         ),
     ],
 )
-def test_a_mail_that_never_came_before_the_rules(raw: bytes, reason: str, line: tuple[str, str]) -> None:
+def test_a_mail_that_never_came_before_the_rules(
+    raw: bytes, reason: str, line: tuple[str, str]
+) -> None:
     """One line, of the gate that refused it."""
     found = explained(raw)
     assert (found.outcome, found.reason) == ("refused", reason)
@@ -141,7 +161,9 @@ def test_the_date_may_stand_for_the_arrival() -> None:
     assert explain("a.eml", epoch, judge, (ADDRESS,)).reason == "date-out-of-bounds"
     assert explain("a.eml", epoch, judge, (ADDRESS,), trust_date=True).outcome == "would-store"
     later = as_mail("a.eml", GENUINE, ISSUED + timedelta(days=2), "integrations")
-    assert later == Mail(MailRef("integrations", "a.eml", 0, 0), ISSUED + timedelta(days=2), GENUINE)
+    assert later == Mail(
+        MailRef("integrations", "a.eml", 0, 0), ISSUED + timedelta(days=2), GENUINE
+    )
     assert explain("a.eml", later, judge, (ADDRESS,)).reason == "date-out-of-bounds"
 
 
@@ -188,7 +210,9 @@ def test_standard_input() -> None:
     """One mail, whatever its line ends, with or without the line that mbox writes above it."""
     assert found_in("-", GENUINE) == [("-", GENUINE)]
     assert found_in("-", GENUINE.replace(b"\r\n", b"\n")) == [("-", GENUINE)]
-    assert found_in("-", b"From support Tue Feb  3 12:57:27 2026\n" + GENUINE.replace(b"\r\n", b"\n")) == [("-", GENUINE)]
+    assert found_in(
+        "-", b"From support Tue Feb  3 12:57:27 2026\n" + GENUINE.replace(b"\r\n", b"\n")
+    ) == [("-", GENUINE)]
 
 
 @pytest.mark.parametrize("size", [MAX_MAIL_BYTES - 1, MAX_MAIL_BYTES + 9, 3 * MAX_MAIL_BYTES])
@@ -203,7 +227,9 @@ def test_no_more_is_read_than_is_judged(tmp_path: Path, size: int, filling: byte
         assert (len(raw) > MAX_MAIL_BYTES) == (size > MAX_MAIL_BYTES or filling == b"\n")
 
 
-@pytest.mark.parametrize("above", [b"From attacker at evil.example\r\n", b"From a@b.c Tue Feb  3 12:57:27 2026\r\n"])
+@pytest.mark.parametrize(
+    "above", [b"From attacker at evil.example\r\n", b"From a@b.c Tue Feb  3 12:57:27 2026\r\n"]
+)
 def test_an_eml_file_is_one_mail(tmp_path: Path, above: bytes) -> None:
     """What stands above the header belongs to it, and breaks it: as `scan` would see it."""
     file = tmp_path / "mail.eml"
@@ -246,14 +272,17 @@ def test_a_maildir(tmp_path: Path) -> None:
         file = tmp_path / name
         file.parent.mkdir()
         file.write_bytes(GENUINE)
-    assert found_in(tmp_path) == [(str(tmp_path / name), GENUINE) for name in ("cur/a:2,S", "new/b")]
+    assert found_in(tmp_path) == [
+        (str(tmp_path / name), GENUINE) for name in ("cur/a:2,S", "new/b")
+    ]
     assert (tmp_path / "new/b").exists()
 
 
 def test_another_folder_is_a_usage_error(tmp_path: Path) -> None:
     """It says what was got and what is expected."""
     with pytest.raises(
-        ConfigurationError, match="got a folder without new/ and cur/, expected a mail file, an mbox or a Maildir"
+        ConfigurationError,
+        match="got a folder without new/ and cur/, expected a mail file, an mbox or a Maildir",
     ):
         found_in(tmp_path)
 
@@ -262,6 +291,8 @@ def test_another_folder_is_a_usage_error(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     """One clear message."""
     (tmp_path / "a.eml").write_bytes(GENUINE)
-    with pytest.raises(ConfigurationError, match=r"cannot be read: (No such file or directory|Not a directory)") as raised:
+    with pytest.raises(
+        ConfigurationError, match=r"cannot be read: (No such file or directory|Not a directory)"
+    ) as raised:
         found_in(tmp_path / name)
     assert next_step(raised.value.code) is None

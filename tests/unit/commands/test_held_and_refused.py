@@ -47,7 +47,10 @@ def restarted(rig: Rig, keys: KeyLookup | None = None) -> Rig:
 def endings(rig: Rig) -> list[tuple[str, str | None]]:
     """All records: how each mail ended, and why."""
     journal = Journal(rig.home / "journal.jsonl", now=rig.now, log=rig.log)
-    return [(record.entry.event.removeprefix("rotation."), record.entry.reason) for record in journal.records()]
+    return [
+        (record.entry.event.removeprefix("rotation."), record.entry.reason)
+        for record in journal.records()
+    ]
 
 
 def test_a_verdict_is_taken_once(tmp_path: Path) -> None:
@@ -76,7 +79,9 @@ def test_refused_and_held_mail_stays_where_it_is(tmp_path: Path) -> None:
     assert rig.tokens == []
 
 
-def test_held_mail_is_stored_once_the_configuration_allows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_mail_is_stored_once_the_configuration_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`scan --again` after the advice was followed; a second one finds nothing to do."""
     rig = Rig(tmp_path)
     rig.deliver(1, user=STRANGER)

@@ -21,7 +21,16 @@ from hypothesis import strategies as st
 
 from tests.kit.fakes import Silent
 from token_catcher.commands.advice import ADVICE
-from token_catcher.commands.history import MAX_LINE, MAX_TEXT, History, Query, Rotation, csv_lines, html_page, read
+from token_catcher.commands.history import (
+    MAX_LINE,
+    MAX_TEXT,
+    History,
+    Query,
+    Rotation,
+    csv_lines,
+    html_page,
+    read,
+)
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Entry, Reason, iso
 from token_catcher.pipeline import as_fields
@@ -58,10 +67,23 @@ def entry(uid: int = 1, **changes: Any) -> Entry:
 
 
 def held(uid: int, reason: str = "unknown-user", **changes: Any) -> Entry:
-    return entry(uid, event="rotation.held", reason=reason, path=None, version=None, vault_created_at=None, **changes)
+    return entry(
+        uid,
+        event="rotation.held",
+        reason=reason,
+        path=None,
+        version=None,
+        vault_created_at=None,
+        **changes,
+    )
 
 
-def journalled(path: Path, entries: Sequence[Entry], at: datetime = NOW, step: timedelta = timedelta(minutes=10)) -> str:
+def journalled(
+    path: Path,
+    entries: Sequence[Entry],
+    at: datetime = NOW,
+    step: timedelta = timedelta(minutes=10),
+) -> str:
     """A journal with these records, one each step; returns its name."""
     times = iter([at + step * number for number in range(len(entries))])
     book = Journal(path, now=lambda: next(times), log=Silent())
@@ -73,12 +95,16 @@ def journalled(path: Path, entries: Sequence[Entry], at: datetime = NOW, step: t
 def logged(said: Entry, at: datetime = NOW) -> str:
     """The line that our log has of it."""
     fields = as_fields(said)
-    return json.dumps({"timestamp": iso(at), "level": "info", "event": fields.pop("event"), **fields})
+    return json.dumps(
+        {"timestamp": iso(at), "level": "info", "event": fields.pop("event"), **fields}
+    )
 
 
 def file(path: Path, *lines: str | bytes) -> str:
     """A file of these lines; returns its name."""
-    path.write_bytes(b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in lines))
+    path.write_bytes(
+        b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in lines)
+    )
     return str(path)
 
 
@@ -146,7 +172,12 @@ def test_the_program_s_own_log_is_read(tmp_path: Path) -> None:
         logger.info(fields.pop("event"), **fields)
         """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     found = ask("-", stdin=done.stderr.encode())
     (row,) = found.rotations
@@ -176,7 +207,11 @@ def test_a_collector_s_prefix_is_no_obstacle(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize(
     "form",
     [
-        {"MESSAGE": "LINE", "__REALTIME_TIMESTAMP": "1770123448000000", "_SYSTEMD_UNIT": "token-catcher.service"},
+        {
+            "MESSAGE": "LINE",
+            "__REALTIME_TIMESTAMP": "1770123448000000",
+            "_SYSTEMD_UNIT": "token-catcher.service",
+        },
         {"log": "LINE\n", "stream": "stderr", "time": "2026-02-03T12:57:28.1Z"},
         {"@timestamp": "2026-02-03T12:57:28.1Z", "message": "LINE", "event": {"dataset": "logs"}},
         {"message": json.dumps({"log": "LINE"})},
@@ -197,9 +232,13 @@ def test_a_line_within_a_message_is_read(tmp_path: Path, form: dict[str, Any]) -
 def test_gzip_and_standard_input_are_read(tmp_path: Path) -> None:
     """Told by their content, not by their name; several sources are one history."""
     packed = tmp_path / "journal.jsonl.1"
-    packed.write_bytes(gzip.compress(logged(entry(1)).encode() + b"\n") + gzip.compress(logged(entry(2)).encode()))
+    packed.write_bytes(
+        gzip.compress(logged(entry(1)).encode() + b"\n") + gzip.compress(logged(entry(2)).encode())
+    )
     plain = file(tmp_path / "log", logged(entry(3)))
-    assert sorted(map(str, uids(ask(str(packed), plain, "-", stdin=gzip.compress(logged(entry(4)).encode()))))) == list("1234")
+    assert sorted(
+        map(str, uids(ask(str(packed), plain, "-", stdin=gzip.compress(logged(entry(4)).encode()))))
+    ) == list("1234")
     assert uids(ask("-", stdin=logged(entry(5)).encode())) == [5]
 
 
@@ -220,9 +259,16 @@ def test_lines_about_other_things_are_passed_over(tmp_path: Path) -> None:
 
 def test_a_quoted_rotation_is_none(tmp_path: Path) -> None:
     """What a server, or a mail, made a library say does not enter the history."""
-    forged = {"timestamp": "2026-02-03T12:57:28Z", "event": "library.message", "message": logged(entry(4))}
+    forged = {
+        "timestamp": "2026-02-03T12:57:28Z",
+        "event": "library.message",
+        "message": logged(entry(4)),
+    }
     source = file(
-        tmp_path / "log", json.dumps(forged), json.dumps({"MESSAGE": json.dumps(forged)}), f"{json.dumps(forged)} {{}}"
+        tmp_path / "log",
+        json.dumps(forged),
+        json.dumps({"MESSAGE": json.dumps(forged)}),
+        f"{json.dumps(forged)} {{}}",
     )
     assert ask(source) == History((), 0, None)
 
@@ -268,7 +314,10 @@ def test_braces_without_end_are_not_searched_without_end(tmp_path: Path) -> None
 def test_an_endless_line_is_read_over(tmp_path: Path) -> None:
     """Without taking it into memory; it counts as one, also at the end."""
     source = file(
-        tmp_path / "log", logged(entry(1)), b"{" + b"x" * (2 * MAX_LINE - 1) + logged(entry(9)).encode(), logged(entry(2))
+        tmp_path / "log",
+        logged(entry(1)),
+        b"{" + b"x" * (2 * MAX_LINE - 1) + logged(entry(9)).encode(),
+        logged(entry(2)),
     )
     found = ask(source)
     assert (uids(found), found.first_unreadable) == ([1, 2], f"{source}:2")
@@ -289,9 +338,16 @@ def test_a_source_that_is_not_there_is_an_error(tmp_path: Path, name: str) -> No
 @given(
     st.binary(max_size=200)
     | st.builds(
-        lambda field, value, cut: json.dumps({**json.loads(logged(entry())), field: value})[: cut or None].encode(),
+        lambda field, value, cut: json.dumps({**json.loads(logged(entry())), field: value})[
+            : cut or None
+        ].encode(),
         st.sampled_from([*Entry.__dataclass_fields__, "timestamp", "at", "message", "seq"]),
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers(), max_size=2),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text()
+        | st.lists(st.integers(), max_size=2),
         st.sampled_from([0, 0, -1, 50]),
     )
 )
@@ -339,7 +395,11 @@ def test_journal_and_log_tell_of_one_rotation(tmp_path: Path) -> None:
         logged(entry(3), NOW + timedelta(minutes=20)),
     )
     for sources in ((book, log), (log, book)):
-        assert [(one.uid, one.seq) for one in ask(*sources).rotations] == [(1, 1), (2, 2), (3, None)]
+        assert [(one.uid, one.seq) for one in ask(*sources).rotations] == [
+            (1, 1),
+            (2, 2),
+            (3, None),
+        ]
 
 
 def test_a_log_that_is_ahead_of_the_journal_is_the_same_row(tmp_path: Path) -> None:
@@ -362,7 +422,10 @@ def test_two_records_are_two_rows_however_alike(tmp_path: Path) -> None:
     """Held, held for another reason, held for the first one again: three records, and their log lines add none."""
     told = [held(1), held(1, "wrong-org"), held(1)]
     book = journalled(tmp_path / "journal.jsonl", told, step=timedelta(seconds=5))
-    log = file(tmp_path / "log", *(logged(one, NOW + timedelta(seconds=5 * number + 1)) for number, one in enumerate(told)))
+    log = file(
+        tmp_path / "log",
+        *(logged(one, NOW + timedelta(seconds=5 * number + 1)) for number, one in enumerate(told)),
+    )
     assert [one.seq for one in ask(book, log).rotations] == [1, 2, 3]
     assert [one.reason for one in ask(log).rotations[:2]] == ["unknown-user", "wrong-org"]
 
@@ -389,7 +452,9 @@ def test_rows_are_in_order_of_time(tmp_path: Path) -> None:
         logged(entry(1), NOW).replace("2026-02-03T12:57:28Z", "2026-02-03T14:57:28+02:00"),
     )
     assert uids(ask(log)) == [1, 2, 3]
-    book = journalled(tmp_path / "journal.jsonl", [entry(uid) for uid in (9, 8, 7)], step=timedelta())
+    book = journalled(
+        tmp_path / "journal.jsonl", [entry(uid) for uid in (9, 8, 7)], step=timedelta()
+    )
     assert uids(ask(book)) == [9, 8, 7]
 
 
@@ -422,7 +487,14 @@ def mixed(tmp_path: Path) -> str:
         ({"event": "refused"}, [5]),
         ({"since": NOW + timedelta(minutes=20)}, [3, 4, 5]),
         ({"until": NOW + timedelta(minutes=20)}, [1, 2]),
-        ({"since": NOW + timedelta(minutes=10), "until": NOW + timedelta(minutes=21), "org": "acme-production"}, [3]),
+        (
+            {
+                "since": NOW + timedelta(minutes=10),
+                "until": NOW + timedelta(minutes=21),
+                "org": "acme-production",
+            },
+            [3],
+        ),
         ({"org": "acme"}, []),
     ],
 )
@@ -435,7 +507,10 @@ def test_an_unknown_event_is_an_error() -> None:
     """And not an empty answer."""
     with pytest.raises(ConfigurationError) as caught:
         Query(event="rotation.stolen")
-    assert str(caught.value) == "--event: got 'rotation.stolen', expected one of: stored, unchanged, held, refused"
+    assert (
+        str(caught.value)
+        == "--event: got 'rotation.stolen', expected one of: stored, unchanged, held, refused"
+    )
 
 
 @pytest.mark.parametrize("reason", ADVICE)
@@ -474,7 +549,9 @@ def test_csv_can_be_read_back(mixed: str) -> None:
     assert read_back == as_text
 
 
-@pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@SUM(A1)", " =1+1", "＝1+1", "＋1", "－1", "＠x"])
+@pytest.mark.parametrize(
+    "value", ["=1+1", "+1", "-1", "@SUM(A1)", " =1+1", "＝1+1", "＋1", "－1", "＠x"]
+)
 def test_no_cell_is_a_formula(value: str) -> None:
     """A username in a mail must not become a command in an auditor's spreadsheet."""
     (row,) = csv.DictReader(csv_lines([Rotation(iso(NOW), "rotation.held", username=value)]))
@@ -513,7 +590,14 @@ def test_the_page_shows_every_row(mixed: str) -> None:
         ["2026-02-03 13:27:28", "held"],
         ["2026-02-03 13:37:28", "refused"],
     ]
-    assert page.rows[1][2:] == ["acme-production", USER, "2026-02-03 12:57:20", f"salesforce/acme-production/{USER}", "3", ""]
+    assert page.rows[1][2:] == [
+        "acme-production",
+        USER,
+        "2026-02-03 12:57:20",
+        f"salesforce/acme-production/{USER}",
+        "3",
+        "",
+    ]
     assert page.rows[4][2:] == [
         "acme-production",
         USER,
@@ -528,7 +612,10 @@ def test_the_page_says_what_it_is(mixed: str) -> None:
     """How many of what, from when to when, what was asked for, when it was made; also when there is nothing."""
     query = Query(org="acme-production", event="stored", since=NOW)
     text = "".join(html_page(ask(mixed).rotations, query, made_at=NOW + timedelta(days=1)))
-    assert "<p>2 stored, 1 unchanged, 1 held, 1 refused, from 2026-02-03 12:57:28 to 2026-02-03 13:37:28; " in text
+    assert (
+        "<p>2 stored, 1 unchanged, 1 held, 1 refused, from 2026-02-03 12:57:28 to 2026-02-03 13:37:28; "
+        in text
+    )
     assert "; asked for: org acme-production, event stored, since 2026-02-03T12:57:28Z.</p>" in text
     assert "<p>Made at 2026-02-04 12:57:28. All times are UTC.</p>" in text
     assert "<p>none; asked for: everything.</p>" in "".join(html_page((), Query(), made_at=NOW))
@@ -536,14 +623,18 @@ def test_the_page_says_what_it_is(mixed: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    text=st.text() | st.sampled_from(["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</td><td>", "&lt;", '"><a'])
+    text=st.text()
+    | st.sampled_from(
+        ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</td><td>", "&lt;", '"><a']
+    )
 )
 def test_no_text_becomes_markup(text: str) -> None:
     """Whatever stands in a field, or was asked for: the page has the tags it has without it, and no script."""
     clean = Rotation(iso(NOW), "rotation.held", "a", "a", "a", "a", 1, "a", "a")
     dirty = Rotation(iso(NOW), "rotation.held", text, text, text, text, 1, text, text)
     pages = [
-        Page("".join(html_page([one], Query(org=asked), made_at=NOW))) for one, asked in ((clean, "a"), (dirty, text or "a"))
+        Page("".join(html_page([one], Query(org=asked), made_at=NOW)))
+        for one, asked in ((clean, "a"), (dirty, text or "a"))
     ]
     assert pages[0].tags == pages[1].tags
 

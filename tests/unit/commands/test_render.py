@@ -32,7 +32,9 @@ USER = "integration@acme.example"
 PATH = f"salesforce/acme/{USER}"
 
 
-def shown(things: Iterable[RenderableType], *, colours: bool = False, width: int = 200) -> list[str]:
+def shown(
+    things: Iterable[RenderableType], *, colours: bool = False, width: int = 200
+) -> list[str]:
     """The lines, as the command line prints them."""
     stream = StringIO()
     console = Console(
@@ -82,10 +84,16 @@ def shown(things: Iterable[RenderableType], *, colours: bool = False, width: int
             Line("m", "INBOX", 7, "refused", "malformed", "CR without LF"),
             ["m INBOX/7  refused  malformed: CR without LF"],
         ),
-        (Line("m", "INBOX", 7, "refused", "unauthenticated"), ["m INBOX/7  refused  unauthenticated"]),
+        (
+            Line("m", "INBOX", 7, "refused", "unauthenticated"),
+            ["m INBOX/7  refused  unauthenticated"],
+        ),
         (
             Line("m", "INBOX", 7, "retry", "vault-sealed", "Vault at v is away"),
-            ["m INBOX/7  retry  vault-sealed: Vault at v is away", f"  next: {NEXT_STEP['vault-sealed']}"],
+            [
+                "m INBOX/7  retry  vault-sealed: Vault at v is away",
+                f"  next: {NEXT_STEP['vault-sealed']}",
+            ],
         ),
         (
             Line("m", None, None, "error", "imap-login-throttled", "wait"),
@@ -108,7 +116,12 @@ def entry(event: str) -> Entry:
         (Report("m"), "m: 0 looked at, nothing new"),
         (Report("m", looked_at=3, pending=2), "m: 3 looked at, nothing new; 2 still waiting"),
         (
-            Report("m", 5, [entry(one) for one in ("refused", "stored", "held", "stored", "unchanged")], pending=1),
+            Report(
+                "m",
+                5,
+                [entry(one) for one in ("refused", "stored", "held", "stored", "unchanged")],
+                pending=1,
+            ),
             "m: 5 looked at, 2 stored, 1 unchanged, 1 held, 1 refused; 1 still waiting",
         ),
     ],
@@ -127,7 +140,9 @@ def test_an_explanation_rule_by_rule() -> None:
         Evidence("sender", True, "support@salesforce.com", "one of four"),
         Evidence("proof", False, "nothing", "a signature"),
     )
-    said = Explanation("a.eml", "refused", "unsigned", USER, "acme", rules=rules, saw="no DKIM signature")
+    said = Explanation(
+        "a.eml", "refused", "unsigned", USER, "acme", rules=rules, saw="no DKIM signature"
+    )
     assert shown(explanation_lines(said)) == [
         "a.eml",
         "  ✓ sender     support@salesforce.com",
@@ -142,7 +157,16 @@ def test_an_explanation_rule_by_rule() -> None:
     ("said", "expected"),
     [
         (
-            Explanation("a.eml", "would-store", None, USER, "acme", PATH, fingerprint="sha256:1", token_length=25),
+            Explanation(
+                "a.eml",
+                "would-store",
+                None,
+                USER,
+                "acme",
+                PATH,
+                fingerprint="sha256:1",
+                token_length=25,
+            ),
             [f"  → would-store {PATH} (token of 25 characters, sha256:1)"],
         ),
         (
@@ -153,7 +177,10 @@ def test_an_explanation_rule_by_rule() -> None:
             Explanation("a.eml", "retry", "dns", saw=str(TransientError("DNS is silent"))),
             ["  → retry dns: DNS is silent", f"  next: {NEXT_STEP['dns']}"],
         ),
-        (Explanation("a.eml", "refused", "malformed", saw="CR without LF"), ["  → refused malformed: CR without LF"]),
+        (
+            Explanation("a.eml", "refused", "malformed", saw="CR without LF"),
+            ["  → refused malformed: CR without LF"],
+        ),
         (Explanation("a.eml", "ignored"), ["  → ignored"]),
     ],
 )
@@ -174,7 +201,14 @@ def test_the_history_is_a_table() -> None:
     """Times without fractions, in UTC; what is not known is empty; what a crash left behind is marked."""
     rotations = [
         rotation("stored", username=USER, org="acme", version=3, issued_at="2026-02-03T12:57:27Z"),
-        rotation("stored", username=USER, org="acme", version=4, issued_at="2026-02-03T13:57:27Z", recovered=True),
+        rotation(
+            "stored",
+            username=USER,
+            org="acme",
+            version=4,
+            issued_at="2026-02-03T13:57:27Z",
+            recovered=True,
+        ),
         rotation("refused", reason="malformed"),
     ]
     assert shown([history_table(rotations)]) == [
@@ -194,7 +228,11 @@ def test_each_advice_is_given_once() -> None:
     """However many mails are held for the same reason; to others there is nothing to say."""
     held = rotation("held", reason="unknown-user")
     deleted = rotation("held", reason="secret-deleted")
-    assert shown(advice_lines([held, rotation("stored"), deleted, held, rotation("refused", reason="unsigned")])) == [
+    assert shown(
+        advice_lines(
+            [held, rotation("stored"), deleted, held, rotation("refused", reason="unsigned")]
+        )
+    ) == [
         f"unknown-user: {ADVICE[Reason.UNKNOWN_USER]}",
         f"secret-deleted: {ADVICE[Reason.SECRET_DELETED]}",
     ]
@@ -243,21 +281,40 @@ MARKUP = "[bold red]x[/] :smile: [link=evil.example]y[/link] [/nothing"
 
 def test_markup_in_a_text_is_text() -> None:
     """What stands in a mail, a log or a file name is shown as it is."""
-    line = shown(scan_line(Line("m", MARKUP, 1, "refused", "unreadable", MARKUP, MARKUP)), colours=True)[0]
+    line = shown(
+        scan_line(Line("m", MARKUP, 1, "refused", "unreadable", MARKUP, MARKUP)), colours=True
+    )[0]
     assert line.count(MARKUP) == 3
-    said = Explanation(MARKUP, "refused", "unreadable", rules=(Evidence("proof", False, MARKUP, MARKUP),), saw=MARKUP)
+    said = Explanation(
+        MARKUP,
+        "refused",
+        "unreadable",
+        rules=(Evidence("proof", False, MARKUP, MARKUP),),
+        saw=MARKUP,
+    )
     assert "\n".join(shown(explanation_lines(said), colours=True)).count(MARKUP) == 4
     table = history_table([rotation("held", username=MARKUP, org=MARKUP, reason=MARKUP)])
     assert shown([table], width=400)[1].count(MARKUP) == 3
     assert (
-        shown(verification_lines(Path(MARKUP), Verification(State.BROKEN, 0, START, 1, MARKUP)), colours=True)[1].count(MARKUP)
+        shown(
+            verification_lines(Path(MARKUP), Verification(State.BROKEN, 0, START, 1, MARKUP)),
+            colours=True,
+        )[1].count(MARKUP)
         == 2
     )
 
 
 @pytest.mark.parametrize(
     ("outcome", "colour"),
-    [("stored", 32), ("would-store", 32), ("unchanged", 36), ("held", 33), ("retry", 33), ("refused", 31), ("error", 31)],
+    [
+        ("stored", 32),
+        ("would-store", 32),
+        ("unchanged", 36),
+        ("held", 33),
+        ("retry", 33),
+        ("refused", 31),
+        ("error", 31),
+    ],
 )
 def test_outcomes_have_colours(outcome: str, colour: int) -> None:
     """Green is well, cyan as it was, yellow waits, red is not."""
@@ -270,4 +327,6 @@ def test_a_long_line_is_not_wrapped() -> None:
     """A name that is broken in two cannot be searched for."""
     user = "u" * 70 + "@acme.example"
     line = Line("m", "INBOX", 7, "stored", username=user, path=f"salesforce/acme/{user}", version=3)
-    assert shown(scan_line(line), width=40) == [f"m INBOX/7  stored  {user} → salesforce/acme/{user} v3"]
+    assert shown(scan_line(line), width=40) == [
+        f"m INBOX/7  stored  {user} → salesforce/acme/{user} v3"
+    ]

@@ -14,7 +14,16 @@ import pytest
 from tests.kit import mails
 from tests.kit.mails import Keys, fingerprint, genuine_signer
 from tests.unit.rig import BEGIN, PATH, Rig, token
-from token_catcher.commands.scan import GRACE, LOGIN_APART, Line, Scan, awaited, dry_run, lines, wait_for
+from token_catcher.commands.scan import (
+    GRACE,
+    LOGIN_APART,
+    Line,
+    Scan,
+    awaited,
+    dry_run,
+    lines,
+    wait_for,
+)
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 from token_catcher.model import Entry
 from token_catcher.ports import Mailbox
@@ -66,7 +75,10 @@ def test_a_look_sweeps_each_mailbox(rig: Rig) -> None:
     rig.deliver(1)
     with scan(failing(rig, AWAY), rig.watched) as looks:
         reports = list(looks.look())
-    assert [(one.mailbox, one.error, one.looked_at) for one in reports] == [("failing", AWAY, 0), ("integrations", None, 1)]
+    assert [(one.mailbox, one.error, one.looked_at) for one in reports] == [
+        ("failing", AWAY, 0),
+        ("integrations", None, 1),
+    ]
     assert rig.tokens == [token(1)]
 
 
@@ -110,7 +122,11 @@ def test_the_trouble_of_the_store_keeps_the_session(rig: Rig) -> None:
     rig.deliver(1)
     with scan(rig.watched) as looks:
         (report,) = looks.look()
-        assert (report.error and report.error.code, report.broken, report.pending) == ("vault-sealed", False, 1)
+        assert (report.error and report.error.code, report.broken, report.pending) == (
+            "vault-sealed",
+            False,
+            1,
+        )
         rig.on_vault = lambda _effect: None
         assert settled(looks) == [("integrations", 1, 1)]
     assert rig.diary.count("connect") == 1
@@ -152,7 +168,10 @@ def test_again_holds_for_the_first_look(rig: Rig) -> None:
     with scan(rig.watched) as looks:
         assert settled(looks) == [("integrations", 1, 1)]
     with scan(rig.watched, again=True) as looks:
-        assert [settled(looks), settled(looks)] == [[("integrations", 1, 0)], [("integrations", 0, 0)]]
+        assert [settled(looks), settled(looks)] == [
+            [("integrations", 1, 0)],
+            [("integrations", 0, 0)],
+        ]
 
 
 def test_since_never_narrows_a_first_look(rig: Rig) -> None:
@@ -224,7 +243,9 @@ def test_a_dry_run_says_what_it_cannot_judge(tmp_path: Path) -> None:
     rig = Rig(tmp_path, Keys({genuine_signer().name: None}))
     rig.deliver(1)
     saw = f"DNS did not answer for {genuine_signer().name}"
-    assert list(dry_run(rig.watched, BEGIN)) == [Line("integrations", "INBOX", 1, "retry", "transient", saw)]
+    assert list(dry_run(rig.watched, BEGIN)) == [
+        Line("integrations", "INBOX", 1, "retry", "transient", saw)
+    ]
 
 
 def test_a_dry_run_raises_what_the_mailbox_raises(rig: Rig) -> None:
@@ -271,11 +292,26 @@ def test_a_report_line_by_line() -> None:
     """What was settled, what waits, and last what ended the look early."""
     report = Report(
         "integrations",
-        entries=[entry(), entry(event="rotation.held", uid=8, reason="unknown-user", saw="no org", path=None, version=None)],
+        entries=[
+            entry(),
+            entry(
+                event="rotation.held",
+                uid=8,
+                reason="unknown-user",
+                saw="no org",
+                path=None,
+                version=None,
+            ),
+        ],
         troubles=[Trouble("Junk", 9, "dns", "DNS is silent")],
         error=AWAY,
     )
-    whose = {"username": mails.USERNAME, "org": "acme", "issued_at": "2026-02-03T13:00:00Z", "fingerprint": "sha256:1"}
+    whose = {
+        "username": mails.USERNAME,
+        "org": "acme",
+        "issued_at": "2026-02-03T13:00:00Z",
+        "fingerprint": "sha256:1",
+    }
     assert list(lines(report)) == [
         Line("integrations", "INBOX", 7, "stored", path=PATH, version=3, recovered=True, **whose),
         Line("integrations", "INBOX", 8, "held", "unknown-user", "no org", recovered=True, **whose),
@@ -287,7 +323,9 @@ def test_a_report_line_by_line() -> None:
 
 def test_the_contract_for_machines() -> None:
     """Thirteen fields, in this order, whatever the outcome."""
-    assert list(Line("integrations", "INBOX", 7, "stored", path=PATH, version=3).as_json().items()) == [
+    assert list(
+        Line("integrations", "INBOX", 7, "stored", path=PATH, version=3).as_json().items()
+    ) == [
         ("mailbox", "integrations"),
         ("folder", "INBOX"),
         ("uid", 7),
@@ -317,7 +355,16 @@ def test_the_contract_for_machines() -> None:
         ({"event": "rotation.unchanged", "reason": "stale"}, mails.USERNAME, False),
         ({"event": "rotation.held", "reason": "secret-deleted"}, mails.USERNAME, False),
         ({"event": "rotation.refused", "reason": "unsigned"}, None, False),
-        ({"event": "rotation.refused", "reason": "malformed", "issued_at": None, "username": None}, None, False),
+        (
+            {
+                "event": "rotation.refused",
+                "reason": "malformed",
+                "issued_at": None,
+                "username": None,
+            },
+            None,
+            False,
+        ),
         ({"issued_at": "2026-02-03T12:45:00Z"}, None, True),
         ({"issued_at": "2026-02-03T12:44:59Z"}, None, False),
         ({"issued_at": "2026-02-03T13:09:00.5Z"}, None, True),
@@ -327,7 +374,9 @@ def test_the_awaited_token(fields: dict[str, Any], user: str | None, found: bool
     """In Vault, of this user or any, issued since the beginning less fifteen minutes."""
     assert timedelta(minutes=15) == GRACE
     one = entry(**fields)
-    assert awaited([entry(issued_at="2026-01-01T00:00:00Z"), one], BEGIN, user) == (one if found else None)
+    assert awaited([entry(issued_at="2026-01-01T00:00:00Z"), one], BEGIN, user) == (
+        one if found else None
+    )
 
 
 class Wait:
@@ -368,7 +417,9 @@ def test_a_wait_looks_until_the_token_is_there() -> None:
     assert wait.steps == ["look", "pause", "look", "pause", "look"]
 
 
-@pytest.mark.parametrize("made", [lambda: Wait([entry()], hope=False), lambda: Wait([entry()], over=1)])
+@pytest.mark.parametrize(
+    "made", [lambda: Wait([entry()], hope=False), lambda: Wait([entry()], over=1)]
+)
 def test_what_the_last_look_brings_counts(made: Callable[[], Wait]) -> None:
     """Also where there is no hope, or no time, for another one."""
     wait = made()

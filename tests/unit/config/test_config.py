@@ -107,7 +107,15 @@ def test_the_minimal_configuration_has_every_default(home: Path) -> None:
                 "lookback": "14d",
             },
         ),
-        "orgs": ({"name": "acme", "environment": None, "usernames": ("*@acme.example",), "org_id": None, "max_age": "90d"},),
+        "orgs": (
+            {
+                "name": "acme",
+                "environment": None,
+                "usernames": ("*@acme.example",),
+                "org_id": None,
+                "max_age": "90d",
+            },
+        ),
         "vault": {
             "address": "https://vault.example.com:8200",
             "namespace": None,
@@ -149,13 +157,20 @@ def test_json_is_yaml(home: Path) -> None:
 
 def test_the_instance_is_the_host_by_default(home: Path) -> None:
     """Left out or null, the instance is named like the host."""
-    assert _load(home).instance == _load(home, "instance: null\n" + MINIMAL).instance == os.uname().nodename
+    assert (
+        _load(home).instance
+        == _load(home, "instance: null\n" + MINIMAL).instance
+        == os.uname().nodename
+    )
 
 
 @pytest.mark.parametrize(("tls", "port"), [("implicit", 993), ("starttls", 143)])
 def test_the_port_follows_tls(home: Path, tls: str, port: int) -> None:
     """993 for implicit TLS, 143 otherwise."""
-    assert _load(home, _changed("username: sf", f"tls: {tls}\n    username: sf")).mailboxes[0].port == port
+    assert (
+        _load(home, _changed("username: sf", f"tls: {tls}\n    username: sf")).mailboxes[0].port
+        == port
+    )
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", '"::1"'])
@@ -169,23 +184,36 @@ def test_relative_paths_begin_beside_the_file(home: Path, monkeypatch: pytest.Mo
     """Whatever the working directory, and also when the file itself is named relatively."""
     (home / "keys").write_text("x")
     (home / "ca.pem").write_bytes(trustme.CA().cert_pem.bytes())
-    text = _changed("  address", "  ca_file: ca.pem\n  address") + "state_dir: state\ntrust: {dkim_keys: keys}\n"
+    text = (
+        _changed("  address", "  ca_file: ca.pem\n  address")
+        + "state_dir: state\ntrust: {dkim_keys: keys}\n"
+    )
     _load(home, text)
     monkeypatch.chdir(home)
     loaded = config.load(Path("config.yaml"), ENVIRON)
-    assert (loaded.state_dir, loaded.journal_file) == (home / "state", home / "state" / "journal.jsonl")
+    assert (loaded.state_dir, loaded.journal_file) == (
+        home / "state",
+        home / "state" / "journal.jsonl",
+    )
     assert (loaded.trust.dkim_keys, loaded.vault.ca_file) == (home / "keys", home / "ca.pem")
     assert loaded.mailboxes[0].password.where == str(home / "imap-password")
 
 
 def test_the_journal_may_be_elsewhere(home: Path) -> None:
     """`journal.file` sets it apart from state_dir."""
-    assert _load(home, MINIMAL + "journal: {file: /var/log/rotations.jsonl}\n").journal_file == Path("/var/log/rotations.jsonl")
+    assert _load(
+        home, MINIMAL + "journal: {file: /var/log/rotations.jsonl}\n"
+    ).journal_file == Path("/var/log/rotations.jsonl")
 
 
 @pytest.mark.parametrize(
     ("written", "listen"),
-    [("127.0.0.1:9464", "127.0.0.1:9464"), ("'[::1]:80'", "[::1]:80"), ("9464", "127.0.0.1:9464"), ("':1'", "127.0.0.1:1")],
+    [
+        ("127.0.0.1:9464", "127.0.0.1:9464"),
+        ("'[::1]:80'", "[::1]:80"),
+        ("9464", "127.0.0.1:9464"),
+        ("':1'", "127.0.0.1:1"),
+    ],
 )
 def test_listen_is_loopback_unless_it_says_otherwise(home: Path, written: str, listen: str) -> None:
     """A port alone is one on the loopback."""
@@ -211,16 +239,23 @@ def test_usernames_ignore_case(home: Path) -> None:
 def test_spellings_that_mean_the_same(home: Path) -> None:
     """Case of a domain, slashes around a path, blanks in a subject: one form goes on."""
     text = _changed("com:8200", "com:8200/\n  mount: /kv/team/\n  namespace: eu/")
-    loaded = _load(home, text + "trust: {signing_domains: [Salesforce.COM], subjects: ['Your  token ']}\n")
+    loaded = _load(
+        home, text + "trust: {signing_domains: [Salesforce.COM], subjects: ['Your  token ']}\n"
+    )
     assert (loaded.vault.address, loaded.vault.mount, loaded.vault.namespace) == (
         "https://vault.example.com:8200",
         "kv/team",
         "eu",
     )
-    assert (loaded.trust.signing_domains, loaded.trust.subjects) == (("salesforce.com",), ("Your token",))
+    assert (loaded.trust.signing_domains, loaded.trust.subjects) == (
+        ("salesforce.com",),
+        ("Your token",),
+    )
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:8200", "http://localhost", "http://[::1]:8200", "https://vault"])
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:8200", "http://localhost", "http://[::1]:8200", "https://vault"]
+)
 def test_where_vault_may_be(home: Path, address: str) -> None:
     """Anywhere over TLS; without it only where nobody can listen."""
     assert _load(home, _changed("https://vault.example.com:8200", address)).vault.address == address
@@ -229,14 +264,19 @@ def test_where_vault_may_be(home: Path, address: str) -> None:
 @pytest.mark.parametrize("policy", get_args(trust.Policy))
 def test_every_policy_of_the_trust_room(home: Path, policy: str) -> None:
     """The configuration and the trust room know the same policies."""
-    assert _load(home, MINIMAL + f"trust: {{policy: {policy}, authserv_ids: ['']}}\n").trust.policy == policy
+    assert (
+        _load(home, MINIMAL + f"trust: {{policy: {policy}, authserv_ids: ['']}}\n").trust.policy
+        == policy
+    )
     assert get_args(Policy) == get_args(trust.Policy)
 
 
 @pytest.mark.parametrize(("written", "zone"), [("unique", "unique"), ("{received_above: 3}", 3)])
 def test_the_zone_is_what_the_results_reader_takes(home: Path, written: str, zone: Zone) -> None:
     """`received_above: N` becomes a number."""
-    assert _load(home, MINIMAL + f"trust: {{authserv_zone: {written}}}\n").trust.authserv_zone == zone
+    assert (
+        _load(home, MINIMAL + f"trust: {{authserv_zone: {written}}}\n").trust.authserv_zone == zone
+    )
 
 
 def test_a_config_cannot_be_changed(home: Path) -> None:
@@ -248,7 +288,8 @@ def test_a_config_cannot_be_changed(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("14d", 1_209_600), ("3650d", 315_360_000)]
+    ("text", "seconds"),
+    [("90s", 90), ("10m", 600), ("2h", 7200), ("14d", 1_209_600), ("3650d", 315_360_000)],
 )
 def test_durations(text: str, seconds: int) -> None:
     """A number and a unit, read and written alike."""
@@ -256,10 +297,14 @@ def test_durations(text: str, seconds: int) -> None:
     assert config.duration(duration_text(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["", "90", "0s", "-1s", "1.5h", "1w", "10 m", "10m\n", "٣m", "3651d", "999999999d"])
+@pytest.mark.parametrize(
+    "text", ["", "90", "0s", "-1s", "1.5h", "1w", "10 m", "10m\n", "٣m", "3651d", "999999999d"]
+)
 def test_other_durations_are_refused(text: str) -> None:
     """Also for the command line, which reads them with the same words."""
-    with pytest.raises(ValueError, match="expected a duration such as 90s, 10m, 2h or 14d, at most 3650d"):
+    with pytest.raises(
+        ValueError, match="expected a duration such as 90s, 10m, 2h or 14d, at most 3650d"
+    ):
         config.duration(text)
 
 
@@ -308,7 +353,9 @@ log: {level: loud}
 """
 PATH_FORM = "segments of letters, digits and . _ + - ' @, none empty or ending in a period"
 NAME_FORM = "1 to 64 letters, digits and . _ -, a letter or digit first"
-USERNAME_FORM = "a Salesforce username such as integration@acme.example, or a pattern such as *@acme.example"
+USERNAME_FORM = (
+    "a Salesforce username such as integration@acme.example, or a pattern such as *@acme.example"
+)
 
 
 def test_all_mistakes_are_told_at_once(home: Path) -> None:
@@ -362,14 +409,20 @@ MISTAKES = {
     ),
     "a port of 0": ("port: 0", "mailboxes[0].port: got 0, expected a port, 1 to 65535"),
     "a port as text": ("port: '993'", "mailboxes[0].port: got '993', expected a port, 1 to 65535"),
-    "a port that is true": ("port: true", "mailboxes[0].port: got true, expected a port, 1 to 65535"),
+    "a port that is true": (
+        "port: true",
+        "mailboxes[0].port: got true, expected a port, 1 to 65535",
+    ),
     "a name with blanks": ("name: a b", f"mailboxes[0].name: got 'a' …, expected {NAME_FORM}"),
     "a number for a name": ("name: 7", f"mailboxes[0].name: got 7, expected {NAME_FORM}"),
     "no TLS elsewhere": (
         "{tls: none, host: x}",
         "mailboxes[0].tls: got none for the host x, expected implicit or starttls: plaintext is only for loopback",
     ),
-    "no address at all": ("username: service", "mailboxes[0].addresses: got an empty list, expected at least one"),
+    "no address at all": (
+        "username: service",
+        "mailboxes[0].addresses: got an empty list, expected at least one",
+    ),
     "an address with a name": (
         "addresses: [Ops <ops@example.com>]",
         "mailboxes[0].addresses[0]: got 'Ops' …, expected an e-mail address alone, in ASCII",
@@ -397,22 +450,40 @@ MISTAKES = {
         "ORG name: ..",
         "orgs[0].name: got '..', expected a plain path segment: letters, digits and . _ + - ' @, not ending in a period",
     ),
-    "any user": ("ORG usernames: ['*']", f"orgs[0].usernames[0]: got '*', expected {USERNAME_FORM}"),
-    "any domain": ("ORG usernames: ['*@*.*']", f"orgs[0].usernames[0]: got '*@*.*', expected {USERNAME_FORM}"),
-    "the Kelvin sign": ("ORG usernames: ['\u212a@x']", f"orgs[0].usernames[0]: got '\\u212a@x', expected {USERNAME_FORM}"),
+    "any user": (
+        "ORG usernames: ['*']",
+        f"orgs[0].usernames[0]: got '*', expected {USERNAME_FORM}",
+    ),
+    "any domain": (
+        "ORG usernames: ['*@*.*']",
+        f"orgs[0].usernames[0]: got '*@*.*', expected {USERNAME_FORM}",
+    ),
+    "the Kelvin sign": (
+        "ORG usernames: ['\u212a@x']",
+        f"orgs[0].usernames[0]: got '\\u212a@x', expected {USERNAME_FORM}",
+    ),
     "one username alone": ("ORG usernames: a@b.c", "orgs[0].usernames: got text, expected a list"),
     "an org id of 16": (
         f"ORG org_id: 00D{13 * 'x'}",
         "orgs[0].org_id: got '00Dxxxxxxxxxxxxx', expected an org id: 00D and 12 more letters and digits, or 15",
     ),
     # of Vault
-    "Vault without a scheme": ("VAULT address: vault:8200", f"vault.address: got 'vault:8200', expected {VAULT_FORM}"),
-    "Vault with a path": ("VAULT address: https://v/v1", f"vault.address: got 'https://v/v1', expected {VAULT_FORM}"),
+    "Vault without a scheme": (
+        "VAULT address: vault:8200",
+        f"vault.address: got 'vault:8200', expected {VAULT_FORM}",
+    ),
+    "Vault with a path": (
+        "VAULT address: https://v/v1",
+        f"vault.address: got 'https://v/v1', expected {VAULT_FORM}",
+    ),
     "Vault with a user": (
         f"VAULT address: https://u:{CANARY}@v",
         f"vault.address: got an address with a user's name in it, expected {VAULT_FORM}",
     ),
-    "Vault with a bad port": ("VAULT address: https://v:99999", f"vault.address: got 'https://v:99999', expected {VAULT_FORM}"),
+    "Vault with a bad port": (
+        "VAULT address: https://v:99999",
+        f"vault.address: got 'https://v:99999', expected {VAULT_FORM}",
+    ),
     "no method": ("VAULT auth: {}", "vault.auth.method: got nothing, expected approle or token"),
     "a misspelt key of a method": (
         "VAULT auth: {method: approle, roll_id: x, secret_id: {file: imap-password}}",
@@ -420,7 +491,10 @@ MISTAKES = {
         "vault.auth.…: got an unknown key (did you mean 'role_id'?), expected one of method, role_id, secret_id, mount",
     ),
     "auth that is text": (f"VAULT auth: {CANARY}", "vault.auth: got text, expected a mapping"),
-    "a mount outside": ("VAULT mount: ../x", f"vault.mount: got '../x', expected a plain path: {PATH_FORM}"),
+    "a mount outside": (
+        "VAULT mount: ../x",
+        f"vault.mount: got '../x', expected a plain path: {PATH_FORM}",
+    ),
     "a field of ours": (
         "VAULT field: security_token_issued_at",
         "vault.field: got 'security_token_issued_at', expected another name than those of the fields beside it",
@@ -434,27 +508,57 @@ MISTAKES = {
         "trust: {policy: both}",
         f"trust.authserv_ids: got an empty list, expected {SERVER.format('both')}",
     ),
-    "no senders": ("trust: {senders: []}", "trust.senders: got an empty list, expected at least one"),
-    "no domains": ("trust: {signing_domains: []}", "trust.signing_domains: got an empty list, expected at least one"),
-    "no subjects": ("trust: {subjects: []}", "trust.subjects: got an empty list, expected at least one"),
+    "no senders": (
+        "trust: {senders: []}",
+        "trust.senders: got an empty list, expected at least one",
+    ),
+    "no domains": (
+        "trust: {signing_domains: []}",
+        "trust.signing_domains: got an empty list, expected at least one",
+    ),
+    "no subjects": (
+        "trust: {subjects: []}",
+        "trust.subjects: got an empty list, expected at least one",
+    ),
     "a subject with the prefix": (
         "trust: {subjects: ['Sandbox: Your']}",
         "trust.subjects[0]: got 'Sandbox:' …, expected a subject on one line, without `Sandbox: `, which is understood",
     ),
-    "a zone of another name": ("trust: {authserv_zone: top}", f"trust.authserv_zone: got 'top', expected {ZONE_FORM}"),
-    "no pinned keys": ("trust: {dkim_keys: no}", "trust.dkim_keys: got no, expected an existing file"),
+    "a zone of another name": (
+        "trust: {authserv_zone: top}",
+        f"trust.authserv_zone: got 'top', expected {ZONE_FORM}",
+    ),
+    "no pinned keys": (
+        "trust: {dkim_keys: no}",
+        "trust.dkim_keys: got no, expected an existing file",
+    ),
     "a name that no file can have": (
         f"trust: {{dkim_keys: {300 * 'k'}}}",
         f"trust.dkim_keys: got {300 * 'k'} (File name too long), expected a file that we can read",
     ),
     # of the rest
-    "listening on no host": ("http: {listen: 'a_b c:80'}", f"http.listen: got 'a_b' …, expected {PORT_FORM}"),
+    "listening on no host": (
+        "http: {listen: 'a_b c:80'}",
+        f"http.listen: got 'a_b' …, expected {PORT_FORM}",
+    ),
     "listening on true": ("http: {listen: true}", f"http.listen: got true, expected {PORT_FORM}"),
     "a path that is a list": ("state_dir: []", "state_dir: got an empty list, expected a path"),
-    "listening on port 0": ("http: {listen: '127.0.0.1:0'}", f"http.listen: got '127.0.0.1:0', expected {PORT_FORM}"),
-    "a negative shard": ("shard: {count: 2, index: -1}", f"shard.index: got -1, expected {INDEX_FORM}"),
-    "a shard that is true": ("shard: {count: 2, index: true}", f"shard.index: got true, expected {INDEX_FORM}"),
-    "too many replicas": ("shard: {count: 2, index: 1, replicas: 3}", "shard.replicas: got 3, expected at most count (2)"),
+    "listening on port 0": (
+        "http: {listen: '127.0.0.1:0'}",
+        f"http.listen: got '127.0.0.1:0', expected {PORT_FORM}",
+    ),
+    "a negative shard": (
+        "shard: {count: 2, index: -1}",
+        f"shard.index: got -1, expected {INDEX_FORM}",
+    ),
+    "a shard that is true": (
+        "shard: {count: 2, index: true}",
+        f"shard.index: got true, expected {INDEX_FORM}",
+    ),
+    "too many replicas": (
+        "shard: {count: 2, index: 1, replicas: 3}",
+        "shard.replicas: got 3, expected at most count (2)",
+    ),
     "half a shard": ("shard: {count: 2}", f"shard.index: got nothing, expected {INDEX_FORM}"),
     "null for a section": ("log: null", "log: got null, expected a mapping"),
     # of features that are not built
@@ -474,7 +578,10 @@ MISTAKES = {
         "journal: {anchor: true}",
         "journal.anchor: got true, expected false: not available in this version",
     ),
-    "notify": ("notify: [{to: x}]", "notify: got a list, expected an empty list: not available in this version"),
+    "notify": (
+        "notify: [{to: x}]",
+        "notify: got a list, expected an empty list: not available in this version",
+    ),
 }
 
 
@@ -490,7 +597,15 @@ def test_a_mistake(home: Path, written: str, told: str) -> None:
     assert re.sub(r"config.yaml:\d+: ", "", _told(home, json.dumps(data, indent=1))) == told
 
 
-PATHS = ["{org}", "x/{username}/../y", "./{username}", "a//{username}", "/{username}", "{username}/", "{username}."]
+PATHS = [
+    "{org}",
+    "x/{username}/../y",
+    "./{username}",
+    "a//{username}",
+    "/{username}",
+    "{username}/",
+    "{username}.",
+]
 PATHS += [
     "{}{username}",
     "{username!r}",
@@ -529,7 +644,8 @@ def _two_orgs(one: str, other: str, path: str = "{org}/{username}") -> str:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("environment: production", "environment: sandbox"), ("", f"org_id: 00D{12 * 'x'}")]
+    ("one", "other"),
+    [("environment: production", "environment: sandbox"), ("", f"org_id: 00D{12 * 'x'}")],
 )
 def test_orgs_that_mail_can_tell_apart(home: Path, one: str, other: str) -> None:
     """The same username in two orgs, where the environment or an org id tells them apart."""
@@ -545,7 +661,9 @@ def test_orgs_must_not_share_a_secret(home: Path) -> None:
 
 def test_a_mistake_in_one_org_hides_no_overlap_of_others(home: Path) -> None:
     """Orgs are compared where they can be read."""
-    text = _two_orgs("max_age: 1y", "").replace("orgs:\n", 'orgs:\n  - {name: acme, usernames: ["*@acme.example"]}\n')
+    text = _two_orgs("max_age: 1y", "").replace(
+        "orgs:\n", 'orgs:\n  - {name: acme, usernames: ["*@acme.example"]}\n'
+    )
     assert [line.split(",")[0] for line in _told(home, text).splitlines()] == [
         "config.yaml:8: orgs[1].max_age: got '1y'",
         "config.yaml:9: orgs[2].usernames: got *@acme.example",
@@ -584,10 +702,22 @@ def test_what_is_no_yaml(home: Path, raw: bytes, told: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: {b: 1,\n c: {d: 1,\n d: 2}}", "3: a.c.d: got the key again (first on line 2), expected each key once"),
-        ("password: {hunter2: 1, hunter2: 2}", "1: password.…: got the key again (first on line 1), expected each key once"),
-        ("<<: {a: 1}", "1: got a key that is no text, or a merge key (<<), expected keys that are written out"),
-        ("? [a]\n: 1", "1: got a key that is no text, or a merge key (<<), expected keys that are written out"),
+        (
+            "a: {b: 1,\n c: {d: 1,\n d: 2}}",
+            "3: a.c.d: got the key again (first on line 2), expected each key once",
+        ),
+        (
+            "password: {hunter2: 1, hunter2: 2}",
+            "1: password.…: got the key again (first on line 1), expected each key once",
+        ),
+        (
+            "<<: {a: 1}",
+            "1: got a key that is no text, or a merge key (<<), expected keys that are written out",
+        ),
+        (
+            "? [a]\n: 1",
+            "1: got a key that is no text, or a merge key (<<), expected keys that are written out",
+        ),
         ("a: !!python/name:os.system x", "1: a: got a tag, expected a value without one"),
         ("a: &x [*x]", "1: a[0]: got an alias that holds itself, expected a value"),
     ],
@@ -612,14 +742,18 @@ def test_a_number_in_old_yaml_is_not_warned_about(home: Path) -> None:
 def test_aliases_are_values(home: Path) -> None:
     """The last anchor's value stands wherever an alias does."""
     text = _changed(
-        "username: sf@example.com", "idle: &us true\n    username: &us sf@example.com\n    addresses: [*us, ops@example.com]"
+        "username: sf@example.com",
+        "idle: &us true\n    username: &us sf@example.com\n    addresses: [*us, ops@example.com]",
     )
     assert _load(home, text).mailboxes[0].addresses == ("sf@example.com", "ops@example.com")
 
 
 def test_aliases_of_aliases_cost_nothing() -> None:
     """Nine lines that would be a billion values."""
-    lines = ["a0: &a0 x", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10))]
+    lines = [
+        "a0: &a0 x",
+        *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)),
+    ]
     value = parse("\n".join(lines).encode()).data["a9"]
     assert value[0] is value[9]
 
@@ -714,7 +848,10 @@ def test_a_secret_that_went_away_is_told_without_its_content(home: Path) -> None
     with pytest.raises(ConfigurationError) as caught:
         source.read()
     where = f"{{file: {home}/imap-password}}"
-    assert (str(caught.value), caught.value.code) == (f"secret {where}: got an empty one, expected a secret", "secret")
+    assert (str(caught.value), caught.value.code) == (
+        f"secret {where}: got an empty one, expected a secret",
+        "secret",
+    )
 
 
 @pytest.mark.parametrize(
@@ -722,7 +859,10 @@ def test_a_secret_that_went_away_is_told_without_its_content(home: Path) -> None
     [
         (b"", "got an empty one, expected a secret"),
         (b"\n", "got an empty one, expected a secret"),
-        (b"hunter2\ncanary\n", "got control characters or several lines, expected one line of text"),
+        (
+            b"hunter2\ncanary\n",
+            "got control characters or several lines, expected one line of text",
+        ),
         (b"hunter2\x00", "got control characters or several lines, expected one line of text"),
         (b"hunter2\xff", "got bytes that are not UTF-8, expected text in UTF-8"),
         (b"x" * 65_537, "got more, expected at most 65536 bytes"),
@@ -740,7 +880,10 @@ def test_a_file_that_holds_no_secret(home: Path, content: bytes, told: str) -> N
         ("{env: UNSET}", "got a variable that is not set, expected the name of one that is"),
         ("{env: EMPTY}", "got an empty one, expected a secret"),
         ("{file: .}", "got something else, expected the path of a regular file"),
-        ("{file: /nowhere/x}", "got no such file, nor its directory, expected the path of an existing file"),
+        (
+            "{file: /nowhere/x}",
+            "got no such file, nor its directory, expected the path of an existing file",
+        ),
         (
             "{file: imap-password/x}",
             "got a file that cannot be read (Not a directory), expected the path of a file that we can read",
@@ -819,7 +962,9 @@ def test_any_bytes_give_a_config_or_its_error(home: Path, raw: bytes) -> None:
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 
@@ -845,7 +990,9 @@ def _spoilt(draw: st.DrawFn) -> bytes:
     return json.dumps(data).encode()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(raw=_spoilt())
 def test_any_values_give_a_config_or_its_error(home: Path, raw: bytes) -> None:
     """Also where all but a few places are right."""
@@ -867,14 +1014,18 @@ def test_the_flag_goes_before_the_variable(home: Path) -> None:
     assert config.find(None, {"TOKEN_CATCHER_CONFIG": ""}, [place]) == place
 
 
-def test_the_usual_place_is_the_working_directory(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_usual_place_is_the_working_directory(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """./config.yaml"""
     monkeypatch.chdir(home)
     (home / "config.yaml").touch()
     assert config.find(None, {}) == Path("config.yaml")
 
 
-@pytest.mark.parametrize("named", ["nowhere", "null\0byte", 5000 * "x"], ids=["nowhere", "null", "long"])
+@pytest.mark.parametrize(
+    "named", ["nowhere", "null\0byte", 5000 * "x"], ids=["nowhere", "null", "long"]
+)
 def test_a_named_file_must_be_there(named: str) -> None:
     """There is no falling back from a typing mistake to another file."""
     expected = f"got {named!r}, expected the path of an existing configuration file"
@@ -895,7 +1046,12 @@ def test_all_places_are_told_where_none_has_a_file(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [(".", "Is a directory"), ("no", "No such file or directory"), ("\0", "no file can have this name")]
+    ("name", "why"),
+    [
+        (".", "Is a directory"),
+        ("no", "No such file or directory"),
+        ("\0", "no file can have this name"),
+    ],
 )
 def test_a_file_that_cannot_be_read(home: Path, name: str, why: str) -> None:
     """It may have gone since it was found."""
@@ -925,14 +1081,20 @@ def test_the_example_loads(home: Path) -> None:
 
 def test_a_missing_example_is_told(home: Path) -> None:
     """An installation without it is broken."""
-    with pytest.raises(ConfigurationError, match=r"config\.example\.yaml: got nothing there, expected the example"):
+    with pytest.raises(
+        ConfigurationError, match=r"config\.example\.yaml: got nothing there, expected the example"
+    ):
         config.example([home])
 
 
 def _keys(model: Any, prefix: str = "", *, optional: bool = False) -> Iterator[str]:
     """Every key of the schema, without list positions; or those of plain values that may be left out."""
     for name, key in model.model_fields.items():
-        inner = [one for one in (key.annotation, *get_args(key.annotation)) if hasattr(one, "model_fields")]
+        inner = [
+            one
+            for one in (key.annotation, *get_args(key.annotation))
+            if hasattr(one, "model_fields")
+        ]
         if not optional or (not key.is_required() and (not inner or key.default is None)):
             yield f"{prefix}{name}"
         for one in inner:
@@ -954,7 +1116,12 @@ def test_the_example_has_every_key() -> None:
     """But for the token of the other method, and the inside of a shard."""
     data = parse(config.example().encode()).data
     there = {_dotted(loc) for loc, _ in _flat(data)}
-    assert set(_keys(Config)) - there == {"vault.auth.token", "shard.count", "shard.index", "shard.replicas"}
+    assert set(_keys(Config)) - there == {
+        "vault.auth.token",
+        "shard.count",
+        "shard.index",
+        "shard.replicas",
+    }
 
 
 IN_WORDS = {"instance", "mailboxes.port", "mailboxes.addresses", "trust.senders", "journal.file"}
@@ -964,8 +1131,12 @@ IN_WORDS = {"instance", "mailboxes.port", "mailboxes.addresses", "trust.senders"
 def test_the_example_tells_the_real_defaults(home: Path) -> None:
     """Each line that ends in `default: X` stands at a key whose default is X, and no key that has one is left out."""
     document = parse(config.example().encode())
-    first_on_line = {document.line(loc): loc for loc, _ in reversed(list(_flat(document.data))) if loc}
-    shown = config.show(_load(home, _changed("{method: token, token: {env: VAULT_TOKEN}}", APPROLE)))
+    first_on_line = {
+        document.line(loc): loc for loc, _ in reversed(list(_flat(document.data))) if loc
+    }
+    shown = config.show(
+        _load(home, _changed("{method: token, token: {env: VAULT_TOKEN}}", APPROLE))
+    )
     effective = dict(_flat(parse(shown.encode()).data))
     told = set()
     for number, line in enumerate(config.example().splitlines(), 1):
@@ -973,8 +1144,12 @@ def test_the_example_tells_the_real_defaults(home: Path) -> None:
             loc = first_on_line[number]
             told.add(_dotted(loc))
             if _dotted(loc) not in IN_WORDS:
-                assert _in_seconds(effective[loc]) == _in_seconds(parse(found[1].encode()).data), line
-    assert {key for key in _keys(Config, optional=True) if not key.startswith("shard.")} == told | IN_WORDS
+                assert _in_seconds(effective[loc]) == _in_seconds(parse(found[1].encode()).data), (
+                    line
+                )
+    assert {
+        key for key in _keys(Config, optional=True) if not key.startswith("shard.")
+    } == told | IN_WORDS
 
 
 APPROLE = "{method: approle, role_id: x, secret_id: {file: imap-password}}"
@@ -985,7 +1160,9 @@ def _in_seconds(value: Any) -> Any:
     return config.duration(value) if re.fullmatch(r"\d+[smhd]", str(value)) else value
 
 
-def test_what_is_shown_loads_as_the_same_config(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_what_is_shown_loads_as_the_same_config(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """From any directory, with every default written out."""
     extra = "trust: {authserv_zone: {received_above: 2}}\nhttp: {listen: 80}\nshard: {index: auto, count: 2}\nstate_dir: st\n"
     for loaded in (_load(home), _load(home, MINIMAL + extra), _example(home)):
@@ -999,7 +1176,12 @@ def test_the_schema_describes_every_key() -> None:
     schema = config.schema()
     sections = [schema, *schema["$defs"].values()]
     assert [section["title"] for section in sections if section["additionalProperties"]] == []
-    assert [(s["title"], name) for s in sections for name, key in s["properties"].items() if not key.get("description")] == []
+    assert [
+        (s["title"], name)
+        for s in sections
+        for name, key in s["properties"].items()
+        if not key.get("description")
+    ] == []
     mailbox = schema["$defs"]["MailboxConfig"]["properties"]
     assert mailbox["poll"]["pattern"] == "^[1-9][0-9]{0,8}[smhd]$"
     assert mailbox["poll"]["default"] == "1m"
@@ -1010,4 +1192,6 @@ def test_the_schema_describes_every_key() -> None:
 
 def test_the_schema_knows_what_is_not_built() -> None:
     """Each key of the table is a key of the schema."""
-    assert {".".join(part for part in way if part != "*") for way in NOT_BUILT} - set(_keys(Config)) == set()
+    assert {".".join(part for part in way if part != "*") for way in NOT_BUILT} - set(
+        _keys(Config)
+    ) == set()

@@ -99,14 +99,24 @@ def test_it_runs_until_it_is_told_to_end(rig: Rig, number: int) -> None:
     assert told == ["daemon.started", "daemon.ready", "daemon.stopped"]
     assert rig.tokens == [token(1)]
     assert rig.diary.count("connect") == rig.diary.count("close")
-    until(lambda: not [one for one in threading.enumerate() if one.name.startswith(("mailbox-", "ear-"))], "threads to end")
+    until(
+        lambda: (
+            not [one for one in threading.enumerate() if one.name.startswith(("mailbox-", "ear-"))]
+        ),
+        "threads to end",
+    )
 
 
 def test_the_schedule_rings(rig: Rig) -> None:
     """At `poll`, whoever listens to what."""
     rig.account.watched = ("INBOX",)
     daemon = made(rig, lambda: [rig.but(poll=timedelta(seconds=0.05))])
-    run(daemon, lambda: until(lambda: rig.diary.count("folders") >= 3, "two rings that end an IDLE of minutes"))
+    run(
+        daemon,
+        lambda: until(
+            lambda: rig.diary.count("folders") >= 3, "two rings that end an IDLE of minutes"
+        ),
+    )
 
 
 def test_sigusr1_rings_all(rig: Rig) -> None:
@@ -131,12 +141,20 @@ def test_sighup_takes_the_new_configuration(rig: Rig) -> None:
         said(rig, "daemon.ready"),
         send(signal.SIGHUP),
         said(rig, "daemon.reloaded"),
-        lambda: until(lambda: [one.connected for one in daemon.health] == [True], "the new watch to connect"),
+        lambda: until(
+            lambda: [one.connected for one in daemon.health] == [True], "the new watch to connect"
+        ),
         lambda: health.extend(one.name for one in daemon.health),
-        lambda: until(lambda: not [one for one in threading.enumerate() if "integrations" in one.name], "the old one to end"),
+        lambda: until(
+            lambda: not [one for one in threading.enumerate() if "integrations" in one.name],
+            "the old one to end",
+        ),
     )
     assert health == ["billing"]
-    assert [one["mailbox"] for one in rig.said("mailbox.connected") if "folder" not in one] == ["integrations", "billing"]
+    assert [one["mailbox"] for one in rig.said("mailbox.connected") if "folder" not in one] == [
+        "integrations",
+        "billing",
+    ]
 
 
 def test_sighup_with_an_invalid_configuration_keeps_the_old(rig: Rig) -> None:
@@ -183,7 +201,11 @@ def test_a_watch_that_does_not_end_is_left_behind(rig: Rig) -> None:
 
     rig.on = hang
     began: list[float] = []
-    run(made(rig), lambda: until(lambda: "connect" in rig.diary, "the watch to hang"), lambda: began.append(time.monotonic()))
+    run(
+        made(rig),
+        lambda: until(lambda: "connect" in rig.diary, "the watch to hang"),
+        lambda: began.append(time.monotonic()),
+    )
     assert time.monotonic() - began[0] < 3
     held.set()
     assert rig.said("mailbox.left_behind") == [{"mailbox": "integrations"}]
@@ -224,7 +246,11 @@ def test_mailboxes_are_logged_in_to_gently(rig: Rig) -> None:
     """One after the other, and nobody is kept from looking meanwhile."""
     times: dict[str, float] = {}
     watched = [
-        replace(rig.watched, name=name, connect=lambda name=name: (times.setdefault(name, time.monotonic()), rig.connect())[1])
+        replace(
+            rig.watched,
+            name=name,
+            connect=lambda name=name: (times.setdefault(name, time.monotonic()), rig.connect())[1],
+        )
         for name in ("a", "b", "c")
     ]
     run(made(rig, lambda: watched), said(rig, "daemon.ready"))
@@ -267,19 +293,27 @@ def test_systemd_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     assert messages[0] == "EXTEND_TIMEOUT_USEC=30000000"
     first_life = messages.index("WATCHDOG=1")
     assert messages[first_life - 1] == "READY=1"
-    reloading = next(number for number, said in enumerate(messages) if said.startswith("RELOADING=1\nMONOTONIC_USEC="))
+    reloading = next(
+        number
+        for number, said in enumerate(messages)
+        if said.startswith("RELOADING=1\nMONOTONIC_USEC=")
+    )
     assert reloading > first_life
     assert "READY=1" in messages[reloading:]
     assert messages[-1] == "STOPPING=1"
 
 
-def test_systemd_is_told_through_an_abstract_socket(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_systemd_is_told_through_an_abstract_socket(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An address that begins with @."""
     with systemd(monkeypatch, f"@token-catcher-test-{os.getpid()}") as told:
         run(made(rig), lambda: until(lambda: "READY=1" in told(), "readiness"))
 
 
-def test_the_watchdog_is_not_fed_while_a_loop_stands_still(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_watchdog_is_not_fed_while_a_loop_stands_still(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only real progress of every loop counts, of ears as well; it is told once, by name."""
     held = threading.Event()
     late = [0.0]
@@ -305,7 +339,9 @@ def test_the_watchdog_is_not_fed_while_a_loop_stands_still(rig: Rig, monkeypatch
 
         run(
             daemon,
-            lambda: until(lambda: "WATCHDOG=1" in told() and "idle Junk" in rig.diary, "the ear to hang"),
+            lambda: until(
+                lambda: "WATCHDOG=1" in told() and "idle Junk" in rig.diary, "the ear to hang"
+            ),
             stands_still,
             held.set,
         )
@@ -331,7 +367,12 @@ def test_two_daemons_on_one_state_directory(tmp_path: Path) -> None:
     """The second refuses to start; when the first has gone it may."""
     state = tmp_path / "new" / "state"
     with only_one(state):
-        with pytest.raises(StateError, match="another daemon runs on this state directory") as caught, only_one(state):
+        with (
+            pytest.raises(
+                StateError, match="another daemon runs on this state directory"
+            ) as caught,
+            only_one(state),
+        ):
             pass
         assert caught.value.code == "running"
     with only_one(state):
@@ -341,5 +382,8 @@ def test_two_daemons_on_one_state_directory(tmp_path: Path) -> None:
 def test_a_state_directory_that_cannot_be_used(tmp_path: Path) -> None:
     """Is told with its path."""
     (tmp_path / "state").write_text("a file")
-    with pytest.raises(StateError, match=r"daemon\.lock: cannot be opened"), only_one(tmp_path / "state"):
+    with (
+        pytest.raises(StateError, match=r"daemon\.lock: cannot be opened"),
+        only_one(tmp_path / "state"),
+    ):
         pass

@@ -14,7 +14,9 @@ COUNTS = st.integers(1, 12)
 
 
 @given(NAMES, COUNTS, st.integers(1, 4))
-def test_every_mailbox_has_as_many_instances_as_asked_for(names: list[str], count: int, replicas: int) -> None:
+def test_every_mailbox_has_as_many_instances_as_asked_for(
+    names: list[str], count: int, replicas: int
+) -> None:
     """Or all of them, where there are not enough; each in the order of the configuration."""
     shares = [mine(names, index, count, replicas) for index in range(count)]
     assert all(share == [name for name in names if name in share] for share in shares)
@@ -43,19 +45,29 @@ def test_the_shares_are_even() -> None:
 
 def test_the_shares_never_change() -> None:
     """Old and new versions of the program run side by side during an upgrade: the answer is part of the contract."""
-    assert [owners(name, 5, 2) for name in ("integrations", "billing", "メール")] == [[4, 2], [4, 2], [3, 0]]
+    assert [owners(name, 5, 2) for name in ("integrations", "billing", "メール")] == [
+        [4, 2],
+        [4, 2],
+        [3, 0],
+    ]
 
 
 @pytest.mark.parametrize(
     ("hostname", "index"),
-    [("token-catcher-0", 0), ("token-catcher-12", 12), ("token-catcher-3.token-catcher.vaults.svc.cluster.local", 3)],
+    [
+        ("token-catcher-0", 0),
+        ("token-catcher-12", 12),
+        ("token-catcher-3.token-catcher.vaults.svc.cluster.local", 3),
+    ],
 )
 def test_the_ordinal_of_a_statefulset(hostname: str, index: int) -> None:
     """The number after the last hyphen of the host name's first label."""
     assert index_from(hostname) == index
 
 
-@pytest.mark.parametrize("hostname", ["", "token-catcher", "node7", "a-1x", "a-", "a.b-1", "a-²", "a-1\n", "a-123456"])
+@pytest.mark.parametrize(
+    "hostname", ["", "token-catcher", "node7", "a-1x", "a-", "a.b-1", "a-²", "a-1\n", "a-123456"]
+)
 def test_a_host_name_without_an_ordinal(hostname: str) -> None:
     """Is told, with what was expected."""
     with pytest.raises(ConfigurationError, match="expected one that ends in -N"):

@@ -22,7 +22,9 @@ from token_catcher.sweep import Watched
 
 LOST = Outage("the connection was lost", code="imap-connection")
 REFUSED = AccessError("the login was refused", code="imap-login")
-QUICK = Pace(logins_apart=0.0, trouble=(0.01, 0.02), refusal=(0.01, 0.02), outage=(0.01, 0.02), step=0.01)
+QUICK = Pace(
+    logins_apart=0.0, trouble=(0.01, 0.02), refusal=(0.01, 0.02), outage=(0.01, 0.02), step=0.01
+)
 """The waits that are not what a test is about."""
 
 
@@ -36,7 +38,15 @@ def rig(tmp_path: Path) -> Rig:
 def watching(rig: Rig, watched: Watched | None = None, pace: Pace = QUICK) -> Iterator[Watch]:
     """A running watch; at the end it has to end by itself."""
     ending = threading.Event()
-    watch = Watch(watched or rig.watched, ending, log=rig.log, now=rig.now, monotonic=time.monotonic, rng=Random(1), pace=pace)
+    watch = Watch(
+        watched or rig.watched,
+        ending,
+        log=rig.log,
+        now=rig.now,
+        monotonic=time.monotonic,
+        rng=Random(1),
+        pace=pace,
+    )
     watch.start()
     try:
         yield watch
@@ -45,7 +55,10 @@ def watching(rig: Rig, watched: Watched | None = None, pace: Pace = QUICK) -> It
         watch.bell.ring()
         watch.join(5)
         assert not watch.is_alive()
-        until(lambda: not any(thread.name.startswith("ear-") for thread in threading.enumerate()), "the ears to end")
+        until(
+            lambda: not any(thread.name.startswith("ear-") for thread in threading.enumerate()),
+            "the ears to end",
+        )
 
 
 @pytest.fixture
@@ -159,7 +172,10 @@ def test_a_healthy_session_clears_the_record() -> None:
 def test_news_of_the_inbox_is_stored_at_once(rig: Rig) -> None:
     """IDLE tells of it: no schedule is needed, and no look at the other folders."""
     with watching(rig) as watch:
-        until(lambda: "idle INBOX" in rig.diary and "idle Junk" in rig.diary, "both connections to listen")
+        until(
+            lambda: "idle INBOX" in rig.diary and "idle Junk" in rig.diary,
+            "both connections to listen",
+        )
         until(lambda: not watch.bell.rings(), "the ear's first ring to be heard")
         until(lambda: rig.diary[-1] == "idle INBOX", "the watch to listen again")
         rig.diary.clear()
@@ -171,21 +187,34 @@ def test_news_of_the_inbox_is_stored_at_once(rig: Rig) -> None:
 def test_news_of_the_spam_folder_is_stored_at_once(rig: Rig) -> None:
     """An ear listens there on a connection of its own, and rings."""
     with watching(rig) as watch:
-        until(lambda: watch.health.listening == ("Junk",) and "idle Junk" in rig.diary, "the ear to listen")
+        until(
+            lambda: watch.health.listening == ("Junk",) and "idle Junk" in rig.diary,
+            "the ear to listen",
+        )
         rig.deliver(1, "Junk")
         until(lambda: rig.tokens == [token(1)], "the token")
 
 
 def test_mail_that_comes_during_a_sweep_is_not_missed(rig: Rig) -> None:
     """Whichever step it falls into, and whichever folder: the sweep, IDLE or the ear finds it."""
-    steps = ["folders", "examine Junk", "examine INBOX", "search", "fetch", "idle INBOX", "idle Junk"]
+    steps = [
+        "folders",
+        "examine Junk",
+        "examine INBOX",
+        "search",
+        "fetch",
+        "idle INBOX",
+        "idle Junk",
+    ]
     to_come = [(step, folder) for step in steps for folder in ("INBOX", "Junk")]
     turn = threading.Lock()
 
     def mail_comes(what: str) -> None:
         with turn:
             if to_come and what.startswith(to_come[0][0]):
-                rig.deliver(len(to_come), to_come.pop(0)[1], user=f"user{len(to_come)}@acme.example")
+                rig.deliver(
+                    len(to_come), to_come.pop(0)[1], user=f"user{len(to_come)}@acme.example"
+                )
 
     rig.on = mail_comes
     with watching(rig):
@@ -250,7 +279,10 @@ def test_idle_is_short_after_news_and_longer_without(rig: Rig) -> None:
     with watching(rig, rig.watched, Pace(logins_apart=3600.0, idle=(0.01, 0.02, 60.0), step=0.01)):
         until(lambda: rig.idles[-1:] == [("INBOX", 60.0)], "the long IDLE")
         rig.deliver(1)
-        until(lambda: rig.idles[-1:] == [("INBOX", 60.0)] and len(rig.idles) >= 6, "the long IDLE again")
+        until(
+            lambda: rig.idles[-1:] == [("INBOX", 60.0)] and len(rig.idles) >= 6,
+            "the long IDLE again",
+        )
     assert [seconds for _, seconds in rig.idles] == [0.01, 0.02, 60.0, 0.01, 0.02, 60.0]
 
 
@@ -315,7 +347,9 @@ def test_a_lost_connection_is_replaced(rig: Rig) -> None:
     with watching(rig):
         until(lambda: rig.tokens == [token(1)], "the token")
     trouble = [one for one in rig.said("mailbox.trouble") if "folder" not in one]
-    assert trouble == [{"mailbox": "integrations", "code": "imap-connection", "error": "the connection was lost"}]
+    assert trouble == [
+        {"mailbox": "integrations", "code": "imap-connection", "error": "the connection was lost"}
+    ]
     assert rig.diary.count("connect") - rig.diary.count("close") == 0
 
 
@@ -348,7 +382,9 @@ def test_an_ear_that_fails_costs_the_watch_nothing(rig: Rig) -> None:
         rig.deliver(1, "Junk")
         until(lambda: rig.tokens == [token(1)], "the token")
     assert [one["folder"] for one in rig.said("mailbox.trouble")] == ["Junk"]
-    assert [one for one in rig.said("mailbox.connected") if "folder" not in one] == [{"mailbox": "integrations", "idle": True}]
+    assert [one for one in rig.said("mailbox.connected") if "folder" not in one] == [
+        {"mailbox": "integrations", "idle": True}
+    ]
 
 
 def test_a_watch_without_a_session_has_no_ears(rig: Rig) -> None:
@@ -362,7 +398,12 @@ def test_a_watch_without_a_session_has_no_ears(rig: Rig) -> None:
             raise REFUSED
 
     rig.on = refuse
-    with watching(rig, pace=Pace(logins_apart=0.0, idle=(0.01,), trouble=(0.01, 0.02), refusal=(0.01, 0.02), step=0.01)):
+    with watching(
+        rig,
+        pace=Pace(
+            logins_apart=0.0, idle=(0.01,), trouble=(0.01, 0.02), refusal=(0.01, 0.02), step=0.01
+        ),
+    ):
         until(lambda: rig.diary[-6:] == ["connect"] * 6, "only connects")
         assert not any(thread.name.startswith("ear-") for thread in threading.enumerate())
 
@@ -399,7 +440,11 @@ def test_a_refused_password_is_tried_again_at_once_when_it_changed(rig: Rig) -> 
             raise REFUSED
 
     rig.on = login
-    with watching(rig, rig.but(credential=credential), Pace(logins_apart=0.0, refusal=(3600.0, 3600.0), step=0.002)) as watch:
+    with watching(
+        rig,
+        rig.but(credential=credential),
+        Pace(logins_apart=0.0, refusal=(3600.0, 3600.0), step=0.002),
+    ) as watch:
         until(lambda: len(asked) > 20, "the file to be looked at some times")
         assert rig.diary == ["connect"]
         assert watch.health.trouble == "imap-login"
@@ -422,7 +467,11 @@ def test_a_password_that_cannot_be_read_is_no_other_password(rig: Rig) -> None:
             raise REFUSED
 
     rig.on = refuse
-    with watching(rig, rig.but(credential=credential), Pace(logins_apart=0.0, refusal=(3600.0, 3600.0), step=0.002)):
+    with watching(
+        rig,
+        rig.but(credential=credential),
+        Pace(logins_apart=0.0, refusal=(3600.0, 3600.0), step=0.002),
+    ):
         until(lambda: len(asked) > 10, "the file to be looked at some times")
         assert rig.diary == ["connect"]
 
@@ -441,8 +490,13 @@ def test_what_waited_for_vault_is_stored_in_order_when_it_returns(rig: Rig) -> N
         until(lambda: len(rig.said("mail.pending")) > 20, "some tries")
         assert (watch.health.pending, watch.health.trouble) == (5, "vault-sealed")
         rig.on_vault = lambda _effect: None
-        until(lambda: rig.tokens == [token(number) for number in range(1, 6)], "all tokens in order")
-        until(lambda: watch.health.pending == 0 and watch.health.trouble is None, "the trouble to be over")
+        until(
+            lambda: rig.tokens == [token(number) for number in range(1, 6)], "all tokens in order"
+        )
+        until(
+            lambda: watch.health.pending == 0 and watch.health.trouble is None,
+            "the trouble to be over",
+        )
     assert len([one for one in rig.said("mailbox.connected") if "folder" not in one]) == 1
 
 
@@ -460,7 +514,10 @@ def test_vaults_own_wish_for_a_pause_is_kept(rig: Rig) -> None:
     with watching(rig, pace=Pace(logins_apart=0.0, outage=(0.01, 0.02), step=0.01)) as watch:
         until(lambda: watch.health.trouble == "vault-quota", "the answer of Vault")
         told = time.monotonic()
-        until(lambda: watch.health.moved_at > told + 0.2, "the pause to last ten times as long as one of ours")
+        until(
+            lambda: watch.health.moved_at > told + 0.2,
+            "the pause to last ten times as long as one of ours",
+        )
         assert asked == ["read"]
 
 
@@ -482,7 +539,10 @@ def test_a_pending_mail_is_tried_when_it_is_due(tmp_path: Path) -> None:
 def test_a_stop_wakes_whoever_listens(rig: Rig) -> None:
     """At once, and every session is closed."""
     with watching(rig) as watch:
-        until(lambda: "idle INBOX" in rig.diary and "idle Junk" in rig.diary, "both connections to listen")
+        until(
+            lambda: "idle INBOX" in rig.diary and "idle Junk" in rig.diary,
+            "both connections to listen",
+        )
         began = time.monotonic()
     assert time.monotonic() - began < 2
     assert rig.diary.count("connect") == rig.diary.count("close")
@@ -493,7 +553,9 @@ def test_a_stop_whose_bell_was_hushed_with_others_is_heard(rig: Rig) -> None:
     """It comes just when a sweep begins."""
     ending = threading.Event()
     rig.on = lambda what: ending.set() if what == "folders" else None
-    watch = Watch(rig.watched, ending, log=rig.log, now=rig.now, monotonic=time.monotonic, rng=Random(1))
+    watch = Watch(
+        rig.watched, ending, log=rig.log, now=rig.now, monotonic=time.monotonic, rng=Random(1)
+    )
     watch.start()
     watch.join(5)
     assert not watch.is_alive()
@@ -514,7 +576,15 @@ def test_a_stop_ends_a_pause(rig: Rig) -> None:
 def test_a_stop_comes_before_the_first_login(rig: Rig) -> None:
     """A watch that waits for its turn to log in never does."""
     ending = threading.Event()
-    watch = Watch(rig.watched, ending, log=rig.log, now=rig.now, monotonic=time.monotonic, rng=Random(1), starts_in=3600.0)
+    watch = Watch(
+        rig.watched,
+        ending,
+        log=rig.log,
+        now=rig.now,
+        monotonic=time.monotonic,
+        rng=Random(1),
+        starts_in=3600.0,
+    )
     watch.start()
     ending.set()
     watch.join(5)
@@ -528,9 +598,19 @@ def test_a_stop_comes_before_the_first_login(rig: Rig) -> None:
 def test_health_tells_what_is(rig: Rig) -> None:
     """Connected, listening, swept, nothing pending."""
     with watching(rig) as watch:
-        until(lambda: watch.health.listening == ("Junk",) and watch.health.last_sweep_at, "everything to run")
+        until(
+            lambda: watch.health.listening == ("Junk",) and watch.health.last_sweep_at,
+            "everything to run",
+        )
         health = watch.health
-        assert (health.name, health.looked, health.connected, health.trouble, health.pending, health.last_sweep_at) == (
+        assert (
+            health.name,
+            health.looked,
+            health.connected,
+            health.trouble,
+            health.pending,
+            health.last_sweep_at,
+        ) == (
             "integrations",
             True,
             True,
@@ -552,7 +632,10 @@ def test_a_folder_that_cannot_be_opened_is_a_trouble_that_ends_nothing(rig: Rig)
     with watching(rig) as watch:
         rig.deliver(1)
         until(lambda: rig.tokens == [token(1)], "the token")
-        until(lambda: watch.health.trouble == "imap-folder" and rig.diary[-1:] == ["idle INBOX"], "the trouble to show")
+        until(
+            lambda: watch.health.trouble == "imap-folder" and rig.diary[-1:] == ["idle INBOX"],
+            "the trouble to show",
+        )
         rig.diary.clear()
         rig.deliver(2)
         until(lambda: "idle INBOX" in rig.diary, "the next sweep to end")

@@ -21,7 +21,9 @@ SERVER = "mx.example.com"
 DKIM = "dkim=pass header.d=salesforce.com"
 DMARC = "dmarc=pass header.from=salesforce.com"
 SAID = f"Authentication-Results: {SERVER}; {DKIM}; {DMARC}"
-RECEIVED = "Received: from smtp09.mta.salesforce.com by mx.example.com; Tue, 3 Feb 2026 12:57:27 +0000"
+RECEIVED = (
+    "Received: from smtp09.mta.salesforce.com by mx.example.com; Tue, 3 Feb 2026 12:57:27 +0000"
+)
 PASS = Word("pass", "authentication-results dmarc=pass, dkim=pass salesforce.com")
 NOTHING = Word("none", "no Authentication-Results of our server in its zone")
 DISAGREE = Word("fail", "results for dkim that do not agree")
@@ -72,9 +74,9 @@ Received-SPF: Pass (protection.outlook.com: domain of x.bnc.salesforce.com desig
 Received: from smtp09-lo2-sp1.mta.salesforce.com (192.0.2.10) by
  CO1PEPF000066E8.mail.protection.outlook.com (10.167.249.6) with Microsoft SMTP Server; Tue, 3 Feb 2026 12:57:28 +0000
 """
-MICROSOFT_WITH_TENANT = MICROSOFT.replace("bnc.salesforce.com; dkim", "bnc.salesforce.com; acme.onmicrosoft.com; dkim").replace(
-    "salesforce.com;dmarc", "salesforce.com;acme.onmicrosoft.com; dmarc"
-)
+MICROSOFT_WITH_TENANT = MICROSOFT.replace(
+    "bnc.salesforce.com; dkim", "bnc.salesforce.com; acme.onmicrosoft.com; dkim"
+).replace("salesforce.com;dmarc", "salesforce.com;acme.onmicrosoft.com; dmarc")
 FASTMAIL = """\
 Authentication-Results: phl-mx-07.messagingengine.com;
     x-csa=none;
@@ -157,14 +159,20 @@ Authentication-Results: mx.example.com;
 
 def header(block: str) -> Header:
     """A mail's header with this block on top."""
-    text = block.rstrip("\n") + "\nFrom: support@salesforce.com\nTo: ops@example.com\nSubject: s\nDate: d\n\n"
+    text = (
+        block.rstrip("\n")
+        + "\nFrom: support@salesforce.com\nTo: ops@example.com\nSubject: s\nDate: d\n\n"
+    )
     found = wire.read(text.replace("\n", "\r\n").encode())
     assert isinstance(found, Header), found
     return found
 
 
 def word(
-    block: str, ids: tuple[str, ...] = (SERVER,), zone: Zone = "above-first-received", sender: str = "salesforce.com"
+    block: str,
+    ids: tuple[str, ...] = (SERVER,),
+    zone: Zone = "above-first-received",
+    sender: str = "salesforce.com",
 ) -> Word:
     return authres.word(header(block), ids, zone, sender, ("salesforce.com",))
 
@@ -172,8 +180,14 @@ def word(
 def presets() -> list[tuple[tuple[str, ...], Zone]]:
     """The configurations of docs/mailboxes.md, in their order."""
     text = (Path(__file__).parents[3] / "docs" / "mailboxes.md").read_text("utf-8")
-    found = [YAML(typ="safe").load(block)["trust"] for block in re.findall(r"(?ms)^```yaml\n(.*?)^```", text)]
-    zones = [zone if isinstance(zone := one["authserv_zone"], str) else zone["received_above"] for one in found]
+    found = [
+        YAML(typ="safe").load(block)["trust"]
+        for block in re.findall(r"(?ms)^```yaml\n(.*?)^```", text)
+    ]
+    zones = [
+        zone if isinstance(zone := one["authserv_zone"], str) else zone["received_above"]
+        for one in found
+    ]
     return [(tuple(one["authserv_ids"]), zone) for one, zone in zip(found, zones, strict=True)]
 
 
@@ -193,7 +207,10 @@ WRITTEN = (
 @pytest.mark.parametrize(
     ("block", "ids", "zone"),
     [
-        *(pytest.param(block, *preset, id=name) for (name, block), preset in zip(WRITTEN, presets(), strict=True)),
+        *(
+            pytest.param(block, *preset, id=name)
+            for (name, block), preset in zip(WRITTEN, presets(), strict=True)
+        ),
         pytest.param(GMAIL, ("mx.google.com",), "unique", id="gmail-unique"),
         pytest.param(MICROSOFT_WITH_TENANT, ("",), 3, id="microsoft-365-with-tenant"),
         pytest.param(ICLOUD, ("*.icloud.com",), "above-first-received", id="icloud-by-domain"),
@@ -208,7 +225,10 @@ class TestPresets:
 
     def test_not_aligned(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
         """The same mail with From of another domain, as its spoofer would get it."""
-        assert word(block.replace("dmarc=pass", "dmarc=fail") + SALESFORCE, ids, zone).verdict == "fail"
+        assert (
+            word(block.replace("dmarc=pass", "dmarc=fail") + SALESFORCE, ids, zone).verdict
+            == "fail"
+        )
 
     def test_aligned_by_spf_alone(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
         """DMARC that passed without a signature of Salesforce's."""
@@ -216,17 +236,28 @@ class TestPresets:
 
     def test_forged_below(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
         """The server said no; the sender wrote the same fields with a yes into the mail itself."""
-        said = "\n".join(f"Authentication-Results: {server.replace('*', 'mx')}; {DKIM}; {DMARC}" for server in ids)
+        said = "\n".join(
+            f"Authentication-Results: {server.replace('*', 'mx')}; {DKIM}; {DMARC}"
+            for server in ids
+        )
         refused = block.replace("dmarc=pass", "dmarc=fail").replace("dkim=pass", "dkim=none")
         assert word(f"{refused}{said}\n{SALESFORCE}", ids, zone).verdict == "fail"
 
     def test_a_signature_forged_below(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
         """The server saw no signature (Gmail then does not speak of DKIM at all), and the sender wrote that there was one."""
-        said = "\n".join(f"Authentication-Results: {server.replace('*', 'mx')}; {DKIM}" for server in ids)
-        unsigned = re.sub(r"dkim=pass[^;]*;\s+", "", block) if block is GMAIL else block.replace("dkim=pass", "dkim=none")
+        said = "\n".join(
+            f"Authentication-Results: {server.replace('*', 'mx')}; {DKIM}" for server in ids
+        )
+        unsigned = (
+            re.sub(r"dkim=pass[^;]*;\s+", "", block)
+            if block is GMAIL
+            else block.replace("dkim=pass", "dkim=none")
+        )
         assert word(f"{unsigned}{said}\n{SALESFORCE}", ids, zone).verdict == "fail"
 
-    def test_a_mail_that_the_server_did_not_see(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
+    def test_a_mail_that_the_server_did_not_see(
+        self, block: str, ids: tuple[str, ...], zone: Zone
+    ) -> None:
         """Without a field of its own nothing is said."""
         silent = block.replace("Authentication-Results", "X-Authentication-Results")
         assert word(silent + SALESFORCE, ids, zone) == NOTHING
@@ -239,7 +270,13 @@ def test_in_the_zone() -> None:
 
 @pytest.mark.parametrize(
     ("zone", "above", "verdict"),
-    [("above-first-received", 0, "pass"), ("above-first-received", 1, "none"), (0, 1, "none"), (2, 2, "pass"), (2, 3, "none")],
+    [
+        ("above-first-received", 0, "pass"),
+        ("above-first-received", 1, "none"),
+        (0, 1, "none"),
+        (2, 2, "pass"),
+        (2, 3, "none"),
+    ],
 )
 def test_the_zone_is_counted_in_received(zone: Zone, above: int, verdict: str) -> None:
     """At most so many Received may stand above the field."""
@@ -262,7 +299,13 @@ def test_forged_beside_in_the_zone() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", ["dkim=none", "dkim=fail header.d=salesforce.com", "dkim=pass header.d=evil.example", "dkim=pass"]
+    "other",
+    [
+        "dkim=none",
+        "dkim=fail header.d=salesforce.com",
+        "dkim=pass header.d=evil.example",
+        "dkim=pass",
+    ],
 )
 def test_fields_that_disagree_on_dkim(other: str) -> None:
     """Where a server writes several fields, none of them may speak against the signature."""
@@ -277,16 +320,33 @@ def test_a_field_that_contradicts_itself() -> None:
 
 def test_a_broken_signature_beside_a_good_one() -> None:
     """A mail may bear several signatures; one good one of a signing domain suffices."""
-    assert word(SAID.replace("; dkim", "; dkim=fail header.d=salesforce.com; dkim=pass header.d=x.example; dkim")) == PASS
+    assert (
+        word(
+            SAID.replace(
+                "; dkim", "; dkim=fail header.d=salesforce.com; dkim=pass header.d=x.example; dkim"
+            )
+        )
+        == PASS
+    )
 
 
 def test_several_fields_that_agree() -> None:
     """Postfix's milters write one each."""
-    assert word(f"Authentication-Results: {SERVER}; {DMARC}\nAuthentication-Results: {SERVER}; {DKIM}") == PASS
+    assert (
+        word(f"Authentication-Results: {SERVER}; {DMARC}\nAuthentication-Results: {SERVER}; {DKIM}")
+        == PASS
+    )
 
 
 @pytest.mark.parametrize(
-    "server", ["evil.example", "mx.example.com.evil.example", "xmx.example.com", '"mx.example.com"', "(x) mx.example.com"]
+    "server",
+    [
+        "evil.example",
+        "mx.example.com.evil.example",
+        "xmx.example.com",
+        '"mx.example.com"',
+        "(x) mx.example.com",
+    ],
 )
 def test_a_foreign_server(server: str) -> None:
     """The authserv-id is compared whole."""
@@ -347,7 +407,10 @@ def test_unique_counts_the_whole_header() -> None:
     assert word(f"{RECEIVED}\n{RECEIVED}\n{SAID}", zone="unique") == PASS
     twice = Word("fail", "2 Authentication-Results of our server, where it writes one for each id")
     assert (
-        word(f"Authentication-Results: {SERVER}; {DMARC}\n{RECEIVED}\nAuthentication-Results: {SERVER}; {DKIM}", zone="unique")
+        word(
+            f"Authentication-Results: {SERVER}; {DMARC}\n{RECEIVED}\nAuthentication-Results: {SERVER}; {DKIM}",
+            zone="unique",
+        )
         == twice
     )
 
@@ -363,14 +426,26 @@ def test_unique_counts_hosts_of_a_domain_as_one() -> None:
     [
         ("dmarc=fail header.from=salesforce.com", "dmarc=fail for salesforce.com"),
         ("dmarc=none header.from=salesforce.com", "dmarc=none for salesforce.com"),
-        ("dmarc=bestguesspass header.from=salesforce.com", "dmarc=bestguesspass for salesforce.com"),
+        (
+            "dmarc=bestguesspass header.from=salesforce.com",
+            "dmarc=bestguesspass for salesforce.com",
+        ),
         ("dmarc=pass header.from=evil.example", "dmarc=pass for evil.example"),
         ("dmarc=pass header.from=xsalesforce.com", "dmarc=pass for xsalesforce.com"),
         ("dmarc=pass", "dmarc=pass for nobody"),
-        ("dmarc=pass header.from=salesforce.com header.from=salesforce.com", "dmarc=pass for nobody"),
-        ("dmarc=pass header.from=salesforce.com@evil.example", "dmarc=pass for salesforce.com@evil.example"),
+        (
+            "dmarc=pass header.from=salesforce.com header.from=salesforce.com",
+            "dmarc=pass for nobody",
+        ),
+        (
+            "dmarc=pass header.from=salesforce.com@evil.example",
+            "dmarc=pass for salesforce.com@evil.example",
+        ),
         ('dmarc=pass header.from="salesforce.com".evil.example', "dmarc=pass for nobody"),
-        ("dmarc=pass header.from=evil.example (header.from=salesforce.com)", "dmarc=pass for evil.example"),
+        (
+            "dmarc=pass header.from=evil.example (header.from=salesforce.com)",
+            "dmarc=pass for evil.example",
+        ),
         ("dmarc=pass header.from=salesforce.com(.evil.example)", "dmarc=pass for nobody"),
         ("spf=pass smtp.mailfrom=salesforce.com", "0 results for dmarc"),
         ('x="dmarc=pass header.from=salesforce.com"', "0 results for dmarc"),
@@ -451,11 +526,18 @@ def test_dkim_that_proves(dkim: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unsure", ["dkim=temperror header.d=salesforce.com", "dkim=temperror", "dmarc=temperror header.from=salesforce.com"]
+    "unsure",
+    [
+        "dkim=temperror header.d=salesforce.com",
+        "dkim=temperror",
+        "dmarc=temperror header.from=salesforce.com",
+    ],
 )
 def test_a_server_that_could_not_tell(unsure: str) -> None:
     """temperror is for a person to look at."""
-    assert word(f"Authentication-Results: {SERVER}; {unsure}; {DMARC}") == Word("unsure", "temperror")
+    assert word(f"Authentication-Results: {SERVER}; {unsure}; {DMARC}") == Word(
+        "unsure", "temperror"
+    )
 
 
 def test_a_foreign_temperror_says_nothing() -> None:
@@ -485,7 +567,9 @@ def test_a_malformed_field_of_our_server(rest: str, trouble: str) -> None:
     with pytest.raises(Malformed, match=trouble.replace("(", "\\(")):
         read(value)
     folded = "\n ".join(value[start : start + 900] for start in range(0, len(value), 900))
-    assert word(f"Authentication-Results: {folded}") == Word("fail", f"Authentication-Results of our server: {trouble}")
+    assert word(f"Authentication-Results: {folded}") == Word(
+        "fail", f"Authentication-Results of our server: {trouble}"
+    )
 
 
 def test_a_mistake_does_not_hide_our_field() -> None:
@@ -502,7 +586,9 @@ def test_injection_through_an_envelope_sender() -> None:
 
 def test_results_in_full() -> None:
     """Methods without their version, everything in lower case, properties where they are plain pairs."""
-    assert read(f'{SERVER} 1; DKIM/1=Pass (c) Header.D="Salesforce.com"; none; tenant.example; helo=; spf=pass a=b=c;') == [
+    assert read(
+        f'{SERVER} 1; DKIM/1=Pass (c) Header.D="Salesforce.com"; none; tenant.example; helo=; spf=pass a=b=c;'
+    ) == [
         Result("dkim", "pass", {"header.d": "salesforce.com"}),
         Result("helo", "", {}),
         Result("spf", "pass", {}),

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from token_catcher.model import Header, Held, Reason
-from token_catcher.proof.routing import Org, Revealed, assign, is_plain_path, is_username, overlaps, revealed_orgs
+from token_catcher.proof.routing import (
+    Org,
+    Revealed,
+    assign,
+    is_plain_path,
+    is_username,
+    overlaps,
+    revealed_orgs,
+)
 from token_catcher.reading import wire
 
 USER = "integration@acme.example"
@@ -16,7 +24,9 @@ THEIRS, THEIRS_CODE = "00D8d000003TRx3", "8d-3trx3eag"
 NOTHING = Revealed((), ())
 
 
-def org(name: str, *usernames: str, environment: str | None = None, org_id: str | None = None) -> Org:
+def org(
+    name: str, *usernames: str, environment: str | None = None, org_id: str | None = None
+) -> Org:
     return Org(name, usernames or (USER,), environment, org_id)  # type: ignore[arg-type]
 
 
@@ -24,14 +34,18 @@ def lk(*ids: str) -> Revealed:
     return Revealed(ids, ())
 
 
-def assigned(*orgs: Org, username: str = USER, sandbox: bool = False, revealed: Revealed = NOTHING) -> str:
+def assigned(
+    *orgs: Org, username: str = USER, sandbox: bool = False, revealed: Revealed = NOTHING
+) -> str:
     """The name of the org, or the reason of a held mail."""
     found = assign(orgs, username, sandbox=sandbox, revealed=revealed)
     return found.reason if isinstance(found, Held) else found.name
 
 
 def header(*fields: str) -> Header:
-    text = "".join(f"{field}\n" for field in (*fields, "From: a", "To: b", "Subject: c", "Date: d", ""))
+    text = "".join(
+        f"{field}\n" for field in (*fields, "From: a", "To: b", "Subject: c", "Date: d", "")
+    )
     found = wire.read(text.replace("\n", "\r\n").encode())
     assert isinstance(found, Header), found
     return found
@@ -54,7 +68,9 @@ def test_a_name_before_a_pattern() -> None:
 
 def test_without_orgs_nobody_is_known() -> None:
     """An empty configuration stores nothing."""
-    assert assign((), USER, sandbox=False, revealed=NOTHING) == Held(Reason.UNKNOWN_USER, f"no org names {USER}")
+    assert assign((), USER, sandbox=False, revealed=NOTHING) == Held(
+        Reason.UNKNOWN_USER, f"no org names {USER}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,7 +98,9 @@ def test_two_orgs_that_fit_are_ambiguous() -> None:
     """A person must decide."""
     found = assign((org("one"), org("two")), USER, sandbox=False, revealed=NOTHING)
     assert found == Held(Reason.AMBIGUOUS_ORG, f"{USER} matches one, two")
-    assert assigned(org("one", "*@acme.example"), org("two", "integration@*")) == Reason.AMBIGUOUS_ORG
+    assert (
+        assigned(org("one", "*@acme.example"), org("two", "integration@*")) == Reason.AMBIGUOUS_ORG
+    )
 
 
 # By environment
@@ -173,7 +191,8 @@ def test_the_mail_of_a_pinned_org_is_not_for_another() -> None:
 def test_environment_and_id_must_both_fit() -> None:
     """A sandbox mail with the id of production."""
     assert (
-        assigned(org("p", environment="production", org_id=OURS), sandbox=True, revealed=lk(OURS)) == Reason.WRONG_ENVIRONMENT
+        assigned(org("p", environment="production", org_id=OURS), sandbox=True, revealed=lk(OURS))
+        == Reason.WRONG_ENVIRONMENT
     )
 
 
@@ -289,7 +308,9 @@ def test_patterns_that_share_a_username_meet(one: str, other: str, username: str
 # Forms
 
 
-@pytest.mark.parametrize("text", ["a@b", "A.b_c-d+e'f@x-1.example", "a" * 78 + "@b", "1@1", "_@x", "a.@b"])
+@pytest.mark.parametrize(
+    "text", ["a@b", "A.b_c-d+e'f@x-1.example", "a" * 78 + "@b", "1@1", "_@x", "a.@b"]
+)
 def test_usernames(text: str) -> None:
     """Letters, digits and . _ + - ' around one @."""
     assert is_username(text)

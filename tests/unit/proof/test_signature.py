@@ -39,7 +39,11 @@ PASS = Signature("pass", "dkim salesforce.com test2026", ISSUED)
 
 
 def check(
-    raw: bytes, *, keys: KeyLookup | None = None, received_at: datetime = ISSUED, domains: tuple[str, ...] = ("salesforce.com",)
+    raw: bytes,
+    *,
+    keys: KeyLookup | None = None,
+    received_at: datetime = ISSUED,
+    domains: tuple[str, ...] = ("salesforce.com",),
 ) -> Signature:
     header = wire.read(raw)
     assert isinstance(header, Header), header
@@ -62,7 +66,10 @@ class Asked:
         return KEYS.lookup(name, at)
 
 
-@pytest.mark.parametrize("form", ["relaxed/simple", "relaxed/relaxed", "simple/simple", "simple/relaxed", "simple", "relaxed"])
+@pytest.mark.parametrize(
+    "form",
+    ["relaxed/simple", "relaxed/relaxed", "simple/simple", "simple/relaxed", "simple", "relaxed"],
+)
 def test_every_canonical_form_verifies(form: str) -> None:
     """All forms of RFC 6376 are understood, over folded fields and trailing white space as well."""
     raw = token_mail(top="Subject2: a\n  folded\tfield\n", body="Hello  \t\n\tworld \n\n\n")
@@ -85,13 +92,26 @@ def test_an_ed25519_signature_verifies() -> None:
 def test_a_domain_ignores_case(domain: str) -> None:
     """In `d=`, in the configuration, and in the name that is asked for."""
     keys = Asked()
-    assert check(craft(token_mail(), d=domain, s="TEST2026"), keys=keys, domains=("SALESFORCE.com",)).verdict == "pass"
+    assert (
+        check(
+            craft(token_mail(), d=domain, s="TEST2026"), keys=keys, domains=("SALESFORCE.com",)
+        ).verdict
+        == "pass"
+    )
     assert keys.names == ["test2026._domainkey.salesforce.com"]
 
 
 @pytest.mark.parametrize(
     "domain",
-    ["evil.example", "salesforce.com.", "mail.salesforce.com", "salesforce.com.evil.example", "xsalesforce.com", "com", ""],
+    [
+        "evil.example",
+        "salesforce.com.",
+        "mail.salesforce.com",
+        "salesforce.com.evil.example",
+        "xsalesforce.com",
+        "com",
+        "",
+    ],
 )
 def test_only_a_signing_domain_counts(domain: str) -> None:
     """`d=` is compared exactly: no parent, no child, no trailing dot; and DNS is not asked for such names."""
@@ -130,7 +150,10 @@ def test_an_unsigned_mail_is_none() -> None:
         ({"h": "From:To:Subject:Date:Content-Type"}, "h= leaves out mime-version"),
         ({"h": "From:To:Subject:Date:MIME-Version"}, "h= leaves out content-type"),
         ({"h": "F rom:To:Subject:Date:MIME-Version:Content-Type"}, "h= leaves out from"),
-        ({"h": ":".join([*SIGNED_HEADERS, *(f"X-{n}" for n in range(59))])}, "h= names more than 64 fields"),
+        (
+            {"h": ":".join([*SIGNED_HEADERS, *(f"X-{n}" for n in range(59))])},
+            "h= names more than 64 fields",
+        ),
         ({"i": "@evil.example"}, "i= is outside d="),
         ({"i": "salesforce.com"}, "i= is outside d="),
         ({"i": "@xsalesforce.com"}, "i= is outside d="),
@@ -154,20 +177,30 @@ def test_a_tag_that_cannot_be_relied_on(tags: dict[str, str | None], saw: str) -
 
 def test_a_tag_said_twice_is_malformed() -> None:
     """Two programs could take either."""
-    raw = craft(token_mail()).replace(b"; d=salesforce.com", b"; d=evil.example; d=salesforce.com", 1)
+    raw = craft(token_mail()).replace(
+        b"; d=salesforce.com", b"; d=evil.example; d=salesforce.com", 1
+    )
     assert check(raw) == Signature("fail", "a malformed tag list")
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(b"; t=", b";; t="), (b"; t=", b"; t; t="), (b"v=1; ", b"; v=1; "), (b"v=1; ", b"v=1 v=1; "), (b"; t=", b"; =x; t=")],
+    [
+        (b"; t=", b";; t="),
+        (b"; t=", b"; t; t="),
+        (b"v=1; ", b"; v=1; "),
+        (b"v=1; ", b"v=1 v=1; "),
+        (b"; t=", b"; =x; t="),
+    ],
 )
 def test_a_malformed_tag_list(before: bytes, after: bytes) -> None:
     """Malformed tags make dkimpy raise anything; here they end the signature."""
     assert check(craft(token_mail()).replace(before, after, 1)).verdict == "fail"
 
 
-@pytest.mark.parametrize("tags", [{"i": "@salesforce.com"}, {"i": "x@eu.salesforce.com"}, {"i": "X@EU.Salesforce.com"}])
+@pytest.mark.parametrize(
+    "tags", [{"i": "@salesforce.com"}, {"i": "x@eu.salesforce.com"}, {"i": "X@EU.Salesforce.com"}]
+)
 def test_an_identity_inside_the_domain(tags: dict[str, str]) -> None:
     """`i=` is the domain or below it."""
     assert check(craft(token_mail(), **tags)) == PASS
@@ -193,7 +226,10 @@ def test_a_field_signed_as_missing_cannot_be_added() -> None:
     """`h=` may name a field that is not there: then it stays away."""
     signed = craft(token_mail(), h=":".join([*SIGNED_HEADERS, "Cc"]))
     added = signed.replace(b"X-Priority:", b"Cc: someone@else.example\r\nX-Priority:", 1)
-    assert (check(signed), check(added)) == (PASS, Signature("fail", "the signature does not fit the mail"))
+    assert (check(signed), check(added)) == (
+        PASS,
+        Signature("fail", "the signature does not fit the mail"),
+    )
 
 
 def test_from_in_another_case_is_the_same_field() -> None:
@@ -207,7 +243,9 @@ def test_a_changed_field_breaks_the_signature(name: str) -> None:
     """Each covered field is really covered."""
     raw = genuine()
     position = raw.index(f"\r\n{name}: ".encode()) + len(name) + 4
-    assert check(raw[:position] + b"x" + raw[position:]) == Signature("fail", "the signature does not fit the mail")
+    assert check(raw[:position] + b"x" + raw[position:]) == Signature(
+        "fail", "the signature does not fit the mail"
+    )
 
 
 def test_a_changed_body_is_told_apart() -> None:
@@ -224,7 +262,9 @@ def test_a_body_that_grew_is_changed() -> None:
 def test_a_forged_signature_does_not_fit() -> None:
     """Somebody else's key under Salesforce's name."""
     forger = Signer(rsa_pem(2048, 1))
-    assert check(sign(token_mail(), forger)) == Signature("fail", "the signature does not fit the mail")
+    assert check(sign(token_mail(), forger)) == Signature(
+        "fail", "the signature does not fit the mail"
+    )
 
 
 def test_without_a_key_nothing_can_be_said() -> None:
@@ -367,18 +407,33 @@ def test_a_strict_key_and_a_subdomain_identity() -> None:
 def test_rsa_keys_of_the_allowed_sizes(bits: int, verdict: str) -> None:
     """RFC 8301: 1024 to 4096 bits."""
     signer = Signer(rsa_pem(bits))
-    assert check(sign(token_mail(), signer), keys=Keys({signer.name: signer.record})).verdict == verdict
+    assert (
+        check(sign(token_mail(), signer), keys=Keys({signer.name: signer.record})).verdict
+        == verdict
+    )
 
 
 @pytest.mark.parametrize(
     ("modulus_bits", "exponent"),
-    [(1023, 65537), (512, 65537), (4097, 65537), (2048, 1), (2048, 2), (2048, 0), (2048, 2**2048 + 1)],
+    [
+        (1023, 65537),
+        (512, 65537),
+        (4097, 65537),
+        (2048, 1),
+        (2048, 2),
+        (2048, 0),
+        (2048, 2**2048 + 1),
+    ],
 )
 def test_rsa_keys_of_other_sizes(modulus_bits: int, exponent: int) -> None:
     """Short ones can be broken, long ones take seconds, and with an exponent of 1 anybody signs."""
-    der = _der(0x30, _der(0x02, _integer(2 ** (modulus_bits - 1) + 1)) + _der(0x02, _integer(exponent)))
+    der = _der(
+        0x30, _der(0x02, _integer(2 ** (modulus_bits - 1) + 1)) + _der(0x02, _integer(exponent))
+    )
     keys = published(b"v=DKIM1; p=" + base64.b64encode(der))
-    assert check(genuine(), keys=keys) == Signature("fail", "key record: p= is no rsa key of 1024 to 4096 bits")
+    assert check(genuine(), keys=keys) == Signature(
+        "fail", "key record: p= is no rsa key of 1024 to 4096 bits"
+    )
 
 
 def test_an_ed25519_key_of_the_wrong_size() -> None:
@@ -392,7 +447,9 @@ def test_an_ed25519_key_of_the_wrong_size() -> None:
 def test_a_key_of_another_kind_than_the_algorithm() -> None:
     """An ed25519 key proves no RSA signature, nor the other way round."""
     key = ed25519.Ed25519PrivateKey.generate()
-    assert check(genuine(), keys=published(record(key))) == Signature("fail", "key record: the type of the key")
+    assert check(genuine(), keys=published(record(key))) == Signature(
+        "fail", "key record: the type of the key"
+    )
     raw = craft(token_mail(), key=key, a="ed25519-sha256")
     assert check(raw) == Signature("fail", "key record: the type of the key")
 

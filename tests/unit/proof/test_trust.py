@@ -27,14 +27,34 @@ from tests.kit.mails import (
 )
 from tests.kit.signing import craft
 from token_catcher.errors import TransientError
-from token_catcher.model import Candidate, Capture, Evidence, Held, Judgement, Reason, Refused, Token
+from token_catcher.model import (
+    Candidate,
+    Capture,
+    Evidence,
+    Held,
+    Judgement,
+    Reason,
+    Refused,
+    Token,
+)
 from token_catcher.ports import KeyLookup
 from token_catcher.proof import trust
 from token_catcher.proof.routing import Org
-from token_catcher.proof.trust import POLICIES, RULES, Finding, Policy, Terms, Trust, listed_addresses, single_address
+from token_catcher.proof.trust import (
+    POLICIES,
+    RULES,
+    Finding,
+    Policy,
+    Terms,
+    Trust,
+    listed_addresses,
+    single_address,
+)
 from token_catcher.reading.extract import extract
 
-TERMS = Terms((Org("acme", (USERNAME,)),), "salesforce/{org}/{username}", authserv_ids=("mx.example.com",))
+TERMS = Terms(
+    (Org("acme", (USERNAME,)),), "salesforce/{org}/{username}", authserv_ids=("mx.example.com",)
+)
 PASSED = "Authentication-Results: mx.example.com; dmarc=pass header.from=salesforce.com; dkim=pass header.d=salesforce.com\r\n"
 FAILED = PASSED.replace("dkim=pass", "dkim=fail")
 UNSURE = PASSED.replace("dkim=pass", "dkim=temperror")
@@ -74,7 +94,11 @@ def judge(
 def under(policy: Policy, raw: bytes, keys: KeyLookup | None = None) -> str:
     """How a mail ends under a policy: `stored`, or the verdict and its reason."""
     verdict = judge(raw, terms=replace(TERMS, policy=policy), keys=keys).verdict
-    return "stored" if isinstance(verdict, Capture) else f"{type(verdict).__name__.lower()}: {verdict.reason}"
+    return (
+        "stored"
+        if isinstance(verdict, Capture)
+        else f"{type(verdict).__name__.lower()}: {verdict.reason}"
+    )
 
 
 def captured(raw: bytes, **how: object) -> bool:
@@ -82,7 +106,11 @@ def captured(raw: bytes, **how: object) -> bool:
 
 
 def with_results(results: str, raw: bytes) -> bytes:
-    return results.encode() + b"Received: from x by mx.example.com; Tue, 3 Feb 2026 12:57:27 +0000\r\n" + raw
+    return (
+        results.encode()
+        + b"Received: from x by mx.example.com; Tue, 3 Feb 2026 12:57:27 +0000\r\n"
+        + raw
+    )
 
 
 def reason(judgement: Judgement) -> Reason:
@@ -98,7 +126,12 @@ def test_a_genuine_mail_is_captured() -> None:
     raw = genuine()
     found = judge(raw)
     assert found.verdict == Capture(
-        mail(raw), USERNAME, Token(TOKEN), "acme", "salesforce/acme/integration@acme.example", ISSUED
+        mail(raw),
+        USERNAME,
+        Token(TOKEN),
+        "acme",
+        "salesforce/acme/integration@acme.example",
+        ISSUED,
     )
     assert [(line.rule, line.passed) for line in found] == [(rule.name, True) for rule in RULES]
     assert (found.username, found.org) == (USERNAME, "acme")
@@ -107,7 +140,12 @@ def test_a_genuine_mail_is_captured() -> None:
 def test_the_evidence_says_what_was_seen_and_wanted() -> None:
     """Line by line; the token only as its length."""
     assert judge(genuine()).evidence == (
-        Evidence("sender", True, '"support@salesforce.com" <support@salesforce.com>', "exactly one of support@salesforce.com"),
+        Evidence(
+            "sender",
+            True,
+            '"support@salesforce.com" <support@salesforce.com>',
+            "exactly one of support@salesforce.com",
+        ),
         Evidence("recipient", True, ADDRESS, f"one of {ADDRESS}"),
         Evidence(
             "date",
@@ -115,16 +153,33 @@ def test_the_evidence_says_what_was_seen_and_wanted() -> None:
             "Date 2026-02-03T12:57:27Z, received 2026-02-03T12:57:27Z",
             "at most 24 h before and 1 h after arrival",
         ),
-        Evidence("proof", True, "dkim salesforce.com test2026", "a DKIM signature of salesforce.com"),
         Evidence(
-            "signed-at", True, "t=2026-02-03T12:57:27Z, Date 2026-02-03T12:57:27Z", "t= within a day of the Date, or none"
+            "proof", True, "dkim salesforce.com test2026", "a DKIM signature of salesforce.com"
         ),
-        Evidence("username", True, USERNAME, "letters, digits and . _ + - ' around one @, at most 80"),
         Evidence(
-            "claim", True, "one username, one token of 25 characters", "one username and one token, the same in every text"
+            "signed-at",
+            True,
+            "t=2026-02-03T12:57:27Z, Date 2026-02-03T12:57:27Z",
+            "t= within a day of the Date, or none",
         ),
-        Evidence("subject", True, "Your new Salesforce security token", "one of Your new Salesforce security token"),
-        Evidence("org", True, f"{USERNAME} belongs to acme", "a username that exactly one org names"),
+        Evidence(
+            "username", True, USERNAME, "letters, digits and . _ + - ' around one @, at most 80"
+        ),
+        Evidence(
+            "claim",
+            True,
+            "one username, one token of 25 characters",
+            "one username and one token, the same in every text",
+        ),
+        Evidence(
+            "subject",
+            True,
+            "Your new Salesforce security token",
+            "one of Your new Salesforce security token",
+        ),
+        Evidence(
+            "org", True, f"{USERNAME} belongs to acme", "a username that exactly one org names"
+        ),
         Evidence(
             "path",
             True,
@@ -143,17 +198,23 @@ def test_the_first_rule_that_fails_gives_the_verdict() -> None:
         ("sender", False), ("recipient", False), ("date", True), ("proof", False), ("username", False),
         ("claim", True), ("subject", False),
     ]  # fmt: skip
-    assert found.evidence[3] == Evidence("proof", False, "not looked at", "a mail that passes the rules above")
+    assert found.evidence[3] == Evidence(
+        "proof", False, "not looked at", "a mail that passes the rules above"
+    )
 
 
 @pytest.mark.parametrize("left_out", range(len(RULES)))
-def test_a_table_that_lacks_a_rule_or_all_passes_nothing(left_out: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_lacks_a_rule_or_all_passes_nothing(
+    left_out: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only what every rule has seen becomes a Capture; a rule that sees nothing is none that passed."""
     rule = replace(RULES[left_out], look=lambda _case: None)
     monkeypatch.setattr(trust, "RULES", (*RULES[:left_out], rule, *RULES[left_out + 1 :]))
     assert not captured(genuine())
     monkeypatch.setattr(trust, "RULES", ())
-    assert judge(genuine()).verdict == Refused(Reason.UNAUTHENTICATED, "not every rule was looked at")
+    assert judge(genuine()).verdict == Refused(
+        Reason.UNAUTHENTICATED, "not every rule was looked at"
+    )
 
 
 def test_findings_cannot_be_changed() -> None:
@@ -338,7 +399,9 @@ def test_the_date_is_bounded_by_the_arrival(delay: timedelta, in_time: bool) -> 
     assert in_time or reason(found) == Reason.DATE_OUT_OF_BOUNDS
 
 
-@pytest.mark.parametrize("far", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 30, tzinfo=UTC)])
+@pytest.mark.parametrize(
+    "far", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 30, tzinfo=UTC)]
+)
 def test_a_date_at_the_end_of_time(far: datetime) -> None:
     """No arithmetic fails."""
     written = far.strftime(f"%d %b {far.year:04} %H:%M:%S +0000")
@@ -348,7 +411,13 @@ def test_a_date_at_the_end_of_time(far: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("offset", "fits"), [(DAY, True), (-DAY, True), (DAY + timedelta(seconds=1), False), (-DAY - timedelta(seconds=1), False)]
+    ("offset", "fits"),
+    [
+        (DAY, True),
+        (-DAY, True),
+        (DAY + timedelta(seconds=1), False),
+        (-DAY - timedelta(seconds=1), False),
+    ],
 )
 def test_the_time_of_signing_is_near_the_date(offset: timedelta, fits: bool) -> None:
     """Within a day, either way."""
@@ -360,9 +429,13 @@ def test_the_time_of_signing_is_near_the_date(offset: timedelta, fits: bool) -> 
 @pytest.mark.parametrize("policy", ["dkim", "authentication-results"])
 def test_without_a_time_of_signing_the_date_stands_alone(policy: Policy) -> None:
     """A signature without `t=`, and proof that is not ours."""
-    found = judge(with_results(PASSED, craft(token_mail(), t=None)), terms=replace(TERMS, policy=policy))
+    found = judge(
+        with_results(PASSED, craft(token_mail(), t=None)), terms=replace(TERMS, policy=policy)
+    )
     assert isinstance(found.verdict, Capture)
-    assert found.evidence[4] == Evidence("signed-at", True, "no t=", "t= within a day of the Date, or none")
+    assert found.evidence[4] == Evidence(
+        "signed-at", True, "no t=", "t= within a day of the Date, or none"
+    )
 
 
 # Requirements 5 to 9: the proof, by policy
@@ -374,18 +447,29 @@ CASES = {
     "signed, server unsure": with_results(UNSURE, genuine()),
     "body changed and said": with_results(PASSED, genuine().replace(b"Username: ", b"Username:  ")),
     "body changed, said no": with_results(FAILED, genuine().replace(b"Username: ", b"Username:  ")),
-    "body changed, server unsure": with_results(UNSURE, genuine().replace(b"Username: ", b"Username:  ")),
+    "body changed, server unsure": with_results(
+        UNSURE, genuine().replace(b"Username: ", b"Username:  ")
+    ),
     "body changed, nothing said": genuine().replace(b"Username: ", b"Username:  "),
-    "field changed and said": with_results(PASSED, genuine().replace(b"12:57:27 +0000 (GMT)", b"12:57:28 +0000 (GMT)")),
+    "field changed and said": with_results(
+        PASSED, genuine().replace(b"12:57:27 +0000 (GMT)", b"12:57:28 +0000 (GMT)")
+    ),
     "forged and said": with_results(PASSED, forged(token_mail())),
     "unsigned and said": with_results(PASSED, token_mail()),
     "unsigned, said no": with_results(FAILED, token_mail()),
     "unsigned": token_mail(),
     "signed by a stranger": craft(token_mail(), signer=Signer(rsa_pem(2048, 1), "evil.example")),
-    "results of a stranger": with_results(PASSED.replace("mx.example.com", "mx.evil.example"), token_mail()),
+    "results of a stranger": with_results(
+        PASSED.replace("mx.example.com", "mx.evil.example"), token_mail()
+    ),
     "results below Received": b"Received: from x by y\r\n" + PASSED.encode() + token_mail(),
 }
-BAD, NONE, NOBODY, HELD = "refused: bad-signature", "refused: unsigned", "refused: unauthenticated", "held: unauthenticated"
+BAD, NONE, NOBODY, HELD = (
+    "refused: bad-signature",
+    "refused: unsigned",
+    "refused: unauthenticated",
+    "held: unauthenticated",
+)
 EXPECTED = {
     # case                          dkim      authentication-results  auto      both
     "signed and said":             ("stored", "stored",               "stored", "stored"),
@@ -414,11 +498,15 @@ def test_each_policy_on_each_case(case: str) -> None:
     assert tuple(under(policy, CASES[case]) for policy in policies) == EXPECTED[case]
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.startswith(("signed and", "body"))])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.startswith(("signed and", "body"))]
+)
 def test_auto_without_a_key(case: str) -> None:
     """Without a key, only the receiving server can tell: downgrading the signature gains a forger nothing."""
     expected = {"said": "stored", "no": NOBODY, "unsure": HELD}.get(case.rpartition(" ")[2], HELD)
-    assert under("auto", CASES[case], Keys({})) == ("held: unauthenticated" if "nothing" in case else expected)
+    assert under("auto", CASES[case], Keys({})) == (
+        "held: unauthenticated" if "nothing" in case else expected
+    )
 
 
 def test_auto_with_a_silent_dns() -> None:
@@ -458,7 +546,10 @@ def test_what_proved_it_is_said() -> None:
     assert proof("authentication-results", "signed and said") == said
     assert proof("auto", "body changed and said") == f"the body was changed after signing; {said}"
     assert proof("both", "signed and said") == f"dkim salesforce.com test2026; {said}"
-    assert proof("insecure-accept-unauthenticated", "unsigned") == "nothing: insecure-accept-unauthenticated"
+    assert (
+        proof("insecure-accept-unauthenticated", "unsigned")
+        == "nothing: insecure-accept-unauthenticated"
+    )
 
 
 def test_the_insecure_policy_is_spelled_out() -> None:
@@ -469,7 +560,10 @@ def test_the_insecure_policy_is_spelled_out() -> None:
         == {"dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"}
     )
     assert under("insecure-accept-unauthenticated", CASES["unsigned"]) == "stored"
-    assert under("insecure-accept-unauthenticated", token_mail(sender="evil@evil.example")) == "refused: wrong-sender"
+    assert (
+        under("insecure-accept-unauthenticated", token_mail(sender="evil@evil.example"))
+        == "refused: wrong-sender"
+    )
 
 
 @pytest.mark.parametrize("policy", ["insecure", "none", "", "DKIM"])
@@ -480,7 +574,9 @@ def test_an_unknown_policy_passes_nothing(policy: str) -> None:
 
 def test_dmarc_is_asked_for_the_senders_domain() -> None:
     """The domain of From, not of the signature."""
-    terms = replace(TERMS, policy="authentication-results", senders=("support@emea.salesforce.com",))
+    terms = replace(
+        TERMS, policy="authentication-results", senders=("support@emea.salesforce.com",)
+    )
     raw = token_mail(sender="support@emea.salesforce.com")
     assert not captured(with_results(PASSED, raw), terms=terms)
     assert captured(with_results(PASSED.replace("from=", "from=emea."), raw), terms=terms)
@@ -557,7 +653,9 @@ def test_a_username_is_folded_after_its_form_was_checked(written: str, username:
 )
 def test_a_username_of_no_valid_form(username: str) -> None:
     """The Kelvin sign lower-cases to k; a path, a template, a pattern would be read by others."""
-    found = judge(genuine(body=token_body(username)), terms=replace(TERMS, orgs=(Org("acme", ("*",)),)))
+    found = judge(
+        genuine(body=token_body(username)), terms=replace(TERMS, orgs=(Org("acme", ("*",)),))
+    )
     assert reason(found) == Reason.BAD_USERNAME
     assert (found.username, found.org) == (None, None)
 
@@ -565,7 +663,10 @@ def test_a_username_of_no_valid_form(username: str) -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (token_body() + token_body("other@acme.example", "FAKE9other0NOTreal1abcXY8"), Reason.AMBIGUOUS_CLAIM),
+        (
+            token_body() + token_body("other@acme.example", "FAKE9other0NOTreal1abcXY8"),
+            Reason.AMBIGUOUS_CLAIM,
+        ),
         (f"{OUTRO}\nSecurity token (case-sensitive): {TOKEN}\n", Reason.UNKNOWN_LAYOUT),
         ("nothing of the kind\n", Reason.UNKNOWN_LAYOUT),
     ],
@@ -582,10 +683,16 @@ def test_an_unclear_claim_that_is_not_genuine_is_refused() -> None:
     assert reason(judge(token_mail(body="nothing of the kind\n"))) == Reason.UNSIGNED
 
 
-@pytest.mark.parametrize(("length", "words"), [(24, "24 characters"), (25, "25 characters"), (20, "20 characters, unusual")])
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [(24, "24 characters"), (25, "25 characters"), (20, "20 characters, unusual")],
+)
 def test_an_unusual_length_is_said(length: int, words: str) -> None:
     """24 and 25 are usual."""
-    assert judge(genuine(token=TOKEN.ljust(32, "x")[:length])).evidence[6].saw == f"one username, one token of {words}"
+    assert (
+        judge(genuine(token=TOKEN.ljust(32, "x")[:length])).evidence[6].saw
+        == f"one username, one token of {words}"
+    )
 
 
 # Requirement 15: the subject
@@ -621,7 +728,11 @@ def test_a_configured_subject(subject: str, configured: str) -> None:
 )
 def test_another_subject_is_held(subject: str) -> None:
     """Genuine in all else: a person may add it."""
-    raw = genuine(subject=subject if subject.isascii() else "=?utf-8?q?Your_new_Salesforce_security_t=D0=BEken?=")
+    raw = genuine(
+        subject=subject
+        if subject.isascii()
+        else "=?utf-8?q?Your_new_Salesforce_security_t=D0=BEken?="
+    )
     found = judge(raw)
     assert isinstance(found.verdict, Held)
     assert found.verdict.reason == Reason.UNKNOWN_SUBJECT
@@ -643,11 +754,22 @@ def test_a_pinned_org_needs_its_id() -> None:
     pinned = replace(TERMS, orgs=(Org("acme", (USERNAME,), org_id="00D0X0000000AbC"),))
     assert captured(genuine(), terms=pinned)
     assert reason(judge(genuine(extra=""), terms=pinned)) == Reason.WRONG_ORG
-    assert reason(judge(genuine(extra="X-SFDC-LK: 00D8d000003TRx3\n"), terms=pinned)) == Reason.WRONG_ORG
+    assert (
+        reason(judge(genuine(extra="X-SFDC-LK: 00D8d000003TRx3\n"), terms=pinned))
+        == Reason.WRONG_ORG
+    )
 
 
 @pytest.mark.parametrize(
-    "path", ["x/{org}/../{username}", "x//{username}", "/{username}", "x/%2e/{username}", "x/{other}/{username}", "."]
+    "path",
+    [
+        "x/{org}/../{username}",
+        "x//{username}",
+        "/{username}",
+        "x/%2e/{username}",
+        "x/{other}/{username}",
+        ".",
+    ],
 )
 def test_a_path_that_is_not_plain_is_refused(path: str) -> None:
     """Requirement 20: from whatever configuration."""
@@ -658,7 +780,9 @@ def test_a_path_that_is_not_plain_is_refused(path: str) -> None:
 
 def test_the_path_holds_what_the_mail_may_choose_and_no_more() -> None:
     """The org from the configuration, the username in lower case."""
-    found = judge(genuine("Integration@Acme.Example"), terms=replace(TERMS, path="a/{username}/b/{org}/{org}")).verdict
+    found = judge(
+        genuine("Integration@Acme.Example"), terms=replace(TERMS, path="a/{username}/b/{org}/{org}")
+    ).verdict
     assert isinstance(found, Capture)
     assert found.path == "a/integration@acme.example/b/acme/acme"
 
@@ -687,7 +811,9 @@ def test_mail_text_leaves_escaped_and_cut_short() -> None:
     """Nothing of a mail can draw on a terminal or fill a record."""
     encoded = "=?utf-8?b?4oCuG1szMW0=?=" + " x" * 300
     found = judge(genuine(subject=encoded))
-    assert all(line.saw.isascii() and line.saw.isprintable() and len(line.saw) <= 200 for line in found)
+    assert all(
+        line.saw.isascii() and line.saw.isprintable() and len(line.saw) <= 200 for line in found
+    )
     assert all(line.wanted.isascii() and len(line.wanted) <= 200 for line in found)
 
 
@@ -698,7 +824,10 @@ def test_addresses_that_are_read() -> None:
     """One, or all of a list, or nothing."""
     assert single_address('"x" <a@b.example>') == "a@b.example"
     assert single_address("a@b.example, c@d.example") is None
-    assert list(listed_addresses('"x, y" <a@b.example>, c@d.example')) == ["a@b.example", "c@d.example"]
+    assert list(listed_addresses('"x, y" <a@b.example>, c@d.example')) == [
+        "a@b.example",
+        "c@d.example",
+    ]
     assert list(listed_addresses("a@b.example, c d@e.example")) == []
     assert list(listed_addresses("")) == []
 
@@ -709,7 +838,9 @@ def test_addresses_that_are_read() -> None:
 def test_every_requirement_names_tests_that_exist() -> None:
     """All 25, in their order."""
     root = Path(__file__).parents[3]
-    rows = re.findall(r"^\| (\d+) \|.*\|(.*)\|$", (root / "docs" / "trust.md").read_text("utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (\d+) \|.*\|(.*)\|$", (root / "docs" / "trust.md").read_text("utf-8"), re.MULTILINE
+    )
     assert [int(number) for number, _ in rows] == list(range(1, 26))
     for number, named in rows:
         tests = re.findall(r"`([\w/.]+)::(\w+)`", named)

@@ -15,14 +15,25 @@ OTHER = token_body("batch@acme.example", "ANOTHERtokenNOTreal0000042")
 
 
 def ambiguous(usernames: int, tokens: int) -> Unclear:
-    return Unclear(Reason.AMBIGUOUS_CLAIM, f"{usernames} lines with a username, {tokens} with a token")
+    return Unclear(
+        Reason.AMBIGUOUS_CLAIM, f"{usernames} lines with a username, {tokens} with a token"
+    )
 
 
 def unknown(tokens: int) -> Unclear:
-    return Unclear(Reason.UNKNOWN_LAYOUT, f"{tokens} lines with a token, none right after a username")
+    return Unclear(
+        Reason.UNKNOWN_LAYOUT, f"{tokens} lines with a token, none right after a username"
+    )
 
 
-def pair(username_label: str, token_label: str, *, colon: str = ": ", username: str = USERNAME, token: str = TOKEN) -> str:
+def pair(
+    username_label: str,
+    token_label: str,
+    *,
+    colon: str = ": ",
+    username: str = USERNAME,
+    token: str = TOKEN,
+) -> str:
     return f"{username_label}{colon}{username}\n{token_label}{colon}{token}\n"
 
 
@@ -49,14 +60,20 @@ def test_finds_the_one_claim(text: str) -> None:
 
 def test_keeps_the_case() -> None:
     """Username and token stay as they are written."""
-    assert find("Username: A@B.Example\nSecurity token: " + "aB" * 10) == Claim("A@B.Example", Token("aB" * 10))
+    assert find("Username: A@B.Example\nSecurity token: " + "aB" * 10) == Claim(
+        "A@B.Example", Token("aB" * 10)
+    )
 
 
 @pytest.mark.parametrize(("token", "length"), [("A" * 19, 19), ("A" * 33, 33)])
 def test_lengths_that_are_none(token: str, length: int) -> None:
     """A token has 20 to 32 characters."""
-    assert find(f"Username: {USERNAME}\nSecurity token: {'A' * 20}") == Claim(USERNAME, Token("A" * 20))
-    assert find(f"Username: {USERNAME}\nSecurity token: {'A' * 32}") == Claim(USERNAME, Token("A" * 32))
+    assert find(f"Username: {USERNAME}\nSecurity token: {'A' * 20}") == Claim(
+        USERNAME, Token("A" * 20)
+    )
+    assert find(f"Username: {USERNAME}\nSecurity token: {'A' * 32}") == Claim(
+        USERNAME, Token("A" * 32)
+    )
     assert find(f"Username: {USERNAME}\nSecurity token: {token}") == unknown(1), length
 
 
@@ -79,7 +96,10 @@ def test_never_trims_a_token(wrong: str) -> None:
         (f"{pair('Wer', 'Was')}Wer: x@y.example\n", ambiguous(2, 1)),
         (f"{token_body()}Security token: soon\n", ambiguous(1, 2)),
         (f"{token_body()}Code: {'B' * 24}\n", ambiguous(1, 2)),
-        (f"Benutzername: x@y.example\nSicherheitstoken: {'B' * 24}\n{token_body()}", ambiguous(2, 2)),
+        (
+            f"Benutzername: x@y.example\nSicherheitstoken: {'B' * 24}\n{token_body()}",
+            ambiguous(2, 2),
+        ),
     ],
 )
 def test_a_second_line_of_either_kind(text: str, found: Unclear) -> None:
@@ -152,7 +172,9 @@ def test_all_readings_agree() -> None:
         ([], [], None),
     ],
 )
-def test_texts_that_do_not_agree(readings: list[str], corners: list[str], found: Unclear | None) -> None:
+def test_texts_that_do_not_agree(
+    readings: list[str], corners: list[str], found: Unclear | None
+) -> None:
     """A reading without the claim, or another one anywhere, leaves it to a person."""
     assert agreed(readings, corners) == found
 

@@ -49,7 +49,11 @@ def test_a_candidate() -> None:
         (f"sandbox: {SUBJECT}", f"sandbox: {SUBJECT}", False),
         ("Your new\r\n\tSalesforce  security\r\n token", SUBJECT, False),
         ("=?utf-8?q?Sandbox=3A_Your_new_Salesforce?= security token", SUBJECT, True),
-        ("=?UTF-8?B?5paw44GX44GEIFNhbGVzZm9yY2Ug44K744Kt44Ol44Oq44OG44Kj44OI44O844Kv44Oz?=", SUBJECTS[1], False),
+        (
+            "=?UTF-8?B?5paw44GX44GEIFNhbGVzZm9yY2Ug44K744Kt44Ol44Oq44OG44Kj44OI44O844Kv44Oz?=",
+            SUBJECTS[1],
+            False,
+        ),
         ("=?utf-7?q?Your?=", "=?utf-7?q?Your?=", False),
         ("hello", "hello", False),
     ],
@@ -64,8 +68,12 @@ def test_subjects(subject: str, read: str, sandbox: bool) -> None:
 def test_a_date_of_another_form() -> None:
     """Without a date that everybody reads alike a mail that claims is refused, and another is ignored."""
     undated = token_mail().replace(b"+0000 (GMT)", b"")
-    assert look(undated) == Refused(Reason.BAD_DATE, "a Date that is not in the form of RFC 5322 with a zone")
-    assert look(undated.replace(SUBJECT.encode(), b"hello").replace(TOKEN.encode(), b"")) == Ignored()
+    assert look(undated) == Refused(
+        Reason.BAD_DATE, "a Date that is not in the form of RFC 5322 with a zone"
+    )
+    assert (
+        look(undated.replace(SUBJECT.encode(), b"hello").replace(TOKEN.encode(), b"")) == Ignored()
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,10 +89,16 @@ def test_ordinary_mail_is_ignored(body: str) -> None:
     assert look(token_mail(subject="Verify your identity in Salesforce", body=body)) == Ignored()
 
 
-@pytest.mark.parametrize("subject", [SUBJECT, f"FW: {SUBJECT}", SUBJECT.upper(), f"Sandbox: {SUBJECT}", SUBJECTS[1]])
+@pytest.mark.parametrize(
+    "subject", [SUBJECT, f"FW: {SUBJECT}", SUBJECT.upper(), f"Sandbox: {SUBJECT}", SUBJECTS[1]]
+)
 def test_the_subject_alone_speaks_of_a_token(subject: str) -> None:
     """Under the subject of a token mail, or one around it, a text without a claim is a layout not known yet."""
-    head = subject if subject.isascii() else f"=?utf-8?b?{base64.b64encode(subject.encode()).decode()}?="
+    head = (
+        subject
+        if subject.isascii()
+        else f"=?utf-8?b?{base64.b64encode(subject.encode()).decode()}?="
+    )
     saw = "the subject of a token mail, no username and token"
     assert claim(token_mail(subject=head, body="hello\n")) == Unclear(Reason.UNKNOWN_LAYOUT, saw)
 
@@ -114,13 +128,23 @@ def test_an_unexpected_part_of_a_mail_that_claims() -> None:
 def test_an_unexpected_part_of_ordinary_mail() -> None:
     """Most mail has attachments, and is ignored."""
     body = "--b\n\nYour security token is tied to your password.\n--b\nContent-Type: image/png\n\nx\n--b--\n"
-    assert look(token_mail(subject="hello", content_type="multipart/mixed; boundary=b", body=body)) == Ignored()
+    assert (
+        look(token_mail(subject="hello", content_type="multipart/mixed; boundary=b", body=body))
+        == Ignored()
+    )
 
 
-@pytest.mark.parametrize("kind", ["message/rfc822", "text/calendar", "multipart/digest; boundary=b"])
+@pytest.mark.parametrize(
+    "kind", ["message/rfc822", "text/calendar", "multipart/digest; boundary=b"]
+)
 @pytest.mark.parametrize(
     "body",
-    [token_body(), encoded(token_body()), token_body().replace("\n", "<br>\n"), token_body().replace(" FAKE", "=\n FAKE")],
+    [
+        token_body(),
+        encoded(token_body()),
+        token_body().replace("\n", "<br>\n"),
+        token_body().replace(" FAKE", "=\n FAKE"),
+    ],
 )
 def test_a_claim_that_is_not_read(kind: str, body: str) -> None:
     """A careless look finds a claim that stands where it will not be believed: plain, in base64, between tags."""
@@ -156,15 +180,26 @@ def test_a_broken_mail_leaves_a_record_only_if_it_claims(trouble: Any, reason: R
     assert end(subject="hello", body=encoded("cheap\n" * 40)) == Ignored()
 
 
-@pytest.mark.parametrize(("body", "found"), [(token_body(), Refused(Reason.UNREADABLE, "ValueError")), ("hello\n", Ignored())])
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [(token_body(), Refused(Reason.UNREADABLE, "ValueError")), ("hello\n", Ignored())],
+)
 def test_whatever_is_raised_ends_this_mail(body: str, found: Refused | Ignored) -> None:
     """An exception of a parser is the end of one mail: Python refuses to read a number of 6,000 digits, even in HTML."""
     page = encoded(f"<p>{body.replace(chr(10), '<br>')}</p>&#{'9' * 6000};")
-    raw = token_mail(subject="hello", content_type="text/html", body=page, extra="Content-Transfer-Encoding: base64\n")
+    raw = token_mail(
+        subject="hello",
+        content_type="text/html",
+        body=page,
+        extra="Content-Transfer-Encoding: base64\n",
+    )
     assert look(raw) == found
 
 
-@pytest.mark.parametrize("trouble", [lambda part: part.set_payload("other"), lambda part: part.defects.append(ValueError())])
+@pytest.mark.parametrize(
+    "trouble",
+    [lambda part: part.set_payload("other"), lambda part: part.defects.append(ValueError())],
+)
 def test_another_reader_must_see_the_same(trouble: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where mail-parser sees another text, or is not content, the mail has an unexpected part."""
     parse = mailparser.parse_from_bytes
@@ -175,7 +210,9 @@ def test_another_reader_must_see_the_same(trouble: Any, monkeypatch: pytest.Monk
         return parsed
 
     monkeypatch.setattr(mailparser, "parse_from_bytes", other)
-    assert claim(token_mail()) == Unclear(Reason.UNEXPECTED_PART, "parts that two readers see differently")
+    assert claim(token_mail()) == Unclear(
+        Reason.UNEXPECTED_PART, "parts that two readers see differently"
+    )
 
 
 def test_the_parser_sees_the_content_fields_alone(monkeypatch: pytest.MonkeyPatch) -> None:

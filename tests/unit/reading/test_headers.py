@@ -17,9 +17,18 @@ JAPANESE = "新しい Salesforce セキュリティトークン"
     ("written", "read"),
     [
         ("Your new Salesforce security token", "Your new Salesforce security token"),
-        ("=?utf-8?q?Your_new?= Salesforce =?US-ASCII?B?c2VjdXJpdHk=?= token", "Your new Salesforce security token"),
-        ("=?UTF-8?B?5paw44GX44GEIFNhbGVzZm9yY2Ug44K744Kt44Ol44Oq44OG44Kj44OI44O844Kv44Oz?=", JAPANESE),
-        ("=?utf-8?b?5paw44GX?= =?utf-8?b?44GEIFNhbGVzZm9yY2Ug44K744Kt44Ol44Oq44OG44Kj44OI44O844Kv44Oz?=", JAPANESE),
+        (
+            "=?utf-8?q?Your_new?= Salesforce =?US-ASCII?B?c2VjdXJpdHk=?= token",
+            "Your new Salesforce security token",
+        ),
+        (
+            "=?UTF-8?B?5paw44GX44GEIFNhbGVzZm9yY2Ug44K744Kt44Ol44Oq44OG44Kj44OI44O844Kv44Oz?=",
+            JAPANESE,
+        ),
+        (
+            "=?utf-8?b?5paw44GX?= =?utf-8?b?44GEIFNhbGVzZm9yY2Ug44K744Kt44Ol44Oq44OG44Kj44OI44O844Kv44Oz?=",
+            JAPANESE,
+        ),
         ("=?utf-8?q?=E6=96?=  =?utf-8?q?=B0?=", "新"),
         ("=?iso-2022-jp?b?GyRCPzckNyQkGyhC?= =?iso-8859-1?q?caf=E9?=", "新しいcafé"),
         ("=?utf-8?q?a?= b =?utf-8?q?c?=", "a b c"),
@@ -67,7 +76,10 @@ def test_names_that_stand_for_more(charset: str) -> None:
     """What mail programs write under the name of the smaller charset is read."""
     letter = {"gb2312": "镕", "euc-kr": "뷁", "shift_jis": "①"}[charset]
     assert (
-        letter.encode({"gb2312": "gbk", "euc-kr": "cp949", "shift_jis": "cp932"}[charset]).decode(CHARSETS[charset]) == letter
+        letter.encode({"gb2312": "gbk", "euc-kr": "cp949", "shift_jis": "cp932"}[charset]).decode(
+            CHARSETS[charset]
+        )
+        == letter
     )
 
 

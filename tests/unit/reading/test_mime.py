@@ -29,7 +29,9 @@ def readings(head: str, body: str | bytes = "a\nb\n") -> tuple[str, ...]:
     return found.readings
 
 
-def multipart(*parts: str, kind: str = "mixed", before: str = "", after: str = "") -> Texts | Unexpected:
+def multipart(
+    *parts: str, kind: str = "mixed", before: str = "", after: str = ""
+) -> Texts | Unexpected:
     body = before + "".join(f"--b\n{part}\n" for part in parts) + "--b--\n" + after
     return read(f"Content-Type: multipart/{kind}; boundary=b", body)
 
@@ -71,8 +73,15 @@ def test_a_plain_text(head: str) -> None:
 )
 def test_charsets(charset: str, text: str) -> None:
     """The charsets of mail and of Salesforce's languages are read."""
-    python = {"windows-1252": "cp1252", "shift_jis": "cp932", "windows-31j": "cp932", "ks_c_5601-1987": "cp949"}
-    assert readings(f"Content-Type: text/plain; charset={charset}", text.encode(python.get(charset, charset))) == (text,)
+    python = {
+        "windows-1252": "cp1252",
+        "shift_jis": "cp932",
+        "windows-31j": "cp932",
+        "ks_c_5601-1987": "cp949",
+    }
+    assert readings(
+        f"Content-Type: text/plain; charset={charset}", text.encode(python.get(charset, charset))
+    ) == (text,)
 
 
 def test_bytes_without_a_word_of_their_encoding() -> None:
@@ -84,17 +93,23 @@ def test_transfer_encodings() -> None:
     """Quoted-printable and base64 are undone."""
     quoted = "caf=C3=A9 =3D a=\nb=0D=0Ac =\n\n"
     encoded = base64.encodebytes("é\r\nx".encode() * 40).decode()
-    assert readings(f"{PLAIN}\nContent-Transfer-Encoding: Quoted-Printable", quoted) == ("café = ab\nc \n",)
+    assert readings(f"{PLAIN}\nContent-Transfer-Encoding: Quoted-Printable", quoted) == (
+        "café = ab\nc \n",
+    )
     assert readings(f"{PLAIN}\nContent-Transfer-Encoding: base64", encoded) == ("é\nx" * 40,)
 
 
 def test_html_has_readings_and_corners() -> None:
     """An HTML part is read as it is shown; what could be shown as well goes into the corners."""
     found = read("Content-Type: text/html; charset=utf-8", "<p>a\nb</p><!-- c -->\n")
-    assert found == Texts(("a b",), ("a\nb", "c"), (Leaf("text/html", b"<p>a\r\nb</p><!-- c -->\r\n"),))
+    assert found == Texts(
+        ("a b",), ("a\nb", "c"), (Leaf("text/html", b"<p>a\r\nb</p><!-- c -->\r\n"),)
+    )
 
 
-@pytest.mark.parametrize(("delsp", "joined"), [("", "a b\nc\n d\n\n"), ("; delsp=yes", "ab\nc\n d\n\n")])
+@pytest.mark.parametrize(
+    ("delsp", "joined"), [("", "a b\nc\n d\n\n"), ("; delsp=yes", "ab\nc\n d\n\n")]
+)
 def test_flowed_texts_have_two_readings(delsp: str, joined: str) -> None:
     """A flowed text is read as it stands and with its lines joined."""
     body = "a \nb\n c\n  d\n"
@@ -103,7 +118,9 @@ def test_flowed_texts_have_two_readings(delsp: str, joined: str) -> None:
 
 def test_multiparts() -> None:
     """The parts of a multipart are read in their order, and the text around them goes into the corners."""
-    inner = f'Content-Type: multipart/alternative; boundary="i"\n\n--i\n{PLAIN}\n\na\n--i\n\nb\n\n--i--'
+    inner = (
+        f'Content-Type: multipart/alternative; boundary="i"\n\n--i\n{PLAIN}\n\na\n--i\n\nb\n\n--i--'
+    )
     found = multipart(inner, f"{PLAIN}\n\nc", kind="related", before="over\n", after="under\n")
     leaves = (Leaf("text/plain", b"a"), Leaf("text/plain", b"b\r\n"), Leaf("text/plain", b"c"))
     assert found == Texts(("a", "b\n", "c"), ("over", "under\n", "", ""), leaves)
@@ -112,7 +129,9 @@ def test_multiparts() -> None:
 @pytest.mark.parametrize("kind", ["alternative", "mixed", "related"])
 def test_kinds_of_multiparts(kind: str) -> None:
     """These three are read."""
-    assert multipart(f"{PLAIN}\n\na", kind=kind) == Texts(("a",), ("", ""), (Leaf("text/plain", b"a"),))
+    assert multipart(f"{PLAIN}\n\na", kind=kind) == Texts(
+        ("a",), ("", ""), (Leaf("text/plain", b"a"),)
+    )
 
 
 def test_delimiters_may_be_padded() -> None:
@@ -126,14 +145,21 @@ def test_other_multiparts(kind: str) -> None:
     assert multipart(f"{PLAIN}\n\na", kind=kind) == Unexpected(f"a part of type multipart/{kind}")
 
 
-@pytest.mark.parametrize("kind", ["text/calendar", "text/enriched", "message/rfc822", "image/png", "application/octet-stream"])
+@pytest.mark.parametrize(
+    "kind",
+    ["text/calendar", "text/enriched", "message/rfc822", "image/png", "application/octet-stream"],
+)
 def test_other_types(kind: str) -> None:
     """A part that is neither plain text nor HTML is unexpected, alone and among others."""
     assert read(f"Content-Type: {kind}") == Unexpected(f"a part of type {kind}")
-    assert multipart(f"{PLAIN}\n\na", f"Content-Type: {kind}\n\nx") == Unexpected(f"a part of type {kind}")
+    assert multipart(f"{PLAIN}\n\na", f"Content-Type: {kind}\n\nx") == Unexpected(
+        f"a part of type {kind}"
+    )
 
 
-@pytest.mark.parametrize("disposition", ["attachment", "attachment; filename=a", "inline; filename=a", "x"])
+@pytest.mark.parametrize(
+    "disposition", ["attachment", "attachment; filename=a", "inline; filename=a", "x"]
+)
 def test_attachments(disposition: str) -> None:
     """An attachment, or a part with a file name, is unexpected."""
     attachment = Unexpected("a part with a file name, or an attachment")
@@ -142,12 +168,16 @@ def test_attachments(disposition: str) -> None:
     assert read(f"{PLAIN}; name=a") == attachment
 
 
-@pytest.mark.parametrize("name", ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "MIME-Version"])
+@pytest.mark.parametrize(
+    "name", ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "MIME-Version"]
+)
 def test_fields_said_twice(name: str) -> None:
     """A field that decides how a part is read stands there once."""
-    value = {"Content-Type": "text/plain", "Content-Transfer-Encoding": "7bit", "Content-Disposition": "inline"}.get(
-        name, "1.0"
-    )
+    value = {
+        "Content-Type": "text/plain",
+        "Content-Transfer-Encoding": "7bit",
+        "Content-Disposition": "inline",
+    }.get(name, "1.0")
     head = f"{name}: {value}\n{name.upper()}: {value}"
     assert read(head) == Unexpected(f"{name.lower()} said twice")
     assert multipart(f"{head}\n\na") == Unexpected(f"{name.lower()} said twice")
@@ -182,7 +212,10 @@ def test_content_types(value: str) -> None:
     assert read(f"Content-Type: {value}") == Unexpected(saw)
 
 
-@pytest.mark.parametrize("charset", ["utf-7", "utf-16", "utf8", "idna", "rot13", "unicode_escape", "x-unknown", "cp037", '""'])
+@pytest.mark.parametrize(
+    "charset",
+    ["utf-7", "utf-16", "utf8", "idna", "rot13", "unicode_escape", "x-unknown", "cp037", '""'],
+)
 def test_unknown_charsets(charset: str) -> None:
     """A charset off the list is unexpected."""
     assert read(f"Content-Type: text/plain; charset={charset}") == Unexpected("an unknown charset")
@@ -201,11 +234,14 @@ def test_unknown_charsets(charset: str) -> None:
 )
 def test_bytes_of_another_charset(charset: str, octets: bytes) -> None:
     """Decoding is strict."""
-    assert read(f"Content-Type: text/plain; charset={charset}", octets) == Unexpected("bytes that are not of the charset")
+    assert read(f"Content-Type: text/plain; charset={charset}", octets) == Unexpected(
+        "bytes that are not of the charset"
+    )
 
 
 @pytest.mark.parametrize(
-    "character", ["\x00", "\x0b", "\x0c", "\r", "\x1b", "\x1c", "\x7f", "\x85", "\x9b", "\u2028", "\u2029"]
+    "character",
+    ["\x00", "\x0b", "\x0c", "\r", "\x1b", "\x1c", "\x7f", "\x85", "\x9b", "\u2028", "\u2029"],
 )
 def test_control_characters(character: str) -> None:
     """A control character in a decoded text is unexpected, and so is everything that somebody takes for a line end."""
@@ -234,10 +270,14 @@ def test_control_characters(character: str) -> None:
 )
 def test_encodings_that_are_not_well_formed(encoding: str, body: str, saw: str) -> None:
     """What lenient decoders skip, join or guess is unexpected."""
-    assert read(f"{PLAIN}\nContent-Transfer-Encoding: {encoding}", body) == Unexpected(f"{saw} that is not well-formed")
+    assert read(f"{PLAIN}\nContent-Transfer-Encoding: {encoding}", body) == Unexpected(
+        f"{saw} that is not well-formed"
+    )
 
 
-@pytest.mark.parametrize("encoding", ["binary", "x-uuencode", "7bit, base64", "7bit (x)", "quoted printable", ""])
+@pytest.mark.parametrize(
+    "encoding", ["binary", "x-uuencode", "7bit, base64", "7bit (x)", "quoted printable", ""]
+)
 def test_other_encodings(encoding: str) -> None:
     """No other transfer encoding is known, and 7bit is what it says."""
     other = Unexpected("a transfer encoding of no known form, or 8-bit bytes in a 7-bit part")
@@ -245,7 +285,10 @@ def test_other_encodings(encoding: str) -> None:
     assert read(f"{PLAIN}\nContent-Transfer-Encoding: 7bit", "é\n") == other
 
 
-@pytest.mark.parametrize("parameters", ["", '; boundary=""', '; boundary="b "', '; boundary="b$"', f"; boundary={'b' * 71}"])
+@pytest.mark.parametrize(
+    "parameters",
+    ["", '; boundary=""', '; boundary="b "', '; boundary="b$"', f"; boundary={'b' * 71}"],
+)
 def test_boundaries(parameters: str) -> None:
     """A multipart needs a boundary as RFC 2046 wants it."""
     assert read(f"Content-Type: multipart/mixed{parameters}", "--b\n\na\n--b--\n") == Unexpected(
@@ -260,17 +303,23 @@ def test_encoded_multiparts(encoding: str) -> None:
     assert read(head, "--b\n\na\n--b--\n") == Unexpected("a multipart without a plain boundary")
 
 
-@pytest.mark.parametrize("line", ["--bx", "--b x", "--b--x", "--b--\n--b\n\nc\n", "--b--\n--b--", "--b-"])
+@pytest.mark.parametrize(
+    "line", ["--bx", "--b x", "--b--x", "--b--\n--b\n\nc\n", "--b--\n--b--", "--b-"]
+)
 def test_lines_like_delimiters(line: str) -> None:
     """A line that begins like a delimiter is one, in its place, or unexpected."""
     found = read("Content-Type: multipart/mixed; boundary=b", f"--b\n\na\n{line}\n--b--\n")
     assert found == Unexpected("a line that only begins like a delimiter, or one after the end")
 
 
-@pytest.mark.parametrize("body", ["a\n", "--b\n\na\n", "--b\n\na\n--b\n\nc\n", "a\n--b--\n", "--b--\n"])
+@pytest.mark.parametrize(
+    "body", ["a\n", "--b\n\na\n", "--b\n\na\n--b\n\nc\n", "a\n--b--\n", "--b--\n"]
+)
 def test_multiparts_without_parts_or_end(body: str) -> None:
     """A multipart has a first part and an end."""
-    assert read("Content-Type: multipart/mixed; boundary=b", body) == Unexpected("a multipart without parts or without an end")
+    assert read("Content-Type: multipart/mixed; boundary=b", body) == Unexpected(
+        "a multipart without parts or without an end"
+    )
 
 
 @pytest.mark.parametrize(
@@ -312,21 +361,33 @@ def test_depth_and_number() -> None:
         (b"Content-Type: text/plain; charset=utf-8\r\n\r\n\xc3\xa9\r\n", True),
         (b"Content-Type: text/plain; charset=utf-8\r\n\r\nx\r\n", False),
         (b"Content-Type: text/html; charset=utf-8\r\n\r\n\xc3\xa9\r\n", False),
-        (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n--b--\r\n", True),
-        (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n", False),
+        (
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n--b--\r\n",
+            True,
+        ),
+        (
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n",
+            False,
+        ),
         (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n", False),
     ],
 )
 def test_compares_with_a_parser(raw: bytes, agrees: bool) -> None:
     """Another reader must see the same parts with the same octets, and no defect."""
-    assert mime.same(message_from_bytes(raw), Texts((), (), (Leaf("text/plain", "é\r\n".encode()),))) is agrees
+    assert (
+        mime.same(message_from_bytes(raw), Texts((), (), (Leaf("text/plain", "é\r\n".encode()),)))
+        is agrees
+    )
 
 
 def test_a_careless_look() -> None:
     """Lines with a colon come out of any bytes: as they stand, without tags, with soft breaks joined, and out of base64."""
     encoded = base64.encodebytes(b"Username: a@b.example\r\n" * 9)
     raw = b"a: b\rc: d\ne\r\n<b>f: g</b><br>h: i=\r\nj\r\n\xff: k\0\r\n" + encoded
-    assert list(mime.roughly(raw)) == ["a: b\nc: d\nf: g\nh: ij\n\ufffd: k\0\n", "Username: a@b.example\n" * 9]
+    assert list(mime.roughly(raw)) == [
+        "a: b\nc: d\nf: g\nh: ij\n\ufffd: k\0\n",
+        "Username: a@b.example\n" * 9,
+    ]
 
 
 def test_a_careless_look_has_an_end() -> None:

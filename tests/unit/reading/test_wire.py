@@ -53,18 +53,29 @@ def test_control_characters(control: int, place: bytes) -> None:
 @pytest.mark.parametrize("place", [b"X-Priority: ", b"Username"])
 @pytest.mark.parametrize(
     ("end", "saw"),
-    [(b"\r", "CR without LF"), (b"\n", "LF without CR"), (b"\n\r", "CR without LF"), (b"\r\r\n", "CR without LF")],
+    [
+        (b"\r", "CR without LF"),
+        (b"\n", "LF without CR"),
+        (b"\n\r", "CR without LF"),
+        (b"\r\r\n", "CR without LF"),
+    ],
 )
 def test_bare_line_ends(place: bytes, end: bytes, saw: str) -> None:
     """A CR or an LF alone is refused, in the header and in the body."""
-    assert wire.read(token_mail().replace(place, place + end + b"x", 1)) == Refused(Reason.MALFORMED, saw)
+    assert wire.read(token_mail().replace(place, place + end + b"x", 1)) == Refused(
+        Reason.MALFORMED, saw
+    )
 
 
 @pytest.mark.parametrize(("length", "passes"), [(998, True), (999, False)])
 def test_long_lines(length: int, passes: bool) -> None:
     """A line of 998 bytes passes, one of 999 does not."""
     found = wire.read(token_mail() + b"x" * length + b"\r\n")
-    assert isinstance(found, Header) if passes else found == Refused(Reason.MALFORMED, "a line of 999 bytes")
+    assert (
+        isinstance(found, Header)
+        if passes
+        else found == Refused(Reason.MALFORMED, "a line of 999 bytes")
+    )
 
 
 @pytest.mark.parametrize(("count", "passes"), [(5000, True), (5001, False)])
@@ -75,7 +86,9 @@ def test_many_lines(count: int, passes: bool) -> None:
     assert isinstance(found, Header) if passes else found == Refused(Reason.MALFORMED, "5001 lines")
 
 
-@pytest.mark.parametrize("word", ["Zoë".encode(), "Zoë".encode("latin-1"), "Zo\u2028".encode(), b"\xff"])
+@pytest.mark.parametrize(
+    "word", ["Zoë".encode(), "Zoë".encode("latin-1"), "Zo\u2028".encode(), b"\xff"]
+)
 def test_8_bit_headers(word: bytes) -> None:
     """An 8-bit byte in the header is refused, whatever charset it may be of."""
     raw = token_mail().replace(b"X-Priority: ", b"X-Priority: " + word)
@@ -89,7 +102,16 @@ def test_escape_in_the_header() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"From : a@b", b"From\t: a@b", b": a@b", b"no colon", b"From a@b Tue Feb 3", b"", b"two words: x"]
+    "line",
+    [
+        b"From : a@b",
+        b"From\t: a@b",
+        b": a@b",
+        b"no colon",
+        b"From a@b Tue Feb 3",
+        b"",
+        b"two words: x",
+    ],
 )
 def test_field_names(line: bytes) -> None:
     """A header line that is not a name right before a colon is refused."""
@@ -106,7 +128,9 @@ def test_blank_folds(line: bytes) -> None:
 
 def test_a_fold_first() -> None:
     """A mail cannot begin with a folded line."""
-    assert wire.read(b" x\r\n" + token_mail()) == Refused(Reason.MALFORMED, "white space where a field should begin")
+    assert wire.read(b" x\r\n" + token_mail()) == Refused(
+        Reason.MALFORMED, "white space where a field should begin"
+    )
 
 
 def test_no_end_of_the_header() -> None:
@@ -121,7 +145,11 @@ def test_many_fields(count: int, passes: bool) -> None:
     raw = token_mail()
     have = raw.partition(b"\r\n\r\n")[0].count(b"\r\n") + 1
     found = wire.read(b"X: y\r\n" * (count - have) + raw)
-    assert isinstance(found, Header) if passes else found == Refused(Reason.MALFORMED, "201 header fields")
+    assert (
+        isinstance(found, Header)
+        if passes
+        else found == Refused(Reason.MALFORMED, "201 header fields")
+    )
 
 
 def test_large_headers() -> None:

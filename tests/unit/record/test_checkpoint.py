@@ -67,12 +67,20 @@ def test_it_is_one_private_file_a_mailbox(home: Path) -> None:
             "INBOX": {
                 "uidvalidity": 5,
                 "settled_through": 9,
-                "pending": {"7": {"attempts": 1, "next_try": "2026-02-03T12:57:58Z", "code": "dns"}},
+                "pending": {
+                    "7": {"attempts": 1, "next_try": "2026-02-03T12:57:58Z", "code": "dns"}
+                },
             }
         },
     }
-    assert [oct(path.stat().st_mode & 0o777) for path in (home, file_of(home))] == ["0o700", "0o600"]
-    assert sorted(path.name for path in home.iterdir()) == ["integrations.json", "integrations.lock"]
+    assert [oct(path.stat().st_mode & 0o777) for path in (home, file_of(home))] == [
+        "0o700",
+        "0o600",
+    ]
+    assert sorted(path.name for path in home.iterdir()) == [
+        "integrations.json",
+        "integrations.lock",
+    ]
 
 
 def test_the_next_sweep_goes_on_where_the_last_one_ended(home: Path) -> None:
@@ -113,7 +121,10 @@ def test_folders_are_told_apart(home: Path) -> None:
             checkpoint.folder(name, 5, None).advance(number)
         checkpoint.save()
     with Checkpoint.hold(home, "integrations") as checkpoint:
-        assert [checkpoint.folder(name, 5, None).settled_through for name in ("INBOX", "迷惑メール", "a\udc80", "")] == [
+        assert [
+            checkpoint.folder(name, 5, None).settled_through
+            for name in ("INBOX", "迷惑メール", "a\udc80", "")
+        ] == [
             0,
             1,
             2,
@@ -149,7 +160,9 @@ PENDING = {"attempts": 1, "next_try": "2026-02-03T12:57:58Z", "code": "dns"}
 
 
 def folder(**changes: Any) -> bytes:
-    return json.dumps({"mailbox": "integrations", "folders": {"INBOX": {**GOOD, **changes}}}).encode()
+    return json.dumps(
+        {"mailbox": "integrations", "folders": {"INBOX": {**GOOD, **changes}}}
+    ).encode()
 
 
 @pytest.mark.parametrize(
@@ -170,11 +183,23 @@ def folder(**changes: Any) -> bytes:
         (folder(settled_through=2**32), "a number is missing or out of range"),
         (folder(uidvalidity=None), "a number is missing or out of range"),
         (folder(pending={"seven": PENDING}), "no sweep wrote this"),
-        (folder(pending={"7": {**PENDING, "attempts": 1.5}}), "a number is missing or out of range"),
+        (
+            folder(pending={"7": {**PENDING, "attempts": 1.5}}),
+            "a number is missing or out of range",
+        ),
         (folder(pending={"7": {**PENDING, "next_try": "soon"}}), "no sweep wrote this"),
-        (folder(pending={"7": {**PENDING, "next_try": "2026-02-03T12:57:58"}}), "a time has no zone"),
-        (folder(pending={"7": {**PENDING, "next_try": "9999-12-31T23:59:59-14:00"}}), "no sweep wrote this"),
-        (folder(pending={"7": {**PENDING, "code": None}}), "a pending mail lacks its time or its code"),
+        (
+            folder(pending={"7": {**PENDING, "next_try": "2026-02-03T12:57:58"}}),
+            "a time has no zone",
+        ),
+        (
+            folder(pending={"7": {**PENDING, "next_try": "9999-12-31T23:59:59-14:00"}}),
+            "no sweep wrote this",
+        ),
+        (
+            folder(pending={"7": {**PENDING, "code": None}}),
+            "a pending mail lacks its time or its code",
+        ),
         (folder(pending={"10": PENDING}), "a mail is pending above the last one looked at"),
     ],
 )
@@ -191,7 +216,8 @@ def test_a_file_that_others_can_write_begins_anew(home: Path, mode: int) -> None
     written(home)
     file_of(home).chmod(mode)
     assert begins_anew(home) == said(
-        home, f"the checkpoint is broken: got mode 0{mode:o}, expected 0600: others could have written it"
+        home,
+        f"the checkpoint is broken: got mode 0{mode:o}, expected 0600: others could have written it",
     )
     assert file_of(home).stat().st_mode & 0o777 == 0o600
 
@@ -227,14 +253,23 @@ JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["uidvalidity", "settled_through", "pending", "7", "attempts", "next_try"]), inner)
+        | st.dictionaries(
+            st.sampled_from(
+                ["uidvalidity", "settled_through", "pending", "7", "attempts", "next_try"]
+            ),
+            inner,
+        )
     ),
     max_leaves=8,
 )
 
 
 @settings(max_examples=300, deadline=None)
-@given(content=st.binary(max_size=200) | JSON_VALUES.map(lambda value: folder(pending=value)) | JSON_VALUES.map(json.dumps))
+@given(
+    content=st.binary(max_size=200)
+    | JSON_VALUES.map(lambda value: folder(pending=value))
+    | JSON_VALUES.map(json.dumps)
+)
 def test_no_file_raises(scratch: Path, content: bytes | str) -> None:
     """Any bytes, any JSON: a progress comes out that can be used and saved."""
     file_of(scratch).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -254,9 +289,13 @@ def test_a_new_uidvalidity_begins_the_folder_anew(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uidnext", "kept"), [(1, False), (9, False), (10, True), (11, True), (None, True)], ids=lambda value: str(value)
+    ("uidnext", "kept"),
+    [(1, False), (9, False), (10, True), (11, True), (None, True)],
+    ids=lambda value: str(value),
 )
-def test_a_uidnext_that_went_down_begins_the_folder_anew(home: Path, uidnext: int | None, kept: bool) -> None:
+def test_a_uidnext_that_went_down_begins_the_folder_anew(
+    home: Path, uidnext: int | None, kept: bool
+) -> None:
     """UIDs that were settled will be given out once more. A server that does not say is believed."""
     with Checkpoint.hold(home, "integrations") as checkpoint:
         checkpoint.folder("INBOX", 5, 10).settle(9)
@@ -274,7 +313,10 @@ def test_a_pending_mail_holds_up_nobody(home: Path) -> None:
     progress.settle(3)
     progress.postpone(4, "dns", NOW, Random(1))
     progress.settle(6)
-    assert (progress.settled_through, [uid for uid in range(9) if progress.is_pending(uid)]) == (6, [4])
+    assert (progress.settled_through, [uid for uid in range(9) if progress.is_pending(uid)]) == (
+        6,
+        [4],
+    )
     progress.settle(4)
     assert progress == FolderProgress(5, 6)
 
@@ -289,7 +331,11 @@ def test_a_settled_mail_can_be_made_pending_again(home: Path) -> None:
 
 @given(
     steps=st.lists(
-        st.tuples(st.integers(1, 9), st.sampled_from(["settle", "postpone", "advance"]), st.none() | st.integers(0, 30)),
+        st.tuples(
+            st.integers(1, 9),
+            st.sampled_from(["settle", "postpone", "advance"]),
+            st.none() | st.integers(0, 30),
+        ),
         max_size=20,
     )
 )
@@ -331,7 +377,9 @@ class Dice(Random):
 def test_the_pause_doubles_up_to_a_bound() -> None:
     """With full jitter: anything between a second and the ceiling."""
     progress, dice = FolderProgress(5), Dice(high=True)
-    pauses = [(progress.postpone(4, "dns", NOW, dice).next_try - NOW).total_seconds() for _ in range(40)]
+    pauses = [
+        (progress.postpone(4, "dns", NOW, dice).next_try - NOW).total_seconds() for _ in range(40)
+    ]
     assert pauses[:8] == [FIRST_PAUSE, 10, 20, 40, 80, 160, LONGEST_PAUSE, LONGEST_PAUSE]
     assert set(pauses[8:]) == {LONGEST_PAUSE}
     assert {low for low, _ in dice.ranges} == {SHORTEST_PAUSE}
@@ -341,17 +389,28 @@ def test_the_pause_doubles_up_to_a_bound() -> None:
 def test_a_mail_may_fail_for_years() -> None:
     """The number of tries is no reason to fail."""
     progress = FolderProgress(5, 4, {4: Pending(100_000, NOW, "dns")})
-    assert progress.postpone(4, "dns", NOW, Dice(high=True)).next_try == NOW + timedelta(seconds=LONGEST_PAUSE)
+    assert progress.postpone(4, "dns", NOW, Dice(high=True)).next_try == NOW + timedelta(
+        seconds=LONGEST_PAUSE
+    )
 
 
 def test_no_mail_spins() -> None:
     """Whatever the dice say, a second passes."""
-    assert FolderProgress(5).postpone(4, "dns", NOW, Dice(high=False)).next_try == NOW + timedelta(seconds=SHORTEST_PAUSE)
+    assert FolderProgress(5).postpone(4, "dns", NOW, Dice(high=False)).next_try == NOW + timedelta(
+        seconds=SHORTEST_PAUSE
+    )
 
 
 @pytest.mark.parametrize(
     ("asked", "granted"),
-    [(30.0, 30.0), (299.91, 299.91), (0.0, 0.0), (-5.0, 0.0), (1e9, LONGEST_REQUEST), (float("nan"), LONGEST_REQUEST)],
+    [
+        (30.0, 30.0),
+        (299.91, 299.91),
+        (0.0, 0.0),
+        (-5.0, 0.0),
+        (1e9, LONGEST_REQUEST),
+        (float("nan"), LONGEST_REQUEST),
+    ],
 )
 def test_a_pause_that_was_asked_for_is_kept(asked: float, granted: float) -> None:
     """Within five minutes: nobody can put a mail off for ever. The attempts still count."""
@@ -411,10 +470,15 @@ def test_one_sweep_at_a_time(home: Path) -> None:
     ticks, slept = count(), []
     with (
         pytest.raises(TransientError) as caught,
-        Checkpoint.hold(home, "integrations", wait=10, monotonic=lambda: next(ticks), sleep=slept.append),
+        Checkpoint.hold(
+            home, "integrations", wait=10, monotonic=lambda: next(ticks), sleep=slept.append
+        ),
     ):
         pass
-    assert (caught.value.code, str(caught.value)) == ("busy", "mailbox integrations: another sweep of it is running")
+    assert (caught.value.code, str(caught.value)) == (
+        "busy",
+        "mailbox integrations: another sweep of it is running",
+    )
     assert len(slept) == 9
     with Checkpoint.hold(home, "other"):
         pass
@@ -463,7 +527,10 @@ def test_a_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     """One clear message."""
     (tmp_path / "state").touch()
     message = r"state/checkpoints: the checkpoint of mailbox integrations cannot be locked: (Not a directory|File exists)"
-    with pytest.raises(StateError, match=message), Checkpoint.hold(tmp_path / "state" / "checkpoints", "integrations"):
+    with (
+        pytest.raises(StateError, match=message),
+        Checkpoint.hold(tmp_path / "state" / "checkpoints", "integrations"),
+    ):
         pass
 
 
@@ -471,7 +538,10 @@ def test_a_lock_is_never_taken_through_a_link(home: Path, tmp_path: Path) -> Non
     """Nor anything created where it points."""
     home.mkdir(parents=True)
     (home / "integrations.lock").symlink_to(tmp_path / "planted")
-    with pytest.raises(StateError, match="it is a symbolic link"), Checkpoint.hold(home, "integrations"):
+    with (
+        pytest.raises(StateError, match="it is a symbolic link"),
+        Checkpoint.hold(home, "integrations"),
+    ):
         pass
     assert not (tmp_path / "planted").exists()
 
@@ -511,7 +581,10 @@ def test_a_full_disk_leaves_the_old_file_whole(home: Path, room: int) -> None:
         timeout=PATIENCE,
     )
     told, files, content = done.stdout.split("\n", 2)
-    assert told == f"checkpoint-write {file_of(home)}: the checkpoint could not be written: File too large"
+    assert (
+        told
+        == f"checkpoint-write {file_of(home)}: the checkpoint could not be written: File too large"
+    )
     assert files == "['integrations.json', 'integrations.lock']"
     assert content == before
     assert json.loads(file_of(home).read_bytes())["folders"]["INBOX"]["settled_through"] == 19
@@ -521,9 +594,13 @@ def test_a_file_in_its_place_is_told(home: Path) -> None:
     """A directory where the file should be: the sweep runs, and hears of it when it saves."""
     file_of(home).mkdir(parents=True)
     with Checkpoint.hold(home, "integrations") as checkpoint:
-        assert checkpoint.notes == said(home, "the checkpoint cannot be read: it is not a regular file")
+        assert checkpoint.notes == said(
+            home, "the checkpoint cannot be read: it is not a regular file"
+        )
         checkpoint.folder("INBOX", 5, 10)
-        with pytest.raises(StateError, match="the checkpoint could not be written: Is a directory") as caught:
+        with pytest.raises(
+            StateError, match="the checkpoint could not be written: Is a directory"
+        ) as caught:
             checkpoint.save()
     assert caught.value.code == "checkpoint-write"
 
@@ -543,7 +620,9 @@ def test_a_kill_in_the_middle_leaves_the_old_file_whole(home: Path) -> None:
             checkpoint.save()
         """
     for call in ("write", "fsync", "replace"):
-        done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(home), call], cwd=ROOT, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code), str(home), call], cwd=ROOT, check=False
+        )
         assert (done.returncode, file_of(home).read_bytes()) == (-signal.SIGKILL, before)
     with Checkpoint.hold(home, "integrations") as checkpoint:
         assert checkpoint.notes == ()
@@ -558,7 +637,9 @@ def test_a_plain_name_is_its_file_name(name: str) -> None:
     assert file_name(name) == name
 
 
-ANY_NAME = st.text(st.characters(), max_size=80) | st.from_regex(r"[a-z0-9._~/-]{1,70}", fullmatch=True)
+ANY_NAME = st.text(st.characters(), max_size=80) | st.from_regex(
+    r"[a-z0-9._~/-]{1,70}", fullmatch=True
+)
 
 
 @settings(max_examples=300)
@@ -582,7 +663,10 @@ def test_no_name_takes_the_file_of_another() -> None:
     assert file_name(made.replace("~", "")) != made
 
 
-@pytest.mark.parametrize("name", ["..", "../other", "a/b", "", "INTEGRATIONS", "integrations ", "x" * 300, "a\udc80", "a~0123"])
+@pytest.mark.parametrize(
+    "name",
+    ["..", "../other", "a/b", "", "INTEGRATIONS", "integrations ", "x" * 300, "a\udc80", "a~0123"],
+)
 def test_odd_names_stay_in_the_directory(home: Path, name: str) -> None:
     """Each with a checkpoint that is found again."""
     with Checkpoint.hold(home, name) as checkpoint:

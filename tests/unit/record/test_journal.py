@@ -121,8 +121,15 @@ def test_a_record_is_one_line_of_canonical_json(path: Path) -> None:
     body = json.dumps(rest, sort_keys=True, separators=(",", ":"))
     assert line == f'{body[:-1]},"hash":"{record.hash}"}}\n'
     assert json.loads(head_file(path).read_bytes()) == {"seq": 1, "hash": record.hash}
-    assert [oct(file.stat().st_mode & 0o777) for file in (path.parent, path, head_file(path))] == ["0o700", "0o600", "0o600"]
-    assert sorted(file.name for file in path.parent.iterdir()) == ["journal.jsonl", "journal.jsonl.head"]
+    assert [oct(file.stat().st_mode & 0o777) for file in (path.parent, path, head_file(path))] == [
+        "0o700",
+        "0o600",
+        "0o600",
+    ]
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "journal.jsonl",
+        "journal.jsonl.head",
+    ]
 
 
 def test_the_rule_holds_with_other_tools(path: Path) -> None:
@@ -147,7 +154,14 @@ def test_the_newest_record_of_a_mail_counts(path: Path) -> None:
     book = journal(path)
     book.append(entry(1, event="rotation.held", reason="unknown-user"))
     book.append(entry(1))
-    found = [book.last_for(*who) for who in (("integrations", entry(1).mail), ("other", entry(1).mail), ("integrations", "x"))]
+    found = [
+        book.last_for(*who)
+        for who in (
+            ("integrations", entry(1).mail),
+            ("other", entry(1).mail),
+            ("integrations", "x"),
+        )
+    ]
     assert [record and record.seq for record in found] == [2, None, None]
 
 
@@ -169,7 +183,11 @@ def test_records_are_read_from_any_number_on(path: Path) -> None:
     filled(path, 3)
     book = journal(path)
     assert [record.entry for record in book.records()] == [entry(1), entry(2), entry(3)]
-    assert [[record.seq for record in book.records(after)] for after in (1, 3, 9)] == [[2, 3], [], []]
+    assert [[record.seq for record in book.records(after)] for after in (1, 3, 9)] == [
+        [2, 3],
+        [],
+        [],
+    ]
 
 
 @pytest.mark.parametrize("folder", ["Entwürfe", "迷惑メール", "a\udc80b", 'a"b\\c\n', ""])
@@ -187,14 +205,22 @@ def test_fields_of_a_later_version_do_no_harm(path: Path) -> None:
     """After a step back to this version the journal still opens."""
     path.parent.mkdir(0o700)
     path.touch(0o600)
-    path.write_bytes(sealed({**as_line(entry(1)), "at": "2026-02-03T12:57:28Z", "colour": "blue"}, Head(0, "0" * 64)))
+    path.write_bytes(
+        sealed(
+            {**as_line(entry(1)), "at": "2026-02-03T12:57:28Z", "colour": "blue"}, Head(0, "0" * 64)
+        )
+    )
     found = journal(path).last_for("integrations", entry(1).mail)
     assert found is not None
     assert found.entry == entry(1)
 
 
 def as_line(said: Entry) -> dict[str, Any]:
-    return {name: getattr(said, name) for name in Entry.__dataclass_fields__ if getattr(said, name) not in (None, False)}
+    return {
+        name: getattr(said, name)
+        for name in Entry.__dataclass_fields__
+        if getattr(said, name) not in (None, False)
+    }
 
 
 def test_making_one_touches_nothing(path: Path) -> None:
@@ -210,7 +236,9 @@ def test_making_one_touches_nothing(path: Path) -> None:
 def test_a_record_too_long_to_be_read_again_is_refused(path: Path) -> None:
     """And leaves nothing behind."""
     lines = filled(path, 1)
-    with pytest.raises(StateError, match=rf"{path}:2: got a record of \d+ bytes, expected at most {MAX_LINE}"):
+    with pytest.raises(
+        StateError, match=rf"{path}:2: got a record of \d+ bytes, expected at most {MAX_LINE}"
+    ):
         journal(path).append(entry(2, saw="x" * MAX_LINE))
     assert path.read_bytes() == b"".join(lines)
 
@@ -233,7 +261,11 @@ def writer(path: Path, code: str, *words: str) -> subprocess.Popen[str]:
     """A process that has the journal as `book`, and runs the code."""
     script = textwrap.dedent(WRITER) + textwrap.dedent(code)
     return subprocess.Popen(
-        [sys.executable, "-c", script, str(path), *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, str(path), *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -324,7 +356,10 @@ def test_reading_beside_a_writer_finds_nothing_wrong(path: Path) -> None:
 
 def test_a_start_beside_another_start_is_no_loss_of_the_head(path: Path) -> None:
     """Several processes that meet on a new journal agree on who makes it."""
-    for process in [writer(path, "book.append(entry(1, mailbox=sys.argv[2]))", str(number)) for number in range(4)]:
+    for process in [
+        writer(path, "book.append(entry(1, mailbox=sys.argv[2]))", str(number))
+        for number in range(4)
+    ]:
         finish(process)
     found = verify(path)
     assert found == Verification(State.INTACT, 4, found.head, repairs=0)
@@ -351,7 +386,9 @@ def test_a_torn_line_is_cut_off_and_noted(path: Path, kept: int) -> None:
     assert process.returncode == -signal.SIGKILL
     torn = path.read_bytes()
     problem = "the line has no end: a crash cut its append off, which the next start repairs, or somebody else wrote it"
-    assert replace(verify(path), head=Head(2, "")) == Verification(State.BROKEN, 2, Head(2, ""), 3, problem)
+    assert replace(verify(path), head=Head(2, "")) == Verification(
+        State.BROKEN, 2, Head(2, ""), 3, problem
+    )
     assert path.read_bytes() == torn
 
     log = Silent()
@@ -360,7 +397,11 @@ def test_a_torn_line_is_cut_off_and_noted(path: Path, kept: int) -> None:
     book.append(entry(3))
     assert log.events == [("journal.repaired", {"file": str(path), "line": 3, "cut": kept})]
     note = json.loads(path.read_bytes().splitlines()[2])
-    assert {name: note[name] for name in ("event", "cut", "seq")} == {"event": "journal.repaired", "cut": kept, "seq": 3}
+    assert {name: note[name] for name in ("event", "cut", "seq")} == {
+        "event": "journal.repaired",
+        "cut": kept,
+        "seq": 3,
+    }
     assert verify(path) == Verification(State.INTACT, 4, book.head, repairs=1)
     assert [record.seq for record in book.records()] == [1, 2, 4]
 
@@ -497,7 +538,10 @@ def test_a_record_without_its_head_stands(path: Path, monkeypatch: pytest.Monkey
         book.append(entry(2))
     assert caught.value.code == "journal-write"
     assert head_file(path).read_bytes() == old
-    assert sorted(file.name for file in path.parent.iterdir()) == ["journal.jsonl", "journal.jsonl.head"]
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "journal.jsonl",
+        "journal.jsonl.head",
+    ]
     found = book.last_for("integrations", entry(2).mail)
     assert found is not None
     assert found.seq == 2
@@ -515,7 +559,10 @@ def test_a_journal_that_others_can_read_or_write_is_refused(path: Path, mode: in
     path.chmod(mode)
     with pytest.raises(StateError) as caught:
         journal(path).append(entry(2))
-    assert str(caught.value) == f"{path}: got mode 0{mode:o}, expected 0600: others can read or write the journal"
+    assert (
+        str(caught.value)
+        == f"{path}: got mode 0{mode:o}, expected 0600: others can read or write the journal"
+    )
 
 
 def symbolic_link(path: Path) -> None:
@@ -532,7 +579,9 @@ def symbolic_link(path: Path) -> None:
     ],
     ids=["symbolic link", "FIFO", "directory"],
 )
-def test_what_is_no_regular_file_is_refused(path: Path, make: Callable[[Path], None], why: str) -> None:
+def test_what_is_no_regular_file_is_refused(
+    path: Path, make: Callable[[Path], None], why: str
+) -> None:
     """Neither written through a link nor waited for."""
     path.parent.mkdir(0o700)
     make(path)
@@ -554,7 +603,15 @@ def test_what_is_no_regular_file_is_refused(path: Path, make: Callable[[Path], N
         b"[" * 60_000 + b"\n",
         b'{"at":"' + b"hunter2" * 100_000,
     ],
-    ids=["text", "unfinished text", "unchained", "unfinished JSON", "empty line", "nested", "endless"],
+    ids=[
+        "text",
+        "unfinished text",
+        "unchained",
+        "unfinished JSON",
+        "empty line",
+        "nested",
+        "endless",
+    ],
 )
 def test_a_foreign_file_is_neither_continued_nor_cut_nor_shown(path: Path, content: bytes) -> None:
     """Somebody configured the wrong path: the file stays as it is, and nothing of it is in the message."""
@@ -578,7 +635,11 @@ def test_a_sealed_line_that_is_no_record_is_refused(path: Path) -> None:
     path.parent.mkdir(0o700)
     path.touch(0o600)
     deep = b'{"at":' + b"[" * 30_000 + b"]" * 30_000
-    for line in (*(sealed(content, Head(0, "0" * 64)) for content in broken), seal(deep + b"}"), seal(b"[5}")):
+    for line in (
+        *(sealed(content, Head(0, "0" * 64)) for content in broken),
+        seal(deep + b"}"),
+        seal(b"[5}"),
+    ):
         path.write_bytes(line)
         assert state_of(path) == (State.BROKEN, 1)
     path.write_bytes(sealed(good, Head(0, "0" * 64)))
@@ -598,7 +659,10 @@ def test_a_broken_journal_is_not_continued(path: Path) -> None:
     path.write_bytes(b"".join(lines))
     with pytest.raises(StateError) as caught:
         journal(path).append(entry(6))
-    assert str(caught.value) == f"{path}:3: the line was edited: its content does not have the hash it names"
+    assert (
+        str(caught.value)
+        == f"{path}:3: the line was edited: its content does not have the hash it names"
+    )
     assert path.read_bytes() == b"".join(lines)
 
 
@@ -608,7 +672,10 @@ def test_a_truncated_journal_is_not_continued(path: Path) -> None:
     path.write_bytes(b"".join(lines[:3]))
     with pytest.raises(StateError) as caught:
         journal(path).append(entry(6))
-    assert str(caught.value) == f"{path}:4: the journal ends here, its head file knows 5 records: the rest was cut off"
+    assert (
+        str(caught.value)
+        == f"{path}:4: the journal ends here, its head file knows 5 records: the rest was cut off"
+    )
     assert path.read_bytes() == b"".join(lines[:3])
 
 
@@ -637,17 +704,26 @@ def exchanged(path: Path) -> None:
             lambda path: os.truncate(path, 100),
             "the file was exchanged or cut while it was in use: put the old one back, or start again with a look at both",
         ),
-        (lambda path: path.rename(path.with_name("moved")), "the journal cannot be used: No such file or directory"),
+        (
+            lambda path: path.rename(path.with_name("moved")),
+            "the journal cannot be used: No such file or directory",
+        ),
     ],
     ids=["exchanged", "cut", "moved away"],
 )
-def test_a_file_that_changes_under_us_is_not_continued(path: Path, change: Callable[[Path], None], why: str) -> None:
+def test_a_file_that_changes_under_us_is_not_continued(
+    path: Path, change: Callable[[Path], None], why: str
+) -> None:
     """A journal that was rotated away like a log is a loss that must show."""
     filled(path, 2)
     book = journal(path)
     book.open()
     change(path)
-    for use in (lambda: book.append(entry(3)), lambda: book.last_for("integrations", "x"), lambda: list(book.records())):
+    for use in (
+        lambda: book.append(entry(3)),
+        lambda: book.last_for("integrations", "x"),
+        lambda: list(book.records()),
+    ):
         with pytest.raises(StateError) as caught:
             use()
         assert str(caught.value) == f"{path}: {why}"
@@ -656,7 +732,10 @@ def test_a_file_that_changes_under_us_is_not_continued(path: Path, change: Calla
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     """One clear message."""
     (tmp_path / "state").touch()
-    with pytest.raises(StateError, match=r"state/journal.jsonl: the journal cannot be used: (Not a directory|File exists)"):
+    with pytest.raises(
+        StateError,
+        match=r"state/journal.jsonl: the journal cannot be used: (Not a directory|File exists)",
+    ):
         journal(tmp_path / "state" / "journal.jsonl").open()
 
 
@@ -668,7 +747,9 @@ def test_a_vanished_head_is_noted_in_the_chain(path: Path) -> None:
     lines = filled(path, 3)
     head_file(path).unlink()
     problem = "the head file is missing: nothing tells whether records were cut off here"
-    assert replace(verify(path), head=Head(3, "")) == Verification(State.TRUNCATED, 3, Head(3, ""), 4, problem)
+    assert replace(verify(path), head=Head(3, "")) == Verification(
+        State.TRUNCATED, 3, Head(3, ""), 4, problem
+    )
     log = Silent()
     book = journal(path, log)
     book.open()
@@ -690,12 +771,17 @@ def test_a_vanished_head_and_a_torn_line_are_both_noted(path: Path) -> None:
     assert verify(path) == Verification(State.INTACT, 5, book.head, repairs=2)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"5", b"\xff", b'{"seq": "x", "hash": ""}', b"[" * 60_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"5", b"\xff", b'{"seq": "x", "hash": ""}', b"[" * 60_000]
+)
 def test_an_unreadable_head_is_not_overwritten(path: Path, content: bytes) -> None:
     """It may be the only trace of what was cut off."""
     filled(path, 1)
     head_file(path).write_bytes(content)
-    with pytest.raises(StateError, match=r"journal.jsonl.head cannot be read, expected a file with seq and hash of a record"):
+    with pytest.raises(
+        StateError,
+        match=r"journal.jsonl.head cannot be read, expected a file with seq and hash of a record",
+    ):
         journal(path).append(entry(2))
     assert head_file(path).read_bytes() == content
     assert state_of(path) == (State.BROKEN, None)
@@ -707,7 +793,10 @@ def test_a_journal_that_is_gone_is_truncated(path: Path) -> None:
     path.unlink()
     problem = "the journal is gone, its head file knows 3 records"
     assert verify(path) == Verification(State.TRUNCATED, 0, Head(0, "0" * 64), 1, problem)
-    with pytest.raises(StateError, match=r":1: the journal ends here, its head file knows 3 records: the rest was cut off"):
+    with pytest.raises(
+        StateError,
+        match=r":1: the journal ends here, its head file knows 3 records: the rest was cut off",
+    ):
         journal(path).open()
 
 
@@ -830,7 +919,12 @@ def test_tampering_is_found_where_it_was_done(path: Path, kind: str) -> None:
     path_lines = filled(path)
     path.write_bytes(b"".join(change(path_lines)))
     found = verify(path)
-    assert (found.state, found.line, found.problem, found.records) == (state, line, problem, line - 1)
+    assert (found.state, found.line, found.problem, found.records) == (
+        state,
+        line,
+        problem,
+        line - 1,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -885,7 +979,9 @@ def test_any_bytes_are_judged_and_never_raise(sample: tuple[Path, bytes], conten
 def test_a_record_that_is_being_written_is_no_tampering(path: Path) -> None:
     """While a writer has the file, its last line may lack its end: intact, and said to be unfinished."""
     lines = filled(path, 3)
-    torn = sealed({"at": "2026-02-03T12:57:28Z", "event": "rotation.stored"}, verify(path).head)[:50]
+    torn = sealed({"at": "2026-02-03T12:57:28Z", "event": "rotation.stored"}, verify(path).head)[
+        :50
+    ]
     with path.open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         other.write(torn)
@@ -896,7 +992,9 @@ def test_a_record_that_is_being_written_is_no_tampering(path: Path) -> None:
     assert path.read_bytes() == b"".join(lines) + torn
 
 
-def test_a_record_that_was_finished_meanwhile_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_was_finished_meanwhile_is_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Seen without its end, whole as soon as its writer lets go: intact, and counted."""
     filled(path, 3)
     line = sealed({"at": "2026-02-03T12:57:28Z", "event": "rotation.stored"}, verify(path).head)
@@ -926,13 +1024,17 @@ def test_a_cut_shows_even_while_somebody_has_the_file(path: Path) -> None:
 def test_verify_changes_nothing_and_waits_for_nobody(path: Path) -> None:
     """Content, times and files stay; a writer that has the file does not hold it up."""
     filled(path, 3)
-    before = [(file, file.read_bytes(), file.stat().st_mtime_ns) for file in sorted(path.parent.iterdir())]
+    before = [
+        (file, file.read_bytes(), file.stat().st_mtime_ns) for file in sorted(path.parent.iterdir())
+    ]
     with path.open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         began = time.monotonic()
         assert state_of(path) == (State.INTACT, None)
         assert time.monotonic() - began < 1.0
-    assert [(file, file.read_bytes(), file.stat().st_mtime_ns) for file in sorted(path.parent.iterdir())] == before
+    assert [
+        (file, file.read_bytes(), file.stat().st_mtime_ns) for file in sorted(path.parent.iterdir())
+    ] == before
 
 
 def test_a_copy_is_verified_whatever_its_mode(path: Path, tmp_path: Path) -> None:
@@ -947,5 +1049,7 @@ def test_a_copy_is_verified_whatever_its_mode(path: Path, tmp_path: Path) -> Non
 
 def test_no_secret_can_be_in_a_record() -> None:
     """An Entry has no field for a token; what tells of one is its fingerprint and its length."""
-    names = [name for name in Entry.__dataclass_fields__ if re.search("token|secret|password", name)]
+    names = [
+        name for name in Entry.__dataclass_fields__ if re.search("token|secret|password", name)
+    ]
     assert names == ["token_length"]

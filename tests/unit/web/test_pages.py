@@ -101,7 +101,8 @@ class Site:
         """The metrics of our own: name and labels → value."""
         families = text_string_to_metric_families(self.says("/metrics")[1])
         return {
-            sample.name.removeprefix("token_catcher_") + str(sorted(sample.labels.items()) or ""): sample.value
+            sample.name.removeprefix("token_catcher_")
+            + str(sorted(sample.labels.items()) or ""): sample.value
             for family in families
             for sample in family.samples
             if sample.name.startswith("token_catcher_")
@@ -192,7 +193,9 @@ def test_healthz_is_degraded_by_any_trouble(site: Site, trouble: dict[str, objec
 def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
     """A contract with dashboards and alert rules: names, labels and base units."""
     site.metrics.observe(STORED)
-    site.metrics.observe(replace(STORED, event="rotation.refused", reason="unsigned", org=None, username=None))
+    site.metrics.observe(
+        replace(STORED, event="rotation.refused", reason="unsigned", org=None, username=None)
+    )
     site.metrics.vault_request("read", 200)
     site.metrics.vault_request("read", 200)
     site.metrics.vault_request("login", None)
@@ -240,7 +243,9 @@ def test_a_mail_server_whose_clock_is_ahead(site: Site) -> None:
 def test_no_username_and_no_path_is_told(site: Site) -> None:
     """On any page."""
     site.metrics.observe(STORED)
-    everything = "".join(site.says(path)[1] for path in ("/livez", "/readyz", "/healthz", "/metrics"))
+    everything = "".join(
+        site.says(path)[1] for path in ("/livez", "/readyz", "/healthz", "/metrics")
+    )
     assert "@" not in everything
     assert "salesforce/" not in everything
     assert "0123456789abcdef" not in everything
@@ -252,7 +257,10 @@ def test_each_site_counts_for_itself() -> None:
     one.observe(STORED)
     name = "token_catcher_outcomes_total"
     labels = {"mailbox": "integrations", "org": "acme", "outcome": "stored", "reason": ""}
-    assert (one.registry.get_sample_value(name, labels), two.registry.get_sample_value(name, labels)) == (1, None)
+    assert (
+        one.registry.get_sample_value(name, labels),
+        two.registry.get_sample_value(name, labels),
+    ) == (1, None)
 
 
 def test_head_is_get_without_a_body(site: Site) -> None:
@@ -262,17 +270,25 @@ def test_head_is_get_without_a_body(site: Site) -> None:
     assert raw(site, b"HEAD /healthz HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\n")
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics/", "/livez/../metrics", "/etc/passwd", "/%2e%2e/livez", "/<script>"])
+@pytest.mark.parametrize(
+    "path", ["/", "/metrics/", "/livez/../metrics", "/etc/passwd", "/%2e%2e/livez", "/<script>"]
+)
 def test_there_is_nothing_else(site: Site, path: str) -> None:
     """404 for every other path, which is not repeated."""
     assert site.says(path) == (404, "Not Found\n")
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "X<script>"])
+@pytest.mark.parametrize(
+    "method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "X<script>"]
+)
 def test_there_is_nothing_to_change(site: Site, method: str) -> None:
     """405 for every other method."""
     answer, body = site.get("/livez", method)
-    assert (answer.status, answer.headers["Allow"], body) == (405, "GET, HEAD", "Method Not Allowed\n")
+    assert (answer.status, answer.headers["Allow"], body) == (
+        405,
+        "GET, HEAD",
+        "Method Not Allowed\n",
+    )
 
 
 @pytest.mark.parametrize("path", ["/livez", "/metrics", "/nothing"])
@@ -334,7 +350,9 @@ def test_a_body_is_not_read(site: Site) -> None:
 def test_who_says_nothing_is_cut_off() -> None:
     """After a while, without an answer."""
     quiet = Site()
-    with serving("127.0.0.1", 0, quiet.pages(), quiet.log, silence=0.05, lifetime=3600) as quiet.port:
+    with serving(
+        "127.0.0.1", 0, quiet.pages(), quiet.log, silence=0.05, lifetime=3600
+    ) as quiet.port:
         assert raw(quiet, b"GET /livez HT") == b""
 
 
@@ -355,7 +373,10 @@ def test_it_serves_a_few_at_a_time() -> None:
     """More connections are closed at once; when one ends, the next is served."""
     busy = Site()
     with serving("127.0.0.1", 0, busy.pages(), busy.log) as busy.port:
-        idle = [socket.create_connection(("127.0.0.1", busy.port), timeout=10) for _ in range(CONNECTIONS)]
+        idle = [
+            socket.create_connection(("127.0.0.1", busy.port), timeout=10)
+            for _ in range(CONNECTIONS)
+        ]
         assert raw(busy, b"GET /livez HTTP/1.0\r\n\r\n") == b""
         idle[0].sendall(b"GET /livez HTTP/1.0\r\n\r\n")
         while idle[0].recv(4096):
@@ -391,5 +412,8 @@ def test_it_listens_where_it_is_told() -> None:
 def test_an_address_that_is_taken(site: Site) -> None:
     """Is a fault of the configuration, with the key and what the system says."""
     told = rf"http\.listen: 127\.0\.0\.1:{site.port} cannot be listened on: Address already in use"
-    with pytest.raises(ConfigurationError, match=told), serving("127.0.0.1", site.port, {}, site.log):
+    with (
+        pytest.raises(ConfigurationError, match=told),
+        serving("127.0.0.1", site.port, {}, site.log),
+    ):
         pass
