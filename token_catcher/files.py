@@ -1,17 +1,27 @@
-"""Local files as this program keeps them: private, synced, locked, and replaced only as a whole. Everything raises OSError."""
+"""Local files as this program keeps them: private, synced, locked, and replaced only as a whole.
+
+What goes wrong is an OSError, but for a file system without locks, which is a StateError.
+"""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
+from typing import Final
 
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
+from token_catcher.errors import StateError
+
+OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 """The mode bits of everybody but the owner: none of them is set on a file of ours."""
+WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+LOCKLESS: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
+"""What flock(2) says on a file system that has no locks: NFS mounted with `nolock`, some FUSE mounts."""
 
 
 def make_directory(path: Path) -> None:
@@ -34,6 +44,43 @@ def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[FileIO]:
         raise OSError(errno.EINVAL, "it is not a regular file")
     with FileIO(descriptor, "rb" if flags & os.O_ACCMODE == os.O_RDONLY else "r+b") as file:
         yield file
+
+
+def excess(status: os.stat_result, forbidden: int = OTHERS) -> str | None:
+    """The mode, as `0644`, where it gives one of the forbidden rights; None: it does not.
+
+    To be asked of an open file, so that it is the mode of what is read."""
+    if status.st_mode & forbidden:
+        return f"{stat.S_IMODE(status.st_mode):04o}"
+    return None
+
+
+def lock(file: FileIO, path: Path, *, shared: bool = False, wait: bool = True) -> bool:
+    """Lock the open file until it is closed (flock(2)). False: not waiting, and somebody else has it.
+
+    StateError: the file system of `path` has no locks."""
+    how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    if not wait:
+        how |= fcntl.LOCK_NB
+    try:
+        fcntl.flock(file, how)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in LOCKLESS:
+            raise
+        problem = (
+            f"{path}: got a file system without locks ({error.strerror}), expected flock to work"
+        )
+        raise StateError(problem, code="locks") from None
+    return True
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock file, made where it is missing. False: not waiting, and somebody else has it."""
+    with opened(path, os.O_RDWR | os.O_CREAT) as file:
+        yield lock(file, path, wait=wait)
 
 
 def replace(path: Path, content: bytes, *, durable: bool = True) -> None:

@@ -8,7 +8,6 @@ more than a day after DNS last had it; and a key that is *revoked* (an empty `p=
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -24,8 +23,8 @@ import dns.name
 import dns.resolver
 
 from token_catcher import files
-from token_catcher.errors import ConfigurationError, TransientError
-from token_catcher.model import iso
+from token_catcher.errors import ConfigurationError, StateError, TransientError
+from token_catcher.model import iso, moment
 from token_catcher.ports import KeyLookup, Log
 
 MAX_KEYS: Final = 64
@@ -37,7 +36,6 @@ LONGEST: Final = 3600.0
 """Seconds an answer is kept: its TTL within these bounds, so that a withdrawn key is noticed within the hour."""
 SILENCE: Final = 5.0
 """Seconds in which nothing is asked of a DNS that did not answer."""
-WRITABLE_BY_OTHERS: Final = 0o022
 STILL_GOOD: Final = timedelta(days=1)
 REFRESHED: Final = timedelta(hours=1)
 """How often the file learns that a key is still published."""
@@ -215,19 +213,19 @@ class RememberedKeys:
     def _remember(self, name: str, one: Remembered) -> None:
         """A memory that cannot be written is told and does without. Nobody waits for another who writes: the next look will."""
         try:
-            with files.opened(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT) as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._write({**self._read(), name: one})
-        except BlockingIOError:
-            return
+            with files.locked(self._path.with_suffix(".lock"), wait=False) as ours:
+                if ours:
+                    self._write({**self._read(), name: one})
         except OSError as error:
             self._log.warning("keys.not_remembered", file=str(self._path), error=error.strerror)
+        except StateError as error:
+            self._log.warning("keys.not_remembered", file=str(self._path), error=str(error))
 
     def _read(self) -> Mapping[str, Remembered]:
         """What is remembered; a file that is missing or broken remembers nothing."""
         try:
             with files.opened(self._path) as file:
-                if os.fstat(file.fileno()).st_mode & WRITABLE_BY_OTHERS:
+                if files.excess(os.fstat(file.fileno()), files.WRITABLE_BY_OTHERS):
                     self._log.warning(
                         "keys.not_remembered",
                         file=str(self._path),
@@ -236,7 +234,7 @@ class RememberedKeys:
                     return {}
                 known = json.loads(file.read())
             return {
-                name: Remembered(one["record"], _time(one["last_published"]))
+                name: Remembered(one["record"], moment(one["last_published"]))
                 for name, one in known.items()
                 if one["record"].isascii()
             }
@@ -252,11 +250,3 @@ class RememberedKeys:
         files.replace(
             self._path, json.dumps(content, indent=1, sort_keys=True).encode(), durable=False
         )
-
-
-def _time(text: str) -> datetime:
-    """A time that can be compared. ValueError: it cannot."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without a zone")
-    return moment

@@ -25,6 +25,16 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def moment(text: str) -> datetime:
+    """The inverse of `iso`; also takes other zones, and nanoseconds, which are cut to microseconds.
+
+    ValueError: it is not ISO 8601, or names no zone, so that nothing could be compared with it."""
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return parsed.astimezone(UTC)
+
+
 class Secret:
     """A text that must not be shown: a password, a Vault token, a private setting."""
 
@@ -94,6 +104,20 @@ _TOKEN_LIKE: Final = re.compile(
     r"(?<![A-Za-z0-9])(?=[A-Z0-9]*[a-z])(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{20,32}(?![A-Za-z0-9])"
     r"|(?<![A-Za-z0-9])(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}"
 )
+
+
+class Event(StrEnum):
+    """How a mail ended: the `event` of journal, logs and history."""
+
+    STORED = "rotation.stored"
+    UNCHANGED = "rotation.unchanged"
+    HELD = "rotation.held"
+    REFUSED = "rotation.refused"
+
+    @property
+    def outcome(self) -> str:
+        """The last word alone, as results, metrics and `history --event` have it: `stored`."""
+        return self.value.removeprefix("rotation.")
 
 
 class Reason(StrEnum):
@@ -316,8 +340,7 @@ class Judgement:
 class Entry:
     """What the journal records of one settled mail, before it adds number, time and chain. Made by the pipeline."""
 
-    event: str
-    """rotation.stored | rotation.unchanged | rotation.held | rotation.refused"""
+    event: Event
     instance: str
     mailbox: str
     folder: str

@@ -29,6 +29,7 @@ from token_catcher.model import (
     Capture,
     Claim,
     Entry,
+    Event,
     Held,
     Ignored,
     Judgement,
@@ -44,11 +45,6 @@ from token_catcher.ports import Log, SecretStore
 from token_catcher.proof import Trust
 from token_catcher.reading import extract
 from token_catcher.record import Journal, Record
-
-STORED: Final = "rotation.stored"
-UNCHANGED: Final = "rotation.unchanged"
-HELD: Final = "rotation.held"
-REFUSED: Final = "rotation.refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +154,7 @@ class Pipeline:
     def _tell(self, entry: Entry) -> None:
         """One canonical event per record; a flood of refusals is counted, not repeated."""
         fields = {key: value for key, value in as_fields(entry).items() if key != "event"}
-        if entry.event in (STORED, UNCHANGED):
+        if entry.event in (Event.STORED, Event.UNCHANGED):
             self._log.info(entry.event, **fields)
         elif (
             suppressed := self._quiet.admit((entry.mailbox, entry.event, entry.reason or ""))
@@ -230,16 +226,16 @@ def as_fields(entry: Entry) -> dict[str, object]:
 
 def _ending(
     outcome: Refused | Held | Stored | Unchanged,
-) -> tuple[str, str | None, str | None, Receipt | None, bool]:
+) -> tuple[Event, str | None, str | None, Receipt | None, bool]:
     match outcome:
         case Stored(receipt, recovered):
-            return STORED, None, None, receipt, recovered
+            return Event.STORED, None, None, receipt, recovered
         case Unchanged(reason, written):
-            return UNCHANGED, reason.value, None, written, False
+            return Event.UNCHANGED, reason.value, None, written, False
         case Held(reason, saw):
-            return HELD, reason.value, saw or None, None, False
+            return Event.HELD, reason.value, saw or None, None, False
         case Refused(reason, saw):
-            return REFUSED, reason.value, saw or None, None, False
+            return Event.REFUSED, reason.value, saw or None, None, False
         case _:
             assert_never(outcome)
 
@@ -255,9 +251,9 @@ def _adds_to(previous: Record, entry: Entry) -> bool:
     """Whether a second look at a recorded mail found anything that the journal does not say yet.
 
     What is in Vault stays recorded as it is; what was refused or held may end otherwise once the configuration changed."""
-    if entry.event == STORED:
+    if entry.event == Event.STORED:
         return True
-    ended_well = previous.entry.event in (STORED, UNCHANGED)
+    ended_well = previous.entry.event in (Event.STORED, Event.UNCHANGED)
     return not ended_well and (previous.entry.event, previous.entry.reason) != (
         entry.event,
         entry.reason,

@@ -31,7 +31,7 @@ from tests.kit.fakes import Silent
 from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME
 from tests.kit.program import COMMAND, PATIENCE, Done, Program
 from tests.kit.servers import until
-from token_catcher.model import Entry
+from token_catcher.model import Entry, Event
 from token_catcher.pipeline import as_fields
 from token_catcher.record.journal import Journal
 
@@ -293,7 +293,7 @@ def rotations(count: int) -> list[Entry]:
         "2026-02-03T12:57:27Z",
         org="acme",
     )
-    held = replace(usual, event="rotation.held", reason="unknown-user")
+    held = replace(usual, event=Event.HELD, reason="unknown-user")
     return [
         replace(
             held if uid % 2 else usual,

@@ -21,6 +21,7 @@ from token_catcher import model
 from token_catcher.model import (
     MASK,
     Claim,
+    Event,
     Evidence,
     Header,
     HeaderField,
@@ -33,6 +34,7 @@ from token_catcher.model import (
     Token,
     iso,
     masked,
+    moment,
 )
 
 TEXT = "FAKE5tokenNOTreal2xyzQ99a"
@@ -309,3 +311,42 @@ def test_no_record_has_room_for_a_token() -> None:
     """Of the token an entry knows the length and the fingerprint."""
     names = {field.name for field in fields(model.Entry)}
     assert {name for name in names if "token" in name or "secret" in name} == {"token_length"}
+
+
+@given(st.datetimes(timezones=st.timezones(), allow_imaginary=False))
+def test_a_time_that_was_written_is_read_again(time: datetime) -> None:
+    """`moment` is the inverse of `iso`, to the microsecond, whatever the zone was."""
+    if 1 < time.year < 9999:  # in UTC, the first and the last day may be in another year
+        assert moment(iso(time)) == time.astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-02-03T12:57:27Z", datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC)),
+        ("2026-02-03T13:57:27+01:00", datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC)),
+        ("2026-02-03T12:57:27.123456789Z", datetime(2026, 2, 3, 12, 57, 27, 123456, tzinfo=UTC)),
+    ],
+)
+def test_a_time_as_others_write_it(text: str, expected: datetime) -> None:
+    """Other zones, and Vault's nanoseconds, which are cut; it comes out in UTC."""
+    assert (moment(text), moment(text).tzinfo) == (expected, UTC)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2026-02-03", "2026-02-03T12:57:27", "1770123447"]
+)
+def test_what_is_no_time(text: str) -> None:
+    """Also a time without a zone, which could not be compared."""
+    with pytest.raises(ValueError, match=r"zone|isoformat"):
+        moment(text)
+
+
+def test_events_are_codes() -> None:
+    """Each is its outcome behind `rotation.`: journal, logs and results carry them."""
+    assert {event.value: event.outcome for event in Event} == {
+        "rotation.stored": "stored",
+        "rotation.unchanged": "unchanged",
+        "rotation.held": "held",
+        "rotation.refused": "refused",
+    }

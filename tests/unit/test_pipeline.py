@@ -25,7 +25,7 @@ from tests.kit.mails import (
     genuine_signer,
 )
 from token_catcher.errors import AccessError, Outage, StateError, TransientError
-from token_catcher.model import Entry, Mail, MailRef
+from token_catcher.model import Entry, Event, Mail, MailRef
 from token_catcher.pipeline import Judge, Pipeline
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import Terms, Trust
@@ -39,14 +39,14 @@ STRANGER = "someone@partner.example"
 WIDER = replace(TERMS, orgs=(*TERMS.orgs, Org("partner", (STRANGER,))))
 PROOF = "dkim salesforce.com test2026"
 
-Event = tuple[str, str, dict[str, Any]]
+LogLine = tuple[str, str, dict[str, Any]]
 
 
 @dataclass
 class Told:
     """A Log that remembers level, event and fields."""
 
-    events: list[Event] = field(default_factory=list)
+    events: list[LogLine] = field(default_factory=list)
 
     def debug(self, event: str, **fields: Any) -> None:
         self.events.append(("debug", event, fields))
@@ -198,7 +198,7 @@ def test_stored(bench: Bench) -> None:
 def test_unchanged_by_another(bench: Bench, tmp_path: Path) -> None:
     """Another instance was faster: the token is there, and the version is its own to tell of."""
     assert Bench(tmp_path, "two", bench.vault).process(genuine()) is not None
-    assert recorded(bench, genuine(), event="rotation.unchanged", reason="same-token", path=PATH)
+    assert recorded(bench, genuine(), event=Event.UNCHANGED, reason="same-token", path=PATH)
     assert list(bench.vault.versions(PATH)) == [1]
 
 
@@ -206,7 +206,7 @@ def test_unchanged_since_older(bench: Bench, tmp_path: Path) -> None:
     """A newer token is there already."""
     newer = genuine(token=OTHER, issued_at=ISSUED + timedelta(seconds=5))
     assert Bench(tmp_path, "two", bench.vault).process(newer) is not None
-    assert recorded(bench, genuine(), event="rotation.unchanged", reason="stale", path=PATH)
+    assert recorded(bench, genuine(), event=Event.UNCHANGED, reason="stale", path=PATH)
     assert (bench.vault.get(PATH) or {})["security_token"] == OTHER
 
 
@@ -217,7 +217,7 @@ def test_held_by_trust(bench: Bench) -> None:
     assert recorded(
         bench,
         raw,
-        event="rotation.held",
+        event=Event.HELD,
         reason="unknown-user",
         saw=saw,
         username=STRANGER,
@@ -245,7 +245,7 @@ def test_refused(bench: Bench) -> None:
     """Nothing proves it: what it claims is recorded, what it would have changed is not touched."""
     raw = mails.token_mail()
     assert recorded(
-        bench, raw, event="rotation.refused", reason="unsigned", saw="no DKIM signature", proof=None
+        bench, raw, event=Event.REFUSED, reason="unsigned", saw="no DKIM signature", proof=None
     )
     assert bench.vault.paths() == []
     assert bench.log.events[0][0] == "warning"
@@ -258,7 +258,7 @@ def test_refused_at_the_gate(bench: Bench) -> None:
         ("issued_at", "username", "org", "fingerprint", "token_length", "proof")
     )
     assert recorded(
-        bench, raw, event="rotation.refused", reason="malformed", saw="CR without LF", **nothing
+        bench, raw, event=Event.REFUSED, reason="malformed", saw="CR without LF", **nothing
     )
 
 

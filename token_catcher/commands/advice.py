@@ -32,6 +32,7 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     "secret": "put the secret back (mode 0600); it is read anew at the next login",
     "running": "stop the other daemon, or give this one a state_dir of its own; `scan` is safe beside a daemon",
     "state": "check that state_dir exists, is ours and has room",
+    "locks": "put state_dir on a local disk, or mount its file system with locks (NFS: without `nolock`)",
     "busy": "another sweep of this mailbox is running; try again when it has ended",
 }
 """By error code; codes that are not here go away by themselves."""

@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from rich.console import Console
 
 from token_catcher.errors import ConfigurationError, Outage
+from token_catcher.model import Event
 
 Answer = TypeVar("Answer")
 
@@ -244,7 +245,7 @@ def _play(playground: Playground, console: Console, number: int, scene: Scene) -
     began = time.monotonic()
     playground.deliver(scene.mail(playground), scene.folder)
     record = _until(lambda: playground.records()[known:], f"the record of scene {number}")[0]
-    outcome = record["event"].removeprefix("rotation.")
+    outcome = Event(record["event"]).outcome
     if outcome != scene.outcome:
         raise Outage(f"scene {number}: got {outcome}, expected {scene.outcome}")
     colour = {"stored": "green", "refused": "red"}.get(outcome, "yellow")

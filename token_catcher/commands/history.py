@@ -28,10 +28,10 @@ from unicodedata import normalize
 
 from token_catcher.commands.advice import ADVICE
 from token_catcher.errors import ConfigurationError
-from token_catcher.model import iso
+from token_catcher.model import Event, iso, moment
 
-OUTCOMES: Final = ("stored", "unchanged", "held", "refused")
-EVENTS: Final = tuple(f"rotation.{name}" for name in OUTCOMES)
+EVENTS: Final = tuple(Event)
+OUTCOMES: Final = tuple(event.outcome for event in Event)
 TIMES: Final = ("at", "timestamp")
 """Where a line says when: the journal, the log."""
 MESSAGES: Final = ("MESSAGE", "message", "msg", "log")
@@ -86,12 +86,12 @@ class Rotation:
     @property
     def moment(self) -> datetime:
         """`at`, to compare."""
-        return datetime.fromisoformat(self.at)
+        return moment(self.at)
 
     @property
     def advice(self) -> str | None:
         """What a person does next about a held mail."""
-        held = self.event == "rotation.held"
+        held = self.event == Event.HELD
         return next(
             (text for reason, text in ADVICE.items() if held and reason == self.reason), None
         )
@@ -148,7 +148,7 @@ class History:
 
 def outcome(one: Rotation) -> str:
     """stored | unchanged | held | refused"""
-    return one.event.removeprefix("rotation.")
+    return Event(one.event).outcome
 
 
 def read(sources: Iterable[str], query: Query, stdin: io.BufferedReader) -> History:
@@ -231,12 +231,10 @@ def _objects(text: str, depth: int = 0) -> Iterator[Mapping[str, Any]]:
 def _from(one: Mapping[str, Any]) -> Rotation:
     """ValueError: it does not say when."""
     times = [one[name] for name in TIMES if isinstance(one.get(name), str)]
-    moment = datetime.fromisoformat(times[0]) if times else None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError("no time, or one without a zone")
-    return Rotation(
-        **{name: _value(one.get(name), kind) for name, kind in _KINDS.items()} | {"at": iso(moment)}
-    )
+    if not times:
+        raise ValueError("no time")
+    values = {name: _value(one.get(name), kind) for name, kind in _KINDS.items()}
+    return Rotation(**values | {"at": iso(moment(times[0]))})
 
 
 def _value(value: object, kind: type) -> Any:

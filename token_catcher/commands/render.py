@@ -43,7 +43,7 @@ def scan_summary(report: Report) -> Text:
     """What one sweep did, in numbers."""
     counts = dict.fromkeys(OUTCOMES, 0)
     for entry in report.entries:
-        counts[entry.event.removeprefix("rotation.")] += 1
+        counts[entry.event.outcome] += 1
     done = (
         ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
         or "nothing new"

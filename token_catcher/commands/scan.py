@@ -11,8 +11,7 @@ from typing import Any, Final, Self
 
 from token_catcher.commands.explain import Explanation, explanation
 from token_catcher.errors import AccessError, TokenCatcherError
-from token_catcher.model import Entry, Reason
-from token_catcher.pipeline import STORED, UNCHANGED
+from token_catcher.model import Entry, Event, Reason, moment
 from token_catcher.ports import Mailbox
 from token_catcher.sweep import Report, Watched, rehearse
 
@@ -164,12 +163,10 @@ def wait_for(
 def awaited(entries: Iterable[Entry], began: datetime, user: str | None) -> Entry | None:
     """The record that `--wait` waits for: a token of the user (or anybody) in Vault, issued since the beginning."""
     for entry in entries:
-        in_vault = entry.event == STORED or (
-            entry.event == UNCHANGED and entry.reason == Reason.SAME_TOKEN
+        in_vault = entry.event == Event.STORED or (
+            entry.event == Event.UNCHANGED and entry.reason == Reason.SAME_TOKEN
         )
-        fresh = (
-            entry.issued_at is not None and datetime.fromisoformat(entry.issued_at) >= began - GRACE
-        )
+        fresh = entry.issued_at is not None and moment(entry.issued_at) >= began - GRACE
         if in_vault and fresh and user in (None, entry.username):
             return entry
     return None
@@ -180,7 +177,7 @@ def _from_entry(entry: Entry) -> Line:
         mailbox=entry.mailbox,
         folder=entry.folder,
         uid=entry.uid,
-        outcome=entry.event.removeprefix("rotation."),
+        outcome=entry.event.outcome,
         reason=entry.reason,
         saw=entry.saw,
         username=entry.username,

@@ -9,7 +9,6 @@ The scheduler's jobs only ring bells: they cannot overlap, hang or be missed to 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import socket
@@ -264,14 +263,12 @@ def only_one(state_dir: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             files.make_directory(state_dir)
-            lock = stack.enter_context(files.opened(path, os.O_RDWR | os.O_CREAT))
+            ours = stack.enter_context(files.locked(path, wait=False))
         except OSError as error:
             raise StateError(f"{path}: cannot be opened: {error.strerror}") from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not ours:
             raise StateError(
                 f"{path}: another daemon runs on this state directory; give each its own, or stop the other",
                 code="running",
-            ) from None
+            )
         yield

@@ -20,9 +20,10 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from io import FileIO
 from typing import Any, Final
+
+from token_catcher.model import moment
 
 MAX_LINE: Final = 64 * 1024
 """Bytes of one record; ordinary ones have 900. Bounds what a foreign file can make us take for a line."""
@@ -132,10 +133,8 @@ def parsed(line: bytes, number: int) -> dict[str, Any]:
     """The content of a line whose hash is right, which is no proof that we wrote it."""
     try:
         content: dict[str, Any] = json.loads(line)
-        zone = datetime.fromisoformat(content["at"]).tzinfo
-        ours = (
-            zone is not None and type(content["seq"]) is int and isinstance(content["event"], str)
-        )
+        moment(content["at"])
+        ours = type(content["seq"]) is int and isinstance(content["event"], str)
     except (ValueError, TypeError, KeyError, RecursionError):
         ours = False
     if not ours:

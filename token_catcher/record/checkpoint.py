@@ -7,7 +7,6 @@ window, in which the journal and Vault recognise what they know; never a token, 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -16,15 +15,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from io import FileIO
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from token_catcher import files
 from token_catcher.errors import StateError, TransientError
-from token_catcher.model import iso
+from token_catcher.model import iso, moment
 
 FIRST_PAUSE: Final = 5.0
 """Seconds before the second try, at most: a lost DNS answer is there again by then."""
@@ -38,7 +36,6 @@ LONGEST_REQUEST: Final = 300.0
 
 MAX_UID: Final = 2**32 - 1
 _POLL: Final = 0.05
-_WRITABLE_BY_OTHERS: Final = 0o022
 _PLAIN_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -146,14 +143,13 @@ class Checkpoint:
         with ExitStack() as stack:
             try:
                 files.make_directory(directory)
-                lock = stack.enter_context(
-                    files.opened(directory / f"{name}.lock", os.O_RDWR | os.O_CREAT)
-                )
+                path = directory / f"{name}.lock"
+                lock = stack.enter_context(files.opened(path, os.O_RDWR | os.O_CREAT))
             except OSError as error:
                 problem = f"{directory}: the checkpoint of mailbox {mailbox} cannot be locked: {error.strerror}"
                 raise StateError(problem) from None
             deadline = monotonic() + wait
-            while not _locked(lock):
+            while not files.lock(lock, path, wait=False):
                 if monotonic() >= deadline:
                     raise TransientError(
                         f"mailbox {mailbox}: another sweep of it is running", code="busy"
@@ -186,11 +182,8 @@ class Checkpoint:
 
     def _read(self) -> dict[str, FolderProgress]:
         with files.opened(self._path) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if mode & _WRITABLE_BY_OTHERS:
-                raise _Broken(
-                    f"got mode {mode & 0o777:04o}, expected 0600: others could have written it"
-                )
+            if mode := files.excess(os.fstat(file.fileno()), files.WRITABLE_BY_OTHERS):
+                raise _Broken(f"got mode {mode}, expected 0600: others could have written it")
             raw = file.read()
         content = json.loads(raw)
         if not isinstance(content, dict) or content.get("mailbox") != self._mailbox:
@@ -214,14 +207,6 @@ def file_name(mailbox: str) -> str:
         return mailbox
     digest = hashlib.sha256(mailbox.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return re.sub(r"[^A-Za-z0-9_-]", "_", mailbox)[:48] + "~" + digest
-
-
-def _locked(file: FileIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _stale(known: FolderProgress, uidvalidity: int, uidnext: int | None) -> str | None:
@@ -265,10 +250,7 @@ def _pending(one: Mapping[str, Any]) -> Pending:
     next_try, code = one.get("next_try"), one.get("code")
     if not isinstance(next_try, str) or not isinstance(code, str):
         raise _Broken("a pending mail lacks its time or its code")
-    moment = datetime.fromisoformat(next_try)
-    if moment.tzinfo is None:
-        raise _Broken("a time has no zone")
-    return Pending(_number(one.get("attempts")), moment.astimezone(UTC), code)
+    return Pending(_number(one.get("attempts")), moment(next_try), code)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

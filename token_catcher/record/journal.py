@@ -11,11 +11,9 @@ Several processes append to one file. Each operation opens it, locks it (flock) 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import stat
 import threading
 from array import array
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +27,7 @@ from typing import Any, Final
 
 from token_catcher import files
 from token_catcher.errors import StateError
-from token_catcher.model import Entry, iso
+from token_catcher.model import Entry, Event, iso
 from token_catcher.ports import Log
 from token_catcher.record.chain import (
     MAX_LINE,
@@ -43,10 +41,10 @@ from token_catcher.record.chain import (
     sealed,
 )
 
-STORED: Final = "rotation.stored"
 REPAIRED: Final = "journal.repaired"
 HEADLESS: Final = "journal.headless"
 
+_EVENTS: Final = frozenset(Event)
 _ENTRY_FIELDS: Final = tuple(field.name for field in fields(Entry))
 
 
@@ -106,7 +104,7 @@ class Journal:
 
     def open(self) -> None:
         """Create the file where it is missing, read it, mend what a crash left. StateError: not ours, broken, truncated."""
-        with self._locked(fcntl.LOCK_EX):
+        with self._locked():
             pass
 
     @property
@@ -117,7 +115,7 @@ class Journal:
     def append(self, entry: Entry) -> Record:
         """Add the record of one mail and make it durable. StateError: it could not be, and the mail stays unsettled."""
         said = {name: getattr(entry, name) for name in _ENTRY_FIELDS}
-        with self._locked(fcntl.LOCK_EX) as file:
+        with self._locked() as file:
             self._write(
                 file,
                 {
@@ -130,18 +128,18 @@ class Journal:
 
     def last_for(self, mailbox: str, digest: str) -> Record | None:
         """The newest record of a mail: by its bytes, wherever it lies."""
-        with self._locked(fcntl.LOCK_SH) as file:
+        with self._locked(shared=True) as file:
             seq = self._last.get(_key(mailbox, digest))
             return None if seq is None else _record(self._content(file, seq))
 
     def has_stored(self, path: str, version: int, created_at: str) -> bool:
         """Whether a `stored` record tells of this version in Vault."""
-        with self._locked(fcntl.LOCK_SH):
+        with self._locked(shared=True):
             return _key(path, version, created_at) in self._stored
 
     def records(self, after: int = 0) -> Iterator[Record]:
         """The records of mails with a number above `after`, oldest first: all that are there now."""
-        with self._locked(fcntl.LOCK_SH):
+        with self._locked(shared=True):
             last = self.head.seq
         with self._translated(), files.opened(self._path) as file:
             for seq in range(after + 1, last + 1):
@@ -150,22 +148,22 @@ class Journal:
                     yield _record(content)
 
     @contextmanager
-    def _locked(self, how: int) -> Iterator[FileIO]:
+    def _locked(self, *, shared: bool = False) -> Iterator[FileIO]:
         """The file, ours alone or shared with other readers for one operation, with all that others appended taken in."""
         with self._mutex, self._translated():
             if not self._opened:
                 self._begin()
             with files.opened(self._path, os.O_RDWR | os.O_APPEND) as file:
-                fcntl.flock(file, how)
+                files.lock(file, self._path, shared=shared)
                 self._check(os.fstat(file.fileno()))
-                self._catch_up(file, repair=how == fcntl.LOCK_EX)
+                self._catch_up(file, repair=not shared)
                 yield file
 
     def _begin(self) -> None:
         """The first use. A new journal has its head before its first record; that of an old one did not vanish by itself."""
         files.make_directory(self._path.parent)
         with files.opened(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            files.lock(file, self._path)
             self._check(os.fstat(file.fileno()))
             self._reading.noted = _read_head(self._path)
             self._catch_up(file, repair=True)
@@ -191,10 +189,9 @@ class Journal:
 
     def _check(self, status: os.stat_result) -> None:
         """StateError: the file is not private, or not the one that was read before."""
-        if status.st_mode & files.OTHERS:
-            got = f"{stat.S_IMODE(status.st_mode):04o}"
+        if mode := files.excess(status):
             raise StateError(
-                f"{self._path}: got mode {got}, expected 0600: others can read or write the journal"
+                f"{self._path}: got mode {mode}, expected 0600: others can read or write the journal"
             )
         identity = status.st_dev, status.st_ino
         if self._identity not in (None, identity) or status.st_size < self._reading.size:
@@ -208,7 +205,7 @@ class Journal:
             self._offsets.append(offset)
             if _is_of_mail(content):
                 self._last[_key(content.get("mailbox"), content.get("mail"))] = content["seq"]
-            if content["event"] == STORED:
+            if content["event"] == Event.STORED:
                 self._stored.add(
                     _key(
                         content.get("path"), content.get("version"), content.get("vault_created_at")
@@ -278,7 +275,7 @@ def verify(path: Path) -> Verification:
         with files.opened(path) as file:
             for _, content in reading.lines(file):
                 repairs += content["event"] in (REPAIRED, HEADLESS)
-            unfinished = bool(reading.torn) and _is_being_written(file, reading)
+            unfinished = bool(reading.torn) and _is_being_written(path, file, reading)
         _expect_end(path, reading, unfinished=unfinished)
     except FileNotFoundError:
         return _missing(path, reading)
@@ -292,12 +289,11 @@ def verify(path: Path) -> Verification:
     )
 
 
-def _is_being_written(file: FileIO, reading: Reading) -> bool:
+def _is_being_written(path: Path, file: FileIO, reading: Reading) -> bool:
     """Whether the last line has no end because somebody is writing it at this moment. If not, read what has become of it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+    with suppress(StateError):  # a file system without locks: nobody writes a journal there
+        if not files.lock(file, path, shared=True, wait=False):
+            return True
     for _ in reading.lines(file):
         pass
     return False
@@ -335,13 +331,14 @@ def _record(content: Mapping[str, Any]) -> Record:
     """Fields that a later version may have added are left out."""
     said = {name: content[name] for name in _ENTRY_FIELDS if name in content}
     try:
-        return Record(content["seq"], content["at"], content["hash"], Entry(**said))
-    except (TypeError, KeyError):
+        entry = Entry(**{**said, "event": Event(content["event"])})
+        return Record(content["seq"], content["at"], content["hash"], entry)
+    except (TypeError, KeyError, ValueError):
         raise Fault(content["seq"], NOT_OURS) from None
 
 
 def _is_of_mail(content: Mapping[str, Any]) -> bool:
-    return bool(content["event"].startswith("rotation."))
+    return content["event"] in _EVENTS
 
 
 def _key(*parts: object) -> bytes:

@@ -14,7 +14,17 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from token_catcher.errors import AccessError, TransientError
-from token_catcher.model import Capture, Held, Reason, Receipt, Stored, Token, Unchanged, iso
+from token_catcher.model import (
+    Capture,
+    Held,
+    Reason,
+    Receipt,
+    Stored,
+    Token,
+    Unchanged,
+    iso,
+    moment,
+)
 from token_catcher.ports import Log
 from token_catcher.reading import TOKEN
 from token_catcher.vault.client import MERGE_PATCH, Answer, Client
@@ -345,10 +355,9 @@ def _time(value: object) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value))
+        return moment(value)
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
 
 
 def _together(captured_at: object, created_at: object) -> bool:

@@ -39,7 +39,7 @@ from prometheus_client.registry import Collector
 
 from token_catcher.daemon import Health
 from token_catcher.errors import ConfigurationError
-from token_catcher.model import Entry, iso
+from token_catcher.model import Entry, Event, iso, moment
 from token_catcher.ports import Log
 
 DELAYS: Final = (0.5, 1, 2, 3, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
@@ -121,10 +121,10 @@ class Metrics:
 
     def observe(self, entry: Entry) -> None:
         """A record was added to the journal."""
-        outcome = entry.event.removeprefix("rotation.")
+        outcome = entry.event.outcome
         self._outcomes.labels(entry.mailbox, entry.org or "", outcome, entry.reason or "").inc()
-        if outcome == "stored":
-            delay = (self._now() - datetime.fromisoformat(entry.received_at)).total_seconds()
+        if entry.event == Event.STORED:
+            delay = (self._now() - moment(entry.received_at)).total_seconds()
             self._delay.labels(entry.mailbox).observe(max(0.0, delay))
 
     def vault_request(self, operation: str, status: int | None) -> None:

@@ -23,7 +23,7 @@ from token_catcher.commands.render import (
 )
 from token_catcher.commands.scan import Line
 from token_catcher.errors import TransientError
-from token_catcher.model import Entry, Evidence, Reason
+from token_catcher.model import Entry, Event, Evidence, Reason
 from token_catcher.record.chain import START, Head
 from token_catcher.record.journal import State, Verification
 from token_catcher.sweep import Report
@@ -107,7 +107,9 @@ def test_a_line_of_a_scan(line: Line, expected: list[str]) -> None:
 
 
 def entry(event: str) -> Entry:
-    return Entry(f"rotation.{event}", "one", "m", "INBOX", 1, 1, "sha256:0", "2026-02-03T12:57:27Z")
+    return Entry(
+        Event(f"rotation.{event}"), "one", "m", "INBOX", 1, 1, "sha256:0", "2026-02-03T12:57:27Z"
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from token_catcher.commands.scan import (
     wait_for,
 )
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
-from token_catcher.model import Entry
+from token_catcher.model import Entry, Event
 from token_catcher.ports import Mailbox
 from token_catcher.sweep import Report, Trouble, Watched
 
@@ -269,7 +269,7 @@ def test_a_dry_run_raises_what_the_mailbox_raises(rig: Rig) -> None:
 def entry(**fields: Any) -> Entry:
     """The record of a stored token."""
     usual: dict[str, Any] = {
-        "event": "rotation.stored",
+        "event": Event.STORED,
         "instance": "one",
         "mailbox": "integrations",
         "folder": "INBOX",
@@ -295,7 +295,7 @@ def test_a_report_line_by_line() -> None:
         entries=[
             entry(),
             entry(
-                event="rotation.held",
+                event=Event.HELD,
                 uid=8,
                 reason="unknown-user",
                 saw="no org",

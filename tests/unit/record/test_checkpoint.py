@@ -190,7 +190,7 @@ def folder(**changes: Any) -> bytes:
         (folder(pending={"7": {**PENDING, "next_try": "soon"}}), "no sweep wrote this"),
         (
             folder(pending={"7": {**PENDING, "next_try": "2026-02-03T12:57:58"}}),
-            "a time has no zone",
+            "no sweep wrote this",
         ),
         (
             folder(pending={"7": {**PENDING, "next_try": "9999-12-31T23:59:59-14:00"}}),

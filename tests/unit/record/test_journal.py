@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 from tests.kit.fakes import Silent
 from token_catcher.errors import StateError
-from token_catcher.model import Entry
+from token_catcher.model import Entry, Event
 from token_catcher.record.chain import MAX_LINE, sealed
 from token_catcher.record.journal import Head, Journal, Record, State, Verification, verify
 
@@ -42,7 +42,7 @@ PATIENCE = 60.0
 def entry(uid: int = 1, **changes: Any) -> Entry:
     """A token that went to Vault as version `uid`."""
     stored = Entry(
-        event="rotation.stored",
+        event=Event.STORED,
         instance="one",
         mailbox="integrations",
         folder="INBOX",
@@ -152,7 +152,7 @@ def test_what_was_appended_is_found_again(path: Path) -> None:
 def test_the_newest_record_of_a_mail_counts(path: Path) -> None:
     """A held mail that was stored later is a stored one; another mailbox, or another mail, has no record."""
     book = journal(path)
-    book.append(entry(1, event="rotation.held", reason="unknown-user"))
+    book.append(entry(1, event=Event.HELD, reason="unknown-user"))
     book.append(entry(1))
     found = [
         book.last_for(*who)
@@ -169,7 +169,7 @@ def test_a_version_is_told_by_path_number_and_time(path: Path) -> None:
     """And only a `stored` record tells of it."""
     book = journal(path)
     book.append(entry(1))
-    book.append(entry(2, event="rotation.unchanged", reason="same-token"))
+    book.append(entry(2, event=Event.UNCHANGED, reason="same-token"))
     assert [
         book.has_stored(PATH, 1, CREATED),
         book.has_stored(PATH, 1, "2027-01-01T00:00:00Z"),

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.kit.fakes import Silent
 from token_catcher.daemon.watch import Health
 from token_catcher.errors import ConfigurationError
-from token_catcher.model import Entry
+from token_catcher.model import Entry, Event
 from token_catcher.web.pages import CONNECTIONS, Metrics, Page, Subject, pages, serving
 
 NOW = datetime(2026, 2, 3, 13, tzinfo=UTC)
@@ -33,7 +33,7 @@ WELL = Health(
     pending=0,
 )
 STORED = Entry(
-    event="rotation.stored",
+    event=Event.STORED,
     instance="one",
     mailbox="integrations",
     folder="INBOX",
@@ -194,7 +194,7 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
     """A contract with dashboards and alert rules: names, labels and base units."""
     site.metrics.observe(STORED)
     site.metrics.observe(
-        replace(STORED, event="rotation.refused", reason="unsigned", org=None, username=None)
+        replace(STORED, event=Event.REFUSED, reason="unsigned", org=None, username=None)
     )
     site.metrics.vault_request("read", 200)
     site.metrics.vault_request("read", 200)
