@@ -45,6 +45,7 @@ lock:  ## renew the lock files: names, versions and hashes, each whole
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/production.txt
 	$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) --group release -c requirements/dev.txt -o requirements/release.txt
 	echo 'atheris==3.0.0' | $(COMPILE) - -o requirements/fuzz.txt
 COMPILE := .venv/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-config --quiet
 
