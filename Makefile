@@ -17,10 +17,15 @@ test: $(BIN)/.dev $(BIN)/.program servers tools  ## every test, with real server
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-report= $(TESTS)
 	$(BIN)/coverage report --fail-under=$(if $(TESTS),0,90)
 
-lint: $(BIN)/.dev  ## types and style
+lint: $(BIN)/.dev  ## types and style, and the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --pedantic --quiet --no-progress .github
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
 format: $(BIN)/.dev  ## put the code into its form
 	$(BIN)/ruff check --fix .
