@@ -218,7 +218,7 @@ class Service:
             log=log,
             now=utc_now,
             rng=Random(),  # noqa: S311 - spreads retries, hides nothing
-            house=self._keep_house,
+            housekeeping=self._keep_alive,
         )
 
     def run(self) -> None:
@@ -240,7 +240,7 @@ class Service:
         self._app = app
         return watched
 
-    def _keep_house(self) -> None:
+    def _keep_alive(self) -> None:
         """Keep our Vault token alive: the next reset may be months away."""
         try:
             if self._app is not None:

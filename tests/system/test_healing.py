@@ -183,7 +183,7 @@ def test_server_without_special_use(tool: Program, openbao: OpenBao, user: str, 
         resets = Resets(tool, server, openbao, user, org)
         _use(tool, server.tls_port, user, server)
         with tool.daemon() as daemon:
-            until(lambda: daemon.says("mailbox.connected", folder="Junk E-mail"), "the ear")
+            until(lambda: daemon.says("mailbox.connected", folder="Junk E-mail"), "the idle listener")
             resets.make_the_trip("Junk E-mail")
         resets.all_accounted_for()
 
@@ -452,7 +452,7 @@ def _said(daemon: Daemon, event: str) -> list[dict[str, Any]]:
 
 
 def _troubles(daemon: Daemon) -> list[dict[str, Any]]:
-    """Of the watch itself, not of an ear."""
+    """Of the watch itself, not of an idle listener."""
     return [one for one in _said(daemon, "mailbox.trouble") if "folder" not in one]
 
 

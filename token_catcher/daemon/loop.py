@@ -1,10 +1,10 @@
-"""The daemon: starts a watch for every mailbox, rings their bells on schedule, and ends them well.
+"""The daemon: starts a watch for every mailbox, wakes them on schedule, and ends them well.
 
     startup     one lock on the state directory; watches start apart from each other, so that logins come gently
-    loop        APScheduler rings at `poll`, SIGUSR1 rings all, SIGHUP reads the configuration again
+    loop        APScheduler sets a watch's wakeup at `poll`, SIGUSR1 sets them all, SIGHUP reads the configuration again
     shutdown    SIGTERM or SIGINT: every watch stops between two mails; what is unsettled is found again at the next start
 
-The scheduler's jobs only ring bells: they cannot overlap, hang or be missed to any harm.
+The scheduler's jobs only set wakeups: they cannot overlap, hang or be missed to any harm.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_J
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from token_catcher import files
-from token_catcher.daemon.wakeups import PACE, Bell, Pace
+from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
 from token_catcher.daemon.watch import Health, Watch, place
 from token_catcher.errors import StateError, TokenCatcherError
 from token_catcher.ports import Log
@@ -52,13 +52,15 @@ class Generation:
     watches: tuple[Watch, ...]
 
 
-class House(threading.Thread):
-    """Keeps house, now and again and again. No job of the schedule, whose threads Python waits for at the end; this one is left
-    behind, should it wait for a Vault that does not answer."""
+class Housekeeping(threading.Thread):
+    """Does the housekeeping, round after round.
+
+    No job of the schedule, whose threads Python waits for at the end: this one is left behind, should it wait for
+    a Vault that does not answer."""
 
     def __init__(self, keep: Callable[[], None], pause: float, log: Log) -> None:
         """`pause`: seconds between two rounds."""
-        super().__init__(name="house", daemon=True)
+        super().__init__(name="housekeeping", daemon=True)
         self._keep = keep
         self._pause = pause
         self._log = log
@@ -70,7 +72,7 @@ class House(threading.Thread):
             try:
                 self._keep()
             except Exception as bug:  # noqa: BLE001 - a bug in one round must not end all later ones
-                self._log.error("house.crashed", kind=type(bug).__name__, at=place(bug))
+                self._log.error("housekeeping.crashed", kind=type(bug).__name__, at=place(bug))
             self._ending.wait(self._pause)
 
     def end(self) -> None:
@@ -90,18 +92,18 @@ class Daemon:
         rng: Random,
         monotonic: Callable[[], float] = time.monotonic,
         pace: Pace = PACE,
-        house: Callable[[], None] = lambda: None,
+        housekeeping: Callable[[], None] = lambda: None,
     ) -> None:
         """`load` reads the configuration (anew) and gives the mailboxes; it is handed the question that their sweeps ask
-        between two mails: are we leaving? `house` is called now and again, to renew what nobody asks for."""
+        between two mails: are we leaving? `housekeeping` is called now and again, to renew what nobody asks for."""
         self._load = load
         self._log = log
         self._now = now
         self._rng = rng
         self._monotonic = monotonic
         self._pace = pace
-        self._house = House(house, pace.house, log)
-        self._bell = Bell()
+        self._housekeeping = Housekeeping(housekeeping, pace.housekeeping, log)
+        self._wakeup = Wakeup()
         self._asked: set[int] = set()
         self._moved_at = monotonic()
         self._stuck: Sequence[str] = ()
@@ -132,13 +134,13 @@ class Daemon:
         """Start, run until a signal says stop, end. ConfigurationError, StateError: it could not start."""
         for number in (*ENDING, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, self._hear)
-        with closing(self._bell):
+        with closing(self._wakeup):
             generation = self._prepare()
             self._scheduler.add_listener(
                 self._tell_job, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
             )
             self._scheduler.start()
-            self._house.start()
+            self._housekeeping.start()
             try:
                 self._begin(generation)
                 self._log.info("daemon.started", mailboxes=[one.name for one in self.health])
@@ -146,7 +148,7 @@ class Daemon:
                     self._beat()
             finally:
                 notify("STOPPING=1")
-                self._house.end()
+                self._housekeeping.end()
                 self._end(self._generation)
                 self._scheduler.shutdown(wait=False)
         self._log.info("daemon.stopped")
@@ -176,12 +178,12 @@ class Daemon:
         )
 
     def _begin(self, generation: Generation) -> None:
-        """Have the scheduler ring the watches, and start them."""
+        """Have the scheduler wake the watches, and start them."""
         self._generation = generation
         for watch in generation.watches:
             poll = watch.poll.total_seconds()
             self._scheduler.add_job(
-                watch.bell.ring, "interval", seconds=poll, jitter=poll / 10, name=watch.name
+                watch.wakeup.set, "interval", seconds=poll, jitter=poll / 10, name=watch.name
             )
             watch.start()
 
@@ -190,7 +192,7 @@ class Daemon:
         self._scheduler.remove_all_jobs()
         generation.ending.set()
         for watch in generation.watches:
-            watch.bell.ring()
+            watch.wakeup.set()
         deadline = self._monotonic() + LEAVE_WITHIN
         for watch in generation.watches:
             if watch.is_alive():
@@ -206,12 +208,12 @@ class Daemon:
             notify("READY=1")
             self._log.info("daemon.ready")
         self._feed_watchdog()
-        self._bell.rings(BEAT if self._ready else BEAT / 10)
-        self._bell.hush()
+        self._wakeup.wait(BEAT if self._ready else BEAT / 10)
+        self._wakeup.clear()
         if signal.SIGUSR1 in self._asked:
             self._asked.discard(signal.SIGUSR1)
             for watch in self._generation.watches:
-                watch.bell.ring()
+                watch.wakeup.set()
         if signal.SIGHUP in self._asked:
             self._asked.discard(signal.SIGHUP)
             self._reload()
@@ -241,7 +243,7 @@ class Daemon:
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         """In a signal handler nothing is decided: note it and wake the main thread."""
         self._asked.add(number)
-        self._bell.ring()
+        self._wakeup.set()
 
     def _tell_job(self, event: JobEvent) -> None:
         self._log.error("schedule.trouble", job=event.job_id, code=event.code)

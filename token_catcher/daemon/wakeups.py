@@ -1,6 +1,6 @@
-"""When to look, and how long to wait: bells, the pace of it all, back-off, logins that come gently.
+"""When to look, and how long to wait: wakeups, the pace of it all, back-off, logins that come gently.
 
-A bell carries no content and says "look now" to one thread; ringing twice is ringing once.
+A wakeup carries no content and says "look now" to one thread; setting it twice is setting it once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Pace:
     """A session that lived so long clears the record of failures."""
     step: float = 5.0
     """The longest pause without a sign of life, and without a look whether the pause has lost its cause."""
-    house: float = 30.0
+    housekeeping: float = 30.0
     """Between two rounds of housekeeping."""
 
     def slice(self, quiet: int) -> float:
@@ -47,39 +47,43 @@ class Pace:
 PACE: Final = Pace()
 
 
-class Bell:
+class Wakeup:
     """Says "look now" to one thread, from any thread or signal handler. A socket, so that a poll can wait for it too."""
 
     def __init__(self) -> None:
-        self._ear, self._clapper = socket.socketpair()
-        self._ear.setblocking(False)
-        self._clapper.setblocking(False)
+        self._receiver, self._sender = socket.socketpair()
+        self._receiver.setblocking(False)
+        self._sender.setblocking(False)
 
-    def ring(self) -> None:
-        """Never blocks: a full socket is rung already, and nobody hears a closed one."""
+    def set(self) -> None:
+        """Never blocks: a full socket is set already, and nobody waits for a closed one."""
         with suppress(OSError):
-            self._clapper.send(b"!")
+            self._sender.send(b"!")
 
     def fileno(self) -> int:
-        """Readable while the bell rings."""
-        return self._ear.fileno()
+        """Readable while it is set."""
+        return self._receiver.fileno()
 
-    def rings(self, within: float = 0.0) -> bool:
-        """Whether it rings, or begins to within so many seconds."""
+    def is_set(self) -> bool:
+        """Whether it was set since it was last cleared."""
+        return self.wait(0.0)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is set, at most so many seconds. Returns whether it is."""
         poll = select.poll()  # select() fails beyond 1,024 descriptors
-        poll.register(self._ear, select.POLLIN)
-        return bool(poll.poll(within * 1000))
+        poll.register(self._receiver, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
-    def hush(self) -> None:
-        """Take the ringing as heard."""
+    def clear(self) -> None:
+        """Take it as heard."""
         with suppress(BlockingIOError):
-            while self._ear.recv(4096):
+            while self._receiver.recv(4096):
                 pass
 
     def close(self) -> None:
         """Free both ends."""
-        self._ear.close()
-        self._clapper.close()
+        self._receiver.close()
+        self._sender.close()
 
 
 class Logins:

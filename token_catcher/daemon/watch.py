@@ -1,12 +1,14 @@
 """Looks after one mailbox for as long as the process lives: connect → sweep → listen → sweep …
 
-A bell carries no content: IDLE, the schedule, SIGUSR1, a pending mail that is due. Ringing twice is ringing once, and the
-sweep that follows is the truth. One thread does all the work of a mailbox: it sweeps every folder and then listens on the
-inbox, which the sweep left open. For each further folder an ear listens on a connection of its own, and rings. No news is
-missed, since a bell is hushed before the sweep that answers it, and IDLE tells of everything since EXAMINE.
+A wakeup carries no content: IDLE, the schedule, SIGUSR1, a pending mail that is due. Set twice is
+set once, and the sweep that follows is the truth. One thread does all the work of a mailbox: it
+sweeps every folder and then listens on the inbox, which the sweep left open. For each further
+folder an idle listener waits on a connection of its own, and wakes that thread. No news is missed,
+since a wakeup is cleared before the sweep that answers it, and IDLE tells of everything since
+EXAMINE.
 
-Any trouble of a session ends it; a new one begins after a pause with back-off. Nothing that one mailbox meets touches another:
-each has its threads, its connections and its back-off.
+Any trouble of a session ends it; a new one begins after a pause with back-off. Nothing that one
+mailbox meets touches another: each has its threads, its connections and its back-off.
 """
 
 from __future__ import annotations
@@ -20,18 +22,18 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from token_catcher.daemon.wakeups import PACE, BackOff, Bell, Logins, Pace, doubling
+from token_catcher.daemon.wakeups import PACE, BackOff, Logins, Pace, Wakeup, doubling
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.ports import Log, Mailbox
 from token_catcher.sweep import Report, Watched
 
 LATE: Final = 1.5
-"""A schedule whose bell is late by this factor stands still (its clock is the wall's, which jumps): look without it."""
+"""A schedule whose wakeup is late by this factor stands still (its clock is the wall's, which jumps): look without it."""
 
 
-FAREWELL: Final = 0.5
-"""Seconds for an ear to log out when all ends."""
+LOGOUT_WITHIN: Final = 0.5
+"""Seconds for an idle listener to log out when all ends."""
 
 
 class Loop(threading.Thread):
@@ -49,9 +51,9 @@ class Loop(threading.Thread):
         rng: Random,
         pace: Pace = PACE,
     ) -> None:
-        """Ends, between two mails, once `ending` is set and its bell rung."""
+        """Ends, between two mails, once `ending` is set, and its wakeup to have it noticed."""
         super().__init__(name=name, daemon=True)
-        self.bell = Bell()
+        self.wakeup = Wakeup()
         self.moved_at = monotonic()
         """Monotonic seconds of the last step: progress, or a wait that ended in time."""
         self.connected = False
@@ -79,7 +81,7 @@ class Loop(threading.Thread):
             began = self._monotonic()
             error = self._live()
             self._pause(error, self._monotonic() - began, credential)
-        self.bell.close()
+        self.wakeup.close()
 
     @abstractmethod
     def _session(self, mailbox: Mailbox) -> None:
@@ -154,7 +156,7 @@ class Health:
     """Whether the first look ended, well or not."""
     connected: bool
     listening: tuple[str, ...]
-    """The folders besides the inbox on which an ear listens."""
+    """The folders besides the inbox on which an idle listener waits."""
     last_sweep_at: datetime | None
     """When all folders were last looked at without any trouble."""
     trouble: str | None
@@ -162,7 +164,7 @@ class Health:
 
 
 class Watch(Loop):
-    """Looks after one mailbox: sweeps all folders, listens on the inbox, keeps an ear on each of the others."""
+    """Looks after one mailbox: sweeps all folders, listens on the inbox, keeps an idle listener on each of the others."""
 
     def __init__(
         self,
@@ -183,7 +185,7 @@ class Watch(Loop):
             watched, ending, logins, name=name, log=log, monotonic=monotonic, rng=rng, pace=pace
         )
         self._now = now
-        self._ears: tuple[Ear, ...] = ()
+        self._listeners: tuple[IdleListener, ...] = ()
         self._last_sweep_at: datetime | None = None
         self._pending = 0
         self._quiet = 0
@@ -193,19 +195,19 @@ class Watch(Loop):
 
     @property
     def poll(self) -> timedelta:
-        """How often the schedule rings."""
+        """How often the schedule wakes it."""
         return self._watched.poll
 
     @property
     def health(self) -> Health:
         """As of now, from any thread."""
-        ears = self._ears
+        listeners = self._listeners
         return Health(
             name=self._watched.name,
-            moved_at=min([self.moved_at, *(ear.moved_at for ear in ears)]),
+            moved_at=min([self.moved_at, *(listener.moved_at for listener in listeners)]),
             looked=self.looked.is_set(),
             connected=self.connected,
-            listening=tuple(ear.folder for ear in ears if ear.connected),
+            listening=tuple(listener.folder for listener in listeners if listener.connected),
             last_sweep_at=self._last_sweep_at,
             trouble=self.trouble,
             pending=self._pending,
@@ -218,21 +220,24 @@ class Watch(Loop):
         try:
             while not self._ending.is_set():
                 hasty = (
-                    news and self._pending == 0 and self.trouble is None and not self.bell.rings()
+                    news
+                    and self._pending == 0
+                    and self.trouble is None
+                    and not self.wakeup.is_set()
                 )
                 if not hasty:
-                    self.bell.hush()
+                    self.wakeup.clear()
                     folders = mailbox.folders()
-                    self._keep_ears(folders[1:] if self._has_idle(mailbox) else ())
+                    self._keep_listeners(folders[1:] if self._has_idle(mailbox) else ())
                 report = self._sweep(mailbox, folders[:1] if hasty else folders)
                 if report.complete and report.error is None and not hasty:
                     self._last_sweep_at = self._now()
                 news = self._listen(mailbox, report)
         finally:
-            ears = self._ears
-            self._keep_ears(())
-            for ear in ears if self._ending.is_set() else ():
-                ear.join(FAREWELL)
+            listeners = self._listeners
+            self._keep_listeners(())
+            for listener in listeners if self._ending.is_set() else ():
+                listener.join(LOGOUT_WITHIN)
 
     def _sweep(self, mailbox: Mailbox, folders: Sequence[str]) -> Report:
         report = self._watched.sweep.run(mailbox, folders, moved=self._moved)
@@ -257,19 +262,19 @@ class Watch(Loop):
         return report
 
     def _listen(self, mailbox: Mailbox, report: Report) -> bool:
-        """Wait for a bell, and no longer than until something is due. True: the server tells of news in the inbox."""
-        if self._ending.is_set():  # the bell that said so may have been hushed with the others
+        """Wait for a wakeup, and no longer than until something is due. True: the server tells of news in the inbox."""
+        if self._ending.is_set():  # the wakeup that said so may have been cleared with the others
             return False
         seconds = self._until_due(report)
         if not report.complete:  # the inbox is not open
             self._rest(seconds)
             return False
         if not self._has_idle(mailbox):
-            self.bell.rings(min(seconds, LATE * self.poll.total_seconds()))
+            self.wakeup.wait(min(seconds, LATE * self.poll.total_seconds()))
             self._moved()
             return False
         self._quiet = 0 if report.entries else self._quiet
-        news = mailbox.idle(min(seconds, self._pace.slice(self._quiet)), self.bell.fileno())
+        news = mailbox.idle(min(seconds, self._pace.slice(self._quiet)), self.wakeup.fileno())
         self._quiet = 0 if news else self._quiet + 1
         self._moved()
         return news
@@ -288,22 +293,22 @@ class Watch(Loop):
     def _has_idle(self, mailbox: Mailbox) -> bool:
         return self._watched.idle and mailbox.has_idle
 
-    def _keep_ears(self, folders: Sequence[str]) -> None:
-        """Have an ear on each of these folders and on no other."""
-        for ear in self._ears:
-            if ear.folder not in folders:
-                ear.stop()
-        kept = {ear.folder: ear for ear in self._ears}
-        self._ears = tuple(kept.get(folder) or self._ear(folder) for folder in folders)
-        for ear in self._ears:
-            if ear.ident is None:
-                ear.start()
+    def _keep_listeners(self, folders: Sequence[str]) -> None:
+        """Have an idle listener on each of these folders and on no other."""
+        for listener in self._listeners:
+            if listener.folder not in folders:
+                listener.stop()
+        kept = {listener.folder: listener for listener in self._listeners}
+        self._listeners = tuple(kept.get(folder) or self._listener(folder) for folder in folders)
+        for listener in self._listeners:
+            if listener.ident is None:
+                listener.start()
 
-    def _ear(self, folder: str) -> Ear:
-        return Ear(
+    def _listener(self, folder: str) -> IdleListener:
+        return IdleListener(
             self._watched,
             folder,
-            self.bell,
+            self.wakeup,
             self._logins,
             log=self._log,
             monotonic=self._monotonic,
@@ -312,14 +317,16 @@ class Watch(Loop):
         )
 
 
-class Ear(Loop):
-    """Listens on one further folder of a mailbox, and rings. Losing it costs seconds, never a mail: the schedule rings too."""
+class IdleListener(Loop):
+    """Listens on one further folder of a mailbox, and wakes its watch.
+
+    Losing it costs seconds, never a mail: the schedule wakes the watch as well."""
 
     def __init__(
         self,
         watched: Watched,
         folder: str,
-        rings: Bell,
+        news: Wakeup,
         logins: Logins,
         *,
         log: Log,
@@ -327,8 +334,8 @@ class Ear(Loop):
         rng: Random,
         pace: Pace = PACE,
     ) -> None:
-        """`rings`: the bell of the watch."""
-        name = f"ear-{watched.name}-{folder}"
+        """`news`: the wakeup of the watch."""
+        name = f"listener-{watched.name}-{folder}"
         super().__init__(
             watched,
             threading.Event(),
@@ -340,26 +347,26 @@ class Ear(Loop):
             pace=pace,
         )
         self.folder = folder
-        self._rings = rings
+        self._news = news
         self._about["folder"] = folder
 
     def stop(self) -> None:
         """Ask the thread to end."""
         self._ending.set()
-        self.bell.ring()
+        self.wakeup.set()
 
     def _session(self, mailbox: Mailbox) -> None:
-        """Open the folder, ring for what came before, then whenever there is news and at each renewal."""
+        """Open the folder, wake the watch for what came before, then whenever there is news and at each renewal."""
         quiet = 0
         mailbox.examine(self.folder)
-        self._rings.ring()
+        self._news.set()
         while not self._ending.is_set() and mailbox.has_idle:
-            news = mailbox.idle(self._pace.slice(quiet), self.bell.fileno())
+            news = mailbox.idle(self._pace.slice(quiet), self.wakeup.fileno())
             self._moved()
             quiet = 0 if news else quiet + 1
             if not news:
                 mailbox.examine(self.folder)
-            self._rings.ring()
+            self._news.set()
 
 
 def place(bug: BaseException) -> str:

@@ -23,7 +23,7 @@ from token_catcher.errors import ConfigurationError, StateError
 from token_catcher.sweep import Watched
 
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
-QUICK = Pace(logins_apart=0.0, trouble=(0.01, 0.02), step=0.01, house=0.01)
+QUICK = Pace(logins_apart=0.0, trouble=(0.01, 0.02), step=0.01, housekeeping=0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def made(
     rig: Rig,
     load: Callable[[], Sequence[Watched]] | None = None,
     clock: Callable[[], float] = time.monotonic,
-    house: Callable[[], None] = lambda: None,
+    housekeeping: Callable[[], None] = lambda: None,
 ) -> Daemon:
     """A daemon over the rig's mailbox, or over what `load` gives."""
     return Daemon(
@@ -55,7 +55,7 @@ def made(
         rng=Random(1),
         monotonic=clock,
         pace=QUICK,
-        house=house,
+        housekeeping=housekeeping,
     )
 
 
@@ -101,25 +101,25 @@ def test_it_runs_until_it_is_told_to_end(rig: Rig, number: int) -> None:
     assert rig.diary.count("connect") == rig.diary.count("close")
     until(
         lambda: (
-            not [one for one in threading.enumerate() if one.name.startswith(("mailbox-", "ear-"))]
+            not [one for one in threading.enumerate() if one.name.startswith(("mailbox-", "idle-"))]
         ),
         "threads to end",
     )
 
 
-def test_the_schedule_rings(rig: Rig) -> None:
+def test_the_schedule_wakes_the_watch(rig: Rig) -> None:
     """At `poll`, whoever listens to what."""
     rig.account.watched = ("INBOX",)
     daemon = made(rig, lambda: [rig.but(poll=timedelta(seconds=0.05))])
     run(
         daemon,
         lambda: until(
-            lambda: rig.diary.count("folders") >= 3, "two rings that end an IDLE of minutes"
+            lambda: rig.diary.count("folders") >= 3, "two wakeups that end an IDLE of minutes"
         ),
     )
 
 
-def test_sigusr1_rings_all(rig: Rig) -> None:
+def test_sigusr1_wakes_all(rig: Rig) -> None:
     """The schedule is an hour away, and there is no IDLE."""
     rig.has_idle = False
     run(
@@ -211,7 +211,7 @@ def test_a_watch_that_does_not_end_is_left_behind(rig: Rig) -> None:
     assert rig.said("mailbox.left_behind") == [{"mailbox": "integrations"}]
 
 
-def test_house_is_kept_from_the_start(rig: Rig) -> None:
+def test_housekeeping_begins_at_the_start(rig: Rig) -> None:
     """And again and again; a bug in one round is told, without its text, and ends nothing."""
     rounds: list[int] = []
 
@@ -220,20 +220,20 @@ def test_house_is_kept_from_the_start(rig: Rig) -> None:
         if len(rounds) == 1:
             raise ZeroDivisionError("a secret")
 
-    run(made(rig, house=keep), lambda: until(lambda: len(rounds) > 2, "a third round"))
-    (crash,) = rig.said("house.crashed")
+    run(made(rig, housekeeping=keep), lambda: until(lambda: len(rounds) > 2, "a third round"))
+    (crash,) = rig.said("housekeeping.crashed")
     assert crash["kind"] == "ZeroDivisionError"
     assert crash["at"].startswith("test_loop.py:")
     assert "secret" not in str(crash)
 
 
-def test_house_that_cannot_be_kept_holds_up_nobody(rig: Rig) -> None:
+def test_housekeeping_that_hangs_holds_up_nobody(rig: Rig) -> None:
     """Neither mail, nor the end."""
     held = threading.Event()
     began: list[float] = []
     rig.deliver(1)
     run(
-        made(rig, house=lambda: held.wait(30) and None),
+        made(rig, housekeeping=lambda: held.wait(30) and None),
         said(rig, "daemon.ready"),
         lambda: until(lambda: rig.tokens == [token(1)], "the token"),
         lambda: began.append(time.monotonic()),
@@ -314,7 +314,7 @@ def test_systemd_is_told_through_an_abstract_socket(
 def test_the_watchdog_is_not_fed_while_a_loop_stands_still(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only real progress of every loop counts, of ears as well; it is told once, by name."""
+    """Only real progress of every loop counts, of listeners as well; it is told once, by name."""
     held = threading.Event()
     late = [0.0]
 
@@ -340,7 +340,7 @@ def test_the_watchdog_is_not_fed_while_a_loop_stands_still(
         run(
             daemon,
             lambda: until(
-                lambda: "WATCHDOG=1" in told() and "idle Junk" in rig.diary, "the ear to hang"
+                lambda: "WATCHDOG=1" in told() and "idle Junk" in rig.diary, "the listener to hang"
             ),
             stands_still,
             held.set,

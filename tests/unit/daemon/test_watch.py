@@ -1,4 +1,4 @@
-"""Looking after one mailbox: bells, back-off, ears, and that no news is missed."""
+"""Looking after one mailbox: wakeups, back-off, idle listeners, and that no news is missed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from tests.kit import mails
 from tests.unit.rig import Rig, token, until
-from token_catcher.daemon.wakeups import BackOff, Bell, Logins, Pace
+from token_catcher.daemon.wakeups import BackOff, Logins, Pace, Wakeup
 from token_catcher.daemon.watch import Watch
 from token_catcher.errors import AccessError, ConfigurationError, Outage, TransientError
 from token_catcher.model import Secret
@@ -52,58 +52,58 @@ def watching(rig: Rig, watched: Watched | None = None, pace: Pace = QUICK) -> It
         yield watch
     finally:
         ending.set()
-        watch.bell.ring()
+        watch.wakeup.set()
         watch.join(5)
         assert not watch.is_alive()
         until(
-            lambda: not any(thread.name.startswith("ear-") for thread in threading.enumerate()),
-            "the ears to end",
+            lambda: not any(thread.name.startswith("idle-") for thread in threading.enumerate()),
+            "the listeners to end",
         )
 
 
 @pytest.fixture
-def bell() -> Iterator[Bell]:
+def wakeup() -> Iterator[Wakeup]:
     """Closed at the end."""
-    made = Bell()
+    made = Wakeup()
     yield made
     made.close()
 
 
-# -- bells --
+# -- wakeups --
 
 
-def test_a_bell_rings_until_it_is_hushed(bell: Bell) -> None:
-    """However often it was rung."""
-    assert not bell.rings()
+def test_a_wakeup_is_set_until_it_is_cleared(wakeup: Wakeup) -> None:
+    """However often it was set."""
+    assert not wakeup.is_set()
     for _ in range(3):
-        bell.ring()
-    assert bell.rings()
-    assert bell.rings()
-    bell.hush()
-    assert not bell.rings()
+        wakeup.set()
+    assert wakeup.is_set()
+    assert wakeup.is_set()
+    wakeup.clear()
+    assert not wakeup.is_set()
 
 
-def test_ringing_never_blocks(bell: Bell) -> None:
+def test_setting_never_blocks(wakeup: Wakeup) -> None:
     """A million times is once."""
     for _ in range(100_000):
-        bell.ring()
-    bell.hush()
-    assert not bell.rings()
+        wakeup.set()
+    wakeup.clear()
+    assert not wakeup.is_set()
 
 
-def test_a_bell_wakes_a_sleeper(bell: Bell) -> None:
+def test_a_wakeup_ends_a_wait(wakeup: Wakeup) -> None:
     """From another thread, long before the time is over."""
-    threading.Timer(0.01, bell.ring).start()
+    threading.Timer(0.01, wakeup.set).start()
     began = time.monotonic()
-    assert bell.rings(within=60)
+    assert wakeup.wait(60)
     assert time.monotonic() - began < 30
 
 
-def test_a_closed_bell_may_be_rung() -> None:
+def test_a_closed_wakeup_may_be_set() -> None:
     """A schedule may be late; nobody hears it, and no other file gets the byte."""
-    bell = Bell()
-    bell.close()
-    bell.ring()
+    wakeup = Wakeup()
+    wakeup.close()
+    wakeup.set()
 
 
 # -- pauses --
@@ -176,7 +176,7 @@ def test_news_of_the_inbox_is_stored_at_once(rig: Rig) -> None:
             lambda: "idle INBOX" in rig.diary and "idle Junk" in rig.diary,
             "both connections to listen",
         )
-        until(lambda: not watch.bell.rings(), "the ear's first ring to be heard")
+        until(lambda: not watch.wakeup.is_set(), "the listener's first wakeup to be heard")
         until(lambda: rig.diary[-1] == "idle INBOX", "the watch to listen again")
         rig.diary.clear()
         rig.deliver(1)
@@ -185,18 +185,18 @@ def test_news_of_the_inbox_is_stored_at_once(rig: Rig) -> None:
 
 
 def test_news_of_the_spam_folder_is_stored_at_once(rig: Rig) -> None:
-    """An ear listens there on a connection of its own, and rings."""
+    """An idle listener waits there on a connection of its own, and wakes the watch."""
     with watching(rig) as watch:
         until(
             lambda: watch.health.listening == ("Junk",) and "idle Junk" in rig.diary,
-            "the ear to listen",
+            "the listener to listen",
         )
         rig.deliver(1, "Junk")
         until(lambda: rig.tokens == [token(1)], "the token")
 
 
 def test_mail_that_comes_during_a_sweep_is_not_missed(rig: Rig) -> None:
-    """Whichever step it falls into, and whichever folder: the sweep, IDLE or the ear finds it."""
+    """Whichever step it falls into, and whichever folder: the sweep, IDLE or the listener finds it."""
     steps = [
         "folders",
         "examine Junk",
@@ -222,28 +222,28 @@ def test_mail_that_comes_during_a_sweep_is_not_missed(rig: Rig) -> None:
         until(lambda: len(rig.tokens) == 15, "every token")
 
 
-def test_a_bell_that_rings_during_a_sweep_is_answered(rig: Rig) -> None:
-    """Without IDLE and with a schedule of an hour: the ring alone leads to the second look."""
+def test_a_wakeup_during_a_sweep_is_answered(rig: Rig) -> None:
+    """Without IDLE and with a schedule of an hour: the wakeup alone leads to the second look."""
     rig.has_idle = False
 
-    def ring(what: str) -> None:
+    def wake(what: str) -> None:
         if what == "fetch 1":
             rig.deliver(2)
-            watch.bell.ring()
+            watch.wakeup.set()
 
-    rig.on = ring
+    rig.on = wake
     rig.deliver(1)
     with watching(rig) as watch:
         until(lambda: rig.tokens == [token(1), token(2)], "both tokens")
 
 
-def test_without_idle_the_schedule_rings(rig: Rig) -> None:
-    """One connection, no ears."""
+def test_without_idle_the_schedule_wakes_it(rig: Rig) -> None:
+    """One connection, no listeners."""
     rig.has_idle = False
     with watching(rig) as watch:
         until(watch.looked.is_set, "the first look")
         rig.deliver(1, "Junk")
-        watch.bell.ring()
+        watch.wakeup.set()
         until(lambda: rig.tokens == [token(1)], "the token")
         assert watch.health.listening == ()
         assert rig.diary.count("connect") == 1
@@ -255,7 +255,7 @@ def test_a_schedule_that_stands_still_is_not_waited_for(rig: Rig) -> None:
     with watching(rig, rig.but(poll=timedelta(seconds=0.05))) as watch:
         until(watch.looked.is_set, "the first look")
         rig.deliver(1)
-        until(lambda: rig.tokens == [token(1)], "the token, though nobody rings")
+        until(lambda: rig.tokens == [token(1)], "the token, though nobody wakes it")
 
 
 def test_idle_may_be_switched_off(rig: Rig) -> None:
@@ -263,7 +263,7 @@ def test_idle_may_be_switched_off(rig: Rig) -> None:
     with watching(rig, rig.but(idle=False)) as watch:
         until(watch.looked.is_set, "the first look")
         rig.deliver(1)
-        watch.bell.ring()
+        watch.wakeup.set()
         until(lambda: rig.tokens == [token(1)], "the token")
         assert not [what for what in rig.diary if what.startswith("idle")]
 
@@ -286,8 +286,8 @@ def test_idle_is_short_after_news_and_longer_without(rig: Rig) -> None:
     assert [seconds for _, seconds in rig.idles] == [0.01, 0.02, 60.0, 0.01, 0.02, 60.0]
 
 
-def test_a_flood_in_the_inbox_does_not_silence_the_bell(rig: Rig) -> None:
-    """Who rings gets a look at every folder, however much news the inbox has."""
+def test_a_flood_in_the_inbox_does_not_silence_a_wakeup(rig: Rig) -> None:
+    """Whoever wakes it gets a look at every folder, however much news the inbox has."""
     rig.account.watched = ("INBOX",)
 
     def news(what: str) -> None:
@@ -298,7 +298,7 @@ def test_a_flood_in_the_inbox_does_not_silence_the_bell(rig: Rig) -> None:
     with watching(rig) as watch:
         until(lambda: rig.diary.count("idle INBOX") > 5, "the flood")
         assert rig.diary.count("folders") == 1
-        watch.bell.ring()
+        watch.wakeup.set()
         until(lambda: rig.diary.count("folders") > 1, "the look that was asked for")
 
 
@@ -316,19 +316,19 @@ def test_pending_mail_of_another_folder_is_not_forgotten_over_news(tmp_path: Pat
         assert watch.health.pending == 1
 
 
-def test_a_folder_that_appears_later_gets_an_ear(rig: Rig) -> None:
+def test_a_folder_that_appears_later_gets_an_listener(rig: Rig) -> None:
     """Servers make the spam folder when the first spam comes; found at the next full look."""
     rig.account.watched = ("INBOX",)
     with watching(rig) as watch:
         until(lambda: "idle INBOX" in rig.diary, "the watch to listen")
         rig.account.watched = ("INBOX", "Junk")
         rig.deliver(1, "Junk")
-        watch.bell.ring()
+        watch.wakeup.set()
         until(lambda: rig.tokens == [token(1)], "the token")
-        until(lambda: watch.health.listening == ("Junk",), "the ear to listen")
+        until(lambda: watch.health.listening == ("Junk",), "the listener to listen")
         rig.account.watched = ("INBOX",)
-        watch.bell.ring()
-        until(lambda: watch.health.listening == (), "the ear to end with its folder")
+        watch.wakeup.set()
+        until(lambda: watch.health.listening == (), "the listener to end with its folder")
 
 
 # -- what goes wrong --
@@ -368,7 +368,7 @@ def test_a_connection_lost_in_a_sweep_is_replaced(rig: Rig) -> None:
     assert len([one for one in rig.said("mailbox.connected") if "folder" not in one]) == 2
 
 
-def test_an_ear_that_fails_costs_the_watch_nothing(rig: Rig) -> None:
+def test_an_idle_listener_that_fails_costs_the_watch_nothing(rig: Rig) -> None:
     """It tries again by itself; the watch goes on in its session."""
     failures = iter([LOST, ZeroDivisionError("a bug")])
 
@@ -378,7 +378,7 @@ def test_an_ear_that_fails_costs_the_watch_nothing(rig: Rig) -> None:
 
     rig.on = fail
     with watching(rig):
-        until(lambda: rig.diary.count("idle Junk") == 3, "the ear to listen at last")
+        until(lambda: rig.diary.count("idle Junk") == 3, "the listener to listen at last")
         rig.deliver(1, "Junk")
         until(lambda: rig.tokens == [token(1)], "the token")
     assert [one["folder"] for one in rig.said("mailbox.trouble")] == ["Junk"]
@@ -387,7 +387,7 @@ def test_an_ear_that_fails_costs_the_watch_nothing(rig: Rig) -> None:
     ]
 
 
-def test_a_watch_without_a_session_has_no_ears(rig: Rig) -> None:
+def test_a_watch_without_a_session_has_no_listeners(rig: Rig) -> None:
     """One connection that is refused is enough knocking."""
 
     def refuse(what: str) -> None:
@@ -405,7 +405,7 @@ def test_a_watch_without_a_session_has_no_ears(rig: Rig) -> None:
         ),
     ):
         until(lambda: rig.diary[-6:] == ["connect"] * 6, "only connects")
-        assert not any(thread.name.startswith("ear-") for thread in threading.enumerate())
+        assert not any(thread.name.startswith("idle-") for thread in threading.enumerate())
 
 
 def test_a_bug_does_not_end_the_watch(rig: Rig) -> None:
@@ -477,7 +477,7 @@ def test_a_password_that_cannot_be_read_is_no_other_password(rig: Rig) -> None:
 
 
 def test_what_waited_for_vault_is_stored_in_order_when_it_returns(rig: Rig) -> None:
-    """Within the pause; nobody rings, and the session stays."""
+    """Within the pause; nobody wakes it, and the session stays."""
     sealed = Outage("Vault is sealed", code="vault-sealed")
 
     def away(_effect: str) -> None:
@@ -522,7 +522,7 @@ def test_vaults_own_wish_for_a_pause_is_kept(rig: Rig) -> None:
 
 
 def test_a_pending_mail_is_tried_when_it_is_due(tmp_path: Path) -> None:
-    """Its own back-off wakes the watch; no bell is needed."""
+    """Its own back-off wakes the watch; no wakeup is needed."""
     keys = mails.Keys({mails.genuine_signer().name: None})
     rig = Rig(tmp_path, keys)
     rig.deliver(1)
@@ -549,7 +549,7 @@ def test_a_stop_wakes_whoever_listens(rig: Rig) -> None:
     assert not watch.health.connected
 
 
-def test_a_stop_whose_bell_was_hushed_with_others_is_heard(rig: Rig) -> None:
+def test_a_stop_whose_wakeup_was_cleared_with_others_is_heard(rig: Rig) -> None:
     """It comes just when a sweep begins."""
     ending = threading.Event()
     rig.on = lambda what: ending.set() if what == "folders" else None
@@ -644,7 +644,7 @@ def test_a_folder_that_cannot_be_opened_is_a_trouble_that_ends_nothing(rig: Rig)
         assert (watch.health.last_sweep_at, watch.health.connected) == (None, True)
 
 
-def test_an_ear_that_stands_still_shows(rig: Rig) -> None:
+def test_an_idle_listener_that_stands_still_shows(rig: Rig) -> None:
     """The mailbox moved no later than the slowest of its threads."""
     held = threading.Event()
 
@@ -654,7 +654,7 @@ def test_an_ear_that_stands_still_shows(rig: Rig) -> None:
 
     rig.on = hang
     with watching(rig, pace=Pace(logins_apart=0.0, idle=(0.01,), step=0.01)) as watch:
-        until(lambda: "idle Junk" in rig.diary, "the ear to hang")
+        until(lambda: "idle Junk" in rig.diary, "the listener to hang")
         hung = time.monotonic()
         until(lambda: watch.moved_at > hung + 0.05, "the watch to move on")
         assert watch.health.moved_at <= hung
