@@ -43,6 +43,8 @@ names, and nothing else.
         shards      which mailboxes are this instance's
         wakeups     when to look, and how long to wait
         watch       one mailbox, for as long as the process lives
+        housekeeping  what nobody asks for and is done all the same
+        systemd     what the service manager is told
         loop        schedule, signals, readiness, shutdown
     web         what is seen from outside
         pages       health and metrics

@@ -9,13 +9,11 @@ The scheduler's jobs only set wakeups: they cannot overlap, hang or be missed to
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,8 +25,10 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_J
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from token_catcher import files
+from token_catcher.daemon.housekeeping import Housekeeping
+from token_catcher.daemon.systemd import notify
 from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
-from token_catcher.daemon.watch import Health, Watch, place
+from token_catcher.daemon.watch import Health, Watch
 from token_catcher.errors import StateError, TokenCatcherError
 from token_catcher.ports import Log
 from token_catcher.sweep import Watched
@@ -50,34 +50,6 @@ class Generation:
 
     ending: threading.Event
     watches: tuple[Watch, ...]
-
-
-class Housekeeping(threading.Thread):
-    """Does the housekeeping, round after round.
-
-    No job of the schedule, whose threads Python waits for at the end: this one is left behind, should it wait for
-    a Vault that does not answer."""
-
-    def __init__(self, keep: Callable[[], None], pause: float, log: Log) -> None:
-        """`pause`: seconds between two rounds."""
-        super().__init__(name="housekeeping", daemon=True)
-        self._keep = keep
-        self._pause = pause
-        self._log = log
-        self._ending = threading.Event()
-
-    def run(self) -> None:
-        """Until `end`."""
-        while not self._ending.is_set():
-            try:
-                self._keep()
-            except Exception as bug:  # noqa: BLE001 - a bug in one round must not end all later ones
-                self._log.error("housekeeping.crashed", kind=type(bug).__name__, at=place(bug))
-            self._ending.wait(self._pause)
-
-    def end(self) -> None:
-        """After the round in hand."""
-        self._ending.set()
 
 
 class Daemon:
@@ -247,15 +219,6 @@ class Daemon:
 
     def _tell_job(self, event: JobEvent) -> None:
         self._log.error("schedule.trouble", job=event.job_id, code=event.code)
-
-
-def notify(message: str) -> None:
-    """sd_notify(3): one datagram to the socket that systemd names; nothing where there is none."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, suppress(OSError):
-            channel.connect("\0" + address[1:] if address.startswith("@") else address)
-            channel.sendall(message.encode())
 
 
 @contextmanager
