@@ -1,24 +1,24 @@
-"""What nobody asks for and has to be done all the same, now and again: renewing Vault's token, say."""
+"""What nobody asks for and has to be done all the same: renewing Vault's token, say."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
-from token_catcher.daemon.watch import place
+from token_catcher.daemon.watch import raised_at
 from token_catcher.ports import Log
 
 
 class Housekeeping(threading.Thread):
-    """Does the housekeeping, round after round.
+    """Does it round after round, from the start to the end of the daemon.
 
-    No job of the schedule, whose threads Python waits for at the end: this one is left behind, should it wait for
-    a Vault that does not answer."""
+    This is no job of the scheduler, whose threads Python waits for at exit: a round that waits for
+    a Vault that does not answer is left behind."""
 
-    def __init__(self, keep: Callable[[], None], pause: float, log: Log) -> None:
+    def __init__(self, round_: Callable[[], None], pause: float, log: Log) -> None:
         """`pause`: seconds between two rounds."""
         super().__init__(name="housekeeping", daemon=True)
-        self._keep = keep
+        self._round = round_
         self._pause = pause
         self._log = log
         self._ending = threading.Event()
@@ -27,11 +27,12 @@ class Housekeeping(threading.Thread):
         """Until `end`."""
         while not self._ending.is_set():
             try:
-                self._keep()
+                self._round()
             except Exception as bug:  # noqa: BLE001 - a bug in one round must not end all later ones
-                self._log.error("housekeeping.crashed", kind=type(bug).__name__, at=place(bug))
+                kind = type(bug).__name__
+                self._log.error("housekeeping.crashed", kind=kind, at=raised_at(bug))
             self._ending.wait(self._pause)
 
     def end(self) -> None:
-        """After the round in hand."""
+        """Ask the thread to end after the round in hand."""
         self._ending.set()

@@ -1,8 +1,10 @@
 """The daemon: starts a watch for every mailbox, wakes them on schedule, and ends them well.
 
-    startup     one lock on the state directory; watches start apart from each other, so that logins come gently
-    loop        APScheduler sets a watch's wakeup at `poll`, SIGUSR1 sets them all, SIGHUP reads the configuration again
-    shutdown    SIGTERM or SIGINT: every watch stops between two mails; what is unsettled is found again at the next start
+    startup     one lock on the state directory; watches start apart, so that logins come gently
+    loop        APScheduler sets a watch's wakeup at `poll`, SIGUSR1 sets them all,
+                SIGHUP reads the configuration again
+    shutdown    SIGTERM or SIGINT: every watch stops between two mails; what is unsettled is found
+                again at the next start
 
 The scheduler's jobs only set wakeups: they cannot overlap, hang or be missed to any harm.
 """
@@ -25,8 +27,8 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_J
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from token_catcher import files
+from token_catcher.daemon import systemd
 from token_catcher.daemon.housekeeping import Housekeeping
-from token_catcher.daemon.systemd import notify
 from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
 from token_catcher.daemon.watch import Health, Watch
 from token_catcher.errors import StateError, TokenCatcherError
@@ -36,38 +38,44 @@ from token_catcher.sweep import Watched
 STARTS_APART: Final = 0.2
 """Seconds between the first logins of two mailboxes."""
 STUCK_AFTER: Final = 360.0
-"""Seconds without a step after which a loop counts as stuck: the longest IDLE, and time to notice a dead connection."""
+"""Seconds without a step after which a loop counts as stuck: the longest IDLE, and time to notice
+a dead connection."""
 BEAT: Final = 1.0
 """Seconds between two looks of the main thread at everything."""
+BEAT_AT_START: Final = 0.1
+"""The same until the daemon is ready, which somebody may wait for."""
 LEAVE_WITHIN: Final = 2.5
-"""Seconds given to the watches to end; then the process leaves all the same, since a crash is safe as well."""
+"""Seconds given to the watches to end; then the process leaves all the same, since a crash is safe
+as well."""
 ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 @dataclass(frozen=True)
 class Generation:
-    """The watches of one configuration, and the one word that ends them all."""
+    """The watches of one configuration, and the event that ends them all."""
 
     ending: threading.Event
     watches: tuple[Watch, ...]
 
 
 class Daemon:
-    """Runs until SIGTERM. Built by `app`, started from the main thread, where Python delivers signals."""
+    """Runs until SIGTERM. Built by `app`, run in the main thread, where Python delivers signals."""
 
     def __init__(
         self,
         load: Callable[[Callable[[], bool]], Sequence[Watched]],
         *,
+        housekeeping: Callable[[], None],
         log: Log,
         now: Callable[[], datetime],
         rng: Random,
         monotonic: Callable[[], float] = time.monotonic,
         pace: Pace = PACE,
-        housekeeping: Callable[[], None] = lambda: None,
     ) -> None:
-        """`load` reads the configuration (anew) and gives the mailboxes; it is handed the question that their sweeps ask
-        between two mails: are we leaving? `housekeeping` is called now and again, to renew what nobody asks for."""
+        """`load` reads the configuration (anew) and gives the mailboxes.
+
+        It is handed the question that their sweeps ask between two mails: does all end?
+        `housekeeping` is called now and again, to renew what nobody asks for."""
         self._load = load
         self._log = log
         self._now = now
@@ -76,11 +84,13 @@ class Daemon:
         self._pace = pace
         self._housekeeping = Housekeeping(housekeeping, pace.housekeeping, log)
         self._wakeup = Wakeup()
-        self._asked: set[int] = set()
+        self._signals: set[int] = set()
+        """Those that came and are not answered yet."""
         self._moved_at = monotonic()
-        self._stuck: Sequence[str] = ()
+        self._known_stuck: Sequence[str] = ()
         self._ready = False
         self._generation = Generation(threading.Event(), ())
+        # A job that is late runs all the same, and several late ones run once.
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -93,51 +103,57 @@ class Daemon:
 
     @property
     def ready(self) -> bool:
-        """Whether the first look at every mailbox has ended, well or not, and nobody asked us to leave. From any thread."""
+        """Whether the first look at every mailbox has ended, well or not, and nothing ends yet.
+
+        From any thread."""
         return self._ready and not self._leaving
 
     @property
     def stuck(self) -> Sequence[str]:
         """The mailboxes whose loops stand still, and `daemon` for the main one. From any thread."""
-        moved = [("daemon", self._moved_at), *((one.name, one.moved_at) for one in self.health)]
-        return [name for name, at in moved if self._monotonic() - at > STUCK_AFTER]
+        latest = self._monotonic() - STUCK_AFTER
+        stuck = [mailbox.name for mailbox in self.health if mailbox.moved_at < latest]
+        if self._moved_at < latest:
+            return ["daemon", *stuck]
+        return stuck
 
     def run(self) -> None:
-        """Start, run until a signal says stop, end. ConfigurationError, StateError: it could not start."""
+        """Start, run until a signal ends it. ConfigurationError, StateError: it could not start."""
         for number in (*ENDING, signal.SIGHUP, signal.SIGUSR1):
-            signal.signal(number, self._hear)
+            signal.signal(number, self._note_signal)
         with closing(self._wakeup):
             generation = self._prepare()
-            self._scheduler.add_listener(
-                self._tell_job, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
-            )
-            self._scheduler.start()
-            self._housekeeping.start()
+            self._start_helpers()
             try:
                 self._begin(generation)
-                self._log.info("daemon.started", mailboxes=[one.name for one in self.health])
+                self._log.info("daemon.started", mailboxes=self._names())
                 while not self._leaving:
                     self._beat()
             finally:
-                notify("STOPPING=1")
+                systemd.stopping()
                 self._housekeeping.end()
                 self._end(self._generation)
-                self._scheduler.shutdown(wait=False)
+                self._scheduler.shutdown(wait=False)  # its jobs only set wakeups
         self._log.info("daemon.stopped")
 
     @property
     def _leaving(self) -> bool:
-        return not ENDING.isdisjoint(self._asked)
+        return not ENDING.isdisjoint(self._signals)
+
+    def _names(self) -> list[str]:
+        return [mailbox.name for mailbox in self.health]
 
     def _prepare(self) -> Generation:
         """Everything that can fail, before anything runs."""
         ending = threading.Event()
-        watched = self._load(ending.is_set)
-        return Generation(
-            ending, tuple(self._watch(one, ending, place) for place, one in enumerate(watched))
-        )
+        mailboxes = self._load(ending.is_set)
+        watches = [
+            self._watch(watched, ending, starts_in=number * STARTS_APART)
+            for number, watched in enumerate(mailboxes)
+        ]
+        return Generation(ending, tuple(watches))
 
-    def _watch(self, watched: Watched, ending: threading.Event, place: int) -> Watch:
+    def _watch(self, watched: Watched, ending: threading.Event, starts_in: float) -> Watch:
         return Watch(
             watched,
             ending,
@@ -145,54 +161,83 @@ class Daemon:
             now=self._now,
             monotonic=self._monotonic,
             rng=self._rng,
-            starts_in=place * STARTS_APART,
+            starts_in=starts_in,
             pace=self._pace,
         )
+
+    def _start_helpers(self) -> None:
+        """The threads that outlive each generation of watches."""
+        trouble = EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
+        self._scheduler.add_listener(self._tell_of_job, trouble)
+        self._scheduler.start()
+        self._housekeeping.start()
 
     def _begin(self, generation: Generation) -> None:
         """Have the scheduler wake the watches, and start them."""
         self._generation = generation
         for watch in generation.watches:
             poll = watch.poll.total_seconds()
+            jitter = poll / 10  # so that many mailboxes are not swept in the same second
             self._scheduler.add_job(
-                watch.wakeup.set, "interval", seconds=poll, jitter=poll / 10, name=watch.name
+                watch.wakeup.set, "interval", seconds=poll, jitter=jitter, name=watch.name
             )
             watch.start()
 
     def _end(self, generation: Generation) -> None:
-        """Let every watch end between two mails; leave those behind that do not in time: a crash is safe as well."""
+        """Let every watch end between two mails; leave behind what does not in time."""
         self._scheduler.remove_all_jobs()
         generation.ending.set()
         for watch in generation.watches:
             watch.wakeup.set()
-        deadline = self._monotonic() + LEAVE_WITHIN
+        deadline = self._monotonic() + LEAVE_WITHIN  # of all together
         for watch in generation.watches:
-            if watch.is_alive():
+            if watch.is_alive():  # and was ever started: others cannot be joined
                 watch.join(max(0.0, deadline - self._monotonic()))
             if watch.is_alive():
                 self._log.warning("mailbox.left_behind", mailbox=watch.health.name)
 
     def _beat(self) -> None:
-        """Look after everything once, then sleep until a signal asks for something, or for a while."""
+        """Look at everything once, then sleep until a signal comes, or for a while."""
         self._moved_at = self._monotonic()
-        if not self._ready and all(one.looked for one in self.health):
-            self._ready = True
-            notify("READY=1")
-            self._log.info("daemon.ready")
+        self._note_readiness()
         self._feed_watchdog()
-        self._wakeup.wait(BEAT if self._ready else BEAT / 10)
+        self._wakeup.wait(BEAT if self._ready else BEAT_AT_START)
         self._wakeup.clear()
-        if signal.SIGUSR1 in self._asked:
-            self._asked.discard(signal.SIGUSR1)
+        self._answer_signals()
+
+    def _answer_signals(self) -> None:
+        """Do what SIGUSR1 and SIGHUP ask for; several of a kind are answered once."""
+        if signal.SIGUSR1 in self._signals:
+            self._signals.discard(signal.SIGUSR1)
             for watch in self._generation.watches:
                 watch.wakeup.set()
-        if signal.SIGHUP in self._asked:
-            self._asked.discard(signal.SIGHUP)
+        if signal.SIGHUP in self._signals:
+            self._signals.discard(signal.SIGHUP)
             self._reload()
+
+    def _note_readiness(self) -> None:
+        """The daemon is ready, once, when the first look at every mailbox has ended."""
+        if not self._ready and all(mailbox.looked for mailbox in self.health):
+            self._ready = True
+            systemd.ready()
+            self._log.info("daemon.ready")
+
+    def _feed_watchdog(self) -> None:
+        """Only while every loop moves; what stands still is told once."""
+        stuck = self.stuck
+        if stuck and stuck != self._known_stuck:
+            self._log.error("daemon.stuck", mailboxes=stuck)
+        self._known_stuck = stuck
+        if stuck:
+            return
+        if self._ready:
+            systemd.alive()
+        else:  # a long first look is no reason for systemd to lose its patience
+            systemd.still_starting()
 
     def _reload(self) -> None:
         """Take the new configuration if it is a valid one; keep the old one running otherwise."""
-        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        systemd.reloading()
         try:
             generation = self._prepare()
         except TokenCatcherError as error:
@@ -200,30 +245,23 @@ class Daemon:
         else:
             self._end(self._generation)
             self._begin(generation)
-            self._log.info("daemon.reloaded", mailboxes=[one.name for one in self.health])
-        notify("READY=1")
+            self._log.info("daemon.reloaded", mailboxes=self._names())
+        systemd.ready()
 
-    def _feed_watchdog(self) -> None:
-        """Only while every loop moves. A long first look is no reason for systemd to lose its patience."""
-        before, self._stuck = self._stuck, self.stuck
-        if self._stuck:
-            if self._stuck != before:
-                self._log.error("daemon.stuck", mailboxes=self._stuck)
-            return
-        notify("WATCHDOG=1" if self._ready else "EXTEND_TIMEOUT_USEC=30000000")
-
-    def _hear(self, number: int, _frame: FrameType | None) -> None:
-        """In a signal handler nothing is decided: note it and wake the main thread."""
-        self._asked.add(number)
+    def _note_signal(self, number: int, _frame: FrameType | None) -> None:
+        """In a signal handler nothing is decided: the main thread is woken, and answers it."""
+        self._signals.add(number)
         self._wakeup.set()
 
-    def _tell_job(self, event: JobEvent) -> None:
+    def _tell_of_job(self, event: JobEvent) -> None:
         self._log.error("schedule.trouble", job=event.job_id, code=event.code)
 
 
 @contextmanager
 def only_one(state_dir: Path) -> Iterator[None]:
-    """Hold the state directory for one daemon. StateError: another one has it, or the directory cannot be used."""
+    """Hold the state directory for one daemon.
+
+    StateError: another one has it, or the directory cannot be used."""
     path = state_dir / "daemon.lock"
     with ExitStack() as stack:
         try:
@@ -233,7 +271,8 @@ def only_one(state_dir: Path) -> Iterator[None]:
             raise StateError(f"{path}: cannot be opened: {error.strerror}") from None
         if not ours:
             raise StateError(
-                f"{path}: another daemon runs on this state directory; give each its own, or stop the other",
+                f"{path}: another daemon runs on this state directory; "
+                "give each its own, or stop the other",
                 code="running",
             )
         yield

@@ -1,4 +1,4 @@
-"""When to look, and how long to wait: wakeups, the pace of it all, back-off, logins that come gently.
+"""When to look, and how long to wait: wakeups, the pace of it all, back-off, gentle logins.
 
 A wakeup carries no content and says "look now" to one thread; setting it twice is setting it once.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import select
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -22,8 +22,8 @@ class Pace:
     """How long is waited for what, in seconds."""
 
     idle: tuple[float, ...] = (5.0, 30.0, 240.0)
-    """IDLE before a sweep that nobody asked for: short after any news (some servers swallow what arrives just before IDLE),
-    four minutes at most (NATs forget silent connections)."""
+    """IDLE before a sweep that nobody asked for: short after any news (some servers swallow what
+    arrives just before IDLE), four minutes at most (NATs forget silent connections)."""
     logins_apart: float = 10.0
     """Between two logins to one mailbox, whichever connection they are for."""
     trouble: tuple[float, float] = (4.0, 300.0)
@@ -31,24 +31,24 @@ class Pace:
     refusal: tuple[float, float] = (120.0, 3600.0)
     """After a refusal (a wrong password): servers lock accounts that keep knocking."""
     outage: tuple[float, float] = (2.0, 10.0)
-    """After a sweep that met a dependency away: what waits is to be caught within seconds of its return."""
+    """After a sweep that met a dependency away: what waits is caught within seconds of its
+    return."""
     healthy: float = 300.0
     """A session that lived so long clears the record of failures."""
     step: float = 5.0
-    """The longest pause without a sign of life, and without a look whether the pause has lost its cause."""
+    """The longest pause without a sign of life, and without a look whether its cause is gone."""
     housekeeping: float = 30.0
     """Between two rounds of housekeeping."""
-
-    def slice(self, quiet: int) -> float:
-        """How long to IDLE after so many times without news."""
-        return self.idle[min(quiet, len(self.idle) - 1)]
 
 
 PACE: Final = Pace()
 
 
 class Wakeup:
-    """Says "look now" to one thread, from any thread or signal handler. A socket, so that a poll can wait for it too."""
+    """Says "look now" to one thread, from any thread or signal handler.
+
+    It is used like a threading.Event. It is a pair of sockets, so that a poll can wait for it
+    together with a connection."""
 
     def __init__(self) -> None:
         self._receiver, self._sender = socket.socketpair()
@@ -56,13 +56,9 @@ class Wakeup:
         self._sender.setblocking(False)
 
     def set(self) -> None:
-        """Never blocks: a full socket is set already, and nobody waits for a closed one."""
-        with suppress(OSError):
+        """Wake the thread. Never blocks and never fails, not even when closed."""
+        with suppress(OSError):  # a full socket is set already; for a closed one nobody waits
             self._sender.send(b"!")
-
-    def fileno(self) -> int:
-        """Readable while it is set."""
-        return self._receiver.fileno()
 
     def is_set(self) -> bool:
         """Whether it was set since it was last cleared."""
@@ -75,10 +71,14 @@ class Wakeup:
         return bool(poll.poll(seconds * 1000))
 
     def clear(self) -> None:
-        """Take it as heard."""
+        """Take back every `set` so far."""
         with suppress(BlockingIOError):
             while self._receiver.recv(4096):
                 pass
+
+    def fileno(self) -> int:
+        """A file descriptor that is readable while the wakeup is set."""
+        return self._receiver.fileno()
 
     def close(self) -> None:
         """Free both ends."""
@@ -86,48 +86,97 @@ class Wakeup:
         self._sender.close()
 
 
+def steps(
+    seconds: float, step: float, ending: threading.Event, monotonic: Callable[[], float]
+) -> Iterator[None]:
+    """Wait for so many seconds, or until `ending` is set; yields after every `step` seconds.
+
+    Whoever waits shows a sign of life then, or breaks off."""
+    until = monotonic() + seconds
+    left = seconds
+    while left > 0 and not ending.wait(min(left, step)):
+        yield
+        left = until - monotonic()
+
+
+class IdleTime:
+    """How long the next IDLE of a connection lasts: the longer, the longer there was no news."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._durations = pace.idle
+        self._quiet = 0
+
+    @property
+    def seconds(self) -> float:
+        """The longest duration of the next IDLE."""
+        last = len(self._durations) - 1
+        return self._durations[min(self._quiet, last)]
+
+    def ended(self, *, news: bool) -> None:
+        """Note that an IDLE ended, with news or without."""
+        if news:
+            self.shorten()
+        else:
+            self._quiet += 1
+
+    def shorten(self) -> None:
+        """Begin with the shortest again: there was news, from wherever it was known."""
+        self._quiet = 0
+
+
 class Logins:
     """Keeps the logins to one mailbox apart, whichever of its threads they come from."""
 
     def __init__(self, apart: float, monotonic: Callable[[], float], first_in: float = 0.0) -> None:
+        """`apart`: seconds between two logins; `first_in`: seconds until the first one."""
         self._apart = apart
         self._monotonic = monotonic
         self._next = monotonic() + first_in
         self._lock = threading.Lock()
 
     def turn(self) -> float:
-        """Seconds until a login may be made; 0.0: the turn is the caller's."""
+        """Seconds until a login may be made; 0.0: the turn is the caller's, and is taken."""
         with self._lock:
             now = self._monotonic()
-            if self._next <= now:
-                self._next = now + self._apart
-                return 0.0
-            return self._next - now
+            if now < self._next:
+                return self._next - now  # and whoever does not come back costs nobody a turn
+            self._next = now + self._apart
+            return 0.0
 
 
-@dataclass
 class BackOff:
-    """How long to wait before the next session: doubling from the first to the longest pause, with jitter."""
+    """How long to wait before the next session: doubling from the first to the longest pause."""
 
-    pace: Pace
-    rng: Random
-    failures: int = 0
+    def __init__(self, pace: Pace, rng: Random) -> None:
+        self._pace = pace
+        self._rng = rng
+        self.failures = 0
+        """How many sessions in a row failed."""
 
     def pause(self, error: TokenCatcherError | None, lived: float) -> float:
-        """Seconds to wait after a session of `lived` seconds that ended with this error; what the server asks for is kept."""
-        if lived >= self.pace.healthy:
-            self.failures = 0
+        """Seconds to wait after a session of `lived` seconds that ended with this error.
+
+        What the server asks for is kept. Any other pause has jitter: it is at least half as long
+        as it could be."""
+        if lived >= self._pace.healthy:
+            self.reset()
         if isinstance(error, TransientError) and error.retry_after is not None:
-            return min(error.retry_after, self.pace.refusal[1])
-        seconds = doubling(
-            self.pace.refusal if isinstance(error, AccessError) else self.pace.trouble,
-            self.failures,
-        )
+            # A throttled connection is no failure; the bound is for a server that asks for a year.
+            return min(error.retry_after, self._pace.refusal[1])
+        bounds = self._pace.trouble
+        if isinstance(error, AccessError):
+            bounds = self._pace.refusal
+        seconds = doubling(bounds, self.failures)
         self.failures += 1
-        return self.rng.uniform(seconds / 2, seconds)
+        return self._rng.uniform(seconds / 2, seconds)
+
+    def reset(self) -> None:
+        """Forget the failures so far: the next pause is a first one."""
+        self.failures = 0
 
 
 def doubling(bounds: tuple[float, float], times: int) -> float:
     """The first bound doubled so many times, at most the last."""
     first, last = bounds
-    return min(last, first * 2.0 ** min(times, 32))
+    factor = 2.0 ** min(times, 32)  # further doubling would end in an OverflowError
+    return min(last, first * factor)

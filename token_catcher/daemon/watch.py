@@ -14,30 +14,42 @@ mailbox meets touches another: each has its threads, its connections and its bac
 from __future__ import annotations
 
 import threading
+import traceback
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Final
 
-from token_catcher.daemon.wakeups import PACE, BackOff, Logins, Pace, Wakeup, doubling
+from token_catcher.daemon.wakeups import (
+    PACE,
+    BackOff,
+    IdleTime,
+    Logins,
+    Pace,
+    Wakeup,
+    doubling,
+    steps,
+)
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.ports import Log, Mailbox
 from token_catcher.sweep import Report, Watched
 
 LATE: Final = 1.5
-"""A schedule whose wakeup is late by this factor stands still (its clock is the wall's, which jumps): look without it."""
-
-
+"""A schedule whose wakeup is late by this factor stands still: look without it. Its clock is the
+wall's, which may be set back."""
 LOGOUT_WITHIN: Final = 0.5
 """Seconds for an idle listener to log out when all ends."""
 
 
-class Loop(threading.Thread):
-    """Sessions with a mailbox, one after the other. No exception ends it: a mailbox that nobody looks after is the worst."""
+class SessionLoop(threading.Thread):
+    """Sessions with a mailbox, one after the other.
+
+    No exception ends it: a mailbox that nobody looks after is the worst that can happen."""
 
     def __init__(
         self,
@@ -49,10 +61,10 @@ class Loop(threading.Thread):
         log: Log,
         monotonic: Callable[[], float],
         rng: Random,
-        pace: Pace = PACE,
+        pace: Pace,
     ) -> None:
-        """Ends, between two mails, once `ending` is set, and its wakeup to have it noticed."""
-        super().__init__(name=name, daemon=True)
+        """To end it between two mails, set `ending`, then its wakeup, which has it noticed."""
+        super().__init__(name=name, daemon=True)  # left behind at exit, should it hang
         self.wakeup = Wakeup()
         self.moved_at = monotonic()
         """Monotonic seconds of the last step: progress, or a wait that ended in time."""
@@ -69,15 +81,13 @@ class Loop(threading.Thread):
         self._rng = rng
         self._pace = pace
         self._back_off = BackOff(pace, rng)
-        self._about: dict[str, str] = {"mailbox": watched.name}
+        self._subject = {"mailbox": watched.name}
+        """What its events in the log are about."""
 
     def run(self) -> None:
-        """Wait for a turn to log in, live through a session, pause."""
-        while not self._ending.is_set():
-            if (left := self._logins.turn()) > 0:
-                self._rest(left)
-                continue
-            credential = self._credential()
+        """Wait for a turn to log in, live through a session, pause; until all ends."""
+        while self._has_turn():
+            credential = self._credential()  # before the login: a change during it counts as one
             began = self._monotonic()
             error = self._live()
             self._pause(error, self._monotonic() - began, credential)
@@ -87,59 +97,74 @@ class Loop(threading.Thread):
     def _session(self, mailbox: Mailbox) -> None:
         """What to do while connected. Returns once it ends; raises what breaks the session."""
 
+    def _has_turn(self) -> bool:
+        """Wait until a login may be made. False: all ends before that."""
+        while not self._ending.is_set():
+            seconds = self._logins.turn()
+            if seconds == 0:
+                return True
+            self._rest(seconds)
+        return False
+
     def _live(self) -> TokenCatcherError | None:
-        """One session. Returns its error; None as well for one that nobody foresaw."""
+        """One session. Returns the error that ended it; None where that is a bug of ours."""
         try:
             with closing(self._watched.connect()) as mailbox:
-                self.connected, self.trouble = True, None
-                self._log.info(
-                    "mailbox.connected", **self._about, idle=self._watched.idle and mailbox.has_idle
-                )
+                self.connected = True
+                self.trouble = None
+                has_idle = self._has_idle(mailbox)
+                self._log.info("mailbox.connected", **self._subject, idle=has_idle)
                 self._session(mailbox)
         except TokenCatcherError as error:
             self.trouble = error.code
-            self._log.warning("mailbox.trouble", **self._about, code=error.code, error=str(error))
+            self._log.warning("mailbox.trouble", **self._subject, code=error.code, error=str(error))
             return error
         except Exception as bug:  # noqa: BLE001 - a bug in one look must not end all later ones
             self.trouble = "internal"
-            self._log.error(
-                "mailbox.crashed", **self._about, kind=type(bug).__name__, at=place(bug)
-            )
+            kind = type(bug).__name__
+            self._log.error("mailbox.crashed", **self._subject, kind=kind, at=raised_at(bug))
         finally:
             self.connected = False
-            self.looked.set()
+            self.looked.set()  # a first look that failed is over as well
         return None
 
     def _pause(
         self, error: TokenCatcherError | None, lived: float, credential: Secret | None
     ) -> None:
-        """Stay away for a while. Bells do not shorten it; a new password does, where the old one was refused."""
+        """Stay away for a while after a session of `lived` seconds.
+
+        No wakeup shortens it. Another password does, where the last one was refused."""
         if self._ending.is_set():
             return
         seconds = self._back_off.pause(error, lived)
-        self._log.info("mailbox.pause", **self._about, seconds=round(seconds, 1))
-        refused = isinstance(error, AccessError) and credential is not None
-        if self._rest(seconds, lambda: refused and self._credential() not in (None, credential)):
-            self._back_off.failures = 0
+        self._log.info("mailbox.pause", **self._subject, seconds=round(seconds, 1))
+        was_refused = isinstance(error, AccessError) and credential is not None
+        for _ in self._steps(seconds):
+            if was_refused and self._credential() not in (None, credential):
+                self._back_off.reset()
+                break
 
-    def _rest(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> bool:
-        """Wait, step by step, unless it ends. True: it was cut short since it was enough."""
-        until = self._monotonic() + seconds
-        while (left := until - self._monotonic()) > 0 and not self._ending.wait(
-            min(left, self._pace.step)
-        ):
+    def _rest(self, seconds: float) -> None:
+        """Wait, unless all ends."""
+        for _ in self._steps(seconds):
+            pass
+
+    def _steps(self, seconds: float) -> Iterator[None]:
+        """Wait for so many seconds, with a sign of life at each step and at the end."""
+        for _ in steps(seconds, self._pace.step, self._ending, self._monotonic):
             self._moved()
-            if enough():
-                return True
+            yield
         self._moved()
-        return False
 
     def _credential(self) -> Secret | None:
-        """What a login would use now; None where that cannot be read, which the login itself will say."""
+        """What a login would use now; None where that cannot be read, as the login itself tells."""
         try:
             return self._watched.credential()
         except TokenCatcherError:
             return None
+
+    def _has_idle(self, mailbox: Mailbox) -> bool:
+        return self._watched.idle and mailbox.has_idle
 
     def _moved(self) -> None:
         self.moved_at = self._monotonic()
@@ -156,15 +181,17 @@ class Health:
     """Whether the first look ended, well or not."""
     connected: bool
     listening: tuple[str, ...]
-    """The folders besides the inbox on which an idle listener waits."""
+    """The folders besides the inbox on which an idle listener is connected."""
     last_sweep_at: datetime | None
     """When all folders were last looked at without any trouble."""
     trouble: str | None
     pending: int
 
 
-class Watch(Loop):
-    """Looks after one mailbox: sweeps all folders, listens on the inbox, keeps an idle listener on each of the others."""
+class Watch(SessionLoop):
+    """Looks after one mailbox: sweeps all folders, then listens on the inbox.
+
+    On each of the other folders it keeps an idle listener."""
 
     def __init__(
         self,
@@ -178,20 +205,24 @@ class Watch(Loop):
         starts_in: float = 0.0,
         pace: Pace = PACE,
     ) -> None:
-        """`starts_in`: seconds before the first login, so that many mailboxes do not log in at once."""
-        logins = Logins(pace.logins_apart, monotonic, starts_in)
-        name = f"mailbox-{watched.name}"
+        """`starts_in`: seconds before the first login, so that not all mailboxes log in at once."""
         super().__init__(
-            watched, ending, logins, name=name, log=log, monotonic=monotonic, rng=rng, pace=pace
+            watched,
+            ending,
+            Logins(pace.logins_apart, monotonic, starts_in),
+            name=f"mailbox-{watched.name}",
+            log=log,
+            monotonic=monotonic,
+            rng=rng,
+            pace=pace,
         )
         self._now = now
         self._listeners: tuple[IdleListener, ...] = ()
+        self._idle_time = IdleTime(pace)
         self._last_sweep_at: datetime | None = None
         self._pending = 0
-        self._quiet = 0
-        """How many times IDLE ended without news since it last had some."""
-        self._outages = 0
-        """How many sweeps in a row met a dependency away."""
+        self._interruptions = 0
+        """How many sweeps in a row met trouble that the session outlived: a dependency away."""
 
     @property
     def poll(self) -> timedelta:
@@ -200,8 +231,8 @@ class Watch(Loop):
 
     @property
     def health(self) -> Health:
-        """As of now, from any thread."""
-        listeners = self._listeners
+        """How the mailbox does now. From any thread."""
+        listeners = self._listeners  # once, since another thread exchanges the tuple
         return Health(
             name=self._watched.name,
             moved_at=min([self.moved_at, *(listener.moved_at for listener in listeners)]),
@@ -214,56 +245,67 @@ class Watch(Loop):
         )
 
     def _session(self, mailbox: Mailbox) -> None:
-        """Sweep and listen until something breaks. While all is well, news of the inbox needs no look at other folders."""
+        """Sweep and listen until something breaks."""
         folders: Sequence[str] = ()
         news = False
         try:
             while not self._ending.is_set():
-                hasty = (
-                    news
-                    and self._pending == 0
-                    and self.trouble is None
-                    and not self.wakeup.is_set()
-                )
-                if not hasty:
-                    self.wakeup.clear()
-                    folders = mailbox.folders()
-                    self._keep_listeners(folders[1:] if self._has_idle(mailbox) else ())
-                report = self._sweep(mailbox, folders[:1] if hasty else folders)
-                if report.complete and report.error is None and not hasty:
-                    self._last_sweep_at = self._now()
+                if news and self._nothing_else_waits():
+                    report = self._sweep(mailbox, folders[:1])
+                else:
+                    self.wakeup.clear()  # what is set from here on leads to another sweep
+                    folders = self._watched_folders(mailbox)
+                    report = self._sweep(mailbox, folders)
+                    if report.complete and report.error is None:
+                        self._last_sweep_at = self._now()
                 news = self._listen(mailbox, report)
         finally:
-            listeners = self._listeners
-            self._keep_listeners(())
-            for listener in listeners if self._ending.is_set() else ():
-                listener.join(LOGOUT_WITHIN)
+            self._stop_listeners()
+
+    def _nothing_else_waits(self) -> bool:
+        """Whether news of the inbox can do without a look at the other folders."""
+        return self._pending == 0 and self.trouble is None and not self.wakeup.is_set()
+
+    def _watched_folders(self, mailbox: Mailbox) -> Sequence[str]:
+        """The inbox and the others, which may come and go; the idle listeners follow them."""
+        folders = mailbox.folders()
+        if self._has_idle(mailbox):
+            self._listen_besides(folders[1:])
+        else:
+            self._listen_besides(())
+        return folders
 
     def _sweep(self, mailbox: Mailbox, folders: Sequence[str]) -> Report:
+        """Raises the error that broke the session; any other is in the report."""
         report = self._watched.sweep.run(mailbox, folders, moved=self._moved)
         self._moved()
         self.looked.set()
         self._pending = report.pending
         if report.error is None:
-            self.trouble, self._outages = None, 0
-            return report
-        if report.broken:
+            self.trouble = None
+            self._interruptions = 0
+        elif report.broken:
             raise report.error
-        self.trouble = report.error.code
-        if self._outages & (self._outages - 1) == 0:  # the 1st, 2nd, 3rd, 5th, 9th … time
-            self._log.warning(
-                "sweep.interrupted",
-                **self._about,
-                code=self.trouble,
-                error=str(report.error),
-                pending=self._pending,
-            )
-        self._outages += 1
+        else:
+            self._interrupted(report.error)
         return report
 
+    def _interrupted(self, error: TokenCatcherError) -> None:
+        """Tell of it the 1st, 2nd, 3rd, 5th, 9th … time in a row."""
+        self.trouble = error.code
+        if self._interruptions & (self._interruptions - 1) == 0:
+            self._log.warning(
+                "sweep.interrupted",
+                **self._subject,
+                code=error.code,
+                error=str(error),
+                pending=self._pending,
+            )
+        self._interruptions += 1
+
     def _listen(self, mailbox: Mailbox, report: Report) -> bool:
-        """Wait for a wakeup, and no longer than until something is due. True: the server tells of news in the inbox."""
-        if self._ending.is_set():  # the wakeup that said so may have been cleared with the others
+        """Wait for a wakeup, at most until something is due. True: the inbox has news."""
+        if self._ending.is_set():  # its wakeup may have been cleared together with others
             return False
         seconds = self._until_due(report)
         if not report.complete:  # the inbox is not open
@@ -273,36 +315,50 @@ class Watch(Loop):
             self.wakeup.wait(min(seconds, LATE * self.poll.total_seconds()))
             self._moved()
             return False
-        self._quiet = 0 if report.entries else self._quiet
-        news = mailbox.idle(min(seconds, self._pace.slice(self._quiet)), self.wakeup.fileno())
-        self._quiet = 0 if news else self._quiet + 1
+        if report.entries:
+            self._idle_time.shorten()
+        news = mailbox.idle(min(seconds, self._idle_time.seconds), self.wakeup.fileno())
+        self._idle_time.ended(news=news)
         self._moved()
         return news
 
     def _until_due(self, report: Report) -> float:
-        """Seconds. After a sweep that was cut short, or met a dependency away, a pause; else until a pending mail is due."""
+        """Seconds until the next sweep is due, whoever wakes or does not."""
         if isinstance(report.error, Outage) or not report.complete:
-            asked = report.error.retry_after if isinstance(report.error, Outage) else None
-            return min(
-                asked or doubling(self._pace.outage, self._outages - 1), self._pace.trouble[1]
-            )
+            return self._outage_pause(report.error)
         if report.next_try is None:
             return self._pace.idle[-1]
         return max(0.0, (report.next_try - self._now()).total_seconds())
 
-    def _has_idle(self, mailbox: Mailbox) -> bool:
-        return self._watched.idle and mailbox.has_idle
+    def _outage_pause(self, error: TokenCatcherError | None) -> float:
+        """Seconds: what the dependency that is away asked for, or a pause that doubles."""
+        seconds = doubling(self._pace.outage, self._interruptions - 1)
+        if isinstance(error, Outage) and error.retry_after:
+            seconds = error.retry_after
+        return min(seconds, self._pace.trouble[1])
 
-    def _keep_listeners(self, folders: Sequence[str]) -> None:
+    def _listen_besides(self, folders: Sequence[str]) -> None:
         """Have an idle listener on each of these folders and on no other."""
+        kept: dict[str, IdleListener] = {}
         for listener in self._listeners:
-            if listener.folder not in folders:
+            if listener.folder in folders:
+                kept[listener.folder] = listener
+            else:
                 listener.stop()
-        kept = {listener.folder: listener for listener in self._listeners}
-        self._listeners = tuple(kept.get(folder) or self._listener(folder) for folder in folders)
-        for listener in self._listeners:
-            if listener.ident is None:
-                listener.start()
+        added = {folder: self._listener(folder) for folder in folders if folder not in kept}
+        listeners = kept | added
+        # Known before they start, so that all are stopped should a start fail.
+        self._listeners = tuple(listeners[folder] for folder in folders)
+        for listener in added.values():
+            listener.start()
+
+    def _stop_listeners(self) -> None:
+        """End all of them; where the whole process ends, leave them the time to log out."""
+        listeners = self._listeners
+        self._listen_besides(())
+        if self._ending.is_set():
+            for listener in listeners:
+                listener.join(LOGOUT_WITHIN)
 
     def _listener(self, folder: str) -> IdleListener:
         return IdleListener(
@@ -317,7 +373,7 @@ class Watch(Loop):
         )
 
 
-class IdleListener(Loop):
+class IdleListener(SessionLoop):
     """Listens on one further folder of a mailbox, and wakes its watch.
 
     Losing it costs seconds, never a mail: the schedule wakes the watch as well."""
@@ -332,15 +388,14 @@ class IdleListener(Loop):
         log: Log,
         monotonic: Callable[[], float],
         rng: Random,
-        pace: Pace = PACE,
+        pace: Pace,
     ) -> None:
         """`news`: the wakeup of the watch."""
-        name = f"listener-{watched.name}-{folder}"
         super().__init__(
             watched,
             threading.Event(),
             logins,
-            name=name,
+            name=f"idle-{watched.name}-{folder}",
             log=log,
             monotonic=monotonic,
             rng=rng,
@@ -348,7 +403,7 @@ class IdleListener(Loop):
         )
         self.folder = folder
         self._news = news
-        self._about["folder"] = folder
+        self._subject["folder"] = folder
 
     def stop(self) -> None:
         """Ask the thread to end."""
@@ -356,26 +411,20 @@ class IdleListener(Loop):
         self.wakeup.set()
 
     def _session(self, mailbox: Mailbox) -> None:
-        """Open the folder, wake the watch for what came before, then whenever there is news and at each renewal."""
-        quiet = 0
+        """Wake the watch for what came before, at any news, and at each renewal of IDLE."""
+        idle_time = IdleTime(self._pace)
         mailbox.examine(self.folder)
         self._news.set()
         while not self._ending.is_set() and mailbox.has_idle:
-            news = mailbox.idle(self._pace.slice(quiet), self.wakeup.fileno())
+            news = mailbox.idle(idle_time.seconds, self.wakeup.fileno())
             self._moved()
-            quiet = 0 if news else quiet + 1
-            if not news:
+            idle_time.ended(news=news)
+            if not news:  # count its mails anew: the server may have swallowed a change
                 mailbox.examine(self.folder)
             self._news.set()
 
 
-def place(bug: BaseException) -> str:
-    """Where it was raised: the last file and line, never a text."""
-    trace = bug.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return (
-        f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
-        if trace
-        else "?"
-    )
+def raised_at(bug: BaseException) -> str:
+    """The file and line where it was raised, never a text."""
+    frame = traceback.extract_tb(bug.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
