@@ -36,7 +36,7 @@ DOORS = {
     "dns": {"keys"},
     "cryptography": {"commands.demo"},
     "apscheduler": {"daemon.loop"},
-    "prometheus_client": {"web.pages"},
+    "prometheus_client": {"web.metrics"},
     "pydantic": {"config"},
     "pydantic_core": {"config"},
     "ruamel": {"config.document"},

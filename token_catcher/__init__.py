@@ -47,7 +47,10 @@ names, and nothing else.
         systemd     what the service manager is told
         loop        schedule, signals, readiness, shutdown
     web         what is seen from outside
-        pages       health and metrics
+        snapshot    what is looked at
+        metrics     counters and gauges, for Prometheus
+        pages       what is answered to each path
+        server      HTTP, bounded
     config      file and environment in, one frozen Config out
         problems    what is wrong with it, line by line
         kinds       the kinds of values

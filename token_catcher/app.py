@@ -27,7 +27,7 @@ from token_catcher.proof import Terms, Trust
 from token_catcher.record import Journal
 from token_catcher.sweep import Sweep, Watched
 from token_catcher.vault import Address, AppRoleAuth, Client, TokenAuth, VaultStore
-from token_catcher.web import Metrics, Subject, pages, serving
+from token_catcher.web import Metrics, Subject, routes, serving
 
 
 def utc_now() -> datetime:
@@ -263,7 +263,7 @@ class Service:
             journal_head=lambda: self._app.journal.head.seq if self._app else 0,
             vault_token_expires_at=self._vault_token_expires_at,
         )
-        return serving(listen.host, listen.port, pages(subject, self._metrics), self._log)
+        return serving(listen.host, listen.port, routes(subject, self._metrics), self._log)
 
     def _vault_token_expires_at(self) -> datetime | None:
         left = self._app.store.token_seconds_left if self._app else None

@@ -21,8 +21,8 @@ from tests.deploy.kit import DEPLOY, ROOT, documents
 from tests.kit.servers.process import command
 from token_catcher.cli import app
 from token_catcher.daemon.watch import Health
-from token_catcher.model import Entry
-from token_catcher.web.pages import Metrics, Subject, pages
+from token_catcher.model import Entry, Event
+from token_catcher.web import Metrics, Subject, routes
 
 RULES = DEPLOY / "prometheus" / "alerts.yaml"
 RULE_TESTS = DEPLOY / "prometheus" / "alerts.test.yaml"
@@ -82,13 +82,13 @@ def exported() -> dict[str, set[str]]:
     """What /metrics of the real pages shows, each sample's name with its labels."""
     metrics = Metrics(lambda: NOW)
     metrics.observe(
-        Entry("rotation.stored", "i", "m", "INBOX", 1, 1, "sha256:0", "2026-02-03T12:57:27Z")
+        Entry(Event.STORED, "i", "m", "INBOX", 1, 1, "sha256:0", "2026-02-03T12:57:27Z")
     )
     metrics.vault_request("login", 200)
     subject = Subject(
         "1", "i", Loops(), lambda: NOW, lambda: 0.0, vault_token_expires_at=lambda: NOW
     )
-    text = pages(subject, metrics)["/metrics"]().text
+    text = routes(subject, metrics)["/metrics"]().text
     return {
         sample.name: set(sample.labels)
         for family in text_string_to_metric_families(text)

@@ -19,7 +19,10 @@ from tests.kit.fakes import Silent
 from token_catcher.daemon.watch import Health
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Entry, Event
-from token_catcher.web.pages import CONNECTIONS, Metrics, Page, Subject, pages, serving
+from token_catcher.web.metrics import Metrics
+from token_catcher.web.pages import Response, routes
+from token_catcher.web.server import CONNECTIONS, serving
+from token_catcher.web.snapshot import Subject
 
 NOW = datetime(2026, 2, 3, 13, tzinfo=UTC)
 WELL = Health(
@@ -68,7 +71,7 @@ class Site:
     expires: datetime | None = NOW + timedelta(hours=1)
     port: int = 0
 
-    def pages(self) -> Mapping[str, Callable[[], Page]]:
+    def routes(self) -> Mapping[str, Callable[[], Response]]:
         """All of them."""
         subject = Subject(
             version="1.2.3",
@@ -80,7 +83,7 @@ class Site:
             journal_head=lambda: 42,
             vault_token_expires_at=lambda: self.expires,
         )
-        return pages(subject, self.metrics)
+        return routes(subject, self.metrics)
 
     def get(self, path: str, method: str = "GET") -> tuple[HTTPResponse, str]:
         """The answer and its body."""
@@ -113,7 +116,7 @@ class Site:
 def site() -> Iterator[Site]:
     """Served at a free port."""
     made = Site()
-    with serving("127.0.0.1", 0, made.pages(), made.log, silence=1.0) as made.port:
+    with serving("127.0.0.1", 0, made.routes(), made.log, silence=1.0) as made.port:
         yield made
 
 
@@ -313,7 +316,7 @@ def test_a_page_that_fails_shows_nothing_of_its_inside(site: Site) -> None:
         def stuck(self, _value: Sequence[str]) -> None: ...
 
     broken = Site(loops=Broken())
-    with serving("127.0.0.1", 0, broken.pages(), broken.log) as broken.port:
+    with serving("127.0.0.1", 0, broken.routes(), broken.log) as broken.port:
         assert broken.says("/livez") == (500, "Internal Server Error\n")
         assert broken.says("/readyz") == (200, "ready\n")
     assert ("web.crashed", {"path": "/livez", "kind": "ZeroDivisionError"}) in broken.log.events
@@ -351,7 +354,7 @@ def test_who_says_nothing_is_cut_off() -> None:
     """After a while, without an answer."""
     quiet = Site()
     with serving(
-        "127.0.0.1", 0, quiet.pages(), quiet.log, silence=0.05, lifetime=3600
+        "127.0.0.1", 0, quiet.routes(), quiet.log, silence=0.05, lifetime=3600
     ) as quiet.port:
         assert raw(quiet, b"GET /livez HT") == b""
 
@@ -359,7 +362,7 @@ def test_who_says_nothing_is_cut_off() -> None:
 def test_who_says_a_byte_now_and_then_is_cut_off() -> None:
     """However long it goes on like that."""
     slow = Site()
-    with serving("127.0.0.1", 0, slow.pages(), slow.log, lifetime=0.0) as slow.port:
+    with serving("127.0.0.1", 0, slow.routes(), slow.log, lifetime=0.0) as slow.port:
         with socket.create_connection(("127.0.0.1", slow.port), timeout=0.01) as connection:
             for _ in range(500):
                 connection.sendall(b"x")
@@ -372,7 +375,7 @@ def test_who_says_a_byte_now_and_then_is_cut_off() -> None:
 def test_it_serves_a_few_at_a_time() -> None:
     """More connections are closed at once; when one ends, the next is served."""
     busy = Site()
-    with serving("127.0.0.1", 0, busy.pages(), busy.log) as busy.port:
+    with serving("127.0.0.1", 0, busy.routes(), busy.log) as busy.port:
         idle = [
             socket.create_connection(("127.0.0.1", busy.port), timeout=10)
             for _ in range(CONNECTIONS)
@@ -392,7 +395,7 @@ def test_it_serves_a_few_at_a_time() -> None:
 def test_it_ends_with_its_block() -> None:
     """The port is free again, and no thread is left."""
     site = Site()
-    with serving("127.0.0.1", 0, site.pages(), site.log) as port:
+    with serving("127.0.0.1", 0, site.routes(), site.log) as port:
         pass
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
@@ -402,7 +405,7 @@ def test_it_ends_with_its_block() -> None:
 def test_it_listens_where_it_is_told() -> None:
     """Also on IPv6's loopback."""
     site = Site()
-    with serving("::1", 0, site.pages(), site.log) as port:
+    with serving("::1", 0, site.routes(), site.log) as port:
         connection = HTTPConnection("::1", port, timeout=10)
         connection.request("GET", "/livez")
         assert connection.getresponse().status == HTTPStatus.OK

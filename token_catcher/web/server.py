@@ -1,0 +1,175 @@
+"""Serves the pages. A page is small and its makers never wait, so a few threads serve it; who connects and says
+nothing is cut off."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from typing import Any, Final
+
+from token_catcher.errors import ConfigurationError
+from token_catcher.ports import Log
+from token_catcher.web.pages import Response
+
+CONNECTIONS: Final = 8
+"""Served at a time; further ones are closed at once."""
+SILENCE: Final = 5.0
+"""Seconds that a connection may say nothing."""
+LIFETIME: Final = 10.0
+"""Seconds after which it is closed, whatever it does."""
+HEADERS: Final = (
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+)
+
+
+@contextmanager
+def serving(
+    host: str,
+    port: int,
+    routes: Mapping[str, Callable[[], Response]],
+    log: Log,
+    *,
+    silence: float = SILENCE,
+    lifetime: float = LIFETIME,
+) -> Iterator[int]:
+    """Serve the pages on a thread of their own, for as long as the block runs. Gives the port.
+
+    ConfigurationError: the address cannot be listened on."""
+    try:
+        server = _Server(host, port, routes, log, silence, lifetime)
+    except OSError as error:
+        raise ConfigurationError(
+            f"http.listen: {host}:{port} cannot be listened on: {error.strerror}"
+        ) from None
+    thread = threading.Thread(
+        target=server.serve_forever, args=(silence / 20,), name="web", daemon=True
+    )
+    thread.start()
+    try:
+        log.info("web.listening", address=f"{host}:{server.server_port}")
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(1.0)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers GET and HEAD of the known paths; says little of itself and logs nothing."""
+
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._answer(self.server.page(self.path.partition("?")[0]))
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def _answer(self, page: Response) -> None:
+        body = page.text.encode()
+        self.send_response(page.status)
+        self.send_header("Content-Type", page.content_type)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in HEADERS:
+            self.send_header(name, value)
+        if page.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", "GET, HEAD")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002 - theirs
+        """What http.server finds wrong with a request; its own page would repeat the request."""
+        self.close_connection = True
+        self._answer(
+            _error(
+                HTTPStatus.METHOD_NOT_ALLOWED
+                if code == HTTPStatus.NOT_IMPLEMENTED
+                else HTTPStatus(code)
+            )
+        )
+
+    def version_string(self) -> str:
+        return "token-catcher"
+
+    def log_message(self, *_: Any) -> None:
+        """Probes come every few seconds."""
+
+
+def _error(status: HTTPStatus) -> Response:
+    return Response(status, f"{status.phrase}\n")
+
+
+class _Server(ThreadingHTTPServer):
+    """Bounded in how many it serves, and for how long."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        routes: Mapping[str, Callable[[], Response]],
+        log: Log,
+        silence: float,
+        lifetime: float,
+    ) -> None:
+        self._answers = routes
+        self._log = log
+        self._silence = silence
+        self._lifetime = lifetime
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._slots = threading.BoundedSemaphore(CONNECTIONS)
+        self._began: dict[socket.socket, float] = {}
+        super().__init__((host, port), _Handler)
+
+    def page(self, path: str) -> Response:
+        """What to answer."""
+        make = self._answers.get(path)
+        if make is None:
+            return _error(HTTPStatus.NOT_FOUND)
+        try:
+            return make()
+        except Exception as bug:  # noqa: BLE001 - a bug in a page must not show its inside
+            self._log.error("web.crashed", path=path, kind=type(bug).__name__)
+            return _error(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def server_bind(self) -> None:
+        """As HTTPServer does, without asking DNS for our own name."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment] # str and int, says INET
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._slots.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        request.settimeout(self._silence)
+        self._began[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._began.pop(request, None)
+            self._slots.release()
+
+    def service_actions(self) -> None:
+        """Called some times a second: close what has been open for too long."""
+        for connection, began in tuple(self._began.items()):
+            if time.monotonic() - began > self._lifetime:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that broke or timed out is nobody's business."""
