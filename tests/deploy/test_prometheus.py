@@ -86,7 +86,14 @@ def exported() -> dict[str, set[str]]:
     )
     metrics.vault_request("login", 200)
     subject = Subject(
-        "1", "i", Loops(), lambda: NOW, lambda: 0.0, vault_token_expires_at=lambda: NOW
+        version="1",
+        instance="i",
+        loops=Loops(),
+        now=lambda: NOW,
+        monotonic=lambda: 0.0,
+        shard=(0, 1),
+        journal_head=lambda: 0,
+        vault_token_expires_at=lambda: NOW,
     )
     text = routes(subject, metrics)["/metrics"]().text
     return {

@@ -1,4 +1,8 @@
-"""For Prometheus: base units; mailbox and org as labels, never a username."""
+"""What Prometheus scrapes: counters that are told, gauges that ask.
+
+Base units; mailbox and org as labels, never a username. The names are a contract with the alerts
+and the dashboard of `deploy/`.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +23,20 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from token_catcher.model import Entry, Event, moment
-from token_catcher.web.snapshot import Subject
+from token_catcher.web.snapshot import Snapshot, Subject
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 DELAYS: Final = (0.5, 1, 2, 3, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
-"""Seconds from mail to Vault: a second is the promise, a day is as long as Salesforce tries to deliver."""
+"""Seconds from mail to Vault: a second is the promise, a day is as long as Salesforce tries to
+deliver."""
 
 
 class Metrics:
     """Counts what it is told. Thread-safe."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each counter, which nobody asks for
+        # Without this, each counter has a second series with the time of its making.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._now = now
         self._delay = Histogram(
@@ -60,6 +66,7 @@ class Metrics:
         self._outcomes.labels(entry.mailbox, entry.org or "", outcome, entry.reason or "").inc()
         if entry.event == Event.STORED:
             delay = (self._now() - moment(entry.received_at)).total_seconds()
+            # The mail server's clock may be ahead of ours.
             self._delay.labels(entry.mailbox).observe(max(0.0, delay))
 
     def vault_request(self, operation: str, status: int | None) -> None:
@@ -67,65 +74,73 @@ class Metrics:
         self._requests.labels(operation, str(status or "unreachable")).inc()
 
     def ask(self, subject: Subject) -> None:
-        """Ask this subject for the gauges at every scrape."""
-        self.registry.register(_State(subject))
+        """Take the gauges from this subject at every scrape, so that they are never out of date."""
+        self.registry.register(_Gauges(subject))
 
     def text(self) -> str:
         """All of them, as Prometheus reads them."""
         return generate_latest(self.registry).decode()
 
 
-class _State(Collector):
-    """The gauges: asked for when they are scraped, so that they are never out of date."""
+class _Gauges(Collector):
+    """What is so at the time of a scrape. What is not known has no sample: a zero would be 1970."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing to say before the first scrape."""
+        """Nothing, or the registry would ask for all samples as soon as this is registered."""
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """As of now."""
-        subject = self._subject
-        health = subject.loops.health
-        now, monotonic = subject.now().timestamp(), subject.monotonic()
-        swept = {one.name: one.last_sweep_at.timestamp() for one in health if one.last_sweep_at}
-        expires = subject.vault_token_expires_at()
-        yield _info("build_info", "The running version.", version=subject.version)
-        yield _gauge("shard_index", "Which of the instances this one is.", subject.shard[0])
-        yield _gauge("shard_count", "How many instances there are.", subject.shard[1])
+        """The gauges of one snapshot."""
+        snapshot = self._subject.snapshot()
+        yield from _of_the_instance(snapshot)
+        yield from _of_the_mailboxes(snapshot)
+
+
+def _of_the_instance(snapshot: Snapshot) -> Iterable[Metric]:
+    yield _info("build_info", "The running version.", version=snapshot.version)
+    yield _gauge("shard_index", "Which of the instances this one is.", snapshot.shard_index)
+    yield _gauge("shard_count", "How many instances there are.", snapshot.shard_count)
+    yield _gauge(
+        "journal_head_sequence", "Number of the last record of the journal.", snapshot.journal_head
+    )
+    if snapshot.vault_token_expires_at is not None:
         yield _gauge(
-            "journal_head_sequence",
-            "Number of the last record of the journal.",
-            subject.journal_head(),
+            "vault_token_expiry_timestamp_seconds",
+            "When our Vault token expires.",
+            snapshot.vault_token_expires_at.timestamp(),
         )
-        if expires is not None:
-            yield _gauge(
-                "vault_token_expiry_timestamp_seconds",
-                "When our Vault token expires.",
-                expires.timestamp(),
-            )
-        yield _by_mailbox(
-            "last_successful_sweep_timestamp_seconds",
-            "When all folders were last looked at without trouble.",
-            swept,
-        )
-        yield _by_mailbox(
-            "mailbox_connected",
-            "1 while logged in to it.",
-            {one.name: one.connected for one in health},
-        )
-        yield _by_mailbox(
-            "pending_mails",
-            "Mails seen and not settled yet.",
-            {one.name: one.pending for one in health},
-        )
-        yield _by_mailbox(
-            "loop_last_progress_timestamp_seconds",
-            "When the slowest loop of the mailbox last made a step.",
-            {one.name: now - (monotonic - one.moved_at) for one in health},
-        )
+
+
+def _of_the_mailboxes(snapshot: Snapshot) -> Iterable[Metric]:
+    mailboxes = snapshot.mailboxes
+    now = snapshot.taken_at.timestamp()
+    yield _by_mailbox(
+        "last_successful_sweep_timestamp_seconds",
+        "When all folders were last looked at without trouble.",
+        {
+            mailbox.name: mailbox.last_sweep_at.timestamp()
+            for mailbox in mailboxes
+            if mailbox.last_sweep_at
+        },
+    )
+    yield _by_mailbox(
+        "mailbox_connected",
+        "1 while logged in to it.",
+        {mailbox.name: mailbox.connected for mailbox in mailboxes},
+    )
+    yield _by_mailbox(
+        "pending_mails",
+        "Mails seen and not settled yet.",
+        {mailbox.name: mailbox.pending for mailbox in mailboxes},
+    )
+    yield _by_mailbox(
+        "loop_last_progress_timestamp_seconds",
+        "When the slowest loop of the mailbox last made a step.",
+        {mailbox.name: now - snapshot.seconds_since_progress(mailbox) for mailbox in mailboxes},
+    )
 
 
 def _gauge(name: str, about: str, value: float) -> Metric:

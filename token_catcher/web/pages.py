@@ -1,9 +1,12 @@
-"""What is answered: /livez, /readyz, /healthz and /metrics. From memory alone.
+"""What is answered to each path. A response is small, and made from memory alone.
 
-/livez     every loop moves; touches no dependency. 503: some stand still, and a new start is the remedy
-/readyz    the first look at every mailbox has ended, and one of them at least is connected
-/healthz   the parts, as JSON; 503 where one of them has trouble
-/metrics   for Prometheus
+    /livez     every loop moves; touches no dependency. 503: some stand still, and a new start is
+               the remedy
+    /readyz    the first look at every mailbox has ended, and one of them at least is connected
+    /healthz   the parts, as JSON; 503 where one of them has trouble
+    /metrics   for Prometheus
+
+A probe asks for nothing but what decides it, so that no other part of the daemon can fail it.
 """
 
 from __future__ import annotations
@@ -11,79 +14,104 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from http import HTTPStatus
+from typing import Any
 
+from token_catcher.daemon import Health
 from token_catcher.model import iso
 from token_catcher.web.metrics import CONTENT_TYPE, Metrics
-from token_catcher.web.snapshot import Loops, Subject
+from token_catcher.web.snapshot import Loops, Snapshot, Subject
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer."""
+    """One answer of HTTP; the server adds the headers that all have."""
 
     status: HTTPStatus
     text: str
     content_type: str = "text/plain; charset=utf-8"
 
 
-def routes(subject: Subject, metrics: Metrics) -> Mapping[str, Callable[[], Response]]:
-    """Every path there is, and what it routes."""
+Routes = Mapping[str, Callable[[], Response]]
+"""Every path there is, and what makes the answer."""
+
+
+def routes(subject: Subject, metrics: Metrics) -> Routes:
+    """The pages about this subject."""
     metrics.ask(subject)
     return {
-        "/livez": lambda: _livez(subject.loops),
-        "/readyz": lambda: _readyz(subject.loops),
-        "/healthz": lambda: _healthz(subject),
-        "/metrics": lambda: Response(HTTPStatus.OK, metrics.text(), CONTENT_TYPE),
+        "/livez": partial(_livez, subject.loops),
+        "/readyz": partial(_readyz, subject.loops),
+        "/healthz": partial(_healthz, subject),
+        "/metrics": partial(_metrics, metrics),
     }
 
 
 def _livez(loops: Loops) -> Response:
     stuck = loops.stuck
-    return _said(not stuck, "alive", f"stuck: {', '.join(stuck)}")
+    if stuck:
+        return _unavailable(f"stuck: {', '.join(stuck)}")
+    return _ok("alive")
 
 
 def _readyz(loops: Loops) -> Response:
-    health = loops.health
     if not loops.ready:
-        return _said(False, "", "waiting for the first look at every mailbox")
-    return _said(
-        not health or any(one.connected for one in health), "ready", "no mailbox is connected"
-    )
-
-
-def _said(well: bool, good: str, bad: str) -> Response:
-    return Response(
-        HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, f"{good if well else bad}\n"
-    )
+        return _unavailable("waiting for the first look at every mailbox")
+    mailboxes = loops.health  # none, where the shard has none: that is ready
+    if mailboxes and not any(mailbox.connected for mailbox in mailboxes):
+        return _unavailable("no mailbox is connected")
+    return _ok("ready")
 
 
 def _healthz(subject: Subject) -> Response:
-    loops = subject.loops
-    health, stuck = loops.health, loops.stuck
-    well = not stuck and all(one.connected and one.trouble is None for one in health)
-    expires = subject.vault_token_expires_at()
-    content = {
-        "status": "ok" if well else "degraded",
-        "version": subject.version,
-        "instance": subject.instance,
-        "shard": {"index": subject.shard[0], "count": subject.shard[1]},
-        "ready": loops.ready,
-        "stuck": list(stuck),
-        "mailboxes": [
-            {
-                "name": one.name,
-                "connected": one.connected,
-                "listening": list(one.listening),
-                "last_successful_sweep": iso(one.last_sweep_at) if one.last_sweep_at else None,
-                "seconds_since_progress": round(subject.monotonic() - one.moved_at, 1),
-                "pending": one.pending,
-                "trouble": one.trouble,
-            }
-            for one in health
-        ],
-        "journal": {"head": subject.journal_head()},
-        "vault": {"token_expires": iso(expires) if expires else None},
+    snapshot = subject.snapshot()
+    text = json.dumps(_parts(snapshot), indent=1) + "\n"
+    if snapshot.well:
+        return Response(HTTPStatus.OK, text, "application/json")
+    return Response(HTTPStatus.SERVICE_UNAVAILABLE, text, "application/json")
+
+
+def _parts(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "status": "ok" if snapshot.well else "degraded",
+        "version": snapshot.version,
+        "instance": snapshot.instance,
+        "shard": {"index": snapshot.shard_index, "count": snapshot.shard_count},
+        "ready": snapshot.ready,
+        "stuck": list(snapshot.stuck),
+        "mailboxes": [_mailbox(snapshot, mailbox) for mailbox in snapshot.mailboxes],
+        "journal": {"head": snapshot.journal_head},
+        "vault": {"token_expires": _time(snapshot.vault_token_expires_at)},
     }
-    status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
-    return Response(status, json.dumps(content, indent=1) + "\n", "application/json")
+
+
+def _mailbox(snapshot: Snapshot, mailbox: Health) -> dict[str, Any]:
+    return {
+        "name": mailbox.name,
+        "connected": mailbox.connected,
+        "listening": list(mailbox.listening),
+        "last_successful_sweep": _time(mailbox.last_sweep_at),
+        "seconds_since_progress": round(snapshot.seconds_since_progress(mailbox), 1),
+        "pending": mailbox.pending,
+        "trouble": mailbox.trouble,
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return iso(moment)
+
+
+def _metrics(metrics: Metrics) -> Response:
+    return Response(HTTPStatus.OK, metrics.text(), CONTENT_TYPE)
+
+
+def _ok(text: str) -> Response:
+    return Response(HTTPStatus.OK, f"{text}\n")
+
+
+def _unavailable(text: str) -> Response:
+    return Response(HTTPStatus.SERVICE_UNAVAILABLE, f"{text}\n")

@@ -1,12 +1,14 @@
-"""Serves the pages. A page is small and its makers never wait, so a few threads serve it; who connects and says
-nothing is cut off."""
+"""An HTTP server for a few small pages: read-only, and bounded in what it spends on strangers.
+
+The pages never wait, so a few threads serve them; who connects and says nothing is cut off.
+"""
 
 from __future__ import annotations
 
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +17,7 @@ from typing import Any, Final
 
 from token_catcher.errors import ConfigurationError
 from token_catcher.ports import Log
-from token_catcher.web.pages import Response
+from token_catcher.web.pages import Response, Routes
 
 CONNECTIONS: Final = 8
 """Served at a time; further ones are closed at once."""
@@ -35,13 +37,13 @@ HEADERS: Final = (
 def serving(
     host: str,
     port: int,
-    routes: Mapping[str, Callable[[], Response]],
+    routes: Routes,
     log: Log,
     *,
     silence: float = SILENCE,
     lifetime: float = LIFETIME,
 ) -> Iterator[int]:
-    """Serve the pages on a thread of their own, for as long as the block runs. Gives the port.
+    """Serve on a thread of its own, for as long as the block runs. Gives the port.
 
     ConfigurationError: the address cannot be listened on."""
     try:
@@ -50,9 +52,9 @@ def serving(
         raise ConfigurationError(
             f"http.listen: {host}:{port} cannot be listened on: {error.strerror}"
         ) from None
-    thread = threading.Thread(
-        target=server.serve_forever, args=(silence / 20,), name="web", daemon=True
-    )
+    # It looks for connections that are too old so many times within the silence that is allowed.
+    poll = silence / 20
+    thread = threading.Thread(target=server.serve_forever, args=(poll,), name="web", daemon=True)
     thread.start()
     try:
         log.info("web.listening", address=f"{host}:{server.server_port}")
@@ -69,44 +71,43 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        self._answer(self.server.page(self.path.partition("?")[0]))
+        path = self.path.partition("?")[0]
+        self._answer(self.server.response(path))
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
-    def _answer(self, page: Response) -> None:
-        body = page.text.encode()
-        self.send_response(page.status)
-        self.send_header("Content-Type", page.content_type)
+    def _answer(self, response: Response) -> None:
+        body = response.text.encode()
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.content_type)
         self.send_header("Content-Length", str(len(body)))
         for name, value in HEADERS:
             self.send_header(name, value)
-        if page.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.send_header("Allow", "GET, HEAD")
+        if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", "GET, HEAD")  # RFC 9110, 15.5.6
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002 - theirs
-        """What http.server finds wrong with a request; its own page would repeat the request."""
+    def send_error(
+        self,
+        code: int,
+        message: str | None = None,  # noqa: ARG002 - the signature is http.server's
+        explain: str | None = None,  # noqa: ARG002 - the same
+    ) -> None:
+        """Tell what http.server finds wrong with a request; its own page would repeat it."""
         self.close_connection = True
-        self._answer(
-            _error(
-                HTTPStatus.METHOD_NOT_ALLOWED
-                if code == HTTPStatus.NOT_IMPLEMENTED
-                else HTTPStatus(code)
-            )
-        )
+        status = HTTPStatus(code)
+        if status == HTTPStatus.NOT_IMPLEMENTED:  # what it says of an unknown method
+            status = HTTPStatus.METHOD_NOT_ALLOWED
+        self._answer(_error(status))
 
     def version_string(self) -> str:
         return "token-catcher"
 
     def log_message(self, *_: Any) -> None:
-        """Probes come every few seconds."""
-
-
-def _error(status: HTTPStatus) -> Response:
-    return Response(status, f"{status.phrase}\n")
+        """Nothing: probes come every few seconds."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -116,26 +117,21 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def __init__(
-        self,
-        host: str,
-        port: int,
-        routes: Mapping[str, Callable[[], Response]],
-        log: Log,
-        silence: float,
-        lifetime: float,
+        self, host: str, port: int, routes: Routes, log: Log, silence: float, lifetime: float
     ) -> None:
-        self._answers = routes
+        self._routes = routes
         self._log = log
         self._silence = silence
         self._lifetime = lifetime
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._slots = threading.BoundedSemaphore(CONNECTIONS)
         self._began: dict[socket.socket, float] = {}
+        """Monotonic seconds at which each open connection began."""
         super().__init__((host, port), _Handler)
 
-    def page(self, path: str) -> Response:
-        """What to answer."""
-        make = self._answers.get(path)
+    def response(self, path: str) -> Response:
+        """What to answer to this path."""
+        make = self._routes.get(path)
         if make is None:
             return _error(HTTPStatus.NOT_FOUND)
         try:
@@ -147,9 +143,12 @@ class _Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """As HTTPServer does, without asking DNS for our own name."""
         TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment] # str and int, says INET
+        host, port = self.server_address[:2]
+        self.server_name = str(host)
+        self.server_port = int(port)
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve it on a thread of its own, if one is free."""
         if not self._slots.acquire(blocking=False):
             self.shutdown_request(request)
             return
@@ -166,10 +165,15 @@ class _Server(ThreadingHTTPServer):
 
     def service_actions(self) -> None:
         """Called some times a second: close what has been open for too long."""
-        for connection, began in tuple(self._began.items()):
-            if time.monotonic() - began > self._lifetime:
+        now = time.monotonic()
+        for connection, began in tuple(self._began.items()):  # other threads change it meanwhile
+            if now - began > self._lifetime:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that broke or timed out is nobody's business."""
+
+
+def _error(status: HTTPStatus) -> Response:
+    return Response(status, f"{status.phrase}\n")

@@ -1,4 +1,4 @@
-"""What is looked at."""
+"""What is looked at: the daemon, and the picture of it that a page is made from."""
 
 from __future__ import annotations
 
@@ -26,18 +26,65 @@ class Loops(Protocol):
         """The loops that stand still."""
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The daemon at one moment: every value of a page is from the same look at it."""
+
+    version: str
+    instance: str
+    shard_index: int
+    shard_count: int
+    taken_at: datetime
+    monotonic: float
+    """Seconds at that moment, by the clock of `Health.moved_at`."""
+    ready: bool
+    stuck: tuple[str, ...]
+    mailboxes: tuple[Health, ...]
+    journal_head: int
+    """The number of the last record."""
+    vault_token_expires_at: datetime | None
+    """None: it does not expire, or there is none yet."""
+
+    @property
+    def well(self) -> bool:
+        """Whether every part works: nothing stands still, and no mailbox has any trouble."""
+        if self.stuck:
+            return False
+        return all(mailbox.connected and mailbox.trouble is None for mailbox in self.mailboxes)
+
+    def seconds_since_progress(self, mailbox: Health) -> float:
+        """How long ago the slowest loop of the mailbox made a step."""
+        return self.monotonic - mailbox.moved_at
+
+
 @dataclass(frozen=True)
 class Subject:
-    """What the pages tell of. Every question is answered from memory."""
+    """Of whom the pages tell. Every question is answered from memory, from any thread."""
 
     version: str
     instance: str
     loops: Loops
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
-    shard: tuple[int, int] = (0, 1)
+    shard: tuple[int, int]
     """Index and count."""
-    journal_head: Callable[[], int] = lambda: 0
-    """The number of the last record."""
-    vault_token_expires_at: Callable[[], datetime | None] = lambda: None
-    """None: it does not expire, or there is none yet."""
+    journal_head: Callable[[], int]
+    vault_token_expires_at: Callable[[], datetime | None]
+
+    def snapshot(self) -> Snapshot:
+        """How it is now."""
+        index, count = self.shard
+        mailboxes = tuple(self.loops.health)  # before the clocks, so that no step is in the future
+        return Snapshot(
+            version=self.version,
+            instance=self.instance,
+            shard_index=index,
+            shard_count=count,
+            taken_at=self.now(),
+            monotonic=self.monotonic(),
+            ready=self.loops.ready,
+            stuck=tuple(self.loops.stuck),
+            mailboxes=mailboxes,
+            journal_head=self.journal_head(),
+            vault_token_expires_at=self.vault_token_expires_at(),
+        )
