@@ -1,4 +1,7 @@
-"""The composition root: the only module that knows all others, and where plain values leave the configuration."""
+"""The composition root: the only module that knows all others.
+
+Here the parts are built, and here plain values leave the configuration.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -35,6 +38,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _never() -> bool:
+    """A command that looks once is not asked to stop; a signal ends it."""
+    return False
+
+
 @dataclass
 class App:
     """Builds each part once, when it is first asked for: `explain` never makes a Vault client."""
@@ -43,13 +51,16 @@ class App:
     log: Log
     writing: bool = True
     """False: nothing is written, not even what was learnt of public keys."""
-    stopping: Callable[[], bool] = lambda: False
-    metrics: Metrics | None = None
-    """Told of every record and every request to Vault."""
+    stopping: Callable[[], bool] = _never
+    """Asked between two mails."""
+    metrics: Metrics = field(default_factory=partial(Metrics, utc_now))
+    """Told of every record and every request to Vault, whether somebody reads them or not."""
     now: Callable[[], datetime] = utc_now
 
     def mailbox(self, name: str | None) -> MailboxConfig:
-        """The mailbox of this name; the only one, where none is named. ConfigurationError: there is no such one."""
+        """The mailbox of this name; the only one, where none is named.
+
+        ConfigurationError: there is no such one."""
         names = [mailbox.name for mailbox in self.config.mailboxes]
         if name is None and len(names) == 1:
             return self.config.mailboxes[0]
@@ -62,11 +73,14 @@ class App:
         )
 
     def watched(self, names: Sequence[str] = ()) -> list[Watched]:
-        """The mailboxes of these names, all where none is named. StateError: the journal cannot be continued."""
+        """The mailboxes of these names, all where none is named.
+
+        StateError: the journal cannot be continued."""
         if self.writing:
             self.journal.open()
-        chosen = [self.mailbox(name) for name in names] if names else self.config.mailboxes
-        return [self._watched(mailbox) for mailbox in chosen]
+        if not names:
+            return [self._watched(mailbox) for mailbox in self.config.mailboxes]
+        return [self._watched(self.mailbox(name)) for name in names]
 
     @cached_property
     def judge(self) -> Judge:
@@ -84,16 +98,19 @@ class App:
         return Journal(self.config.journal_file, now=self.now, log=self.log)
 
     def recorded(self) -> Callable[[], list[Entry]]:
-        """A question that gives, each time it is asked, what was added to the journal since; first all there is."""
-        seen = 0
+        """A question that gives, each time it is asked, what was added to the journal since.
 
-        def new() -> list[Entry]:
-            nonlocal seen
-            records = list(self.journal.records(after=seen))
-            seen = records[-1].seq if records else seen
+        The first time, that is all there is."""
+        last = 0
+
+        def added() -> list[Entry]:
+            nonlocal last
+            records = list(self.journal.records(after=last))
+            if records:
+                last = records[-1].seq
             return [record.entry for record in records]
 
-        return new
+        return added
 
     @cached_property
     def store(self) -> VaultStore:
@@ -110,7 +127,7 @@ class App:
                 address,
                 auth,
                 monotonic=time.monotonic,
-                observe=self.metrics.vault_request if self.metrics else _unseen,
+                observe=self.metrics.vault_request,
             ),
             mount=vault.mount,
             field=vault.field,
@@ -128,7 +145,7 @@ class App:
             instance=self.config.instance,
             log=self.log,
             now=self.now,
-            observe=self.metrics.observe if self.metrics else _unseen,
+            observe=self.metrics.observe,
         )
         sweep = Sweep(
             pipeline,
@@ -162,22 +179,20 @@ class App:
             password=mailbox.password.read,
             inbox=mailbox.folders.inbox,
             spam=mailbox.folders.spam,
-            sender_domains=tuple(
-                dict.fromkeys(sender.rpartition("@")[2] for sender in self.config.trust.senders)
-            ),
+            sender_domains=self._sender_domains(),
         )
-        context = self._tls(_text(mailbox.ca_file))
-        return lambda: ImapMailbox(account, context, self.log)
+        context = self._tls_context(_text(mailbox.ca_file))
+        return partial(ImapMailbox, account, context, self.log)
 
-    def _tls(self, ca_file: str | None) -> ssl.SSLContext:
-        """One context for all mailboxes with the same authorities."""
-        return self._contexts.setdefault(
-            ca_file, self._contexts.get(ca_file) or tls_context(ca_file)
-        )
+    def _sender_domains(self) -> tuple[str, ...]:
+        """Each once, in the order of the senders: what a search in the mailbox asks for."""
+        domains = [sender.rpartition("@")[2] for sender in self.config.trust.senders]
+        return tuple(dict.fromkeys(domains))
 
     @cached_property
-    def _contexts(self) -> dict[str | None, ssl.SSLContext]:
-        return {}
+    def _tls_context(self) -> Callable[[str | None], ssl.SSLContext]:
+        """One for all mailboxes with the same authorities, whose reading takes its time."""
+        return cache(tls_context)
 
     def _terms(self) -> Terms:
         trust = self.config.trust
@@ -200,7 +215,9 @@ class App:
             published, path, now=self.now, log=self.log, writing=self.writing
         )
         pinned = self.config.trust.dkim_keys
-        return KeyChain(PinnedKeys.read(pinned), remembered) if pinned else remembered
+        if pinned is None:
+            return remembered
+        return KeyChain(PinnedKeys.read(pinned), remembered)
 
 
 class Service:
@@ -236,15 +253,18 @@ class Service:
         names = [mailbox.name for mailbox in fresh.mailboxes]
         if fresh.shard is not None:
             names = mine(names, *_shard(fresh), fresh.shard.replicas)
-        watched = app.watched(names) if names else []
+        watched = []
+        if names:  # App.watched takes no name for every mailbox
+            watched = app.watched(names)
         self._app = app
         return watched
 
     def _keep_alive(self) -> None:
         """Keep our Vault token alive: the next reset may be months away."""
+        if self._app is None:
+            return
         try:
-            if self._app is not None:
-                self._app.store.keep_alive()
+            self._app.store.keep_alive()
         except TokenCatcherError as error:
             self._log.warning("vault.trouble", code=error.code, error=str(error))
 
@@ -260,14 +280,23 @@ class Service:
             now=utc_now,
             monotonic=time.monotonic,
             shard=_shard(self._config),
-            journal_head=lambda: self._app.journal.head.seq if self._app else 0,
+            journal_head=self._journal_head,
             vault_token_expires_at=self._vault_token_expires_at,
         )
         return serving(listen.host, listen.port, routes(subject, self._metrics), self._log)
 
+    def _journal_head(self) -> int:
+        if self._app is None:
+            return 0
+        return self._app.journal.head.seq
+
     def _vault_token_expires_at(self) -> datetime | None:
-        left = self._app.store.token_seconds_left if self._app else None
-        return None if left is None else utc_now() + timedelta(seconds=left)
+        if self._app is None:
+            return None
+        seconds_left = self._app.store.token_seconds_left
+        if seconds_left is None:
+            return None
+        return utc_now() + timedelta(seconds=seconds_left)
 
 
 FIXED: Final = ("state_dir", "instance", "journal", "http", "shard", "log")
@@ -275,21 +304,21 @@ FIXED: Final = ("state_dir", "instance", "journal", "http", "shard", "log")
 
 
 def _shard(config: Config) -> tuple[int, int]:
-    """Index and count. ConfigurationError: the index is to come from the host name, which has none."""
+    """Index and count. ConfigurationError: the index is to come from the host name, in vain."""
     if config.shard is None:
         return 0, 1
     index = config.shard.index
-    number = index_from(socket.gethostname()) if isinstance(index, str) else index
-    if number >= config.shard.count:
+    if isinstance(index, str):  # the only word that the schema takes
+        index = index_from(socket.gethostname())
+    if index >= config.shard.count:
         raise ConfigurationError(
-            f"shard.index: got {number} from the host name, expected less than count ({config.shard.count})"
+            f"shard.index: got {index} from the host name, "
+            f"expected less than count ({config.shard.count})"
         )
-    return number, config.shard.count
-
-
-def _unseen(*_details: object) -> None:
-    """Nobody counts."""
+    return index, config.shard.count
 
 
 def _text(path: Path | None) -> str | None:
-    return str(path) if path else None
+    if path is None:
+        return None
+    return str(path)
