@@ -61,6 +61,7 @@ names, and nothing else.
         load        from file to Config
         show        the effective configuration, secrets masked
     app         the composition root
+    service     the daemon and its pages, over one configuration after the other
 
     commands    one module a command
         advice      what a person does next

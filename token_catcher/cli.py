@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from token_catcher import __version__, config, log
-from token_catcher.app import App, Service, utc_now
+from token_catcher.app import App, utc_now
 from token_catcher.commands import explain as explaining
 from token_catcher.commands import history
 from token_catcher.commands.advice import next_step
@@ -38,6 +38,7 @@ from token_catcher.commands.render import (
 from token_catcher.commands.scan import Line, Scan, dry_run, lines, wait_for
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
 from token_catcher.record import State, verify
+from token_catcher.service import Service
 from token_catcher.sweep import Report
 
 DONE, FAILED, USAGE, WAITED = 0, 1, 2, 3

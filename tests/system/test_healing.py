@@ -183,7 +183,9 @@ def test_server_without_special_use(tool: Program, openbao: OpenBao, user: str, 
         resets = Resets(tool, server, openbao, user, org)
         _use(tool, server.tls_port, user, server)
         with tool.daemon() as daemon:
-            until(lambda: daemon.says("mailbox.connected", folder="Junk E-mail"), "the idle listener")
+            until(
+                lambda: daemon.says("mailbox.connected", folder="Junk E-mail"), "the idle listener"
+            )
             resets.make_the_trip("Junk E-mail")
         resets.all_accounted_for()
 

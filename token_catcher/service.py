@@ -1,0 +1,117 @@
+"""`run`: the daemon and its pages, over one configuration after the other."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final
+
+from token_catcher import __version__
+from token_catcher.app import App, utc_now
+from token_catcher.config import Config
+from token_catcher.daemon import Daemon, index_from, mine, only_one
+from token_catcher.errors import ConfigurationError, TokenCatcherError
+from token_catcher.ports import Log
+from token_catcher.sweep import Watched
+from token_catcher.web import Metrics, Subject, routes, serving
+
+FIXED: Final = ("state_dir", "instance", "journal", "http", "shard", "log")
+"""What a reload cannot change: other processes, records and metrics speak of it."""
+
+
+class Service:
+    """The daemon, and what is seen of it from outside, over one configuration after the other."""
+
+    def __init__(self, load: Callable[[], Config], log: Log) -> None:
+        """`load` reads the configuration (anew); ConfigurationError: it is not a valid one."""
+        self._load = load
+        self._log = log
+        self._config = load()
+        self._metrics = Metrics(utc_now)
+        self._app: App | None = None
+        self._daemon = Daemon(
+            self._watched,
+            log=log,
+            now=utc_now,
+            rng=Random(),  # noqa: S311 - spreads retries, hides nothing
+            housekeeping=self._keep_alive,
+        )
+
+    def run(self) -> None:
+        """Until SIGTERM. ConfigurationError, StateError: it could not start."""
+        with only_one(self._config.state_dir), self._web():
+            self._daemon.run()
+
+    def _watched(self, stopping: Callable[[], bool]) -> list[Watched]:
+        """The mailboxes of this instance, by the configuration as it is now."""
+        fresh = self._load()
+        for key in FIXED:
+            if getattr(fresh, key) != getattr(self._config, key):
+                raise ConfigurationError(f"{key}: cannot change while running; restart the daemon")
+        app = App(fresh, self._log, stopping=stopping, metrics=self._metrics)
+        names = [mailbox.name for mailbox in fresh.mailboxes]
+        if fresh.shard is not None:
+            names = mine(names, *_shard(fresh), fresh.shard.replicas)
+        watched = []
+        if names:  # App.watched takes no name for every mailbox
+            watched = app.watched(names)
+        self._app = app
+        return watched
+
+    def _keep_alive(self) -> None:
+        """Keep our Vault token alive: the next reset may be months away."""
+        if self._app is None:
+            return
+        try:
+            self._app.store.keep_alive()
+        except TokenCatcherError as error:
+            self._log.warning("vault.trouble", code=error.code, error=str(error))
+
+    def _web(self) -> AbstractContextManager[object]:
+        """The pages, where they are asked for."""
+        listen = self._config.http.listen
+        if listen is None:
+            return nullcontext()
+        subject = Subject(
+            version=__version__,
+            instance=self._config.instance,
+            loops=self._daemon,
+            now=utc_now,
+            monotonic=time.monotonic,
+            shard=_shard(self._config),
+            journal_head=self._journal_head,
+            vault_token_expires_at=self._vault_token_expires_at,
+        )
+        return serving(listen.host, listen.port, routes(subject, self._metrics), self._log)
+
+    def _journal_head(self) -> int:
+        if self._app is None:
+            return 0
+        return self._app.journal.head.seq
+
+    def _vault_token_expires_at(self) -> datetime | None:
+        if self._app is None:
+            return None
+        seconds_left = self._app.store.token_seconds_left
+        if seconds_left is None:
+            return None
+        return utc_now() + timedelta(seconds=seconds_left)
+
+
+def _shard(config: Config) -> tuple[int, int]:
+    """Index and count. ConfigurationError: the index is to come from the host name, in vain."""
+    if config.shard is None:
+        return 0, 1
+    index = config.shard.index
+    if isinstance(index, str):  # the only word that the schema takes
+        index = index_from(socket.gethostname())
+    if index >= config.shard.count:
+        raise ConfigurationError(
+            f"shard.index: got {index} from the host name, "
+            f"expected less than count ({config.shard.count})"
+        )
+    return index, config.shard.count
