@@ -59,7 +59,7 @@ class Generation:
 
 
 class Daemon:
-    """Runs until SIGTERM. Built by `app`, run in the main thread, where Python delivers signals."""
+    """Runs until SIGTERM. Built by `service`, run in the main thread, where Python delivers signals."""
 
     def __init__(
         self,

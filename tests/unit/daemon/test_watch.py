@@ -14,9 +14,9 @@ import pytest
 
 from tests.kit import mails
 from tests.unit.rig import Rig, token, until
-from token_catcher.daemon.wakeups import BackOff, Logins, Pace, Wakeup
+from token_catcher.daemon.wakeups import Pace
 from token_catcher.daemon.watch import Watch
-from token_catcher.errors import AccessError, ConfigurationError, Outage, TransientError
+from token_catcher.errors import AccessError, ConfigurationError, Outage
 from token_catcher.model import Secret
 from token_catcher.sweep import Watched
 
@@ -59,111 +59,6 @@ def watching(rig: Rig, watched: Watched | None = None, pace: Pace = QUICK) -> It
             lambda: not any(thread.name.startswith("idle-") for thread in threading.enumerate()),
             "the listeners to end",
         )
-
-
-@pytest.fixture
-def wakeup() -> Iterator[Wakeup]:
-    """Closed at the end."""
-    made = Wakeup()
-    yield made
-    made.close()
-
-
-# -- wakeups --
-
-
-def test_a_wakeup_is_set_until_it_is_cleared(wakeup: Wakeup) -> None:
-    """However often it was set."""
-    assert not wakeup.is_set()
-    for _ in range(3):
-        wakeup.set()
-    assert wakeup.is_set()
-    assert wakeup.is_set()
-    wakeup.clear()
-    assert not wakeup.is_set()
-
-
-def test_setting_never_blocks(wakeup: Wakeup) -> None:
-    """A million times is once."""
-    for _ in range(100_000):
-        wakeup.set()
-    wakeup.clear()
-    assert not wakeup.is_set()
-
-
-def test_a_wakeup_ends_a_wait(wakeup: Wakeup) -> None:
-    """From another thread, long before the time is over."""
-    threading.Timer(0.01, wakeup.set).start()
-    began = time.monotonic()
-    assert wakeup.wait(60)
-    assert time.monotonic() - began < 30
-
-
-def test_a_closed_wakeup_may_be_set() -> None:
-    """A schedule may be late; nobody hears it, and no other file gets the byte."""
-    wakeup = Wakeup()
-    wakeup.close()
-    wakeup.set()
-
-
-# -- pauses --
-
-
-def test_logins_are_kept_apart() -> None:
-    """Ten seconds, however many ask; who does not take its turn does not cost one."""
-    clock = [100.0]
-    logins = Logins(10.0, lambda: clock[0])
-    assert [logins.turn(), logins.turn(), logins.turn()] == [0.0, 10.0, 10.0]
-    clock[0] += 4
-    assert logins.turn() == 6.0
-    clock[0] += 6
-    assert [logins.turn(), logins.turn()] == [0.0, 10.0]
-
-
-def test_the_first_login_may_have_to_wait() -> None:
-    """So that many mailboxes do not log in at once."""
-    assert Logins(10.0, lambda: 100.0, first_in=3.0).turn() == 3.0
-
-
-def pauses(error: Exception | None, times: int, lived: float = 0.0) -> list[float]:
-    """The longest pauses that the dice can give."""
-    always_most = Random()
-    always_most.uniform = lambda _low, high: high  # type: ignore[method-assign]
-    back_off = BackOff(Pace(), always_most)
-    return [back_off.pause(error, lived) for _ in range(times)]  # type: ignore[arg-type] # one of ours
-
-
-def test_trouble_backs_off_to_five_minutes() -> None:
-    """Doubling from 4 s; an error that nobody foresaw as well."""
-    expected = [4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0, 300.0]
-    assert pauses(LOST, 9) == expected
-    assert pauses(None, 9) == expected
-
-
-def test_a_refusal_backs_off_to_an_hour() -> None:
-    """Doubling from two minutes: an account is not locked by a program that keeps knocking."""
-    assert pauses(REFUSED, 7) == [120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0]
-
-
-def test_pauses_have_jitter() -> None:
-    """At least half of the longest, so that a refusal costs a minute at any rate."""
-    found = [BackOff(Pace(), Random(seed)).pause(REFUSED, 0.0) for seed in range(200)]
-    assert 60.0 <= min(found) < 65.0
-    assert 115.0 < max(found) <= 120.0
-
-
-def test_what_a_server_asks_for_is_kept() -> None:
-    """Just that long, and it is no failure; but no longer than an hour."""
-    back_off = BackOff(Pace(), Random(1))
-    assert back_off.pause(TransientError("throttled", retry_after=299.91), 0.0) == 299.91
-    assert back_off.pause(TransientError("throttled", retry_after=1e9), 0.0) == 3600.0
-    assert back_off.failures == 0
-
-
-def test_a_healthy_session_clears_the_record() -> None:
-    """After five minutes of life the next trouble is the first."""
-    assert pauses(LOST, 3, lived=300.0) == [4.0, 4.0, 4.0]
-    assert pauses(LOST, 3, lived=299.0) == [4.0, 8.0, 16.0]
 
 
 # -- listening --

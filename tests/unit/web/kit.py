@@ -1,0 +1,118 @@
+"""A site of pages over a daemon that is as a test says, asked over HTTP as a probe and Prometheus ask."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPResponse
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.kit.fakes import Silent
+from token_catcher.daemon.watch import Health
+from token_catcher.model import Entry, Event
+from token_catcher.web.metrics import Metrics
+from token_catcher.web.pages import Routes, routes
+from token_catcher.web.snapshot import Subject
+
+NOW = datetime(2026, 2, 3, 13, tzinfo=UTC)
+WELL = Health(
+    name="integrations",
+    moved_at=990.0,
+    looked=True,
+    connected=True,
+    listening=("Junk",),
+    last_sweep_at=NOW - timedelta(seconds=30),
+    trouble=None,
+    pending=0,
+)
+STORED = Entry(
+    event=Event.STORED,
+    instance="one",
+    mailbox="integrations",
+    folder="INBOX",
+    uidvalidity=1,
+    uid=7,
+    mail="sha256:0",
+    received_at="2026-02-03T12:59:58Z",
+    username="integration@acme.example",
+    org="acme",
+    path="salesforce/acme/integration@acme.example",
+    version=3,
+    fingerprint="sha256:0123456789abcdef",
+)
+
+
+@dataclass
+class Loops:
+    """A daemon that is as a test says."""
+
+    health: Sequence[Health] = (WELL,)
+    ready: bool = True
+    stuck: Sequence[str] = ()
+
+
+@dataclass
+class Site:
+    """The pages over some loops, and what was asked of them."""
+
+    loops: Loops = field(default_factory=Loops)
+    log: Silent = field(default_factory=Silent)
+    metrics: Metrics = field(default_factory=lambda: Metrics(lambda: NOW))
+    expires: datetime | None = NOW + timedelta(hours=1)
+    port: int = 0
+
+    def routes(self) -> Routes:
+        """All of them."""
+        subject = Subject(
+            version="1.2.3",
+            instance="one",
+            loops=self.loops,
+            now=lambda: NOW,
+            monotonic=lambda: 1000.0,
+            shard=(1, 3),
+            journal_head=lambda: 42,
+            vault_token_expires_at=lambda: self.expires,
+        )
+        return routes(subject, self.metrics)
+
+    def get(self, path: str, method: str = "GET") -> tuple[HTTPResponse, str]:
+        """The answer and its body."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            return answer, answer.read().decode()
+        finally:
+            connection.close()
+
+    def says(self, path: str) -> tuple[int, str]:
+        """Status and body."""
+        answer, body = self.get(path)
+        return answer.status, body
+
+    def samples(self) -> dict[str, float]:
+        """The metrics of our own: name and labels → value."""
+        families = text_string_to_metric_families(self.says("/metrics")[1])
+        return {
+            sample.name.removeprefix("token_catcher_")
+            + str(sorted(sample.labels.items()) or ""): sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name.startswith("token_catcher_")
+        }
+
+
+def raw(site: Site, request: bytes) -> bytes:
+    """What the server says to these bytes until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
+        connection.sendall(request)
+        said = b""
+        try:
+            while more := connection.recv(65536):
+                said += more
+        except ConnectionResetError:
+            pass  # it closed with our body unread
+        return said

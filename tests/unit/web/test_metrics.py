@@ -1,0 +1,71 @@
+"""The counters and gauges that Prometheus scrapes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.unit.web.kit import NOW, STORED, WELL, Site
+from token_catcher.model import Event
+from token_catcher.web.metrics import Metrics
+
+
+def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
+    """A contract with dashboards and alert rules: names, labels and base units."""
+    site.metrics.observe(STORED)
+    site.metrics.observe(
+        replace(STORED, event=Event.REFUSED, reason="unsigned", org=None, username=None)
+    )
+    site.metrics.vault_request("read", 200)
+    site.metrics.vault_request("read", 200)
+    site.metrics.vault_request("login", None)
+    samples = {name: value for name, value in site.samples().items() if "bucket" not in name}
+    mailbox = "('mailbox', 'integrations')"
+    assert samples == {
+        "build_info[('version', '1.2.3')]": 1,
+        f"mail_to_vault_seconds_count[{mailbox}]": 1,
+        f"mail_to_vault_seconds_sum[{mailbox}]": 2,
+        f"last_successful_sweep_timestamp_seconds[{mailbox}]": NOW.timestamp() - 30,
+        f"mailbox_connected[{mailbox}]": 1,
+        f"outcomes_total[{mailbox}, ('org', 'acme'), ('outcome', 'stored'), ('reason', '')]": 1,
+        f"outcomes_total[{mailbox}, ('org', ''), ('outcome', 'refused'), ('reason', 'unsigned')]": 1,
+        f"pending_mails[{mailbox}]": 0,
+        "vault_requests_total[('operation', 'read'), ('status', '200')]": 2,
+        "vault_requests_total[('operation', 'login'), ('status', 'unreachable')]": 1,
+        "vault_token_expiry_timestamp_seconds": NOW.timestamp() + 3600,
+        "journal_head_sequence": 42,
+        "shard_index": 1,
+        "shard_count": 3,
+        f"loop_last_progress_timestamp_seconds[{mailbox}]": NOW.timestamp() - 10,
+    }
+
+
+def test_metrics_leave_out_what_is_not_known(site: Site) -> None:
+    """No sweep yet, no Vault token yet: no sample, rather than a zero that an alert would read as 1970."""
+    site.loops.health = [replace(WELL, last_sweep_at=None)]
+    site.expires = None
+    names = " ".join(site.samples())
+    assert "last_successful_sweep" not in names
+    assert "vault_token_expiry" not in names
+
+
+def test_metrics_tell_of_the_process(site: Site) -> None:
+    """Memory, descriptors, CPU, by the names that every Prometheus knows."""
+    assert "process_resident_memory_bytes" in site.says("/metrics")[1]
+
+
+def test_a_mail_server_whose_clock_is_ahead(site: Site) -> None:
+    """Counts as no delay, never as a negative one."""
+    site.metrics.observe(replace(STORED, received_at="2026-02-03T13:00:09Z"))
+    assert site.samples()["mail_to_vault_seconds_sum[('mailbox', 'integrations')]"] == 0
+
+
+def test_each_site_counts_for_itself() -> None:
+    """No registry is shared."""
+    one, two = Metrics(lambda: NOW), Metrics(lambda: NOW)
+    one.observe(STORED)
+    name = "token_catcher_outcomes_total"
+    labels = {"mailbox": "integrations", "org": "acme", "outcome": "stored", "reason": ""}
+    assert (
+        one.registry.get_sample_value(name, labels),
+        two.registry.get_sample_value(name, labels),
+    ) == (1, None)
