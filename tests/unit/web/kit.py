@@ -1,11 +1,13 @@
-"""A site of pages over a daemon that is as a test says, asked over HTTP as a probe and Prometheus ask."""
+"""A site of pages over a daemon that is as a test says, asked over HTTP as a probe asks."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.client import HTTPConnection, HTTPResponse
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -45,6 +47,11 @@ STORED = Entry(
 )
 
 
+def now() -> datetime:
+    """The clock of the site stands still."""
+    return NOW
+
+
 @dataclass
 class Loops:
     """A daemon that is as a test says."""
@@ -60,7 +67,7 @@ class Site:
 
     loops: Loops = field(default_factory=Loops)
     log: Silent = field(default_factory=Silent)
-    metrics: Metrics = field(default_factory=lambda: Metrics(lambda: NOW))
+    metrics: Metrics = field(default_factory=partial(Metrics, now))
     expires: datetime | None = NOW + timedelta(hours=1)
     port: int = 0
 
@@ -70,7 +77,7 @@ class Site:
             version="1.2.3",
             instance="one",
             loops=self.loops,
-            now=lambda: NOW,
+            now=now,
             monotonic=lambda: 1000.0,
             shard=(1, 3),
             journal_head=lambda: 42,
@@ -95,24 +102,27 @@ class Site:
 
     def samples(self) -> dict[str, float]:
         """The metrics of our own: name and labels → value."""
-        families = text_string_to_metric_families(self.says("/metrics")[1])
-        return {
-            sample.name.removeprefix("token_catcher_")
-            + str(sorted(sample.labels.items()) or ""): sample.value
-            for family in families
-            for sample in family.samples
-            if sample.name.startswith("token_catcher_")
-        }
+        _, text = self.says("/metrics")
+        samples = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                _, ours, name = sample.name.rpartition("token_catcher_")
+                if ours:
+                    labels = sorted(sample.labels.items()) or ""
+                    samples[f"{name}{labels}"] = sample.value
+        return samples
 
 
 def raw(site: Site, request: bytes) -> bytes:
     """What the server says to these bytes until it closes the connection."""
     with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
         connection.sendall(request)
-        said = b""
-        try:
-            while more := connection.recv(65536):
-                said += more
-        except ConnectionResetError:
-            pass  # it closed with our body unread
-        return said
+        answer = b""
+        # A connection that is closed with our body unread is reset.
+        with suppress(ConnectionResetError):
+            while True:
+                more = connection.recv(65536)
+                if not more:
+                    break
+                answer += more
+        return answer

@@ -64,18 +64,17 @@ def test_healthz_is_degraded_by_any_trouble(site: Site, trouble: dict[str, objec
     site.loops.health = [replace(WELL, last_sweep_at=None, **trouble)]  # type: ignore[arg-type] # fields of Health
     site.expires = None
     status, body = site.says("/healthz")
-    told = json.loads(body)
-    assert (status, told["status"]) == (503, "degraded")
-    assert told["mailboxes"][0]["last_successful_sweep"] is None
-    assert told["vault"] == {"token_expires": None}
+    parts = json.loads(body)
+    assert (status, parts["status"]) == (503, "degraded")
+    assert parts["mailboxes"][0]["last_successful_sweep"] is None
+    assert parts["vault"] == {"token_expires": None}
 
 
 def test_no_username_and_no_path_is_told(site: Site) -> None:
     """On any page."""
     site.metrics.observe(STORED)
-    everything = "".join(
-        site.says(path)[1] for path in ("/livez", "/readyz", "/healthz", "/metrics")
-    )
+    paths = ("/livez", "/readyz", "/healthz", "/metrics")
+    everything = "".join(site.says(path)[1] for path in paths)
     assert "@" not in everything
     assert "salesforce/" not in everything
     assert "0123456789abcdef" not in everything
