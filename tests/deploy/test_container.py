@@ -1,4 +1,7 @@
-"""deploy/container: no engine builds the image here, so each instruction is read and held against what it must be."""
+"""deploy/container: each instruction is held against what it must be.
+
+No engine builds the image here.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def test_two_stages_and_only_the_result_is_kept(instructions: list[Instruction])
 
 
 def test_the_image_runs_as_a_number_and_stops_on_sigterm(instructions: list[Instruction]) -> None:
-    """A number that is not root, one volume, the signal that the daemon understands, and `run` unless told otherwise."""
+    """A number that is not root, one volume, the daemon's signal, `run` unless told otherwise."""
     final = dict(
         instructions[max(i for i, (name, _) in enumerate(instructions) if name == "FROM") :]
     )
@@ -49,7 +52,7 @@ def test_the_image_runs_as_a_number_and_stops_on_sigterm(instructions: list[Inst
 
 
 def test_no_secret_and_no_stray_file_gets_into_a_layer(instructions: list[Instruction]) -> None:
-    """The build takes named files of the checkout, and no argument or variable that could be a secret."""
+    """The build takes named files of the checkout, and no argument that could be a secret."""
     copied = [
         word
         for name, rest in instructions

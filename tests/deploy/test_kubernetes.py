@@ -1,4 +1,4 @@
-"""deploy/kubernetes: every manifest fits the published schemas, and they fit each other and the program."""
+"""deploy/kubernetes: the manifests fit the published schemas, each other and the program."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ def kustomization() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def manifests(kustomization: dict[str, Any]) -> Manifests:
     """Every resource of the base, by kind."""
-    found = [document for name in kustomization["resources"] for document in documents(BASE / name)]
-    return {document["kind"]: document for document in found}
+    resources: Manifests = {}
+    for name in kustomization["resources"]:
+        for document in documents(BASE / name):
+            resources[document["kind"]] = document
+    return resources
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +48,14 @@ def pod(manifests: Manifests) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def container(pod: dict[str, Any]) -> dict[str, Any]:
     """The only container."""
-    [one] = pod["containers"]
-    assert isinstance(one, dict)
-    return one
+    [specification] = pod["containers"]
+    assert isinstance(specification, dict)
+    return specification
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> config.Config:
-    """config.yaml as the program reads it in a pod, with the secrets in a directory of the test's."""
+    """config.yaml as the program reads it in a pod, with secrets in a directory of the test."""
     text = (BASE / "config.yaml").read_text()
     for name in ("imap-password", "vault-secret-id"):
         (tmp_path / name).write_text("x")
@@ -64,19 +67,21 @@ def settings(tmp_path: Path) -> config.Config:
 
 
 def test_the_base_is_whole(kustomization: dict[str, Any]) -> None:
-    """Every manifest in the folder is in the base; the image has the program's version; no Secret is in it."""
-    generated = [name for one in kustomization["configMapGenerator"] for name in one["files"]]
+    """Every manifest in the folder is in the base, and no Secret; the image has our version."""
+    [generator] = kustomization["configMapGenerator"]
     assert {path.name for path in BASE.iterdir()} == {
         "kustomization.yaml",
         *kustomization["resources"],
-        *generated,
+        *generator["files"],
     }
     assert kustomization["images"] == [{"name": "token-catcher", "newTag": __version__}]
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
 def test_the_manifests_fit_the_published_schemas(manifests: Manifests, version: str) -> None:
-    """Strictly: an unknown field is an error. A custom resource has no schema there; the next test is for it."""
+    """Strictly: an unknown field is an error.
+
+    A custom resource has no schema there; the next test is for it."""
     assert set(manifests) == {
         "ServiceAccount",
         "Service",
@@ -91,7 +96,7 @@ def test_the_manifests_fit_the_published_schemas(manifests: Manifests, version: 
 
 
 def test_the_pod_monitor_has_documented_fields_only(manifests: Manifests) -> None:
-    """There is no schema of a custom resource at hand, so this is held against the fields that the operator documents."""
+    """Those that the operator documents: there is no schema of a custom resource at hand."""
     manifest = manifests[CUSTOM]
     assert set(manifest) == {"apiVersion", "kind", "metadata", "spec"}
     assert manifest["apiVersion"] == "monitoring.coreos.com/v1"
@@ -119,7 +124,9 @@ def test_every_selector_finds_the_pods(manifests: Manifests) -> None:
 
 
 def test_the_pod_may_do_nothing(pod: dict[str, Any], container: dict[str, Any]) -> None:
-    """Not root, a root it cannot write, no capability, the runtime's system calls, and no way into the cluster."""
+    """Not root, a root it cannot write, no capability, the runtime's system calls.
+
+    And no way into the cluster."""
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"] == {
         "runAsNonRoot": True,
@@ -137,7 +144,7 @@ def test_the_pod_may_do_nothing(pod: dict[str, Any], container: dict[str, Any]) 
 
 
 def test_the_probes_ask_the_program(container: dict[str, Any]) -> None:
-    """/livez decides on a restart and /readyz on readiness, at the port that the container names http."""
+    """/livez decides on a restart and /readyz on readiness, at the port named http."""
     assert container["startupProbe"]["httpGet"] == {"path": "/livez", "port": "http"}
     assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "http"}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
@@ -146,7 +153,9 @@ def test_the_probes_ask_the_program(container: dict[str, Any]) -> None:
 def test_the_configuration_is_valid_and_fits_the_pod(
     settings: config.Config, manifests: Manifests, container: dict[str, Any], pod: dict[str, Any]
 ) -> None:
-    """The program takes config.yaml, listens where the probes ask, and finds state and secrets where they are mounted."""
+    """The program takes config.yaml and listens where the probes ask.
+
+    It finds state and secrets where they are mounted."""
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert settings.http.listen == config.Listen("0.0.0.0", container["ports"][0]["containerPort"])
     assert str(settings.state_dir) == mounts["state"]
@@ -159,20 +168,22 @@ def test_the_configuration_is_valid_and_fits_the_pod(
 
 
 def test_the_secret_is_for_the_program_alone(pod: dict[str, Any]) -> None:
-    """Its files have mode 0400, to which Kubernetes adds the group's 0040 for fsGroup: what the program accepts."""
+    """Its files have mode 0400, to which Kubernetes adds the group's 0040 for fsGroup.
+
+    The program accepts that."""
     [secret] = [volume["secret"] for volume in pod["volumes"] if "secret" in volume]
     assert secret == {"secretName": "token-catcher", "defaultMode": 0o400}
 
 
 def test_every_mailbox_has_two_pods(settings: config.Config, manifests: Manifests) -> None:
-    """The shards are as many as the pods, numbered by their names, and one pod may go without a mailbox left alone."""
+    """The shards are as many as the pods, numbered by their names.
+
+    One pod may go, and no mailbox is left alone."""
     spec = manifests["StatefulSet"]["spec"]
     assert settings.shard == config.ShardConfig(count=spec["replicas"], index="auto", replicas=2)
-    pods = [
-        f"{manifests['StatefulSet']['metadata']['name']}-{number}"
-        for number in range(spec["replicas"])
-    ]
-    assert [shards.index_from(name) for name in pods] == [0, 1]
+    name = manifests["StatefulSet"]["metadata"]["name"]
+    assert spec["replicas"] == 2
+    assert [shards.index_from(f"{name}-{number}") for number in range(2)] == [0, 1]
     assert manifests["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
 
 

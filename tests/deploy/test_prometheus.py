@@ -1,13 +1,16 @@
-"""deploy/prometheus, deploy/grafana: alerts fire when they should, name metrics that exist, and have a section to read."""
+"""deploy/prometheus, deploy/grafana: alerts fire when they should, and have a section to read.
+
+They name metrics that exist.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from ruamel.yaml import YAML
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from tests.deploy.kit import DEPLOY, ROOT, documents
+from tests.deploy.kit import DEPLOY, ROOT, documents, run
 from tests.kit.servers.process import command
 from token_catcher.cli import app
 from token_catcher.daemon.watch import Health
@@ -35,7 +38,7 @@ ADDED = {"instance", "le"}
 
 @pytest.fixture(scope="module")
 def promtool() -> str:
-    """Of Debian's package prometheus, which need not be installed for it: `make tools` unpacks the one program."""
+    """Of Debian's package prometheus; `make tools` unpacks this one program of it."""
     return command("promtool", "make tools (takes promtool out of Debian's package prometheus)")
 
 
@@ -49,8 +52,9 @@ def rules() -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def panels() -> list[dict[str, Any]]:
     """Every panel of the dashboard."""
-    found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
-    return found
+    dashboard = json.loads(DASHBOARD.read_text())
+    assert isinstance(dashboard["panels"], list)
+    return dashboard["panels"]
 
 
 @dataclass(frozen=True)
@@ -125,14 +129,7 @@ def labels(query: str) -> set[str]:
 def test_promtool_takes_the_rules_and_their_tests(promtool: str) -> None:
     """Each alert fires at its time, with its text, and keeps quiet in normal work."""
     for words in (["check", "rules", RULES.name], ["test", "rules", RULE_TESTS.name]):
-        done = subprocess.run(
-            [promtool, *words],
-            cwd=RULES.parent,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run(promtool, *words, cwd=RULES.parent)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -149,11 +146,8 @@ def test_every_metric_exists(
     rules: list[dict[str, Any]], panels: list[dict[str, Any]], exported: dict[str, set[str]]
 ) -> None:
     """Alerts, dashboard and runbook name only what the program exports."""
-    named = (
-        names("".join(rule["expr"] for rule in rules))
-        | names(DASHBOARD.read_text())
-        | names(RUNBOOK.read_text())
-    )
+    alerts = "".join(rule["expr"] for rule in rules)
+    named = names(alerts + DASHBOARD.read_text() + RUNBOOK.read_text())
     assert named <= set(exported), named - set(exported)
     assert set.union(*map(names, queries(panels))) <= named
 
@@ -177,21 +171,21 @@ def test_the_rule_tests_feed_what_the_program_exports(exported: dict[str, set[st
 
 
 def test_each_alert_has_its_section_and_each_section_its_alert(rules: list[dict[str, Any]]) -> None:
-    """docs/runbook.md has one section for each alert, in the same order, and each answers the four questions."""
+    """docs/runbook.md has one section for each alert, in the same order.
+
+    Each answers the four questions."""
     _, *sections = re.split(r"^## ", RUNBOOK.read_text(), flags=re.MULTILINE)
     assert [section.partition("\n")[0] for section in sections] == [rule["alert"] for rule in rules]
     for section in sections:
         asked = re.findall(r"^\*\*(.+?):\*\*", section, re.MULTILINE)
-        assert asked == ["Means", "First look", "Mend", "Worry about tokens"], section.partition(
-            "\n"
-        )[0]
+        assert asked == ["Means", "First look", "Mend", "Worry about tokens"], section
 
 
 def test_the_runbook_types_commands_that_exist() -> None:
-    """Each `token-catcher …` in the runbook is a command of the program, with options that it has."""
-    found = [line.split() for line in re.findall(r"`token-catcher ([^`…]+)`", RUNBOOK.read_text())]
-    assert ["scan"] in found
-    for words in found:
+    """Each `token-catcher …` in the runbook is a command that exists, with options it has."""
+    lines = re.findall(r"`token-catcher ([^`…]+)`", RUNBOOK.read_text())
+    assert "scan" in lines
+    for words in map(str.split, lines):
         asked: Any = get_command(app)
         for word in words[:2]:
             if isinstance(asked, TyperGroup):
@@ -211,30 +205,24 @@ def test_the_dashboard_asks_in_valid_promql(
     promtool: str, panels: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     """Each query parses, once Grafana's variables are filled in."""
-    filled = [
-        query.replace("$mailbox", ".*").replace("$__rate_interval", "5m")
-        for query in queries(panels)
-    ]
-    written = [
-        {"record": f"panel:query{number}:x", "expr": query} for number, query in enumerate(filled)
-    ]
-    YAML().dump({"groups": [{"name": "dashboard", "rules": written}]}, tmp_path / "queries.yaml")
-    words = [promtool, "check", "rules", str(tmp_path / "queries.yaml")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    rules = []
+    for number, query in enumerate(queries(panels)):
+        filled = query.replace("$mailbox", ".*").replace("$__rate_interval", "5m")
+        rules.append({"record": f"panel:query{number}:x", "expr": filled})
+    YAML().dump({"groups": [{"name": "dashboard", "rules": rules}]}, tmp_path / "queries.yaml")
+    done = run(promtool, "check", "rules", tmp_path / "queries.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_dashboard_fits_any_grafana(panels: list[dict[str, Any]]) -> None:
-    """No data source, identity or folder of one installation is in it, and no two panels lie on each other."""
+    """Nothing of one installation is in it, and no two panels lie on each other."""
     assert {panel["datasource"]["uid"] for panel in panels} == {"${datasource}"}
     assert not {"id", "uid", "version"} & set(json.loads(DASHBOARD.read_text()))
     assert len({panel["id"] for panel in panels}) == len(panels)
-    places = [panel["gridPos"] for panel in panels]
-    cells = [
-        (x, y)
-        for at in places
-        for x in range(at["x"], at["x"] + at["w"])
-        for y in range(at["y"], at["y"] + at["h"])
-    ]
+    cells: list[tuple[int, int]] = []
+    for position in [panel["gridPos"] for panel in panels]:
+        columns = range(position["x"], position["x"] + position["w"])
+        rows = range(position["y"], position["y"] + position["h"])
+        assert columns.stop <= 24
+        cells.extend(product(columns, rows))
     assert len(set(cells)) == len(cells)
-    assert max(x for x, _ in cells) < 24

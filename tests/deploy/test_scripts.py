@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.kit import DEPLOY
+from tests.deploy.kit import DEPLOY, run
 from tests.kit.servers.process import command
 
 SCRIPTS = sorted(DEPLOY.rglob("*.sh"))
@@ -18,9 +17,7 @@ SCRIPTS = sorted(DEPLOY.rglob("*.sh"))
 def test_shellcheck_has_nothing_to_say(script: Path) -> None:
     """No warning, not even of style; and the script can be run as it is."""
     shellcheck = command("shellcheck", "make tools (takes it out of Debian's package shellcheck)")
-    done = subprocess.run(
-        [shellcheck, "--shell=sh", script], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run(shellcheck, "--shell=sh", script)
     assert done.returncode == 0, done.stdout
     assert os.access(script, os.X_OK)
     assert script.read_text().startswith("#!/bin/sh\n")

@@ -1,17 +1,16 @@
-"""deploy/systemd: the unit says what the program expects of it, and leaves it almost nothing to do harm with."""
+"""deploy/systemd: the unit says what the program expects, and lets it do almost no harm."""
 
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.kit import DEPLOY
+from tests.deploy.kit import DEPLOY, run
 from tests.kit.servers import missing
 from tests.kit.servers.process import command
-from token_catcher.daemon import loop as daemon
+from token_catcher.daemon.loop import LEAVE_WITHIN
 
 UNIT = DEPLOY / "systemd" / "token-catcher.service"
 COMMAND = DEPLOY / "systemd" / "token-catcher.sh"
@@ -30,16 +29,15 @@ def unit() -> dict[str, list[str]]:
 def analyze() -> str:
     """systemd-analyze, of a version that can look at files."""
     path = command("systemd-analyze", "sudo apt-get install systemd")
-    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
-    if int(said.split()[1]) < 250:
-        missing("systemd-analyze of systemd 250 or newer", f"this one is {said.split()[1]}")
+    version = run(path, "--version").stdout.split()[1]
+    if int(version) < 250:
+        missing("systemd-analyze of systemd 250 or newer", f"this one is {version}")
     return path
 
 
 def test_exposure_is_low(analyze: str) -> None:
-    """`systemd-analyze security` finds an exposure of at most 1.5, where 10 is a service that may do everything."""
-    words = [analyze, "security", "--offline=true", "--no-pager", "--threshold=15", str(UNIT)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    """`systemd-analyze security` finds at most 1.5, where 10 may do everything."""
+    done = run(analyze, "security", "--offline=true", "--no-pager", "--threshold=15", UNIT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"Overall exposure level for token-catcher.service: 1\.[0-5]\b", done.stdout)
 
@@ -48,18 +46,12 @@ def test_systemd_understands_every_line(analyze: str, tmp_path: Path) -> None:
     """`systemd-analyze verify` has nothing to say of the unit, once its command exists."""
     there = tmp_path / UNIT.name
     there.write_text(UNIT.read_text().replace("/opt/token-catcher/bin/token-catcher", "/bin/true"))
-    done = subprocess.run(
-        [analyze, "verify", "--man=no", str(there)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run(analyze, "verify", "--man=no", there)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_unit_fits_the_daemon(unit: dict[str, list[str]]) -> None:
-    """Readiness, watchdog, reload and exit codes are those of daemon.py and cli.py."""
+    """Readiness, watchdog, reload and exit codes are those of the program."""
     expected = {
         "Type": ["notify"],
         "ExecReload": ["/bin/kill -HUP $MAINPID"],
@@ -75,11 +67,13 @@ def test_the_unit_fits_the_daemon(unit: dict[str, list[str]]) -> None:
         "RestrictAddressFamilies": ["AF_INET AF_INET6 AF_UNIX"],
     }
     assert {name: unit.get(name) for name in expected} == expected
-    assert float(unit["TimeoutStopSec"][0].removesuffix("s")) > daemon.LEAVE_WITHIN
+    assert float(unit["TimeoutStopSec"][0].removesuffix("s")) > LEAVE_WITHIN
 
 
 def test_secrets_come_as_credentials(unit: dict[str, list[str]]) -> None:
-    """The unit names files of secrets and holds none; the comment shows the path at which the configuration finds them."""
+    """The unit names files of secrets and holds none.
+
+    The comment shows the path at which the configuration finds them."""
     assert unit["LoadCredential"] == [
         f"{name}:/etc/token-catcher/{name}" for name in ("imap-password", "vault-secret-id")
     ]
@@ -88,19 +82,12 @@ def test_secrets_come_as_credentials(unit: dict[str, list[str]]) -> None:
 
 
 def test_the_command_runs_as_the_service_or_not_at_all(tmp_path: Path) -> None:
-    """Beside a service that does not run the command says so, and never runs the program as root."""
+    """Beside a service that does not run, the command says so, and runs nothing as root."""
     systemctl = tmp_path / "systemctl"
     systemctl.write_text("#!/bin/sh\necho 0\n")
     systemctl.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    done = subprocess.run(
-        [COMMAND, "status"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
+    done = run(COMMAND, "status", env=environment)
     assert (done.returncode, done.stdout) == (1, "")
     assert "not running" in done.stderr
 
@@ -111,23 +98,17 @@ def test_the_command_enters_the_service(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"#!/bin/sh\n{says}\n")
         (tmp_path / name).chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    done = subprocess.run(
-        [COMMAND, "scan", "--user", "a b"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=True,
-    )
+    done = run(COMMAND, "scan", "--user", "a b", env=environment)
+    assert done.returncode == 0, done.stderr
     words = done.stdout.splitlines()
-    status = (Path("/proc/self").stat().st_uid, Path("/proc/self").stat().st_gid)
+    owner = Path("/proc/self").stat()
     assert words[0] == "--target"
     assert words[2:] == [
         "--mount",
         "--setuid",
-        str(status[0]),
+        str(owner.st_uid),
         "--setgid",
-        str(status[1]),
+        str(owner.st_gid),
         "/opt/token-catcher/bin/token-catcher",
         "scan",
         "--user",

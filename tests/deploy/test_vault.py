@@ -1,4 +1,4 @@
-"""deploy/vault against a real OpenBao: what the script sets up, and exactly what the two policies allow."""
+"""deploy/vault against a real OpenBao: what the script sets up, what the policies allow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy import kit
 from tests.deploy.kit import DEPLOY
+from tests.kit.fakes import Silent
 from tests.kit.mails import TOKEN, USERNAME
 from tests.kit.servers import OpenBao
 from token_catcher.model import Capture, Mail, MailRef, Reason, Secret, Stored, Token, Unchanged
@@ -38,14 +40,7 @@ def run(openbao: OpenBao, org: str, tmp_path: Path) -> Run:
         environment = (
             administrator | {"ROLE": org, "HOST": "host1", "INSTANCE": "tc-1"} | parameters
         )
-        return subprocess.run(
-            [SCRIPT, *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return kit.run(SCRIPT, *arguments, env=environment)
 
     return run
 
@@ -65,30 +60,23 @@ def login(openbao: OpenBao, run: Run, tmp_path: Path) -> Callable[..., str]:
 
 def can(openbao: OpenBao, token: str, path: str) -> list[str]:
     """The capabilities of a token on a path."""
-    return sorted(
-        openbao.ask("post", "sys/capabilities-self", {"paths": [path]}, token=token).data[
-            "capabilities"
-        ]
-    )
+    answer = openbao.ask("post", "sys/capabilities-self", {"paths": [path]}, token=token)
+    return sorted(answer.data["capabilities"])
 
 
 def test_the_script_prints_the_role_and_hides_the_secret(
     openbao: OpenBao, run: Run, org: str, tmp_path: Path
 ) -> None:
-    """Standard output is the role_id alone; the secret_id is in a file of mode 0600 and nowhere in the output."""
+    """Standard output is the role_id alone; the secret_id is in a file of mode 0600 only."""
     done = run(str(tmp_path / "secret-id"))
     assert done.returncode == 0, done.stderr
-    assert (
-        done.stdout.strip()
-        == openbao.tell("get", f"auth/approle/role/{org}/role-id").data["role_id"]
-    )
+    role_id = openbao.tell("get", f"auth/approle/role/{org}/role-id").data["role_id"]
+    assert done.stdout.strip() == role_id
     secret_id = (tmp_path / "secret-id").read_text()
     assert secret_id
     assert secret_id not in done.stdout + done.stderr
     assert stat.S_IMODE((tmp_path / "secret-id").stat().st_mode) == 0o600
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("secret-id")] == [
-        "secret-id"
-    ]
+    assert [path.name for path in tmp_path.glob("secret-id*")] == ["secret-id"]
 
 
 def test_the_script_may_run_again(openbao: OpenBao, run: Run, org: str, tmp_path: Path) -> None:
@@ -98,42 +86,34 @@ def test_the_script_may_run_again(openbao: OpenBao, run: Run, org: str, tmp_path
     again = run(str(tmp_path / "secret-id"))
     assert (again.returncode, again.stdout) == (0, first.stdout)
     assert (tmp_path / "secret-id").read_text() == secret_id
-    assert (
-        len(openbao.tell("get", f"auth/approle/role/{org}/secret-id?list=true").data["keys"]) == 1
-    )
+    made = openbao.tell("get", f"auth/approle/role/{org}/secret-id?list=true").data["keys"]
+    assert len(made) == 1
 
 
 def test_a_wrapped_secret_id_opens_once(openbao: OpenBao, run: Run, tmp_path: Path) -> None:
-    """With WRAP_TTL the file holds a wrapping token: the first to unwrap it gets the secret_id, a second one is refused."""
+    """With WRAP_TTL the file holds a wrapping token.
+
+    The first to unwrap it gets the secret_id, a second is refused."""
     done = run(str(tmp_path / "secret-id"), WRAP_TTL="5m")
     assert done.returncode == 0, done.stderr
     wrapping = (tmp_path / "secret-id").read_text()
     assert wrapping not in done.stdout + done.stderr
     secret_id = openbao.ask("post", "sys/wrapping/unwrap", token=wrapping).data["secret_id"]
-    assert (
-        openbao.ask(
-            "post", "auth/approle/login", {"role_id": done.stdout.strip(), "secret_id": secret_id}
-        ).status
-        == 200
-    )
+    login = {"role_id": done.stdout.strip(), "secret_id": secret_id}
+    assert openbao.ask("post", "auth/approle/login", login).status == 200
     assert openbao.ask("post", "sys/wrapping/unwrap", token=wrapping).status == 400
 
 
 def test_the_audit_log_names_the_instance(openbao: OpenBao, login: Callable[..., str]) -> None:
-    """The secret_id carries host and instance, which the audit log shows beside every request of its tokens."""
+    """The secret_id carries host and instance: the audit log has them in every request."""
     token = login()
-    said = openbao.ask("get", "auth/token/lookup-self", token=token)
-    assert {key: said.data["meta"][key] for key in ("host", "instance")} == {
-        "host": "host1",
-        "instance": "tc-1",
-    }
-    request_id = said.body["request_id"]
-    line = next(
-        line
-        for line in openbao.audited
-        if line["type"] == "response" and line["request"]["id"] == request_id
-    )
-    assert line["auth"]["metadata"]["instance"] == "tc-1"
+    answer = openbao.ask("get", "auth/token/lookup-self", token=token)
+    meta = answer.data["meta"]
+    assert (meta["host"], meta["instance"]) == ("host1", "tc-1")
+    responses = [line for line in openbao.audited if line["type"] == "response"]
+    request_id = answer.body["request_id"]
+    [response] = [line for line in responses if line["request"]["id"] == request_id]
+    assert response["auth"]["metadata"]["instance"] == "tc-1"
 
 
 @pytest.mark.parametrize(
@@ -158,19 +138,15 @@ def test_a_failing_vault_leaves_no_file(run: Run, tmp_path: Path) -> None:
 def test_another_mount_and_prefix(openbao: OpenBao, login: Callable[..., str], org: str) -> None:
     """MOUNT and PREFIX move the whole policy: the new place is allowed, the old one is not."""
     token = login(MOUNT=openbao.mount(f"kv-{org}"), PREFIX="crm/sf")
-    assert can(openbao, token, f"kv-{org}/data/crm/sf/{org}/{USERNAME}") == [
-        "create",
-        "patch",
-        "read",
-        "update",
-    ]
+    capabilities = can(openbao, token, f"kv-{org}/data/crm/sf/{org}/{USERNAME}")
+    assert capabilities == ["create", "patch", "read", "update"]
     assert can(openbao, token, f"secret/data/salesforce/{org}/{USERNAME}") == ["deny"]
 
 
 def test_token_catcher_may_do_exactly_this(
     openbao: OpenBao, login: Callable[..., str], org: str
 ) -> None:
-    """create, read, update, patch on data; read and patch on metadata; nothing beside, above or below."""
+    """create, read, update, patch on data; read, patch on metadata; nothing anywhere else."""
     token = login()
     place = f"salesforce/{org}/{USERNAME}"
     expected = {
@@ -194,23 +170,16 @@ def test_token_catcher_may_do_exactly_this(
 def test_what_token_catcher_asks_is_answered(
     openbao: OpenBao, login: Callable[..., str], org: str
 ) -> None:
-    """The allowed requests succeed and the forbidden ones are refused: what capabilities say is what happens."""
+    """What the capabilities say is what happens: each request succeeds or is refused."""
     token = login()
     place = f"salesforce/{org}/{USERNAME}"
+    first = {"options": {"cas": 0}, "data": {"password": "p"}}
+    second = {"options": {"cas": 1}, "data": {"security_token": TOKEN}}
+    third = {"options": {"cas": 2}, "data": {"security_token": TOKEN}}
     requests = [
-        ("post", f"secret/data/{place}", {"options": {"cas": 0}, "data": {"password": "p"}}, 200),
-        (
-            "patch",
-            f"secret/data/{place}",
-            {"options": {"cas": 1}, "data": {"security_token": TOKEN}},
-            200,
-        ),
-        (
-            "post",
-            f"secret/data/{place}",
-            {"options": {"cas": 2}, "data": {"security_token": TOKEN}},
-            200,
-        ),
+        ("post", f"secret/data/{place}", first, 200),
+        ("patch", f"secret/data/{place}", second, 200),
+        ("post", f"secret/data/{place}", third, 200),
         ("get", f"secret/data/{place}?version=1", None, 200),
         ("get", f"secret/metadata/{place}", None, 200),
         ("patch", f"secret/metadata/{place}", {"custom_metadata": {"owner": "integrations"}}, 204),
@@ -223,22 +192,18 @@ def test_what_token_catcher_asks_is_answered(
         ("get", "secret/metadata?list=true", None, 403),
         ("post", "auth/token/create", {}, 403),
     ]
-    answers = [
-        (method, path, openbao.ask(method, path, body, token=token).status)
-        for method, path, body, _ in requests
-    ]
-    assert answers == [(method, path, status) for method, path, _, status in requests]
+    for method, path, body, status in requests:
+        assert openbao.ask(method, path, body, token=token).status == status, (method, path)
 
 
 def test_the_program_stores_under_the_policy(
     openbao: OpenBao, run: Run, org: str, tmp_path: Path
 ) -> None:
-    """Login, probe, read, write and read again of the real store need no more than the shipped policy."""
+    """Login, probe, read, write and read of the real store need no more than the policy."""
     role_id = run(str(tmp_path / "secret-id")).stdout.strip()
     auth = AppRoleAuth(role_id, lambda: Secret((tmp_path / "secret-id").read_text()))
     client = Client(Address(openbao.url), auth, monotonic=time.monotonic)
     issued = datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC)
-    log = Silent()
     store = VaultStore(
         client,
         mount="secret",
@@ -246,14 +211,15 @@ def test_the_program_stores_under_the_policy(
         instance="tc-1",
         now=lambda: issued,
         sleep=time.sleep,
-        log=log,
+        log=Silent(),
     )
     mail = Mail(MailRef("integrations", "INBOX", 1, 1), issued, b"")
     path = f"salesforce/{org}/{USERNAME}"
     openbao.put(path, {"password": "p"})
     capture = Capture(mail, USERNAME, Token(TOKEN), org, path, issued)
     try:
-        stored, again = store.store(capture), store.store(capture)
+        stored = store.store(capture)
+        again = store.store(capture)
         versions = [version.number for version in store.versions(path)]
     finally:
         store.close()
@@ -279,15 +245,5 @@ def test_a_reader_reads_its_own_secret_only(openbao: OpenBao, login: Callable[..
         "security_token": TOKEN
     }
     for method in ("post", "patch", "delete"):
-        assert (
-            openbao.ask(method, f"secret/data/{place}", {"data": {}}, token=token).status == 403
-        ), method
-
-
-class Silent:
-    """A log that keeps nothing."""
-
-    def debug(self, event: str, **fields: object) -> None:
-        """Nothing."""
-
-    info = warning = error = debug
+        answer = openbao.ask(method, f"secret/data/{place}", {"data": {}}, token=token)
+        assert answer.status == 403, method

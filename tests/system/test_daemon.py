@@ -1,4 +1,4 @@
-"""`token-catcher run` against the real servers: seconds from mail to Vault, signals, readiness, two of them."""
+"""`token-catcher run` against the real servers: mail to Vault, signals, readiness, two of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def resets(tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: st
 
 
 def test_from_mail_to_vault_in_a_second(tool: Program, resets: Resets) -> None:
-    """By IDLE, from the inbox and, once its connection is there, from the spam folder; flags and other mail untouched."""
+    """By IDLE, from the inbox and, once its connection is there, from the spam folder.
+
+    Flags and other mail are untouched."""
     with tool.daemon() as daemon:
         for _ in range(3):
             resets.make_the_trip()
@@ -101,7 +103,7 @@ def test_the_schedule_is_the_safety_net(tool: Program, resets: Resets) -> None:
 
 
 def test_sighup_reads_the_configuration_again(tool: Program, resets: Resets) -> None:
-    """A broken one is refused and the old kept; a valid one is taken; mail is caught all the time."""
+    """A broken one is refused and the old kept; a valid one is taken; no mail is missed."""
     with tool.daemon() as daemon:
         tool.config.write_text("mailboxes: []\nnonsense: true\n")
         daemon.process.send_signal(signal.SIGHUP)
@@ -109,9 +111,7 @@ def test_sighup_reads_the_configuration_again(tool: Program, resets: Resets) -> 
         resets.make_the_trip()
         tool.configure(name="- name: renamed")
         daemon.process.send_signal(signal.SIGHUP)
-        until(
-            lambda: daemon.says("daemon.reloaded", mailboxes=["renamed"]), "the new configuration"
-        )
+        until(lambda: daemon.says("daemon.reloaded", mailboxes=["renamed"]), "the new one")
         until(lambda: daemon.says("mailbox.connected", mailbox="renamed"), "the new watch")
         resets.make_the_trip()
         assert daemon.end() == 0
@@ -135,7 +135,9 @@ def test_two_daemons_on_one_mailbox(
     user: str,
     org: str,
 ) -> None:
-    """Vault is the arbiter: one version a token; each journal has one record of each, and together one `stored`."""
+    """Vault is the arbiter: one version a token.
+
+    Each journal has one record of each, and together they have one `stored`."""
     other = program(tmp_path / "other", dovecot, openbao, user, org, instance="other")
     with tool.daemon(), other.daemon():
         for _ in range(5):
@@ -162,9 +164,11 @@ def test_idle_costs_next_to_nothing(tool: Program, dovecot: Dovecot, user: str) 
     dovecot.deliver(mails.token_mail(subject="Welcome", body="Hello.\n"), user)
     with tool.daemon() as daemon:
         until(lambda: daemon.says("mailbox.connected", folder="Junk"), "the second connection")
-        before, began = _cpu_seconds(daemon.process.pid), time.monotonic()
+        used = _cpu_seconds(daemon.process.pid)
+        began = time.monotonic()
         until(lambda: time.monotonic() - began > 10, "ten seconds to pass")
-        assert (_cpu_seconds(daemon.process.pid) - before) / (time.monotonic() - began) < 0.005
+        used = _cpu_seconds(daemon.process.pid) - used
+        assert used / (time.monotonic() - began) < 0.005
 
 
 def _cpu_seconds(pid: int) -> float:

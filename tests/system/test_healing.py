@@ -1,4 +1,7 @@
-"""What goes wrong in a year heals without a restart: each trouble once, and mail that came meanwhile is caught after it."""
+"""What goes wrong in a year heals without a restart: each trouble once.
+
+Mail that came meanwhile is caught after it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +77,8 @@ def test_imap_server_frozen(
     with tool.daemon() as daemon:
         resets.make_the_trip()
         own_dovecot.freeze()
-        until(
-            lambda: len(_troubles(daemon)) >= 2,
-            "the dead connection and the vain login to be noticed",
-            60,
-        )
+        both = "the dead connection and the vain login to be noticed"
+        until(lambda: len(_troubles(daemon)) >= 2, both, 60)
         own_dovecot.thaw()
         resets.make_the_trip()
     resets.all_accounted_for()
@@ -113,7 +114,7 @@ def test_connection_cut_in_fetch(tool: Program, resets: Resets) -> None:
 
 
 def test_connection_silently_dead(tool: Program, resets: Resets) -> None:
-    """A NAT forgot it: nothing comes, nothing fails. The end of an IDLE that nobody answers shows it."""
+    """A NAT forgot it: nothing comes, nothing fails. It shows when nobody answers DONE."""
     with TcpProxy(resets.dovecot.tls_port) as proxy:
         _use(tool, proxy.port)
         with tool.daemon() as daemon:
@@ -138,43 +139,15 @@ def test_server_says_bye(tool: Program, resets: Resets) -> None:
 
 def test_server_without_idle(tool: Program, resets: Resets) -> None:
     """The schedule finds the mail, over one connection, and IDLE is never asked for."""
-    raw: list[bytes] = []
-
-    def examined(talk: Talk) -> None:
-        count = b"%d" % len(raw)
-        talk.send(
-            b"* "
-            + count
-            + b" EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT %d] x\r\n" % (len(raw) + 1)
-        )
-        talk.send(b"TAG OK [READ-ONLY] done\r\n")
-
-    def found(talk: Talk) -> None:
-        talk.send(b"* SEARCH 1\r\nTAG OK done\r\n" if raw else b"* SEARCH\r\nTAG OK done\r\n")
-
-    def fetched(talk: Talk) -> None:
-        head = b'* 1 FETCH (UID 1 INTERNALDATE "%s" BODY[]<0> {%d}\r\n' % (
-            _internaldate(),
-            len(raw[0]),
-        )
-        talk.send(head + raw[0] + b")\r\nTAG OK done\r\n")
-
-    plain = b"IMAP4rev1"
-    replies: dict[str, Reply] = {
-        "CAPABILITY": b"* CAPABILITY " + plain + b"\r\nTAG OK done\r\n",
-        "LOGIN": b"TAG OK [CAPABILITY " + plain + b"] logged in\r\n",
-        "LIST": b'* LIST () "/" INBOX\r\nTAG OK done\r\n',
-        "EXAMINE": examined,
-        "UID SEARCH": found,
-        "UID FETCH": fetched,
-    }
-    with ScriptedImap(replies) as server:
+    mailbox: list[bytes] = []
+    with ScriptedImap(_without_idle(mailbox)) as server:
         _use_plaintext(tool, server.port, poll="poll: 1s")
         with tool.daemon():
-            raw.append(resets.mail())
+            mailbox.append(resets.mail())
             resets.arrive()
-    assert [command for command in server.commands if command.startswith("IDLE")] == []
-    assert len([command for command in server.commands if command.startswith("LOGIN")]) == 1
+    verbs = [command.split()[0] for command in server.commands]
+    assert "IDLE" not in verbs
+    assert verbs.count("LOGIN") == 1
 
 
 def test_server_without_special_use(tool: Program, openbao: OpenBao, user: str, org: str) -> None:
@@ -191,17 +164,16 @@ def test_server_without_special_use(tool: Program, openbao: OpenBao, user: str, 
 
 
 def test_uidvalidity_changed(tool: Program, resets: Resets) -> None:
-    """A restored backup: one look at everything, no second version, no second record; new mail is caught."""
+    """A restored backup: one look at everything, nothing stored or recorded twice.
+
+    New mail is caught."""
     with tool.daemon() as daemon:
         resets.make_the_trip()
         resets.make_the_trip()
         resets.dovecot.change_uidvalidity("INBOX", resets.user)
         resets.dovecot.kick(resets.user)
-        until(
-            lambda: daemon.says("checkpoint.reset", folder="INBOX"),
-            "the change to be noticed",
-            PATIENCE,
-        )
+        reset = partial(daemon.says, "checkpoint.reset", folder="INBOX")
+        until(reset, "the change to be noticed", PATIENCE)
         resets.make_the_trip()
     resets.all_accounted_for()
 
@@ -216,13 +188,13 @@ def test_mailbox_emptied(tool: Program, resets: Resets) -> None:
 
 
 def test_password_refused_then_accepted(tool: Program, resets: Resets) -> None:
-    """One try with the wrong one, then none until the file has another one; that is tried at once."""
+    """One try with the wrong one, then none until the file has another: tried at once."""
     right = (tool.home / "imap-password").read_text()
     tool.secret("imap-password", "wrong")
     resets.send()
     with tool.daemon() as daemon:
         assert daemon.says("mailbox.trouble", code="imap-login")
-        (pause,) = [one for one in daemon.events if one["event"] == "mailbox.pause"]
+        [pause] = _events(daemon, "mailbox.pause")
         assert 60 <= pause["seconds"] <= 120
         tool.secret("imap-password", right.strip())
         resets.arrive()
@@ -243,7 +215,7 @@ def test_vault_sealed_then_unsealed(
         resets.make_the_trip()
         own_openbao.seal()
         resets.send(times=5)
-        until(lambda: len(_said(daemon, "mail.pending")) >= 2, "some tries")
+        until(lambda: len(_events(daemon, "mail.pending")) >= 2, "two tries")
         own_openbao.unseal()
         resets.arrive()
     resets.all_accounted_for()
@@ -252,7 +224,9 @@ def test_vault_sealed_then_unsealed(
 def test_vault_restarted(
     tool: Program, dovecot: Dovecot, own_openbao: OpenBao, user: str, org: str
 ) -> None:
-    """While it is down connections are refused; afterwards the old Vault token still counts, or a new one is fetched."""
+    """While it is down connections are refused.
+
+    Afterwards the old Vault token still counts, or a new one is fetched."""
     resets = Resets(tool, dovecot, own_openbao, user, org)
     _store_in(tool, own_openbao)
     with tool.daemon() as daemon:
@@ -267,7 +241,7 @@ def test_vault_restarted(
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_vault_answers_with_trouble(tool: Program, resets: Resets, status: int) -> None:
-    """For a while; what waited is stored within seconds of its end, and Vault is not hammered meanwhile."""
+    """For a while; what waited is stored soon after, and Vault is not hammered meanwhile."""
 
     def trouble(front: Front) -> Callable[[], None]:
         front.status = status
@@ -303,7 +277,9 @@ def test_vaults_token_revoked(
 
 
 def test_disk_full(tool: Program, resets: Resets) -> None:
-    """While journal and checkpoint cannot be written nothing is settled; afterwards the version gets its record, marked so."""
+    """While journal and checkpoint cannot be written nothing is settled.
+
+    Afterwards the version gets its record, marked as recovered."""
     with _logging_through_a_pipe(tool) as daemon:
         resets.make_the_trip()
         with _no_room(daemon.process.pid):
@@ -312,16 +288,14 @@ def test_disk_full(tool: Program, resets: Resets) -> None:
             until(lambda: daemon.says("sweep.interrupted"), "the daemon to notice")
         until(lambda: len(records(tool)) == 2, "the record")
         resets.make_the_trip()
-    assert [(one["version"], one.get("recovered", False)) for one in tool.journal] == [
-        (1, False),
-        (2, True),
-        (3, False),
-    ]
+    recovered = {record["version"]: record.get("recovered", False) for record in tool.journal}
+    assert len(tool.journal) == 3
+    assert recovered == {1: False, 2: True, 3: False}
     assert tool("audit", "verify").code == 0
 
 
 def test_clock_jumps_an_hour(tool: Program, resets: Resets) -> None:
-    """Forward and back, while mail waits for Vault: nothing waits until the clock has come round."""
+    """Forward and back, while mail waits for Vault: nothing waits for the clock."""
     clock = tool.home / "clock"
     clock.write_text("0")
     with before(resets.openbao.url) as front:
@@ -340,16 +314,16 @@ def test_clock_jumps_an_hour(tool: Program, resets: Resets) -> None:
 
 
 def test_dns_down(tool: Program, resets: Resets) -> None:
-    """The key of the signature cannot be asked for: the mail waits, over a restart as well, and is stored once DNS answers."""
+    """The key of the signature cannot be asked for: the mail waits, over a restart as well.
+
+    It is stored once DNS answers."""
     signer = mails.genuine_signer()
     tool.configure(dkim_keys="dkim_keys: null")
     with TinyDns({signer.name: SILENCE}) as names:
         resets.send()
         for _ in range(2):
             with _surrounded(tool, SURROUNDINGS_DNS=str(names.port)) as daemon:
-                until(
-                    lambda daemon=daemon: daemon.says("mail.pending", code="dns"), "a vain question"
-                )  # type: ignore[misc]
+                until(partial(daemon.says, "mail.pending", code="dns"), "a vain question")
         with _surrounded(tool, SURROUNDINGS_DNS=str(names.port)):
             names.table[signer.name] = [f"60 IN TXT {_in_quotes(signer.record)}"]
             resets.arrive()
@@ -357,6 +331,34 @@ def test_dns_down(tool: Program, resets: Resets) -> None:
 
 
 # -- helpers --
+
+
+def _without_idle(mailbox: list[bytes]) -> dict[str, Reply]:
+    """A server with the least of capabilities; the mailbox has one mail, or none."""
+
+    def examined(talk: Talk) -> None:
+        talk.send(b"* %d EXISTS\r\n" % len(mailbox))
+        talk.send(b"* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT %d] x\r\n" % (len(mailbox) + 1))
+        talk.send(b"TAG OK [READ-ONLY] done\r\n")
+
+    def searched(talk: Talk) -> None:
+        uids = b" 1" if mailbox else b""
+        talk.send(b"* SEARCH" + uids + b"\r\nTAG OK done\r\n")
+
+    def fetched(talk: Talk) -> None:
+        [raw] = mailbox
+        date = datetime.now(UTC).strftime("%d-%b-%Y %H:%M:%S +0000").encode()
+        head = b'* 1 FETCH (UID 1 INTERNALDATE "%s" BODY[]<0> {%d}\r\n' % (date, len(raw))
+        talk.send(head + raw + b")\r\nTAG OK done\r\n")
+
+    return {
+        "CAPABILITY": b"* CAPABILITY IMAP4rev1\r\nTAG OK done\r\n",
+        "LOGIN": b"TAG OK [CAPABILITY IMAP4rev1] logged in\r\n",
+        "LIST": b'* LIST () "/" INBOX\r\nTAG OK done\r\n',
+        "EXAMINE": examined,
+        "UID SEARCH": searched,
+        "UID FETCH": fetched,
+    }
 
 
 def _use(tool: Program, port: int, user: str | None = None, server: Dovecot | None = None) -> None:
@@ -385,7 +387,9 @@ def _store_in(tool: Program, openbao: OpenBao, url: str | None = None) -> None:
 def _bad_days(
     tool: Program, resets: Resets, trouble: Callable[[Front], Callable[[], None]], wait: float = 20
 ) -> None:
-    """Some resets while Vault has a bad day; all are stored, in order, soon after its end, and Vault is not hammered."""
+    """Some resets while Vault has a bad day; all are stored, in order, soon after its end.
+
+    Vault is not hammered."""
     with before(resets.openbao.url) as front:
         tool.configure(address=f"address: {front.url}")
         with tool.daemon() as daemon:
@@ -393,7 +397,7 @@ def _bad_days(
             over = trouble(front)
             front.asked.clear()
             resets.send(times=5)
-            until(lambda: len(_said(daemon, "mail.pending")) >= 2, "the second try", wait)
+            until(lambda: len(_events(daemon, "mail.pending")) >= 2, "the second try", wait)
             assert len(front.asked) < 30
             over()
             resets.arrive()
@@ -416,7 +420,8 @@ def _logging_through_a_pipe(tool: Program) -> Iterator[Daemon]:
             process.kill()
             process.wait()
             copying.wait()
-            process.stderr.close()
+            if process.stderr is not None:
+                process.stderr.close()
 
 
 @contextmanager
@@ -441,28 +446,24 @@ def _surrounded(tool: Program, *, ready: bool = True, **surroundings: str) -> It
 @contextmanager
 def _no_room(pid: int) -> Iterator[None]:
     """No file of the process can grow: what a full disk does, without filling one."""
-    before_ = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, before_[1]))
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
     try:
         yield
     finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before_)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def _said(daemon: Daemon, event: str) -> list[dict[str, Any]]:
-    return [one for one in daemon.events if one["event"] == event]
+def _events(daemon: Daemon, name: str) -> list[dict[str, Any]]:
+    return [event for event in daemon.events if event["event"] == name]
 
 
 def _troubles(daemon: Daemon) -> list[dict[str, Any]]:
     """Of the watch itself, not of an idle listener."""
-    return [one for one in _said(daemon, "mailbox.trouble") if "folder" not in one]
+    return [event for event in _events(daemon, "mailbox.trouble") if "folder" not in event]
 
 
 def _in_quotes(record: bytes) -> str:
     """As in a zone file: pieces of at most 255 bytes."""
     text = record.decode("ascii")
     return " ".join(f'"{text[start : start + 200]}"' for start in range(0, len(text), 200))
-
-
-def _internaldate() -> bytes:
-    return datetime.now(UTC).strftime("%d-%b-%Y %H:%M:%S +0000").encode()

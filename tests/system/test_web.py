@@ -1,4 +1,4 @@
-"""The pages of a running daemon: what they say while all is well and while Vault is away, and what they never say."""
+"""The pages of a running daemon: all is well, Vault is away, and what they never say."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def resets(tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: st
 
 
 def test_the_pages_tell_how_it_is(tool: Program, site: Site, resets: Resets) -> None:
-    """Alive, ready, healthy; the numbers are those of the mail that came, and go on over a SIGHUP."""
+    """Alive, ready, healthy; the numbers are those of the mail, and go on over a SIGHUP."""
     mailbox = {"mailbox": "integrations"}
     with tool.daemon() as daemon:
         resets.make_the_trip()
@@ -78,16 +78,9 @@ def test_the_pages_tell_how_it_is(tool: Program, site: Site, resets: Resets) -> 
         until(lambda: len(records(tool)) == 3, "the second reset")
         until(lambda: site.health["status"] == "ok", "all to be well")
         assert (site.get("/livez"), site.get("/readyz")) == ((200, "alive\n"), (200, "ready\n"))
-        assert (
-            site.sample("outcomes_total", **mailbox, org=resets.org, outcome="stored", reason="")
-            == 2
-        )
-        assert (
-            site.sample(
-                "outcomes_total", **mailbox, org=resets.org, outcome="refused", reason="unsigned"
-            )
-            == 1
-        )
+        ours = {**mailbox, "org": resets.org}
+        assert site.sample("outcomes_total", **ours, outcome="stored", reason="") == 2
+        assert site.sample("outcomes_total", **ours, outcome="refused", reason="unsigned") == 1
         assert site.sample("mail_to_vault_seconds_count", **mailbox) == 2
         assert site.sample("mailbox_connected", **mailbox) == 1
         assert site.sample("pending_mails", **mailbox) == 0
@@ -101,14 +94,12 @@ def test_the_pages_tell_how_it_is(tool: Program, site: Site, resets: Resets) -> 
 def test_a_sealed_vault_shows_and_kills_nothing(
     tool: Program, site: Site, dovecot: Dovecot, own_openbao: OpenBao, user: str, org: str
 ) -> None:
-    """Alive and ready all the time; degraded, with the trouble and the number of waiting mails, until it is unsealed."""
+    """Alive and ready all the time; degraded until it is unsealed.
+
+    With the trouble and the number of waiting mails."""
     resets = Resets(tool, dovecot, own_openbao, user, org)
-    role = own_openbao.approle(
-        "web",
-        own_openbao.policy(
-            "web", 'path "*" { capabilities = ["create", "read", "update", "patch"] }'
-        ),
-    )
+    rules = 'path "*" { capabilities = ["create", "read", "update", "patch"] }'
+    role = own_openbao.approle("web", own_openbao.policy("web", rules))
     tool.secret("secret-id", role.secret_id)
     auth = f"auth: {{method: approle, role_id: {role.role_id}, secret_id: {{file: secret-id}}}}"
     tool.configure(address=f"address: {own_openbao.url}", auth=auth)
@@ -117,13 +108,11 @@ def test_a_sealed_vault_shows_and_kills_nothing(
         own_openbao.seal()
         resets.send(times=3)
         until(lambda: site.health["mailboxes"][0]["pending"] == 3, "the mails to wait")
-        (mailbox,) = site.health["mailboxes"]
+        [mailbox] = site.health["mailboxes"]
         assert (mailbox["trouble"], mailbox["connected"]) == ("vault-sealed", True)
-        assert (site.get("/livez")[0], site.get("/readyz")[0], site.get("/healthz")[0]) == (
-            200,
-            200,
-            503,
-        )
+        assert site.get("/livez")[0] == 200
+        assert site.get("/readyz")[0] == 200
+        assert site.get("/healthz")[0] == 503
         own_openbao.unseal()
         resets.arrive()
         until(lambda: site.get("/healthz")[0] == 200, "all to be well again")
@@ -132,7 +121,9 @@ def test_a_sealed_vault_shows_and_kills_nothing(
 def test_the_canary_is_on_no_page(
     tool: Program, site: Site, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
 ) -> None:
-    """No token, no username, no password; not after signals, not after a crash, at the most talkative level."""
+    """No token, no username, no password; not after signals, not after a crash.
+
+    At the most talkative level of the log."""
     resets = Resets(tool, dovecot, openbao, user, org)
     tool.configure(log="log: {level: debug, format: json}")
     issued_at = resets.began
