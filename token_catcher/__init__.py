@@ -42,6 +42,7 @@ names, and nothing else.
     daemon      who looks when, for months
         shards      which mailboxes are this instance's
         wakeups     when to look, and how long to wait
+        sessions    one session with a mailbox after the other
         watch       one mailbox, for as long as the process lives
         housekeeping  what nobody asks for and is done all the same
         systemd     what the service manager is told

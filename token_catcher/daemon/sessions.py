@@ -1,0 +1,150 @@
+"""One session with a mailbox after the other, for as long as the process lives.
+
+Any trouble of a session ends it; a new one begins after a pause with back-off.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+from token_catcher.daemon.wakeups import BackOff, Logins, Pace, Wakeup, steps
+from token_catcher.errors import AccessError, TokenCatcherError
+from token_catcher.model import Secret
+from token_catcher.ports import Log, Mailbox
+from token_catcher.sweep import Watched
+
+
+class SessionLoop(threading.Thread):
+    """A thread that lives through them.
+
+    No exception ends it: a mailbox that nobody looks after is the worst that can happen."""
+
+    def __init__(
+        self,
+        watched: Watched,
+        ending: threading.Event,
+        logins: Logins,
+        *,
+        name: str,
+        log: Log,
+        monotonic: Callable[[], float],
+        rng: Random,
+        pace: Pace,
+    ) -> None:
+        """To end it between two mails, set `ending`, then its wakeup, which has it noticed."""
+        super().__init__(name=name, daemon=True)  # left behind at exit, should it hang
+        self.wakeup = Wakeup()
+        self.moved_at = monotonic()
+        """Monotonic seconds of the last step: progress, or a wait that ended in time."""
+        self.connected = False
+        self.trouble: str | None = None
+        """The code of what went wrong last; None: all is well."""
+        self.looked = threading.Event()
+        """Set once the first look ended, well or not."""
+        self._watched = watched
+        self._ending = ending
+        self._logins = logins
+        self._log = log
+        self._monotonic = monotonic
+        self._rng = rng
+        self._pace = pace
+        self._back_off = BackOff(pace, rng)
+        self._subject = {"mailbox": watched.name}
+        """What its events in the log are about."""
+
+    def run(self) -> None:
+        """Wait for a turn to log in, live through a session, pause; until all ends."""
+        while self._has_turn():
+            credential = self._credential()  # before the login: a change during it counts as one
+            began = self._monotonic()
+            error = self._live()
+            self._pause(error, self._monotonic() - began, credential)
+        self.wakeup.close()
+
+    @abstractmethod
+    def _session(self, mailbox: Mailbox) -> None:
+        """What to do while connected. Returns once it ends; raises what breaks the session."""
+
+    def _has_turn(self) -> bool:
+        """Wait until a login may be made. False: all ends before that."""
+        while not self._ending.is_set():
+            seconds = self._logins.turn()
+            if seconds == 0:
+                return True
+            self._rest(seconds)
+        return False
+
+    def _live(self) -> TokenCatcherError | None:
+        """One session. Returns the error that ended it; None where that is a bug of ours."""
+        try:
+            with closing(self._watched.connect()) as mailbox:
+                self.connected = True
+                self.trouble = None
+                has_idle = self._has_idle(mailbox)
+                self._log.info("mailbox.connected", **self._subject, idle=has_idle)
+                self._session(mailbox)
+        except TokenCatcherError as error:
+            self.trouble = error.code
+            self._log.warning("mailbox.trouble", **self._subject, code=error.code, error=str(error))
+            return error
+        except Exception as bug:  # noqa: BLE001 - a bug in one look must not end all later ones
+            self.trouble = "internal"
+            kind = type(bug).__name__
+            self._log.error("mailbox.crashed", **self._subject, kind=kind, at=raised_at(bug))
+        finally:
+            self.connected = False
+            self.looked.set()  # a first look that failed is over as well
+        return None
+
+    def _pause(
+        self, error: TokenCatcherError | None, lived: float, credential: Secret | None
+    ) -> None:
+        """Stay away for a while after a session of `lived` seconds.
+
+        No wakeup shortens it. Another password does, where the last one was refused."""
+        if self._ending.is_set():
+            return
+        seconds = self._back_off.pause(error, lived)
+        self._log.info("mailbox.pause", **self._subject, seconds=round(seconds, 1))
+        was_refused = isinstance(error, AccessError) and credential is not None
+        for _ in self._steps(seconds):
+            if was_refused and self._credential() not in (None, credential):
+                self._back_off.reset()
+                break
+
+    def _rest(self, seconds: float) -> None:
+        """Wait, unless all ends."""
+        for _ in self._steps(seconds):
+            pass
+
+    def _steps(self, seconds: float) -> Iterator[None]:
+        """Wait for so many seconds, with a sign of life at each step and at the end."""
+        for _ in steps(seconds, self._pace.step, self._ending, self._monotonic):
+            self._moved()
+            yield
+        self._moved()
+
+    def _credential(self) -> Secret | None:
+        """What a login would use now; None where that cannot be read, as the login itself tells."""
+        try:
+            return self._watched.credential()
+        except TokenCatcherError:
+            return None
+
+    def _has_idle(self, mailbox: Mailbox) -> bool:
+        return self._watched.idle and mailbox.has_idle
+
+    def _moved(self) -> None:
+        self.moved_at = self._monotonic()
+
+
+def raised_at(bug: BaseException) -> str:
+    """The file and line where it was raised, never a text."""
+    frame = traceback.extract_tb(bug.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
