@@ -59,6 +59,7 @@ class Service:
         watched = []
         if names:  # App.watched takes no name for every mailbox
             watched = app.watched(names)
+        # Not before: with a configuration that is refused, the parts of the old one stay.
         self._app = app
         return watched
 

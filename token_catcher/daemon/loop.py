@@ -119,6 +119,7 @@ class Daemon:
 
     def run(self) -> None:
         """Start, run until a signal ends it. ConfigurationError, StateError: it could not start."""
+        # First of all: until then each of them would end the process on the spot.
         for number in (*ENDING, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, self._note_signal)
         with closing(self._wakeup):

@@ -132,7 +132,7 @@ class Logins:
         self._apart = apart
         self._monotonic = monotonic
         self._next = monotonic() + first_in
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # a watch and its idle listeners ask at the same time
 
     def turn(self) -> float:
         """Seconds until a login may be made; 0.0: the turn is the caller's, and is taken."""

@@ -154,8 +154,9 @@ class Watch(SessionLoop):
         return report
 
     def _interrupted(self, error: TokenCatcherError) -> None:
-        """Tell of it the 1st, 2nd, 3rd, 5th, 9th … time in a row."""
+        """Note an error that left the session whole, and tell of it ever more seldom."""
         self.trouble = error.code
+        # Before it: none, or a power of two. So the 1st, 2nd, 3rd, 5th, 9th … in a row is told.
         if self._interruptions & (self._interruptions - 1) == 0:
             self._log.warning(
                 "sweep.interrupted",

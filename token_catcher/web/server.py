@@ -113,6 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     """Bounded in how many it serves, and for how long."""
 
+    # Whoever is still being served does not hold up the end of the process.
     daemon_threads = True
     block_on_close = False
 
