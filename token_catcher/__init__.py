@@ -29,11 +29,14 @@ names, and nothing else.
     pipeline    the way of one mail, in the only safe order
     sweep       the way of all new mail of one mailbox
 
-    imap        the door to the mailbox
+    imap        the adapter of the mailbox
         folders     the spam folder, by special use or by name
         trouble     what goes wrong with a mail server, in our words
+        borrowed    what IDLE needs of the library's inside
+        connection  where the library is called
         idle        waits for news
-        session     logs in, examines, searches, fetches
+        login       connects, secures the line, proves who we are
+        session     examines, searches, fetches
     vault       the door to the secret store
         client      HTTP, logged in and classified
         store       read, decide, write with check-and-set

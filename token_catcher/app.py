@@ -16,7 +16,7 @@ from random import Random
 
 from token_catcher.config import AppRole, Config, MailboxConfig
 from token_catcher.errors import ConfigurationError
-from token_catcher.imap import Account, ImapMailbox, tls_context
+from token_catcher.imap import Account, ImapMailbox, PasswordLogin, tls_context
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.model import Entry
 from token_catcher.pipeline import Judge, Pipeline
@@ -170,8 +170,7 @@ class App:
             host=mailbox.host,
             port=mailbox.port,
             tls=mailbox.tls,
-            username=mailbox.username,
-            password=mailbox.password.read,
+            login=PasswordLogin(mailbox.username, mailbox.password.read),
             inbox=mailbox.folders.inbox,
             spam=mailbox.folders.spam,
             sender_domains=self._sender_domains(),

@@ -1,9 +1,9 @@
-"""How tests of the mailbox door log in."""
+"""How tests of the mailbox adapter log in."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -13,35 +13,36 @@ from tests.contract.leaks import FOREIGN, hangs_alone, shown
 from tests.kit.fakes import Silent
 from tests.kit.servers import Dovecot
 from token_catcher.errors import TokenCatcherError
-from token_catcher.imap import Account, ImapMailbox, tls_context
+from token_catcher.imap import Account, ImapMailbox, PasswordLogin, tls_context
 from token_catcher.model import Secret
 
 PASSWORD = "CANARYpasswordMUSTnotLEAK"
 PLAIN = tls_context()
 
 
-def account(host: str, port: int, **changed: Any) -> Account:
+def account(
+    host: str,
+    port: int,
+    *,
+    username: str = "someone@example.com",
+    password: Callable[[], Secret] = lambda: Secret(PASSWORD),
+    **changed: Any,
+) -> Account:
     """An account, plain unless `changed` says otherwise."""
-    fields = {
-        "tls": "none",
-        "username": "someone@example.com",
-        "password": lambda: Secret(PASSWORD),
-    } | changed
+    login = PasswordLogin(username, password)
+    fields = {"tls": "none", "login": login} | changed
     return Account(name="integrations", host=host, port=port, **fields)
 
 
 def dovecot_account(dovecot: Dovecot, user: str, **changed: Any) -> Account:
     """The user's account over implicit TLS."""
-    fields = {
+    fields: dict[str, Any] = {
+        "port": dovecot.tls_port,
         "tls": "implicit",
         "username": dovecot.user(user),
         "password": lambda: Secret(dovecot.password),
-    } | changed
-    return account(
-        "localhost",
-        changed.pop("port", dovecot.tls_port),
-        **{k: v for k, v in fields.items() if k != "port"},
-    )
+    }
+    return account("localhost", **fields | changed)
 
 
 @contextmanager

@@ -52,6 +52,11 @@ def nothing(_mailbox: ImapMailbox) -> None:
     """Log in, and no more."""
 
 
+def list_folders(mailbox: ImapMailbox) -> None:
+    """Ask for the folders."""
+    mailbox.folders()
+
+
 def examine(mailbox: ImapMailbox) -> None:
     """Open the inbox."""
     mailbox.examine("INBOX")

@@ -19,7 +19,8 @@ from tests.kit.proxy import TcpProxy
 from tests.kit.servers import Dovecot, free_port
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.imap import ImapMailbox, tls_context
-from token_catcher.imap import session as session_module
+from token_catcher.imap import connection as connection_module
+from token_catcher.imap import login as login_module
 from token_catcher.model import MailRef, Secret
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -326,9 +327,9 @@ def test_a_server_that_stops_answering_is_an_outage(
     own_dovecot: Dovecot, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Frozen, connections open: every wait has its time-out, closing included."""
-    monkeypatch.setattr(session_module, "CONNECT_TIMEOUT", 0.3)
-    monkeypatch.setattr(session_module, "READ_TIMEOUT", 0.3)
-    monkeypatch.setattr(session_module, "LOGOUT_TIMEOUT", 0.3)
+    monkeypatch.setattr(login_module, "CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr(login_module, "READ_TIMEOUT", 0.3)
+    monkeypatch.setattr(connection_module, "LOGOUT_TIMEOUT", 0.3)
     with opened(own_dovecot, user) as mailbox:
         mailbox.examine("INBOX")
         own_dovecot.freeze()

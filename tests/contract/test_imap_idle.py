@@ -179,6 +179,18 @@ def test_a_replacement_told_during_another_command_is_news() -> None:
         assert mailbox.idle(5, wake) is True
 
 
+@pytest.mark.parametrize(
+    "line", [b"* " + b"9" * 5000 + b" EXISTS\r\n", b"* 6 EXISTS {3}\r\nabc\r\n"]
+)
+def test_a_count_that_is_no_number_ends_the_session(line: bytes) -> None:
+    """Told during another command; more digits than Python reads, or a literal behind it."""
+    with idling(Talk.close, UID_SEARCH=line + DONE) as (mailbox, _, wake, _ring):
+        mailbox.search(5, mails.ISSUED)
+        with pytest.raises(TransientError) as caught:
+            mailbox.idle(5, wake)
+    assert refusal(caught) == (TransientError, "imap-protocol")
+
+
 def test_news_is_told_once() -> None:
     """The next wait waits again, and counts from what is known."""
     scripts = [saying(b"+ idling\r\n* %d EXISTS\r\n" % count) for count in (6, 7)]
@@ -344,7 +356,7 @@ def test_a_thousand_lines_leave_nothing_behind() -> None:
         b"* %d FETCH (FLAGS (\\Seen))\r\n" % (number % 5 + 1) for number in range(1000)
     )
     with idling(saying(b"+ idling\r\n" + chatter)) as (mailbox, _, wake, _ring):
-        kept = mailbox._client._imap
+        kept = mailbox._connection.client._imap
         before = {name: len(lines) for name, lines in kept.untagged_responses.items()}
         for _ in range(3):
             assert mailbox.idle(0.05, wake) is False
@@ -446,7 +458,7 @@ def test_a_kicked_session_is_noticed_at_once(own_dovecot: Dovecot, user: str) ->
 def test_keepalive_is_on(dovecot: Dovecot, user: str) -> None:
     """A connection that died behind a NAT is noticed after two minutes instead of hours."""
     with session(dovecot_account(dovecot, user), ca_file=str(dovecot.ca_file)) as mailbox:
-        connection = mailbox._client.socket()
+        connection = mailbox._connection.client.socket()
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         options = [
             connection.getsockopt(socket.IPPROTO_TCP, name)

@@ -26,6 +26,7 @@ from tests.contract.scripted import (
 from tests.kit.scripted import Reply, Talk
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 from token_catcher.imap import ImapMailbox
+from token_catcher.model import Secret
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,16 @@ def test_a_server_that_is_logged_in_already_is_refused() -> None:
         AccessError,
         "imap-login",
     )
+
+
+def test_a_bug_of_our_own_is_not_taken_for_an_answer() -> None:
+    """Only the library's call is caught around: what else fails shows its file and line."""
+
+    def broken() -> Secret:
+        raise TypeError("a bug")
+
+    with pytest.raises(TypeError, match="a bug"), opened({}, password=broken):
+        pytest.fail("logged in")
 
 
 def test_without_starttls_no_password_is_sent() -> None:

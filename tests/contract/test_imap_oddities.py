@@ -19,13 +19,14 @@ from tests.contract.scripted import (
     failure,
     fetch,
     kind_and_code,
+    list_folders,
     opened,
     search,
 )
 from tests.kit.fakes import Silent
 from tests.kit.scripted import Reply, Talk
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
-from token_catcher.imap import session as session_module
+from token_catcher.imap import connection as connection_module
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
 from token_catcher.ports import FolderState
 
@@ -88,6 +89,24 @@ def test_a_folder_of_an_odd_name_is_opened_by_the_name_on_the_wire() -> None:
         for folder in mailbox.folders():
             mailbox.examine(folder)
     assert server.commands[-3:] == ['EXAMINE "INBOX"', 'EXAMINE "R&D"', "LOGOUT"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'* LIST (5) "/" INBOX\r\n',
+        b'* LIST ((a)) "/" INBOX\r\n',
+        b'* LIST a "/" INBOX\r\n',
+        b"* LIST () 5 INBOX\r\n",
+        b'* LIST () "/" (a b)\r\n',
+        b'* LIST () "/" NIL\r\n',
+        b'* LIST () "/"\r\n',
+    ],
+)
+def test_a_folder_of_no_known_form_ends_the_session(line: bytes) -> None:
+    """Whatever imapclient makes of it, each part is looked at before it is used."""
+    error = failure({"LIST": line + DONE}, list_folders)
+    assert kind_and_code(error) == (TransientError, "imap-protocol")
 
 
 @pytest.mark.parametrize(
@@ -252,7 +271,16 @@ def test_a_body_that_is_nil_has_vanished() -> None:
     assert got(vanished + fetched(12, b"x") + DONE, [11, 12]) == [mail(12, b"x")]
 
 
-@pytest.mark.parametrize("date", [b"NIL", b'"yesterday"', b'"99-Foo-2026 12:00:00 +0000"'])
+@pytest.mark.parametrize(
+    "date",
+    [
+        b"NIL",
+        b'"yesterday"',
+        b'"99-Foo-2026 12:00:00 +0000"',
+        b'"03-Feb-2026 12:57:27 +9999"',
+        b'"31-Dec-9999 23:59:59 -0500"',
+    ],
+)
 def test_a_mail_without_a_time_is_not_taken_for_a_vanished_one(date: bytes) -> None:
     """Nothing can be said of its age, so the batch fails; fetched alone, it is the one that is postponed."""
     answer = fetched(11, b"x", date=date) + DONE
@@ -303,7 +331,7 @@ def test_a_mail_that_looks_like_an_answer_is_a_mail() -> None:
 
 def test_a_session_that_does_not_end_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     """LOGOUT without an answer: close() gives up and frees the socket."""
-    monkeypatch.setattr(session_module, "LOGOUT_TIMEOUT", 0.1)
+    monkeypatch.setattr(connection_module, "LOGOUT_TIMEOUT", 0.1)
     closed: list[bool] = []
 
     def silence(talk: Talk) -> None:

@@ -1,5 +1,10 @@
-"""The door to the mailbox over imapclient: `session` reads mail, `folders` finds the spam folder, `idle` waits for news."""
+"""The adapter of the mailbox over imapclient.
 
-from token_catcher.imap.session import Account, ImapMailbox, tls_context
+`login` opens a connection, `session` reads mail, `folders` finds the spam folder, `idle` waits for
+news; `connection` is where the library is called, `trouble` what its exceptions become.
+"""
 
-__all__ = ["Account", "ImapMailbox", "tls_context"]
+from token_catcher.imap.login import Account, Login, PasswordLogin, tls_context
+from token_catcher.imap.session import ImapMailbox
+
+__all__ = ["Account", "ImapMailbox", "Login", "PasswordLogin", "tls_context"]

@@ -1,13 +1,16 @@
-"""Finds the spam folder: by special use (RFC 6154), else by the names that servers and their translations give it."""
+"""Finds the spam folder: by special use (RFC 6154), else by its name.
+
+The names are those that servers, and their translations, give it.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from imapclient.imap_utf7 import decode
+from imapclient.imap_utf7 import decode, encode
 
 JUNK: Final = b"\\junk"
 PREFIXES: Final = ("inbox", "[gmail]", "[google mail]")
@@ -64,46 +67,70 @@ NAMES: Final = (
 class Listed:
     """One folder as LIST gives it."""
 
-    name: str
-    """Decoded, see `decoded`."""
+    raw_name: bytes
+    """As it is on the wire; to be sent back unchanged."""
     delimiter: str
-    attributes: tuple[bytes, ...]
+    attributes: frozenset[bytes]
+    """In lower case."""
+
+    @classmethod
+    def parse(cls, attributes: Any, delimiter: Any, name: Any) -> Listed | None:
+        """A folder out of the parts that imapclient makes of a line; None: a malformed line."""
+        if isinstance(name, int | str):  # what imapclient makes of a name of digits
+            name = str(name).encode()
+        if delimiter is None:  # NIL: a name without levels
+            delimiter = b""
+        if not _all_bytes(name, delimiter):
+            return None
+        if not isinstance(attributes, tuple) or not _all_bytes(*attributes):
+            return None
+        lower = frozenset(attribute.lower() for attribute in attributes)
+        return cls(name, delimiter.decode("ascii", "replace"), lower)
+
+    @property
+    def name(self) -> str:
+        """The name as text.
+
+        Latin-1 where it is no modified UTF-7: one odd folder must not hide the others."""
+        try:
+            name: str = decode(self.raw_name)
+        except ValueError:
+            return self.raw_name.decode("latin-1")
+        return name
 
     @property
     def selectable(self) -> bool:
         """Whether it can hold mail."""
-        return not {b"\\noselect", b"\\nonexistent"} & {
-            attribute.lower() for attribute in self.attributes
-        }
+        return not self.attributes & {b"\\noselect", b"\\nonexistent"}
 
 
-def decoded(raw: bytes) -> str:
-    """The name in modified UTF-7 as text; as Latin-1 where it is no such thing: one odd folder must not hide the others."""
-    try:
-        name: str = decode(raw)
-    except ValueError:
-        return raw.decode("latin-1")
-    return name
+def encoded(name: str) -> bytes:
+    """A name in modified UTF-7 (RFC 3501, section 5.1.3), as it goes over the wire."""
+    raw: bytes = encode(name)
+    return raw
 
 
-def find_spam(listed: Sequence[Listed]) -> list[str]:
-    """The spam folders, in the server's order; usually one. Those that the server marks, else those of a known name."""
-    candidates = [folder for folder in listed if folder.selectable]
-    marked = [
-        one.name
-        for one in candidates
-        if JUNK in (attribute.lower() for attribute in one.attributes)
-    ]
-    return marked or [one.name for one in candidates if _own_name(one) in _KNOWN]
+def find_spam(folders: Sequence[Listed]) -> list[str]:
+    """The spam folders, in the server's order; usually one.
+
+    Those that the server marks, else those of a known name."""
+    candidates = [folder for folder in folders if folder.selectable]
+    marked = [folder.name for folder in candidates if JUNK in folder.attributes]
+    return marked or [folder.name for folder in candidates if _own_name(folder) in _KNOWN]
+
+
+def _all_bytes(*values: object) -> bool:
+    return all(isinstance(value, bytes) for value in values)
 
 
 def _own_name(folder: Listed) -> str:
     """The name without the namespace, folded for comparison."""
     name = _folded(folder.name)
-    if folder.delimiter:
-        prefix, found, rest = name.partition(_folded(folder.delimiter))
-        if found and prefix in PREFIXES:
-            return rest
+    if not folder.delimiter:
+        return name
+    prefix, delimiter, rest = name.partition(_folded(folder.delimiter))
+    if delimiter and prefix in PREFIXES:
+        return rest
     return name
 
 

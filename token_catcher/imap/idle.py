@@ -1,24 +1,23 @@
 """Waits for news with IDLE (RFC 2177), without the holes of imapclient's own.
 
-That one loses what arrives together with the continuation line, since it lies in imaplib's buffer where no poll sees it; it
-spins on a closed connection, and cannot be woken. Here what is buffered is read before anything is waited for, socket and
-wake-up are polled together, and whatever is not understood ends the session: the sweep after the next connect is the truth.
+That one loses what arrives together with the continuation line, since it lies in imaplib's buffer
+where no poll sees it; it spins on a closed connection, and cannot be woken. Here what is buffered
+is read before anything is waited for, socket and wake-up are polled together, and whatever is not
+understood ends the session: the sweep after the next connect is the truth.
 """
 
 from __future__ import annotations
 
 import re
 import select
-import socket
-import ssl
 import time
-from collections.abc import Iterator
 from enum import Enum, auto
-from typing import Any, Final
-
-from imapclient import IMAPClient
+from socket import socket
+from typing import Final
 
 from token_catcher.errors import Outage, TransientError
+from token_catcher.imap.connection import Connection
+from token_catcher.imap.trouble import malformed
 
 ANSWER_WITHIN: Final = 10.0
 """Seconds for the server to begin and to end an IDLE; silence is how a dead connection shows."""
@@ -28,10 +27,11 @@ MAX_LINE: Final = 64 * 1024
 _EXISTS: Final = re.compile(rb"\* (\d{1,10}) EXISTS", re.IGNORECASE)
 _EXPUNGE: Final = re.compile(rb"\* \d{1,10} EXPUNGE", re.IGNORECASE)
 _BYE: Final = re.compile(rb"\* BYE\b", re.IGNORECASE)
+_COUNT: Final = re.compile(rb"\d{1,10}")
 
 
-class Said(Enum):
-    """What a line of the server means to somebody who idles."""
+class Meaning(Enum):
+    """What a line of the server means to a client that idles."""
 
     BEGUN = auto()
     NEWS = auto()
@@ -42,169 +42,190 @@ class Said(Enum):
 class Idle:
     """IDLE over one connection."""
 
-    def __init__(self, client: IMAPClient, where: str) -> None:
-        """`where`: mailbox and server, for messages."""
-        self._client = client
-        self._where = where
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._raw = connection.raw
+        self._lines = Lines(connection)
         self._exists = 0
-        self._rest = b""
         self._tag = b""
         self._begun = False
         self._hasty = 0
         self.refused = False
-        """Whether the server announced IDLE and then refused it; `wait` only sleeps from then on."""
+        """Whether the server announced IDLE and then refused it; `wait` only sleeps then."""
 
     def expect(self, exists: int) -> None:
-        """The number of mails after EXAMINE: more than that is news. Unasked lines from before are of no interest."""
+        """The number of mails after EXAMINE: more than that is news.
+
+        What was told unasked before that is of no interest."""
         self._exists = exists
-        self._client._imap.untagged_responses.clear()  # imaplib keeps them for ever otherwise
+        self._raw.forget_untagged()
 
     def wait(self, seconds: float, wake: int) -> bool:
-        """True: there is news, or the server ended the IDLE: look. False: time is over, or `wake` is readable.
+        """True: there is news, or the server ended the IDLE: look.
 
-        Outage: the connection is gone. TransientError: it is out of step."""
+        False: time is over, or the file descriptor `wake` is readable. Outage: the connection is
+        gone. TransientError: it is out of step."""
         deadline = time.monotonic() + seconds
-        if self._unasked():
+        if self._told_before():
             return True
-        news = False if self.refused else self._listen(deadline, wake)
-        if self.refused and not news:
-            self._over(deadline, wake, listening=False)
-        return news
+        if not self.refused and self._idle(deadline, wake):
+            return True
+        if self.refused:
+            _wait(deadline, wake)
+        return False
 
-    def _unasked(self) -> bool:
-        """News that imaplib read along with other answers. It keeps no order between EXISTS and EXPUNGE: if in doubt, news."""
-        untagged = self._client._imap.untagged_responses
-        counts = [int(count) for count in untagged.pop("EXISTS", ())]
-        expunged = len(untagged.pop("EXPUNGE", ()))
-        known = self._exists - expunged
-        self._exists = max(0, counts[-1] - expunged if counts else known)
-        return max(counts, default=0) > known
+    def _told_before(self) -> bool:
+        """Whether there is news that imaplib read along with other answers.
 
-    def _listen(self, deadline: float, wake: int) -> bool:
+        It keeps no order between EXISTS and EXPUNGE: if in doubt, it is news."""
+        counts = [self._count(count) for count in self._raw.take_untagged("EXISTS")]
+        expunged = len(self._raw.take_untagged("EXPUNGE"))
+        before = self._exists
+        latest = counts[-1] if counts else before
+        self._exists = max(0, latest - expunged)
+        return max(counts, default=0) > before - expunged
+
+    def _count(self, count: object) -> int:
+        if not isinstance(count, bytes) or not _COUNT.fullmatch(count):
+            raise malformed(self._connection.where, "another command", "EXISTS")
+        return int(count)
+
+    def _idle(self, deadline: float, wake: int) -> bool:
         """Begin, wait, end, without ever blocking in a read."""
-        imap = self._client._imap
-        self._tag, self._begun = imap._command("IDLE"), False
-        imap.tagged_commands.pop(self._tag, None)
-        connection = self._client.socket()
-        timeout = connection.gettimeout()
-        connection.settimeout(0.0)
-        try:
-            return self._idle(connection, deadline, wake)
-        finally:
-            connection.settimeout(timeout)
+        self._tag = self._connection.call("IDLE", self._raw.begin, "IDLE")
+        self._begun = False
+        with self._raw.without_blocking():
+            return self._talk(deadline, wake)
 
-    def _idle(self, connection: socket.socket, deadline: float, wake: int) -> bool:
+    def _talk(self, deadline: float, wake: int) -> bool:
         """One clock for the wait, another for each answer that is due."""
         began = time.monotonic()
-        said: Said | None
-        said, news = self._answer("begin")
-        if said is Said.REFUSED:
+        meaning: Meaning | None
+        meaning, news = self._answer("begin")
+        if meaning is Meaning.REFUSED:
             self.refused = True
             return news
-        if said is Said.BEGUN and not news:
-            said = self._next(deadline, wake)
-            news = said is Said.NEWS
-        if said in (Said.ENDED, Said.REFUSED):
-            return self._ended_early(time.monotonic() - began)
+        if meaning is Meaning.BEGUN and not news:
+            meaning = self._next(deadline, wake)
+            news = meaning is Meaning.NEWS
+        if meaning in (Meaning.ENDED, Meaning.REFUSED):
+            self._ended_early(time.monotonic() - began)
+            return True
         self._hasty = 0
-        connection.settimeout(ANSWER_WITHIN)
-        connection.sendall(b"DONE\r\n")
-        connection.settimeout(0.0)
-        return self._answer("end")[1] or news
+        self._connection.call("IDLE", self._raw.send, b"DONE\r\n", ANSWER_WITHIN)
+        _, late_news = self._answer("end")
+        return news or late_news
 
-    def _ended_early(self, after: float) -> bool:
-        """The server ended it by itself: look. One that always does so at once has no IDLE worth the name."""
-        self._hasty = self._hasty + 1 if after < 1 else 0
+    def _ended_early(self, seconds: float) -> None:
+        """A server that always ends IDLE by itself and at once has none worth the name."""
+        if seconds >= 1:
+            self._hasty = 0
+            return
+        self._hasty += 1
         self.refused = self._hasty == HASTY
-        return True
 
-    def _answer(self, step: str) -> tuple[Said, bool]:
-        """What the server says to IDLE or DONE, and whether it told news before that."""
+    def _answer(self, step: str) -> tuple[Meaning, bool]:
+        """What the server answers to IDLE or DONE, and whether it told news before that."""
         deadline = time.monotonic() + ANSWER_WITHIN
         news = False
-        while (said := self._next(deadline)) is Said.NEWS:
+        while True:
+            meaning = self._next(deadline)
+            if meaning is None:
+                raise self._lost(f"did not {step} IDLE")
+            if meaning is not Meaning.NEWS:
+                return meaning, news
             news = True
-        if said is None:
-            raise Outage(f"{self._where}: the server did not {step} IDLE", code="imap-connection")
-        return said, news
 
-    def _next(self, deadline: float, wake: int | None = None) -> Said | None:
+    def _next(self, deadline: float, wake: int | None = None) -> Meaning | None:
         """The next line that means something; None: time is over, or `wake` is readable."""
         while True:
-            for line in self._lines():
-                if said := self._meaning(line):
-                    return said
-            if self._over(deadline, wake):
+            line = self._lines.next(deadline, wake)
+            if line is None:
                 return None
+            meaning = self._meaning(line)
+            if meaning is not None:
+                return meaning
 
-    def _meaning(self, line: bytes) -> Said | None:
-        """A BYE, or a line of no known form, ends the session."""
-        if line.startswith(self._tag + b" "):
-            return Said.ENDED if line[len(self._tag) + 1 :][:2].upper() == b"OK" else Said.REFUSED
+    def _meaning(self, line: bytes) -> Meaning | None:
+        """None: nothing of interest. A BYE, or a line of no known form, ends the session."""
+        tag, space, answer = line.partition(b" ")
+        if space and tag == self._tag:
+            return Meaning.ENDED if answer[:2].upper() == b"OK" else Meaning.REFUSED
         if line.startswith(b"+"):
-            begins, self._begun = not self._begun, True
-            return Said.BEGUN if begins else None
+            return self._continued()
         if _BYE.match(line):
-            raise Outage(f"{self._where}: the server said BYE", code="imap-connection")
+            raise self._lost("said BYE")
         if not line.startswith(b"* "):
             raise TransientError(
-                f"{self._where}: the server sent a line out of place", code="imap-protocol"
+                f"{self._connection.where}: the server sent a line out of place",
+                code="imap-protocol",
             )
-        return Said.NEWS if self._grew(line) else None
+        return Meaning.NEWS if self._grew(line) else None
+
+    def _continued(self) -> Meaning | None:
+        """The first continuation line begins the IDLE; some servers repeat it to stay alive."""
+        if self._begun:
+            return None
+        self._begun = True
+        return Meaning.BEGUN
 
     def _grew(self, line: bytes) -> bool:
-        """Keep count of the mails."""
+        """Keep count of the mails. True: there is another one."""
         if _EXPUNGE.fullmatch(line):
             self._exists = max(0, self._exists - 1)
-        told = _EXISTS.fullmatch(line)
-        before, self._exists = self._exists, int(told[1]) if told else self._exists
+        exists = _EXISTS.fullmatch(line)
+        if exists is None:
+            return False
+        before = self._exists
+        self._exists = int(exists[1])
         return self._exists > before
 
-    def _lines(self) -> Iterator[bytes]:
-        """Every whole line that can be had without waiting; a part of one is kept for the next time."""
-        while True:
-            line, found, rest = self._rest.partition(b"\r\n")
-            if found:
-                self._rest = rest
-                yield line
-                continue
-            more = self._available()
-            if not more:
-                return
-            self._rest += more
-            if len(self._rest) > MAX_LINE:
-                raise TransientError(
-                    f"{self._where}: the server sent a line without an end", code="imap-protocol"
-                )
+    def _lost(self, what: str) -> Outage:
+        return Outage(f"{self._connection.where}: the server {what}", code="imap-connection")
 
-    def _available(self) -> bytes:
-        """A line, or a part, from imaplib's buffer, from TLS, or from the socket; b'' for none now.
 
-        What stands behind that line is left to imaplib: it may belong to the next command."""
-        connection = self._client.socket()
-        imap = self._client._imap
-        reader: Any = imap._file if hasattr(imap, "_file") else imap.file
-        try:
-            data: bytes = reader.peek(1)
-            if data:
-                return bytes(reader.read(data.find(b"\n") + 1 or len(data)))
-            if isinstance(connection, ssl.SSLSocket) or connection.recv(1, socket.MSG_PEEK) == b"":
-                raise Outage(
-                    f"{self._where}: the server closed the connection", code="imap-connection"
-                )
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return b""
-        return b""
+class Lines:
+    """The server's lines, read without blocking; a part of one is kept until its rest comes."""
 
-    def _over(self, deadline: float, wake: int | None, *, listening: bool = True) -> bool:
-        """Wait for the socket, for `wake`, or for the deadline. True: it was one of the last two."""
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return True
-        poller = select.poll()  # select() fails beyond 1,024 descriptors
-        if listening:
-            poller.register(self._client.socket(), select.POLLIN | select.POLLHUP | select.POLLERR)
-        if wake is not None:
-            poller.register(wake, select.POLLIN)
-        ready = [descriptor for descriptor, _ in poller.poll(left * 1000)]
-        return wake is not None and wake in ready
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._part = b""
+
+    def next(self, deadline: float, wake: int | None) -> bytes | None:
+        """The next line, without its end. None: time is over, or `wake` is readable.
+
+        What can be had at once is read first, whatever the time. Outage: the server closed the
+        connection. TransientError: a line without an end."""
+        while not self._part.endswith(b"\r\n"):
+            more = self._connection.call("IDLE", self._connection.raw.receive)
+            if more is not None:
+                self._add(more)
+            elif _wait(deadline, wake, self._connection.raw.sock):
+                return None
+        line = self._part.removesuffix(b"\r\n")
+        self._part = b""
+        return line
+
+    def _add(self, more: bytes) -> None:
+        where = self._connection.where
+        if not more:
+            raise Outage(f"{where}: the server closed the connection", code="imap-connection")
+        self._part += more
+        if len(self._part) > MAX_LINE:
+            raise TransientError(
+                f"{where}: the server sent a line without an end", code="imap-protocol"
+            )
+
+
+def _wait(deadline: float, wake: int | None, connection: socket | None = None) -> bool:
+    """Wait for the connection, for `wake`, or for the deadline. True: for one of the last two."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        return True
+    poller = select.poll()  # select() fails beyond 1,024 descriptors
+    if connection is not None:
+        poller.register(connection, select.POLLIN | select.POLLHUP | select.POLLERR)
+    if wake is not None:
+        poller.register(wake, select.POLLIN)
+    ready = [descriptor for descriptor, _ in poller.poll(left * 1000)]
+    return wake is not None and wake in ready

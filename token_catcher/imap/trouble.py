@@ -1,7 +1,8 @@
-"""What goes wrong with a mail server, in our own words: foreign exceptions in, ours out, never with the server's text.
+"""What goes wrong with a mail server, in our words: foreign exceptions in, ours out.
 
-imaplib's exceptions hold what the server said, which may be a line of somebody's mail. After any of them the session is of no
-further use; the caller opens another one.
+imaplib's exceptions hold what the server said, which may be a line of somebody's mail, so their
+text goes no further than here. After any of them the session is of no further use; the caller
+opens another one.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ FOREIGN: Final = (
     AttributeError,
     AssertionError,
     RecursionError,
+    OverflowError,
+    MemoryError,
 )
-"""What imapclient, imaplib, ssl and socket raise, and what their parsers raise over an answer of no known form."""
+"""What imapclient, imaplib, ssl and socket raise, and their parsers over an odd answer.
+
+To be caught around a call of the library alone: most of these would also be a bug of ours."""
 
 _THROTTLED: Final = re.compile(r"Backoff Time: (\d{1,9}) milliseconds", re.IGNORECASE)
 _NOT_NOW: Final = re.compile(r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\]|too many", re.IGNORECASE)
@@ -41,15 +46,23 @@ def translated(
         return _of_network(error, where, command)
     if isinstance(error, IMAP4.error):
         return _of_server(error, where, command, folder)
-    kind = type(error).__name__
+    return malformed(where, command, type(error).__name__)
+
+
+def malformed(where: str, command: str, what: str) -> TransientError:
+    """The server's answer to `command` is not what the protocol says. `what`: the part of it."""
     return TransientError(
-        f"{where}: an answer to {command} of no known form ({kind})", code="imap-protocol"
+        f"{where}: an answer to {command} of no known form ({what})", code="imap-protocol"
     )
 
 
 def refuses(error: IMAP4.error) -> bool:
-    """Whether the server only says NO or BAD to what was asked: another question may do, on the same connection."""
-    return not (isinstance(error, IMAP4.abort) or _out_of_step(error) or _not_now(error))
+    """Whether the server only says NO or BAD to what was asked.
+
+    Another question may do then, on the same connection."""
+    if isinstance(error, IMAP4.abort):
+        return False
+    return not (_out_of_step(error) or _not_now(error))
 
 
 def _not_now(error: IMAP4.error) -> bool:
@@ -62,11 +75,14 @@ def _out_of_step(error: IMAP4.error) -> bool:
 
 
 def _lost(error: IMAP4.error) -> bool:
-    """imapclient raises LoginError for a lost connection as well."""
-    return isinstance(error.__context__ if isinstance(error, LoginError) else error, IMAP4.abort)
+    """Whether the connection is gone. imapclient raises LoginError for that as well."""
+    if isinstance(error, LoginError):
+        return isinstance(error.__context__, IMAP4.abort)
+    return isinstance(error, IMAP4.abort)
 
 
 def _of_network(error: OSError, where: str, command: str) -> TokenCatcherError:
+    """The server is not reached, or not trusted. OpenSSL's own words are kept, cleaned."""
     if isinstance(error, ssl.SSLCertVerificationError):
         why = re.sub(r"[^A-Za-z0-9 ',.-]", "", error.verify_message)[:100]
         return AccessError(
@@ -91,9 +107,8 @@ def _of_server(
         return Outage(f"{where}: the connection was lost during {command}", code="imap-connection")
     throttled = _THROTTLED.search(str(error))
     if throttled:
-        return TransientError(
-            f"{where}: throttled", code="imap-throttled", retry_after=int(throttled[1]) / 1000
-        )
+        seconds = int(throttled[1]) / 1000
+        return TransientError(f"{where}: throttled", code="imap-throttled", retry_after=seconds)
     if _not_now(error) or command == "connect":
         return Outage(f"{where}: {command} is not possible now", code="imap-unavailable")
     if isinstance(error, LoginError):

@@ -1,0 +1,115 @@
+"""What `imap.borrowed` takes of imapclient's and imaplib's insides is there, and is what it should be.
+
+A failure here, after an update of Python or of imapclient, says what IDLE has lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import imapclient
+import pytest
+
+from tests.contract.scripted import DONE
+from tests.kit.scripted import Reply, ScriptedImap
+from tests.kit.servers import until
+from token_catcher.imap.borrowed import RawConnection
+
+
+@dataclass
+class Library:
+    """The client, what is borrowed of it, and the server that it talks to."""
+
+    client: Any
+    raw: RawConnection
+    server: ScriptedImap
+
+    @property
+    def imap(self) -> Any:
+        """imaplib's object."""
+        return self.client._imap
+
+
+VERSIONS = f"imapclient {imapclient.__version__} on Python {sys.version.split()[0]}"
+OF_THE_CLIENT = ("_imap", "socket")
+OF_IMAPLIB = ("debug", "untagged_responses", "tagged_commands", "_command", "file")
+
+
+@contextmanager
+def logged_in(**replies: Reply | Sequence[Reply]) -> Iterator[Library]:
+    """The library's own client, logged in to a scripted server."""
+    with ScriptedImap(replies) as server:
+        client = imapclient.IMAPClient("127.0.0.1", server.port, ssl=False, timeout=10)
+        try:
+            client.login("someone@example.com", "password")
+            yield Library(client, RawConnection(client), server)
+        finally:
+            client.shutdown()
+
+
+# -- it is there --
+
+
+@pytest.mark.parametrize("name", OF_THE_CLIENT)
+def test_imapclient_has_what_is_borrowed(name: str) -> None:
+    """Its own imaplib object, and its socket."""
+    with logged_in() as library:
+        there = hasattr(library.client, name)
+    assert there, f"{VERSIONS} has no IMAPClient.{name}: see imap/borrowed.py"
+
+
+@pytest.mark.parametrize("name", OF_IMAPLIB)
+def test_imaplib_has_what_is_borrowed(name: str) -> None:
+    """The parts that send, that keep what was read, and that log."""
+    with logged_in() as library:
+        there = hasattr(library.imap, name)
+    assert there, f"{VERSIONS} has no IMAP4.{name}: see imap/borrowed.py"
+
+
+# -- it is what it is taken for --
+
+
+def test_debug_keeps_lines_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """imapclient has every line logged until it is muted."""
+    with caplog.at_level(logging.DEBUG), logged_in() as library:
+        loud = len(caplog.records)
+        library.raw.mute()
+        library.client.noop()
+        assert loud > 0
+        assert len(caplog.records) == loud
+
+
+def test_untagged_responses_hold_what_nobody_asked_for() -> None:
+    """As bytes, in the order of arrival, until it is taken."""
+    noop = b"* 6 EXISTS\r\n* 2 EXPUNGE\r\n* 7 EXISTS\r\n" + DONE
+    with logged_in(NOOP=noop) as library:
+        library.client.noop()
+        assert library.raw.take_untagged("EXISTS") == [b"6", b"7"]
+        assert library.raw.take_untagged("EXISTS") == []
+        library.raw.forget_untagged()
+        assert library.raw.take_untagged("EXPUNGE") == []
+
+
+def test_command_sends_and_does_not_wait() -> None:
+    """Its tag is that of the line, and no longer among those that imaplib awaits."""
+    tags: list[str] = []
+    with logged_in(IDLE=lambda talk: tags.append(talk.tag)) as library:
+        tag = library.raw.begin("IDLE")
+        until(lambda: tags == [tag.decode()], "the command to arrive")
+        assert tag not in library.imap.tagged_commands
+
+
+def test_what_was_read_ahead_is_received_line_by_line() -> None:
+    """One packet: the first line is taken out, and what stands behind it is left to imaplib."""
+    noops = [DONE + b"* 6 EXISTS\r\n* SEARCH 6\r\n", DONE]
+    with logged_in(NOOP=noops) as library:
+        library.client.noop()
+        with library.raw.without_blocking():
+            assert library.raw.receive() == b"* 6 EXISTS\r\n"
+        library.client.noop()
+        assert library.raw.take_untagged("SEARCH") == [b"6"]

@@ -1,0 +1,179 @@
+"""Opens a connection: reach the server, secure the line, prove who we are.
+
+In this order; nothing worth a password is sent before the line is secure. Each way to prove who we
+are is one small class behind `Login`, so that another one is another class.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from imaplib import IMAP4
+from typing import Final, Literal, Protocol
+
+from imapclient import IMAPClient, SocketTimeout
+
+from token_catcher import __version__
+from token_catcher.errors import AccessError
+from token_catcher.imap.connection import Connection, call_library
+from token_catcher.model import Secret
+
+CONNECT_TIMEOUT: Final = 10.0
+READ_TIMEOUT: Final = 60.0
+"""Seconds."""
+KEEP_ALIVE: Final = {
+    "TCP_KEEPIDLE": 60,
+    "TCP_KEEPINTVL": 15,
+    "TCP_KEEPCNT": 4,
+    "TCP_USER_TIMEOUT": 120_000,
+}
+"""Seconds, seconds, tries, milliseconds: a connection that died behind a NAT is noticed after
+about two minutes instead of hours. Not every system has all of them."""
+
+
+class Login(Protocol):
+    """One way to prove who we are."""
+
+    def log_in(self, connection: Connection) -> None:
+        """Do it. AccessError: the server refuses us. Outage: it cannot be done now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordLogin:
+    """By name and password."""
+
+    username: str
+    password: Callable[[], Secret]
+    """Read anew at each login, since files are rotated under a running program."""
+
+    def log_in(self, connection: Connection) -> None:
+        """LOGIN; AUTHENTICATE PLAIN (RFC 4616) where that cannot be.
+
+        LOGIN carries ASCII alone, and some servers disable it (RFC 3501, section 6.2.3)."""
+        password = self.password().reveal()
+        log_in = connection.client.login
+        if connection.has("LOGINDISABLED") or not (self.username + password).isascii():
+            log_in = connection.client.plain_login
+        connection.call("LOGIN", log_in, self.username, password)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A mailbox to log in to, in plain values."""
+
+    name: str
+    """The mailbox's name in the configuration."""
+    host: str
+    port: int
+    tls: Literal["implicit", "starttls", "none"]
+    login: Login
+    inbox: str = "INBOX"
+    spam: str | None = "auto"
+    """`auto`: the server's marks, or known names, say which it is. None: no spam folder."""
+    sender_domains: tuple[str, ...] = ("salesforce.com",)
+
+    @property
+    def where(self) -> str:
+        """Mailbox and server, for messages."""
+        return f"mailbox {self.name}: {self.host}:{self.port}"
+
+
+def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
+    """One for all connections with the same authorities: each takes 847 KiB and 17 ms.
+
+    AccessError: no such file, or no certificates in it."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError:
+        raise AccessError(
+            f"ca_file: got {ca_file}, expected a readable PEM file of certificates",
+            code="imap-certificate",
+        ) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def log_in(account: Account, context: ssl.SSLContext) -> Connection:
+    """A connection that is logged in.
+
+    Outage: not reached. AccessError: refused, or a certificate that is not trusted."""
+    connection = _connect(account, context)
+    try:
+        _keep_alive(connection)
+        if account.tls == "starttls":
+            _start_tls(connection, context)
+        account.login.log_in(connection)
+        _introduce(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(account: Account, context: ssl.SSLContext) -> Connection:
+    """Reach the server and read its greeting; over TLS, where that comes first."""
+    if account.tls == "none" and not _is_loopback(account.host):
+        raise AccessError(
+            f"{account.where}: plaintext is only for loopback, expected tls implicit or starttls",
+            code="imap-tls",
+        )
+    implicit = account.tls == "implicit"
+    client = call_library(
+        account.where,
+        "connect",
+        IMAPClient,
+        account.host,
+        account.port,
+        ssl=implicit,
+        ssl_context=context if implicit else None,
+        timeout=SocketTimeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
+    )
+    client.normalise_times = False
+    client.folder_encode = False  # it fails on names that are no modified UTF-7
+    connection = Connection(client, account.where)
+    connection.raw.mute()
+    return connection
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+def _keep_alive(connection: Connection) -> None:
+    """Let the system notice a dead connection; see `KEEP_ALIVE`."""
+    set_option = connection.raw.sock.setsockopt
+    connection.call("connect", set_option, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEP_ALIVE.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            connection.call("connect", set_option, socket.IPPROTO_TCP, option, value)
+
+
+def _start_tls(connection: Connection, context: ssl.SSLContext) -> None:
+    """STARTTLS. AccessError: not offered; somebody in between may have taken it out."""
+    if not connection.has("STARTTLS"):
+        raise AccessError(
+            f"{connection.where}: the server offers no STARTTLS, expected it for tls starttls",
+            code="imap-tls",
+        )
+    connection.call("STARTTLS", connection.client.starttls, context)
+
+
+def _introduce(connection: Connection) -> None:
+    """ID (RFC 2971): some servers want it before anything else."""
+    if connection.has("ID"):
+        connection.call("ID", _send_id, connection.client)
+
+
+def _send_id(client: IMAPClient) -> None:
+    """Others announce ID and refuse it: that does not matter."""
+    with suppress(IMAP4.error):
+        client.id_({"name": "token-catcher", "version": __version__})
