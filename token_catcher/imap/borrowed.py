@@ -10,9 +10,12 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from imapclient import IMAPClient
+
+CHUNK: Final = 8192
+"""Bytes asked of the socket at once."""
 
 
 class RawConnection:
@@ -75,14 +78,17 @@ class RawConnection:
     def receive(self) -> bytes | None:
         """A line, or a part of one, without waiting. None: nothing for now. b"": the end.
 
-        What stands behind the line is left to imaplib: it may belong to the next command."""
+        What stands behind the line is left to imaplib: it may belong to the next command. Where
+        imaplib keeps what it has read ahead depends on the version of Python."""
         try:
+            if hasattr(self._imap, "_readbuf"):
+                return self._from_chunks()
             return self._from_file()
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
 
     def _from_file(self) -> bytes | None:
-        """`file`: a buffered reader, where no poll sees what lies in it."""
+        """`file`, up to Python 3.13: a buffered reader, where no poll sees what lies in it."""
         reader = self._imap.file
         data: bytes = reader.peek(1)
         if data:
@@ -93,6 +99,14 @@ class RawConnection:
         if isinstance(connection, ssl.SSLSocket) or not connection.recv(1, socket.MSG_PEEK):
             return b""
         return None
+
+    def _from_chunks(self) -> bytes:
+        """`_readbuf`, from Python 3.14: a list of chunks; `file` is no longer read by imaplib."""
+        imap = self._imap
+        data = b"".join(imap._readbuf) or self.sock.recv(CHUNK)  # noqa: SLF001 - see above
+        end = _end_of_line(data)
+        imap._readbuf = [data[end:]]  # noqa: SLF001 - see above
+        return data[:end]
 
 
 def _end_of_line(data: bytes) -> int:
