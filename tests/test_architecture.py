@@ -54,7 +54,8 @@ DOORS = {
 
 REVEALING = {
     "vault/store.py": 1,  # the token, into the body of the write
-    "vault/client.py": 2,  # Vault's own token, and the secret_id at login
+    "vault/client.py": 1,  # Vault's own token, into the header of a request
+    "vault/login.py": 2,  # the secret_id at login; the token that was given, to see what it is
     "imap/login.py": 1,  # the password at login
 }
 """Where a secret is revealed, and how often."""

@@ -37,7 +37,9 @@ names, and nothing else.
         idle        waits for news
         login       connects, secures the line, proves who we are
         session     examines, searches, fetches
-    vault       the door to the secret store
+    vault       the adapter of the secret store
+        answer      what Vault answers
+        login       ways to get a token of Vault's
         client      HTTP, logged in and classified
         store       read, decide, write with check-and-set
     keys        the door to DNS: public keys of signatures

@@ -24,7 +24,7 @@ from token_catcher.ports import KeyLookup, Log
 from token_catcher.proof import Terms, Trust
 from token_catcher.record import Journal
 from token_catcher.sweep import Sweep, Watched
-from token_catcher.vault import Address, AppRoleAuth, Client, TokenAuth, VaultStore
+from token_catcher.vault import Address, AppRoleLogin, Client, Login, TokenLogin, VaultStore
 from token_catcher.web import Metrics
 
 
@@ -112,15 +112,15 @@ class App:
         """Vault, logged in when it is first used."""
         vault = self.config.vault
         address = Address(vault.address, vault.namespace, _text(vault.ca_file))
-        auth: AppRoleAuth | TokenAuth
+        login: Login
         if isinstance(vault.auth, AppRole):
-            auth = AppRoleAuth(vault.auth.role_id, vault.auth.secret_id.read, vault.auth.mount)
+            login = AppRoleLogin(vault.auth.role_id, vault.auth.secret_id.read, vault.auth.mount)
         else:
-            auth = TokenAuth(vault.auth.token.read)
+            login = TokenLogin(vault.auth.token.read)
         return VaultStore(
             Client(
                 address,
-                auth,
+                login,
                 monotonic=time.monotonic,
                 observe=self.metrics.vault_request,
             ),

@@ -26,7 +26,7 @@ from token_catcher.model import (
     Unchanged,
     iso,
 )
-from token_catcher.vault import Address, Client, TokenAuth, VaultStore, Version
+from token_catcher.vault import Address, Client, TokenLogin, VaultStore, Version
 
 NEW, OLD, OTHER = "FAKEnewTOKEN00000000001", "FAKEoldTOKEN00000000002", "FAKEotherTOKEN000000003"
 USER = "integration@acme.example"
@@ -122,7 +122,7 @@ def openbao_world(openbao: OpenBao, proxy: TcpProxy, token: str, path: str) -> W
     def build(instance: str) -> VaultStore:
         # Only "one" is interfered with; the others are the interference, and go past the proxy.
         address = Address(f"http://127.0.0.1:{proxy.port if instance == 'one' else openbao.port}")
-        client = Client(address, TokenAuth(lambda: Secret(token)), monotonic=monotonic)
+        client = Client(address, TokenLogin(lambda: Secret(token)), monotonic=monotonic)
         return VaultStore(
             client,
             mount="secret",

@@ -27,7 +27,7 @@ from tests.kit.scripted import HttpReply, HttpScript
 from tests.kit.servers import OpenBao, until
 from token_catcher.errors import AccessError
 from token_catcher.model import Secret, Stored, Token, Unchanged
-from token_catcher.vault import AppRoleAuth, TokenAuth
+from token_catcher.vault import AppRoleLogin, TokenLogin
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_a_renewal_that_fails_with_500_is_a_reason_to_log_in_again(org: str) -> 
         "POST /v1/auth/token/renew-self": HttpReply(500),
         **KEPT,
     }
-    auth = AppRoleAuth("role", lambda: Secret(SECRET_ID))
+    auth = AppRoleLogin("role", lambda: Secret(SECRET_ID))
     with HttpScript(replies) as server, opened(server.url, auth, clock=lambda: seconds) as store:
         store.store(capture(org))
         seconds = 41.0
@@ -242,6 +242,29 @@ def test_a_renewal_that_fails_with_500_is_a_reason_to_log_in_again(org: str) -> 
         "/v1/auth/token/renew-self",
         "/v1/auth/approle/login",
     ]
+
+
+@pytest.mark.parametrize("auth", [None, {}, {"client_token": None}, ["s.x"]])
+def test_a_login_without_a_token_is_refused(auth: object) -> None:
+    """Somebody else than Vault may have said 200."""
+    replies = {"POST /v1/auth/approle/login": HttpReply(body={"auth": auth})}
+    login = AppRoleLogin("role", lambda: Secret(SECRET_ID))
+    with HttpScript(replies) as server, opened(server.url, login) as store:
+        error = refusal(store)
+    assert (type(error), error.code) == (AccessError, "vault-login")
+
+
+def test_a_bug_of_our_own_is_not_taken_for_trouble_with_vault() -> None:
+    """Only the library's call is caught around: what else fails shows its file and line."""
+
+    def broken() -> Secret:
+        raise OSError("a bug")
+
+    with (
+        opened("http://127.0.0.1:1", TokenLogin(broken)) as store,
+        pytest.raises(OSError, match="a bug"),
+    ):
+        store.store(capture("acme"))
 
 
 @pytest.mark.parametrize("wrong", ["role_id", "secret_id"])
@@ -259,7 +282,7 @@ def test_a_refused_secret_id_is_left_alone_until_it_changes(
     """Vault locks out who keeps trying: five minutes between two tries of the same one, a new one at once."""
     role = openbao.approle(org, policy)
     given, now = ["not-the-secret-id"], [0.0]
-    auth = AppRoleAuth(role.role_id, lambda: Secret(given[0]))
+    auth = AppRoleLogin(role.role_id, lambda: Secret(given[0]))
 
     def logins() -> int:
         return sum(
@@ -296,7 +319,7 @@ def test_a_used_up_secret_id_is_told_when_it_is_needed_again(
 def test_a_revoked_token_is_read_anew(openbao: OpenBao, policy: str, org: str) -> None:
     """Whoever keeps the token file (Vault Agent) has put another one there."""
     tokens = [openbao.token(policy), openbao.token(policy)]
-    with opened(openbao.url, TokenAuth(lambda: Secret(tokens[0]))) as store:
+    with opened(openbao.url, TokenLogin(lambda: Secret(tokens[0]))) as store:
         store.store(capture(f"{org}-first"))
         openbao.revoke(tokens.pop(0))
         assert isinstance(store.store(capture(org)), Stored)

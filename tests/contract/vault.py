@@ -16,7 +16,7 @@ from tests.kit.fakes import Silent, utc_now
 from tests.kit.servers import AppRole, OpenBao
 from token_catcher.errors import TokenCatcherError
 from token_catcher.model import Capture, Secret, Token
-from token_catcher.vault import Address, AppRoleAuth, Client, TokenAuth, VaultStore
+from token_catcher.vault import Address, AppRoleLogin, Client, TokenLogin, VaultStore
 
 POLICY = Path(__file__).parents[2] / "deploy" / "vault" / "token-catcher.hcl"
 CANARY = "CANARYtokenMUSTnotLEAK01"
@@ -31,20 +31,20 @@ def capture(org: str) -> Capture:
     return Capture(mails.mail(b""), mails.USERNAME, Token(CANARY), org, path, NOW)
 
 
-def given(token: str) -> TokenAuth:
+def given(token: str) -> TokenLogin:
     """A token that somebody else keeps."""
-    return TokenAuth(lambda: Secret(token))
+    return TokenLogin(lambda: Secret(token))
 
 
-def role_auth(role: AppRole) -> AppRoleAuth:
+def role_auth(role: AppRole) -> AppRoleLogin:
     """A role to log in with."""
-    return AppRoleAuth(role.role_id, lambda: Secret(role.secret_id))
+    return AppRoleLogin(role.role_id, lambda: Secret(role.secret_id))
 
 
 @contextmanager
 def opened(
     url: str,
-    auth: TokenAuth | AppRoleAuth,
+    auth: TokenLogin | AppRoleLogin,
     *,
     mount: str = "secret",
     ca_file: str | None = None,

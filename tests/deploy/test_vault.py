@@ -19,7 +19,7 @@ from tests.kit.fakes import Silent
 from tests.kit.mails import TOKEN, USERNAME
 from tests.kit.servers import OpenBao
 from token_catcher.model import Capture, Mail, MailRef, Reason, Secret, Stored, Token, Unchanged
-from token_catcher.vault import Address, AppRoleAuth, Client, VaultStore
+from token_catcher.vault import Address, AppRoleLogin, Client, VaultStore
 
 SCRIPT = DEPLOY / "vault" / "setup-approle.sh"
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -201,7 +201,7 @@ def test_the_program_stores_under_the_policy(
 ) -> None:
     """Login, probe, read, write and read of the real store need no more than the policy."""
     role_id = run(str(tmp_path / "secret-id")).stdout.strip()
-    auth = AppRoleAuth(role_id, lambda: Secret((tmp_path / "secret-id").read_text()))
+    auth = AppRoleLogin(role_id, lambda: Secret((tmp_path / "secret-id").read_text()))
     client = Client(Address(openbao.url), auth, monotonic=time.monotonic)
     issued = datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC)
     store = VaultStore(

@@ -18,7 +18,7 @@ from token_catcher.errors import AccessError
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef, iso
 from token_catcher.ports import FolderState
 from token_catcher.vault import VaultStore
-from token_catcher.vault.client import Answer
+from token_catcher.vault.answer import Answer
 
 Trip = Callable[[str], None]
 

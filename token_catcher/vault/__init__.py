@@ -1,6 +1,10 @@
-"""The door to Vault and OpenBao: `client` speaks HTTP and keeps a token alive, `store` decides what to write."""
+"""The adapter of Vault and OpenBao.
 
-from token_catcher.vault.client import Address, AppRoleAuth, Client, TokenAuth
+`client` speaks HTTP and keeps a token alive, `login` gets one, `store` decides what to write.
+"""
+
+from token_catcher.vault.client import Address, Client
+from token_catcher.vault.login import AppRoleLogin, Login, TokenLogin
 from token_catcher.vault.store import VaultStore, Version
 
-__all__ = ["Address", "AppRoleAuth", "Client", "TokenAuth", "VaultStore", "Version"]
+__all__ = ["Address", "AppRoleLogin", "Client", "Login", "TokenLogin", "VaultStore", "Version"]

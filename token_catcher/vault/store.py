@@ -27,7 +27,8 @@ from token_catcher.model import (
 )
 from token_catcher.ports import Log
 from token_catcher.reading import TOKEN
-from token_catcher.vault.client import MERGE_PATCH, Answer, Client
+from token_catcher.vault.answer import Answer
+from token_catcher.vault.client import MERGE_PATCH, Client
 
 ATTEMPTS: Final = 5
 """Rounds of read and write against others who write at the same time."""
