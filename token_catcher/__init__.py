@@ -41,6 +41,7 @@ names, and nothing else.
         answer      what Vault answers
         login       ways to get a token of Vault's
         client      HTTP, logged in and classified
+        kv          versions of secrets, read and written
         store       read, decide, write with check-and-set
     keys        the door to DNS: public keys of signatures
 

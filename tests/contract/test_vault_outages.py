@@ -123,6 +123,45 @@ def test_every_bad_answer_has_its_error(
     assert (type(error), error.code) == (kind, code)
 
 
+def read_as(data: object, **metadata: Any) -> HttpReply:
+    """What a read answers."""
+    about = {"version": 1, "created_time": "2026-02-03T12:57:27Z"} | metadata
+    return HttpReply(body={"data": {"data": data, "metadata": about}})
+
+
+MALFORMED = {
+    "fields that are a text": read_as(FOREIGN),
+    "fields that are a list": read_as([FOREIGN]),
+    "a version that is a text": read_as({}, version=FOREIGN),
+    "no time of creation": read_as({}, created_time=None),
+    "metadata that is a list": HttpReply(body={"data": {"data": {}, "metadata": [FOREIGN]}}),
+    "JSON nested past all sense": HttpReply(200, b"[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("answer", MALFORMED)
+def test_a_read_of_no_known_form_is_told_and_nothing_is_written(answer: str) -> None:
+    """Each part is looked at before it is used."""
+    replies = {"GET /v1/secret/data/": MALFORMED[answer]}
+    with HttpScript(replies) as server, opened(server.url, given(VAULT_TOKEN)) as store:
+        error = refusal(store)
+    assert (type(error), error.code) == (TransientError, "vault-protocol")
+    assert {request.method for request in server.requests} == {"GET"}
+
+
+@pytest.mark.parametrize("versions", [{FOREIGN: {}}, {"1": {}, "-2": {}}])
+def test_versions_without_a_number_are_told(versions: object) -> None:
+    """Reconciling asks for all of them."""
+    replies = {"GET /v1/secret/metadata/": HttpReply(body={"data": {"versions": versions}})}
+    with (
+        HttpScript(replies) as server,
+        opened(server.url, given(VAULT_TOKEN)) as store,
+        pytest.raises(TransientError, match="versions without a number") as caught,
+    ):
+        list(store.versions(capture("acme").path))
+    assert caught.value.code == "vault-protocol"
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [("7", 7.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), ("", None)],

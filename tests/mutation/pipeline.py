@@ -37,9 +37,9 @@ MUTANTS = (
     Mutant(
         "store not idempotent",
         "vault/store.py",
-        "        if Token(str(there)) == capture.token:\n",
-        "        if self._issued(current) == capture.issued_at:\n            return None\n"
-        "        if Token(str(there)) == capture.token:\n",
+        "        if token == capture.token:\n",
+        '        if current.ours("issued_at") == iso(capture.issued_at):\n            return None\n'
+        "        if token == capture.token:\n",
         MACHINE,
     ),
     Mutant(
@@ -59,8 +59,8 @@ MUTANTS = (
     Mutant(
         "an older token wins",
         "vault/store.py",
-        "            return Unchanged(Reason.STALE, self._written(capture, current))\n",
-        "            return None\n",
+        "        if capture.issued_at < issued_at:\n",
+        "        if False:\n",
         MACHINE,
     ),
 )

@@ -24,7 +24,6 @@ OFF = "        if False:\n"
 NEVER = "    if False:\n"
 PROVEN = "    case.proven = found.passed\n"
 PLAIN = "    return masked(ascii(text[:400])[1:-1])[:200]\n"
-STALE = "            return Unchanged(Reason.STALE, self._written(capture, current))\n"
 INSECURE = '    "insecure-accept-unauthenticated": _by_nothing,\n'
 PATH = '.replace("{org}", case.org.name).replace("{username}", case.username)'
 
@@ -304,12 +303,19 @@ MUTANTS = (
         "    passed = True or ",
         TRUST,
     ),
-    _rule(13, "an older token", "vault/store.py", STALE, "            return None\n", STORE),
+    _rule(
+        13,
+        "an older token",
+        "vault/store.py",
+        "        if capture.issued_at < issued_at:\n",
+        OFF,
+        STORE,
+    ),
     _rule(
         13,
         "two tokens of one Date",
         "vault/store.py",
-        "        if issued is not None and capture.issued_at == issued:\n",
+        "        if capture.issued_at == issued_at:\n",
         OFF,
         STORE,
     ),
@@ -317,7 +323,7 @@ MUTANTS = (
         14,
         "the same token again",
         "vault/store.py",
-        "        if Token(str(there)) == capture.token:\n",
+        "        if token == capture.token:\n",
         OFF,
         STORE,
     ),
@@ -412,7 +418,7 @@ MUTANTS = (
     _rule(
         20,
         "any path at the door",
-        "vault/store.py",
+        "vault/kv.py",
         "        if not _PATH.fullmatch(path):\n",
         OFF,
         STORE,

@@ -1,6 +1,7 @@
 """The adapter of Vault and OpenBao.
 
-`client` speaks HTTP and keeps a token alive, `login` gets one, `store` decides what to write.
+`client` speaks HTTP and keeps a token alive, `login` gets one, `kv` reads and writes versions,
+`store` decides what to write.
 """
 
 from token_catcher.vault.client import Address, Client
