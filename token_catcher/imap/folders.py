@@ -18,48 +18,48 @@ PREFIXES: Final = ("inbox", "[gmail]", "[google mail]")
 NAMES: Final = (
     "Junk",
     "Spam",
-    "Junk Email",
-    "Junk E-mail",
+    "Junk Email",  # Microsoft 365
+    "Junk E-mail",  # Exchange
     "Junk Mail",
-    "Bulk Mail",
+    "Bulk Mail",  # Yahoo
     "Bulk",
-    "Junk-E-Mail",
-    "Spamverdacht",
-    "Unerwünschte Werbung",
-    "Courrier indésirable",
-    "Indésirables",
-    "Pourriel",
-    "Correo no deseado",
-    "Correo basura",
-    "Posta indesiderata",
-    "Lixo Eletrônico",
-    "Lixo eletrónico",
-    "Ongewenste e-mail",
-    "Ongewenste reclame",
-    "Skräppost",
-    "Uønsket e-mail",
-    "Uønsket mail",
-    "Søppelpost",
-    "Roskaposti",
-    "Wiadomości-śmieci",
-    "Nevyžádaná pošta",
-    "Nevyžiadaná pošta",
-    "Levélszemét",
-    "Mesaje nedorite",
-    "Gereksiz",
-    "Önemsiz E-posta",
-    "Ανεπιθύμητη αλληλογραφία",
-    "Спам",
-    "Нежелательная почта",
-    "Небажана пошта",
-    "迷惑メール",
-    "垃圾邮件",
-    "垃圾邮箱",
-    "垃圾郵件",
-    "스팸",
-    "스팸함",
-    "스팸 메일함",
-    "정크 메일",
+    "Junk-E-Mail",  # German
+    "Spamverdacht",  # German, GMX and WEB.DE
+    "Unerwünschte Werbung",  # German
+    "Courrier indésirable",  # French
+    "Indésirables",  # French
+    "Pourriel",  # French, Canada
+    "Correo no deseado",  # Spanish
+    "Correo basura",  # Spanish
+    "Posta indesiderata",  # Italian
+    "Lixo Eletrônico",  # Portuguese, Brazil
+    "Lixo eletrónico",  # Portuguese
+    "Ongewenste e-mail",  # Dutch
+    "Ongewenste reclame",  # Dutch
+    "Skräppost",  # Swedish
+    "Uønsket e-mail",  # Danish
+    "Uønsket mail",  # Danish
+    "Søppelpost",  # Norwegian
+    "Roskaposti",  # Finnish
+    "Wiadomości-śmieci",  # Polish
+    "Nevyžádaná pošta",  # Czech
+    "Nevyžiadaná pošta",  # Slovak
+    "Levélszemét",  # Hungarian
+    "Mesaje nedorite",  # Romanian
+    "Gereksiz",  # Turkish
+    "Önemsiz E-posta",  # Turkish
+    "Ανεπιθύμητη αλληλογραφία",  # Greek
+    "Спам",  # Russian, Ukrainian, Bulgarian
+    "Нежелательная почта",  # Russian
+    "Небажана пошта",  # Ukrainian
+    "迷惑メール",  # Japanese
+    "垃圾邮件",  # Chinese, simplified
+    "垃圾邮箱",  # Chinese, simplified
+    "垃圾郵件",  # Chinese, traditional
+    "스팸",  # Korean
+    "스팸함",  # Korean
+    "스팸 메일함",  # Korean
+    "정크 메일",  # Korean
 )
 
 

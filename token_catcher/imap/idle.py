@@ -66,6 +66,7 @@ class Idle:
         False: time is over, or the file descriptor `wake` is readable. Outage: the connection is
         gone. TransientError: it is out of step."""
         deadline = time.monotonic() + seconds
+        # That would be missed: the server tells each change once, and IDLE begins after it.
         if self._told_before():
             return True
         if not self.refused and self._idle(deadline, wake):
@@ -105,6 +106,7 @@ class Idle:
         if meaning is Meaning.REFUSED:
             self.refused = True
             return news
+        # News before the continuation line is reason enough to end at once.
         if meaning is Meaning.BEGUN and not news:
             meaning = self._next(deadline, wake)
             news = meaning is Meaning.NEWS
@@ -113,6 +115,7 @@ class Idle:
             return True
         self._hasty = 0
         self._connection.call("IDLE", self._raw.send, b"DONE\r\n", ANSWER_WITHIN)
+        # A mail may come between our DONE and the server's OK.
         _, late_news = self._answer("end")
         return news or late_news
 

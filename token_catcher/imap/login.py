@@ -108,7 +108,7 @@ def log_in(account: Account, context: ssl.SSLContext) -> Connection:
             _start_tls(connection, context)
         account.login.log_in(connection)
         _introduce(connection)
-    except BaseException:
+    except BaseException:  # Ctrl-C as well: servers count connections
         connection.close()
         raise
     return connection
@@ -116,6 +116,7 @@ def log_in(account: Account, context: ssl.SSLContext) -> Connection:
 
 def _connect(account: Account, context: ssl.SSLContext) -> Connection:
     """Reach the server and read its greeting; over TLS, where that comes first."""
+    # A configuration cannot say so either; this is the last look before a password goes out.
     if account.tls == "none" and not _is_loopback(account.host):
         raise AccessError(
             f"{account.where}: plaintext is only for loopback, expected tls implicit or starttls",

@@ -60,6 +60,7 @@ class ImapMailbox:
         """EXAMINE: nothing that is read afterwards is marked as read."""
         if folder in self._missing:
             raise AccessError(self._missing.pop(folder), code="imap-folder")
+        # Some names are no modified UTF-7, so that encoding them again gives another name.
         name = self._raw_names.get(folder, encoded(folder))
         select = self._client.select_folder
         answer = self._connection.call("EXAMINE", select, name, folder=folder, readonly=True)
@@ -110,6 +111,7 @@ class ImapMailbox:
         """LIST; also learns the names on the wire."""
         folders = []
         for line in self._connection.call("LIST", self._client.list_folders):
+            # imapclient cuts the lines into threes, whatever they hold.
             folder = Listed.parse(*line) if len(line) == 3 else None
             if folder is None:
                 raise malformed(self._account.where, "LIST", "folder")

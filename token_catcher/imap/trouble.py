@@ -105,6 +105,7 @@ def _of_server(
     """The server is there and says NO or BAD, or was there."""
     if _lost(error) or _out_of_step(error):
         return Outage(f"{where}: the connection was lost during {command}", code="imap-connection")
+    # Microsoft 365 says so to a LOGIN as well, and that is no refused password.
     throttled = _THROTTLED.search(str(error))
     if throttled:
         seconds = int(throttled[1]) / 1000
