@@ -20,39 +20,58 @@ PASSWORD = "CANARYpasswordMUSTnotLEAK"
 PLAIN = tls_context()
 
 
+def secret(text: str) -> Callable[[], Secret]:
+    """What gives this secret, whenever it is asked."""
+    return lambda: Secret(text)
+
+
+CANARY = secret(PASSWORD)
+
+
 def account(
     host: str,
     port: int,
     *,
     username: str = "someone@example.com",
-    password: Callable[[], Secret] = lambda: Secret(PASSWORD),
+    password: Callable[[], Secret] = CANARY,
     **changed: Any,
 ) -> Account:
     """An account, plain unless `changed` says otherwise."""
-    login = PasswordLogin(username, password)
-    fields = {"tls": "none", "login": login} | changed
-    return Account(name="integrations", host=host, port=port, **fields)
+    fields: dict[str, Any] = {
+        "name": "integrations",
+        "tls": "none",
+        "login": PasswordLogin(username, password),
+    }
+    return Account(host=host, port=port, **fields | changed)
 
 
 def dovecot_account(dovecot: Dovecot, user: str, **changed: Any) -> Account:
     """The user's account over implicit TLS."""
     fields: dict[str, Any] = {
-        "port": dovecot.tls_port,
+        "port": port_for(dovecot, changed.get("tls", "implicit")),
         "tls": "implicit",
         "username": dovecot.user(user),
-        "password": lambda: Secret(dovecot.password),
+        "password": secret(dovecot.password),
     }
     return account("localhost", **fields | changed)
 
 
+def port_for(dovecot: Dovecot, tls: str) -> int:
+    """Where TLS comes first there is a port for it."""
+    if tls == "implicit":
+        return dovecot.tls_port
+    return dovecot.port
+
+
 @contextmanager
 def session(
-    of: Account, *, ca_file: str | None = None, log: Silent | None = None
+    target: Account, *, ca_file: str | None = None, log: Silent | None = None
 ) -> Iterator[ImapMailbox]:
     """Logged in for as long as the block runs."""
-    with closing(
-        ImapMailbox(of, tls_context(ca_file) if ca_file else PLAIN, log or Silent())
-    ) as mailbox:
+    context = PLAIN
+    if ca_file is not None:
+        context = tls_context(ca_file)
+    with closing(ImapMailbox(target, context, log or Silent())) as mailbox:
         yield mailbox
 
 
@@ -60,18 +79,18 @@ def refusal(
     caught: pytest.ExceptionInfo[TokenCatcherError], *secrets: str
 ) -> tuple[type[TokenCatcherError], str]:
     """Kind and code of an error, which shows no secret and nothing that a server said."""
-    for secret in (PASSWORD, FOREIGN, *secrets):
-        assert secret not in shown(caught.value)
+    for text in (PASSWORD, FOREIGN, *secrets):
+        assert text not in shown(caught.value)
     assert hangs_alone(caught.value)
     return type(caught.value), caught.value.code
 
 
 @contextmanager
-def bell() -> Iterator[tuple[int, int]]:
+def wakeup() -> Iterator[tuple[int, int]]:
     """A pipe: its reading end wakes an IDLE once something is written to the other."""
-    read, write = os.pipe()
+    reading, writing = os.pipe()
     try:
-        yield read, write
+        yield reading, writing
     finally:
-        os.close(read)
-        os.close(write)
+        os.close(reading)
+        os.close(writing)

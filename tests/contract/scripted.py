@@ -25,10 +25,10 @@ Script = Mapping[str, Reply | Sequence[Reply]]
 
 def examined(uidnext: int | None, exists: int = 5) -> bytes:
     """The answer to EXAMINE."""
-    said = f"* {exists} EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n"
+    answer = f"* {exists} EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n"
     if uidnext is not None:
-        said += f"* OK [UIDNEXT {uidnext}] x\r\n"
-    return said.encode() + b"TAG OK [READ-ONLY] done\r\n"
+        answer += f"* OK [UIDNEXT {uidnext}] x\r\n"
+    return answer.encode() + b"TAG OK [READ-ONLY] done\r\n"
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def fetch(mailbox: ImapMailbox) -> None:
 def failure(
     script: Script, use: Callable[[ImapMailbox], None] = nothing, **options: Any
 ) -> TokenCatcherError:
-    """How logging in, or what `use` does with the session, fails; without a word of the server's."""
+    """How logging in fails, or what `use` does with the session; no word of the server's in it."""
     with pytest.raises(TokenCatcherError) as caught, opened(script, **options) as (mailbox, _):
         use(mailbox)
     refusal(caught)
@@ -85,5 +85,5 @@ def failure(
 
 
 def kind_and_code(error: TokenCatcherError) -> tuple[type[TokenCatcherError], str]:
-    """What is done next, and what is told."""
+    """What is done next, and the stable code."""
     return type(error), error.code

@@ -1,10 +1,13 @@
-"""The door to the mailbox against Dovecot: which folders, which certificate, which errors, and what it leaves untouched."""
+"""The mailbox adapter against Dovecot.
+
+Which folders, which certificate, which errors, and what it leaves untouched.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,16 +15,25 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.contract.imap import PASSWORD, account, dovecot_account, refusal, session
+from tests.contract.imap import (
+    CANARY,
+    PASSWORD,
+    account,
+    dovecot_account,
+    port_for,
+    refusal,
+    secret,
+    session,
+)
 from tests.kit import mails
 from tests.kit.fakes import Silent
 from tests.kit.proxy import TcpProxy
 from tests.kit.servers import Dovecot, free_port
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
-from token_catcher.imap import ImapMailbox, tls_context
+from token_catcher.imap import Account, ImapMailbox, tls_context
 from token_catcher.imap import connection as connection_module
 from token_catcher.imap import login as login_module
-from token_catcher.model import MailRef, Secret
+from token_catcher.model import MailRef
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SINCE = NOW - timedelta(days=14)
@@ -42,10 +54,11 @@ def opened(
 @contextmanager
 def proxied(dovecot: Dovecot, user: str, **options: Any) -> Iterator[tuple[ImapMailbox, TcpProxy]]:
     """The same in plain text, through a proxy that sees every command."""
-    with TcpProxy(dovecot.port, **options) as proxy:
-        of = dovecot_account(dovecot, user, tls="none", port=proxy.port)
-        with session(of) as mailbox:
-            yield mailbox, proxy
+    with (
+        TcpProxy(dovecot.port, **options) as proxy,
+        session(dovecot_account(dovecot, user, tls="none", port=proxy.port)) as mailbox,
+    ):
+        yield mailbox, proxy
 
 
 # -- folders --
@@ -53,7 +66,7 @@ def proxied(dovecot: Dovecot, user: str, **options: Any) -> Iterator[tuple[ImapM
 
 @pytest.mark.servers
 def test_the_spam_folder_is_found_by_its_special_use() -> None:
-    """Whatever it is called, in modified UTF-7 on the wire; a folder that only has the name is none."""
+    """Whatever it is called, in modified UTF-7 on the wire; the name alone is not enough."""
     with Dovecot(spam="Müll & \\Co") as server:
         server.create("Junk")
         server.append(MAIL, "Müll & \\Co")
@@ -91,7 +104,7 @@ def test_no_spam_folder_is_said_once_a_session() -> None:
 
 @pytest.mark.servers
 def test_several_spam_folders_are_all_watched() -> None:
-    """And told."""
+    """And the operator is told, once."""
     log = Silent()
     with Dovecot(spam="Junk", special_use=False) as server:
         server.create("Spam")
@@ -120,7 +133,9 @@ def test_without_a_spam_folder_only_the_inbox_is_watched(dovecot: Dovecot, user:
 
 
 def test_a_missing_folder_is_told_with_those_there_are(dovecot: Dovecot, user: str) -> None:
-    """What was got, and what could have been meant; when it is opened, so that the inbox is looked at all the same."""
+    """What was got, and what could have been meant.
+
+    When it is opened, so that the inbox is looked at all the same."""
     with opened(dovecot, user, spam="Bin") as mailbox:
         assert mailbox.folders() == ["INBOX", "Bin"]
         with pytest.raises(AccessError) as caught:
@@ -176,13 +191,13 @@ def test_nothing_of_a_mail_or_a_login_is_logged(
     dovecot.set_password(PASSWORD, user)
     with (
         caplog.at_level(logging.DEBUG),
-        opened(dovecot, user, password=lambda: Secret(PASSWORD)) as mailbox,
+        opened(dovecot, user, password=CANARY) as mailbox,
     ):
         mailbox.examine("INBOX")
         assert len(mailbox.fetch(mailbox.search(0, SINCE))) == 1
     assert mails.TOKEN.encode() in MAIL
-    for secret in (mails.TOKEN, PASSWORD, "Security token"):
-        assert secret not in caplog.text
+    for text in (mails.TOKEN, PASSWORD, "Security token"):
+        assert text not in caplog.text
 
 
 def test_a_sweep_that_finds_nothing_takes_one_command_after_examine(
@@ -213,9 +228,9 @@ def test_what_is_asked_for_is_bounded(dovecot: Dovecot, user: str) -> None:
 # -- who is on the other side --
 
 
-def failure(of: Any, ca_file: str | None = None) -> tuple[type[TokenCatcherError], str]:
+def failure(target: Account, ca_file: str | None = None) -> tuple[type[TokenCatcherError], str]:
     """How logging in fails."""
-    with pytest.raises(TokenCatcherError) as caught, session(of, ca_file=ca_file):
+    with pytest.raises(TokenCatcherError) as caught, session(target, ca_file=ca_file):
         pytest.fail("logged in")
     return refusal(caught)
 
@@ -223,16 +238,15 @@ def failure(of: Any, ca_file: str | None = None) -> tuple[type[TokenCatcherError
 @pytest.mark.parametrize("tls", ["implicit", "starttls"])
 def test_a_wrong_password_is_refused(dovecot: Dovecot, user: str, tls: str) -> None:
     """AccessError, and the password is not shown."""
-    port = dovecot.tls_port if tls == "implicit" else dovecot.port
-    of = dovecot_account(dovecot, user, tls=tls, port=port, password=lambda: Secret(PASSWORD))
-    assert failure(of, str(dovecot.ca_file)) == (AccessError, "imap-login")
+    target = dovecot_account(dovecot, user, tls=tls, password=CANARY)
+    assert failure(target, str(dovecot.ca_file)) == (AccessError, "imap-login")
 
 
 @pytest.mark.parametrize("password", ["pässwörd-日本", 'quo"te\\d', "with space", "(%*{5}"])
 def test_every_password_can_be_sent(dovecot: Dovecot, user: str, password: str) -> None:
     """LOGIN for ASCII, quoted; AUTHENTICATE PLAIN for everything else."""
     dovecot.user(user, password)
-    with opened(dovecot, user, password=lambda: Secret(password)) as mailbox:
+    with opened(dovecot, user, password=secret(password)) as mailbox:
         assert mailbox.folders() == ["INBOX", "Junk"]
 
 
@@ -242,10 +256,9 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
 ) -> None:
     """Not of the system's, nor of the given file's: AccessError before any password is sent."""
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
-    port = dovecot.tls_port if tls == "implicit" else dovecot.port
-    of = dovecot_account(dovecot, user, tls=tls, port=port)
-    assert failure(of) == (AccessError, "imap-certificate")
-    assert failure(of, str(tmp_path / "other.pem")) == (AccessError, "imap-certificate")
+    target = dovecot_account(dovecot, user, tls=tls)
+    assert failure(target) == (AccessError, "imap-certificate")
+    assert failure(target, str(tmp_path / "other.pem")) == (AccessError, "imap-certificate")
 
 
 @pytest.mark.servers
@@ -253,12 +266,9 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
 def test_a_certificate_for_another_host_is_refused(tls: str) -> None:
     """By name and by address, whoever issued it."""
     with Dovecot(hosts=("imap.example.com",)) as server:
-        port = server.tls_port if tls == "implicit" else server.port
         for host in ("localhost", "127.0.0.1"):
-            assert failure(account(host, port, tls=tls), str(server.ca_file)) == (
-                AccessError,
-                "imap-certificate",
-            )
+            target = account(host, port_for(server, tls), tls=tls)
+            assert failure(target, str(server.ca_file)) == (AccessError, "imap-certificate")
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
@@ -274,11 +284,11 @@ def test_a_file_of_authorities_that_is_none_is_told(tmp_path: Path, content: str
 
 def test_implicit_tls_to_a_plain_port_is_an_outage_with_a_hint(dovecot: Dovecot, user: str) -> None:
     """OpenSSL's reason is a word of its own, and shown."""
-    of = dovecot_account(dovecot, user, port=dovecot.port)
+    target = dovecot_account(dovecot, user, port=dovecot.port)
     with pytest.raises(
         Outage, match=r"TLS failed during connect \(WRONG_VERSION_NUMBER\)"
     ) as caught:
-        ImapMailbox(of, tls_context(str(dovecot.ca_file)), Silent())
+        ImapMailbox(target, tls_context(str(dovecot.ca_file)), Silent())
     assert refusal(caught) == (Outage, "imap-tls")
 
 
@@ -312,15 +322,20 @@ def test_a_connection_cut_in_the_middle_of_a_mail_is_an_outage(dovecot: Dovecot,
         assert refusal(caught, mails.TOKEN)[1] in ("imap-connection", "imap-connect")
     with proxied(dovecot, user) as (mailbox, _):
         mailbox.examine("INBOX")
-        assert [one.raw for one in mailbox.fetch([1])] == [MAIL]
+        assert [mail.raw for mail in mailbox.fetch([1])] == [MAIL]
 
 
 def test_a_connection_cut_during_login_is_an_outage(dovecot: Dovecot, user: str) -> None:
     """imapclient calls it a LoginError; it says nothing of the password."""
     with TcpProxy(dovecot.port) as proxy:
-        proxy.on_up = lambda data: proxy.cut_after(0) if b" LOGIN " in data else None
-        of = dovecot_account(dovecot, user, tls="none", port=proxy.port)
-        assert failure(of)[0] is Outage
+
+        def cut_at_login(data: bytes) -> None:
+            if b" LOGIN " in data:
+                proxy.cut_after(0)
+
+        proxy.on_up = cut_at_login
+        target = dovecot_account(dovecot, user, tls="none", port=proxy.port)
+        assert failure(target)[0] is Outage
 
 
 def test_a_server_that_stops_answering_is_an_outage(
@@ -349,9 +364,5 @@ def test_a_server_that_restarts_is_an_outage_for_a_while(own_dovecot: Dovecot, u
         own_dovecot.restart()
         with pytest.raises(Outage):
             mailbox.search(0, SINCE)
-    with closing(
-        ImapMailbox(
-            dovecot_account(own_dovecot, user), tls_context(str(own_dovecot.ca_file)), Silent()
-        )
-    ) as again:
+    with opened(own_dovecot, user) as again:
         assert again.examine("INBOX").exists == 0

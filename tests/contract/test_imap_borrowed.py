@@ -1,4 +1,4 @@
-"""What `imap.borrowed` takes of imapclient's and imaplib's insides is there, and is what it should be.
+"""What `imap.borrowed` takes of imapclient's and imaplib's insides is there and does its work.
 
 A failure here, after an update of Python or of imapclient, says what IDLE has lost.
 """
@@ -61,16 +61,16 @@ def logged_in(**replies: Reply | Sequence[Reply]) -> Iterator[Library]:
 def test_imapclient_has_what_is_borrowed(name: str) -> None:
     """Its own imaplib object, and its socket."""
     with logged_in() as library:
-        there = hasattr(library.client, name)
-    assert there, f"{VERSIONS} has no IMAPClient.{name}: see imap/borrowed.py"
+        exists = hasattr(library.client, name)
+    assert exists, f"{VERSIONS} has no IMAPClient.{name}: see imap/borrowed.py"
 
 
 @pytest.mark.parametrize("name", [*OF_IMAPLIB, READ_AHEAD])
 def test_imaplib_has_what_is_borrowed(name: str) -> None:
     """The parts that send, that keep what was read, and that log."""
     with logged_in() as library:
-        there = hasattr(library.imap, name)
-    assert there, f"{VERSIONS} has no IMAP4.{name}: see imap/borrowed.py"
+        exists = hasattr(library.imap, name)
+    assert exists, f"{VERSIONS} has no IMAP4.{name}: see imap/borrowed.py"
 
 
 def test_imaplib_reads_ahead_in_one_known_place() -> None:
@@ -190,9 +190,7 @@ def test_more_than_one_chunk_is_received_in_order(ends: Ends) -> None:
     raw, servers = ends
     lines = [b"* %d EXISTS\r\n" % number for number in range(2 * CHUNK // 12)]
     servers.sendall(b"".join(lines))
-    received = b""
-    while (more := raw.receive()) is not None:
-        received += more
+    received = b"".join(iter(raw.receive, None))
     assert received.splitlines(keepends=True) == lines
 
 

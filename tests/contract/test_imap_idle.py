@@ -1,4 +1,7 @@
-"""IDLE against servers that end it in every way there is: nothing is missed, nothing hangs, nothing spins."""
+"""IDLE against servers that end it in every way there is.
+
+Nothing is missed, nothing hangs, nothing spins.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,17 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
 import trustme
 
-from tests.contract.imap import account, bell, dovecot_account, refusal, session
+from tests.contract.imap import account, dovecot_account, port_for, refusal, session, wakeup
 from tests.kit import mails
 from tests.kit.proxy import TcpProxy
-from tests.kit.scripted import ScriptedImap, Talk
+from tests.kit.scripted import Reply, ScriptedImap, Talk
 from tests.kit.servers import Dovecot
 from token_catcher.errors import Outage, TokenCatcherError, TransientError
 from token_catcher.imap import ImapMailbox
@@ -35,29 +39,47 @@ def until_done(talk: Talk) -> None:
     talk.send(DONE)
 
 
+@dataclass
+class Client:
+    """A session on a folder of five mails, with a server that idles by a script."""
+
+    mailbox: ImapMailbox
+    server: ScriptedImap
+    wake: int
+    trigger: int
+
+    def idle(self, seconds: float) -> bool:
+        """Wait for news."""
+        return self.mailbox.idle(seconds, self.wake)
+
+    def has_idle(self) -> bool:
+        """Whether it is still worth trying."""
+        return self.mailbox.has_idle
+
+    def wake_up(self) -> None:
+        """End the wait, the next one if there is none, and all that follow."""
+        os.write(self.trigger, b"!")
+
+
 @contextmanager
-def idling(
-    *scripts: Script, **replies: bytes
-) -> Iterator[tuple[ImapMailbox, ScriptedImap, int, int]]:
-    """A session on a folder of five mails with a server that idles so; and a bell."""
-    table = {
-        "EXAMINE": EXAMINE,
-        "IDLE": list(scripts),
-        **{name.replace("_", " "): said for name, said in replies.items()},
-    }
+def idling(*scripts: Script, **replies: Reply) -> Iterator[Client]:
+    """Logged in and opened; `UID_SEARCH` is the answer to UID SEARCH."""
+    table: dict[str, Reply | Sequence[Reply]] = {"EXAMINE": EXAMINE, "IDLE": scripts}
+    for name, reply in replies.items():
+        table[name.replace("_", " ")] = reply
     with (
         ScriptedImap(table) as server,
         session(account("127.0.0.1", server.port)) as mailbox,
-        bell() as (wake, ring),
+        wakeup() as (wake, trigger),
     ):
         mailbox.examine("INBOX")
-        yield mailbox, server, wake, ring
+        yield Client(mailbox, server, wake, trigger)
 
 
-def news(*scripts: Script, seconds: float = 5.0, **replies: bytes) -> bool:
+def news(*scripts: Script, seconds: float = 5.0, **replies: Reply) -> bool:
     """What one IDLE says, on the server's side all done."""
-    with idling(*scripts, **replies) as (mailbox, _, wake, _ring):
-        return mailbox.idle(seconds, wake)
+    with idling(*scripts, **replies) as client:
+        return client.idle(seconds)
 
 
 def saying(*packets: bytes, pause: float = 0.0) -> Script:
@@ -68,6 +90,15 @@ def saying(*packets: bytes, pause: float = 0.0) -> Script:
             talk.send(packet)
             time.sleep(pause)
         until_done(talk)
+
+    return script
+
+
+def answering(packet: bytes) -> Script:
+    """Send this, and go on to the next command."""
+
+    def script(talk: Talk) -> None:
+        talk.send(packet)
 
     return script
 
@@ -140,7 +171,9 @@ def test_a_second_continuation_does_not_end_the_wait() -> None:
 
 
 def test_what_stands_behind_the_end_belongs_to_the_next_command() -> None:
-    """A line, split in two, right behind the tagged answer: the session goes on, and the news in it is seen."""
+    """A line, split in two, right behind the tagged answer.
+
+    The session goes on, and the news in it is seen."""
 
     def script(talk: Talk) -> None:
         talk.send(b"+ idling\r\n* 6 EXISTS\r\n")
@@ -150,33 +183,28 @@ def test_what_stands_behind_the_end_belongs_to_the_next_command() -> None:
         assert command.startswith("UID SEARCH ")
         talk.send(b"STS\r\n* SEARCH 6 7\r\n" + DONE)
 
-    with idling(script) as (mailbox, _, wake, _ring):
-        assert mailbox.idle(5, wake) is True
-        assert list(mailbox.search(5, mails.ISSUED)) == [6, 7]
-        assert mailbox.idle(5, wake) is True
+    with idling(script) as client:
+        assert client.idle(5) is True
+        assert list(client.mailbox.search(5, mails.ISSUED)) == [6, 7]
+        assert client.idle(5) is True
 
 
 @pytest.mark.parametrize("command", ["UID SEARCH", "UID FETCH"])
 def test_news_told_during_another_command_ends_the_next_wait_at_once(command: str) -> None:
     """The library keeps it unread; no IDLE is begun."""
-    said = {command.replace(" ", "_"): b"* 6 EXISTS\r\n" + DONE}
-    with idling(Talk.close, **said) as (mailbox, server, wake, _):
-        mailbox.fetch([1])
-        mailbox.search(5, mails.ISSUED)
-        assert mailbox.idle(5, wake) is True
-    assert "IDLE" not in server.commands
+    replies = {command.replace(" ", "_"): b"* 6 EXISTS\r\n" + DONE}
+    with idling(Talk.close, **replies) as client:
+        client.mailbox.fetch([1])
+        client.mailbox.search(5, mails.ISSUED)
+        assert client.idle(5) is True
+    assert "IDLE" not in client.server.commands
 
 
 def test_a_replacement_told_during_another_command_is_news() -> None:
     """The library keeps EXISTS and EXPUNGE apart: as many as before, and one of them new."""
-    with idling(Talk.close, UID_SEARCH=b"* 2 EXPUNGE\r\n* 5 EXISTS\r\n" + DONE) as (
-        mailbox,
-        _,
-        wake,
-        _ring,
-    ):
-        mailbox.search(5, mails.ISSUED)
-        assert mailbox.idle(5, wake) is True
+    with idling(Talk.close, UID_SEARCH=b"* 2 EXPUNGE\r\n* 5 EXISTS\r\n" + DONE) as client:
+        client.mailbox.search(5, mails.ISSUED)
+        assert client.idle(5) is True
 
 
 @pytest.mark.parametrize(
@@ -184,19 +212,19 @@ def test_a_replacement_told_during_another_command_is_news() -> None:
 )
 def test_a_count_that_is_no_number_ends_the_session(line: bytes) -> None:
     """Told during another command; more digits than Python reads, or a literal behind it."""
-    with idling(Talk.close, UID_SEARCH=line + DONE) as (mailbox, _, wake, _ring):
-        mailbox.search(5, mails.ISSUED)
+    with idling(Talk.close, UID_SEARCH=line + DONE) as client:
+        client.mailbox.search(5, mails.ISSUED)
         with pytest.raises(TransientError) as caught:
-            mailbox.idle(5, wake)
+            client.idle(5)
     assert refusal(caught) == (TransientError, "imap-protocol")
 
 
 def test_news_is_told_once() -> None:
     """The next wait waits again, and counts from what is known."""
     scripts = [saying(b"+ idling\r\n* %d EXISTS\r\n" % count) for count in (6, 7)]
-    with idling(*scripts, UID_SEARCH=b"* 6 EXISTS\r\n" + DONE) as (mailbox, _, wake, _ring):
-        mailbox.search(5, mails.ISSUED)
-        assert [mailbox.idle(0.1, wake), mailbox.idle(0.1, wake), mailbox.idle(5, wake)] == [
+    with idling(*scripts, UID_SEARCH=b"* 6 EXISTS\r\n" + DONE) as client:
+        client.mailbox.search(5, mails.ISSUED)
+        assert [client.idle(0.1), client.idle(0.1), client.idle(5)] == [
             True,
             False,
             True,
@@ -204,26 +232,22 @@ def test_news_is_told_once() -> None:
 
 
 def test_if_in_doubt_it_is_news() -> None:
-    """EXISTS, then EXPUNGE, in an order that the library does not keep: six may be five, so six again may be one more."""
+    """EXISTS, then EXPUNGE, in an order that the library does not keep.
+
+    Six may be five, so six again may be one more."""
     with idling(
         saying(b"+ idling\r\n* 6 EXISTS\r\n"), UID_SEARCH=b"* 6 EXISTS\r\n* 1 EXPUNGE\r\n" + DONE
-    ) as parts:
-        mailbox, _, wake, _ = parts
-        mailbox.search(5, mails.ISSUED)
-        assert [mailbox.idle(0.1, wake), mailbox.idle(5, wake)] == [True, True]
+    ) as client:
+        client.mailbox.search(5, mails.ISSUED)
+        assert [client.idle(0.1), client.idle(5)] == [True, True]
 
 
 def test_news_of_one_folder_is_forgotten_with_the_next() -> None:
     """EXAMINE begins anew."""
-    with idling(saying(b"+ idling\r\n"), UID_SEARCH=b"* 6 EXISTS\r\n" + DONE) as (
-        mailbox,
-        _,
-        wake,
-        _ring,
-    ):
-        mailbox.search(5, mails.ISSUED)
-        mailbox.examine("Junk")
-        assert mailbox.idle(0.05, wake) is False
+    with idling(saying(b"+ idling\r\n"), UID_SEARCH=b"* 6 EXISTS\r\n" + DONE) as client:
+        client.mailbox.search(5, mails.ISSUED)
+        client.mailbox.examine("Junk")
+        assert client.idle(0.05) is False
 
 
 # -- ends --
@@ -231,48 +255,52 @@ def test_news_of_one_folder_is_forgotten_with_the_next() -> None:
 
 @pytest.mark.parametrize("together", [b"", b"+ idling\r\n"])
 def test_a_server_that_ends_idle_by_itself_is_a_reason_to_look(together: bytes) -> None:
-    """The tagged answer without our DONE; in one packet with the continuation as well. The session goes on."""
+    """The tagged answer without our DONE; in one packet with the continuation as well.
+
+    The session goes on."""
 
     def script(talk: Talk) -> None:
         if not together:
             talk.send(b"+ idling\r\n")
         talk.send(together + DONE)
 
-    with idling(script, saying(b"+ idling\r\n")) as (mailbox, server, wake, _):
-        assert mailbox.idle(5, wake) is True
-        assert mailbox.idle(0.05, wake) is False
-        mailbox.examine("INBOX")
-    assert server.commands[-4:] == ["IDLE", "IDLE", 'EXAMINE "INBOX"', "LOGOUT"]
+    with idling(script, saying(b"+ idling\r\n")) as client:
+        assert client.idle(5) is True
+        assert client.idle(0.05) is False
+        client.mailbox.examine("INBOX")
+    assert client.server.commands[-4:] == ["IDLE", "IDLE", 'EXAMINE "INBOX"', "LOGOUT"]
 
 
 def test_a_server_that_ends_every_idle_at_once_is_not_asked_for_ever() -> None:
-    """Three times in a row, and it is taken for one without IDLE: look and sleep, instead of looking without end."""
-    with idling(lambda talk: talk.send(b"+ idling\r\n" + DONE)) as (mailbox, server, wake, _):
-        assert [mailbox.idle(0.05, wake) for _ in range(5)] == [True, True, True, False, False]
-        assert mailbox.has_idle is False
-    assert server.commands.count("IDLE") == 3
+    """Three times in a row, and it is taken for one without IDLE.
+
+    Then it is looked at on the schedule alone, instead of without end."""
+    with idling(answering(b"+ idling\r\n" + DONE)) as client:
+        assert [client.idle(0.05) for _ in range(5)] == [True, True, True, False, False]
+        assert client.has_idle() is False
+    assert client.server.commands.count("IDLE") == 3
 
 
 @pytest.mark.parametrize("answer", [b"TAG BAD what?\r\n", b"TAG NO not here\r\n"])
 def test_a_refused_idle_is_slept_instead(answer: bytes) -> None:
     """The server announces it and refuses it: no news by itself, and it is not asked again."""
-    with idling(lambda talk: talk.send(answer)) as (mailbox, server, wake, _):
-        assert mailbox.has_idle is True
+    with idling(answering(answer)) as client:
+        assert client.has_idle() is True
         began = time.monotonic()
-        assert mailbox.idle(0.2, wake) is False
+        assert client.idle(0.2) is False
         assert time.monotonic() - began >= 0.2
-        assert mailbox.has_idle is False
-        assert mailbox.idle(0.05, wake) is False
-        mailbox.examine("INBOX")
-    assert server.commands.count("IDLE") == 1
+        assert client.has_idle() is False
+        assert client.idle(0.05) is False
+        client.mailbox.examine("INBOX")
+    assert client.server.commands.count("IDLE") == 1
 
 
 def test_a_refused_idle_can_be_woken() -> None:
-    """The sleep ends with the bell."""
-    with idling(lambda talk: talk.send(b"TAG NO x\r\n")) as (mailbox, _, wake, ring):
-        os.write(ring, b"!")
+    """The sleep ends with the wakeup."""
+    with idling(answering(b"TAG NO x\r\n")) as client:
+        client.wake_up()
         began = time.monotonic()
-        assert mailbox.idle(20, wake) is False
+        assert client.idle(20) is False
         assert time.monotonic() - began < 5
 
 
@@ -292,10 +320,28 @@ def hang_up(talk: Talk) -> None:
     talk.close()
 
 
+def hang_up_in_a_line(talk: Talk) -> None:
+    """EOF before the end of the line."""
+    talk.send(b"+ idling\r\n* 6 EXI")
+    talk.close()
+
+
 def reset(talk: Talk) -> None:
     """RST."""
     talk.send(b"+ idling\r\n")
     talk.reset()
+
+
+def never_begin(talk: Talk) -> None:
+    """No continuation line."""
+    talk.hears_nothing(5)
+
+
+def never_end(talk: Talk) -> None:
+    """No tagged answer to DONE."""
+    talk.send(b"+ idling\r\n* 6 EXISTS\r\n")
+    talk.line()
+    talk.hears_nothing(5)
 
 
 ENDS: dict[str, tuple[Script, type[TokenCatcherError]]] = {
@@ -304,17 +350,13 @@ ENDS: dict[str, tuple[Script, type[TokenCatcherError]]] = {
     "RST": (reset, Outage),
     "BYE": (saying(b"+ idling\r\n* BYE going down\r\n"), Outage),
     "BYE before the continuation": (saying(b"* BYE\r\n"), Outage),
-    "half a line": (lambda talk: (talk.send(b"+ idling\r\n* 6 EXI"), talk.close())[0], Outage),
+    "half a line": (hang_up_in_a_line, Outage),
     "another tag": (saying(b"+ idling\r\nXXXX9 OK done\r\n"), TransientError),
+    "the tag alone": (saying(b"+ idling\r\nTAG\r\n"), TransientError),
     "no protocol": (saying(b"+ idling\r\nHTTP/1.1 200 OK\r\n"), TransientError),
     "an endless line": (saying(b"+ idling\r\n* " + b"x" * 70_000), TransientError),
-    "no continuation": (lambda talk: talk.hears_nothing(5) and None, Outage),
-    "no end": (
-        lambda talk: (talk.send(b"+ idling\r\n* 6 EXISTS\r\n"), talk.line(), talk.hears_nothing(5))[
-            0
-        ],
-        Outage,
-    ),
+    "no continuation": (never_begin, Outage),
+    "no end": (never_end, Outage),
 }
 
 
@@ -325,13 +367,14 @@ def test_whatever_is_not_understood_ends_the_session(
     """An error of ours, soon, and without burning the processor."""
     monkeypatch.setattr(idle_module, "ANSWER_WITHIN", 0.3)
     script, kind = ENDS[end]
-    with idling(script) as (mailbox, server, wake, _):
-        cpu, began = time.process_time(), time.monotonic()
+    with idling(script) as client:
+        cpu = time.process_time()
+        began = time.monotonic()
         with pytest.raises(TokenCatcherError) as caught:
-            mailbox.idle(20, wake)
+            client.idle(20)
         assert time.monotonic() - began < 20
         assert time.process_time() - cpu < 0.2
-        server.cut()
+        client.server.cut()
     assert refusal(caught)[0] is kind
 
 
@@ -342,7 +385,7 @@ def test_waiting_costs_nothing(dovecot: Dovecot, user: str) -> None:
     """A second of IDLE over TLS, with a server that says things now and then."""
     with (
         session(dovecot_account(dovecot, user), ca_file=str(dovecot.ca_file)) as mailbox,
-        bell() as (wake, _),
+        wakeup() as (wake, _),
     ):
         mailbox.examine("INBOX")
         cpu = time.process_time()
@@ -355,13 +398,18 @@ def test_a_thousand_lines_leave_nothing_behind() -> None:
     chatter = b"".join(
         b"* %d FETCH (FLAGS (\\Seen))\r\n" % (number % 5 + 1) for number in range(1000)
     )
-    with idling(saying(b"+ idling\r\n" + chatter)) as (mailbox, _, wake, _ring):
-        kept = mailbox._connection.client._imap
-        before = {name: len(lines) for name, lines in kept.untagged_responses.items()}
+    with idling(saying(b"+ idling\r\n" + chatter)) as client:
+        imap = client.mailbox._connection.client._imap
+        before = lengths(imap.untagged_responses)
         for _ in range(3):
-            assert mailbox.idle(0.05, wake) is False
-        assert {name: len(lines) for name, lines in kept.untagged_responses.items()} == before
-        assert kept.tagged_commands == {}
+            assert client.idle(0.05) is False
+        assert lengths(imap.untagged_responses) == before
+        assert imap.tagged_commands == {}
+
+
+def lengths(lines: Mapping[str, Sequence[object]]) -> dict[str, int]:
+    """How many of each kind."""
+    return {kind: len(of_kind) for kind, of_kind in lines.items()}
 
 
 # -- real lines and real time --
@@ -369,14 +417,15 @@ def test_a_thousand_lines_leave_nothing_behind() -> None:
 
 @pytest.mark.parametrize("tls", ["implicit", "none"])
 def test_no_wake_up_is_lost_over_a_long_line(dovecot: Dovecot, user: str, tls: str) -> None:
-    """Pairs of mails half a second apart over 80 ms of round trip: both are seen soon, wherever IDLE just is."""
-    port = dovecot.tls_port if tls == "implicit" else dovecot.port
+    """Pairs of mails half a second apart over 80 ms of round trip.
+
+    Both are seen soon, wherever IDLE just is."""
     with (
-        TcpProxy(port, delay=0.04) as proxy,
+        TcpProxy(port_for(dovecot, tls), delay=0.04) as proxy,
         session(
             dovecot_account(dovecot, user, tls=tls, port=proxy.port), ca_file=str(dovecot.ca_file)
         ) as mailbox,
-        bell() as (wake, _),
+        wakeup() as (wake, _),
     ):
         expected = mailbox.examine("INBOX").uidnext or 0
         for gap in (0.45, 0.55, 0.65):
@@ -408,7 +457,7 @@ def test_tls_records_that_hold_many_lines_are_read_to_the_end(tmp_path: object) 
         talk.send(DONE)
         talk.secure(context)
 
-    table = {
+    table: dict[str, Reply | Sequence[Reply]] = {
         "CAPABILITY": b"* CAPABILITY IMAP4rev1 IDLE STARTTLS\r\n" + DONE,
         "STARTTLS": starttls,
         "EXAMINE": EXAMINE,
@@ -419,7 +468,7 @@ def test_tls_records_that_hold_many_lines_are_read_to_the_end(tmp_path: object) 
         session(account("127.0.0.1", server.port, tls="starttls"), ca_file=ca_file) as mailbox,
     ):
         mailbox.examine("INBOX")
-        with bell() as (wake, _):
+        with wakeup() as (wake, _):
             began = time.monotonic()
             assert mailbox.idle(5, wake) is True
             assert time.monotonic() - began < 2
@@ -432,7 +481,7 @@ def test_a_frozen_server_is_noticed_when_idle_ends(
     monkeypatch.setattr(idle_module, "ANSWER_WITHIN", 0.3)
     with (
         session(dovecot_account(own_dovecot, user), ca_file=str(own_dovecot.ca_file)) as mailbox,
-        bell() as (wake, _),
+        wakeup() as (wake, _),
     ):
         mailbox.examine("INBOX")
         own_dovecot.freeze()
@@ -445,7 +494,7 @@ def test_a_kicked_session_is_noticed_at_once(own_dovecot: Dovecot, user: str) ->
     """The administrator ends it: BYE or EOF."""
     with (
         session(dovecot_account(own_dovecot, user), ca_file=str(own_dovecot.ca_file)) as mailbox,
-        bell() as (wake, _),
+        wakeup() as (wake, _),
     ):
         mailbox.examine("INBOX")
         kick = threading.Timer(0.1, own_dovecot.kick, [user])

@@ -50,7 +50,7 @@ from token_catcher.model import Secret
 def test_a_refused_login_is_told_from_one_that_is_not_possible_now(
     answer: Reply, kind: type[TokenCatcherError], code: str
 ) -> None:
-    """Only the first makes the daemon fear for the account."""
+    """Only a refusal makes the daemon fear for the account."""
     assert kind_and_code(failure({"LOGIN": answer})) == (kind, code)
 
 

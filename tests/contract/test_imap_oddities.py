@@ -1,4 +1,7 @@
-"""The door to the mailbox against servers that say odd things: every answer is understood, tolerated, or an error of ours."""
+"""The mailbox adapter against servers that say odd things.
+
+Every answer is understood, tolerated, or an error of ours.
+"""
 
 from __future__ import annotations
 
@@ -46,15 +49,15 @@ def mail(uid: int, raw: bytes) -> Mail:
     )
 
 
-def looked(script: Script, *, log: Silent | None = None) -> tuple[list[int], list[str]]:
+def searched(script: Script, *, log: Silent | None = None) -> tuple[list[int], list[str]]:
     """What a search above UID 10 finds, and the searches that were sent for it."""
     with opened(script, log=log) as (mailbox, server):
         mailbox.examine("INBOX")
-        found = list(mailbox.search(10, SINCE))
-        return found, [line for line in server.commands if line.startswith("UID SEARCH")]
+        uids = list(mailbox.search(10, SINCE))
+        return uids, [line for line in server.commands if line.startswith("UID SEARCH")]
 
 
-def got(
+def fetched_from(
     answers: bytes | Sequence[Reply], uids: Sequence[int], *, log: Silent | None = None
 ) -> list[Mail]:
     """What fetching gives."""
@@ -67,10 +70,12 @@ def got(
 
 
 def test_one_odd_folder_name_hides_no_other() -> None:
-    """Names that are no modified UTF-7, a name of digits, a nameless delimiter, a folder that holds no mail."""
+    """No modified UTF-7, a name of digits, no delimiter, a folder that holds no mail."""
     listed = (
-        b'* LIST () "/" INBOX\r\n* LIST () "/" "R&D"\r\n* LIST () "/" "a&b-c"\r\n* LIST () "/" "&AAA"\r\n'
-        b'* LIST () NIL "2024"\r\n* LIST (\\Noselect \\Junk) "/" "x"\r\n* LIST (\\JUNK) "/" {5}\r\nSp"am\r\n'
+        b'* LIST () "/" INBOX\r\n* LIST () "/" "R&D"\r\n'
+        b'* LIST () "/" "a&b-c"\r\n* LIST () "/" "&AAA"\r\n'
+        b'* LIST () NIL "2024"\r\n* LIST (\\Noselect \\Junk) "/" "x"\r\n'
+        b'* LIST (\\JUNK) "/" {5}\r\nSp"am\r\n'
     )
     script: Script = {"LIST": listed + DONE, "EXAMINE": examined(9)}
     with opened(script) as (mailbox, server):
@@ -140,11 +145,13 @@ def test_uidnext_may_be_missing(uidnext: int | None) -> None:
 
 
 def test_the_search_is_by_uid_day_and_sender() -> None:
-    """ASCII, without CHARSET, a day more than asked for; the last mail, which `n:*` always gives, is left out."""
-    found, searches = looked(
+    """ASCII, without CHARSET, a day more than asked for.
+
+    The last mail, which `n:*` always gives, is left out."""
+    uids, searches = searched(
         {"EXAMINE": examined(14), "UID SEARCH": b"* SEARCH 13 10 11\r\n" + DONE}
     )
-    assert found == [11, 13]
+    assert uids == [11, 13]
     assert searches == ["UID SEARCH UID 11:* SINCE 02-Feb-2026 FROM salesforce.com"]
 
 
@@ -154,7 +161,8 @@ def test_several_sender_domains_are_asked_for_at_once() -> None:
     with opened({"EXAMINE": examined(14)}, sender_domains=domains) as (mailbox, server):
         search(mailbox)
     assert server.commands[-2] == (
-        "UID SEARCH UID 11:* SINCE 02-Feb-2026 OR OR FROM force.com FROM example.org FROM example.net"
+        "UID SEARCH UID 11:* SINCE 02-Feb-2026"
+        " OR OR FROM force.com FROM example.org FROM example.net"
     )
 
 
@@ -163,8 +171,8 @@ def test_a_refused_search_is_widened(refused: bytes) -> None:
     """Without the sender, then without the day."""
     log = Silent()
     searches = [refused, refused, b"* SEARCH 11 12\r\n" + DONE]
-    found, sent = looked({"EXAMINE": examined(13), "UID SEARCH": searches}, log=log)
-    assert found == [11, 12]
+    uids, sent = searched({"EXAMINE": examined(13), "UID SEARCH": searches}, log=log)
+    assert uids == [11, 12]
     assert [line.removeprefix("UID SEARCH UID ") for line in sent] == [
         "11:* SINCE 02-Feb-2026 FROM salesforce.com",
         "11:12 SINCE 02-Feb-2026",
@@ -214,8 +222,8 @@ def test_windows_end_at_the_last_mail_where_uidnext_is_missing() -> None:
         b"* SEARCH\r\n" + DONE,
         b"* SEARCH 120000\r\n" + DONE,
     ]
-    found, sent = looked({"EXAMINE": examined(None), "UID SEARCH": searches})
-    assert found == [120_000]
+    uids, sent = searched({"EXAMINE": examined(None), "UID SEARCH": searches})
+    assert uids == [120_000]
     assert [line.split()[3] for line in sent] == [
         "11:*",
         "*",
@@ -234,7 +242,7 @@ def test_an_answer_longer_than_imaplib_reads_ends_the_session() -> None:
 
 @pytest.mark.parametrize("answer", [b"* SEARCH x y\r\n", b"* SEARCH 11 (\r\n", b'* SEARCH "11\r\n'])
 def test_a_search_answer_of_no_known_form_is_ours_to_tell(answer: bytes) -> None:
-    """No exception of a parser leaves the door."""
+    """No exception of a parser leaves the adapter."""
     error = failure({"EXAMINE": examined(13), "UID SEARCH": answer + DONE}, search)
     assert kind_and_code(error) == (TransientError, "imap-protocol")
 
@@ -249,18 +257,18 @@ def test_what_is_told_unasked_is_no_mail() -> None:
         + fetched(12, b"twelve")
         + b"* 1 FETCH (FLAGS ())\r\n* 2 FETCH (UID 12 FLAGS (\\Seen))\r\n"
     )
-    assert got(answer + DONE, [11, 12]) == [mail(12, b"twelve")]
+    assert fetched_from(answer + DONE, [11, 12]) == [mail(12, b"twelve")]
 
 
 @pytest.mark.parametrize("key", [b"BODY[]<0>", b"BODY[]", b"body[]<0>"])
 def test_a_body_may_be_named_in_several_ways(key: bytes) -> None:
     """RFC 3501 wants the origin repeated; not everybody does."""
-    assert got(fetched(11, b"x" * 10, key) + DONE, [11]) == [mail(11, b"x" * 10)]
+    assert fetched_from(fetched(11, b"x" * 10, key) + DONE, [11]) == [mail(11, b"x" * 10)]
 
 
 def test_a_server_that_sends_more_than_asked_for_is_cut() -> None:
     """The limit holds whoever ignores it."""
-    assert got(fetched(11, b"x" * (MAX_MAIL_BYTES + 99)) + DONE, [11]) == [
+    assert fetched_from(fetched(11, b"x" * (MAX_MAIL_BYTES + 99)) + DONE, [11]) == [
         mail(11, b"x" * (MAX_MAIL_BYTES + 1))
     ]
 
@@ -268,7 +276,7 @@ def test_a_server_that_sends_more_than_asked_for_is_cut() -> None:
 def test_a_body_that_is_nil_has_vanished() -> None:
     """So Dovecot speaks of a mail that was expunged meanwhile."""
     vanished = b'* 1 FETCH (UID 11 INTERNALDATE "01-Jan-1970 00:00:00 +0000" BODY[]<0> NIL)\r\n'
-    assert got(vanished + fetched(12, b"x") + DONE, [11, 12]) == [mail(12, b"x")]
+    assert fetched_from(vanished + fetched(12, b"x") + DONE, [11, 12]) == [mail(12, b"x")]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +290,7 @@ def test_a_body_that_is_nil_has_vanished() -> None:
     ],
 )
 def test_a_mail_without_a_time_is_not_taken_for_a_vanished_one(date: bytes) -> None:
-    """Nothing can be said of its age, so the batch fails; fetched alone, it is the one that is postponed."""
+    """Nothing can be said of its age, so the batch fails; fetched alone, it is postponed."""
     answer = fetched(11, b"x", date=date) + DONE
     assert kind_and_code(failure({"EXAMINE": examined(13), "UID FETCH": answer}, fetch)) == (
         TransientError,
@@ -321,12 +329,13 @@ def test_a_fetch_that_fails_as_a_whole_is_told(
 def test_a_mail_that_looks_like_an_answer_is_a_mail() -> None:
     """Literals are counted, not read."""
     raw = b")\r\nTAG OK done\r\n* 1 FETCH (UID 11 BODY[]<0> {3}\r\nabc)\r\n"
-    reply: list[Reply] = [
-        lambda talk: talk.send(fetched(11, raw.replace(b"TAG", talk.tag.encode())) + DONE)
-    ]
-    (found,) = got(reply, [11])
-    assert found.raw.endswith(b"abc)\r\n")
-    assert len(found.raw) == len(raw) + len("ABCD1") - len("TAG")
+
+    def reply(talk: Talk) -> None:
+        talk.send(fetched(11, raw.replace(b"TAG", talk.tag.encode())) + DONE)
+
+    (mail,) = fetched_from([reply], [11])
+    assert mail.raw.endswith(b"abc)\r\n")
+    assert len(mail.raw) == len(raw) + len("ABCD1") - len("TAG")
 
 
 def test_a_session_that_does_not_end_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,9 +54,8 @@ def test_a_mailbox_can_crash_at_every_step() -> None:
     steps: list[str] = []
     mailbox = FakeMailbox(account, trip=steps.append)
     mailbox.examine("INBOX")
-    assert [
-        one.received_at for one in mailbox.fetch(mailbox.search(0, NOW - timedelta(days=1)))
-    ] == [NOW]
+    mailed = mailbox.fetch(mailbox.search(0, NOW - timedelta(days=1)))
+    assert [mail.received_at for mail in mailed] == [NOW]
     assert steps == ["examine", "search", "fetch"]
 
 

@@ -1,4 +1,7 @@
-"""The promises of `ports.Mailbox`, kept by the in-memory account, by Dovecot over both kinds of TLS, and by pymap."""
+"""The promises of `ports.Mailbox`.
+
+Kept by the in-memory account, by Dovecot over both kinds of TLS, and by pymap.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from tests.contract.imap import account, bell, dovecot_account, session
+from tests.contract.imap import account, dovecot_account, secret, session, wakeup
 from tests.kit import mails
 from tests.kit.fakes import FakeAccount, FakeMailbox
 from tests.kit.servers import Dovecot, Pymap
 from token_catcher.errors import AccessError
-from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef, Secret
+from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
 from token_catcher.ports import Mailbox
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -28,7 +31,9 @@ MAIL = mails.token_mail()
 
 @dataclass
 class World:
-    """A mailbox, and what happens to it behind the session's back. It may hold other mail: look above `start`."""
+    """A mailbox, and what happens to it behind the session's back.
+
+    It may hold other mail: look above `start`."""
 
     open: Callable[..., Mailbox]
     """A session; `folder=` names another spam folder than the automatic one."""
@@ -67,45 +72,47 @@ def world(request: pytest.FixtureRequest, user: str) -> Iterator[World]:
 
 def fake_world() -> World:
     """Everything in memory."""
-    there = FakeAccount()
+    fake = FakeAccount()
 
     def opened(folder: str | None = None) -> Mailbox:
-        there.watched = ("INBOX", folder or "Junk")
-        return FakeMailbox(there)
+        fake.watched = ("INBOX", folder or "Junk")
+        return FakeMailbox(fake)
 
-    return World(opened, there.append, there.expunge)
+    return World(opened, fake.append, fake.expunge)
 
 
 def dovecot_world(dovecot: Dovecot, user: str, tls: str, stack: ExitStack) -> World:
     """A user of its own."""
-    port = dovecot.tls_port if tls == "implicit" else dovecot.port
 
     def opened(folder: str = "auto") -> Mailbox:
-        of = dovecot_account(dovecot, user, tls=tls, port=port, spam=folder)
-        return stack.enter_context(session(of, ca_file=str(dovecot.ca_file)))
+        target = dovecot_account(dovecot, user, tls=tls, spam=folder)
+        return stack.enter_context(session(target, ca_file=str(dovecot.ca_file)))
 
     def append(raw: bytes, folder: str = "INBOX", **options: Any) -> None:
         dovecot.append(raw, folder, user, **options)
 
-    return World(opened, append, lambda uid: dovecot.expunge(str(uid), user=user))
+    def expunge(uid: int) -> None:
+        dovecot.expunge(str(uid), user=user)
+
+    return World(opened, append, expunge)
 
 
 def pymap_world(pymap: Pymap, stack: ExitStack) -> World:
     """The one user, without TLS."""
 
     def opened(folder: str = "auto") -> Mailbox:
-        of = account(
-            pymap.host,
-            pymap.port,
-            username=pymap.username,
-            password=lambda: Secret(pymap.password),
-            spam=folder,
+        password = secret(pymap.password)
+        target = account(
+            pymap.host, pymap.port, username=pymap.username, password=password, spam=folder
         )
-        return stack.enter_context(session(of))
+        return stack.enter_context(session(target))
+
+    def expunge(uid: int) -> None:
+        pymap.expunge(str(uid))
 
     for folder in ("INBOX", "Junk"):
         pymap.expunge(folder=folder)  # it parses every mail that it searches
-    return World(opened, pymap.append, lambda uid: pymap.expunge(str(uid)), forgets=False)
+    return World(opened, pymap.append, expunge, forgets=False)
 
 
 def test_inbox_and_spam_folder_are_watched(world: World) -> None:
@@ -114,7 +121,9 @@ def test_inbox_and_spam_folder_are_watched(world: World) -> None:
 
 
 def test_a_folder_that_is_configured_and_missing_is_an_error(world: World) -> None:
-    """Only a person can mend that: AccessError when it is opened, with the name; the inbox is there all the same."""
+    """Only a person can mend that: AccessError when it is opened, with the name.
+
+    The inbox is there all the same."""
     mailbox = world.open("Spam of mine")
     assert mailbox.folders() == ["INBOX", "Spam of mine"]
     with pytest.raises(AccessError, match="Spam of mine") as caught:
@@ -139,7 +148,7 @@ def test_opening_a_folder_tells_its_state(world: World) -> None:
 
 
 def test_only_mail_above_the_last_known_is_found(world: World) -> None:
-    """Ascending, and nothing at all where there is nothing new, although `n:*` always finds the last mail."""
+    """Ascending, and none where there is nothing new, although `n:*` always finds the last."""
     mailbox = world.open()
     start = world.start(mailbox)
     for _ in range(3):
@@ -163,7 +172,9 @@ def test_mail_before_the_window_is_not_found(world: World) -> None:
 
 @pytest.mark.parametrize("hours", [-12, -3, 9, 14])
 def test_the_window_holds_in_every_zone(world: World, hours: int) -> None:
-    """SINCE compares days of the server's own zone: a mail of the window is found wherever `since` was written down."""
+    """SINCE compares days of the server's own zone.
+
+    A mail of the window is found wherever `since` was written down."""
     zone = timezone(timedelta(hours=hours))
     mailbox = world.open()
     start = world.start(mailbox)
@@ -200,12 +211,15 @@ def test_mails_are_fetched_as_they_are(world: World) -> None:
 
 def test_bytes_that_are_no_text_are_fetched_as_they_are(world: World) -> None:
     """Latin-1, UTF-8, a line of a server's language, and what looks like a literal."""
-    raw = b"From: a@salesforce.com\r\nSubject: \xe9\xff\r\n\r\n)\r\nA001 OK done\r\n* BYE\r\n{5}\r\n\xc3\xa9\r\n"
+    raw = (
+        b"From: a@salesforce.com\r\nSubject: \xe9\xff\r\n\r\n"
+        b")\r\nA001 OK done\r\n* BYE\r\n{5}\r\n\xc3\xa9\r\n"
+    )
     mailbox = world.open()
     start = world.start(mailbox)
     world.append(raw)
     mailbox.examine("INBOX")
-    assert [one.raw for one in mailbox.fetch([start + 1])] == [raw]
+    assert [mail.raw for mail in mailbox.fetch([start + 1])] == [raw]
 
 
 @pytest.mark.parametrize("excess", [-1, 0, 1, 5000])
@@ -227,12 +241,12 @@ def test_a_mail_that_vanished_since_the_search_is_left_out(world: World) -> None
     for _ in range(3):
         world.append(MAIL)
     mailbox.examine("INBOX")
-    found = mailbox.search(start, NOW - DAY)
+    uids = mailbox.search(start, NOW - DAY)
     world.expunge(start + 2)
     if world.forgets:
-        assert [one.ref.uid for one in mailbox.fetch(found)] == [start + 1, start + 3]
+        assert [mail.ref.uid for mail in mailbox.fetch(uids)] == [start + 1, start + 3]
         assert list(mailbox.fetch([start + 2])) == []
-    assert {one.ref.uid for one in mailbox.fetch(found)} >= {start + 1, start + 3}
+    assert {mail.ref.uid for mail in mailbox.fetch(uids)} >= {start + 1, start + 3}
     assert list(mailbox.fetch([])) == []
 
 
@@ -241,7 +255,7 @@ def test_idle_ends_when_mail_comes(world: World) -> None:
     mailbox = world.open()
     start = world.start(mailbox)
     arrival = threading.Timer(0.2, world.append, [MAIL])
-    with bell() as (wake, _):
+    with wakeup() as (wake, _):
         arrival.start()
         assert mailbox.idle(20, wake) is True
     arrival.join()
@@ -250,28 +264,28 @@ def test_idle_ends_when_mail_comes(world: World) -> None:
 
 
 def test_idle_does_not_begin_when_mail_has_come(world: World) -> None:
-    """What came after the folder was opened, told along with another answer, ends the wait at once."""
+    """What was told along with another answer, after the folder was opened, ends it at once."""
     mailbox = world.open()
     world.start(mailbox)
     world.append(MAIL)
     mailbox.search(0, NOW - DAY)
-    with bell() as (wake, _):
+    with wakeup() as (wake, _):
         began = time.monotonic()
         assert mailbox.idle(20, wake) is True
     assert time.monotonic() - began < 10
 
 
 def test_idle_ends_when_it_is_woken(world: World) -> None:
-    """False: no news; before the call and during it. The bell goes on ringing until somebody hushes it."""
+    """False: no news; during the call and before it. A wakeup stays until it is cleared."""
     mailbox = world.open()
     world.start(mailbox)
-    with bell() as (wake, ring):
-        ringing = threading.Timer(0.2, os.write, [ring, b"!"])
-        ringing.start()
+    with wakeup() as (wake, trigger):
+        waking = threading.Timer(0.2, os.write, [trigger, b"!"])
+        waking.start()
         began = time.monotonic()
         assert mailbox.idle(20, wake) is False
         assert mailbox.idle(20, wake) is False
-        ringing.join()
+        waking.join()
     assert time.monotonic() - began < 10
 
 
@@ -279,7 +293,7 @@ def test_idle_ends_when_time_is_over(world: World) -> None:
     """False, not before and not long after."""
     mailbox = world.open()
     world.start(mailbox)
-    with bell() as (wake, _):
+    with wakeup() as (wake, _):
         began = time.monotonic()
         assert mailbox.idle(0.3, wake) is False
     assert 0.3 <= time.monotonic() - began < 5
@@ -289,11 +303,10 @@ def test_a_session_idles_again_and_again(world: World) -> None:
     """After news, after a time-out, and with other commands in between."""
     mailbox = world.open()
     start = world.start(mailbox)
-    with bell() as (wake, _):
+    with wakeup() as (wake, _):
         for number in range(1, 4):
-            arrival = threading.Timer(
-                0.1, world.append, [MAIL]
-            )  # not before IDLE: pymap does not tell that
+            # Not before IDLE: pymap does not tell that.
+            arrival = threading.Timer(0.1, world.append, [MAIL])
             arrival.start()
             assert mailbox.idle(5, wake) is True
             arrival.join()

@@ -1,4 +1,7 @@
-"""The promises of `ports.SecretStore`, kept by the in-memory store and by OpenBao, as root and under the shipped policy."""
+"""The promises of `ports.SecretStore`.
+
+Kept by the in-memory store and by OpenBao, as root and under the shipped policy.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from time import monotonic
 
 import pytest
 
-from tests.contract.vault import shipped_policy
+from tests.contract.vault import given, no_sleep, shipped_policy
 from tests.kit import mails
 from tests.kit.fakes import FakeStore, FakeVault, Silent, utc_now
 from tests.kit.proxy import TcpProxy
@@ -20,18 +23,30 @@ from token_catcher.model import (
     Held,
     Reason,
     Receipt,
-    Secret,
     Stored,
     Token,
     Unchanged,
     iso,
 )
-from token_catcher.vault import Address, Client, TokenLogin, VaultStore, Version
+from token_catcher.vault import Address, Client, VaultStore, Version
 
-NEW, OLD, OTHER = "FAKEnewTOKEN00000000001", "FAKEoldTOKEN00000000002", "FAKEotherTOKEN000000003"
+NEW = "FAKEnewTOKEN00000000001"
+OLD = "FAKEoldTOKEN00000000002"
+OTHER = "FAKEotherTOKEN000000003"
 USER = "integration@acme.example"
 NOW = datetime.now(UTC).replace(microsecond=0)
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+@dataclass
+class Clock:
+    """Vault's clock, where a test sets it."""
+
+    time: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.time
 
 
 @dataclass
@@ -97,18 +112,19 @@ def proxy(openbao: OpenBao) -> Iterator[TcpProxy]:
         yield running
 
 
-def fake_world(path: str) -> World:
+def fake_world(path: str, clock: Callable[[], datetime] = utc_now) -> World:
     """Everything in memory."""
-    vault = FakeVault()
+    vault = FakeVault(clock)
     waiting: list[Callable[[], object]] = []
 
     def trip(effect: str) -> None:
         if effect == "write" and waiting:
             waiting.pop()()
 
-    return World(
-        vault, path, lambda name: FakeStore(vault, instance=name, trip=trip), waiting.append
-    )
+    def build(instance: str) -> VaultStore:
+        return FakeStore(vault, instance=instance, trip=trip)
+
+    return World(vault, path, build, waiting.append)
 
 
 def openbao_world(openbao: OpenBao, proxy: TcpProxy, token: str, path: str) -> World:
@@ -121,15 +137,17 @@ def openbao_world(openbao: OpenBao, proxy: TcpProxy, token: str, path: str) -> W
 
     def build(instance: str) -> VaultStore:
         # Only "one" is interfered with; the others are the interference, and go past the proxy.
-        address = Address(f"http://127.0.0.1:{proxy.port if instance == 'one' else openbao.port}")
-        client = Client(address, TokenLogin(lambda: Secret(token)), monotonic=monotonic)
+        port = openbao.port
+        if instance == "one":
+            port = proxy.port
+        client = Client(Address(f"http://127.0.0.1:{port}"), given(token), monotonic=monotonic)
         return VaultStore(
             client,
             mount="secret",
             field="security_token",
             instance=instance,
             now=utc_now,
-            sleep=lambda _seconds: None,
+            sleep=no_sleep,
             log=Silent(),
         )
 
@@ -138,7 +156,7 @@ def openbao_world(openbao: OpenBao, proxy: TcpProxy, token: str, path: str) -> W
 
 
 def test_a_token_for_an_empty_path_becomes_its_first_version(world: World) -> None:
-    """Nothing there: version 1 holds the token and our four fields, and the receipt is Vault's own answer."""
+    """Version 1 holds the token and our four fields, and the receipt is Vault's own answer."""
     before = utc_now()
     outcome = world.store(NEW)
     after = utc_now()
@@ -162,7 +180,7 @@ def test_a_token_for_an_empty_path_becomes_its_first_version(world: World) -> No
 
 
 def test_other_fields_survive(world: World) -> None:
-    """A secret without a token of ours keeps its fields and gets the token beside them, however old the mail."""
+    """A secret without a token keeps its fields and gets one beside them, however old the mail."""
     world.vault.put(world.path, {"password": "kept", "nested": {"a": [1, None]}})
     assert world.store(NEW, NOW - 400 * MINUTE).receipt.version == 2  # type: ignore[union-attr]
     data = world.vault.get(world.path)
@@ -212,7 +230,9 @@ def test_a_token_that_somebody_put_there_later_is_kept(world: World) -> None:
 
 
 def test_a_token_that_somebody_put_there_just_then_is_for_a_person(world: World) -> None:
-    """Clocks differ: whether the mail or the foreign token is newer cannot be told, and neither may be lost in silence."""
+    """Clocks differ: which of the two is newer cannot be told.
+
+    Neither may be lost in silence."""
     world.vault.put(world.path, {"security_token": OTHER})
     held = world.store(NEW, NOW - MINUTE)
     assert isinstance(held, Held)
@@ -221,7 +241,7 @@ def test_a_token_that_somebody_put_there_just_then_is_for_a_person(world: World)
 
 
 def test_a_foreign_token_whose_beginning_is_gone_is_for_a_person(world: World) -> None:
-    """Its first version was deleted: a later change of the password says nothing of the token's age."""
+    """Its first version was deleted; a later change of the password says nothing of its age."""
     world.vault.put(world.path, {"security_token": OTHER})
     world.vault.merge(world.path, {"password": "changed"})
     world.vault.delete(world.path, 1)
@@ -232,7 +252,7 @@ def test_a_foreign_token_whose_beginning_is_gone_is_for_a_person(world: World) -
 
 @pytest.mark.parametrize("placeholder", ["", "TBD", "none yet", 0, ["x"]])
 def test_a_placeholder_is_no_token(world: World, placeholder: object) -> None:
-    """A secret that was provisioned before its token: whatever stands there until then, and since when."""
+    """A secret that was provisioned before its token, whatever stands there, since whenever."""
     world.vault.put(world.path, {"security_token": placeholder, "password": "kept"})
     assert isinstance(world.store(NEW, NOW - 20 * MINUTE), Stored)
     assert (world.vault.get(world.path) or {})["password"] == "kept"
@@ -253,7 +273,9 @@ def test_a_token_that_somebody_exchanged_under_our_fields_counts_from_then(world
 
 
 def test_a_later_change_of_another_field_does_not_age_a_foreign_token(world: World) -> None:
-    """A foreign token counts from the version it first appeared in, so a mail issued since then is newer."""
+    """A foreign token counts from the version it first appeared in.
+
+    A mail that was issued since then is newer."""
     world.vault.put(world.path, {"security_token": OTHER})
     issued = utc_now()
     until(lambda: utc_now() > issued, "the clock to move")
@@ -300,7 +322,7 @@ def test_a_secret_that_expired_by_itself_is_written_again(world: World) -> None:
 
 
 def test_after_a_purge_versions_begin_again(world: World) -> None:
-    """DELETE metadata leaves nothing: version 1 once more, told from the first by its created_time."""
+    """DELETE metadata leaves nothing: version 1 once more, with another created_time."""
     first = world.store(OLD, NOW - MINUTE)
     world.vault.purge(world.path)
     second = world.store(NEW)
@@ -311,7 +333,9 @@ def test_after_a_purge_versions_begin_again(world: World) -> None:
 
 
 def test_a_write_is_found_again_after_a_crash(world: World) -> None:
-    """This instance's version is told although its answer was never seen, also when a newer token came after it."""
+    """This instance's version is named although the answer to its write was never seen.
+
+    Also when a newer token came after it."""
     world.store(OLD, NOW - MINUTE)
     world.store(NEW)
     assert world.store(OLD, NOW - MINUTE) == Unchanged(Reason.STALE, world.receipt(1))
@@ -321,8 +345,8 @@ def test_a_write_is_found_again_after_a_crash(world: World) -> None:
 def test_a_write_is_found_again_below_a_change_of_another_field(world: World) -> None:
     """Later versions carry our fields on; ours is the earliest of them."""
     world.store(NEW)
-    world.vault.merge(world.path, {"password": "one"})
-    world.vault.merge(world.path, {"password": "two"})
+    world.vault.merge(world.path, {"password": "first"})
+    world.vault.merge(world.path, {"password": "second"})
     assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt(1))
 
 
@@ -351,39 +375,28 @@ def test_a_write_that_vault_no_longer_keeps_is_not_told(world: World) -> None:
 
 
 def test_fields_that_a_change_carried_on_are_not_a_write_of_ours() -> None:
-    """Our version is pruned, and what later changes of another field copied was made by Vault long after we captured it."""
-    hours = 0
-    vault = FakeVault(lambda: NOW + hours * 60 * MINUTE)
-    world = World(
-        vault,
-        "salesforce/acme/user",
-        lambda name: FakeStore(vault, instance=name),
-        lambda _step: None,
-    )
+    """Our version is pruned, and later changes of another field carried our fields on.
+
+    Vault made those versions long after we captured the token."""
+    clock = Clock()
+    world = fake_world("salesforce/acme/user", clock)
     world.store(NEW)
-    for hours in range(1, 12):
-        vault.merge(world.path, {"password": str(hours)})
-    assert (min(vault.versions(world.path)), world.store(NEW)) == (
-        3,
-        Unchanged(Reason.SAME_TOKEN, None),
-    )
+    for hour in range(1, 12):
+        clock.time += HOUR
+        world.vault.merge(world.path, {"password": str(hour)})
+    assert min(world.vault.versions(world.path)) == 3
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, None)
 
 
 def test_a_second_capture_after_a_purge_is_told_by_its_own_version() -> None:
     """The latest capture counts, whatever was written, and told, before."""
-    hours = 0
-    vault = FakeVault(lambda: NOW + hours * 60 * MINUTE)
-    world = World(
-        vault,
-        "salesforce/acme/user",
-        lambda name: FakeStore(vault, instance=name),
-        lambda _step: None,
-    )
+    clock = Clock()
+    world = fake_world("salesforce/acme/user", clock)
     world.store(NEW)
-    vault.purge(world.path)
-    hours = 5
+    world.vault.purge(world.path)
+    clock.time += 5 * HOUR
     world.store(NEW)
-    vault.merge(world.path, {"password": "x"})
+    world.vault.merge(world.path, {"password": "x"})
     assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt(1))
 
 
@@ -435,7 +448,7 @@ def test_a_secret_that_is_deleted_at_the_same_moment_stays_deleted(world: World)
 
 
 def test_a_secret_that_is_purged_at_the_same_moment_is_written_anew(world: World) -> None:
-    """Somebody removes everything between our read and our write: nothing is there, so version 1."""
+    """Somebody removes everything between our read and our write: it is version 1 then."""
     world.store(OLD, NOW - MINUTE)
     world.interfere(lambda: world.vault.purge(world.path))
     assert world.store(NEW).receipt.version == 1  # type: ignore[union-attr]
@@ -507,6 +520,5 @@ def test_versions_that_will_expire_are_told_as_long_as_they_are_there(world: Wor
     """`delete_version_after` gives every version an end; until then it is readable."""
     world.vault.settings(world.path, delete_version_after="1000s")
     world.store(NEW)
-    assert [(one.captured_by, one.gone) for one in world.stores["one"].versions(world.path)] == [
-        ("one", False)
-    ]
+    versions = world.stores["one"].versions(world.path)
+    assert [(version.captured_by, version.gone) for version in versions] == [("one", False)]

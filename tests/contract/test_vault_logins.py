@@ -1,4 +1,4 @@
-"""The door to Vault: mounts, policies, and tokens that live, die and are replaced."""
+"""The Vault adapter: mounts, policies, and tokens that live, die and are replaced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.contract.vault import (
     opened,
     paths,
     refusal,
-    role_auth,
+    role_login,
     shipped_policy,
 )
 from tests.kit import mails
@@ -85,7 +85,8 @@ def test_a_token_without_any_rights_in_the_mount_is_told_so(openbao: OpenBao, or
     assert (type(error), error.code) == (AccessError, "vault-mount")
     where = f"secret/data/salesforce/{org}/{mails.USERNAME}"
     assert str(error) == (
-        f"vault.mount: there is no mount secret, or our token has no rights on {where} (got 403, expected 200)"
+        f"vault.mount: there is no mount secret, or our token has no rights on {where}"
+        " (got 403, expected 200)"
     )
 
 
@@ -110,7 +111,8 @@ def test_a_token_that_may_only_read_is_told_what_it_needs(openbao: OpenBao, org:
     assert (type(error), error.code) == (AccessError, "vault-policy")
     where = f"secret/data/salesforce/{org}/{mails.USERNAME}"
     assert str(error) == (
-        f"Vault denies access to {where} (got 403, expected the capabilities create, read, update and patch)"
+        f"Vault denies access to {where}"
+        " (got 403, expected the capabilities create, read, update and patch)"
     )
 
 
@@ -119,12 +121,9 @@ def test_a_receipt_leads_to_the_audit_log(openbao: OpenBao, org: str) -> None:
     with opened(openbao.url, given(openbao.root_token)) as store:
         outcome = store.store(capture(org))
     assert isinstance(outcome, Stored)
-    logged = [
-        one["request"]
-        for one in openbao.audited
-        if one["request"]["id"] == outcome.receipt.request_id
-    ]
-    assert {(one["operation"], one["path"]) for one in logged} == {
+    requests = [line["request"] for line in openbao.audited]
+    ours = [request for request in requests if request["id"] == outcome.receipt.request_id]
+    assert {(request["operation"], request["path"]) for request in ours} == {
         ("create", f"secret/data/{outcome.receipt.path}")
     }
 
@@ -149,9 +148,9 @@ def test_a_role_logs_in_once_and_writes_under_the_shipped_policy(
     openbao: OpenBao, policy: str, org: str
 ) -> None:
     """The usual way of life."""
-    auth = role_auth(openbao.approle(org, policy))
+    login = role_login(openbao.approle(org, policy))
     since = len(openbao.audited)
-    with opened(openbao.url, auth) as store:
+    with opened(openbao.url, login) as store:
         assert isinstance(store.store(capture(org)), Stored)
         assert isinstance(store.store(capture(org)), Unchanged)
     assert paths(openbao, since).count("auth/approle/login") == 1
@@ -161,8 +160,8 @@ def test_a_role_logs_in_again_when_its_token_was_revoked(
     openbao: OpenBao, policy: str, org: str
 ) -> None:
     """The 403 that follows is told from a policy's by asking after the token."""
-    auth = role_auth(openbao.approle(org, policy))
-    with opened(openbao.url, auth) as store:
+    login = role_login(openbao.approle(org, policy))
+    with opened(openbao.url, login) as store:
         store.store(capture(f"{org}-first"))
         openbao.tell("put", "sys/leases/revoke-prefix/auth/approle/login")
         assert isinstance(store.store(capture(org)), Stored)
@@ -173,7 +172,7 @@ def test_a_role_logs_in_again_when_its_token_has_expired(
 ) -> None:
     """Our clock stood still (a suspended machine): Vault's counts."""
     role = openbao.approle(org, policy, token_ttl="1s")
-    with opened(openbao.url, role_auth(role), clock=lambda: 0.0) as store:
+    with opened(openbao.url, role_login(role), clock=lambda: 0.0) as store:
         store.store(capture(f"{org}-first"))
         accessors = openbao.tell("list", "auth/token/accessors").data["keys"]
         until(
@@ -189,9 +188,9 @@ def test_a_token_is_renewed_at_two_thirds_of_its_life(
 ) -> None:
     """Not before, and without another login."""
     hours = 0.0
-    auth = role_auth(openbao.approle(org, policy, token_ttl="3h", token_max_ttl="30h"))
+    login = role_login(openbao.approle(org, policy, token_ttl="3h", token_max_ttl="30h"))
     since = len(openbao.audited)
-    with opened(openbao.url, auth, clock=lambda: hours * 3600) as store:
+    with opened(openbao.url, login, clock=lambda: hours * 3600) as store:
         store.store(capture(org))
         hours = 1.99
         store.store(capture(org))
@@ -207,9 +206,9 @@ def test_a_token_at_the_end_of_its_longest_life_is_replaced(
 ) -> None:
     """A renewal that Vault cuts short comes with a warning: log in again, while there is time."""
     minutes = 0.0
-    auth = role_auth(openbao.approle(org, policy, token_ttl="60m", token_max_ttl="60m"))
+    login = role_login(openbao.approle(org, policy, token_ttl="60m", token_max_ttl="60m"))
     since = len(openbao.audited)
-    with opened(openbao.url, auth, clock=lambda: minutes * 60) as store:
+    with opened(openbao.url, login, clock=lambda: minutes * 60) as store:
         store.store(capture(org))
         began = monotonic()
         until(
@@ -224,20 +223,20 @@ def test_a_token_at_the_end_of_its_longest_life_is_replaced(
 def test_a_renewal_that_fails_with_500_is_a_reason_to_log_in_again(org: str) -> None:
     """`past the max TTL` is answered with 500; an outage would be met at the login."""
     seconds = 0.0
-    login = HttpReply(
+    granted = HttpReply(
         body={"auth": {"client_token": "s.x", "lease_duration": 60, "renewable": True}}
     )
     replies = {
-        "POST /v1/auth/approle/login": login,
+        "POST /v1/auth/approle/login": granted,
         "POST /v1/auth/token/renew-self": HttpReply(500),
         **KEPT,
     }
-    auth = AppRoleLogin("role", lambda: Secret(SECRET_ID))
-    with HttpScript(replies) as server, opened(server.url, auth, clock=lambda: seconds) as store:
+    login = AppRoleLogin("role", lambda: Secret(SECRET_ID))
+    with HttpScript(replies) as server, opened(server.url, login, clock=lambda: seconds) as store:
         store.store(capture(org))
         seconds = 41.0
         store.store(capture(org))
-    assert [one.path for one in server.requests if "auth" in one.path] == [
+    assert [request.path for request in server.requests if "auth" in request.path] == [
         "/v1/auth/approle/login",
         "/v1/auth/token/renew-self",
         "/v1/auth/approle/login",
@@ -270,8 +269,8 @@ def test_a_bug_of_our_own_is_not_taken_for_trouble_with_vault() -> None:
 @pytest.mark.parametrize("wrong", ["role_id", "secret_id"])
 def test_a_wrong_role_is_refused(openbao: OpenBao, policy: str, org: str, wrong: str) -> None:
     """AccessError, in words for the operator; neither id is shown."""
-    auth = role_auth(replace(openbao.approle(org, policy), **{wrong: SECRET_ID}))
-    with opened(openbao.url, auth) as store:
+    login = role_login(replace(openbao.approle(org, policy), **{wrong: SECRET_ID}))
+    with opened(openbao.url, login) as store:
         error = refusal(store)
     assert (type(error), error.code) == (AccessError, "vault-login")
 
@@ -279,29 +278,22 @@ def test_a_wrong_role_is_refused(openbao: OpenBao, policy: str, org: str, wrong:
 def test_a_refused_secret_id_is_left_alone_until_it_changes(
     openbao: OpenBao, policy: str, org: str
 ) -> None:
-    """Vault locks out who keeps trying: five minutes between two tries of the same one, a new one at once."""
+    """Vault locks out who keeps trying.
+
+    Five minutes between two tries of the same one; a new one is tried at once."""
     role = openbao.approle(org, policy)
-    given, now = ["not-the-secret-id"], [0.0]
-    auth = AppRoleLogin(role.role_id, lambda: Secret(given[0]))
-
-    def logins() -> int:
-        return sum(
-            one["type"] == "request" and one["request"]["path"] == "auth/approle/login"
-            for one in openbao.audited
-        )
-
-    before = logins()
-    with opened(openbao.url, auth, clock=lambda: now[0]) as store:
-        told = [
-            (refusal(store, org).code, logins() - before) for now[0] in (0.0, 1.0, 299.0, 301.0)
-        ]
-        assert told == [
-            ("vault-login", 1),
-            ("vault-login", 1),
-            ("vault-login", 1),
-            ("vault-login", 2),
-        ]
-        given[0] = role.secret_id
+    secret_id = "not-the-secret-id"
+    seconds = 0.0
+    login = AppRoleLogin(role.role_id, lambda: Secret(secret_id))
+    since = len(openbao.audited)
+    logins = []
+    with opened(openbao.url, login, clock=lambda: seconds) as store:
+        for moment in (0.0, 1.0, 299.0, 301.0):
+            seconds = moment
+            assert refusal(store, org).code == "vault-login"
+            logins.append(paths(openbao, since).count("auth/approle/login"))
+        assert logins == [1, 1, 1, 2]
+        secret_id = role.secret_id
         assert isinstance(store.store(capture(org)), Stored)
 
 
@@ -309,8 +301,8 @@ def test_a_used_up_secret_id_is_told_when_it_is_needed_again(
     openbao: OpenBao, policy: str, org: str
 ) -> None:
     """A secret_id for one login serves until the token ends."""
-    auth = role_auth(openbao.approle(org, policy, secret_id_num_uses=1))
-    with opened(openbao.url, auth) as store:
+    login = role_login(openbao.approle(org, policy, secret_id_num_uses=1))
+    with opened(openbao.url, login) as store:
         store.store(capture(org))
         openbao.tell("put", "sys/leases/revoke-prefix/auth/approle/login")
         assert refusal(store).code == "vault-login"
@@ -354,10 +346,12 @@ def test_a_token_that_no_header_can_carry_is_refused(text: str) -> None:
 
 
 def test_threads_share_one_login(openbao: OpenBao, policy: str, org: str) -> None:
-    """A revoked token is replaced once, whichever thread meets it first, and no thread sees a wrong refusal."""
-    auth = role_auth(openbao.approle(org, policy))
+    """A revoked token is replaced once, whichever thread meets it first.
+
+    No thread sees a wrong refusal."""
+    login = role_login(openbao.approle(org, policy))
     failures: list[BaseException] = []
-    with opened(openbao.url, auth) as store:
+    with opened(openbao.url, login) as store:
         store.store(capture(f"{org}-first"))
         since = len(openbao.audited)
         openbao.tell("put", "sys/leases/revoke-prefix/auth/approle/login")

@@ -1,4 +1,7 @@
-"""The door to Vault on bad days: away, sealed, slow, behind a proxy that answers for it, with a foreign certificate."""
+"""The Vault adapter on bad days.
+
+Away, sealed, slow, behind a proxy that answers for it, with a foreign certificate.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +49,12 @@ def test_a_restarted_vault_is_an_outage_for_a_while(own_openbao: OpenBao) -> Non
 def test_a_lost_answer_to_a_write_is_found_out_by_the_next_try(openbao: OpenBao, org: str) -> None:
     """The write reached Vault, its answer did not reach us: unknown, then recognised as ours."""
     with TcpProxy(openbao.port) as proxy:
-        proxy.on_up = lambda data: (
-            proxy.cut_after(0) if data.startswith((b"POST", b"PATCH")) else None
-        )
+
+        def cut_at_a_write(data: bytes) -> None:
+            if data.startswith((b"POST", b"PATCH")):
+                proxy.cut_after(0)
+
+        proxy.on_up = cut_at_a_write
         with opened(f"http://127.0.0.1:{proxy.port}", given(openbao.root_token)) as store:
             openbao.put(capture(org).path, {"password": "kept"})
             error = refusal(store, org)
@@ -118,8 +124,10 @@ def test_every_bad_answer_has_its_error(
     with HttpScript(replies) as server, opened(server.url, given(VAULT_TOKEN)) as store:
         error = refusal(store)
     if "mounts" in request_line and kind is not Outage:
-        code = "vault-kv1" if reply.status == 200 else "vault-mount"
         kind = AccessError
+        code = "vault-mount"
+        if reply.status == 200:
+            code = "vault-kv1"
     assert (type(error), error.code) == (kind, code)
 
 
@@ -235,15 +243,23 @@ def no_authority(home: Path) -> str:
     return str(home / "empty.pem")
 
 
+def missing_file(home: Path) -> str:
+    """No file at all."""
+    return str(home / "missing.pem")
+
+
+def system_authorities(_home: Path) -> None:
+    """No file is configured."""
+
+
 @pytest.mark.servers
 @pytest.mark.parametrize(
-    "make",
-    [another_authority, no_authority, lambda home: str(home / "missing.pem"), lambda _home: None],
+    "make", [another_authority, no_authority, missing_file, system_authorities]
 )
 def test_a_certificate_that_is_not_trusted_is_refused(
     secure: OpenBao, tmp_path: Path, make: Any
 ) -> None:
-    """Another authority, a broken file, none, or the system's alone: AccessError, and no token is sent."""
+    """Another authority, a broken file, none, the system's alone: AccessError, no token is sent."""
     since = len(secure.audited)
     with opened(secure.url, given(secure.root_token), ca_file=make(tmp_path)) as store:
         error = refusal(store)

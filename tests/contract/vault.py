@@ -1,4 +1,4 @@
-"""How tests of the door to Vault log in."""
+"""How tests of the Vault adapter log in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.kit.fakes import Silent, utc_now
 from tests.kit.servers import AppRole, OpenBao
 from token_catcher.errors import TokenCatcherError
 from token_catcher.model import Capture, Secret, Token
-from token_catcher.vault import Address, AppRoleLogin, Client, TokenLogin, VaultStore
+from token_catcher.vault import Address, AppRoleLogin, Client, Login, TokenLogin, VaultStore
 
 POLICY = Path(__file__).parents[2] / "deploy" / "vault" / "token-catcher.hcl"
 CANARY = "CANARYtokenMUSTnotLEAK01"
@@ -36,29 +36,33 @@ def given(token: str) -> TokenLogin:
     return TokenLogin(lambda: Secret(token))
 
 
-def role_auth(role: AppRole) -> AppRoleLogin:
+def role_login(role: AppRole) -> AppRoleLogin:
     """A role to log in with."""
     return AppRoleLogin(role.role_id, lambda: Secret(role.secret_id))
+
+
+def no_sleep(_seconds: float) -> None:
+    """Between two rounds of a race."""
 
 
 @contextmanager
 def opened(
     url: str,
-    auth: TokenLogin | AppRoleLogin,
+    login: Login,
     *,
     mount: str = "secret",
     ca_file: str | None = None,
     clock: Callable[[], float] = monotonic,
 ) -> Iterator[VaultStore]:
     """A store for as long as the block runs."""
-    client = Client(Address(url, ca_file=ca_file), auth, monotonic=clock)
+    client = Client(Address(url, ca_file=ca_file), login, monotonic=clock)
     store = VaultStore(
         client,
         mount=mount,
         field="security_token",
         instance="one",
         now=utc_now,
-        sleep=lambda _seconds: None,
+        sleep=no_sleep,
         log=Silent(),
     )
     with closing(store):
@@ -69,8 +73,8 @@ def refusal(store: VaultStore, org: str = "acme") -> TokenCatcherError:
     """How storing fails; whatever it is, it shows no secret and nothing that a server said."""
     with pytest.raises(TokenCatcherError) as caught:
         store.store(capture(org))
-    for secret in (CANARY, VAULT_TOKEN, SECRET_ID, FOREIGN):
-        assert secret not in shown(caught.value)
+    for text in (CANARY, VAULT_TOKEN, SECRET_ID, FOREIGN):
+        assert text not in shown(caught.value)
     assert hangs_alone(caught.value)
     return caught.value
 
@@ -82,4 +86,5 @@ def shipped_policy(openbao: OpenBao) -> str:
 
 def paths(openbao: OpenBao, since: int) -> list[str]:
     """What was asked for since then, by the audit log."""
-    return [one["request"]["path"] for one in openbao.audited[since:] if one["type"] == "request"]
+    lines = openbao.audited[since:]
+    return [line["request"]["path"] for line in lines if line["type"] == "request"]
