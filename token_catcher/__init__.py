@@ -72,11 +72,17 @@ names, and nothing else.
 
     commands    one module a command
         advice      what a person does next
+        explanation what a verdict says of one mail
+        results     what a scan tells of each mail
+        rotation    a row of the history, and which are asked for
+        render      results as text for people
+        mailfiles   mail out of files
         explain     why a mail is or is not believed
         scan        one look now, by hand
+        logs        rotations out of journals and collected logs
+        forms       the history as CSV, and as a page
         history     questions about the record
         demo        the embedded playground
-        render      results as text for people
     cli         parse, build, call, exit code
     __main__    python -m token_catcher
 """

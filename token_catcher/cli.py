@@ -24,9 +24,10 @@ from rich.text import Text
 from token_catcher import __version__, config, log
 from token_catcher.app import App, utc_now
 from token_catcher.commands import explain as explaining
-from token_catcher.commands import history
+from token_catcher.commands import history, mailfiles
 from token_catcher.commands.advice import next_step
-from token_catcher.commands.explain import Explanation
+from token_catcher.commands.explanation import Explanation
+from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.render import (
     advice_lines,
     explanation_lines,
@@ -35,7 +36,9 @@ from token_catcher.commands.render import (
     scan_summary,
     verification_lines,
 )
-from token_catcher.commands.scan import Line, Scan, dry_run, lines, wait_for
+from token_catcher.commands.results import Line, lines
+from token_catcher.commands.rotation import Query, Rotation
+from token_catcher.commands.scan import Scan, dry_run, wait_for
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
 from token_catcher.record import State, verify
 from token_catcher.service import Service
@@ -294,8 +297,8 @@ def explain(
     own = built.mailbox(mailbox)
     code = DONE
     for file in files:
-        for name, raw in explaining.read(file, sys.stdin.buffer):
-            mail = explaining.as_mail(name, raw, received_at, own.name)
+        for name, raw in mailfiles.read(file, sys.stdin.buffer):
+            mail = mailfiles.as_mail(name, raw, received_at, own.name)
             said = explaining.explain(
                 name, mail, built.judge, own.addresses, trust_date=received_at is None
             )
@@ -342,15 +345,15 @@ def show_history(
     if as_json + as_csv + (html is not None) > 1:
         raise typer.BadParameter("choose one of --json, --csv and --html")
     sources = files or [str(context.obj.load().journal_file)]
-    query = history.Query(org=org, user=user, event=event, since=since, until=until)
+    query = Query(org=org, user=user, event=event, since=since, until=until)
     assert isinstance(sys.stdin.buffer, BufferedReader)
     found = history.read(sources, query, sys.stdin.buffer)
     if as_json:
         _write(json.dumps(one.as_json()) + "\n" for one in found.rotations)
     elif as_csv:
-        _write(history.csv_lines(found.rotations))
+        _write(csv_lines(found.rotations))
     elif html is not None:
-        _save(html, history.html_page(found.rotations, query, made_at=utc_now()))
+        _save(html, html_page(found.rotations, query, made_at=utc_now()))
     else:
         _show_table(found.rotations)
     if found.unreadable:
@@ -359,7 +362,7 @@ def show_history(
         )
 
 
-def _show_table(rotations: Sequence[history.Rotation]) -> None:
+def _show_table(rotations: Sequence[Rotation]) -> None:
     """For people; as wide as it takes: a name that is cut off cannot be searched for."""
     with _output():
         Console(highlight=False, width=WIDEST).print(history_table(rotations))

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from token_catcher.commands.advice import ADVICE, next_step
-from token_catcher.commands.explain import Explanation
-from token_catcher.commands.history import Rotation, outcome
-from token_catcher.commands.scan import Line
+from token_catcher.commands.explanation import Explanation
+from token_catcher.commands.results import Line
+from token_catcher.commands.rotation import Rotation, outcome
 from token_catcher.record import State, Verification
 from token_catcher.sweep import Report
 

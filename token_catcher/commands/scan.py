@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from token_catcher.commands.explain import Explanation, explanation
+from token_catcher.commands.explanation import explanation
+from token_catcher.commands.results import Line, from_explanation
 from token_catcher.errors import AccessError, TokenCatcherError
 from token_catcher.model import Entry, Event, Reason, moment
 from token_catcher.ports import Mailbox
@@ -19,31 +19,6 @@ GRACE: Final = timedelta(minutes=15)
 """A token issued this long before `--wait` began counts: people type the command after the reset."""
 LOGIN_APART: Final = 10.0
 """Seconds between two logins to one mailbox."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One mail that a scan settled, postponed, or only judged: a line of its output."""
-
-    mailbox: str
-    folder: str | None
-    uid: int | None
-    outcome: str
-    """stored | unchanged | held | refused | retry; in a dry run would-store in place of the first two; error: the mailbox
-    itself could not be looked at"""
-    reason: str | None = None
-    saw: str | None = None
-    username: str | None = None
-    org: str | None = None
-    path: str | None = None
-    version: int | None = None
-    issued_at: str | None = None
-    fingerprint: str | None = None
-    recovered: bool = False
-
-    def as_json(self) -> dict[str, Any]:
-        """The contract of `scan --json`."""
-        return asdict(self)
 
 
 class Scan:
@@ -127,19 +102,7 @@ def dry_run(one: Watched, now: datetime, since: timedelta | None = None) -> Iter
         ):
             said = explanation(mail.ref.folder, verdict)
             if said.outcome != "ignored":
-                yield _from_explanation(one.name, mail.ref.uid, said)
-
-
-def lines(report: Report) -> Iterator[Line]:
-    """What a report tells a person or a machine, mail by mail, and last what ended it early."""
-    for entry in report.entries:
-        yield _from_entry(entry)
-    for trouble in report.troubles:
-        yield Line(
-            report.mailbox, trouble.folder, trouble.uid, "retry", trouble.code, trouble.message
-        )
-    if report.error is not None:
-        yield Line(report.mailbox, None, None, "error", report.error.code, str(report.error))
+                yield from_explanation(one.name, mail.ref.uid, said)
 
 
 def wait_for(
@@ -170,37 +133,3 @@ def awaited(entries: Iterable[Entry], began: datetime, user: str | None) -> Entr
         if in_vault and fresh and user in (None, entry.username):
             return entry
     return None
-
-
-def _from_entry(entry: Entry) -> Line:
-    return Line(
-        mailbox=entry.mailbox,
-        folder=entry.folder,
-        uid=entry.uid,
-        outcome=entry.event.outcome,
-        reason=entry.reason,
-        saw=entry.saw,
-        username=entry.username,
-        org=entry.org,
-        path=entry.path,
-        version=entry.version,
-        issued_at=entry.issued_at,
-        fingerprint=entry.fingerprint,
-        recovered=entry.recovered,
-    )
-
-
-def _from_explanation(mailbox: str, uid: int, said: Explanation) -> Line:
-    return Line(
-        mailbox=mailbox,
-        folder=said.file,
-        uid=uid,
-        outcome=said.outcome,
-        reason=said.reason,
-        saw=said.saw,
-        username=said.username,
-        org=said.org,
-        path=said.path,
-        issued_at=said.issued_at,
-        fingerprint=said.fingerprint,
-    )

@@ -23,7 +23,9 @@ from tests.kit.mails import (
 )
 from tests.kit.signing import craft
 from token_catcher.commands.advice import ADVICE, IF_GENUINE, next_step
-from token_catcher.commands.explain import Explanation, as_mail, explain, read
+from token_catcher.commands.explain import explain
+from token_catcher.commands.explanation import Explanation
+from token_catcher.commands.mailfiles import as_mail, read
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import MAX_MAIL_BYTES, Evidence, Mail, MailRef, Reason, Token
 from token_catcher.pipeline import Judge

@@ -21,16 +21,10 @@ from hypothesis import strategies as st
 
 from tests.kit.fakes import Silent
 from token_catcher.commands.advice import ADVICE
-from token_catcher.commands.history import (
-    MAX_LINE,
-    MAX_TEXT,
-    History,
-    Query,
-    Rotation,
-    csv_lines,
-    html_page,
-    read,
-)
+from token_catcher.commands.forms import csv_lines, html_page
+from token_catcher.commands.history import History, read
+from token_catcher.commands.logs import MAX_LINE, MAX_TEXT
+from token_catcher.commands.rotation import Query, Rotation
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Entry, Reason, iso
 from token_catcher.pipeline import as_fields

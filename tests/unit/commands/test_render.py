@@ -11,8 +11,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from token_catcher.commands.advice import ADVICE, IF_GENUINE, NEXT_STEP
-from token_catcher.commands.explain import Explanation
-from token_catcher.commands.history import Rotation
+from token_catcher.commands.explanation import Explanation
 from token_catcher.commands.render import (
     advice_lines,
     explanation_lines,
@@ -21,7 +20,8 @@ from token_catcher.commands.render import (
     scan_summary,
     verification_lines,
 )
-from token_catcher.commands.scan import Line
+from token_catcher.commands.results import Line
+from token_catcher.commands.rotation import Rotation
 from token_catcher.errors import TransientError
 from token_catcher.model import Entry, Event, Evidence, Reason
 from token_catcher.record.chain import START, Head

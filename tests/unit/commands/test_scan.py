@@ -14,14 +14,13 @@ import pytest
 from tests.kit import mails
 from tests.kit.mails import Keys, fingerprint, genuine_signer
 from tests.unit.rig import BEGIN, PATH, Rig, token
+from token_catcher.commands.results import Line, lines
 from token_catcher.commands.scan import (
     GRACE,
     LOGIN_APART,
-    Line,
     Scan,
     awaited,
     dry_run,
-    lines,
     wait_for,
 )
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
