@@ -82,7 +82,9 @@ names, and nothing else.
         logs        rotations out of journals and collected logs
         forms       the history as CSV, and as a page
         history     questions about the record
-        demo        the embedded playground
+        salesforce  plays Salesforce: signed token mail
+        playground  embedded servers, and the program beside them
+        demo        the whole thing at work
     cli         parse, build, call, exit code
     __main__    python -m token_catcher
 """

@@ -6,7 +6,6 @@ import ctypes
 import json
 import os
 import resource
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -421,14 +420,10 @@ def demo(
     ] = False,
 ) -> None:
     """Play the whole thing on embedded servers. Resets, a token in the spam folder, a forgery, an old mail; then history."""
-    from token_catcher.commands.demo import (
-        demo as play,
-    )  # its cryptography would cost the daemon 7 MB
+    # Imported here, since its cryptography would cost the daemon 7 MB.
+    from token_catcher.commands.demo import run as play
 
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # as Ctrl-C does, it takes the servers along
-    play(Console(highlight=False), keep=keep)
+    play(keep=keep)
 
 
 def main() -> None:

@@ -1,0 +1,291 @@
+"""What the demo plays on: a mail server, a Vault, a configuration, and the program itself.
+
+The servers are real ones (pymap for IMAP, OpenBao for Vault) and listen on 127.0.0.1 at free
+ports. When the playground ends, processes and files are gone.
+"""
+
+from __future__ import annotations
+
+import imaplib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from token_catcher.commands.salesforce import Salesforce
+from token_catcher.errors import ConfigurationError, Outage
+
+Answer = TypeVar("Answer")
+
+ADDRESS: Final = "sf-integration@acme.example"
+PATIENCE: Final = 20.0
+"""Seconds that a server, or the program, may take for one thing before the demo gives up."""
+
+CONFIG: Final = """\
+state_dir: {home}/state
+instance: demo
+mailboxes:
+  - name: integrations
+    host: 127.0.0.1
+    port: {imap_port}
+    tls: none                  # loopback only
+    username: {address}
+    password: {{file: imap-password}}
+    poll: 10s
+orgs:
+  - name: acme-production
+    environment: production
+    usernames: ["*@acme.example"]
+  - name: acme-uat
+    environment: sandbox
+    usernames: ["*@acme.example.uat"]
+vault:
+  address: http://127.0.0.1:{vault_port}
+  auth: {{method: token, token: {{file: vault-token}}}}
+  mount: secret
+  path: salesforce/{{org}}/{{username}}
+trust:
+  policy: dkim
+  dkim_keys: dkim-keys         # stands for the key that Salesforce publishes in DNS
+log: {{level: info, format: json}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Playground:
+    """The running servers, and the files of somebody who operates the program beside them."""
+
+    home: Path
+    imap_port: int
+    vault_port: int
+    imap_password: str = field(repr=False)
+    vault_token: str = field(repr=False)
+    salesforce: Salesforce
+
+    @property
+    def config(self) -> Path:
+        """The configuration file, complete and usable by hand."""
+        return self.home / "config.yaml"
+
+    @property
+    def daemon_log(self) -> Path:
+        """What the daemon tells."""
+        return self.home / "daemon.log"
+
+    def deliver(self, raw: bytes, folder: str) -> None:
+        """Drop a mail into a folder, as a mail server would."""
+        with self.imap() as client:
+            client.append(folder, "", imaplib.Time2Internaldate(time.time()), raw)
+
+    @contextmanager
+    def imap(self) -> Iterator[imaplib.IMAP4]:
+        """A session of the demo's own."""
+        client = imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=PATIENCE)
+        try:
+            client.login(ADDRESS, self.imap_password)
+            yield client
+        finally:
+            client.logout()
+
+    def bao(self, *words: str) -> str:
+        """What the Vault client prints. CalledProcessError: it failed."""
+        done = subprocess.run(
+            ["bao", *words],
+            env=self.vault_environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=True,
+        )
+        return done.stdout
+
+    @property
+    def vault_environment(self) -> dict[str, str]:
+        """The environment in which the `bao` command speaks to our server."""
+        return environment() | {
+            "BAO_ADDR": f"http://127.0.0.1:{self.vault_port}",
+            "BAO_TOKEN": self.vault_token,
+            "HOME": str(self.home),
+        }
+
+    def program(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run the installed program to its end, with these words after its name."""
+        command = [*self._program, *words]
+        return subprocess.run(command, text=True, timeout=60, check=False, **options)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rotation history, as the program tells it to machines."""
+        history = self.program("history", "--json", capture_output=True).stdout
+        return [json.loads(line) for line in history.splitlines()]
+
+    @contextmanager
+    def daemon(self) -> Iterator[None]:
+        """`token-catcher run`, until the block ends. Outage: it is not ready in time."""
+
+        def is_ready() -> bool:
+            _raise_if_ended(process, "token-catcher run")
+            return b"daemon.ready" in self.daemon_log.read_bytes()
+
+        with _running([*self._program, "run"], environment(), self.daemon_log) as process:
+            until(is_ready, "the daemon")
+            yield
+
+    @property
+    def _program(self) -> list[str]:
+        return [sys.executable, "-m", "token_catcher", "--config", str(self.config)]
+
+
+@contextmanager
+def playground() -> Iterator[Playground]:
+    """Servers up, folders made, configuration written; all gone at the end.
+
+    ConfigurationError: a server's command is missing. Outage: a server is not ready in time."""
+    _require_commands("pymap", "bao")
+    with tempfile.TemporaryDirectory(prefix="token-catcher-demo-") as home, ExitStack() as stack:
+        made = Playground(
+            home=Path(home),
+            imap_port=_free_port(),
+            vault_port=_free_port(),
+            imap_password=secrets.token_hex(16),
+            vault_token=secrets.token_hex(16),
+            salesforce=Salesforce(),
+        )
+        _write_files(made)
+        stack.enter_context(_pymap(made))
+        stack.enter_context(_openbao(made))
+        with made.imap() as client:
+            client.create("Junk")
+        yield made
+
+
+def environment() -> dict[str, str]:
+    """Ours, with the commands of our virtual environment first.
+
+    Nothing in it points to another Vault, and no proxy stands between us and ourselves."""
+    own = dict(os.environ)
+    for name in os.environ:
+        if name.startswith(("VAULT_", "BAO_")):
+            del own[name]
+    folders = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    return own | {"PATH": os.pathsep.join(folders), "NO_PROXY": "127.0.0.1"}
+
+
+def until(question: Callable[[], Answer], what: str) -> Answer:
+    """Ask until the answer is true. Outage: it never was, for as long as patience lasts."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        answer = question()
+        if answer:
+            return answer
+        time.sleep(0.05)
+    raise Outage(f"demo: gave up waiting for {what} after {PATIENCE:.0f} s")
+
+
+def _require_commands(*names: str) -> None:
+    path = environment()["PATH"]
+    for name in names:
+        if shutil.which(name, path=path) is None:
+            raise ConfigurationError(
+                f"demo: the command {name} is missing; pip install 'token-catcher[demo]'",
+                code="demo",
+            )
+
+
+def _write_files(made: Playground) -> None:
+    """The files an operator would have: configuration, secrets, the pinned key."""
+    config = CONFIG.format(
+        home=made.home, imap_port=made.imap_port, vault_port=made.vault_port, address=ADDRESS
+    )
+    files = {
+        "config.yaml": config,
+        "imap-password": made.imap_password + "\n",
+        "vault-token": made.vault_token + "\n",
+        "dkim-keys": made.salesforce.pinned_key,
+    }
+    for name, text in files.items():
+        path = made.home / name
+        path.touch(0o600)
+        path.write_text(text)
+
+
+@contextmanager
+def _pymap(made: Playground) -> Iterator[None]:
+    command = ["pymap", "--host", "127.0.0.1", "--port", str(made.imap_port), "--no-tls"]
+    user = ["dict", "--demo-user", ADDRESS, "--demo-password", made.imap_password]
+    log = made.home / "pymap.log"
+    with _running([*command, *user], environment(), log) as process:
+        _await_port(made.imap_port, process, "pymap")
+        yield
+
+
+@contextmanager
+def _openbao(made: Playground) -> Iterator[None]:
+    def answers() -> bool:
+        command = ["bao", "status"]
+        done = subprocess.run(command, env=made.vault_environment, capture_output=True, check=False)
+        return done.returncode == 0
+
+    listen = f"-dev-listen-address=127.0.0.1:{made.vault_port}"
+    command = ["bao", "server", "-dev", "-dev-no-store-token", listen]
+    own = {"BAO_DEV_ROOT_TOKEN_ID": made.vault_token, "HOME": str(made.home)}
+    with _running(command, environment() | own, made.home / "bao.log") as process:
+        _await_port(made.vault_port, process, "bao")
+        until(answers, "OpenBao")
+        yield
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], env: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of our own, for as long as the block runs; both its streams go to the log."""
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            command, env=env, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
+        )
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _await_port(port: int, process: subprocess.Popen[bytes], name: str) -> None:
+    def listens() -> bool:
+        _raise_if_ended(process, name)
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    until(listens, name)
+
+
+def _raise_if_ended(process: subprocess.Popen[bytes], name: str) -> None:
+    """Outage: the process ended, and will never be ready."""
+    if process.poll() is not None:
+        status = process.returncode
+        raise Outage(f"demo: {name} ended with status {status} before it was ready")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
