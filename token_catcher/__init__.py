@@ -71,6 +71,8 @@ names, and nothing else.
     service     the daemon and its pages, over one configuration after the other
 
     commands    one module a command
+        output      results on standard output, and exit codes
+        options     what can be typed after a command
         advice      what a person does next
         explanation what a verdict says of one mail
         results     what a scan tells of each mail
@@ -82,6 +84,7 @@ names, and nothing else.
         logs        rotations out of journals and collected logs
         forms       the history as CSV, and as a page
         history     questions about the record
+        audit       is the journal intact
         salesforce  plays Salesforce: signed token mail
         playground  embedded servers, and the program beside them
         demo        the whole thing at work

@@ -214,7 +214,7 @@ cli.main()
     assert (event["event"], event["kind"], event["places"][-1]) == (
         "program.crashed",
         "ValueError",
-        "<string>:4 read",
+        "<string>:5 read",
     )
     assert TOKEN not in done.stderr
 

@@ -64,7 +64,22 @@ IF_GENUINE: Final[Mapping[Reason, str]] = {
 `explain` says it."""
 
 
+def advice_for(reason: str | None, texts: Mapping[Reason, str] = ADVICE) -> str | None:
+    """What a person does about a mail that ended for this reason.
+
+    None: nothing, or it is a reason that this version does not know."""
+    for known, text in texts.items():
+        if known == reason:
+            return text
+    return None
+
+
 def next_step(code: str) -> str | None:
-    """The longest known beginning of the code wins: `imap-login-throttled` falls back to `imap-login`."""
-    matches = [known for known in NEXT_STEP if code == known or code.startswith(known + "-")]
-    return NEXT_STEP[max(matches, key=len)] if matches else None
+    """What a person does about an error with this code; None: nothing.
+
+    The longest known beginning of the code wins: `imap-login-throttled` falls back to
+    `imap-login`."""
+    matches = [known for known in NEXT_STEP if f"{code}-".startswith(f"{known}-")]
+    if not matches:
+        return None
+    return NEXT_STEP[max(matches, key=len)]

@@ -1,17 +1,47 @@
-"""Judges mail from files with the configured trust, and says why: the teaching tool, and the rehearsal of `scan`.
+"""Judges mail from files with the configured trust, and says why: it teaches, and it diagnoses.
 
-Nothing is written and neither mailbox nor Vault is asked, so both may be unreachable; only keys that are not pinned are
-asked of DNS. Files may be single mails, mbox files or Maildir folders.
+Nothing is written and neither mailbox nor Vault is asked, so both may be unreachable; only keys
+that are not pinned are asked of DNS.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from datetime import datetime
 
+from token_catcher.app import App
+from token_catcher.commands import mailfiles, output
 from token_catcher.commands.explanation import Explanation, explanation
+from token_catcher.commands.output import ExitCode
+from token_catcher.commands.render import explanation_lines
 from token_catcher.errors import TransientError
 from token_catcher.model import Mail
 from token_catcher.pipeline import Judge
+
+
+def run(
+    app: App,
+    files: Sequence[str],
+    *,
+    received_at: datetime | None,
+    mailbox: str | None,
+    as_json: bool,
+) -> ExitCode:
+    """Explain every mail of the files. FAILED: of one of them nothing can be said for now.
+
+    ConfigurationError: there is no such mailbox, or a file cannot be read."""
+    own = app.mailbox(mailbox)
+    code = ExitCode.DONE
+    for file in files:
+        for name, raw in mailfiles.read(file, sys.stdin.buffer):
+            mail = mailfiles.as_mail(name, raw, received_at, own.name)
+            trust_date = received_at is None
+            said = explain(name, mail, app.judge, own.addresses, trust_date=trust_date)
+            _show(said, as_json=as_json)
+            if said.outcome == "retry":
+                code = ExitCode.FAILED
+    return code
 
 
 def explain(
@@ -22,3 +52,10 @@ def explain(
         return explanation(file, judge.judge(mail, addresses, trust_date=trust_date))
     except TransientError as error:
         return explanation(file, error)
+
+
+def _show(said: Explanation, *, as_json: bool) -> None:
+    if as_json:
+        output.write_json([said.as_json()])
+    else:
+        output.print_lines(explanation_lines(said))

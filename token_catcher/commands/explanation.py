@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from token_catcher.commands.advice import ADVICE, IF_GENUINE, next_step
+from token_catcher.commands.advice import IF_GENUINE, advice_for, next_step
 from token_catcher.errors import TransientError
 from token_catcher.model import (
+    Candidate,
     Capture,
     Claim,
     Evidence,
@@ -19,13 +20,15 @@ from token_catcher.model import (
 )
 from token_catcher.pipeline import Verdict
 
-AT_THE_GATE: Final = (
+REFUSED_BY_WIRE: Final = (
     Reason.OVERSIZED,
     Reason.MALFORMED,
     Reason.MISSING_HEADER,
     Reason.DUPLICATE_HEADER,
 )
 """Why the wire gate lets a mail through to no parser."""
+FOR_PEOPLE: Final = ("saw", "token_length")
+"""Fields that are not part of the contract with machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class Explanation:
     issued_at: str | None = None
     fingerprint: str | None = None
     rules: tuple[Evidence, ...] = ()
-    """Never empty but for `retry`: a mail that no rule was asked about has one line, of the gate that it failed."""
+    """Empty for `retry` alone. A mail that no rule was asked about has one line, of the gate that
+    it failed."""
     saw: str | None = None
     """Of the verdict; for people."""
     token_length: int | None = None
@@ -51,59 +55,65 @@ class Explanation:
     @property
     def advice(self) -> str | None:
         """What a person does next, where something can be done."""
-        if self.outcome == "retry":
-            return next_step(self.reason or "")
-        known = {"held": ADVICE, "refused": IF_GENUINE}.get(self.outcome, {})
-        return next((text for reason, text in known.items() if reason == self.reason), None)
+        match self.outcome:
+            case "retry":
+                return next_step(self.reason or "")
+            case "held":
+                return advice_for(self.reason)
+            case "refused":
+                return advice_for(self.reason, IF_GENUINE)
+            case _:
+                return None
 
     def as_json(self) -> dict[str, Any]:
         """The contract: what is for people stays out."""
-        return {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in ("saw", "token_length")
-        }
+        fields = asdict(self)
+        for name in FOR_PEOPLE:
+            del fields[name]
+        return fields
 
 
 def explanation(file: str, verdict: Verdict | TransientError) -> Explanation:
     """What a verdict says of the mail; a trouble that may pass is `retry`."""
     if isinstance(verdict, TransientError):
         return Explanation(file, "retry", reason=verdict.code, saw=str(verdict))
-    candidate, judgement, outcome = verdict.candidate, verdict.judgement, verdict.outcome
-    claim = candidate.claim if candidate and isinstance(candidate.claim, Claim) else None
-    known = outcome if isinstance(outcome, Capture) else judgement
-    return Explanation(
-        file=file,
-        outcome="would-store" if isinstance(outcome, Capture) else type(outcome).__name__.lower(),
-        reason=outcome.reason.value if isinstance(outcome, Refused | Held) else None,
-        username=known.username if known else None,
-        org=known.org if known else None,
-        path=outcome.path if isinstance(outcome, Capture) else None,
-        issued_at=iso(candidate.issued_at) if candidate else None,
-        fingerprint=claim.token.fingerprint if claim else None,
-        rules=judgement.evidence if judgement else _gate(outcome),
-        saw=(outcome.saw or None) if isinstance(outcome, Refused | Held) else None,
-        token_length=len(claim.token) if claim else None,
-    )
+    said = Explanation(file, _word(verdict.outcome), rules=_rules(verdict))
+    if verdict.candidate is not None:
+        said = _with_claim(said, verdict.candidate)
+    if verdict.judgement is not None:
+        said = replace(said, username=verdict.judgement.username, org=verdict.judgement.org)
+    match verdict.outcome:
+        case Refused(reason, saw) | Held(reason, saw):
+            return replace(said, reason=reason.value, saw=saw or None)
+        case Capture(username=username, org=org, path=path):
+            return replace(said, username=username, org=org, path=path)
+        case Ignored():
+            return said
 
 
-def _gate(outcome: Capture | Refused | Held | Ignored) -> tuple[Evidence, ...]:
-    """The one line of a mail that never came before the rules."""
-    if not isinstance(outcome, Refused):
-        return (
-            Evidence("claim", False, "no username and token, and another subject", "a token mail"),
-        )
-    if outcome.reason in AT_THE_GATE:
-        return (
-            Evidence(
-                "wire",
-                False,
-                outcome.saw,
-                "CRLF and plain ASCII fields, each that counts once, at most 256 kB",
-            ),
-        )
-    return (
-        Evidence(
-            "extract", False, outcome.saw, "a Date and a structure that all programs read alike"
-        ),
-    )
+def _word(outcome: Capture | Refused | Held | Ignored) -> str:
+    if isinstance(outcome, Capture):
+        return "would-store"
+    return type(outcome).__name__.lower()
+
+
+def _with_claim(said: Explanation, candidate: Candidate) -> Explanation:
+    said = replace(said, issued_at=iso(candidate.issued_at))
+    if isinstance(candidate.claim, Claim):
+        token = candidate.claim.token
+        said = replace(said, fingerprint=token.fingerprint, token_length=len(token))
+    return said
+
+
+def _rules(verdict: Verdict) -> tuple[Evidence, ...]:
+    """What the rules saw; of a mail that never came before them, what its gate saw."""
+    if verdict.judgement is not None:
+        return verdict.judgement.evidence
+    if not isinstance(verdict.outcome, Refused):
+        saw = "no username and token, and another subject"
+        return (Evidence("claim", False, saw, "a token mail"),)
+    if verdict.outcome.reason in REFUSED_BY_WIRE:
+        wanted = "CRLF and plain ASCII fields, each that counts once, at most 256 kB"
+        return (Evidence("wire", False, verdict.outcome.saw, wanted),)
+    wanted = "a Date and a structure that all programs read alike"
+    return (Evidence("extract", False, verdict.outcome.saw, wanted),)

@@ -1,18 +1,29 @@
-"""Questions about the record: which token was rotated when. What journal and log both tell of is one row."""
+"""Questions about the record: which token was rotated when, from the journal or collected logs.
+
+What journal and log both tell of is one row, the journal's.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from operator import attrgetter
+from pathlib import Path
 from typing import Final
 
+from token_catcher.commands import output
+from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.logs import numbered_lines, rotation_of
+from token_catcher.commands.render import advice_lines, history_table
 from token_catcher.commands.rotation import Query, Rotation
+from token_catcher.errors import ConfigurationError
 
 SAME: Final = timedelta(minutes=1)
-"""The log line follows the record at once: within this time two tellings of the same end of the same mail are one."""
+"""The log line follows the record at once: two tellings of the same end of the same mail within
+this time are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,55 +37,98 @@ class History:
     """Where the first of them stands: `FILE:LINE`."""
 
 
+def run(
+    sources: Sequence[str],
+    query: Query,
+    *,
+    now: datetime,
+    as_json: bool = False,
+    as_csv: bool = False,
+    html: Path | None = None,
+) -> None:
+    """Show what the sources tell; as a table, unless another form is asked for.
+
+    ConfigurationError: a source cannot be read, or the page cannot be written."""
+    assert isinstance(sys.stdin.buffer, io.BufferedReader)
+    history = read(sources, query, sys.stdin.buffer)
+    if as_json:
+        output.write_json(rotation.as_json() for rotation in history.rotations)
+    elif as_csv:
+        output.write(csv_lines(history.rotations))
+    elif html is not None:
+        _save(html, html_page(history.rotations, query, made_at=now))
+    else:
+        output.print_table(history_table(history.rotations))
+        output.print_lines(advice_lines(history.rotations))
+    if history.unreadable:
+        output.complain(
+            f"token-catcher: {history.unreadable} lines could not be read,"
+            f" the first is {history.first_unreadable}"
+        )
+
+
 def read(sources: Iterable[str], query: Query, stdin: io.BufferedReader) -> History:
     """Ask the sources, one after the other. ConfigurationError: one cannot be opened or read."""
-    found: list[Rotation] = []
+    rotations: list[Rotation] = []
     unreadable: list[str] = []
     for source in sources:
         for number, line in numbered_lines(source, stdin):
             try:
-                one = rotation_of(line)
+                rotation = rotation_of(line)
             except (ValueError, OverflowError):
                 unreadable.append(f"{source}:{number}")
-            else:
-                if one and query.fits(one):
-                    found.append(one)
-    rotations = sorted(
-        filter(query.in_time, _merged(found)), key=lambda one: (one.moment, one.seq or 0)
-    )
-    return History(tuple(rotations), len(unreadable), next(iter(unreadable), None))
+                continue
+            if rotation is not None and query.fits(rotation):
+                rotations.append(rotation)
+    rows = sorted(filter(query.in_time, _merged(rotations)), key=_position)
+    return History(tuple(rows), len(unreadable), next(iter(unreadable), None))
 
 
 def _merged(rotations: Iterable[Rotation]) -> list[Rotation]:
     """Each rotation once, as the journal tells of it where it does."""
-    kept: list[Rotation] = []
+    rows: list[Rotation] = []
     last: dict[tuple[object, ...], int] = {}
-    for one in sorted(rotations, key=lambda one: one.moment):
-        index = last.setdefault(_identity(one), len(kept))
-        if index < len(kept) and _is_same(kept[index], one):
-            kept[index] = kept[index] if one.hash is None else one
-        else:
-            last[_identity(one)] = len(kept)
-            kept.append(one)
-    return kept
+    for rotation in sorted(rotations, key=attrgetter("moment")):
+        identity = _identity(rotation)
+        index = last.get(identity)
+        if index is None or not _is_same(rows[index], rotation):
+            last[identity] = len(rows)
+            rows.append(rotation)
+        elif rotation.hash is not None:
+            rows[index] = rotation
+    return rows
 
 
-def _identity(one: Rotation) -> tuple[object, ...]:
+def _identity(rotation: Rotation) -> tuple[object, ...]:
     return (
-        one.event,
-        one.instance,
-        one.mailbox,
-        one.folder,
-        one.uid,
-        one.mail,
-        one.reason,
-        one.path,
-        one.version,
+        rotation.event,
+        rotation.instance,
+        rotation.mailbox,
+        rotation.folder,
+        rotation.uid,
+        rotation.mail,
+        rotation.reason,
+        rotation.path,
+        rotation.version,
     )
 
 
 def _is_same(before: Rotation, after: Rotation) -> bool:
-    """Two records of the journal never are."""
-    return after.moment - before.moment <= SAME and (
-        before.hash is None or after.hash in (None, before.hash)
-    )
+    """Whether two tellings with one identity are of one rotation. Two journal records never are."""
+    if after.moment - before.moment > SAME:
+        return False
+    return before.hash is None or after.hash in (None, before.hash)
+
+
+def _position(rotation: Rotation) -> tuple[datetime, int]:
+    """In order of time; records of one moment in the order of the journal."""
+    return rotation.moment, rotation.seq or 0
+
+
+def _save(path: Path, pieces: Iterable[str]) -> None:
+    """ConfigurationError: the file cannot be written."""
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(pieces)
+    except OSError as error:
+        raise ConfigurationError(f"--html: {path} cannot be written: {error.strerror}") from None

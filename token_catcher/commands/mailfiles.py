@@ -12,25 +12,27 @@ from typing import BinaryIO, Final
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
 
+LIMIT: Final = MAX_MAIL_BYTES + 1
+"""As many bytes are read of a mail: the one more shows that there was more."""
 _POSTMARK: Final = re.compile(rb"From [^\r\n]* \d\d:\d\d[^\r\n]* \d{4}\r?\n")
 """The line above each mail of an mbox: `From SENDER Tue Feb  3 12:57:27 2026`."""
 
 
 def read(path: str, standard_input: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    """The mails of one argument, each with a name: a file, `-` for one mail, an mbox file, a Maildir folder.
+    """The mails of one argument, each with a name.
 
-    ConfigurationError: there is no such file, or it cannot be read."""
+    It is a mail file, `-` for one mail, an mbox file, or a Maildir folder. ConfigurationError:
+    there is no such file, or it cannot be read."""
     try:
         if path == "-":
-            yield "-", _as_delivered(standard_input.read(MAX_MAIL_BYTES + 1))
+            yield "-", _as_delivered(standard_input.read(LIMIT))
         elif Path(path).is_dir():
-            yield from _maildir(path)
+            yield from _maildir(Path(path))
         else:
             yield from _file(path)
     except OSError as error:
-        raise ConfigurationError(
-            f"{path}: cannot be read: {error.strerror or 'unknown trouble'}", code="file"
-        ) from None
+        why = error.strerror or "unknown trouble"
+        raise ConfigurationError(f"{path}: cannot be read: {why}", code="file") from None
 
 
 def as_mail(name: str, raw: bytes, received_at: datetime | None, mailbox: str) -> Mail:
@@ -39,12 +41,10 @@ def as_mail(name: str, raw: bytes, received_at: datetime | None, mailbox: str) -
 
 
 def _file(path: str) -> Iterator[tuple[str, bytes]]:
+    """An .eml file is one mail by its name: what a forger wrote above the header belongs to it."""
     with Path(path).open("rb") as file:
-        raw = file.read(MAX_MAIL_BYTES + 1)
-    single = (
-        Path(path).suffix.lower() == ".eml"
-    )  # one mail by its name: what a forger wrote above it belongs to it
-    if not single and _POSTMARK.match(raw):
+        raw = file.read(LIMIT)
+    if _POSTMARK.match(raw) and Path(path).suffix.lower() != ".eml":
         yield from _mbox(path)
     else:
         yield path, _on_the_wire(raw)
@@ -55,30 +55,38 @@ def _mbox(path: str) -> Iterator[tuple[str, bytes]]:
     try:
         for number, key in enumerate(box.keys(), 1):
             with box.get_file(key) as part:
-                yield f"{path}#{number}", _as_delivered(part.read(MAX_MAIL_BYTES + 1))
+                yield f"{path}#{number}", _as_delivered(part.read(LIMIT))
     finally:
         box.close()
 
 
-def _maildir(path: str) -> Iterator[tuple[str, bytes]]:
-    folders = [Path(path, name) for name in ("new", "cur")]
-    if not any(folder.is_dir() for folder in folders):
+def _maildir(path: Path) -> Iterator[tuple[str, bytes]]:
+    """New and seen mail, in the order of the names."""
+    folders = [folder for folder in (path / "cur", path / "new") if folder.is_dir()]
+    if not folders:
         raise ConfigurationError(
-            f"{path}: got a folder without new/ and cur/, expected a mail file, an mbox or a Maildir",
+            f"{path}: got a folder without new/ and cur/, expected a mail file, an mbox or a"
+            " Maildir",
             code="file",
         )
-    for file in sorted(
-        file for folder in folders if folder.is_dir() for file in folder.iterdir() if file.is_file()
-    ):
-        with file.open("rb") as stream:
-            yield str(file), _as_delivered(stream.read(MAX_MAIL_BYTES + 1))
+    for folder in folders:
+        for file in sorted(folder.iterdir()):
+            if file.is_file():
+                with file.open("rb") as stream:
+                    yield str(file), _as_delivered(stream.read(LIMIT))
 
 
 def _as_delivered(raw: bytes) -> bytes:
-    """What pipes mail to a program often writes mbox's `From ` line above it: it is no part of the mail."""
-    return _on_the_wire(raw.partition(b"\n")[2] if _POSTMARK.match(raw) else raw)
+    """A mail without mbox's `From ` line, which programs that pipe mail often write above it."""
+    if _POSTMARK.match(raw):
+        raw = raw.partition(b"\n")[2]
+    return _on_the_wire(raw)
 
 
 def _on_the_wire(raw: bytes) -> bytes:
-    """What was saved with Unix line ends, without a single CR, gets back those of the wire. A mixture stays as it is."""
-    return raw if b"\r" in raw else raw.replace(b"\n", b"\r\n")[: MAX_MAIL_BYTES + 1]
+    """What was saved with Unix line ends, without a single CR, gets back those of the wire.
+
+    A mixture stays as it is: it was mixed on the wire as well."""
+    if b"\r" in raw:
+        return raw
+    return raw.replace(b"\n", b"\r\n")[:LIMIT]

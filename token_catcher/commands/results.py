@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from token_catcher.commands.explanation import Explanation
 from token_catcher.model import Entry
-from token_catcher.sweep import Report
+from token_catcher.sweep import Report, Trouble
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One mail that a scan settled, postponed, or only judged: a line of its output."""
+class ScanResult:
+    """One mail that a scan settled, postponed, or only judged: the contract of `scan --json`."""
 
     mailbox: str
     folder: str | None
     uid: int | None
     outcome: str
-    """stored | unchanged | held | refused | retry; in a dry run would-store in place of the first two; error: the mailbox
-    itself could not be looked at"""
+    """stored | unchanged | held | refused | retry; in a dry run would-store in place of the first
+    two; error: the mailbox itself could not be looked at"""
     reason: str | None = None
     saw: str | None = None
     username: str | None = None
@@ -31,52 +31,62 @@ class Line:
     fingerprint: str | None = None
     recovered: bool = False
 
+    @classmethod
+    def from_entry(cls, entry: Entry) -> Self:
+        """Of a mail that was settled."""
+        return cls(
+            mailbox=entry.mailbox,
+            folder=entry.folder,
+            uid=entry.uid,
+            outcome=entry.event.outcome,
+            reason=entry.reason,
+            saw=entry.saw,
+            username=entry.username,
+            org=entry.org,
+            path=entry.path,
+            version=entry.version,
+            issued_at=entry.issued_at,
+            fingerprint=entry.fingerprint,
+            recovered=entry.recovered,
+        )
+
+    @classmethod
+    def from_explanation(cls, mailbox: str, uid: int, explanation: Explanation) -> Self:
+        """Of a mail that was only judged. The explanation's file is the folder."""
+        return cls(
+            mailbox=mailbox,
+            folder=explanation.file,
+            uid=uid,
+            outcome=explanation.outcome,
+            reason=explanation.reason,
+            saw=explanation.saw,
+            username=explanation.username,
+            org=explanation.org,
+            path=explanation.path,
+            issued_at=explanation.issued_at,
+            fingerprint=explanation.fingerprint,
+        )
+
+    @classmethod
+    def from_trouble(cls, mailbox: str, trouble: Trouble) -> Self:
+        """Of a mail that waits for another try."""
+        return cls(mailbox, trouble.folder, trouble.uid, "retry", trouble.code, trouble.message)
+
+    @classmethod
+    def from_error(cls, mailbox: str, code: str, message: str) -> Self:
+        """Of a mailbox that could not be looked at."""
+        return cls(mailbox, None, None, "error", code, message)
+
     def as_json(self) -> dict[str, Any]:
-        """The contract of `scan --json`."""
+        """All fields, in this order."""
         return asdict(self)
 
 
-def lines(report: Report) -> Iterator[Line]:
-    """What a report tells a person or a machine, mail by mail, and last what ended it early."""
+def results_of(report: Report) -> Iterator[ScanResult]:
+    """What a report tells, mail by mail, and last what ended it early."""
     for entry in report.entries:
-        yield _from_entry(entry)
+        yield ScanResult.from_entry(entry)
     for trouble in report.troubles:
-        yield Line(
-            report.mailbox, trouble.folder, trouble.uid, "retry", trouble.code, trouble.message
-        )
+        yield ScanResult.from_trouble(report.mailbox, trouble)
     if report.error is not None:
-        yield Line(report.mailbox, None, None, "error", report.error.code, str(report.error))
-
-
-def _from_entry(entry: Entry) -> Line:
-    return Line(
-        mailbox=entry.mailbox,
-        folder=entry.folder,
-        uid=entry.uid,
-        outcome=entry.event.outcome,
-        reason=entry.reason,
-        saw=entry.saw,
-        username=entry.username,
-        org=entry.org,
-        path=entry.path,
-        version=entry.version,
-        issued_at=entry.issued_at,
-        fingerprint=entry.fingerprint,
-        recovered=entry.recovered,
-    )
-
-
-def from_explanation(mailbox: str, uid: int, said: Explanation) -> Line:
-    return Line(
-        mailbox=mailbox,
-        folder=said.file,
-        uid=uid,
-        outcome=said.outcome,
-        reason=said.reason,
-        saw=said.saw,
-        username=said.username,
-        org=said.org,
-        path=said.path,
-        issued_at=said.issued_at,
-        fingerprint=said.fingerprint,
-    )
+        yield ScanResult.from_error(report.mailbox, report.error.code, str(report.error))

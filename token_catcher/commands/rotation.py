@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final
 
-from token_catcher.commands.advice import ADVICE
+from token_catcher.commands.advice import advice_for
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Event, moment
 
@@ -51,12 +51,16 @@ class Rotation:
         return moment(self.at)
 
     @property
+    def outcome(self) -> str:
+        """stored | unchanged | held | refused"""
+        return Event(self.event).outcome
+
+    @property
     def advice(self) -> str | None:
         """What a person does next about a held mail."""
-        held = self.event == Event.HELD
-        return next(
-            (text for reason, text in ADVICE.items() if held and reason == self.reason), None
-        )
+        if self.event == Event.HELD:
+            return advice_for(self.reason)
+        return None
 
     def as_json(self) -> dict[str, Any]:
         """The contract of `history --json`."""
@@ -77,33 +81,21 @@ class Query:
 
     def __post_init__(self) -> None:
         """ConfigurationError: there is no such event."""
-        if self.event is not None and self.event.removeprefix("rotation.") not in OUTCOMES:
+        if self.event is not None and self.event not in (*EVENTS, *OUTCOMES):
             raise ConfigurationError(
                 f"--event: got {self.event[:40]!a}, expected one of: {', '.join(OUTCOMES)}"
             )
 
-    def fits(self, one: Rotation) -> bool:
+    def fits(self, rotation: Rotation) -> bool:
         """Whether it is asked for, whatever its time."""
-        return (
-            self.org in (None, one.org)
-            and (self.user is None or self.user.lower() == one.username)
-            and (self.event is None or self.event.removeprefix("rotation.") == outcome(one))
-        )
+        if self.user is not None and self.user.lower() != rotation.username:
+            return False
+        if self.event not in (None, rotation.event, rotation.outcome):
+            return False
+        return self.org in (None, rotation.org)
 
-    def in_time(self, one: Rotation) -> bool:
+    def in_time(self, rotation: Rotation) -> bool:
         """Whether its time is asked for."""
-        return (self.since is None or self.since <= one.moment) and (
-            self.until is None or one.moment < self.until
-        )
-
-
-def outcome(one: Rotation) -> str:
-    """stored | unchanged | held | refused"""
-    return Event(one.event).outcome
-
-
-KINDS: Final = {
-    name: get_args(hint)[0] if get_args(hint) else hint
-    for name, hint in get_type_hints(Rotation).items()
-}
-"""Of each field, what kind of value it has where it has one."""
+        if self.since is not None and rotation.moment < self.since:
+            return False
+        return self.until is None or rotation.moment < self.until

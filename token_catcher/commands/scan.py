@@ -1,30 +1,158 @@
-"""One look now, by hand: over all mailboxes or some, waiting for a token or only rehearsing."""
+"""One look now, by hand: over all mailboxes or some, waiting for a token, or as a dry run."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Final, Self
 
+from token_catcher.app import App
+from token_catcher.commands import output
 from token_catcher.commands.explanation import explanation
-from token_catcher.commands.results import Line, from_explanation
+from token_catcher.commands.output import ExitCode, Progress
+from token_catcher.commands.render import result_lines, scan_summary
+from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.errors import AccessError, TokenCatcherError
 from token_catcher.model import Entry, Event, Reason, moment
 from token_catcher.ports import Mailbox
 from token_catcher.sweep import Report, Watched, rehearse
 
 GRACE: Final = timedelta(minutes=15)
-"""A token issued this long before `--wait` began counts: people type the command after the reset."""
+"""A token issued this long before `--wait` began counts: people type it after the reset."""
 LOGIN_APART: Final = 10.0
 """Seconds between two logins to one mailbox."""
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks of `--wait`."""
+
+Show = Callable[[ScanResult], None]
+
+
+def run(
+    app: App, names: Sequence[str], *, again: bool, since: timedelta | None, as_json: bool
+) -> ExitCode:
+    """Sweep each mailbox once. FAILED: something went wrong, or mail still waits.
+
+    ConfigurationError: there is no such mailbox. StateError: the journal cannot be continued."""
+    show = _show(as_json)
+    code = ExitCode.DONE
+    with _scan(app, names, again, since) as scan:
+        for report in scan.look():
+            for result in results_of(report):
+                show(result)
+            if report.error is None and not as_json:
+                output.print_lines([scan_summary(report)])
+            if report.error is not None or report.pending:
+                code = ExitCode.FAILED
+    return code
+
+
+def run_dry(app: App, names: Sequence[str], *, since: timedelta | None, as_json: bool) -> ExitCode:
+    """Judge the mail of each mailbox. The trouble of one does not keep us from the next.
+
+    FAILED: a mailbox cannot be looked at, or a mail not judged for now. ConfigurationError: there
+    is no such mailbox."""
+    show = _show(as_json)
+    code = ExitCode.DONE
+    for watched in app.watched(names):
+        try:
+            for result in dry_run(watched, app.now(), since):
+                show(result)
+                if result.outcome == "retry":
+                    code = ExitCode.FAILED
+        except TokenCatcherError as error:
+            show(ScanResult.from_error(watched.name, error.code, str(error)))
+            code = ExitCode.FAILED
+    return code
+
+
+def run_waiting(
+    app: App,
+    names: Sequence[str],
+    wait: timedelta,
+    *,
+    user: str | None,
+    again: bool,
+    since: timedelta | None,
+    as_json: bool,
+) -> ExitCode:
+    """Look until a token of the user (or anybody) is in Vault. WAITED: none came in time.
+
+    FAILED: no mailbox is left that can be looked at. Otherwise as `run`."""
+    began = app.now()
+    whose = user or "any user"
+    until = f"{began + wait:%H:%M:%S} UTC"
+    text = f"waiting for a new token of {whose}, until {until}; Ctrl-C ends it safely"
+    with _scan(app, names, again, since) as scan:
+        with Progress(text) as progress:
+            looks = _Looks(scan, _show(as_json), progress, time.monotonic() + wait.total_seconds())
+            record = wait_for(
+                looks.look,
+                app.recorded(),
+                user=user,
+                began=began,
+                over=looks.over,
+                pause=looks.pause,
+            )
+        if record is not None:
+            return ExitCode.DONE
+        output.complain(f"token-catcher: no new token of {whose} came within {wait}")
+        return ExitCode.FAILED if scan.hopeless else ExitCode.WAITED
+
+
+def _scan(app: App, names: Sequence[str], again: bool, since: timedelta | None) -> Scan:
+    return Scan(app.watched(names), again=again, since=since, monotonic=time.monotonic)
+
+
+def _show(as_json: bool) -> Show:
+    return _show_json if as_json else _show_lines
+
+
+def _show_json(result: ScanResult) -> None:
+    output.write_json([result.as_json()])
+
+
+def _show_lines(result: ScanResult) -> None:
+    output.print_lines(result_lines(result))
+
+
+class _Looks:
+    """The looks of `--wait`, once a second: what is told, how long they go on."""
+
+    def __init__(self, scan: Scan, show: Show, progress: Progress, end: float) -> None:
+        """`end`: in monotonic seconds."""
+        self._scan = scan
+        self._show = show
+        self._progress = progress
+        self._end = end
+        self._shown: set[ScanResult] = set()
+
+    def look(self) -> bool:
+        """Look once, and tell each result once. False: no look can help any more."""
+        for report in self._scan.look():
+            for result in results_of(report):
+                if result not in self._shown:
+                    self._shown.add(result)
+                    with self._progress.paused():
+                        self._show(result)
+        return not self._scan.hopeless
+
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() >= self._end
+
+    def pause(self) -> None:
+        """Wait for the next look."""
+        time.sleep(min(LOOK_EVERY, max(0.0, self._end - time.monotonic())))
 
 
 class Scan:
-    """Looks at mailboxes one after the other, as often as asked, with one session each for as long as the block runs.
+    """Looks at mailboxes one after the other, as often as asked, with one session each.
 
-    The trouble of one mailbox is in its report and does not touch the next."""
+    The sessions live as long as the block runs. The trouble of one mailbox is in its report and
+    does not touch the next."""
 
     def __init__(
         self,
@@ -42,6 +170,7 @@ class Scan:
         self._refused: dict[str, Report] = {}
         """Mailboxes that said no: asking once more would lock the account."""
         self._failed: dict[str, tuple[float, Report]] = {}
+        """When a mailbox failed last, and how."""
 
     def __enter__(self) -> Self:
         return self
@@ -62,23 +191,31 @@ class Scan:
 
     def look(self) -> Iterator[Report]:
         """One sweep of each mailbox. `--again` holds for the first."""
-        for one in self._watched:
-            yield self._look(one)
+        for watched in self._watched:
+            yield self._look(watched)
         self._again = False
 
-    def _look(self, one: Watched) -> Report:
-        if one.name in self._refused:
-            return self._refused[one.name]
-        since, failure = self._failed.get(one.name, (-LOGIN_APART, None))
-        if failure is not None and self._monotonic() - since < LOGIN_APART:
-            return failure
+    def _look(self, watched: Watched) -> Report:
+        standing = self._refused.get(watched.name) or self._failed_just_now(watched.name)
+        if standing is not None:
+            return standing
         try:
-            if one.name not in self._sessions:
-                self._sessions[one.name] = one.connect()
-            report = one.sweep.run(self._sessions[one.name], again=self._again, since=self._since)
+            if watched.name not in self._sessions:
+                self._sessions[watched.name] = watched.connect()
+            session = self._sessions[watched.name]
+            report = watched.sweep.run(session, again=self._again, since=self._since)
         except TokenCatcherError as error:
-            report = Report(one.name, error=error, broken=True)
-        self._remember(one.name, report)
+            report = Report(watched.name, error=error, broken=True)
+        self._remember(watched.name, report)
+        return report
+
+    def _failed_just_now(self, name: str) -> Report | None:
+        """The failure after which it is too early to log in again."""
+        if name not in self._failed:
+            return None
+        failed_at, report = self._failed[name]
+        if self._monotonic() - failed_at >= LOGIN_APART:
+            return None
         return report
 
     def _remember(self, name: str, report: Report) -> None:
@@ -86,14 +223,14 @@ class Scan:
         self._failed.pop(name, None)
         if not report.broken:
             return
-        if session := self._sessions.pop(name, None):
-            session.close()
+        if name in self._sessions:
+            self._sessions.pop(name).close()
         self._failed[name] = (self._monotonic(), report)
         if isinstance(report.error, AccessError):
             self._refused[name] = report
 
 
-def dry_run(one: Watched, now: datetime, since: timedelta | None = None) -> Iterator[Line]:
+def dry_run(one: Watched, now: datetime, since: timedelta | None = None) -> Iterator[ScanResult]:
     """Judge the mail of the window without writing anything: no journal, no checkpoint, no Vault. Raises what `connect`
     and the session raise."""
     with closing(one.connect()) as mailbox:
@@ -102,7 +239,7 @@ def dry_run(one: Watched, now: datetime, since: timedelta | None = None) -> Iter
         ):
             said = explanation(mail.ref.folder, verdict)
             if said.outcome != "ignored":
-                yield from_explanation(one.name, mail.ref.uid, said)
+                yield ScanResult.from_explanation(one.name, mail.ref.uid, said)
 
 
 def wait_for(
@@ -114,22 +251,32 @@ def wait_for(
     over: Callable[[], bool],
     pause: Callable[[], None],
 ) -> Entry | None:
-    """Look until the token is recorded, by us or by a daemon beside us; None: `over`, or `look` sees no hope."""
+    """Look until the token is recorded, by us or by a daemon beside us.
+
+    None: `over`, or `look` sees no hope."""
     while True:
         hope = look()
-        found = awaited(recorded(), began, user)
-        if found or not hope or over():
-            return found
+        record = awaited(recorded(), began, user)
+        if record is not None or not hope or over():
+            return record
         pause()
 
 
 def awaited(entries: Iterable[Entry], began: datetime, user: str | None) -> Entry | None:
-    """The record that `--wait` waits for: a token of the user (or anybody) in Vault, issued since the beginning."""
+    """The record that `--wait` waits for: a token of the user (or anybody), issued since it began.
+
+    Other people's work counts as well: the token is in Vault, whoever put it there."""
     for entry in entries:
-        in_vault = entry.event == Event.STORED or (
-            entry.event == Event.UNCHANGED and entry.reason == Reason.SAME_TOKEN
-        )
-        fresh = entry.issued_at is not None and moment(entry.issued_at) >= began - GRACE
-        if in_vault and fresh and user in (None, entry.username):
+        if _is_in_vault(entry) and _is_fresh(entry, began) and user in (None, entry.username):
             return entry
     return None
+
+
+def _is_in_vault(entry: Entry) -> bool:
+    if entry.event == Event.STORED:
+        return True
+    return entry.event == Event.UNCHANGED and entry.reason == Reason.SAME_TOKEN
+
+
+def _is_fresh(entry: Entry, began: datetime) -> bool:
+    return entry.issued_at is not None and moment(entry.issued_at) >= began - GRACE

@@ -16,11 +16,11 @@ from token_catcher.commands.render import (
     advice_lines,
     explanation_lines,
     history_table,
-    scan_line,
+    result_lines,
     scan_summary,
     verification_lines,
 )
-from token_catcher.commands.results import Line
+from token_catcher.commands.results import ScanResult
 from token_catcher.commands.rotation import Rotation
 from token_catcher.errors import TransientError
 from token_catcher.model import Entry, Event, Evidence, Reason
@@ -58,52 +58,56 @@ def shown(
     ("line", "expected"),
     [
         (
-            Line("m", "INBOX", 7, "stored", username=USER, path=PATH, version=3),
+            ScanResult("m", "INBOX", 7, "stored", username=USER, path=PATH, version=3),
             [f"m INBOX/7  stored  {USER} → {PATH} v3"],
         ),
         (
-            Line("m", "INBOX", 7, "stored", username=USER, path=PATH, version=3, recovered=True),
+            ScanResult(
+                "m", "INBOX", 7, "stored", username=USER, path=PATH, version=3, recovered=True
+            ),
             [f"m INBOX/7  stored  {USER} → {PATH} v3 (recovered)"],
         ),
         (
-            Line("m", "INBOX", 7, "would-store", username=USER, path=PATH),
+            ScanResult("m", "INBOX", 7, "would-store", username=USER, path=PATH),
             [f"m INBOX/7  would-store  {USER} → {PATH}"],
         ),
         (
-            Line("m", "INBOX", 7, "unchanged", "stale", username=USER, path=PATH),
+            ScanResult("m", "INBOX", 7, "unchanged", "stale", username=USER, path=PATH),
             [f"m INBOX/7  unchanged  {USER} → {PATH} stale"],
         ),
         (
-            Line("m", "Junk", 7, "held", "unknown-user", "no org names x@y.example", "x@y.example"),
+            ScanResult(
+                "m", "Junk", 7, "held", "unknown-user", "no org names x@y.example", "x@y.example"
+            ),
             [
                 "m Junk/7  held  x@y.example unknown-user: no org names x@y.example",
                 f"  next: {ADVICE[Reason.UNKNOWN_USER]}",
             ],
         ),
         (
-            Line("m", "INBOX", 7, "refused", "malformed", "CR without LF"),
+            ScanResult("m", "INBOX", 7, "refused", "malformed", "CR without LF"),
             ["m INBOX/7  refused  malformed: CR without LF"],
         ),
         (
-            Line("m", "INBOX", 7, "refused", "unauthenticated"),
+            ScanResult("m", "INBOX", 7, "refused", "unauthenticated"),
             ["m INBOX/7  refused  unauthenticated"],
         ),
         (
-            Line("m", "INBOX", 7, "retry", "vault-sealed", "Vault at v is away"),
+            ScanResult("m", "INBOX", 7, "retry", "vault-sealed", "Vault at v is away"),
             [
                 "m INBOX/7  retry  vault-sealed: Vault at v is away",
                 f"  next: {NEXT_STEP['vault-sealed']}",
             ],
         ),
         (
-            Line("m", None, None, "error", "imap-login-throttled", "wait"),
+            ScanResult("m", None, None, "error", "imap-login-throttled", "wait"),
             ["m  error  imap-login-throttled: wait", f"  next: {NEXT_STEP['imap-login']}"],
         ),
     ],
 )
-def test_a_line_of_a_scan(line: Line, expected: list[str]) -> None:
+def test_a_line_of_a_scan(line: ScanResult, expected: list[str]) -> None:
     """Where it was, how it ended, where the token went or why not; and what to do next, where somebody has to."""
-    assert shown(scan_line(line)) == expected
+    assert shown(result_lines(line)) == expected
 
 
 def entry(event: str) -> Entry:
@@ -284,7 +288,8 @@ MARKUP = "[bold red]x[/] :smile: [link=evil.example]y[/link] [/nothing"
 def test_markup_in_a_text_is_text() -> None:
     """What stands in a mail, a log or a file name is shown as it is."""
     line = shown(
-        scan_line(Line("m", MARKUP, 1, "refused", "unreadable", MARKUP, MARKUP)), colours=True
+        result_lines(ScanResult("m", MARKUP, 1, "refused", "unreadable", MARKUP, MARKUP)),
+        colours=True,
     )[0]
     assert line.count(MARKUP) == 3
     said = Explanation(
@@ -321,14 +326,16 @@ def test_markup_in_a_text_is_text() -> None:
 def test_outcomes_have_colours(outcome: str, colour: int) -> None:
     """Green is well, cyan as it was, yellow waits, red is not."""
     expected = f"\x1b[{colour}m{outcome}\x1b[0m"
-    assert expected in shown(scan_line(Line("m", "INBOX", 1, outcome)), colours=True)[0]
+    assert expected in shown(result_lines(ScanResult("m", "INBOX", 1, outcome)), colours=True)[0]
     assert expected in shown(explanation_lines(Explanation("a", outcome)), colours=True)[1]
 
 
 def test_a_long_line_is_not_wrapped() -> None:
     """A name that is broken in two cannot be searched for."""
     user = "u" * 70 + "@acme.example"
-    line = Line("m", "INBOX", 7, "stored", username=user, path=f"salesforce/acme/{user}", version=3)
-    assert shown(scan_line(line), width=40) == [
+    line = ScanResult(
+        "m", "INBOX", 7, "stored", username=user, path=f"salesforce/acme/{user}", version=3
+    )
+    assert shown(result_lines(line), width=40) == [
         f"m INBOX/7  stored  {user} → salesforce/acme/{user} v3"
     ]

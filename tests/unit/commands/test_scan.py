@@ -14,7 +14,7 @@ import pytest
 from tests.kit import mails
 from tests.kit.mails import Keys, fingerprint, genuine_signer
 from tests.unit.rig import BEGIN, PATH, Rig, token
-from token_catcher.commands.results import Line, lines
+from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.commands.scan import (
     GRACE,
     LOGIN_APART,
@@ -201,7 +201,7 @@ def test_a_dry_run_judges_and_writes_nothing(rig: Rig) -> None:
     rig.account.append(mails.token_mail(issued_at=BEGIN), "Junk")
     found = list(dry_run(rig.watched, BEGIN))
     assert found == [
-        Line(
+        ScanResult(
             "integrations",
             "INBOX",
             1,
@@ -212,7 +212,7 @@ def test_a_dry_run_judges_and_writes_nothing(rig: Rig) -> None:
             issued_at="2026-02-03T13:00:01Z",
             fingerprint=fingerprint(token(1)),
         ),
-        Line(
+        ScanResult(
             "integrations",
             "Junk",
             1,
@@ -243,7 +243,7 @@ def test_a_dry_run_says_what_it_cannot_judge(tmp_path: Path) -> None:
     rig.deliver(1)
     saw = f"DNS did not answer for {genuine_signer().name}"
     assert list(dry_run(rig.watched, BEGIN)) == [
-        Line("integrations", "INBOX", 1, "retry", "transient", saw)
+        ScanResult("integrations", "INBOX", 1, "retry", "transient", saw)
     ]
 
 
@@ -311,19 +311,23 @@ def test_a_report_line_by_line() -> None:
         "issued_at": "2026-02-03T13:00:00Z",
         "fingerprint": "sha256:1",
     }
-    assert list(lines(report)) == [
-        Line("integrations", "INBOX", 7, "stored", path=PATH, version=3, recovered=True, **whose),
-        Line("integrations", "INBOX", 8, "held", "unknown-user", "no org", recovered=True, **whose),
-        Line("integrations", "Junk", 9, "retry", "dns", "DNS is silent"),
-        Line("integrations", None, None, "error", "imap-connect", "no route"),
+    assert list(results_of(report)) == [
+        ScanResult(
+            "integrations", "INBOX", 7, "stored", path=PATH, version=3, recovered=True, **whose
+        ),
+        ScanResult(
+            "integrations", "INBOX", 8, "held", "unknown-user", "no org", recovered=True, **whose
+        ),
+        ScanResult("integrations", "Junk", 9, "retry", "dns", "DNS is silent"),
+        ScanResult("integrations", None, None, "error", "imap-connect", "no route"),
     ]
-    assert list(lines(Report("integrations", looked_at=3))) == []
+    assert list(results_of(Report("integrations", looked_at=3))) == []
 
 
 def test_the_contract_for_machines() -> None:
     """Thirteen fields, in this order, whatever the outcome."""
     assert list(
-        Line("integrations", "INBOX", 7, "stored", path=PATH, version=3).as_json().items()
+        ScanResult("integrations", "INBOX", 7, "stored", path=PATH, version=3).as_json().items()
     ) == [
         ("mailbox", "integrations"),
         ("folder", "INBOX"),

@@ -1,0 +1,121 @@
+"""What can be typed after the name of a command: every option, its form, its help."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from token_catcher import __version__, config
+from token_catcher.app import utc_now
+from token_catcher.commands import output
+from token_catcher.commands.output import ExitCode
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        return config.duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _moment(text: str) -> datetime:
+    """A time, UTC where it names no zone, or a duration that is counted back from now."""
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    with suppress(ValueError):
+        return utc_now() - config.duration(text)
+    raise typer.BadParameter(
+        f"got {text!r}, expected a time (2026-02-03T12:00:00Z)"
+        " or a duration back from now (14d, 2h)"
+    )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        output.write([f"{__version__}\n"])
+        raise typer.Exit(ExitCode.DONE)
+
+
+def _option(name: str, meaning: str, metavar: str | None = None, **more: Any) -> Any:
+    return typer.Option(name, help=meaning, metavar=metavar, **more)
+
+
+# Each option as its command takes it; all are None or False where they are left out.
+ConfigFile = Annotated[
+    str | None,
+    _option(
+        "--config",
+        "Configuration; else TOKEN_CATCHER_CONFIG, ./config.yaml, /etc/token-catcher/config.yaml.",
+        "FILE",
+    ),
+]
+Version = Annotated[
+    bool,
+    _option("--version", "Print the version and end.", callback=_show_version, is_eager=True),
+]
+AsJson = Annotated[bool, _option("--json", "One JSON object a line, for machines.")]
+
+Mailboxes = Annotated[
+    list[str] | None, _option("--mailbox", "Only this mailbox; may be repeated.", "NAME")
+]
+Wait = Annotated[
+    timedelta | None,
+    _option("--wait", "Stay until a token issued since now is in Vault.", "10m", parser=_duration),
+]
+WaitUser = Annotated[
+    str | None, _option("--user", "With --wait: a token of this username.", "U", parser=str.lower)
+]
+Window = Annotated[
+    timedelta | None,
+    _option(
+        "--since",
+        "Window of --again and --dry-run; a first look it can only widen.",
+        "14d",
+        parser=_duration,
+    ),
+]
+Again = Annotated[
+    bool, _option("--again", "Look once more at settled mail of the look-back window.")
+]
+Dry = Annotated[bool, _option("--dry-run", "Judge, but write nothing at all.")]
+
+MailFiles = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE", help="Mail files, mbox files, Maildir folders, - for standard input."
+    ),
+]
+ReceivedAt = Annotated[
+    datetime | None,
+    _option("--received-at", "When it arrived; default: its Date.", "TIME", parser=_moment),
+]
+OwnMailbox = Annotated[
+    str | None, _option("--mailbox", "Whose addresses; may be left out if only one.", "NAME")
+]
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="FILE|-", help="Journals or collected logs; .gz too; - reads standard input."
+    ),
+]
+Org = Annotated[str | None, _option("--org", "Only this org.", "O")]
+User = Annotated[str | None, _option("--user", "Only this username.", "U")]
+EventName = Annotated[str | None, _option("--event", "stored, unchanged, held or refused.", "E")]
+From = Annotated[
+    datetime | None,
+    _option("--since", "From this time on: ISO 8601, or 14d.", "T", parser=_moment),
+]
+Until = Annotated[datetime | None, _option("--until", "Up to this time.", "T", parser=_moment)]
+AsCsv = Annotated[bool, _option("--csv", "Comma-separated values, with a header line.")]
+Html = Annotated[Path | None, _option("--html", "A page to read or print, into FILE.", "FILE")]
+
+JournalFile = Annotated[
+    Path | None, typer.Argument(metavar="FILE", help="A journal; default: the configured one.")
+]
+Keep = Annotated[bool, _option("--keep", "Leave the servers up and say how to look around.")]

@@ -1,0 +1,100 @@
+"""What a command gives back: results on standard output, and an exit code.
+
+Standard output carries nothing but results, for people or, with `--json`, for machines. A reader
+that goes away (`| head`) ends the program quietly, which is typer's doing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from typing import Final, Self
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from token_catcher.errors import TokenCatcherError
+
+WIDEST: Final = 400
+"""Columns of a table: it may wrap in the terminal, but is never cut."""
+
+
+class ExitCode(IntEnum):
+    """The contract with scripts."""
+
+    DONE = 0
+    FAILED = 1
+    """Something failed, could not be read, or is still unsettled."""
+    USAGE = 2
+    """The command line or the configuration is wrong."""
+    WAITED = 3
+    """`--wait` ran out."""
+
+
+def write(pieces: Iterable[str]) -> None:
+    """Write text as it is. TokenCatcherError: it cannot be written."""
+    with _translated():
+        sys.stdout.writelines(pieces)
+        sys.stdout.flush()
+
+
+def write_json(objects: Iterable[object]) -> None:
+    """Write JSON, an object a line. TokenCatcherError: it cannot be written."""
+    write(json.dumps(value) + "\n" for value in objects)
+
+
+def print_lines(lines: Iterable[Text]) -> None:
+    """Print for people, each line whole, however long. TokenCatcherError: it cannot be written."""
+    console = Console(highlight=False, soft_wrap=True)
+    with _translated():
+        for line in lines:
+            console.print(line)
+
+
+def print_table(table: Table) -> None:
+    """Print for people, as wide as it takes: a name that is cut off cannot be searched for.
+
+    TokenCatcherError: it cannot be written."""
+    with _translated():
+        Console(highlight=False, width=WIDEST).print(table)
+
+
+def complain(message: str) -> None:
+    """Write a line to standard error; nobody is told where that is impossible."""
+    with suppress(OSError):
+        sys.stderr.write(f"{message}\n")
+
+
+class Progress:
+    """Shows on a terminal's standard error that the program waits, until the block ends."""
+
+    def __init__(self, text: str) -> None:
+        self._status = Console(stderr=True).status(Text(text))
+
+    def __enter__(self) -> Self:
+        self._status.start()
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self._status.stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Room for results: while it is shown, rich takes standard output for itself."""
+        self._status.stop()
+        yield
+        self._status.start()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise TokenCatcherError(f"standard output cannot be written: {error.strerror}") from None
