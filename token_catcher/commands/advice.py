@@ -9,59 +9,122 @@ from token_catcher.model import Reason
 
 NEXT_STEP: Final[Mapping[str, str]] = {
     "configuration": "mend the lines named above; `token-catcher config example` shows every key",
-    "imap-login": "check username and password; for Gmail and Microsoft 365 see docs/mailboxes.md; nothing was lost",
-    "imap-folder": "name an existing folder under mailboxes[].folders, or `spam: null` to leave the spam folder out",
-    "imap-certificate": "give the CA under mailboxes[].ca_file, or use the host name that the certificate holds",
-    "imap-connect": "check host, port and tls of the mailbox, and the network; the mail waits on the server",
+    "imap-login": (
+        "check username and password; for Gmail and Microsoft 365 see docs/mailboxes.md;"
+        " nothing was lost"
+    ),
+    "imap-folder": (
+        "name an existing folder under mailboxes[].folders, or `spam: null` to leave the spam"
+        " folder out"
+    ),
+    "imap-certificate": (
+        "give the CA under mailboxes[].ca_file, or use the host name that the certificate holds"
+    ),
+    "imap-connect": (
+        "check host, port and tls of the mailbox, and the network; the mail waits on the server"
+    ),
     "imap-tls": "check `tls`: implicit is usual on port 993, starttls on 143",
-    "vault-login": "check vault.auth; a used-up or expired secret_id needs a new one (deploy/vault/setup-approle.sh)",
-    "vault-policy": "grant the capabilities of deploy/vault/token-catcher.hcl on that path; the mail stays pending",
-    "vault-kv1": "upgrade the mount: `bao kv enable-versioning MOUNT`; check-and-set needs version 2",
+    "vault-login": (
+        "check vault.auth; a used-up or expired secret_id needs a new one"
+        " (deploy/vault/setup-approle.sh)"
+    ),
+    "vault-policy": (
+        "grant the capabilities of deploy/vault/token-catcher.hcl on that path; the mail"
+        " stays pending"
+    ),
+    "vault-kv1": (
+        "upgrade the mount: `bao kv enable-versioning MOUNT`; check-and-set needs version 2"
+    ),
     "vault-mount": "enable a KV version 2 engine there, or correct vault.mount",
-    "vault-certificate": "give the CA under vault.ca_file, or use the host name that the certificate holds",
+    "vault-certificate": (
+        "give the CA under vault.ca_file, or use the host name that the certificate holds"
+    ),
     "vault-address": "correct vault.address: https://HOST:PORT",
     "vault-path": "correct vault.path: plain segments, {org} and {username}",
     "vault-refused": "look into Vault's own log for the request; the mail stays pending",
     "vault-protocol": "check that vault.address is Vault itself, and no proxy answers in its place",
     "vault-sealed": "unseal Vault; pending mail is stored by itself after that",
-    "vault-unreachable": "check vault.address and the network; pending mail is stored by itself after that",
-    "dns": "check the resolvers of this machine, or pin the key under trust.dkim_keys; the mail is tried again by itself",
-    "journal-broken": "run `token-catcher audit verify`; put the journal back from a copy, or move it away with its .head file",
-    "journal-write": "make room for the journal; the mail stays unsettled until its record is on disk",
+    "vault-unreachable": (
+        "check vault.address and the network; pending mail is stored by itself after that"
+    ),
+    "dns": (
+        "check the resolvers of this machine, or pin the key under trust.dkim_keys; the mail"
+        " is tried again by itself"
+    ),
+    "journal-broken": (
+        "run `token-catcher audit verify`; put the journal back from a copy, or move it away"
+        " with its .head file"
+    ),
+    "journal-write": (
+        "make room for the journal; the mail stays unsettled until its record is on disk"
+    ),
     "checkpoint-write": "make room in state_dir; at worst settled mail is looked at once more",
     "secret": "put the secret back (mode 0600); it is read anew at the next login",
-    "running": "stop the other daemon, or give this one a state_dir of its own; `scan` is safe beside a daemon",
+    "running": (
+        "stop the other daemon, or give this one a state_dir of its own; `scan` is safe"
+        " beside a daemon"
+    ),
     "state": "check that state_dir exists, is ours and has room",
-    "locks": "put state_dir on a local disk, or mount its file system with locks (NFS: without `nolock`)",
+    "locks": (
+        "put state_dir on a local disk, or mount its file system with locks (NFS: without `nolock`)"
+    ),
     "busy": "another sweep of this mailbox is running; try again when it has ended",
 }
 """By error code; codes that are not here go away by themselves."""
 
 ADVICE: Final[Mapping[Reason, str]] = {
-    Reason.UNKNOWN_SUBJECT: "if this is Salesforce's subject in the user's language, add it to trust.subjects",
-    Reason.UNKNOWN_LAYOUT: "Salesforce changed the mail: store this token by hand and report the layout",
-    Reason.AMBIGUOUS_CLAIM: "more than one username or token stands in the mail: look at it, store by hand if genuine",
-    Reason.UNEXPECTED_PART: "the mail has parts a token mail never had: look at it, store by hand if genuine",
+    Reason.UNKNOWN_SUBJECT: (
+        "if this is Salesforce's subject in the user's language, add it to trust.subjects"
+    ),
+    Reason.UNKNOWN_LAYOUT: (
+        "Salesforce changed the mail: store this token by hand and report the layout"
+    ),
+    Reason.AMBIGUOUS_CLAIM: (
+        "more than one username or token stands in the mail: look at it, store by hand if genuine"
+    ),
+    Reason.UNEXPECTED_PART: (
+        "the mail has parts a token mail never had: look at it, store by hand if genuine"
+    ),
     Reason.UNKNOWN_USER: "if the user is yours, add the username to an org's usernames",
     Reason.AMBIGUOUS_ORG: "two orgs match: set org_id or environment on them",
-    Reason.WRONG_ORG: "the mail names another org than the configured org_id: correct org_id, or ignore a stranger's org",
-    Reason.WRONG_ENVIRONMENT: "the mail is from a sandbox, the org is production: add a sandbox org with the username",
-    Reason.SECRET_DELETED: "the secret was deleted on purpose: undelete it or remove its metadata in Vault",
-    Reason.UNKNOWN_AGE: "somebody else wrote this secret, perhaps after the reset: remove its token if the mail's is newer",
+    Reason.WRONG_ORG: (
+        "the mail names another org than the configured org_id: correct org_id, or ignore a"
+        " stranger's org"
+    ),
+    Reason.WRONG_ENVIRONMENT: (
+        "the mail is from a sandbox, the org is production: add a sandbox org with the username"
+    ),
+    Reason.SECRET_DELETED: (
+        "the secret was deleted on purpose: undelete it or remove its metadata in Vault"
+    ),
+    Reason.UNKNOWN_AGE: (
+        "somebody else wrote this secret, perhaps after the reset: remove its token if the"
+        " mail's is newer"
+    ),
     Reason.SAME_DATE: "two different tokens with the same Date: reset the token once more",
-    Reason.UNAUTHENTICATED: "nobody could vouch for the mail: compare trust.authserv_ids and authserv_zone with"
-    " docs/mailboxes.md, or reset the token once more",
+    Reason.UNAUTHENTICATED: (
+        "nobody could vouch for the mail: compare trust.authserv_ids and authserv_zone with"
+        " docs/mailboxes.md, or reset the token once more"
+    ),
 }
 """By reason of a held mail; after the change `token-catcher scan --again` settles it."""
 
 IF_GENUINE: Final[Mapping[Reason, str]] = {
     Reason.WRONG_RECIPIENT: "if the address is the mailbox's own, add it to mailboxes[].addresses",
-    Reason.UNSIGNED: "Salesforce signs all its mail: if this is genuine, something on its way took the signature off",
-    Reason.BAD_SIGNATURE: "if the server changes the mail it stores (Microsoft 365, Exchange), see docs/mailboxes.md",
-    Reason.UNAUTHENTICATED: "if this is genuine, compare trust.authserv_ids and authserv_zone with docs/mailboxes.md",
+    Reason.UNSIGNED: (
+        "Salesforce signs all its mail: if this is genuine, something on its way took the"
+        " signature off"
+    ),
+    Reason.BAD_SIGNATURE: (
+        "if the server changes the mail it stores (Microsoft 365, Exchange), see docs/mailboxes.md"
+    ),
+    Reason.UNAUTHENTICATED: (
+        "if this is genuine, compare trust.authserv_ids and authserv_zone with docs/mailboxes.md"
+    ),
 }
-"""By reason of a refused mail that a mistake in the configuration may have caused. Most refused mail asks for nobody, so only
-`explain` says it."""
+"""By reason of a refused mail that a mistake in the configuration may have caused.
+
+Most refused mail asks for nobody, so only `explain` says it."""
 
 
 def advice_for(reason: str | None, texts: Mapping[Reason, str] = ADVICE) -> str | None:
