@@ -33,6 +33,7 @@ OUR_FIELDS: Final = tuple(
 ANY: Final = "*"
 NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = {
     ("mailboxes", ANY, "oauth2"): ("null", lambda value: value is not None),
+    ("orgs", ANY, "max_age"): ("null", lambda value: value is not None),
     ("vault", "auth", "method"): (
         "approle or token",
         lambda value: value in ("kubernetes", "jwt", "userpass", "cert"),
@@ -123,8 +124,8 @@ class OrgConfig(Section):
     """Names, or patterns in which * stands for any characters; case is ignored."""
     org_id: kinds.OrgId | None = None
     """00D…: mail must reveal that it comes from this org."""
-    max_age: kinds.Duration = timedelta(days=90)
-    """Older tokens are reported overdue."""
+    max_age: Any = Field(default=None, json_schema_extra={"type": "null"})
+    """When a token is reported overdue: not available in this version."""
 
     def as_org(self) -> Org:
         """In the words of the routing room."""
@@ -236,7 +237,7 @@ class JournalConfig(Section):
 
 
 class HttpConfig(Section):
-    """Health, metrics and the status page."""
+    """Health and metrics."""
 
     listen: kinds.ListenAddress | None = None
     """HOST:PORT, or a port on the loopback; null: off."""
@@ -296,7 +297,7 @@ class Config(Section):
     journal: JournalConfig = JournalConfig()
     """Where rotations are recorded."""
     http: HttpConfig = HttpConfig()
-    """Where health, metrics and the status page are served."""
+    """Where health and metrics are served."""
     shard: ShardConfig | None = None
     """Which part of the mailboxes this instance watches; null: all."""
     notify: Any = Field(default=(), json_schema_extra={"type": "array", "maxItems": 0})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import os
@@ -18,12 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+import token_catcher
 from token_catcher import config
 from token_catcher.config import Config, Listen, SecretSource
 from token_catcher.config.document import parse
 from token_catcher.config.kinds import duration_text
 from token_catcher.config.problems import Loc
-from token_catcher.config.schema import AUTH, NOT_BUILT, Policy
+from token_catcher.config.schema import ANY, AUTH, NOT_BUILT, Policy
 from token_catcher.config.secret import exposure
 from token_catcher.errors import ConfigurationError
 from token_catcher.proof import trust
@@ -113,7 +115,7 @@ def test_the_minimal_configuration_has_every_default(home: Path) -> None:
                 "environment": None,
                 "usernames": ("*@acme.example",),
                 "org_id": None,
-                "max_age": "90d",
+                "max_age": None,
             },
         ),
         "vault": {
@@ -566,6 +568,10 @@ MISTAKES = {
         "oauth2: {provider: google}",
         "mailboxes[0].oauth2: got a mapping, expected null: not available in this version",
     ),
+    "an age of tokens": (
+        "ORG max_age: 90d",
+        "orgs[0].max_age: got '90d', expected null: not available in this version",
+    ),
     "another method": (
         "VAULT auth: {method: kubernetes, role: x}",
         "vault.auth.method: got 'kubernetes', expected approle or token: not available in this version",
@@ -661,11 +667,11 @@ def test_orgs_must_not_share_a_secret(home: Path) -> None:
 
 def test_a_mistake_in_one_org_hides_no_overlap_of_others(home: Path) -> None:
     """Orgs are compared where they can be read."""
-    text = _two_orgs("max_age: 1y", "").replace(
+    text = _two_orgs("org_id: 00D", "").replace(
         "orgs:\n", 'orgs:\n  - {name: acme, usernames: ["*@acme.example"]}\n'
     )
     assert [line.split(",")[0] for line in _told(home, text).splitlines()] == [
-        "config.yaml:8: orgs[1].max_age: got '1y'",
+        "config.yaml:8: orgs[1].org_id: got '00D'",
         "config.yaml:9: orgs[2].usernames: got *@acme.example",
     ]
 
@@ -1190,8 +1196,28 @@ def test_the_schema_describes_every_key() -> None:
     json.dumps(schema)
 
 
+REFUSED = {".".join(part for part in way if part != ANY) for way in NOT_BUILT}
+"""The keys whose feature this version does not have."""
+
+
 def test_the_schema_knows_what_is_not_built() -> None:
     """Each key of the table is a key of the schema."""
-    assert {".".join(part for part in way if part != "*") for way in NOT_BUILT} - set(
-        _keys(Config)
-    ) == set()
+    assert REFUSED - set(_keys(Config)) == set()
+
+
+def _attributes_read() -> set[str]:
+    """Names of all attributes that the program reads, outside of the configuration itself."""
+    package = Path(token_catcher.__file__).parent
+    names = set()
+    for path in set(package.rglob("*.py")) - set((package / "config").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                names.add(node.attr)
+    return names
+
+
+def test_every_key_is_read_or_refused() -> None:
+    """A key that nothing reads would be a promise that nothing keeps."""
+    read = _attributes_read()
+    unread = [key for key in _keys(Config) if key.rpartition(".")[2] not in read]
+    assert set(unread) - REFUSED == set()
