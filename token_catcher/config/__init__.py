@@ -1,4 +1,4 @@
-"""File and environment in, one frozen Config out, or one error that lists every problem with its line.
+"""File and environment in, one frozen Config out, or an error that lists every problem by line.
 
 In reading order:
 

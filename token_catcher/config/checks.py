@@ -1,6 +1,7 @@
-"""Everything that is wrong with the values of a configuration: each key by itself, then what needs several of them.
+"""Everything that is wrong with the values of a configuration.
 
-All checks look at the values as they were read, so that a mistake in one place hides none in another.
+First each key by itself, then what needs several of them. All checks look at the values as they
+were read, so that a mistake in one place hides none in another.
 """
 
 from __future__ import annotations
@@ -12,53 +13,49 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from token_catcher.config.kinds import Expected, Place
-from token_catcher.config.problems import Loc, Wrong, did_you_mean, kind_of, shown
+from token_catcher.config.kinds import Expected, Origin
+from token_catcher.config.problems import Loc, Mistake, Wrong, did_you_mean, kind_of, shown
 from token_catcher.config.schema import ANY, AUTH, NOT_BUILT, Config, OrgConfig
 from token_catcher.proof import Org, overlaps
 
-Finding = tuple[Loc, str, str]
-"""Where, what was got, what is expected"""
-
-SAID: Final[Mapping[str, str]] = {
+WORDS: Final[Mapping[str, str]] = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
     "tuple_type": "a list",
     "too_short": "at least one",
 }
-"""By pydantic's name of an error, where no kind has words for it."""
+"""What is expected, by pydantic's name of an error, where no kind has words for it."""
 
 
-def check(data: Any, place: Place) -> tuple[Config | None, list[Finding]]:
-    """The Config, or what is wrong with it."""
-    unavailable = list(_not_built(data))
-    found = [
-        *unavailable,
+def check(data: Any, origin: Origin) -> tuple[Config | None, list[Mistake]]:
+    """The Config, where the keys by themselves give one, and everything that is wrong with it."""
+    not_built = list(_not_built(data))
+    mistakes = [
+        *not_built,
         *_named_twice(data, "mailboxes"),
         *_named_twice(data, "orgs"),
-        *_orgs_alike(data, place),
+        *_orgs_alike(data, origin),
+        *_shared_secrets(data, origin),
     ]
     try:
-        config = Config.model_validate(data, context=place)
+        config = Config.model_validate(data, context=origin)
     except ValidationError as error:
-        single = [_translated(one) for one in error.errors(include_url=False) if not _is_echo(one)]
-        hidden = {loc for loc, _, _ in unavailable}
-        return None, found + [
-            one for one in single if not any(one[0][: len(loc)] == loc for loc in hidden)
-        ]
-    return config, found
+        told = {mistake.loc for mistake in not_built}
+        return None, [*mistakes, *_translated_all(error, told)]
+    return config, mistakes
 
 
-def _not_built(data: Any) -> Iterator[Finding]:
+def _not_built(data: Any) -> Iterator[Mistake]:
     for pattern, (instead, asks) in NOT_BUILT.items():
         for loc, value in _reach(data, pattern):
             if asks(value):
+                # A method that is planned is one of a few words, and no secret.
                 got = repr(value) if loc[-1] == "method" else shown(value, loc)
-                yield loc, got, f"{instead}: not available in this version"
+                yield Mistake(loc, got, f"{instead}: not available in this version")
 
 
 def _reach(value: Any, pattern: Sequence[str], loc: Loc = ()) -> Iterator[tuple[Loc, Any]]:
-    """Every place that fits the pattern."""
+    """Every value that stands where the pattern says, and its place."""
     if not pattern:
         yield loc, value
     elif pattern[0] == ANY and isinstance(value, tuple):
@@ -68,100 +65,117 @@ def _reach(value: Any, pattern: Sequence[str], loc: Loc = ()) -> Iterator[tuple[
         yield from _reach(value[pattern[0]], pattern[1:], (*loc, pattern[0]))
 
 
-def _named_twice(data: Any, section: str) -> Iterator[Finding]:
-    first: dict[str, int] = {}
+def _named_twice(data: Any, section: str) -> Iterator[Mistake]:
+    first: dict[str, Loc] = {}
     for loc, name in _reach(data, (section, ANY, "name")):
-        index = loc[1]
-        if (
-            isinstance(name, str)
-            and isinstance(index, int)
-            and first.setdefault(name, index) != index
-        ):
-            yield (
-                loc,
-                f"{shown(name, loc)}, the name of {section}[{first[name]}]",
-                "a name of its own",
-            )
+        if not isinstance(name, str):
+            continue
+        if name in first:
+            got = f"{shown(name, loc)}, the name of {section}[{first[name][1]}]"
+            yield Mistake(loc, got, "a name of its own")
+        else:
+            first[name] = loc
 
 
-def _orgs_alike(data: Any, place: Place) -> Iterator[Finding]:
-    """Orgs that no mail could ever tell apart, and those that would share a secret."""
-    orgs = dict(_valid_orgs(data, place))
+def _orgs_alike(data: Any, origin: Origin) -> Iterator[Mistake]:
+    """Orgs that no mail could ever tell apart."""
+    orgs = dict(_valid_orgs(data, origin))
+    # Orgs may be equal to each other, so they are known by identity.
     index = {id(org): number for number, org in orgs.items()}
-    for one, other, shared in overlaps(list(orgs.values())):
-        got = f"{shared}, which orgs[{index[id(one)]}] ({one.name}) claims as well"
-        yield (
-            ("orgs", index[id(other)], "usernames"),
-            got,
+    for first, second, shared in overlaps(list(orgs.values())):
+        yield Mistake(
+            ("orgs", index[id(second)], "usernames"),
+            f"{shared}, which orgs[{index[id(first)]}] ({first.name}) claims as well",
             "environment or org_id to tell the two apart",
         )
-    path = next((value for _, value in _reach(data, ("vault", "path"))), None)
-    if isinstance(path, str) and "{username}" in path and "{org}" not in path:
-        bare = [replace(org, environment=None, org_id=None) for org in orgs.values()]
-        for one, other, shared in overlaps(bare):
-            yield (
-                ("vault", "path"),
-                f"one path for {shared} of {one.name} and of {other.name}",
-                "{org} in it",
-            )
 
 
-def _valid_orgs(data: Any, place: Place) -> Iterator[tuple[int, Org]]:
+def _shared_secrets(data: Any, origin: Origin) -> Iterator[Mistake]:
+    """Orgs that a path without {org} gives one secret for two users."""
+    # Environment and org id tell mails apart, but the path does not show them.
+    bare = [replace(org, environment=None, org_id=None) for _, org in _valid_orgs(data, origin)]
+    for loc, path in _reach(data, ("vault", "path")):
+        if not isinstance(path, str) or "{username}" not in path or "{org}" in path:
+            continue
+        for first, second, shared in overlaps(bare):
+            got = f"one path for {shared} of {first.name} and of {second.name}"
+            yield Mistake(loc, got, "{org} in it")
+
+
+def _valid_orgs(data: Any, origin: Origin) -> Iterator[tuple[int, Org]]:
+    """Those that can be read, with their numbers; the others are told where all values are."""
     for loc, value in _reach(data, ("orgs", ANY)):
         try:
-            org = OrgConfig.model_validate(value, context=place)
+            org = OrgConfig.model_validate(value, context=origin)
         except ValidationError:
-            continue  # told where all values are
+            continue
         yield int(loc[1]), org.as_org()
 
 
-def _is_echo(error: ErrorDetails) -> bool:
-    """What pydantic says only because it said something else before."""
-    return error["type"] == "default_factory_not_called" or (
-        error["type"] == "too_short" and bool(error["input"])
-    )
+def _translated_all(error: ValidationError, told: set[Loc]) -> Iterator[Mistake]:
+    """`told`: places of which all is said already, and of what is below them as well."""
+    for details in error.errors(include_url=False):
+        if _is_echo(details):
+            continue
+        mistake = _translated(details)
+        if not _is_below(mistake.loc, told):
+            yield mistake
 
 
-def _translated(error: ErrorDetails) -> Finding:
+def _is_below(loc: Loc, others: set[Loc]) -> bool:
+    return any(loc[: len(other)] == other for other in others)
+
+
+def _is_echo(details: ErrorDetails) -> bool:
+    """Whether pydantic says it only because it said something else before."""
+    if details["type"] == "too_short":
+        # Its items were wrong, and are told one by one; none of them is left to be counted.
+        return bool(details["input"])
+    return details["type"] == "default_factory_not_called"
+
+
+def _translated(details: ErrorDetails) -> Mistake:
     """In words for people, without pydantic's own, which quote values."""
-    raw, kind = error["loc"], error["type"]
-    loc, cause = _without_tag(raw), error.get("ctx", {}).get("error")
-    if kind == "extra_forbidden":
-        known = _section(Config, raw[:-1]).model_fields
-        return (
-            loc,
-            "an unknown key" + did_you_mean(str(raw[-1]), known),
-            f"one of {', '.join(known)}",
-        )
-    if kind == "missing":
-        return loc, "nothing", _wanted(_section(Config, raw[:-1]), str(raw[-1]))
-    if kind == "union_tag_not_found":
-        return (*loc, "method"), "nothing", " or ".join(AUTH)
-    if kind == "union_tag_invalid":
-        return (
-            (*loc, "method"),
-            "another one" + did_you_mean(str(error["ctx"]["tag"]), AUTH),
-            " or ".join(AUTH),
-        )
+    loc = _without_tag(details["loc"])
+    match details["type"]:
+        case "extra_forbidden":
+            return _unknown_key(loc, _section(Config, details["loc"][:-1]))
+        case "missing":
+            section = _section(Config, details["loc"][:-1])
+            return Mistake(loc, "nothing", _wanted(section, str(loc[-1])))
+        case "union_tag_not_found":
+            return Mistake((*loc, "method"), "nothing", " or ".join(AUTH))
+        case "union_tag_invalid":
+            got = "another one" + did_you_mean(str(details["ctx"]["tag"]), AUTH)
+            return Mistake((*loc, "method"), got, " or ".join(AUTH))
+        case _:
+            return _wrong_value(loc, details)
+
+
+def _unknown_key(loc: Loc, section: type[BaseModel]) -> Mistake:
+    known = section.model_fields
+    got = "an unknown key" + did_you_mean(str(loc[-1]), known)
+    return Mistake(loc, got, f"one of {', '.join(known)}")
+
+
+def _wrong_value(loc: Loc, details: ErrorDetails) -> Mistake:
+    """A kind has words of its own (`expected`); the choices of a literal are pydantic's to list."""
+    cause = details.get("ctx", {}).get("error")
     if isinstance(cause, Wrong):
-        return loc, cause.got or shown(error["input"], loc), cause.expected
-    if kind in SAID:
-        return loc, kind_of(error["input"]), SAID[kind]
-    return loc, shown(error["input"], loc), _words(error)
-
-
-def _words(error: ErrorDetails) -> str:
-    """A kind's own (`expected`); the choices of a literal are pydantic's to list."""
-    return (
-        str(error["ctx"]["expected"]).replace("'", "")
-        if error["type"] == "literal_error"
-        else error["msg"]
-    )
+        return Mistake(loc, cause.got or shown(details["input"], loc), cause.expected)
+    if details["type"] in WORDS:
+        return Mistake(loc, kind_of(details["input"]), WORDS[details["type"]])
+    expected = details["msg"]
+    if details["type"] == "literal_error":
+        expected = str(details["ctx"]["expected"]).replace("'", "")
+    return Mistake(loc, shown(details["input"], loc), expected)
 
 
 def _without_tag(loc: Loc) -> Loc:
     """pydantic puts the method, which is a value, among the keys."""
-    return (*loc[:2], *loc[3:]) if loc[:2] == ("vault", "auth") else loc
+    if loc[:2] == ("vault", "auth"):
+        return (*loc[:2], *loc[3:])
+    return loc
 
 
 def _section(section: type[BaseModel], loc: Loc) -> type[BaseModel]:
@@ -171,21 +185,25 @@ def _section(section: type[BaseModel], loc: Loc) -> type[BaseModel]:
     name, *rest = loc
     if name == "auth" and rest:
         return _section(AUTH[str(rest[0])], tuple(rest[1:]))
-    inner = section if isinstance(name, int) else _model_of(section.model_fields[name].annotation)
-    return _section(inner, tuple(rest))
+    if isinstance(name, str):
+        section = _model_of(section.model_fields[name].annotation)
+    return _section(section, tuple(rest))
 
 
 def _model_of(annotation: Any) -> type[BaseModel]:
     """The model itself, or the one in a list or beside None."""
-    found: type[BaseModel] = next(
-        one for one in (annotation, *get_args(annotation)) if hasattr(one, "model_fields")
-    )
-    return found
+    for kind in (annotation, *get_args(annotation)):
+        if hasattr(kind, "model_fields"):
+            model: type[BaseModel] = kind
+            return model
+    raise AssertionError(f"no section: {annotation}")
 
 
 def _wanted(section: type[BaseModel], name: str) -> str:
     """What a key that is not there should hold."""
     field = section.model_fields[name]
-    words = (mark.text for mark in field.metadata if isinstance(mark, Expected))
+    for mark in field.metadata:
+        if isinstance(mark, Expected):
+            return mark.text
     about = (field.description or "a value").removesuffix(".")
-    return next(words, about[0].lower() + about[1:])
+    return about[0].lower() + about[1:]

@@ -1,7 +1,7 @@
 """The kinds of values that keys take: what each accepts, and what a person reads when it does not.
 
-The message belongs to the kind (`Expected`), not to the one of its tests that failed. Kinds that look at a file get the
-place they read from as pydantic's context.
+The message belongs to the kind (`Expected`), not to the one of its tests that failed. Kinds that
+look at a file get the configuration's origin as pydantic's context.
 """
 
 from __future__ import annotations
@@ -35,28 +35,34 @@ from token_catcher.proof import ORG_ID, is_plain_path, is_username
 LONGEST_DURATION: Final = timedelta(days=3650)
 DURATION_PATTERN: Final = r"^[1-9][0-9]{0,8}[smhd]$"
 A_DURATION: Final = "a duration such as 90s, 10m, 2h or 14d, at most 3650d"
+# Control characters, line separators, and halves of surrogate pairs, which UTF-8 cannot say.
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SECONDS: Final[Mapping[str, int]] = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+# RFC 1123, with the underscore that internal names often have; each label up to 63 characters.
 _LABELS: Final = re.compile(
     r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*", re.ASCII
 )
+# RFC 5322, 3.4.1: a dot-atom before the @, at most 64 characters long (RFC 5321, 4.5.3.1.1).
 _ADDRESS: Final = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?P<domain>[^@]{1,253})", re.ASCII
+)
+_LISTEN: Final = re.compile(
+    r"(?:(?P<host>[^\[\]:]+|\[[^\[\]]+\])?:)?(?P<port>[0-9]{1,5})", re.ASCII
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a configuration is read: what relative paths begin at, and the environment."""
+class Origin:
+    """Where a configuration comes from: what relative paths begin at, and the environment."""
 
     base: Path
     environ: Mapping[str, str]
 
     @classmethod
-    def of(cls, info: ValidationInfo) -> Place:
-        """The place that a validator was handed."""
-        place: Place = info.context  # type: ignore[assignment] # pydantic knows it as anything
-        return place
+    def of(cls, info: ValidationInfo) -> Origin:
+        """What a validator was handed."""
+        origin: Origin = info.context  # type: ignore[assignment] # pydantic knows it as anything
+        return origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,9 @@ class Listen:
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        if ":" in self.host:
+            return f"[{self.host}]:{self.port}"
+        return f"{self.host}:{self.port}"
 
 
 def on_one_line(text: str) -> bool:
@@ -99,8 +107,8 @@ def is_loopback(host: str) -> bool:
 
 def is_address(text: str) -> bool:
     """Whether this is a plain e-mail address, in ASCII."""
-    found = _ADDRESS.fullmatch(text)
-    return found is not None and _is_host(found["domain"])
+    address = _ADDRESS.fullmatch(text)
+    return address is not None and _is_host(address["domain"])
 
 
 def _is_host(text: str) -> bool:
@@ -123,24 +131,43 @@ def _is_template(text: str) -> bool:
 
 
 def _is_username(text: str) -> bool:
-    """A username, or a pattern that says more of the domain than `*`: everybody can pick a username at any domain."""
+    """A username, or a pattern that says more of the domain than `*`.
+
+    Everybody can pick a username at any domain, so `*@*` would be anybody's."""
     domain = text.rpartition("@")[2]
-    return is_username(text.replace("*", "x")) and any(letter not in "*." for letter in domain)
+    return is_username(text.replace("*", "x")) and domain.strip("*.") != ""
 
 
 def _is_vault_address(text: str) -> bool:
     """No user, path or query; plain HTTP only where nobody listens, since the tokens go over it."""
     parts = urlsplit(text)
-    plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
-    bare = (
-        f"{parts.scheme}://{parts.netloc}" == text.rstrip("/")
-        and "@" not in parts.netloc
-        and parts.port != 0
-    )
-    return (parts.scheme == "https" or plain) and bare and _is_host(parts.hostname or "")
+    host = parts.hostname or ""
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        return False
+    if f"{parts.scheme}://{parts.netloc}" != text.rstrip("/") or "@" in parts.netloc:
+        return False
+    return parts.port != 0 and _is_host(host)
+
+
+def _is_subject(text: str) -> bool:
+    return not text.startswith("Sandbox:")
+
+
+def _with_single_blanks(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _without_last_slash(text: str) -> str:
+    return text.rstrip("/")
+
+
+def _without_outer_slashes(text: str) -> str:
+    return text.strip("/")
 
 
 def _only(fits: Callable[[str], bool]) -> AfterValidator:
+    """Refuses what does not fit; the words are the kind's."""
+
     def check(value: str) -> str:
         if not fits(value):
             raise ValueError
@@ -175,12 +202,14 @@ def duration_text(value: timedelta) -> str:
 
 
 def _path(value: Any, info: ValidationInfo) -> Path:
-    """Relative paths begin beside the configuration file. Links are not resolved: rotation moves them."""
+    """Relative paths begin beside the configuration file.
+
+    Links are not resolved: a rotation may move them."""
     if isinstance(value, Path):
-        return value
+        return value  # a default
     if not isinstance(value, str) or not value or not on_one_line(value):
         raise ValueError
-    return Place.of(info).base / value
+    return Origin.of(info).base / value
 
 
 def _readable(path: Path) -> Path:
@@ -204,12 +233,10 @@ def _authorities(path: Path) -> Path:
 
 def _listen(value: Any) -> Listen:
     """`HOST:PORT`; a port alone is one on the loopback."""
-    found = re.fullmatch(
-        r"(?:(?P<host>[^\[\]:]+|\[[^\[\]]+\])?:)?(?P<port>[0-9]{1,5})", str(value), re.ASCII
-    )
-    if found is None:
+    address = _LISTEN.fullmatch(str(value))
+    if address is None:
         raise ValueError
-    listen = Listen((found["host"] or "127.0.0.1").strip("[]"), int(found["port"]))
+    listen = Listen((address["host"] or "127.0.0.1").strip("[]"), int(address["port"]))
     if not 1 <= listen.port <= 65_535 or not _is_host(listen.host):
         raise ValueError
     return listen
@@ -230,19 +257,24 @@ def _zone(value: Any) -> Literal["above-first-received", "unique"] | int:
 
 
 def _zone_text(value: str | int) -> str | dict[str, int]:
-    return {"received_above": value} if isinstance(value, int) else value
+    if isinstance(value, int):
+        return {"received_above": value}
+    return value
 
 
 def _index(value: Any) -> int | Literal["auto"]:
     if value == "auto":
         return "auto"
+    # To Python, True is the number 1.
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     raise ValueError
 
 
-def _host_name(value: Any) -> Any:
-    return socket.gethostname() if value is None else value
+def _named_like_the_host(value: Any) -> Any:
+    if value is None:
+        return socket.gethostname()
+    return value
 
 
 Text = Annotated[str, Field(min_length=1), _only(on_one_line), Expected("text on one line")]
@@ -251,7 +283,9 @@ Name = Annotated[
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
     Expected("1 to 64 letters, digits and . _ -, a letter or digit first"),
 ]
-InstanceName = Annotated[Name, BeforeValidator(_host_name, json_schema_input_type=str | None)]
+InstanceName = Annotated[
+    Name, BeforeValidator(_named_like_the_host, json_schema_input_type=str | None)
+]
 Flag = Annotated[bool, Expected("true or false")]
 Port = Annotated[int, Field(ge=1, le=65_535), Expected("a port, 1 to 65535")]
 Count = Annotated[int, Field(ge=1, le=10_000), Expected("a number, 1 to 10000")]
@@ -267,8 +301,8 @@ Domain = Annotated[
 ]
 Subject = Annotated[
     Text,
-    _only(lambda subject: not subject.startswith("Sandbox:")),
-    AfterValidator(lambda subject: " ".join(subject.split())),
+    _only(_is_subject),
+    AfterValidator(_with_single_blanks),
     Expected("a subject on one line, without `Sandbox: `, which is understood"),
 ]
 AuthservId = Annotated[
@@ -312,29 +346,31 @@ Username = Annotated[
     _only(_is_username),
     AfterValidator(str.lower),
     Expected(
-        "a Salesforce username such as integration@acme.example, or a pattern such as *@acme.example"
+        "a Salesforce username such as integration@acme.example,"
+        " or a pattern such as *@acme.example"
     ),
 ]
 VaultAddress = Annotated[
     str,
     _only(_is_vault_address),
-    AfterValidator(lambda address: address.rstrip("/")),
+    AfterValidator(_without_last_slash),
     Expected("https://HOST or https://HOST:PORT (http:// only to loopback)"),
 ]
 VaultPath = Annotated[
     str,
-    AfterValidator(lambda path: path.strip("/")),
+    AfterValidator(_without_outer_slashes),
     _only(_is_path),
     Expected(
-        "a plain path: segments of letters, digits and . _ + - ' @, none empty or ending in a period"
+        "a plain path: segments of letters, digits and . _ + - ' @,"
+        " none empty or ending in a period"
     ),
 ]
 PathTemplate = Annotated[
     str,
     _only(_is_template),
     Expected(
-        "a plain path with {username}, and {org} if wanted: segments of letters, digits and . _ + - ' @,"
-        " none empty or ending in a period"
+        "a plain path with {username}, and {org} if wanted:"
+        " segments of letters, digits and . _ + - ' @, none empty or ending in a period"
     ),
 ]
 FieldName = Annotated[

@@ -1,14 +1,14 @@
-"""Finds the configuration file and makes a Config of it, or one error that lists every problem with its line."""
+"""Finds the configuration file and makes a Config of it, or one error that lists every problem."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from token_catcher.config.checks import check
 from token_catcher.config.document import MAX_BYTES, parse
-from token_catcher.config.kinds import Place
+from token_catcher.config.kinds import Origin
 from token_catcher.config.problems import Problem
 from token_catcher.config.schema import Config
 from token_catcher.errors import ConfigurationError
@@ -18,7 +18,7 @@ PLACES: Final = (Path("config.yaml"), Path("/etc/token-catcher/config.yaml"))
 
 
 def find(path: str | None, environ: Mapping[str, str], places: Sequence[Path] = PLACES) -> Path:
-    """The file that is named, by flag or variable; else the first of the usual places that is there.
+    """The file that is named, by flag or variable; else the first of the usual places that has one.
 
     ConfigurationError: there is none; says where it was looked for."""
     if path:
@@ -37,41 +37,52 @@ def find(path: str | None, environ: Mapping[str, str], places: Sequence[Path] = 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
     """Read a file, and the secrets it names once, to see that they are there.
 
-    ConfigurationError: a line for each problem, `FILE:LINE: key.path: got …, expected …`, never with a secret."""
+    ConfigurationError: a line for each problem, `FILE:LINE: key.path: got …, expected …`, never
+    with a secret."""
     document = parse(_bytes(path))
-    problems = set(document.problems)
-    config = None
-    if document.root is not None:
-        config, findings = check(document.data, Place(path.absolute().parent, environ))
-        problems |= {
-            Problem(document.line(loc), loc, got, expected) for loc, got, expected in findings
-        }
+    # Without any values there is nothing to check, and one problem to tell.
+    if document.root is None:
+        raise _refusal(path, document.problems)
+    # A key that stands twice leaves values that load: then only the document has a problem.
+    config, mistakes = check(document.data, Origin(path.absolute().parent, environ))
+    found = [Problem(document.line(mistake.loc), mistake) for mistake in mistakes]
+    problems = {*document.problems, *found}
     if config is None or problems:
-        raise ConfigurationError(
-            "\n".join(f"{path}:{problem}" for problem in sorted(problems, key=_place))
-        )
+        raise _refusal(path, problems)
     return config
 
 
-def _place(problem: Problem) -> tuple[int, str]:
+def _refusal(path: Path, problems: Iterable[Problem]) -> ConfigurationError:
+    lines = [f"{path}:{problem}" for problem in sorted(problems, key=_position)]
+    return ConfigurationError("\n".join(lines))
+
+
+def _position(problem: Problem) -> tuple[int, str]:
+    """In the order of the file."""
     return problem.line, str(problem)
 
 
 def _existing(path: Path, named_by: str) -> Path:
+    if not _exists(path):
+        raise ConfigurationError(
+            f"{named_by}: got {str(path)!r}, expected the path of an existing configuration file"
+        )
+    return path
+
+
+def _exists(path: Path) -> bool:
     try:
-        if path.exists():
-            return path
+        return path.exists()
     except (OSError, ValueError):
-        pass  # neither a name that no file can have
-    raise ConfigurationError(
-        f"{named_by}: got {str(path)!r}, expected the path of an existing configuration file"
-    )
+        return False  # no file can have this name
 
 
 def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no file can have this name"
-        raise ConfigurationError(f"{path}: the configuration cannot be read: {why}") from None
+    except OSError as error:
+        why = error.strerror
+    except ValueError:
+        why = "no file can have this name"
+    raise ConfigurationError(f"{path}: the configuration cannot be read: {why}")

@@ -1,7 +1,8 @@
-"""How a problem of the configuration is told: where, what was got, what is expected; and never a secret.
+"""How a mistake in the configuration is told: where, what was got, what is expected.
 
-A value below a key that may hold a secret is not shown, neither is one of an unknown key (the key may be a misspelt
-`password`), nor more than the first word of any other (a forgotten colon folds the next line into the value).
+Never with a secret. A value below a key that may hold one is not shown, neither is that of an
+unknown key (the key may be a misspelt `password`), nor more than the first word of any other (a
+forgotten colon folds the next line into the value).
 """
 
 from __future__ import annotations
@@ -17,25 +18,35 @@ Loc = tuple[str | int, ...]
 
 MAY_HOLD_SECRETS: Final = frozenset({"password", "oauth2", "auth", "key", "notify"})
 NAMED_BELOW: Final = frozenset({"file", "env", "method", "role_id", "secret_id", "token", "mount"})
-"""What may be named below those keys; anything else there may be a secret written in the wrong place."""
+"""What may be named below those keys; anything else there may be a secret in the wrong place."""
 LOOKS_LIKE_A_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}", re.ASCII)
 """`password:hunter2`, where a blank was forgotten, does not."""
 LONGEST: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing to mend."""
+class Mistake:
+    """One thing to mend, wherever it stands in the file."""
 
-    line: int
-    """In the file, from 1"""
     loc: Loc
     got: str
     expected: str
 
     def __str__(self) -> str:
         key = f"{key_path(self.loc)}: " if self.loc else ""
-        return f"{self.line}: {key}got {self.got}, expected {self.expected}"
+        return f"{key}got {self.got}, expected {self.expected}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A mistake, and the line to look at."""
+
+    line: int
+    """In the file, from 1"""
+    mistake: Mistake
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.mistake}"
 
 
 class Wrong(ValueError):
@@ -54,12 +65,17 @@ def key_path(loc: Loc) -> str:
     for depth, part in enumerate(loc):
         if isinstance(part, int):
             path += f"[{part}]"
-        else:
-            named = (
-                part in NAMED_BELOW if is_secret(loc[:depth]) else LOOKS_LIKE_A_KEY.fullmatch(part)
-            )
-            path += "." * bool(path) + (part if named else "…")
+            continue
+        if path:
+            path += "."
+        path += part if _may_be_named(part, loc[:depth]) else "…"
     return path
+
+
+def _may_be_named(key: str, above: Loc) -> bool:
+    if is_secret(above):
+        return key in NAMED_BELOW
+    return LOOKS_LIKE_A_KEY.fullmatch(key) is not None
 
 
 def is_secret(loc: Loc) -> bool:
@@ -83,8 +99,10 @@ def kind_of(value: Any) -> str:
             return "null"
         case dict():
             return "a mapping"
+        case ():
+            return "an empty list"
         case tuple():
-            return "a list" if value else "an empty list"
+            return "a list"
         case str():
             return "text"
         case _:
@@ -101,7 +119,8 @@ def _word(text: str) -> str:
     if "://" in text and "@" in text:
         return "an address with a user's name in it"
     word, *more = text.split(maxsplit=1) or [""]
-    return ascii(_shortened(word)) + " …" * bool(more)
+    quoted = ascii(_shortened(word))
+    return f"{quoted} …" if more else quoted
 
 
 def _shortened(text: str) -> str:

@@ -1,7 +1,8 @@
 """Every key of the configuration: its kind, its default, and a sentence for people and editors.
 
-What a key alone can tell is tested by its kind, what it needs of its neighbours by a validator below it; what needs two
-mailboxes or orgs is in `checks`. Values are frozen, unknown keys are errors, nothing is converted.
+What a key alone can tell is tested by its kind, what it needs of its neighbours by a validator
+below it; what needs two mailboxes or orgs is in `checks`. Values are frozen, unknown keys are
+errors, nothing is converted.
 """
 
 from __future__ import annotations
@@ -25,25 +26,41 @@ Policy = Literal[
 ]
 READ_RESULTS: Final = ("authentication-results", "auto", "both")
 """The policies that read Authentication-Results."""
+IMAP_PORTS: Final = {"implicit": 993, "starttls": 143, "none": 143}
+"""The usual port, by tls."""
 OUR_FIELDS: Final = tuple(
     f"security_token_{name}" for name in ("issued_at", "captured_at", "captured_by", "fingerprint")
 )
 """What stands beside the token in Vault."""
 
+
+def _is_given(value: object) -> bool:
+    return value is not None
+
+
+def _is_on(value: object) -> bool:
+    return value is True
+
+
+def _is_filled(value: object) -> bool:
+    return value != ()
+
+
+def _is_planned_login(value: object) -> bool:
+    return value in ("kubernetes", "jwt", "userpass", "cert")
+
+
 ANY: Final = "*"
 NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = {
-    ("mailboxes", ANY, "oauth2"): ("null", lambda value: value is not None),
-    ("orgs", ANY, "max_age"): ("null", lambda value: value is not None),
-    ("vault", "auth", "method"): (
-        "approle or token",
-        lambda value: value in ("kubernetes", "jwt", "userpass", "cert"),
-    ),
-    ("journal", "key"): ("null", lambda value: value is not None),
-    ("journal", "anchor"): ("false", lambda value: value is True),
-    ("notify",): ("an empty list", lambda value: value != ()),
+    ("mailboxes", ANY, "oauth2"): ("null", _is_given),
+    ("orgs", ANY, "max_age"): ("null", _is_given),
+    ("vault", "auth", "method"): ("approle or token", _is_planned_login),
+    ("journal", "key"): ("null", _is_given),
+    ("journal", "anchor"): ("false", _is_on),
+    ("notify",): ("an empty list", _is_filled),
 }
-"""Keys whose feature this version does not have: what they take until then, and which values ask for it. Who builds one
-models the key below and drops its line."""
+"""Keys whose feature this version does not have: what they take until then, and which values ask
+for it. Who builds one models the key below and drops its line."""
 
 
 class Section(BaseModel):
@@ -64,7 +81,17 @@ class Folders(Section):
     inbox: kinds.Text = "INBOX"
     """The folder that new mail arrives in."""
     spam: kinds.Text | None = "auto"
-    """auto: the folder with the special use \\Junk, else one of a known name; a name: that folder; null: none."""
+    """auto: the folder with the special use \\Junk, else one of a known name; a name: that folder;
+    null: none."""
+
+
+def _usual_port(known: Mapping[str, Any]) -> int:
+    return IMAP_PORTS[known["tls"]]
+
+
+def _own_address(known: Mapping[str, Any]) -> tuple[str, ...]:
+    username = known["username"]
+    return (username,) if is_address(username) else ()
 
 
 class MailboxConfig(Section):
@@ -76,9 +103,7 @@ class MailboxConfig(Section):
     """The IMAP server."""
     tls: Literal["implicit", "starttls", "none"] = "implicit"
     """implicit, starttls, or none (only to loopback)."""
-    port: kinds.Port = Field(
-        default_factory=lambda known: 993 if known["tls"] == "implicit" else 143
-    )
+    port: kinds.Port = Field(default_factory=_usual_port)
     """Default by tls: 993 implicit, 143 otherwise."""
     ca_file: kinds.AuthoritiesFile | None = None
     """Certificate authorities (PEM) in place of the system's."""
@@ -88,10 +113,7 @@ class MailboxConfig(Section):
     """The login password: {file: PATH} or {env: NAME}."""
     oauth2: Any = Field(default=None, json_schema_extra={"type": "null"})
     """In place of a password: not available in this version."""
-    addresses: tuple[kinds.Address, ...] = Field(
-        default_factory=lambda known: (known["username"],) if is_address(known["username"]) else (),
-        min_length=1,
-    )
+    addresses: tuple[kinds.Address, ...] = Field(default_factory=_own_address, min_length=1)
     """The To addresses that are ours. Default: username, where it is an address."""
     folders: Folders = Folders()
     """The watched folders: inbox and spam."""
@@ -105,6 +127,7 @@ class MailboxConfig(Section):
     @field_validator("tls")
     @classmethod
     def _plaintext_stays_here(cls, tls: str, info: ValidationInfo) -> str:
+        # A host that is wrong itself is not among the data.
         if tls == "none" and "host" in info.data and not is_loopback(info.data["host"]):
             raise Wrong(
                 "implicit or starttls: plaintext is only for loopback",
@@ -128,7 +151,7 @@ class OrgConfig(Section):
     """When a token is reported overdue: not available in this version."""
 
     def as_org(self) -> Org:
-        """In the words of the routing room."""
+        """In the words of `proof`."""
         return Org(self.name, self.usernames, self.environment, self.org_id)
 
 
@@ -188,8 +211,9 @@ class TrustConfig(Section):
     """What proves a mail genuine."""
 
     policy: Policy = "dkim"
-    """dkim: Salesforce's signature; authentication-results: the receiving server's word; auto: the second where the first
-    cannot tell; both; insecure-accept-unauthenticated: nothing at all."""
+    """dkim: Salesforce's signature; authentication-results: the receiving server's assessment;
+    auto: the second where the first cannot tell; both; insecure-accept-unauthenticated: nothing at
+    all."""
     senders: tuple[kinds.Address, ...] = Field(
         default=(
             "support@salesforce.com",
@@ -207,21 +231,21 @@ class TrustConfig(Section):
     )
     """Exact subjects, without `Sandbox: `; other genuine token mail is held."""
     authserv_ids: tuple[kinds.AuthservId, ...] = ()
-    """The names our receiving server gives itself in Authentication-Results; '' where it gives none (Microsoft 365),
-    *.example.com for one host name below."""
+    """The names our receiving server gives itself in Authentication-Results; '' where it gives none
+    (Microsoft 365), *.example.com for one host name below."""
     authserv_zone: kinds.Zone = "above-first-received"
-    """Where in the header it writes them: above-first-received, {received_above: N}, or unique (anywhere, one for each id)."""
+    """Where in the header it writes them: above-first-received, {received_above: N}, or unique
+    (anywhere, one for each id)."""
     dkim_keys: kinds.ReadableFile | None = None
     """A file of pinned keys, asked before DNS: `SELECTOR._domainkey.DOMAIN  v=DKIM1; …` a line."""
 
     @field_validator("authserv_ids")
     @classmethod
-    def _whose_word(cls, ids: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    def _names_where_believed(cls, ids: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if not ids and info.data.get("policy") in READ_RESULTS:
-            raise Wrong(
-                f"the names of the receiving server, which the policy {info.data['policy']} believes",
-                "an empty list",
-            )
+            policy = info.data["policy"]
+            expected = f"the names of the receiving server, which the policy {policy} believes"
+            raise Wrong(expected, "an empty list")
         return ids
 
 
@@ -258,7 +282,8 @@ class ShardConfig(Section):
     count: kinds.Count
     """How many instances there are."""
     index: kinds.ShardIndex
-    """Which of them this one is, from 0; auto: the number at the end of the host name (a StatefulSet's ordinal)."""
+    """Which of them this one is, from 0; auto: the number at the end of the host name (a
+    StatefulSet's ordinal)."""
     replicas: kinds.Count = 1
     """How many instances watch each mailbox."""
 
@@ -266,16 +291,13 @@ class ShardConfig(Section):
     @classmethod
     def _within_count(cls, value: int | str, info: ValidationInfo) -> int | str:
         count = info.data.get("count")
-        if (
-            isinstance(value, int)
-            and count is not None
-            and value > count - (info.field_name == "index")
-        ):
-            raise Wrong(
-                f"less than count ({count})"
-                if info.field_name == "index"
-                else f"at most count ({count})"
-            )
+        if count is None or not isinstance(value, int):
+            return value
+        # An index counts from 0.
+        if info.field_name == "index" and value >= count:
+            raise Wrong(f"less than count ({count})")
+        if value > count:
+            raise Wrong(f"at most count ({count})")
         return value
 
 
@@ -285,7 +307,8 @@ class Config(Section):
     state_dir: kinds.FilePath = Path("/var/lib/token-catcher")
     """Our own files: checkpoints, and the journal unless it is set apart."""
     instance: kinds.InstanceName = Field(default_factory=socket.gethostname)
-    """This instance's name, kept in Vault and journal beside what it wrote. Default: the host name."""
+    """This instance's name, kept in Vault and journal beside what it wrote. Default: the host
+    name."""
     mailboxes: tuple[MailboxConfig, ...] = Field(min_length=1)
     """The IMAP accounts to watch."""
     orgs: tuple[OrgConfig, ...] = Field(min_length=1)

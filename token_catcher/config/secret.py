@@ -1,10 +1,12 @@
 """Where a secret is kept: `{file: PATH}` or `{env: NAME}`, never the secret itself.
 
-It is read anew whenever it is asked for, since files are rotated under a running program. Nobody but us may read the file:
+It is read anew whenever it is asked for, since files are rotated under a running program. Nobody
+but us may read the file:
 
     mode 0600, 0400       ours alone
-    root's, with 0040     let in by root, where we are somebody else: so Kubernetes gives Secrets to the pod's `fsGroup`,
-                          and so the mode of systemd's credentials shows their access list
+    root's, with 0040     let in by root, where we are somebody else: so Kubernetes gives Secrets to
+                          the pod's `fsGroup`, and so the mode of systemd's credentials shows their
+                          access list
     anything else         refused, since others can read it, or put their own secret there
 
 No message here carries what was written below the key: it may be the secret, in the wrong place.
@@ -21,7 +23,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 
-from token_catcher.config.kinds import Place, on_one_line
+from token_catcher.config.kinds import Origin, on_one_line
 from token_catcher.config.problems import Wrong, did_you_mean
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Secret
@@ -40,7 +42,9 @@ class SecretSource:
     environ: Mapping[str, str] = field(repr=False, compare=False)
 
     def read(self) -> Secret:
-        """The secret as it is now, without one newline at its end. ConfigurationError: it is not there any more."""
+        """The secret as it is now, without one newline at its end.
+
+        ConfigurationError: it is not there any more."""
         try:
             return self.look()
         except Wrong as wrong:
@@ -50,19 +54,22 @@ class SecretSource:
 
     def look(self) -> Secret:
         """The same for the loader, which knows the key and its line. Wrong: it is not there."""
-        raw = (
-            _file(Path(self.where)) if self.kind == "file" else _variable(self.environ, self.where)
-        )
         try:
-            text = raw.decode()
+            text = self._bytes().decode()
         except UnicodeDecodeError:
             raise Wrong("text in UTF-8", "bytes that are not UTF-8") from None
+        # The one newline that editors and `echo` leave; a blank may belong to the secret.
         text = text.removesuffix("\n").removesuffix("\r")
         if not text:
             raise Wrong("a secret", "an empty one")
         if not on_one_line(text):
             raise Wrong("one line of text", "control characters or several lines")
         return Secret(text)
+
+    def _bytes(self) -> bytes:
+        if self.kind == "file":
+            return _file(Path(self.where))
+        return _variable(self.environ, self.where)
 
     def as_config(self) -> dict[str, str]:
         """As it is written in a configuration."""
@@ -73,31 +80,33 @@ class SecretSource:
 
 
 def exposure(mode: int, owner: int, us: int) -> str | None:
-    """What is wrong with the permissions of a secret file, and how to mend it; None: nothing. See the module's table."""
-    let_in_by_root = owner == 0 and us != 0
-    if stat.S_IMODE(mode) & 0o077 & ~(stat.S_IRGRP if let_in_by_root else 0) == 0:
-        return None
-    return "chmod 0440" if let_in_by_root else "chmod 0600"
+    """How to mend the permissions of a secret file; None: they are fine. See the module's table."""
+    allowed = stat.S_IRWXU
+    mend = "chmod 0600"
+    if owner == 0 and us != 0:
+        allowed |= stat.S_IRGRP
+        mend = "chmod 0440"
+    if stat.S_IMODE(mode) & 0o777 & ~allowed:
+        return mend
+    return None
 
 
 def _file(path: Path) -> bytes:
     try:
         return _contents(path)
     except FileNotFoundError:
-        where = (
-            f"no such file in {path.parent}"
-            if path.parent.is_dir()
-            else "no such file, nor its directory"
-        )
-        raise Wrong("the path of an existing file", where) from None
+        got = "no such file, nor its directory"
+        if path.parent.is_dir():
+            got = f"no such file in {path.parent}"
+        raise Wrong("the path of an existing file", got) from None
     except OSError as error:
-        raise Wrong(
-            "the path of a file that we can read", f"a file that cannot be read ({error.strerror})"
-        ) from None
+        got = f"a file that cannot be read ({error.strerror})"
+        raise Wrong("the path of a file that we can read", got) from None
 
 
 def _contents(path: Path) -> bytes:
     """The mode is looked at on the open file, so that it is the mode of what is read."""
+    # Not blocking: a pipe would hold us up until somebody writes to it.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         _only_ours(os.fstat(descriptor), path)
@@ -113,36 +122,47 @@ def _only_ours(status: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise Wrong("the path of a regular file", "something else")
     mend = exposure(status.st_mode, status.st_uid, os.geteuid())
-    if mend:
-        mode = stat.S_IMODE(status.st_mode)
-        raise Wrong(
-            f"one for us alone: {mend} {path}", f"a file that others can use (mode {mode:04o})"
-        )
+    if mend is not None:
+        got = f"a file that others can use (mode {stat.S_IMODE(status.st_mode):04o})"
+        raise Wrong(f"one for us alone: {mend} {path}", got)
 
 
 def _variable(environ: Mapping[str, str], name: str) -> bytes:
     if name not in environ:
         raise Wrong("the name of one that is", "a variable that is not set")
+    # Python keeps bytes of the environment that are not UTF-8 as lone surrogates.
     return environ[name].encode(errors="surrogateescape")
 
 
 def _source(value: Any, info: ValidationInfo) -> SecretSource:
     """From `{file: PATH}` or `{env: NAME}`; the secret must be there already."""
     if not isinstance(value, dict):
-        got = "null" if value is None else "a list" if isinstance(value, tuple) else "a literal"
-        raise Wrong(f"{FORM}: secrets are not written here", got)
+        raise Wrong(f"{FORM}: secrets are not written here", _kind(value))
     for key in value:
         if key not in ("file", "env"):
             raise Wrong(FORM, "an unknown key" + did_you_mean(str(key), ("file", "env")))
-    if len(value) != 1:
-        raise Wrong(f"one of {FORM}", "both" if value else "an empty mapping")
+    if not value:
+        raise Wrong(f"one of {FORM}", "an empty mapping")
+    if len(value) == 2:
+        raise Wrong(f"one of {FORM}", "both")
     kind, where = next(iter(value.items()))
     if not isinstance(where, str) or not where or not on_one_line(where):
         raise Wrong("a path or a name", "something else")
-    place = Place.of(info)
-    source = SecretSource(kind, str(place.base / where) if kind == "file" else where, place.environ)
-    source.look()
+    origin = Origin.of(info)
+    if kind == "file":
+        where = str(origin.base / where)
+    source = SecretSource(kind, where, origin.environ)
+    source.look()  # now, so that a missing secret is told with its key and line
     return source
+
+
+def _kind(value: Any) -> str:
+    """What stands in a secret's place, without a word of it."""
+    if value is None:
+        return "null"
+    if isinstance(value, tuple):
+        return "a list"
+    return "a literal"
 
 
 def _one_key(name: str, what: str) -> dict[str, Any]:
@@ -164,7 +184,8 @@ SecretKey = Annotated[
             "oneOf": [
                 _one_key(
                     "file",
-                    "A file that only we can read; relative paths begin beside the configuration file.",
+                    "A file that only we can read;"
+                    " relative paths begin beside the configuration file.",
                 ),
                 _one_key("env", "A variable of the environment."),
             ]

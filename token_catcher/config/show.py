@@ -1,4 +1,4 @@
-"""The configuration for reading: a commented example, a JSON Schema for editors, what is in effect."""
+"""The configuration for reading: a commented example, a JSON Schema, what is in effect."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def example(folders: Sequence[Path] = FOLDERS) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema (2020-12)."""
+    """JSON Schema (2020-12), for editors."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return dialect | Config.model_json_schema(schema_generator=_Generator)
 
 
 def show(config: Config) -> str:
-    """The effective configuration as YAML, every default filled in; of a secret only where it is kept.
+    """The effective configuration as YAML, every default filled in.
 
-    Loading it gives an equal Config."""
+    Of a secret it says only where it is kept. Loading it gives an equal Config."""
     return dump(config.model_dump())
 
 
@@ -46,4 +46,6 @@ class _Generator(GenerateJsonSchema):
     """Tells defaults as they would be written."""
 
     def encode_default(self, dft: Any) -> Any:
-        return duration_text(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+        if isinstance(dft, timedelta):
+            return duration_text(dft)
+        return super().encode_default(dft)
