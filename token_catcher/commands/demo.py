@@ -92,6 +92,7 @@ def run(*, keep: bool) -> None:
         "[bold]token-catcher[/bold] on embedded servers: pymap (IMAP) and OpenBao (Vault)\n"
     )
     with playground() as place:
+        # Somebody's password is there already, and must survive the token's arrival.
         place.bao(
             "kv", "put", f"secret/salesforce/acme-production/{USER}", "password=kept-as-it-is"
         )
@@ -108,7 +109,11 @@ def _play(place: Playground, console: Console, number: int, scene: Scene) -> Non
     known = len(place.records())
     began = time.monotonic()
     place.deliver(scene.mail(place.salesforce), scene.folder)
-    record = until(lambda: place.records()[known:], f"the record of scene {number}")[0]
+
+    def new_records() -> list[dict[str, Any]]:
+        return place.records()[known:]
+
+    record = until(new_records, f"the record of scene {number}")[0]
     seconds = time.monotonic() - began
     ending = Event(record["event"])
     if ending != scene.ending:
@@ -129,6 +134,7 @@ def _where_or_why(record: Mapping[str, Any]) -> str:
 
 def _show_results(place: Playground, console: Console) -> None:
     console.print("\n[bold]$ token-catcher history[/bold]")
+    # The program writes to our own standard output, as if it had been typed.
     place.program("history")
     console.print("\n[bold]The secrets, as Vault has them[/bold] (values masked)")
     for line in _secret_lines(place):

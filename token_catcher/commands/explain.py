@@ -12,7 +12,7 @@ from datetime import datetime
 
 from token_catcher.app import App
 from token_catcher.commands import mailfiles, output
-from token_catcher.commands.explanation import Explanation, explanation
+from token_catcher.commands.explanation import Explanation, explanation_of
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import explanation_lines
 from token_catcher.errors import TransientError
@@ -37,9 +37,9 @@ def run(
         for name, raw in mailfiles.read(file, sys.stdin.buffer):
             mail = mailfiles.as_mail(name, raw, received_at, own.name)
             trust_date = received_at is None
-            said = explain(name, mail, app.judge, own.addresses, trust_date=trust_date)
-            _show(said, as_json=as_json)
-            if said.outcome == "retry":
+            explanation = explain(name, mail, app.judge, own.addresses, trust_date=trust_date)
+            _show(explanation, as_json=as_json)
+            if explanation.outcome == "retry":
                 code = ExitCode.FAILED
     return code
 
@@ -49,13 +49,13 @@ def explain(
 ) -> Explanation:
     """Judge one mail. `trust_date`: its own Date stands for the time of arrival."""
     try:
-        return explanation(file, judge.judge(mail, addresses, trust_date=trust_date))
+        return explanation_of(file, judge.judge(mail, addresses, trust_date=trust_date))
     except TransientError as error:
-        return explanation(file, error)
+        return explanation_of(file, error)
 
 
-def _show(said: Explanation, *, as_json: bool) -> None:
+def _show(explanation: Explanation, *, as_json: bool) -> None:
     if as_json:
-        output.write_json([said.as_json()])
+        output.write_json([explanation.as_json()])
     else:
-        output.print_lines(explanation_lines(said))
+        output.print_lines(explanation_lines(explanation))

@@ -73,22 +73,24 @@ class Explanation:
         return fields
 
 
-def explanation(file: str, verdict: Verdict | TransientError) -> Explanation:
+def explanation_of(file: str, verdict: Verdict | TransientError) -> Explanation:
     """What a verdict says of the mail; a trouble that may pass is `retry`."""
     if isinstance(verdict, TransientError):
         return Explanation(file, "retry", reason=verdict.code, saw=str(verdict))
-    said = Explanation(file, _word(verdict.outcome), rules=_rules(verdict))
+    explanation = Explanation(file, _word(verdict.outcome), rules=_rules(verdict))
     if verdict.candidate is not None:
-        said = _with_claim(said, verdict.candidate)
+        explanation = _with_claim(explanation, verdict.candidate)
     if verdict.judgement is not None:
-        said = replace(said, username=verdict.judgement.username, org=verdict.judgement.org)
+        explanation = replace(
+            explanation, username=verdict.judgement.username, org=verdict.judgement.org
+        )
     match verdict.outcome:
         case Refused(reason, saw) | Held(reason, saw):
-            return replace(said, reason=reason.value, saw=saw or None)
+            return replace(explanation, reason=reason.value, saw=saw or None)
         case Capture(username=username, org=org, path=path):
-            return replace(said, username=username, org=org, path=path)
+            return replace(explanation, username=username, org=org, path=path)
         case Ignored():
-            return said
+            return explanation
 
 
 def _word(outcome: Capture | Refused | Held | Ignored) -> str:
@@ -97,18 +99,19 @@ def _word(outcome: Capture | Refused | Held | Ignored) -> str:
     return type(outcome).__name__.lower()
 
 
-def _with_claim(said: Explanation, candidate: Candidate) -> Explanation:
-    said = replace(said, issued_at=iso(candidate.issued_at))
+def _with_claim(explanation: Explanation, candidate: Candidate) -> Explanation:
+    explanation = replace(explanation, issued_at=iso(candidate.issued_at))
     if isinstance(candidate.claim, Claim):
         token = candidate.claim.token
-        said = replace(said, fingerprint=token.fingerprint, token_length=len(token))
-    return said
+        explanation = replace(explanation, fingerprint=token.fingerprint, token_length=len(token))
+    return explanation
 
 
 def _rules(verdict: Verdict) -> tuple[Evidence, ...]:
     """What the rules saw; of a mail that never came before them, what its gate saw."""
     if verdict.judgement is not None:
         return verdict.judgement.evidence
+    # The gates stand in this order: extract reads only what passed the wire gate.
     if not isinstance(verdict.outcome, Refused):
         saw = "no username and token, and another subject"
         return (Evidence("claim", False, saw, "a token mail"),)

@@ -41,6 +41,7 @@ def _csv_cell(value: object) -> str:
         return ""
     if not isinstance(value, str):
         return json.dumps(value)
+    # OWASP calls it CSV injection. A quote is shown as text, and nothing is computed.
     if normalize("NFKC", value).lstrip().startswith(FORMULA_STARTS):
         return "'" + value
     return value
@@ -49,6 +50,7 @@ def _csv_cell(value: object) -> str:
 def html_page(rotations: Sequence[Rotation], query: Query, *, made_at: datetime) -> Iterator[str]:
     """One page that needs nothing else: to read, to print, to hand to an auditor."""
     heads = "".join(f"<th scope=col>{name}" for name in COLUMNS)
+    # What comes from logs or from the question is escaped; times and counts are our own.
     yield _PAGE_BEGIN
     yield "<h1>Token rotations</h1>\n"
     yield f"<p>{_counted(rotations)}{_span(rotations)}; asked for: {escape(_asked(query))}.</p>\n"

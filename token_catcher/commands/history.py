@@ -88,6 +88,7 @@ def _merged(rotations: Iterable[Rotation]) -> list[Rotation]:
     """Each rotation once, as the journal tells of it where it does."""
     rows: list[Rotation] = []
     last: dict[tuple[object, ...], int] = {}
+    # By time, whichever source they came from: a log may be read before its journal.
     for rotation in sorted(rotations, key=attrgetter("moment")):
         identity = _identity(rotation)
         index = last.get(identity)

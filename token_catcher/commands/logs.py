@@ -54,6 +54,7 @@ def numbered_lines(source: str, stdin: io.BufferedReader) -> Iterator[tuple[int,
             for number, line in enumerate(_lines(file), 1):
                 yield number, line
     except (EOFError, BadGzipFile, zlib.error):
+        # Cut off or damaged. What was read so far counts, and what is lost is one line.
         yield number + 1, TORN
     except OSError as error:
         raise ConfigurationError(f"{source}: cannot be read: {error.strerror}") from None
@@ -89,6 +90,7 @@ def rotation_of(line: bytes) -> Rotation | None:
 
     ValueError, OverflowError: it should, and cannot be read."""
     if not _ROTATION.search(line):
+        # A journal that was cut off ends inside a record, perhaps before it says what it is.
         if line.startswith(b"{") and not line.rstrip().endswith(b"}"):
             raise ValueError("torn")
         return None
@@ -112,7 +114,7 @@ def _objects(text: str, depth: int = 0) -> Iterator[Mapping[str, Any]]:
         try:
             value, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
-            end = start + 1
+            end = start + 1  # a brace of the text around it; the next may begin JSON
         else:
             yield value
             if isinstance(value.get("event"), str):
@@ -140,6 +142,7 @@ def _from_fields(fields: Mapping[str, Any]) -> Rotation:
 
 def _value(value: object, kind: type) -> Any:
     """A value of this kind, None where a log has something else; texts printable, and not long."""
+    # Not isinstance: to Python, True is the number 1.
     if type(value) is not kind:
         return None
     if isinstance(value, str):

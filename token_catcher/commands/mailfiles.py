@@ -51,6 +51,7 @@ def _file(path: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _mbox(path: str) -> Iterator[tuple[str, bytes]]:
+    # The standard library falls back to reading alone where it may not write.
     box = containers.mbox(path, create=False)
     try:
         for number, key in enumerate(box.keys(), 1):

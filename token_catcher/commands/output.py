@@ -39,7 +39,7 @@ def write(pieces: Iterable[str]) -> None:
     """Write text as it is. TokenCatcherError: it cannot be written."""
     with _translated():
         sys.stdout.writelines(pieces)
-        sys.stdout.flush()
+        sys.stdout.flush()  # while the error can still be told
 
 
 def write_json(objects: Iterable[object]) -> None:
@@ -95,6 +95,6 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise
+        raise  # the reader has what it wanted
     except OSError as error:
         raise TokenCatcherError(f"standard output cannot be written: {error.strerror}") from None

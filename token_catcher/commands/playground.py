@@ -90,6 +90,7 @@ class Playground:
     @contextmanager
     def imap(self) -> Iterator[imaplib.IMAP4]:
         """A session of the demo's own."""
+        # Python's own client, so that the demo does not stand on what it shows.
         client = imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=PATIENCE)
         try:
             client.login(ADDRESS, self.imap_password)
@@ -115,7 +116,7 @@ class Playground:
         return environment() | {
             "BAO_ADDR": f"http://127.0.0.1:{self.vault_port}",
             "BAO_TOKEN": self.vault_token,
-            "HOME": str(self.home),
+            "HOME": str(self.home),  # the client looks for a token there
         }
 
     def program(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -214,7 +215,7 @@ def _write_files(made: Playground) -> None:
     }
     for name, text in files.items():
         path = made.home / name
-        path.touch(0o600)
+        path.touch(0o600)  # before there is a secret in it
         path.write_text(text)
 
 
@@ -239,6 +240,7 @@ def _openbao(made: Playground) -> Iterator[None]:
     command = ["bao", "server", "-dev", "-dev-no-store-token", listen]
     own = {"BAO_DEV_ROOT_TOKEN_ID": made.vault_token, "HOME": str(made.home)}
     with _running(command, environment() | own, made.home / "bao.log") as process:
+        # It takes calls before it is unsealed.
         _await_port(made.vault_port, process, "bao")
         until(answers, "OpenBao")
         yield

@@ -63,19 +63,19 @@ def scan_summary(report: Report) -> Text:
     return Text(summary)
 
 
-def explanation_lines(said: Explanation) -> Iterator[Text]:
+def explanation_lines(explanation: Explanation) -> Iterator[Text]:
     """The verdict on one mail, rule by rule."""
-    yield Text(said.file, "bold")
-    for rule in said.rules:
+    yield Text(explanation.file, "bold")
+    for rule in explanation.rules:
         yield from _rule_lines(rule)
-    what = _why(said.reason, said.saw)
-    if said.path:
-        what = f"{said.path} (token of {said.token_length} characters, {said.fingerprint})"
-    verdict = Text.assemble("  → ", (said.outcome, COLOURS.get(said.outcome, "bold")))
+    what = _why(explanation.reason, explanation.saw)
+    if explanation.path:  # it would be stored
+        what = f"{explanation.path} (token of {explanation.token_length} characters, {explanation.fingerprint})"
+    verdict = Text.assemble("  → ", (explanation.outcome, COLOURS.get(explanation.outcome, "bold")))
     if what:
         verdict.append(f" {what}")
     yield verdict
-    yield from _next(said.advice)
+    yield from _next(explanation.advice)
 
 
 def _rule_lines(rule: Evidence) -> Iterator[Text]:

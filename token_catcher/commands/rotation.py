@@ -64,6 +64,7 @@ class Rotation:
 
     def as_json(self) -> dict[str, Any]:
         """The contract of `history --json`."""
+        # Logs leave out what is false; machines are told.
         return {**asdict(self), "recovered": bool(self.recovered), "advice": self.advice}
 
 

@@ -82,6 +82,7 @@ class Salesforce:
             serialization.PrivateFormat.TraditionalOpenSSL,
             serialization.NoEncryption(),
         )
+        # As real mail is signed: c=relaxed/simple, these six fields, nothing signed twice.
         signature: bytes = dkim.sign(
             mail,
             SELECTOR.encode(),

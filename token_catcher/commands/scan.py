@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from token_catcher.app import App
 from token_catcher.commands import output
-from token_catcher.commands.explanation import explanation
+from token_catcher.commands.explanation import explanation_of
 from token_catcher.commands.output import ExitCode, Progress
 from token_catcher.commands.render import result_lines, scan_summary
 from token_catcher.commands.results import ScanResult, results_of
@@ -196,6 +196,7 @@ class Scan:
         self._again = False
 
     def _look(self, watched: Watched) -> Report:
+        # Both stand without another login: servers lock accounts, and ban who knocks every second.
         standing = self._refused.get(watched.name) or self._failed_just_now(watched.name)
         if standing is not None:
             return standing
@@ -237,7 +238,7 @@ def dry_run(one: Watched, now: datetime, since: timedelta | None = None) -> Iter
         for mail, verdict in rehearse(
             mailbox, one.judge, one.addresses, now - (since or one.lookback)
         ):
-            said = explanation(mail.ref.folder, verdict)
+            said = explanation_of(mail.ref.folder, verdict)
             if said.outcome != "ignored":
                 yield ScanResult.from_explanation(one.name, mail.ref.uid, said)
 
@@ -256,6 +257,7 @@ def wait_for(
     None: `over`, or `look` sees no hope."""
     while True:
         hope = look()
+        # After the last look as well: what it brought counts, though there is no other.
         record = awaited(recorded(), began, user)
         if record is not None or not hope or over():
             return record

@@ -45,8 +45,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise _refusal(path, document.problems)
     # A key that stands twice leaves values that load: then only the document has a problem.
     config, mistakes = check(document.data, Origin(path.absolute().parent, environ))
-    found = [Problem(document.line(mistake.loc), mistake) for mistake in mistakes]
-    problems = {*document.problems, *found}
+    located = [Problem(document.line(mistake.loc), mistake) for mistake in mistakes]
+    problems = {*document.problems, *located}
     if config is None or problems:
         raise _refusal(path, problems)
     return config
