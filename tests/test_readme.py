@@ -1,4 +1,6 @@
-"""What the texts say is so: commands, flags, make targets and files exist, and the first configuration loads."""
+"""What the texts say is so: commands, flags, make targets and files exist.
+
+The first configuration loads."""
 
 from __future__ import annotations
 
@@ -93,7 +95,8 @@ def test_help_is_whole(words: tuple[str, ...]) -> None:
 
 
 def rows() -> Iterator[tuple[str, str]]:
-    """Command and description of each row of the README's table of commands; alternatives give a row each."""
+    """Command and description of each row of the README's table of commands;
+    alternatives give a row each."""
     for command, does in re.findall(r"(?m)^\| `token-catcher ([^`]+)` \| (.*) \|$", README):
         words = command.replace("\\|", "|").split()
         plain = [word for word in words if word == word.lower()]
@@ -151,7 +154,8 @@ def test_make_targets_exist(path: Path) -> None:
 
 
 def test_make_targets_are_listed() -> None:
-    """`make` alone names those that are for people; the guard of the main branch uses two of them."""
+    """`make` alone names those that are for people;
+    the guard of the main branch uses two of them."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
     phony = set(re.findall(r"(?m)^\.PHONY: (.*)$", makefile)[0].split())
     assert phony <= targets()
@@ -181,7 +185,8 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TEXTS, ids=names(TEXTS))
 def test_files_that_are_named_exist(path: Path) -> None:
-    """`docs/…`, `deploy/…` and their like in code, from the root of the repository or beside the text."""
+    """`docs/…`, `deploy/…` and their like in code,
+    from the root of the repository or beside the text."""
     for line in code_of(path.read_text("utf-8")):
         for said in re.findall(
             r"(?<![\w/.%$-])(?:docs|deploy|tests|requirements|token_catcher)/[\w./-]*\w", line

@@ -1,4 +1,5 @@
-"""Whatever is wrong: one clear message with the next step, the right exit code, nothing lost, and never a traceback."""
+"""Whatever is wrong: one clear message with the next step, the right exit code, nothing lost,
+and never a traceback."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ NETWORK = "check host, port and tls of the mailbox, and the network; the mail wa
 
 @pytest.fixture
 def waiting(tool: Program, dovecot: Dovecot, user: str) -> Program:
-    """A program with one genuine mail in its inbox, which must be stored once everything is well again."""
+    """A program with one genuine mail in its inbox,
+    which must be stored once everything is well again."""
     dovecot.deliver(mails.genuine(token=TOKEN, issued_at=NOW), user)
     return tool
 
@@ -48,7 +50,8 @@ def test_unknown_host(waiting: Program, openbao: OpenBao, org: str) -> None:
     assert told(waiting("scan")) == (
         1,
         [
-            "integrations  error  imap-connect: mailbox integrations: nowhere.invalid:993: the host name is not known",
+            "integrations  error  imap-connect: mailbox integrations: nowhere.invalid:993: the"
+            " host name is not known",
             f"  next: {NETWORK}",
         ],
     )
@@ -61,7 +64,8 @@ def test_nobody_listens(waiting: Program, openbao: OpenBao, org: str) -> None:
     assert told(waiting("scan")) == (
         1,
         [
-            "integrations  error  imap-connect: mailbox integrations: localhost:1: not reached during connect"
+            "integrations  error  imap-connect: mailbox integrations: localhost:1: not reached"
+            " during connect"
             " (ConnectionRefusedError)",
             f"  next: {NETWORK}",
         ],
@@ -77,19 +81,26 @@ def test_untrusted_certificate(
     assert told(waiting("scan")) == (
         1,
         [
-            f"integrations  error  imap-certificate: mailbox integrations: localhost:{dovecot.tls_port}: the certificate is not"
+            "integrations  error  imap-certificate: mailbox integrations:"
+            f" localhost:{dovecot.tls_port}: the certificate is not"
             " trusted (unable to get local issuer certificate)",
-            "  next: give the CA under mailboxes[].ca_file, or use the host name that the certificate holds",
+            "  next: give the CA under mailboxes[].ca_file, or use the host name that the"
+            " certificate holds",
         ],
     )
     all_is_well_again(waiting, openbao, org)
 
 
 def test_wrong_password(waiting: Program, dovecot: Dovecot, openbao: OpenBao, org: str) -> None:
-    """The server refuses the login: said once, without the password, and `--wait` does not knock again."""
+    """The server refuses the login:
+    said once, without the password, and `--wait` does not knock again."""
     waiting.secret("imap-password", "not-the-password")
-    line = f"integrations  error  imap-login: mailbox integrations: localhost:{dovecot.tls_port}: the login was refused"
-    step = "  next: check username and password; for Gmail and Microsoft 365 see docs/mailboxes.md; nothing was lost"
+    where = f"mailbox integrations: localhost:{dovecot.tls_port}"
+    line = f"integrations  error  imap-login: {where}: the login was refused"
+    step = (
+        "  next: check username and password; for Gmail and Microsoft 365 see docs/mailboxes.md;"
+        " nothing was lost"
+    )
     assert told(waiting("scan")) == (1, [line, step])
     done = waiting("scan", "--wait", "50s")
     assert (done.code, done.out.splitlines()) == (1, [line, step])
@@ -99,14 +110,20 @@ def test_wrong_password(waiting: Program, dovecot: Dovecot, openbao: OpenBao, or
 
 
 def test_missing_folder(waiting: Program, openbao: OpenBao, org: str) -> None:
-    """A folder of the configuration is not there; those that are are listed, and the inbox is looked at all the same."""
+    """A folder of the configuration is not there;
+    those that are are listed, and the inbox is looked at all the same."""
     waiting.configure(poll="folders: {inbox: INBOX, spam: Spamverdacht}")
     code, lines = told(waiting("scan"))
-    problem = "integrations  error  imap-folder: mailbox integrations: got no folder 'Spamverdacht', expected one of: "
+    problem = (
+        "integrations  error  imap-folder: mailbox integrations: got no folder 'Spamverdacht',"
+        " expected one of: "
+    )
     assert (code, lines[0], lines[2]) == (
         1,
-        f"integrations INBOX/1  stored  integration@acme.example → salesforce/{org}/integration@acme.example v1",
-        "  next: name an existing folder under mailboxes[].folders, or `spam: null` to leave the spam folder out",
+        "integrations INBOX/1  stored  integration@acme.example →"
+        f" salesforce/{org}/integration@acme.example v1",
+        "  next: name an existing folder under mailboxes[].folders, or `spam: null` to leave the"
+        " spam folder out",
     )
     assert lines[1].startswith(problem)
     assert {"INBOX", "Junk"} == set(lines[1].removeprefix(problem).split(", "))
@@ -162,8 +179,10 @@ def test_kv_version_1(waiting: Program, openbao: OpenBao, org: str) -> None:
     assert (code, lines) == (
         1,
         [
-            f"integrations INBOX/1  retry  vault-kv1: vault.mount: {mount} is kv version 1, expected kv version 2",
-            "  next: upgrade the mount: `bao kv enable-versioning MOUNT`; check-and-set needs version 2",
+            f"integrations INBOX/1  retry  vault-kv1: vault.mount: {mount} is kv version 1,"
+            " expected kv version 2",
+            "  next: upgrade the mount: `bao kv enable-versioning MOUNT`; check-and-set needs"
+            " version 2",
             "integrations: 1 looked at, nothing new; 1 still waiting",
         ],
     )
@@ -179,9 +198,11 @@ def test_policy_too_narrow(waiting: Program, openbao: OpenBao, org: str) -> None
     assert (code, lines) == (
         1,
         [
-            f"integrations INBOX/1  retry  vault-policy: Vault denies access to {path} (got 403, expected the capabilities"
+            f"integrations INBOX/1  retry  vault-policy: Vault denies access to {path} (got 403,"
+            " expected the capabilities"
             " create, read, update and patch)",
-            "  next: grant the capabilities of deploy/vault/token-catcher.hcl on that path; the mail stays pending",
+            "  next: grant the capabilities of deploy/vault/token-catcher.hcl on that path; the"
+            " mail stays pending",
             "integrations: 1 looked at, nothing new; 1 still waiting",
         ],
     )
@@ -196,9 +217,11 @@ def test_used_up_secret_id(waiting: Program, openbao: OpenBao, org: str) -> None
     assert told(done) == (
         1,
         [
-            f"integrations INBOX/1  retry  vault-login: Vault at {openbao.url} refused the AppRole login (got 400, expected"
+            f"integrations INBOX/1  retry  vault-login: Vault at {openbao.url} refused the AppRole"
+            " login (got 400, expected"
             " 200): role_id or secret_id is wrong, expired or used up",
-            "  next: check vault.auth; a used-up or expired secret_id needs a new one (deploy/vault/setup-approle.sh)",
+            "  next: check vault.auth; a used-up or expired secret_id needs a new one"
+            " (deploy/vault/setup-approle.sh)",
             "integrations: 1 looked at, nothing new; 1 still waiting",
         ],
     )
@@ -208,7 +231,8 @@ def test_used_up_secret_id(waiting: Program, openbao: OpenBao, org: str) -> None
 
 
 def test_full_disk(waiting: Program, openbao: OpenBao, org: str) -> None:
-    """The record cannot be written: the mail stays unsettled, no half record is left, and nothing is written twice."""
+    """The record cannot be written:
+    the mail stays unsettled, no half record is left, and nothing is written twice."""
 
     def no_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
@@ -228,14 +252,17 @@ def test_full_disk(waiting: Program, openbao: OpenBao, org: str) -> None:
 
 
 def test_broken_configuration(tool: Program) -> None:
-    """Every problem at once, each with file, line, key, what was got and what is expected; exit code 2."""
+    """Every problem at once, each with file, line, key, what was got and what is expected;
+    exit code 2."""
     tool.configure(poll="pol: 60s", host="host: 3", port="port: 99999999")
     done = tool("scan")
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines() == [
-        f"token-catcher: {tool.config}:5: mailboxes[0].host: got 3, expected a host name or an IP address alone, in ASCII",
+        f"token-catcher: {tool.config}:5: mailboxes[0].host: got 3, expected a host name or an IP"
+        " address alone, in ASCII",
         f"{tool.config}:6: mailboxes[0].port: got 99999999, expected a port, 1 to 65535",
-        f"{tool.config}:12: mailboxes[0].pol: got an unknown key (did you mean 'poll'?), expected one of name, host, tls, port,"
+        f"{tool.config}:12: mailboxes[0].pol: got an unknown key (did you mean 'poll'?), expected"
+        " one of name, host, tls, port,"
         " ca_file, username, password, oauth2, addresses, folders, idle, poll, lookback",
         "next: mend the lines named above; `token-catcher config example` shows every key",
     ]

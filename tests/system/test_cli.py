@@ -1,6 +1,7 @@
-"""The installed command where no server is needed: help, exit codes, what goes to which stream, and every way to give it input.
+"""The installed command where no server is needed: help, exit codes, streams, and every input.
 
-Mailbox and Vault are out of reach in this configuration: whoever asks them gets an error in a moment."""
+Mailbox and Vault are out of reach in this configuration: whoever asks them gets an error in a
+moment."""
 
 from __future__ import annotations
 
@@ -71,7 +72,8 @@ def alone(tmp_path: Path) -> Program:
 
 
 def bare(*words: str, cwd: Path | None = None, **env: str) -> Done:
-    """Run the command with nothing in front of its words, in an environment that names no configuration."""
+    """Run the command with nothing in front of its words,
+    in an environment that names no configuration."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("TOKEN_CATCHER_")
     }
@@ -88,7 +90,8 @@ def bare(*words: str, cwd: Path | None = None, **env: str) -> Done:
 
 
 def shell(line: str, program: Program) -> Done:
-    """Run a line of shell in which `$tc` is the command with its configuration, from the program's directory."""
+    """Run a line of shell in which `$tc` is the command with its configuration,
+    from the program's directory."""
     setting = f"tc={shlex.quote(f'{COMMAND} --config {program.config}')}"
     done = subprocess.run(
         ["/bin/sh", "-c", f"{setting}\n{line}"],
@@ -106,7 +109,9 @@ def shell(line: str, program: Program) -> Done:
 
 @pytest.mark.parametrize("words", [(), ("scan",), ("config", "show")], ids=" ".join)
 def test_help(words: tuple[str, ...]) -> None:
-    """On standard output, with exit code 0. What each command's help says is held against the README elsewhere."""
+    """On standard output, with exit code 0.
+
+    What each command's help says is held against the README elsewhere."""
     done = bare(*words, "--help")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"Usage: {' '.join(['token-catcher', *words])} [OPTIONS]")
@@ -191,7 +196,8 @@ def test_results_and_logs_have_their_own_streams(alone: Program) -> None:
 
 
 def test_a_bug_is_an_event() -> None:
-    """Whatever is wrong with the program itself: kind and places on standard error, exit code 1; no message, no traceback."""
+    """Whatever is wrong with the program itself: kind and places on standard error, exit code 1;
+    no message, no traceback."""
     code = f"""
 from token_catcher import cli
 from token_catcher.commands import history
@@ -223,7 +229,8 @@ cli.main()
 
 
 def test_the_configuration_is_found(alone: Program, tmp_path: Path) -> None:
-    """By flag, else by variable, else in the working directory; the one that was found is said where it is wrong."""
+    """By flag, else by variable, else in the working directory;
+    the one that was found is said where it is wrong."""
     other = tmp_path / "elsewhere" / "config.yaml"
     other.parent.mkdir()
     other.write_text("nonsense: 1\n")
@@ -248,7 +255,8 @@ def test_no_configuration_is_told(tmp_path: Path) -> None:
     done = bare("scan", cwd=tmp_path)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(
-        f"token-catcher: no configuration found; looked at --config, TOKEN_CATCHER_CONFIG, {tmp_path}/config.yaml,"
+        "token-catcher: no configuration found; looked at --config, TOKEN_CATCHER_CONFIG,"
+        f" {tmp_path}/config.yaml,"
         " /etc/token-catcher/config.yaml; `token-catcher config example` prints one\n"
     )
     assert bare("history", "/dev/null", "--json", cwd=tmp_path) == Done(0, "", "")
@@ -322,7 +330,8 @@ def logged(entries: list[Entry]) -> bytes:
 
 
 def test_history_reads_journals_and_logs(alone: Program, tmp_path: Path) -> None:
-    """The journal by itself, collected logs plain, gzipped and from standard input: each tells of the same rotations."""
+    """The journal by itself, collected logs plain, gzipped and from standard input:
+    each tells of the same rotations."""
     entries = rotations(3)
     journal(alone.state / "journal.jsonl", entries)
     log = tmp_path / "collected.log"
@@ -417,7 +426,8 @@ LUNCH = mails.token_mail(subject="Lunch?", body="At noon.\n")
 
 
 def test_explain_reads_files_and_folders(alone: Program, tmp_path: Path) -> None:
-    """Mails, an mbox, a Maildir, standard input, in the order they are named; neither mailbox nor Vault is asked."""
+    """Mails, an mbox, a Maildir, standard input, in the order they are named;
+    neither mailbox nor Vault is asked."""
     single = tmp_path / "a.eml"
     single.write_bytes(mails.genuine())
     box = containers.mbox(tmp_path / "mbox")
@@ -474,12 +484,14 @@ def test_explain_for_people(alone: Program) -> None:
     first, *rules, verdict = done.out.splitlines()
     assert (first, {rule[:4] for rule in rules}) == ("-", {"  ✓ "})
     assert verdict == (
-        f"  → would-store salesforce/acme/{USERNAME} (token of 25 characters, {mails.fingerprint(TOKEN)})"
+        f"  → would-store salesforce/acme/{USERNAME} (token of 25 characters,"
+        f" {mails.fingerprint(TOKEN)})"
     )
 
 
 def test_explain_takes_a_time_and_a_mailbox(alone: Program) -> None:
-    """The time stands for INTERNALDATE; with several mailboxes one must be named, since their addresses differ."""
+    """The time stands for INTERNALDATE;
+    with several mailboxes one must be named, since their addresses differ."""
     late = (ISSUED + timedelta(days=2)).isoformat()
     (said,) = alone("explain", "--json", "--received-at", late, "-", stdin=mails.genuine()).lines
     assert (said["outcome"], said["reason"]) == ("refused", "date-out-of-bounds")
@@ -607,7 +619,9 @@ def test_ctrl_c_ends_it_quietly(
 
 
 def test_waiting_on_a_terminal_shows_that_it_waits(alone: Program) -> None:
-    """On standard error, for whom and until when; Ctrl-C gives the terminal back as it was. Results stay on standard output."""
+    """On standard error, for whom and until when; Ctrl-C gives the terminal back as it was.
+
+    Results stay on standard output."""
     ours, theirs = pty.openpty()
     command = [
         COMMAND,
@@ -640,7 +654,8 @@ def test_waiting_on_a_terminal_shows_that_it_waits(alone: Program) -> None:
 
 
 class Screen:
-    """What is shown on our side of a terminal, read by a thread of its own: a full one would stop who writes to it."""
+    """What is shown on our side of a terminal, read by a thread of its own:
+    a full one would stop who writes to it."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

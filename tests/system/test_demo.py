@@ -1,4 +1,5 @@
-"""`token-catcher demo`: what it shows is what happened, its hints work, and nothing is left behind, however it ends."""
+"""`token-catcher demo`: what it shows is what happened, its hints work, and nothing is left
+behind, however it ends."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ token-catcher on embedded servers: pymap (IMAP) and OpenBao (Vault)
    unchanged stale  (N s after delivery)
 
 $ token-catcher history
-recorded             outcome    user                          org              version  issued               why
+recorded             outcome    user                          org              version  \
+issued               why
 TIME  stored     integration@acme.example      acme-production  2        TIME
 TIME  stored     etl@acme.example              acme-production  1        TIME
 TIME  stored     integration@acme.example.uat  acme-uat         1        TIME
@@ -155,7 +157,8 @@ def hints(shown: str) -> list[str]:
 
 
 def test_the_whole_demo(tmp_path: Path) -> None:
-    """Five scenes, the history, the secrets, the journal; with --keep its hints can be typed; then all is gone."""
+    """Five scenes, the history, the secrets, the journal; with --keep its hints can be typed;
+    then all is gone."""
     with demo(tmp_path, "--keep") as running:
         running.shows("Ctrl-C ends it")
         shown = plain(running.shown)

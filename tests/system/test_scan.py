@@ -1,4 +1,6 @@
-"""`token-catcher scan` between real servers: from the mail to Vault, once, and nothing else is touched."""
+"""`token-catcher scan` between real servers: from the mail to Vault, once.
+
+Nothing else is touched."""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ def path(org: str, username: str) -> str:
 def test_tokens_in_inbox_and_junk_reach_vault(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
 ) -> None:
-    """A mail in the inbox and one in the spam folder end under their paths, one version each, other fields untouched."""
+    """A mail in the inbox and one in the spam folder end under their paths, one version each,
+    other fields untouched."""
     openbao.put(path(org, "integration@acme.example"), {"password": "kept"})
     dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=NOW), user)
     dovecot.deliver(mails.genuine("etl@acme.example", JUNK_TOKEN, issued_at=NOW), user, "Junk")
@@ -59,7 +62,8 @@ def test_tokens_in_inbox_and_junk_reach_vault(
 def test_a_second_scan_changes_nothing(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
 ) -> None:
-    """Run again, also from scratch without its checkpoint: no new version, no new record, no flag set."""
+    """Run again, also from scratch without its checkpoint:
+    no new version, no new record, no flag set."""
     dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=NOW), user)
     dovecot.deliver(mails.token_mail(token=JUNK_TOKEN, issued_at=NOW), user, "Junk")
     first = tool("scan")
@@ -82,7 +86,8 @@ def test_a_second_scan_changes_nothing(
 def test_each_kind_of_mail_has_its_outcome(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
 ) -> None:
-    """Genuine, older, sandbox, forged, unknown user, plain: each ends as it must, in order of arrival."""
+    """Genuine, older, sandbox, forged, unknown user, plain:
+    each ends as it must, in order of arrival."""
     for raw in (
         mails.genuine(token=INBOX_TOKEN, issued_at=NOW),
         mails.genuine(token="FAKEolderTOKENnotREAL1abc", issued_at=NOW - timedelta(hours=2)),
@@ -124,7 +129,8 @@ def test_each_kind_of_mail_has_its_outcome(
 def test_held_mail_is_settled_after_the_configuration_changed(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
 ) -> None:
-    """`--again` stores what was held for an unknown user, once the org names it; nothing else gets a second record."""
+    """`--again` stores what was held for an unknown user, once the org names it;
+    nothing else gets a second record."""
     dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=NOW), user)
     dovecot.deliver(mails.genuine("new@partner.example", JUNK_TOKEN, issued_at=NOW), user)
     tool("scan")
@@ -146,7 +152,8 @@ def test_held_mail_is_settled_after_the_configuration_changed(
 def test_a_dry_run_writes_nothing_at_all(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
 ) -> None:
-    """It judges as a scan would, and leaves neither journal nor checkpoint nor secret, nor a file of any kind."""
+    """It judges as a scan would, and leaves neither journal nor checkpoint nor secret,
+    nor a file of any kind."""
     dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=NOW), user)
     dovecot.deliver(mails.token_mail(issued_at=NOW), user)
     done = tool("scan", "--dry-run", "--json")
@@ -161,7 +168,8 @@ def test_a_dry_run_writes_nothing_at_all(
 def test_wait_ends_when_the_token_is_there(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str
 ) -> None:
-    """`--wait --user` passes over another user's token and ends with the awaited one; without one it ends with 3."""
+    """`--wait --user` passes over another user's token and ends with the awaited one;
+    without one it ends with 3."""
     dovecot.deliver(mails.genuine("etl@acme.example", JUNK_TOKEN, issued_at=NOW), user)
     missing = tool("scan", "--wait", "2s", "--user", "integration@acme.example", "--json")
     assert (missing.code, [line["outcome"] for line in missing.lines]) == (3, ["stored"])

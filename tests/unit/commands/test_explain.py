@@ -1,4 +1,5 @@
-"""`explain`: what a mail is and why, for machines and for people; and the containers it reads mail from."""
+"""`explain`: what a mail is and why, for machines and for people;
+and the containers it reads mail from."""
 
 from __future__ import annotations
 
@@ -172,10 +173,19 @@ def test_the_date_may_stand_for_the_arrival() -> None:
 def test_every_reason_of_a_held_mail_has_advice() -> None:
     """Nobody is left without a next step."""
     held = {
-        Reason.UNKNOWN_SUBJECT, Reason.UNKNOWN_LAYOUT, Reason.AMBIGUOUS_CLAIM, Reason.UNEXPECTED_PART, Reason.UNKNOWN_USER,
-        Reason.AMBIGUOUS_ORG, Reason.WRONG_ORG, Reason.WRONG_ENVIRONMENT, Reason.SECRET_DELETED, Reason.SAME_DATE,
-        Reason.UNAUTHENTICATED, Reason.UNKNOWN_AGE,
-    }  # fmt: skip
+        Reason.UNKNOWN_SUBJECT,
+        Reason.UNKNOWN_LAYOUT,
+        Reason.AMBIGUOUS_CLAIM,
+        Reason.UNEXPECTED_PART,
+        Reason.UNKNOWN_USER,
+        Reason.AMBIGUOUS_ORG,
+        Reason.WRONG_ORG,
+        Reason.WRONG_ENVIRONMENT,
+        Reason.SECRET_DELETED,
+        Reason.SAME_DATE,
+        Reason.UNAUTHENTICATED,
+        Reason.UNKNOWN_AGE,
+    }
     assert set(ADVICE) == held
 
 

@@ -1,4 +1,5 @@
-"""What becomes of mail that is not stored: a record, no move and no second look; and held mail is stored once it may be."""
+"""What becomes of mail that is not stored: a record, no move and no second look;
+and held mail is stored once it may be."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def endings(rig: Rig) -> list[tuple[str, str | None]]:
 
 
 def test_a_verdict_is_taken_once(tmp_path: Path) -> None:
-    """Requirement 10: with the checkpoint lost and the key rotated out, what was proof on arrival stays proof."""
+    """Requirement 10: with the checkpoint lost and the key rotated out,
+    what was proof on arrival stays proof."""
     keys = Keys()
     rig = Rig(tmp_path, keys)
     rig.deliver(1)
@@ -104,7 +106,8 @@ def test_a_second_look_that_finds_the_same_leaves_no_record(tmp_path: Path) -> N
 
 
 def test_a_flood_of_refusals_is_counted_and_not_repeated() -> None:
-    """Requirement 23: ten events of a kind in an hour; the next hour's first says how many were left out."""
+    """Requirement 23: ten events of a kind in an hour;
+    the next hour's first says how many were left out."""
     now = BEGIN
     quiet = Quiet(lambda: now)
     kind = ("integrations", "rotation.refused", "unsigned")

@@ -1,4 +1,5 @@
-"""The history, from real journals and logs: what is read, what is one row, what is asked for, and how it is shown."""
+"""The history, from real journals and logs: what is read, what is one row, what is asked for, and
+how it is shown."""
 
 from __future__ import annotations
 
@@ -114,7 +115,8 @@ def uids(found: History) -> list[int | None]:
 
 
 def test_a_row_has_the_fields_of_the_record(tmp_path: Path) -> None:
-    """All of them, under the same names, and the record's number and hash; this is what `--json` prints."""
+    """All of them, under the same names, and the record's number and hash;
+    this is what `--json` prints."""
     found = ask(journalled(tmp_path / "journal.jsonl", [entry(1)]))
     assert [one.as_json() for one in found.rotations] == [
         {
@@ -237,12 +239,14 @@ def test_gzip_and_standard_input_are_read(tmp_path: Path) -> None:
 
 
 def test_lines_about_other_things_are_passed_over(tmp_path: Path) -> None:
-    """Other programs, our other events, prose that mentions rotations, the journal's notes about itself."""
+    """Other programs, our other events, prose that mentions rotations,
+    the journal's notes about itself."""
     source = file(
         tmp_path / "log",
         "Feb  3 00:00:01 host logrotate: log rotation. rotation.done",
         '{"timestamp":"2026-02-03T12:57:28Z","event":"mailbox.connected"}',
-        '{"timestamp":"2026-02-03T12:57:28Z","event":"library.message","message":"got rotation.stored"}',
+        '{"timestamp":"2026-02-03T12:57:28Z","event":"library.message",'
+        '"message":"got rotation.stored"}',
         '{"at":"2026-02-03T12:57:28Z","event":"journal.repaired","cut":17}',
         '{"event":["rotation.stored"]}',
         b"\xff\xfe\x00",
@@ -268,7 +272,8 @@ def test_a_quoted_rotation_is_none(tmp_path: Path) -> None:
 
 
 def test_lines_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
-    """Torn, written for people, without a time: the rest is read all the same, and the first place is told."""
+    """Torn, written for people, without a time:
+    the rest is read all the same, and the first place is told."""
     whole = logged(entry(1))
     source = file(
         tmp_path / "log",
@@ -355,7 +360,8 @@ def test_no_line_raises(line: bytes) -> None:
 
 
 def test_texts_come_out_printable_and_short(tmp_path: Path) -> None:
-    """A hostile log line neither commands a terminal nor fills it; a value of another kind is none."""
+    """A hostile log line neither commands a terminal nor fills it;
+    a value of another kind is none."""
     line = json.dumps(
         {
             "timestamp": "2026-02-03T13:57:28+01:00",
@@ -413,7 +419,8 @@ def test_the_same_source_twice_is_one_history(tmp_path: Path) -> None:
 
 
 def test_two_records_are_two_rows_however_alike(tmp_path: Path) -> None:
-    """Held, held for another reason, held for the first one again: three records, and their log lines add none."""
+    """Held, held for another reason, held for the first one again:
+    three records, and their log lines add none."""
     told = [held(1), held(1, "wrong-org"), held(1)]
     book = journalled(tmp_path / "journal.jsonl", told, step=timedelta(seconds=5))
     log = file(
@@ -493,7 +500,8 @@ def mixed(tmp_path: Path) -> str:
     ],
 )
 def test_rows_are_chosen(mixed: str, query: dict[str, Any], expected: list[int]) -> None:
-    """By org, user, event and time, all together; `until` is not in it, so that two months share no row."""
+    """By org, user, event and time, all together;
+    `until` is not in it, so that two months share no row."""
     assert uids(ask(mixed, **query)) == expected
 
 
@@ -603,13 +611,12 @@ def test_the_page_shows_every_row(mixed: str) -> None:
 
 
 def test_the_page_says_what_it_is(mixed: str) -> None:
-    """How many of what, from when to when, what was asked for, when it was made; also when there is nothing."""
+    """How many of what, from when to when, what was asked for, when it was made;
+    also when there is nothing."""
     query = Query(org="acme-production", event="stored", since=NOW)
     text = "".join(html_page(ask(mixed).rotations, query, made_at=NOW + timedelta(days=1)))
-    assert (
-        "<p>2 stored, 1 unchanged, 1 held, 1 refused, from 2026-02-03 12:57:28 to 2026-02-03 13:37:28; "
-        in text
-    )
+    counts = "2 stored, 1 unchanged, 1 held, 1 refused"
+    assert f"<p>{counts}, from 2026-02-03 12:57:28 to 2026-02-03 13:37:28; " in text
     assert "; asked for: org acme-production, event stored, since 2026-02-03T12:57:28Z.</p>" in text
     assert "<p>Made at 2026-02-04 12:57:28. All times are UTC.</p>" in text
     assert "<p>none; asked for: everything.</p>" in "".join(html_page((), Query(), made_at=NOW))
@@ -623,7 +630,8 @@ def test_the_page_says_what_it_is(mixed: str) -> None:
     )
 )
 def test_no_text_becomes_markup(text: str) -> None:
-    """Whatever stands in a field, or was asked for: the page has the tags it has without it, and no script."""
+    """Whatever stands in a field, or was asked for:
+    the page has the tags it has without it, and no script."""
     clean = Rotation(iso(NOW), "rotation.held", "a", "a", "a", "a", 1, "a", "a")
     dirty = Rotation(iso(NOW), "rotation.held", text, text, text, text, 1, text, text)
     pages = [

@@ -106,7 +106,8 @@ def shown(
     ],
 )
 def test_a_line_of_a_scan(line: ScanResult, expected: list[str]) -> None:
-    """Where it was, how it ended, where the token went or why not; and what to do next, where somebody has to."""
+    """Where it was, how it ended, where the token went or why not;
+    and what to do next, where somebody has to."""
     assert shown(result_lines(line)) == expected
 
 
@@ -141,7 +142,8 @@ def test_a_look_in_numbers(report: Report, expected: str) -> None:
 
 
 def test_an_explanation_rule_by_rule() -> None:
-    """✓ or ✗ and what was seen; of a failed rule what was wanted; the verdict, and what to do about it."""
+    """✓ or ✗ and what was seen; of a failed rule what was wanted;
+    the verdict, and what to do about it."""
     rules = (
         Evidence("sender", True, "support@salesforce.com", "one of four"),
         Evidence("proof", False, "nothing", "a signature"),
@@ -203,26 +205,24 @@ def rotation(event: str, **fields: Any) -> Rotation:
     return Rotation("2026-02-03T12:57:28.123456Z", f"rotation.{event}", **fields)
 
 
+HISTORY = """\
+recorded             outcome  user              org   version  issued               why
+2026-02-03 12:57:28  stored   etl@acme.example  acme  3        2026-02-03 12:57:27
+2026-02-03 12:57:28  stored   etl@acme.example  acme  4        2026-02-03 13:57:27  recovered
+2026-02-03 12:57:28  refused                                                        malformed
+"""
+
+
 def test_the_history_is_a_table() -> None:
-    """Times without fractions, in UTC; what is not known is empty; what a crash left behind is marked."""
+    """Times without fractions, in UTC; what is not known is empty;
+    what a crash left behind is marked."""
+    whose = {"username": "etl@acme.example", "org": "acme"}
     rotations = [
-        rotation("stored", username=USER, org="acme", version=3, issued_at="2026-02-03T12:57:27Z"),
-        rotation(
-            "stored",
-            username=USER,
-            org="acme",
-            version=4,
-            issued_at="2026-02-03T13:57:27Z",
-            recovered=True,
-        ),
+        rotation("stored", version=3, issued_at="2026-02-03T12:57:27Z", **whose),
+        rotation("stored", version=4, issued_at="2026-02-03T13:57:27Z", recovered=True, **whose),
         rotation("refused", reason="malformed"),
     ]
-    assert shown([history_table(rotations)]) == [
-        "recorded             outcome  user                      org   version  issued               why",
-        "2026-02-03 12:57:28  stored   integration@acme.example  acme  3        2026-02-03 12:57:27",
-        "2026-02-03 12:57:28  stored   integration@acme.example  acme  4        2026-02-03 13:57:27  recovered",
-        "2026-02-03 12:57:28  refused                                                                malformed",
-    ]
+    assert shown([history_table(rotations)]) == HISTORY.splitlines()
 
 
 def test_an_empty_history_is_a_head_line() -> None:

@@ -1,4 +1,5 @@
-"""`scan`: one look now, over all mailboxes; sessions and refusals are remembered between looks; `--wait` and `--dry-run`."""
+"""`scan`: one look now, over all mailboxes; sessions and refusals are remembered between looks;
+`--wait` and `--dry-run`."""
 
 from __future__ import annotations
 
@@ -174,7 +175,8 @@ def test_again_holds_for_the_first_look(rig: Rig) -> None:
 
 
 def test_since_never_narrows_a_first_look(rig: Rig) -> None:
-    """Where nothing is known of a folder it widens the window; a narrower one would settle mail that nobody has seen."""
+    """Where nothing is known of a folder it widens the window;
+    a narrower one would settle mail that nobody has seen."""
     rig.deliver(1, received_at=BEGIN - timedelta(days=3))
     rig.deliver(2)
     with scan(rig.watched, since=timedelta(days=2)) as looks:
@@ -195,7 +197,8 @@ def test_since_bounds_a_second_look(rig: Rig) -> None:
 
 
 def test_a_dry_run_judges_and_writes_nothing(rig: Rig) -> None:
-    """Every claim in the window is judged, folder by folder; another mail is no line; not one file appears."""
+    """Every claim in the window is judged, folder by folder; another mail is no line;
+    not one file appears."""
     rig.deliver(1)
     rig.account.append(mails.token_mail(subject="Lunch?", body="At noon.\n"))
     rig.account.append(mails.token_mail(issued_at=BEGIN), "Junk")

@@ -363,32 +363,43 @@ USERNAME_FORM = (
 def test_all_mistakes_are_told_at_once(home: Path) -> None:
     """Each with file, line, key, what was got and what is expected, in the file's order."""
     told = f"""\
-1: state_dri: got an unknown key (did you mean 'state_dir'?), expected one of state_dir, instance, mailboxes, orgs, vault, \
+1: state_dri: got an unknown key (did you mean 'state_dir'?), expected one of state_dir, \
+instance, mailboxes, orgs, vault, \
 trust, journal, http, shard, notify, log
-4: mailboxes[0].host: got 'imaps://imap.example.com', expected a host name or an IP address alone, in ASCII
+4: mailboxes[0].host: got 'imaps://imap.example.com', expected a host name or an IP address \
+alone, in ASCII
 5: mailboxes[0].port: got 99999, expected a port, 1 to 65535
 6: mailboxes[0].tls: got 'ssl', expected implicit, starttls or none
-8: mailboxes[0].password: got a literal, expected {{file: PATH}} or {{env: NAME}}: secrets are not written here
+8: mailboxes[0].password: got a literal, expected {{file: PATH}} or {{env: NAME}}: secrets are \
+not written here
 9: mailboxes[0].poll: got '10' …, expected a duration such as 90s, 10m, 2h or 14d, at most 3650d
 10: mailboxes[1].name: got 'integrations', the name of mailboxes[0], expected a name of its own
 12: mailboxes[1].host: got the key again (first on line 11), expected each key once
-13: mailboxes[1].tls: got none for the host imap.example.com, expected implicit or starttls: plaintext is only for loopback
+13: mailboxes[1].tls: got none for the host imap.example.com, expected implicit or starttls: \
+plaintext is only for loopback
 15: mailboxes[1].password: got no such file in {home}, expected the path of an existing file
 16: mailboxes[2].name: got nothing, expected {NAME_FORM}
-18: mailboxes[2].password: got an unknown key (did you mean 'file'?), expected {{file: PATH}} or {{env: NAME}}
+18: mailboxes[2].password: got an unknown key (did you mean 'file'?), expected {{file: PATH}} or \
+{{env: NAME}}
 19: mailboxes[2].idle: got 'yes', expected true or false
-21: orgs[0].name: got 'acme/production', expected a plain path segment: letters, digits and . _ + - ' @, not ending in a period
+21: orgs[0].name: got 'acme/production', expected a plain path segment: letters, digits and . _ + \
+- ' @, not ending in a period
 22: orgs[0].environment: got 'prod', expected production or sandbox
 23: orgs[0].usernames[0]: got 'integration', expected {USERNAME_FORM}
 24: orgs[0].org_id: got '00D123', expected an org id: 00D and 12 more letters and digits, or 15
-28: orgs[2].usernames: got *@acme.example and etl*@acme.example, which orgs[1] (acme-eu) claims as well, expected environment \
+28: orgs[2].usernames: got *@acme.example and etl*@acme.example, which orgs[1] (acme-eu) claims \
+as well, expected environment \
 or org_id to tell the two apart
-30: vault.address: got 'http://vault.example.com:8200', expected https://HOST or https://HOST:PORT (http:// only to loopback)
+30: vault.address: got 'http://vault.example.com:8200', expected https://HOST or \
+https://HOST:PORT (http:// only to loopback)
 31: vault.auth.method: got another one (did you mean 'approle'?), expected approle or token
-32: vault.path: got 'salesforce/{{user}}', expected a plain path with {{username}}, and {{org}} if wanted: {PATH_FORM}
-33: trust.authserv_ids: got an empty list, expected the names of the receiving server, which the policy auto believes
+32: vault.path: got 'salesforce/{{user}}', expected a plain path with {{username}}, and {{org}} \
+if wanted: {PATH_FORM}
+33: trust.authserv_ids: got an empty list, expected the names of the receiving server, which the \
+policy auto believes
 35: trust.senders: got an empty list, expected at least one
-36: trust.authserv_zone: got a mapping, expected above-first-received, unique, or {{received_above: N}} with N from 1 to 20
+36: trust.authserv_zone: got a mapping, expected above-first-received, unique, or \
+{{received_above: N}} with N from 1 to 20
 37: http.listen: got 'localhost', expected HOST:PORT, such as 127.0.0.1:9464
 38: shard.index: got 2, expected less than count (2)
 39: log.level: got 'loud', expected debug, info, warning or error"""
@@ -419,7 +430,8 @@ MISTAKES = {
     "a number for a name": ("name: 7", f"mailboxes[0].name: got 7, expected {NAME_FORM}"),
     "no TLS elsewhere": (
         "{tls: none, host: x}",
-        "mailboxes[0].tls: got none for the host x, expected implicit or starttls: plaintext is only for loopback",
+        "mailboxes[0].tls: got none for the host x, expected implicit or starttls: plaintext is"
+        " only for loopback",
     ),
     "no address at all": (
         "username: service",
@@ -431,13 +443,15 @@ MISTAKES = {
     ),
     "a host that is too long": (
         f"host: {64 * 'a.b.'}c",
-        f"mailboxes[0].host: got '{15 * 'a.b.'}...', expected a host name or an IP address alone, in ASCII",
+        f"mailboxes[0].host: got '{15 * 'a.b.'}...', expected a host name or an IP address alone,"
+        " in ASCII",
     ),
     "a lone surrogate": ('state_dir: "\\ud800"', "state_dir: got '\\ud800', expected a path"),
     "no CA": ("ca_file: no.pem", "mailboxes[0].ca_file: got no.pem, expected an existing file"),
     "a CA without certificates": (
         "ca_file: imap-password",
-        "mailboxes[0].ca_file: got imap-password, which holds none, expected a file of PEM certificates",
+        "mailboxes[0].ca_file: got imap-password, which holds none, expected a file of PEM"
+        " certificates",
     ),
     "poll as a number": (
         "poll: 60",
@@ -450,7 +464,8 @@ MISTAKES = {
     # of an org
     "a path in an org's name": (
         "ORG name: ..",
-        "orgs[0].name: got '..', expected a plain path segment: letters, digits and . _ + - ' @, not ending in a period",
+        "orgs[0].name: got '..', expected a plain path segment: letters, digits and . _ + - ' @,"
+        " not ending in a period",
     ),
     "any user": (
         "ORG usernames: ['*']",
@@ -467,7 +482,8 @@ MISTAKES = {
     "one username alone": ("ORG usernames: a@b.c", "orgs[0].usernames: got text, expected a list"),
     "an org id of 16": (
         f"ORG org_id: 00D{13 * 'x'}",
-        "orgs[0].org_id: got '00Dxxxxxxxxxxxxx', expected an org id: 00D and 12 more letters and digits, or 15",
+        "orgs[0].org_id: got '00Dxxxxxxxxxxxxx', expected an org id: 00D and 12 more letters and"
+        " digits, or 15",
     ),
     # of Vault
     "Vault without a scheme": (
@@ -490,7 +506,8 @@ MISTAKES = {
     "a misspelt key of a method": (
         "VAULT auth: {method: approle, roll_id: x, secret_id: {file: imap-password}}",
         "vault.auth.role_id: got nothing, expected text on one line\n"
-        "vault.auth.…: got an unknown key (did you mean 'role_id'?), expected one of method, role_id, secret_id, mount",
+        "vault.auth.…: got an unknown key (did you mean 'role_id'?), expected one of method,"
+        " role_id, secret_id, mount",
     ),
     "auth that is text": (f"VAULT auth: {CANARY}", "vault.auth: got text, expected a mapping"),
     "a mount outside": (
@@ -499,12 +516,14 @@ MISTAKES = {
     ),
     "a field of ours": (
         "VAULT field: security_token_issued_at",
-        "vault.field: got 'security_token_issued_at', expected another name than those of the fields beside it",
+        "vault.field: got 'security_token_issued_at', expected another name than those of the"
+        " fields beside it",
     ),
     # of trust
     "half a word of warning": (
         "trust: {policy: insecure}",
-        "trust.policy: got 'insecure', expected dkim, authentication-results, auto, both or insecure-accept-unauthenticated",
+        "trust.policy: got 'insecure', expected dkim, authentication-results, auto, both or"
+        " insecure-accept-unauthenticated",
     ),
     "nobody's word": (
         "trust: {policy: both}",
@@ -524,7 +543,8 @@ MISTAKES = {
     ),
     "a subject with the prefix": (
         "trust: {subjects: ['Sandbox: Your']}",
-        "trust.subjects[0]: got 'Sandbox:' …, expected a subject on one line, without `Sandbox: `, which is understood",
+        "trust.subjects[0]: got 'Sandbox:' …, expected a subject on one line, without `Sandbox: `,"
+        " which is understood",
     ),
     "a zone of another name": (
         "trust: {authserv_zone: top}",
@@ -574,7 +594,8 @@ MISTAKES = {
     ),
     "another method": (
         "VAULT auth: {method: kubernetes, role: x}",
-        "vault.auth.method: got 'kubernetes', expected approle or token: not available in this version",
+        "vault.auth.method: got 'kubernetes', expected approle or token: not available in this"
+        " version",
     ),
     "a keyed journal": (
         "journal: {key: {file: key}}",
@@ -626,11 +647,13 @@ PATHS += [
 
 @pytest.mark.parametrize("path", PATHS)
 def test_paths_that_are_refused(home: Path, path: str) -> None:
-    """Other placeholders, none for the user, dots and emptiness, and what Vault or HTTP read specially."""
+    """Other placeholders, none for the user, dots and emptiness,
+    and what Vault or HTTP read specially."""
     word, *more = path.split() or [""]
-    got = repr(word) + " …" * bool(more)
-    told = f"vault.path: got {got}, expected a plain path with {{username}}, and {{org}} if wanted: {PATH_FORM}"
-    assert _told(home, MINIMAL + f"  path: {json.dumps(path)}\n") == f"config.yaml:12: {told}"
+    got = f"{word!r} …" if more else repr(word)
+    expected = f"a plain path with {{username}}, and {{org}} if wanted: {PATH_FORM}"
+    told = _told(home, MINIMAL + f"  path: {json.dumps(path)}\n")
+    assert told == f"config.yaml:12: vault.path: got {got}, expected {expected}"
 
 
 @pytest.mark.parametrize("path", ["{username}", "{org}/{username}", "a/b.c/{org}-{username}/token"])
@@ -680,16 +703,28 @@ def test_a_mistake_in_one_org_hides_no_overlap_of_others(home: Path) -> None:
 
 NO_YAML = "expected YAML or JSON"
 TEXTS = {
-    b"": "1: got an empty file, expected a mapping with mailboxes, orgs and vault; `token-catcher config example` shows one",
+    b"": (
+        "1: got an empty file, expected a mapping with mailboxes, orgs and vault; `token-catcher"
+        " config example` shows one"
+    ),
     b"# nothing\n": "1: got an empty file, expected a mapping with mailboxes, orgs and vault; "
     "`token-catcher config example` shows one",
     b"- a\n": "1: got a list, expected a mapping",
     b"hunter2-canary": "1: got text, expected a mapping",
-    b"a: 1\nb: [1,\n": f"3: got text that is not YAML (expected the node content, but found '<stream end>'), {NO_YAML}",
-    b"a: 1\n  b: 2\n": f"2: got text that is not YAML (mapping values are not allowed here), {NO_YAML}",
+    b"a: 1\nb: [1,\n": (
+        "3: got text that is not YAML (expected the node content, but found '<stream end>'),"
+        f" {NO_YAML}"
+    ),
+    b"a: 1\n  b: 2\n": (
+        f"2: got text that is not YAML (mapping values are not allowed here), {NO_YAML}"
+    ),
     b"a: *hunter2-canary\n": f"1: got text that is not YAML (found undefined alias …), {NO_YAML}",
-    b"a: @hunter2-canary\n": f"1: got text that is not YAML (found character … that cannot start any token), {NO_YAML}",
-    b"a: 'hunter2-canary\n": f"2: got text that is not YAML (found unexpected end of stream), {NO_YAML}",
+    b"a: @hunter2-canary\n": (
+        f"1: got text that is not YAML (found character … that cannot start any token), {NO_YAML}"
+    ),
+    b"a: 'hunter2-canary\n": (
+        f"2: got text that is not YAML (found unexpected end of stream), {NO_YAML}"
+    ),
     b"a: 1\n---\nb: 1\n": f"2: got text that is not YAML (found another document), {NO_YAML}",
     b"a: 1\nb: \x00\n": f"2: got text that is not YAML, {NO_YAML}",
     b"a: 1\nb: \xff\n": "2: got bytes that are not UTF-8, expected YAML or JSON in UTF-8",
@@ -794,7 +829,10 @@ LITERALS = {
     "in a deeper mapping": f"    oauth2: {{client: {{secret: {CANARY}}}}}",
     "as a section": f"  - {CANARY}",
     "for Vault": f"vault: {{auth: {{method: {CANARY}, token: {CANARY}, {CANARY}: x}}}}",
-    "for AppRole": f"vault: {{auth: {{method: approle, role_id: [{CANARY}], secret_id: {CANARY}, {CANARY}: {CANARY}}}}}",
+    "for AppRole": (
+        f"vault: {{auth: {{method: approle, role_id: [{CANARY}], secret_id: {CANARY}, {CANARY}:"
+        f" {CANARY}}}}}"
+    ),
     "in the address": f"vault: {{address: 'https://x:{CANARY}@vault'}}",
     "for the journal": f"journal: {{key: {CANARY}}}",
     "for a notification": f"notify: [{{url: {CANARY}}}]",
@@ -892,7 +930,8 @@ def test_a_file_that_holds_no_secret(home: Path, content: bytes, told: str) -> N
         ),
         (
             "{file: imap-password/x}",
-            "got a file that cannot be read (Not a directory), expected the path of a file that we can read",
+            "got a file that cannot be read (Not a directory), expected the path of a file that we"
+            " can read",
         ),
         ("{file: [x]}", "got something else, expected a path or a name"),
         ("{file: x, env: y}", "got both, expected one of {file: PATH} or {env: NAME}"),
@@ -910,7 +949,10 @@ def test_a_source_that_is_none(home: Path, written: str, told: str) -> None:
 def test_a_secret_file_that_others_can_use(home: Path, mode: int) -> None:
     """The error says how to mend it."""
     path = _secret(home / "imap-password", "x", mode)
-    told = f"got a file that others can use (mode {mode:04o}), expected one for us alone: chmod 0600 {path.name}"
+    told = (
+        f"got a file that others can use (mode {mode:04o}),"
+        f" expected one for us alone: chmod 0600 {path.name}"
+    )
     assert _told(home, MINIMAL) == f"config.yaml:5: mailboxes[0].password: {told}"
 
 
@@ -1094,7 +1136,8 @@ def test_a_missing_example_is_told(home: Path) -> None:
 
 
 def _keys(model: Any, prefix: str = "", *, optional: bool = False) -> Iterator[str]:
-    """Every key of the schema, without list positions; or those of plain values that may be left out."""
+    """Every key of the schema, without list positions;
+    or those of plain values that may be left out."""
     for name, key in model.model_fields.items():
         inner = [
             one
@@ -1135,7 +1178,8 @@ IN_WORDS = {"instance", "mailboxes.port", "mailboxes.addresses", "trust.senders"
 
 
 def test_the_example_tells_the_real_defaults(home: Path) -> None:
-    """Each line that ends in `default: X` stands at a key whose default is X, and no key that has one is left out."""
+    """Each line that ends in `default: X` stands at a key whose default is X,
+    and no key that has one is left out."""
     document = parse(config.example().encode())
     first_on_line = {
         document.line(loc): loc for loc, _ in reversed(list(_flat(document.data))) if loc
@@ -1170,7 +1214,12 @@ def test_what_is_shown_loads_as_the_same_config(
     home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """From any directory, with every default written out."""
-    extra = "trust: {authserv_zone: {received_above: 2}}\nhttp: {listen: 80}\nshard: {index: auto, count: 2}\nstate_dir: st\n"
+    extra = (
+        "trust: {authserv_zone: {received_above: 2}}\n"
+        "http: {listen: 80}\n"
+        "shard: {index: auto, count: 2}\n"
+        "state_dir: st\n"
+    )
     for loaded in (_load(home), _load(home, MINIMAL + extra), _example(home)):
         shown = config.show(loaded)
         assert _load(tmp_path_factory.mktemp("elsewhere"), shown) == loaded
@@ -1178,7 +1227,8 @@ def test_what_is_shown_loads_as_the_same_config(
 
 
 def test_the_schema_describes_every_key() -> None:
-    """For editors: durations as a pattern, secrets as objects, no key without a sentence, no other key."""
+    """For editors: durations as a pattern, secrets as objects, no key without a sentence,
+    no other key."""
     schema = config.schema()
     sections = [schema, *schema["$defs"].values()]
     assert [section["title"] for section in sections if section["additionalProperties"]] == []
