@@ -126,7 +126,7 @@ def entry(event: str) -> Entry:
             Report(
                 "m",
                 5,
-                [entry(one) for one in ("refused", "stored", "held", "stored", "unchanged")],
+                [entry(event) for event in ("refused", "stored", "held", "stored", "unchanged")],
                 pending=1,
             ),
             "m: 5 looked at, 2 stored, 1 unchanged, 1 held, 1 refused; 1 still waiting",
@@ -148,10 +148,10 @@ def test_an_explanation_rule_by_rule() -> None:
         Evidence("sender", True, "support@salesforce.com", "one of four"),
         Evidence("proof", False, "nothing", "a signature"),
     )
-    said = Explanation(
+    explanation = Explanation(
         "a.eml", "refused", "unsigned", USER, "acme", rules=rules, saw="no DKIM signature"
     )
-    assert shown(explanation_lines(said)) == [
+    assert shown(explanation_lines(explanation)) == [
         "a.eml",
         "  ✓ sender     support@salesforce.com",
         "  ✗ proof      nothing",
@@ -162,7 +162,7 @@ def test_an_explanation_rule_by_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("explanation", "expected"),
     [
         (
             Explanation(
@@ -192,10 +192,10 @@ def test_an_explanation_rule_by_rule() -> None:
         (Explanation("a.eml", "ignored"), ["  → ignored"]),
     ],
 )
-def test_a_verdict(said: Explanation, expected: list[str]) -> None:
+def test_a_verdict(explanation: Explanation, expected: list[str]) -> None:
     """Where the token would go, or why not and what to do about it."""
-    assert shown(explanation_lines(said)) == ["a.eml", *expected]
-    assert not [line for line in explanation_lines(said) if line.plain.endswith(" ")]
+    assert shown(explanation_lines(explanation)) == ["a.eml", *expected]
+    assert not [line for line in explanation_lines(explanation) if line.plain.endswith(" ")]
 
 
 # -- history --
@@ -250,7 +250,7 @@ HEAD = Head(5, "ab" * 32)
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("verification", "expected"),
     [
         (Verification(State.INTACT, 5, HEAD), [f"/j: intact, 5 records, head {HEAD.hash}"]),
         (
@@ -275,9 +275,9 @@ HEAD = Head(5, "ab" * 32)
         ),
     ],
 )
-def test_how_a_journal_stands(found: Verification, expected: list[str]) -> None:
+def test_how_a_journal_stands(verification: Verification, expected: list[str]) -> None:
     """State, length and head, to be kept elsewhere; then where it goes wrong."""
-    assert shown(verification_lines(Path("/j"), found)) == expected
+    assert shown(verification_lines(Path("/j"), verification)) == expected
 
 
 # -- text of mails --
@@ -292,14 +292,14 @@ def test_markup_in_a_text_is_text() -> None:
         colours=True,
     )[0]
     assert line.count(MARKUP) == 3
-    said = Explanation(
+    explanation = Explanation(
         MARKUP,
         "refused",
         "unreadable",
         rules=(Evidence("proof", False, MARKUP, MARKUP),),
         saw=MARKUP,
     )
-    assert "\n".join(shown(explanation_lines(said), colours=True)).count(MARKUP) == 4
+    assert "\n".join(shown(explanation_lines(explanation), colours=True)).count(MARKUP) == 4
     table = history_table([rotation("held", username=MARKUP, org=MARKUP, reason=MARKUP)])
     assert shown([table], width=400)[1].count(MARKUP) == 3
     assert (

@@ -308,7 +308,7 @@ def test_a_report_line_by_line() -> None:
         troubles=[Trouble("Junk", 9, "dns", "DNS is silent")],
         error=AWAY,
     )
-    whose = {
+    whose: dict[str, Any] = {
         "username": mails.USERNAME,
         "org": "acme",
         "issued_at": "2026-02-03T13:00:00Z",

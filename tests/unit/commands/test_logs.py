@@ -1,0 +1,298 @@
+"""What is read of journals and collected logs, and what is passed over."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.commands.records import NOW, USER, ask, entry, file, journalled, logged, uids
+from token_catcher.commands.forms import csv_lines, html_page
+from token_catcher.commands.history import History
+from token_catcher.commands.logs import MAX_LINE, MAX_TEXT
+from token_catcher.commands.rotation import Query, Rotation
+from token_catcher.errors import ConfigurationError
+from token_catcher.model import Entry
+from token_catcher.pipeline import as_fields
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_row_has_the_fields_of_the_record(tmp_path: Path) -> None:
+    """All of them, under the same names, and the record's number and hash;
+    this is what `--json` prints."""
+    history = ask(journalled(tmp_path / "journal.jsonl", [entry(1)]))
+    assert [row.as_json() for row in history.rotations] == [
+        {
+            "at": "2026-02-03T12:57:28Z",
+            "event": "rotation.stored",
+            "org": "acme-production",
+            "username": USER,
+            "issued_at": "2026-02-03T12:57:20Z",
+            "path": f"salesforce/acme-production/{USER}",
+            "version": 3,
+            "reason": None,
+            "saw": None,
+            "recovered": False,
+            "fingerprint": "sha256:0123456789abcdef",
+            "token_length": 25,
+            "proof": "dkim salesforce.com test2026",
+            "vault_created_at": "2026-02-03T12:57:28.123456789Z",
+            "request_id": "b6f1f2b8-7a0c-4f2a-8f3a-7d1f1c1a2b3c",
+            "instance": "one",
+            "mailbox": "integrations",
+            "folder": "INBOX",
+            "uidvalidity": 7,
+            "uid": 1,
+            "mail": f"sha256:{1:064x}",
+            "received_at": "2026-02-03T12:57:27Z",
+            "seq": 1,
+            "hash": json.loads((tmp_path / "journal.jsonl").read_bytes())["hash"],
+            "advice": None,
+        }
+    ]
+    assert (history.unreadable, history.first_unreadable) == (0, None)
+
+
+def test_every_field_of_a_record_is_a_field_of_the_row() -> None:
+    """A field that the journal gains is not forgotten here."""
+    assert set(Entry.__dataclass_fields__) <= set(Rotation.__dataclass_fields__)
+
+
+def test_the_program_s_own_log_is_read(tmp_path: Path) -> None:
+    """As it writes it: everything but the journal's number and hash, redaction and all."""
+    script = """
+        import sys
+        from tests.unit.commands.records import entry
+        from token_catcher import log
+        from token_catcher.pipeline import as_fields
+        logger = log.setup("info", "json")
+        logger.info("daemon.started", mailboxes=["integrations"])
+        fields = as_fields(entry(1, recovered=True))
+        logger.info(fields.pop("event"), **fields)
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    history = ask("-", stdin=done.stderr.encode())
+    (row,) = history.rotations
+    assert row == Rotation(at=row.at, seq=None, hash=None, **as_fields(entry(1, recovered=True)))  # type: ignore[arg-type]
+    assert history.unreadable == 0
+
+
+WRAPPED = {
+    "plain": "{}",
+    "a syslog prefix": "Feb  3 12:57:28 host token-catcher[12]: {}",
+    "a container runtime's prefix": "2026-02-03T12:57:28.123456789Z stderr F {}",
+    "a prefix with braces": "pod{{app=token-catcher}} {{}} {}",
+    "a prefix with another object": '{{"stream": "stderr"}} {}',
+    "journald's export format": "MESSAGE={}",
+    "text behind it": "{} (repeated 2 times)",
+    "a byte order mark": "\ufeff{}",
+}
+
+
+@pytest.mark.parametrize("form", WRAPPED.values(), ids=WRAPPED)
+def test_a_collector_s_prefix_is_no_obstacle(tmp_path: Path, form: str) -> None:
+    """The JSON begins at its brace."""
+    history = ask(file(tmp_path / "log", form.format(logged(entry(4)))))
+    assert (uids(history), history.unreadable) == ([4], 0)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {
+            "MESSAGE": "LINE",
+            "__REALTIME_TIMESTAMP": "1770123448000000",
+            "_SYSTEMD_UNIT": "token-catcher.service",
+        },
+        {"log": "LINE\n", "stream": "stderr", "time": "2026-02-03T12:57:28.1Z"},
+        {"@timestamp": "2026-02-03T12:57:28.1Z", "message": "LINE", "event": {"dataset": "logs"}},
+        {"message": json.dumps({"log": "LINE"})},
+        {"message": "Feb  3 12:57:28 host token-catcher[12]: LINE"},
+    ],
+    ids=["journald", "Docker", "Elastic", "twice wrapped", "with a prefix"],
+)
+def test_a_line_within_a_message_is_read(tmp_path: Path, form: dict[str, Any]) -> None:
+    """Collectors keep it as text in a field of their own."""
+    line = logged(entry(4))
+    inner = json.dumps(line)[1:-1]
+    wrapped = json.dumps(form)
+    wrapped = wrapped.replace("LINE", json.dumps(inner)[1:-1] if r"\"LINE\"" in wrapped else inner)
+    history = ask(file(tmp_path / "log", wrapped))
+    assert (uids(history), history.unreadable) == ([4], 0)
+
+
+def test_gzip_and_standard_input_are_read(tmp_path: Path) -> None:
+    """Told by their content, not by their name; several sources are one history."""
+    packed = tmp_path / "journal.jsonl.1"
+    packed.write_bytes(
+        gzip.compress(logged(entry(1)).encode() + b"\n") + gzip.compress(logged(entry(2)).encode())
+    )
+    plain = file(tmp_path / "log", logged(entry(3)))
+    assert sorted(
+        map(str, uids(ask(str(packed), plain, "-", stdin=gzip.compress(logged(entry(4)).encode()))))
+    ) == list("1234")
+    assert uids(ask("-", stdin=logged(entry(5)).encode())) == [5]
+
+
+def test_lines_about_other_things_are_passed_over(tmp_path: Path) -> None:
+    """Other programs, our other events, prose that mentions rotations,
+    the journal's notes about itself."""
+    source = file(
+        tmp_path / "log",
+        "Feb  3 00:00:01 host logrotate: log rotation. rotation.done",
+        '{"timestamp":"2026-02-03T12:57:28Z","event":"mailbox.connected"}',
+        '{"timestamp":"2026-02-03T12:57:28Z","event":"library.message",'
+        '"message":"got rotation.stored"}',
+        '{"at":"2026-02-03T12:57:28Z","event":"journal.repaired","cut":17}',
+        '{"event":["rotation.stored"]}',
+        b"\xff\xfe\x00",
+        "",
+    )
+    assert ask(source) == History((), 0, None)
+
+
+def test_a_quoted_rotation_is_none(tmp_path: Path) -> None:
+    """What a server, or a mail, made a library say does not enter the history."""
+    forged = {
+        "timestamp": "2026-02-03T12:57:28Z",
+        "event": "library.message",
+        "message": logged(entry(4)),
+    }
+    source = file(
+        tmp_path / "log",
+        json.dumps(forged),
+        json.dumps({"MESSAGE": json.dumps(forged)}),
+        f"{json.dumps(forged)} {{}}",
+    )
+    assert ask(source) == History((), 0, None)
+
+
+def test_lines_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    """Torn, written for people, without a time:
+    the rest is read all the same, and the first place is told."""
+    whole = logged(entry(1))
+    source = file(
+        tmp_path / "log",
+        whole,
+        whole[:-20],
+        "2026-02-03 12:57:28 [info     ] rotation.stored  org=acme-production",
+        '{"event":"rotation.stored","mailbox":"integrations"}',
+        '{"event":"rotation.stored","timestamp":"2026-02-03T12:57:28"}',
+        '{"event":"rotation.stored","timestamp":"yesterday"}',
+        '{"event":"rotation.stored","timestamp":"0001-01-01T00:00:00+14:00"}',
+        '{"event":"rotation.stored","x":' + "[" * 60_000,
+        '{"at":"2026',
+        logged(entry(2)),
+    )
+    history = ask(source)
+    assert (uids(history), history.unreadable, history.first_unreadable) == (
+        [1, 2],
+        8,
+        f"{source}:2",
+    )
+
+
+def test_a_damaged_archive_gives_what_it_can(tmp_path: Path) -> None:
+    """What is lost counts as one unreadable line; the next source is read."""
+    lines = "\n".join(logged(entry(uid)) for uid in range(1, 2000)).encode()
+    packed = tmp_path / "log.gz"
+    packed.write_bytes(gzip.compress(lines)[:-2000])
+    broken = tmp_path / "broken.gz"
+    broken.write_bytes(b"\x1f\x8b" + b"garbage")
+    history = ask(str(packed), str(broken), file(tmp_path / "log", logged(entry(5000))))
+    assert history.unreadable in (2, 3)
+    assert {1, 2, 3, 5000} <= set(uids(history))
+
+
+def test_braces_without_end_are_not_searched_without_end(tmp_path: Path) -> None:
+    """A few are tried, then the line counts as unreadable."""
+    source = file(tmp_path / "log", "{ " * 15 + logged(entry(1)), "{ " * 5000 + logged(entry(2)))
+    assert (uids(ask(source)), ask(source).first_unreadable) == ([1], f"{source}:2")
+
+
+def test_an_endless_line_is_read_over(tmp_path: Path) -> None:
+    """Without taking it into memory; it counts as one, also at the end."""
+    source = file(
+        tmp_path / "log",
+        logged(entry(1)),
+        b"{" + b"x" * (2 * MAX_LINE - 1) + logged(entry(9)).encode(),
+        logged(entry(2)),
+    )
+    history = ask(source)
+    assert (uids(history), history.first_unreadable) == ([1, 2], f"{source}:2")
+    assert ask("-", stdin=b"{" * (MAX_LINE + 1)).first_unreadable == "-:1"
+
+
+@pytest.mark.parametrize("name", ["missing.jsonl", "."])
+def test_a_source_that_is_not_there_is_an_error(tmp_path: Path, name: str) -> None:
+    """A typing mistake must not look like an empty history."""
+    with pytest.raises(ConfigurationError) as caught:
+        ask(str(tmp_path / name))
+    assert str(caught.value) == f"{tmp_path / name}: cannot be read: " + (
+        "Is a directory" if name == "." else "No such file or directory"
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.binary(max_size=200)
+    | st.builds(
+        lambda field, value, cut: json.dumps({**json.loads(logged(entry())), field: value})[
+            : cut or None
+        ].encode(),
+        st.sampled_from([*Entry.__dataclass_fields__, "timestamp", "at", "message", "seq"]),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text()
+        | st.lists(st.integers(), max_size=2),
+        st.sampled_from([0, 0, -1, 50]),
+    )
+)
+def test_no_line_raises(line: bytes) -> None:
+    """And whatever comes out can be shown in every form."""
+    history = ask("-", stdin=line)
+    rows = history.rotations
+    shown = json.dumps([row.as_json() for row in rows]) + "".join(csv_lines(rows))
+    shown += "".join(html_page(rows, Query(), made_at=NOW))
+    shown.encode("utf-8")
+
+
+def test_texts_come_out_printable_and_short(tmp_path: Path) -> None:
+    """A hostile log line neither commands a terminal nor fills it;
+    a value of another kind is none."""
+    line = json.dumps(
+        {
+            "timestamp": "2026-02-03T13:57:28+01:00",
+            "event": "rotation.held",
+            "org": "\x1b[2J\x07a\u202eb\ud800\r\n",
+            "username": "x" * 10_000,
+            "version": "3",
+            "path": 5,
+            "uid": True,
+        }
+    )
+    (row,) = ask(file(tmp_path / "log", line)).rotations
+    assert row == Rotation(
+        at="2026-02-03T12:57:28Z",
+        event="rotation.held",
+        org="\ufffd[2J\ufffda\ufffdb\ufffd\ufffd\ufffd",
+        username="x" * MAX_TEXT,
+    )
