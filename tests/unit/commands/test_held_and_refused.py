@@ -31,7 +31,9 @@ class Keys:
 
     def lookup(self, name: str, at: datetime) -> bytes | None:
         self.asked += 1
-        return mails.genuine_keys().lookup(name, at) if self.published else None
+        if not self.published:
+            return None
+        return mails.genuine_keys().lookup(name, at)
 
 
 def sweep(rig: Rig, *, again: bool = False) -> Report:

@@ -239,14 +239,14 @@ def test_an_endless_line_is_read_over(tmp_path: Path) -> None:
     assert ask("-", stdin=b"{" * (MAX_LINE + 1)).first_unreadable == "-:1"
 
 
-@pytest.mark.parametrize("name", ["missing.jsonl", "."])
-def test_a_source_that_is_not_there_is_an_error(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"), [("missing.jsonl", "No such file or directory"), (".", "Is a directory")]
+)
+def test_a_source_that_is_not_there_is_an_error(tmp_path: Path, name: str, why: str) -> None:
     """A typing mistake must not look like an empty history."""
     with pytest.raises(ConfigurationError) as caught:
         ask(str(tmp_path / name))
-    assert str(caught.value) == f"{tmp_path / name}: cannot be read: " + (
-        "Is a directory" if name == "." else "No such file or directory"
-    )
+    assert str(caught.value) == f"{tmp_path / name}: cannot be read: {why}"
 
 
 @settings(max_examples=300, deadline=None)

@@ -48,7 +48,8 @@ def shown(
     )
     for thing in things:
         console.print(thing)
-    return [line.rstrip() if not colours else line for line in stream.getvalue().splitlines()]
+    lines = stream.getvalue().splitlines()
+    return lines if colours else [line.rstrip() for line in lines]
 
 
 # -- scan --

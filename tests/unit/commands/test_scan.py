@@ -75,7 +75,7 @@ def test_a_look_sweeps_each_mailbox(rig: Rig) -> None:
     rig.deliver(1)
     with scan(failing(rig, AWAY), rig.watched) as looks:
         reports = list(looks.look())
-    assert [(one.mailbox, one.error, one.looked_at) for one in reports] == [
+    assert [(report.mailbox, report.error, report.looked_at) for report in reports] == [
         ("failing", AWAY, 0),
         ("integrations", None, 1),
     ]
@@ -90,7 +90,7 @@ def test_sessions_are_kept_between_looks(rig: Rig) -> None:
             assert settled(looks) == [("integrations", 1, 1)]
         assert "close" not in rig.diary
         raise KeyboardInterrupt
-    assert [one for one in rig.diary if one in ("connect", "close")] == ["connect", "close"]
+    assert [step for step in rig.diary if step in ("connect", "close")] == ["connect", "close"]
 
 
 def test_a_broken_session_is_replaced(rig: Rig) -> None:
@@ -202,8 +202,8 @@ def test_a_dry_run_judges_and_writes_nothing(rig: Rig) -> None:
     rig.deliver(1)
     rig.account.append(mails.token_mail(subject="Lunch?", body="At noon.\n"))
     rig.account.append(mails.token_mail(issued_at=BEGIN), "Junk")
-    found = list(dry_run(rig.watched, BEGIN))
-    assert found == [
+    results = list(dry_run(rig.watched, BEGIN))
+    assert results == [
         ScanResult(
             "integrations",
             "INBOX",
@@ -352,7 +352,7 @@ def test_the_contract_for_machines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "user", "found"),
+    ("fields", "user", "counts"),
     [
         ({}, None, True),
         ({}, mails.USERNAME, True),
@@ -376,13 +376,13 @@ def test_the_contract_for_machines() -> None:
         ({"issued_at": "2026-02-03T13:09:00.5Z"}, None, True),
     ],
 )
-def test_the_awaited_token(fields: dict[str, Any], user: str | None, found: bool) -> None:
+def test_the_awaited_token(fields: dict[str, Any], user: str | None, counts: bool) -> None:
     """In Vault, of this user or any, issued since the beginning less fifteen minutes."""
     assert timedelta(minutes=15) == GRACE
-    one = entry(**fields)
-    assert awaited([entry(issued_at="2026-01-01T00:00:00Z"), one], BEGIN, user) == (
-        one if found else None
-    )
+    old = entry(issued_at="2026-01-01T00:00:00Z")
+    new = entry(**fields)
+    expected = new if counts else None
+    assert awaited([old, new], BEGIN, user) == expected
 
 
 class Wait:

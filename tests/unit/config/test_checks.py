@@ -1,0 +1,407 @@
+"""What is told of values that do not do: of each its place, what was got, what is expected."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.unit.config.texts import CANARY, MINIMAL, changed, load, refusal_of
+from token_catcher.config import Config
+
+BROKEN = """\
+state_dri: /var/lib/token-catcher
+mailboxes:
+  - name: integrations
+    host: imaps://imap.example.com
+    port: 99999
+    tls: ssl
+    username: sf@example.com
+    password: hunter2-canary
+    poll: 10 minutes
+  - name: integrations
+    host: imap.example.com
+    host: imap2.example.com
+    tls: none
+    username: service
+    password: {file: nowhere}
+  - host: imap.example.com
+    username: sf@example.com
+    password: {flie: hunter2-canary}
+    idle: yes
+orgs:
+  - name: acme/production
+    environment: prod
+    usernames: [integration]
+    org_id: 00D123
+  - name: acme-eu
+    usernames: ["*@acme.example"]
+  - name: acme-us
+    usernames: ["etl*@acme.example"]
+vault:
+  address: http://vault.example.com:8200
+  auth: {method: aprole, role_id: x, secret_id: hunter2-canary}
+  path: salesforce/{user}
+trust:
+  policy: auto
+  senders: []
+  authserv_zone: {received_above: 0}
+http: {listen: localhost}
+shard: {index: 2, count: 2}
+log: {level: loud}
+"""
+PATH_FORM = "segments of letters, digits and . _ + - ' @, none empty or ending in a period"
+NAME_FORM = "1 to 64 letters, digits and . _ -, a letter or digit first"
+USERNAME_FORM = (
+    "a Salesforce username such as integration@acme.example, or a pattern such as *@acme.example"
+)
+
+
+def test_all_mistakes_are_told_at_once(home: Path) -> None:
+    """Each with file, line, key, what was got and what is expected, in the file's order."""
+    expected = f"""\
+1: state_dri: got an unknown key (did you mean 'state_dir'?), expected one of state_dir, \
+instance, mailboxes, orgs, vault, \
+trust, journal, http, shard, notify, log
+4: mailboxes[0].host: got 'imaps://imap.example.com', expected a host name or an IP address \
+alone, in ASCII
+5: mailboxes[0].port: got 99999, expected a port, 1 to 65535
+6: mailboxes[0].tls: got 'ssl', expected implicit, starttls or none
+8: mailboxes[0].password: got a literal, expected {{file: PATH}} or {{env: NAME}}: secrets are \
+not written here
+9: mailboxes[0].poll: got '10' …, expected a duration such as 90s, 10m, 2h or 14d, at most 3650d
+10: mailboxes[1].name: got 'integrations', the name of mailboxes[0], expected a name of its own
+12: mailboxes[1].host: got the key again (first on line 11), expected each key once
+13: mailboxes[1].tls: got none for the host imap.example.com, expected implicit or starttls: \
+plaintext is only for loopback
+15: mailboxes[1].password: got no such file in {home}, expected the path of an existing file
+16: mailboxes[2].name: got nothing, expected {NAME_FORM}
+18: mailboxes[2].password: got an unknown key (did you mean 'file'?), expected {{file: PATH}} or \
+{{env: NAME}}
+19: mailboxes[2].idle: got 'yes', expected true or false
+21: orgs[0].name: got 'acme/production', expected a plain path segment: letters, digits and . _ + \
+- ' @, not ending in a period
+22: orgs[0].environment: got 'prod', expected production or sandbox
+23: orgs[0].usernames[0]: got 'integration', expected {USERNAME_FORM}
+24: orgs[0].org_id: got '00D123', expected an org id: 00D and 12 more letters and digits, or 15
+28: orgs[2].usernames: got *@acme.example and etl*@acme.example, which orgs[1] (acme-eu) claims \
+as well, expected environment \
+or org_id to tell the two apart
+30: vault.address: got 'http://vault.example.com:8200', expected https://HOST or \
+https://HOST:PORT (http:// only to loopback)
+31: vault.auth.method: got another one (did you mean 'approle'?), expected approle or token
+32: vault.path: got 'salesforce/{{user}}', expected a plain path with {{username}}, and {{org}} \
+if wanted: {PATH_FORM}
+33: trust.authserv_ids: got an empty list, expected the names of the receiving server, which the \
+policy auto believes
+35: trust.senders: got an empty list, expected at least one
+36: trust.authserv_zone: got a mapping, expected above-first-received, unique, or \
+{{received_above: N}} with N from 1 to 20
+37: http.listen: got 'localhost', expected HOST:PORT, such as 127.0.0.1:9464
+38: shard.index: got 2, expected less than count (2)
+39: log.level: got 'loud', expected debug, info, warning or error"""
+    assert refusal_of(home, BROKEN) == "\n".join(
+        f"config.yaml:{line}" for line in expected.splitlines()
+    )
+
+
+SERVER = "the names of the receiving server, which the policy {} believes"
+PORT_FORM = "HOST:PORT, such as 127.0.0.1:9464"
+VAULT_FORM = "https://HOST or https://HOST:PORT (http:// only to loopback)"
+ZONE_FORM = "above-first-received, unique, or {received_above: N} with N from 1 to 20"
+INDEX_FORM = "a number from 0, or auto (the number at the end of the host name)"
+
+MISTAKES = {
+    # of a mailbox
+    "a list of nothing": ("mailboxes: []", "mailboxes: got an empty list, expected at least one"),
+    "a mapping for a list": ("mailboxes: {}", "mailboxes: got a mapping, expected a list"),
+    "the host with its port": (
+        "host: x:993",
+        "mailboxes[0].host: got 'x:993', expected a host name or an IP address alone, in ASCII",
+    ),
+    "a port of 0": ("port: 0", "mailboxes[0].port: got 0, expected a port, 1 to 65535"),
+    "a port as text": ("port: '993'", "mailboxes[0].port: got '993', expected a port, 1 to 65535"),
+    "a port that is true": (
+        "port: true",
+        "mailboxes[0].port: got true, expected a port, 1 to 65535",
+    ),
+    "a name with blanks": ("name: a b", f"mailboxes[0].name: got 'a' …, expected {NAME_FORM}"),
+    "a number for a name": ("name: 7", f"mailboxes[0].name: got 7, expected {NAME_FORM}"),
+    "no TLS elsewhere": (
+        "{tls: none, host: x}",
+        "mailboxes[0].tls: got none for the host x, expected implicit or starttls: plaintext is"
+        " only for loopback",
+    ),
+    "no address at all": (
+        "username: service",
+        "mailboxes[0].addresses: got an empty list, expected at least one",
+    ),
+    "an address with a name": (
+        "addresses: [Ops <ops@example.com>]",
+        "mailboxes[0].addresses[0]: got 'Ops' …, expected an e-mail address alone, in ASCII",
+    ),
+    "a host that is too long": (
+        f"host: {64 * 'a.b.'}c",
+        f"mailboxes[0].host: got '{15 * 'a.b.'}...', expected a host name or an IP address alone,"
+        " in ASCII",
+    ),
+    "a lone surrogate": ('state_dir: "\\ud800"', "state_dir: got '\\ud800', expected a path"),
+    "no CA": ("ca_file: no.pem", "mailboxes[0].ca_file: got no.pem, expected an existing file"),
+    "a CA without certificates": (
+        "ca_file: imap-password",
+        "mailboxes[0].ca_file: got imap-password, which holds none, expected a file of PEM"
+        " certificates",
+    ),
+    "poll as a number": (
+        "poll: 60",
+        "mailboxes[0].poll: got 60, expected a duration such as 90s, 10m, 2h or 14d, at most 3650d",
+    ),
+    "a folder that is a list": (
+        "folders: {inbox: []}",
+        "mailboxes[0].folders.inbox: got an empty list, expected text on one line",
+    ),
+    # of an org
+    "a path in an org's name": (
+        "ORG name: ..",
+        "orgs[0].name: got '..', expected a plain path segment: letters, digits and . _ + - ' @,"
+        " not ending in a period",
+    ),
+    "any user": (
+        "ORG usernames: ['*']",
+        f"orgs[0].usernames[0]: got '*', expected {USERNAME_FORM}",
+    ),
+    "any domain": (
+        "ORG usernames: ['*@*.*']",
+        f"orgs[0].usernames[0]: got '*@*.*', expected {USERNAME_FORM}",
+    ),
+    "the Kelvin sign": (
+        "ORG usernames: ['\u212a@x']",
+        f"orgs[0].usernames[0]: got '\\u212a@x', expected {USERNAME_FORM}",
+    ),
+    "one username alone": ("ORG usernames: a@b.c", "orgs[0].usernames: got text, expected a list"),
+    "an org id of 16": (
+        f"ORG org_id: 00D{13 * 'x'}",
+        "orgs[0].org_id: got '00Dxxxxxxxxxxxxx', expected an org id: 00D and 12 more letters and"
+        " digits, or 15",
+    ),
+    # of Vault
+    "Vault without a scheme": (
+        "VAULT address: vault:8200",
+        f"vault.address: got 'vault:8200', expected {VAULT_FORM}",
+    ),
+    "Vault with a path": (
+        "VAULT address: https://v/v1",
+        f"vault.address: got 'https://v/v1', expected {VAULT_FORM}",
+    ),
+    "Vault with a user": (
+        f"VAULT address: https://u:{CANARY}@v",
+        f"vault.address: got an address with a user's name in it, expected {VAULT_FORM}",
+    ),
+    "Vault with a bad port": (
+        "VAULT address: https://v:99999",
+        f"vault.address: got 'https://v:99999', expected {VAULT_FORM}",
+    ),
+    "no method": ("VAULT auth: {}", "vault.auth.method: got nothing, expected approle or token"),
+    "a misspelt key of a method": (
+        "VAULT auth: {method: approle, roll_id: x, secret_id: {file: imap-password}}",
+        "vault.auth.role_id: got nothing, expected text on one line\n"
+        "vault.auth.…: got an unknown key (did you mean 'role_id'?), expected one of method,"
+        " role_id, secret_id, mount",
+    ),
+    "auth that is text": (f"VAULT auth: {CANARY}", "vault.auth: got text, expected a mapping"),
+    "a mount outside": (
+        "VAULT mount: ../x",
+        f"vault.mount: got '../x', expected a plain path: {PATH_FORM}",
+    ),
+    "a field of ours": (
+        "VAULT field: security_token_issued_at",
+        "vault.field: got 'security_token_issued_at', expected another name than those of the"
+        " fields beside it",
+    ),
+    # of trust
+    "half a word of warning": (
+        "trust: {policy: insecure}",
+        "trust.policy: got 'insecure', expected dkim, authentication-results, auto, both or"
+        " insecure-accept-unauthenticated",
+    ),
+    "nobody's word": (
+        "trust: {policy: both}",
+        f"trust.authserv_ids: got an empty list, expected {SERVER.format('both')}",
+    ),
+    "no senders": (
+        "trust: {senders: []}",
+        "trust.senders: got an empty list, expected at least one",
+    ),
+    "no domains": (
+        "trust: {signing_domains: []}",
+        "trust.signing_domains: got an empty list, expected at least one",
+    ),
+    "no subjects": (
+        "trust: {subjects: []}",
+        "trust.subjects: got an empty list, expected at least one",
+    ),
+    "a subject with the prefix": (
+        "trust: {subjects: ['Sandbox: Your']}",
+        "trust.subjects[0]: got 'Sandbox:' …, expected a subject on one line, without `Sandbox: `,"
+        " which is understood",
+    ),
+    "a zone of another name": (
+        "trust: {authserv_zone: top}",
+        f"trust.authserv_zone: got 'top', expected {ZONE_FORM}",
+    ),
+    "no pinned keys": (
+        "trust: {dkim_keys: no}",
+        "trust.dkim_keys: got no, expected an existing file",
+    ),
+    "a name that no file can have": (
+        f"trust: {{dkim_keys: {300 * 'k'}}}",
+        f"trust.dkim_keys: got {300 * 'k'} (File name too long), expected a file that we can read",
+    ),
+    # of the rest
+    "listening on no host": (
+        "http: {listen: 'a_b c:80'}",
+        f"http.listen: got 'a_b' …, expected {PORT_FORM}",
+    ),
+    "listening on true": ("http: {listen: true}", f"http.listen: got true, expected {PORT_FORM}"),
+    "a path that is a list": ("state_dir: []", "state_dir: got an empty list, expected a path"),
+    "listening on port 0": (
+        "http: {listen: '127.0.0.1:0'}",
+        f"http.listen: got '127.0.0.1:0', expected {PORT_FORM}",
+    ),
+    "a negative shard": (
+        "shard: {count: 2, index: -1}",
+        f"shard.index: got -1, expected {INDEX_FORM}",
+    ),
+    "a shard that is true": (
+        "shard: {count: 2, index: true}",
+        f"shard.index: got true, expected {INDEX_FORM}",
+    ),
+    "too many replicas": (
+        "shard: {count: 2, index: 1, replicas: 3}",
+        "shard.replicas: got 3, expected at most count (2)",
+    ),
+    "half a shard": ("shard: {count: 2}", f"shard.index: got nothing, expected {INDEX_FORM}"),
+    "null for a section": ("log: null", "log: got null, expected a mapping"),
+    # of features that are not built
+    "OAuth 2": (
+        "oauth2: {provider: google}",
+        "mailboxes[0].oauth2: got a mapping, expected null: not available in this version",
+    ),
+    "an age of tokens": (
+        "ORG max_age: 90d",
+        "orgs[0].max_age: got '90d', expected null: not available in this version",
+    ),
+    "another method": (
+        "VAULT auth: {method: kubernetes, role: x}",
+        "vault.auth.method: got 'kubernetes', expected approle or token: not available in this"
+        " version",
+    ),
+    "a keyed journal": (
+        "journal: {key: {file: key}}",
+        "journal.key: got a mapping, expected null: not available in this version",
+    ),
+    "an anchored journal": (
+        "journal: {anchor: true}",
+        "journal.anchor: got true, expected false: not available in this version",
+    ),
+    "notify": (
+        "notify: [{to: x}]",
+        "notify: got a list, expected an empty list: not available in this version",
+    ),
+}
+
+
+@pytest.mark.parametrize(("written", "expected"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake(home: Path, written: str, expected: str) -> None:
+    """Of its place, what was got and what is expected, and nothing else."""
+    data = YAML(typ="safe", pure=True).load(MINIMAL)
+    sections = {"ORG": data["orgs"][0], "VAULT": data["vault"]}
+    word, _, rest = written.partition(" ")
+    change = YAML(typ="safe", pure=True).load(rest if word in sections else written)
+    if word in sections:
+        sections[word].update(change)
+    elif set(change) <= set(Config.model_fields):
+        data.update(change)
+    else:
+        data["mailboxes"][0].update(change)
+    assert (
+        re.sub(r"config.yaml:\d+: ", "", refusal_of(home, json.dumps(data, indent=1))) == expected
+    )
+
+
+PATHS = [
+    "{org}",
+    "x/{username}/../y",
+    "./{username}",
+    "a//{username}",
+    "/{username}",
+    "{username}/",
+    "{username}.",
+]
+PATHS += [
+    "{}{username}",
+    "{username!r}",
+    "{username}?",
+    "%2e/{username}",
+    "{user}/{username}",
+    "a b/{username}",
+    "*/{username}",
+    "",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_paths_that_are_refused(home: Path, path: str) -> None:
+    """Other placeholders, none for the user, dots and emptiness,
+    and what Vault or HTTP read specially."""
+    word, *more = path.split() or [""]
+    got = f"{word!r} …" if more else repr(word)
+    expected = f"a plain path with {{username}}, and {{org}} if wanted: {PATH_FORM}"
+    refusal = refusal_of(home, MINIMAL + f"  path: {json.dumps(path)}\n")
+    assert refusal == f"config.yaml:12: vault.path: got {got}, expected {expected}"
+
+
+@pytest.mark.parametrize("path", ["{username}", "{org}/{username}", "a/b.c/{org}-{username}/token"])
+def test_paths_that_are_taken(home: Path, path: str) -> None:
+    """Plain ones, with the placeholders anywhere."""
+    assert load(home, MINIMAL + f"  path: '{path}'\n").vault.path == path
+
+
+TWO_ORGS = """  - {{name: acme-eu, usernames: ["*@acme.example"], {one}}}
+  - {{name: acme-us, usernames: ["*@acme.example"], {other}}}
+"""
+
+
+def two_orgs(one: str, other: str, path: str = "{org}/{username}") -> str:
+    single = '  - name: acme\n    usernames: ["*@acme.example"]\n'
+    return changed(single, TWO_ORGS.format(one=one, other=other)) + f"  path: '{path}'\n"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("environment: production", "environment: sandbox"), ("", f"org_id: 00D{12 * 'x'}")],
+)
+def test_orgs_that_mail_can_tell_apart(home: Path, one: str, other: str) -> None:
+    """The same username in two orgs, where the environment or an org id tells them apart."""
+    assert [org.name for org in load(home, two_orgs(one, other)).orgs] == ["acme-eu", "acme-us"]
+
+
+def test_orgs_must_not_share_a_secret(home: Path) -> None:
+    """A path without {org} puts the tokens of two orgs' users of one name into one place."""
+    text = two_orgs("environment: production", "environment: sandbox", path="sf/{username}")
+    expected = "got one path for *@acme.example of acme-eu and of acme-us, expected {org} in it"
+    assert refusal_of(home, text) == f"config.yaml:12: vault.path: {expected}"
+
+
+def test_a_mistake_in_one_org_hides_no_overlap_of_others(home: Path) -> None:
+    """Orgs are compared where they can be read."""
+    text = two_orgs("org_id: 00D", "").replace(
+        "orgs:\n", 'orgs:\n  - {name: acme, usernames: ["*@acme.example"]}\n'
+    )
+    assert [line.split(",")[0] for line in refusal_of(home, text).splitlines()] == [
+        "config.yaml:8: orgs[1].org_id: got '00D'",
+        "config.yaml:9: orgs[2].usernames: got *@acme.example",
+    ]

@@ -1,0 +1,193 @@
+"""Secrets are read from where they are kept, and never told."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.unit.config.texts import CANARY, MINIMAL, changed, load, refusal_of, write_secret
+from token_catcher import config
+from token_catcher.config import Config, SecretSource
+from token_catcher.config.secret import exposure
+from token_catcher.errors import ConfigurationError
+
+LITERALS = {
+    "a literal": f"    password: {CANARY}",
+    "a list": f"    password: [{CANARY}]",
+    "under another name": f"    password: {{value: {CANARY}}}",
+    "as a key": f"    password: {{{CANARY}}}",
+    "as a file": f"    password: {{file: {CANARY}}}",
+    "as a file elsewhere": f"    password: {{file: /{CANARY}/{CANARY}}}",
+    "as a variable": f"    password: {{env: {CANARY}}}",
+    "beside a file": f"    password: {{file: imap-password, {CANARY}: {CANARY}}}",
+    "twice": f"    password: {CANARY}\n    password: {CANARY}",
+    "under a misspelt key": f"    pasword: {CANARY}",
+    "without a blank": f"    folders: {{password:{CANARY}}}",
+    "as an alias": f"    password: *{CANARY}",
+    "as a tag": f"    password: !{CANARY} x",
+    "unquoted": f"    password: @{CANARY}",
+    "unclosed": f'    password: "{CANARY}',
+    "with a colon": f"    password: x: {CANARY}",
+    "without a colon": f"    poll: 60s\n      password {CANARY}",
+    "in a deeper mapping": f"    oauth2: {{client: {{secret: {CANARY}}}}}",
+    "as a section": f"  - {CANARY}",
+    "for Vault": f"vault: {{auth: {{method: {CANARY}, token: {CANARY}, {CANARY}: x}}}}",
+    "for AppRole": (
+        f"vault: {{auth: {{method: approle, role_id: [{CANARY}], secret_id: {CANARY}, {CANARY}:"
+        f" {CANARY}}}}}"
+    ),
+    "in the address": f"vault: {{address: 'https://x:{CANARY}@vault'}}",
+    "for the journal": f"journal: {{key: {CANARY}}}",
+    "for a notification": f"notify: [{{url: {CANARY}}}]",
+}
+
+
+@pytest.mark.parametrize("written", LITERALS.values(), ids=LITERALS)
+def test_a_literal_secret_is_refused_and_never_told(home: Path, written: str) -> None:
+    """Wherever it was written by mistake."""
+    password = "    password: {file: imap-password}"
+    text = MINIMAL[: MINIMAL.find("vault:")] + written
+    if written.startswith(" "):  # below the mailbox
+        text = changed(password, written)
+    assert CANARY not in refusal_of(home, text)
+
+
+def test_a_secret_is_not_in_what_is_shown(home: Path) -> None:
+    """Neither show nor repr nor JSON of a Config says more than where it is kept."""
+    write_secret(home / "imap-password", CANARY)
+    loaded = load(home, MINIMAL, {"VAULT_TOKEN": CANARY})
+    assert loaded.mailboxes[0].password.read().reveal() == CANARY
+    shown = config.show(loaded)
+    assert f"file: {home}/imap-password" in shown
+    assert CANARY not in shown + repr(loaded) + str(loaded) + loaded.model_dump_json()
+
+
+def source_of(loaded: Config) -> SecretSource:
+    return loaded.mailboxes[0].password
+
+
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [("x", "x"), ("x\n", "x"), ("x\r\n", "x"), (" x ", " x "), ("pässwörd\xa0", "pässwörd\xa0")],
+)
+def test_one_newline_at_the_end_is_not_the_secret_s(home: Path, content: str, secret: str) -> None:
+    """Everything else is."""
+    with (home / "imap-password").open("w", encoding="utf-8", newline="") as file:
+        file.write(content)
+    assert source_of(load(home)).read().reveal() == secret
+
+
+def test_a_secret_is_read_anew(home: Path) -> None:
+    """A rotated file is seen, also behind the links that Kubernetes swaps."""
+    (home / "v1").mkdir()
+    write_secret(home / "v1" / "password", "old")
+    (home / "imap-password").unlink()
+    (home / "imap-password").symlink_to("v1/password")
+    source = source_of(load(home))
+    assert source.read().reveal() == "old"
+    write_secret(home / "v1" / "password", "new")
+    assert source.read().reveal() == "new"
+
+
+def test_a_secret_that_went_away_is_told_without_its_content(home: Path) -> None:
+    """After the start the error names the source, which is known to be one by then."""
+    source = source_of(load(home))
+    (home / "imap-password").write_text("")
+    with pytest.raises(ConfigurationError) as caught:
+        source.read()
+    where = f"{{file: {home}/imap-password}}"
+    assert (str(caught.value), caught.value.code) == (
+        f"secret {where}: got an empty one, expected a secret",
+        "secret",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "got an empty one, expected a secret"),
+        (b"\n", "got an empty one, expected a secret"),
+        (
+            b"hunter2\ncanary\n",
+            "got control characters or several lines, expected one line of text",
+        ),
+        (b"hunter2\x00", "got control characters or several lines, expected one line of text"),
+        (b"hunter2\xff", "got bytes that are not UTF-8, expected text in UTF-8"),
+        (b"x" * 65_537, "got more, expected at most 65536 bytes"),
+    ],
+)
+def test_a_file_that_holds_no_secret(home: Path, content: bytes, expected: str) -> None:
+    """Empty, binary, several lines, or far too large."""
+    (home / "imap-password").write_bytes(content)
+    assert refusal_of(home, MINIMAL) == f"config.yaml:5: mailboxes[0].password: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("{env: UNSET}", "got a variable that is not set, expected the name of one that is"),
+        ("{env: EMPTY}", "got an empty one, expected a secret"),
+        ("{file: .}", "got something else, expected the path of a regular file"),
+        (
+            "{file: /nowhere/x}",
+            "got no such file, nor its directory, expected the path of an existing file",
+        ),
+        (
+            "{file: imap-password/x}",
+            "got a file that cannot be read (Not a directory), expected the path of a file that we"
+            " can read",
+        ),
+        ("{file: [x]}", "got something else, expected a path or a name"),
+        ("{file: x, env: y}", "got both, expected one of {file: PATH} or {env: NAME}"),
+        ("{}", "got an empty mapping, expected one of {file: PATH} or {env: NAME}"),
+        ("null", "got null, expected {file: PATH} or {env: NAME}: secrets are not written here"),
+    ],
+)
+def test_a_source_that_is_none(home: Path, written: str, expected: str) -> None:
+    """What is below the key is never repeated."""
+    text = changed("{file: imap-password}", written)
+    assert refusal_of(home, text) == f"config.yaml:5: mailboxes[0].password: {expected}"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o601, 0o620])
+def test_a_secret_file_that_others_can_use(home: Path, mode: int) -> None:
+    """The error says how to mend it."""
+    path = write_secret(home / "imap-password", "x", mode)
+    expected = (
+        f"got a file that others can use (mode {mode:04o}),"
+        f" expected one for us alone: chmod 0600 {path.name}"
+    )
+    assert refusal_of(home, MINIMAL) == f"config.yaml:5: mailboxes[0].password: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "us", "mend"),
+    [
+        (0o600, 1000, 1000, None),
+        (0o400, 1000, 1000, None),
+        (0o440, 1000, 1000, "chmod 0600"),
+        (0o400, 0, 0, None),
+        (0o440, 0, 0, "chmod 0600"),
+        (0o440, 0, 1000, None),  # a Secret under fsGroup; a credential of systemd
+        (0o640, 0, 1000, None),
+        (0o660, 0, 1000, "chmod 0440"),
+        (0o444, 0, 1000, "chmod 0440"),
+        (0o644, 0, 1000, "chmod 0440"),  # a Secret without defaultMode
+        (0o440, 1001, 1000, "chmod 0600"),
+    ],
+)
+def test_who_may_use_a_secret_file(mode: int, owner: int, us: int, mend: str | None) -> None:
+    """Nobody else; but root may let us in through the group."""
+    assert exposure(stat.S_IFREG | mode, owner, us) == mend
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_is_no_secret_file(home: Path) -> None:
+    """It is refused without waiting for somebody to write."""
+    (home / "imap-password").unlink()
+    os.mkfifo(home / "imap-password", 0o600)
+    expected = "got something else, expected the path of a regular file"
+    assert refusal_of(home, MINIMAL) == f"config.yaml:5: mailboxes[0].password: {expected}"
