@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -24,9 +25,7 @@ def shown(command: list[str]) -> str:
         command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
     ) as process:
         os.close(theirs)
-        pieces: list[bytes] = []
-        while piece := _read(ours):
-            pieces.append(piece)
+        pieces = list(iter(partial(_read, ours), b""))
     if process.returncode:
         sys.exit(f"the demo ended with {process.returncode}")
     return b"".join(pieces).decode().replace("\r\n", "\n")

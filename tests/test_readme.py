@@ -38,17 +38,17 @@ CONTRACT = {
 
 def commands() -> dict[str, set[str]]:
     """Every command that can be typed, with the flags that its help names."""
-    found = {
-        words: set(re.findall(r"(?m)^  (--[a-z-]+)", help_of(words)))
-        for words in _leaves(get_command(app), ())
-    }
-    return {" ".join(words): flags - {"--help"} for words, flags in found.items()}
+    flags = {}
+    for words in _leaves(get_command(app), ()):
+        named = set(re.findall(r"(?m)^  (--[a-z-]+)", help_of(words)))
+        flags[" ".join(words)] = named - {"--help"}
+    return flags
 
 
 def _leaves(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     below = getattr(command, "commands", {})
-    for name, one in below.items():
-        yield from _leaves(one, (*words, name))
+    for name, inner in below.items():
+        yield from _leaves(inner, (*words, name))
     if not below:
         yield words
 
@@ -84,7 +84,9 @@ def test_commands_and_flags_keep_their_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("audit",), ("config",), *(tuple(one.split()) for one in CONTRACT)], ids=" ".join
+    "words",
+    [(), ("audit",), ("config",), *(tuple(command.split()) for command in CONTRACT)],
+    ids=" ".join,
 )
 def test_help_is_whole(words: tuple[str, ...]) -> None:
     """It says what the command does, and cuts no sentence off."""
@@ -115,23 +117,30 @@ def test_the_table_of_commands() -> None:
 def test_what_is_to_be_typed_can_be_typed(path: Path) -> None:
     """Every `token-catcher …` in a text is a command, with flags that it has."""
     for line in code_of(path.read_text("utf-8")):
-        for said in re.findall(r"(?:^|\$ )token-catcher ((?!.*/)[a-z].*)", line):
-            found = next(
-                (command for command in CONTRACT if f"{said} ".startswith(f"{command} ")), None
-            )
-            if found is None and "|" in said:
+        for typed in re.findall(r"(?:^|\$ )token-catcher ((?!.*/)[a-z].*)", line):
+            command = command_of(typed)
+            if command is None and "|" in typed:
                 continue  # alternatives, of the table above
-            assert found is not None, line
-            assert set(re.findall(r"--[a-z-]+", said)) <= CONTRACT[found], line
+            assert command is not None, line
+            assert set(re.findall(r"--[a-z-]+", typed)) <= CONTRACT[command], line
+
+
+def command_of(typed: str) -> str | None:
+    """The command that these words begin with."""
+    for command in CONTRACT:
+        if f"{typed} ".startswith(f"{command} "):
+            return command
+    return None
 
 
 def test_the_next_steps_can_be_typed() -> None:
     """What the program advises: commands that exist, files that are there."""
     advice = [*NEXT_STEP.values(), *ADVICE.values(), *IF_GENUINE.values()]
-    typed = {said for text in advice for said in re.findall(r"`token-catcher ([a-z ]+)", text)}
-    assert {said for said in typed if said.strip() not in CONTRACT} == set()
-    files = {said for text in advice for said in re.findall(r"\b(?:docs|deploy)/[\w./-]*\w", text)}
-    assert {said for said in files if not (ROOT / said).exists()} == set()
+    text = "\n".join(advice)
+    typed = {words.strip() for words in re.findall(r"`token-catcher ([a-z ]+)", text)}
+    assert typed - set(CONTRACT) == set()
+    files = re.findall(r"\b(?:docs|deploy)/[\w./-]*\w", text)
+    assert [file for file in files if not (ROOT / file).exists()] == []
 
 
 # -- make, links, the first configuration --
@@ -145,12 +154,8 @@ def targets() -> set[str]:
 @pytest.mark.parametrize("path", TEXTS, ids=names(TEXTS))
 def test_make_targets_exist(path: Path) -> None:
     """Those in the texts."""
-    named = {
-        one
-        for line in code_of(path.read_text("utf-8"))
-        for one in re.findall(r"(?:^|\$ )make ([a-z]+)", line)
-    }
-    assert named - targets() == set()
+    for line in code_of(path.read_text("utf-8")):
+        assert set(re.findall(r"(?:^|\$ )make ([a-z]+)", line)) <= targets(), line
 
 
 def test_make_targets_are_listed() -> None:
@@ -159,10 +164,8 @@ def test_make_targets_are_listed() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     phony = set(re.findall(r"(?m)^\.PHONY: (.*)$", makefile)[0].split())
     assert phony <= targets()
-    assert (
-        set(re.findall(r"(?m)^make ([a-z]+)$", (ROOT / ".ci" / "run").read_text("utf-8")))
-        <= targets()
-    )
+    guard = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert set(re.findall(r"(?m)^make ([a-z]+)$", guard)) <= targets()
 
 
 def anchors(path: Path) -> set[str]:
@@ -178,9 +181,14 @@ def test_links_lead_somewhere(path: Path) -> None:
         if re.match(r"https?://", link):
             continue
         file, _, anchor = link.partition("#")
-        target = (path.parent / file) if file else path
+        target = path.parent / file if file else path
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+NAMED_FILE = re.compile(
+    r"(?<![\w/.%$-])(?:docs|deploy|tests|requirements|token_catcher)/[\w./-]*\w"
+)
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=names(TEXTS))
@@ -188,10 +196,8 @@ def test_files_that_are_named_exist(path: Path) -> None:
     """`docs/…`, `deploy/…` and their like in code,
     from the root of the repository or beside the text."""
     for line in code_of(path.read_text("utf-8")):
-        for said in re.findall(
-            r"(?<![\w/.%$-])(?:docs|deploy|tests|requirements|token_catcher)/[\w./-]*\w", line
-        ):
-            assert (ROOT / said).exists() or (path.parent / said).exists(), said
+        for file in NAMED_FILE.findall(line):
+            assert (ROOT / file).exists() or (path.parent / file).exists(), file
 
 
 def test_the_first_configuration_loads(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_full_disk(waiting: Program, openbao: OpenBao, org: str) -> None:
     assert "Traceback" not in full.stderr
     assert waiting.journal == []
     assert waiting("scan").code == 0
-    assert [(one["event"], one.get("recovered")) for one in waiting.journal] == [
+    assert [(record["event"], record.get("recovered")) for record in waiting.journal] == [
         ("rotation.stored", True)
     ]
     all_is_well_again(waiting, openbao, org)
@@ -266,6 +266,11 @@ def test_broken_configuration(tool: Program) -> None:
         " ca_file, username, password, oauth2, addresses, folders, idle, poll, lookback",
         "next: mend the lines named above; `token-catcher config example` shows every key",
     ]
+
+
+def typed(value: object) -> str:
+    """The name of a case: what is typed, and not the complaint."""
+    return " ".join(value) if isinstance(value, tuple) else ""
 
 
 @pytest.mark.parametrize(
@@ -294,7 +299,7 @@ def test_broken_configuration(tool: Program) -> None:
         (("explain", "no-such-file"), "no-such-file: cannot be read: No such file or directory"),
         (("audit", "mend"), "No such command 'mend'"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    ids=typed,
 )
 def test_wrong_usage(tool: Program, words: tuple[str, ...], complaint: str) -> None:
     """Says what was got and what is expected, with exit code 2."""

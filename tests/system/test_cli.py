@@ -291,7 +291,7 @@ def test_config_show_is_a_configuration(alone: Program, tmp_path: Path) -> None:
 def rotations(count: int) -> list[Entry]:
     """So many, held and stored by turns."""
     usual = Entry(
-        "rotation.stored",
+        Event.STORED,
         "one",
         "integrations",
         "INBOX",
@@ -316,15 +316,15 @@ def rotations(count: int) -> list[Entry]:
 def journal(path: Path, entries: list[Entry]) -> None:
     """Write them down."""
     book = Journal(path, now=lambda: ISSUED, log=Silent())
-    for one in entries:
-        book.append(one)
+    for record in entries:
+        book.append(record)
 
 
 def logged(entries: list[Entry]) -> bytes:
     """The same, as the program would have logged it and a collector kept it."""
     lines = [
-        {"timestamp": "2026-02-03T12:57:27.5Z", "level": "info", **as_fields(one)}
-        for one in entries
+        {"timestamp": "2026-02-03T12:57:27.5Z", "level": "info", **as_fields(record)}
+        for record in entries
     ]
     return "".join(f"Feb 03 host token-catcher[7]: {json.dumps(line)}\n" for line in lines).encode()
 
@@ -338,13 +338,13 @@ def test_history_reads_journals_and_logs(alone: Program, tmp_path: Path) -> None
     log.write_bytes(b"something else\n" + logged(entries))
     packed = tmp_path / "collected.log.1.gz"
     packed.write_bytes(gzip.compress(log.read_bytes()))
-    told = alone("history", "--json")
-    assert (told.code, told.err, [line["username"] for line in told.lines]) == (
+    done = alone("history", "--json")
+    assert (done.code, done.err, [line["username"] for line in done.lines]) == (
         0,
         "",
-        [one.username for one in entries],
+        [record.username for record in entries],
     )
-    wanted = [(line["event"], line["username"], line["uid"]) for line in told.lines]
+    wanted = [(line["event"], line["username"], line["uid"]) for line in done.lines]
     for done in (
         bare("history", "--json", str(log)),
         bare("history", "--json", str(packed)),
@@ -407,8 +407,8 @@ def test_audit_verify(alone: Program) -> None:
     assert alone("audit", "verify").code == 0
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:2]))
     done = alone("audit", "verify", "--json")
-    (found,) = done.lines
-    assert (done.code, found["file"], found["state"], found["records"], found["line"]) == (
+    (line,) = done.lines
+    assert (done.code, line["file"], line["state"], line["records"], line["line"]) == (
         1,
         str(file),
         "truncated",
@@ -430,7 +430,8 @@ def test_explain_reads_files_and_folders(alone: Program, tmp_path: Path) -> None
     neither mailbox nor Vault is asked."""
     single = tmp_path / "a.eml"
     single.write_bytes(mails.genuine())
-    box = containers.mbox(tmp_path / "mbox")
+    mbox = tmp_path / "mbox"
+    box = containers.mbox(mbox)
     for raw in (mails.token_mail(), LUNCH):
         box.add(raw.replace(b"\r\n", b"\n"))
     box.close()
@@ -439,7 +440,13 @@ def test_explain_reads_files_and_folders(alone: Program, tmp_path: Path) -> None
     (folder / "new" / "1").write_bytes(mails.genuine("someone@partner.example"))
     before = set(tmp_path.rglob("*"))
     done = alone(
-        "explain", "--json", str(single), str(box._path), str(folder), "-", stdin=mails.genuine()
+        "explain",
+        "--json",
+        str(single),
+        str(tmp_path / "mbox"),
+        str(folder),
+        "-",
+        stdin=mails.genuine(),
     )
     assert (done.code, done.err) == (0, "")
     assert [(line["file"], line["outcome"], line["reason"]) for line in done.lines] == [
@@ -459,9 +466,9 @@ def test_explain_reads_files_and_folders(alone: Program, tmp_path: Path) -> None
 def test_explain_keeps_its_contract(alone: Program) -> None:
     """Key by key, of a mail that would be stored."""
     done = alone("explain", "--json", "-", stdin=mails.genuine())
-    (said,) = done.lines
-    rules = said.pop("rules")
-    assert said == {
+    (line,) = done.lines
+    rules = line.pop("rules")
+    assert line == {
         "file": "-",
         "outcome": "would-store",
         "reason": None,
@@ -493,8 +500,8 @@ def test_explain_takes_a_time_and_a_mailbox(alone: Program) -> None:
     """The time stands for INTERNALDATE;
     with several mailboxes one must be named, since their addresses differ."""
     late = (ISSUED + timedelta(days=2)).isoformat()
-    (said,) = alone("explain", "--json", "--received-at", late, "-", stdin=mails.genuine()).lines
-    assert (said["outcome"], said["reason"]) == ("refused", "date-out-of-bounds")
+    (line,) = alone("explain", "--json", "--received-at", late, "-", stdin=mails.genuine()).lines
+    assert (line["outcome"], line["reason"]) == ("refused", "date-out-of-bounds")
     alone.text = CONFIG.replace(
         "orgs:",
         CONFIG[CONFIG.index("  - name") : CONFIG.index("orgs:")]
@@ -506,8 +513,8 @@ def test_explain_takes_a_time_and_a_mailbox(alone: Program) -> None:
     assert (done.code, done.out) == (2, "")
     assert done.err == "token-catcher: --mailbox: got none, expected one of: second, integrations\n"
     for name, expected in (("second", "would-store"), ("integrations", "refused")):
-        (said,) = alone("explain", "--json", "--mailbox", name, "-", stdin=mails.genuine()).lines
-        assert said["outcome"] == expected
+        (line,) = alone("explain", "--json", "--mailbox", name, "-", stdin=mails.genuine()).lines
+        assert line["outcome"] == expected
 
 
 def test_explain_says_retry_while_dns_fails(alone: Program) -> None:
@@ -533,8 +540,8 @@ def test_explain_says_retry_while_dns_fails(alone: Program) -> None:
             timeout=PATIENCE,
             check=False,
         )
-    (said,) = [json.loads(line) for line in done.stdout.splitlines()]
-    assert (done.returncode, list(said), said["outcome"], said["reason"]) == (
+    (line,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, list(line), line["outcome"], line["reason"]) == (
         1,
         KEYS,
         "retry",

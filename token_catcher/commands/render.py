@@ -70,8 +70,10 @@ def explanation_lines(explanation: Explanation) -> Iterator[Text]:
         yield from _rule_lines(rule)
     what = _why(explanation.reason, explanation.saw)
     if explanation.path:  # it would be stored
-        what = f"{explanation.path} (token of {explanation.token_length} characters, {explanation.fingerprint})"
-    verdict = Text.assemble("  → ", (explanation.outcome, COLOURS.get(explanation.outcome, "bold")))
+        token = f"token of {explanation.token_length} characters, {explanation.fingerprint}"
+        what = f"{explanation.path} ({token})"
+    colour = COLOURS.get(explanation.outcome, "bold")
+    verdict = Text.assemble("  → ", (explanation.outcome, colour))
     if what:
         verdict.append(f" {what}")
     yield verdict
