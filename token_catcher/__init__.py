@@ -86,6 +86,7 @@ names, and nothing else.
         history     questions about the record
         audit       is the journal intact
         salesforce  plays Salesforce: signed token mail
+        processes   of the demo's own, never left behind
         playground  embedded servers, and the program beside them
         demo        the whole thing at work
     cli         parse, build, call, exit code

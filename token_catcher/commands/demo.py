@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from token_catcher.commands.playground import ADDRESS, Playground, playground, until
+from token_catcher.commands.playground import ADDRESS, Playground, playground
+from token_catcher.commands.processes import until
 from token_catcher.commands.salesforce import Salesforce
 from token_catcher.errors import Outage
 from token_catcher.model import Event
@@ -134,7 +135,6 @@ def _where_or_why(record: Mapping[str, Any]) -> str:
 
 def _show_results(place: Playground, console: Console) -> None:
     console.print("\n[bold]$ token-catcher history[/bold]")
-    # The program writes to our own standard output, as if it had been typed.
     place.program("history")
     console.print("\n[bold]The secrets, as Vault has them[/bold] (values masked)")
     for line in _secret_lines(place):

@@ -12,25 +12,27 @@ import os
 import secrets
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
+from token_catcher.commands.processes import (
+    PATIENCE,
+    await_port,
+    finished,
+    logged_process,
+    raise_if_ended,
+    until,
+)
 from token_catcher.commands.salesforce import Salesforce
 from token_catcher.errors import ConfigurationError, Outage
 
-Answer = TypeVar("Answer")
-
 ADDRESS: Final = "sf-integration@acme.example"
-PATIENCE: Final = 20.0
-"""Seconds that a server, or the program, may take for one thing before the demo gives up."""
-
 CONFIG: Final = """\
 state_dir: {home}/state
 instance: demo
@@ -99,16 +101,11 @@ class Playground:
             client.logout()
 
     def bao(self, *words: str) -> str:
-        """What the Vault client prints. CalledProcessError: it failed."""
-        done = subprocess.run(
-            ["bao", *words],
-            env=self.vault_environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=True,
-        )
-        return done.stdout
+        """What the Vault client prints. Outage: it failed."""
+        status, printed = finished(["bao", *words], self.vault_environment, capture=True)
+        if status != 0:
+            raise Outage(f"demo: bao {words[0]} ended with status {status}")
+        return printed
 
     @property
     def vault_environment(self) -> dict[str, str]:
@@ -119,25 +116,25 @@ class Playground:
             "HOME": str(self.home),  # the client looks for a token there
         }
 
-    def program(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run the installed program to its end, with these words after its name."""
-        command = [*self._program, *words]
-        return subprocess.run(command, text=True, timeout=60, check=False, **options)
+    def program(self, *words: str) -> None:
+        """Run the installed program to its end; it writes to our own standard output."""
+        finished([*self._program, *words], environment())
 
     def records(self) -> list[dict[str, Any]]:
         """The rotation history, as the program tells it to machines."""
-        history = self.program("history", "--json", capture_output=True).stdout
-        return [json.loads(line) for line in history.splitlines()]
+        command = [*self._program, "history", "--json"]
+        _, printed = finished(command, environment(), capture=True)
+        return [json.loads(line) for line in printed.splitlines()]
 
     @contextmanager
     def daemon(self) -> Iterator[None]:
         """`token-catcher run`, until the block ends. Outage: it is not ready in time."""
 
         def is_ready() -> bool:
-            _raise_if_ended(process, "token-catcher run")
+            raise_if_ended(process, "token-catcher run")
             return b"daemon.ready" in self.daemon_log.read_bytes()
 
-        with _running([*self._program, "run"], environment(), self.daemon_log) as process:
+        with logged_process([*self._program, "run"], environment(), self.daemon_log) as process:
             until(is_ready, "the daemon")
             yield
 
@@ -181,17 +178,6 @@ def environment() -> dict[str, str]:
     return own | {"PATH": os.pathsep.join(folders), "NO_PROXY": "127.0.0.1"}
 
 
-def until(question: Callable[[], Answer], what: str) -> Answer:
-    """Ask until the answer is true. Outage: it never was, for as long as patience lasts."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        answer = question()
-        if answer:
-            return answer
-        time.sleep(0.05)
-    raise Outage(f"demo: gave up waiting for {what} after {PATIENCE:.0f} s")
-
-
 def _require_commands(*names: str) -> None:
     path = environment()["PATH"]
     for name in names:
@@ -224,66 +210,25 @@ def _pymap(made: Playground) -> Iterator[None]:
     command = ["pymap", "--host", "127.0.0.1", "--port", str(made.imap_port), "--no-tls"]
     user = ["dict", "--demo-user", ADDRESS, "--demo-password", made.imap_password]
     log = made.home / "pymap.log"
-    with _running([*command, *user], environment(), log) as process:
-        _await_port(made.imap_port, process, "pymap")
+    with logged_process([*command, *user], environment(), log) as process:
+        await_port(made.imap_port, process, "pymap")
         yield
 
 
 @contextmanager
 def _openbao(made: Playground) -> Iterator[None]:
     def answers() -> bool:
-        command = ["bao", "status"]
-        done = subprocess.run(command, env=made.vault_environment, capture_output=True, check=False)
-        return done.returncode == 0
+        status, _ = finished(["bao", "status"], made.vault_environment, capture=True)
+        return status == 0
 
     listen = f"-dev-listen-address=127.0.0.1:{made.vault_port}"
     command = ["bao", "server", "-dev", "-dev-no-store-token", listen]
     own = {"BAO_DEV_ROOT_TOKEN_ID": made.vault_token, "HOME": str(made.home)}
-    with _running(command, environment() | own, made.home / "bao.log") as process:
+    with logged_process(command, environment() | own, made.home / "bao.log") as process:
         # It takes calls before it is unsealed.
-        _await_port(made.vault_port, process, "bao")
+        await_port(made.vault_port, process, "bao")
         until(answers, "OpenBao")
         yield
-
-
-@contextmanager
-def _running(
-    command: Sequence[str], env: dict[str, str], log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of our own, for as long as the block runs; both its streams go to the log."""
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
-        )
-    try:
-        yield process
-    finally:
-        _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _await_port(port: int, process: subprocess.Popen[bytes], name: str) -> None:
-    def listens() -> bool:
-        _raise_if_ended(process, name)
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    until(listens, name)
-
-
-def _raise_if_ended(process: subprocess.Popen[bytes], name: str) -> None:
-    """Outage: the process ended, and will never be ready."""
-    if process.poll() is not None:
-        status = process.returncode
-        raise Outage(f"demo: {name} ended with status {status} before it was ready")
 
 
 def _free_port() -> int:
