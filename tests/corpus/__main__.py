@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.corpus.base import ADDRESSES, ORGS, PATH, POLICIES, STORE, VARIANTS, Item, keys
-from tests.corpus.court import corpus, milliseconds, verdict
+from tests.corpus.verdicts import corpus, milliseconds, verdict
 from token_catcher.model import iso
 from token_catcher.proof.trust import Policy
 

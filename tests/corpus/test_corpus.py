@@ -12,7 +12,7 @@ import pytest
 
 from tests.corpus.__main__ import write
 from tests.corpus.base import POLICIES, STORE, Item
-from tests.corpus.court import corpus, milliseconds, verdict
+from tests.corpus.verdicts import corpus, milliseconds, verdict
 from tests.kit.mails import ISSUED
 from token_catcher.model import iso
 

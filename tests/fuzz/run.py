@@ -11,7 +11,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["token_catcher"]):
-    from tests.corpus.court import corpus
+    from tests.corpus.verdicts import corpus
     from tests.fuzz.targets import TARGETS, in_time
 
 HOME = Path(__file__).parents[2] / ".fuzz"

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import cache
 
 from tests.corpus.base import ADDRESSES, STORE, SUBJECT, SUBJECT_JA
-from tests.corpus.court import corpus, judge_of
+from tests.corpus.verdicts import corpus, judge_of
 from tests.kit.mails import mail
 from token_catcher.errors import TransientError
 from token_catcher.model import (
@@ -34,7 +34,7 @@ FIELD = "Authentication-Results"
 
 def fuzz_wire(raw: bytes) -> None:
     """Never raises, and a header that passes is the bytes that came in."""
-    header = wire.read(raw)
+    header = wire.read_header(raw)
     if isinstance(header, Header):
         written = b"\r\n".join(
             field.name.encode("ascii") + b":" + field.value for field in header.fields
@@ -59,10 +59,10 @@ def fuzz_results(raw: bytes) -> None:
     """Raises `Malformed` alone; no pass without the words for it, in one of our server's fields."""
     text = raw.decode("ascii", "replace").replace("\ufffd", "?")
     with suppress(authres.Malformed):
-        authres.read(text)
+        authres.read_results(text)
     fields = tuple(HeaderField(FIELD, line.encode()) for line in text.split("\n")[:20])
     for zone in ("above-first-received", "unique", 2):
-        said = authres.word(
+        said = authres.assess(
             Header(fields), ("mx.example.com", ""), zone, "salesforce.com", ("salesforce.com",)
         )
         if said.verdict == "pass":

@@ -11,8 +11,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.corpus.base import ADDRESSES, PASS, POLICIES, STORE
-from tests.corpus.court import corpus, in_words, judge_of
 from tests.corpus.signing import canonical_body, canonical_head
+from tests.corpus.verdicts import corpus, in_words, judge_of
 from tests.kit.mails import ISSUED, SIGNED_HEADERS, TOKEN, USERNAME, mail, token_body, token_mail
 from token_catcher.model import Candidate, Capture, Claim, Header, Refused
 from token_catcher.reading import claims, markup, wire
@@ -212,8 +212,8 @@ def test_results_that_are_believed_say_so(data: st.DataObject) -> None:
 def test_html_hides_and_invents_nothing(text: str) -> None:
     """A page is read or refused; every letter that comes out was in it, in this order."""
     try:
-        page = markup.read(text)
-    except markup.Unclear:
+        page = markup.read_page(text)
+    except markup.AmbiguousMarkup:
         return
     shown, letters = "".join(page.shown.split()), iter(unescape(text))
     assert all(letter in letters for letter in shown)
@@ -235,7 +235,7 @@ def test_two_claims_are_never_one(lines: list[str]) -> None:
 def test_the_gate_and_its_reading_agree(raw: bytes, data: st.DataObject) -> None:
     """What passes the gate can be put together again from its fields, byte for byte."""
     raw = _changed(raw, data)
-    header = wire.read(raw)
+    header = wire.read_header(raw)
     assert isinstance(header, Header | Refused)
     if isinstance(header, Header):
         head = b"\r\n".join(field.name.encode() + b":" + field.value for field in header.fields)

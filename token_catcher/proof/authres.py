@@ -44,7 +44,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Assessment:
     """What the receiving server says of a mail."""
 
     verdict: Literal["pass", "fail", "unsure", "none"]
@@ -56,31 +56,31 @@ class Malformed(ValueError):
     """A field that cannot be read in one way only: an unclosed quote or comment, nesting too deep, no grammar at all."""
 
 
-def word(
+def assess(
     header: Header,
     ids: Sequence[str],
     zone: Zone,
     sender_domain: str,
     signing_domains: Sequence[str],
-) -> Word:
+) -> Assessment:
     """Whether our server saw the sender's domain aligned and one of the signing domains verified."""
     fields = list(_trusted(header, [one.lower() for one in ids], zone))
     if not fields:
-        return Word("none", "no Authentication-Results of our server in its zone")
+        return Assessment("none", "no Authentication-Results of our server in its zone")
     matched = [one for one, _ in fields]
     if zone == "unique" and len(set(matched)) < len(matched):
-        return Word(
+        return Assessment(
             "fail",
             f"{len(matched)} Authentication-Results of our server, where it writes one for each id",
         )
     try:
-        said = [read(value) for _, value in fields]
+        said = [read_results(value) for _, value in fields]
     except Malformed as trouble:
-        return Word("fail", f"Authentication-Results of our server: {trouble}")
+        return Assessment("fail", f"Authentication-Results of our server: {trouble}")
     return _decide(said, sender_domain.lower(), {domain.lower() for domain in signing_domains})
 
 
-def read(value: str) -> list[Result]:
+def read_results(value: str) -> list[Result]:
     """The results of one unfolded field. Raises `Malformed` and nothing else."""
     if len(value) > MAX_BYTES:
         raise Malformed(f"more than {MAX_BYTES} bytes")
@@ -193,23 +193,23 @@ def _result(tokens: Sequence[str]) -> Result:
 
 def _decide(
     said: Sequence[Sequence[Result]], sender_domain: str, signing_domains: set[str]
-) -> Word:
+) -> Assessment:
     dmarc = [result for results in said for result in results if result.method == "dmarc"]
     dkim = [result for results in said for result in results if result.method == "dkim"]
     ours = [result for result in dkim if _domain(result) in (None, *signing_domains)]
     if any(result.value == "temperror" for result in (*dmarc, *ours)):
-        return Word("unsure", "temperror")
+        return Assessment("unsure", "temperror")
     if len(dmarc) != 1:
-        return Word("fail", f"{len(dmarc)} results for dmarc")
+        return Assessment("fail", f"{len(dmarc)} results for dmarc")
     aligned = dmarc[0].properties.get("header.from", "nobody")
     if dmarc[0].value != "pass" or aligned != sender_domain:
-        return Word("fail", f"dmarc={_plain(dmarc[0].value)} for {_plain(aligned)}")
+        return Assessment("fail", f"dmarc={_plain(dmarc[0].value)} for {_plain(aligned)}")
     passed = [result for result in ours if result.value == "pass" and _domain(result) is not None]
     if not passed:
-        return Word("fail", "dmarc=pass, but no dkim=pass of a signing domain")
+        return Assessment("fail", "dmarc=pass, but no dkim=pass of a signing domain")
     if not all(_agrees(results, passed) for results in said):
-        return Word("fail", "results for dkim that do not agree")
-    return Word("pass", f"authentication-results dmarc=pass, dkim=pass {_domain(passed[0])}")
+        return Assessment("fail", "results for dkim that do not agree")
+    return Assessment("pass", f"authentication-results dmarc=pass, dkim=pass {_domain(passed[0])}")
 
 
 def _agrees(results: Sequence[Result], passed: Sequence[Result]) -> bool:

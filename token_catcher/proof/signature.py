@@ -58,7 +58,7 @@ _KEY_TYPES: Final = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class Verification:
     """What the signatures of a mail prove."""
 
     verdict: Literal["pass", "unverifiable", "fail", "none"]
@@ -83,12 +83,12 @@ def check(
     received_at: datetime,
     signing_domains: Sequence[str],
     keys: KeyLookup,
-) -> Signature:
+) -> Verification:
     """The first good signature, else the best that can be said. TransientError: a key was not to be had now, and no
     other signature is good."""
-    mail = _Mail(raw, header)
+    mail = _SignedMail(raw, header)
     domains = {domain.lower() for domain in signing_domains}
-    verdicts: list[Signature] = []
+    verdicts: list[Verification] = []
     silent: TransientError | None = None
     for one in header.all("DKIM-Signature")[:MAX_SIGNATURES]:
         try:
@@ -97,7 +97,7 @@ def check(
             silent = error
         except _Unacceptable as unacceptable:
             verdicts.append(
-                Signature("unverifiable" if unacceptable.benign else "fail", str(unacceptable))
+                Verification("unverifiable" if unacceptable.benign else "fail", str(unacceptable))
             )
         if verdicts and verdicts[-1].verdict == "pass":
             return verdicts[-1]
@@ -107,24 +107,24 @@ def check(
     return min(
         verdicts,
         key=lambda v: order.index(v.verdict),
-        default=Signature("none", "no DKIM signature"),
+        default=Verification("none", "no DKIM signature"),
     )
 
 
 def _check_one(
-    mail: _Mail, one: HeaderField, received_at: datetime, domains: set[str], keys: KeyLookup
-) -> Signature:
+    mail: _SignedMail, one: HeaderField, received_at: datetime, domains: set[str], keys: KeyLookup
+) -> Verification:
     tags = _tags(one.value)
     domain = tags.get("d", "").lower()
     if domain not in domains:
-        return Signature("none", f"signed by {ascii(domain)[1:-1][:60] or 'nobody'}")
+        return Verification("none", f"signed by {ascii(domain)[1:-1][:60] or 'nobody'}")
     signed_at = _acceptable(tags, domain, received_at)
     name = f"{tags['s']}._domainkey.{domain}".lower()
     record = keys.lookup(name, received_at)
     if record is None:
         raise _Unacceptable(f"no key at {name}", benign=True)
     mail.verify(one, tags, _usable(record, tags, domain))
-    return Signature("pass", f"dkim {domain} {tags['s']}", signed_at)
+    return Verification("pass", f"dkim {domain} {tags['s']}", signed_at)
 
 
 def _tags(value: bytes) -> Mapping[str, str]:
@@ -242,7 +242,7 @@ def _strong(encoded: str, kind: str) -> bool:
     )
 
 
-class _Mail:
+class _SignedMail:
     """One mail as dkimpy takes it: the fields that the wire gate saw, and the body, hashed once for each canonical form."""
 
     def __init__(self, raw: bytes, header: Header) -> None:

@@ -228,13 +228,13 @@ def _by_dkim(case: Case) -> Finding:
 
 
 def _by_results(case: Case) -> Finding:
-    return _of_results(case, _word(case))
+    return _of_results(case, _assessment(case))
 
 
 def _by_either(case: Case) -> Finding:
     """DKIM first. Only where nothing speaks against the signature does the receiving server's word decide; where that server
     is silent too, a person does, and where DNS is, a later try: nothing is lost."""
-    said = _of_results(case, _word(case), undecided=("unsure", "none"))
+    said = _of_results(case, _assessment(case), undecided=("unsure", "none"))
     try:
         seen = _signature(case)
     except TransientError:
@@ -261,14 +261,14 @@ def _by_nothing(_case: Case) -> Finding:
     )
 
 
-def _signature(case: Case) -> signature.Signature:
+def _signature(case: Case) -> signature.Verification:
     mail = case.candidate.mail
     return signature.check(
         mail.raw, case.candidate.header, mail.received_at, case.terms.signing_domains, case.keys
     )
 
 
-def _of_signature(case: Case, seen: signature.Signature) -> Finding:
+def _of_signature(case: Case, seen: signature.Verification) -> Finding:
     case.signed_at = seen.signed_at
     reason = Reason.UNSIGNED if seen.verdict == "none" else Reason.BAD_SIGNATURE
     return Finding(
@@ -279,10 +279,10 @@ def _of_signature(case: Case, seen: signature.Signature) -> Finding:
     )
 
 
-def _word(case: Case) -> authres.Word:
+def _assessment(case: Case) -> authres.Assessment:
     terms = case.terms
     domain = (single_address(case.candidate.header.text("From") or "") or "").rpartition("@")[2]
-    return authres.word(
+    return authres.assess(
         case.candidate.header,
         terms.authserv_ids,
         terms.authserv_zone,
@@ -292,7 +292,7 @@ def _word(case: Case) -> authres.Word:
 
 
 def _of_results(
-    case: Case, said: authres.Word, *, undecided: Sequence[str] = ("unsure",)
+    case: Case, said: authres.Assessment, *, undecided: Sequence[str] = ("unsure",)
 ) -> Finding:
     """`undecided`: the words that leave the decision to a person."""
     wanted = "dmarc=pass and dkim=pass, said by " + (

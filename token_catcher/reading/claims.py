@@ -36,41 +36,41 @@ _ALONE: Final = re.compile(r"^[ \t]*(?=[A-Za-z]*[0-9])[A-Za-z0-9]{20,32}[ \t]*$"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LabelledLine:
     """A line of the form `label: value`."""
 
     label: str
     value: str
 
     @property
-    def is_username(self) -> bool:
+    def value_is_username(self) -> bool:
         """By structure: an address-like value that is no link."""
         return "@" in self.value and "/" not in self.value
 
     @property
-    def is_token(self) -> bool:
+    def value_is_token(self) -> bool:
         """By structure: nothing but the token."""
         return TOKEN.fullmatch(self.value) is not None
 
     @property
-    def says_username(self) -> bool:
+    def label_is_username(self) -> bool:
         """By its label."""
         return self.label in USERNAME_LABELS
 
     @property
-    def says_token(self) -> bool:
+    def label_is_token(self) -> bool:
         """By its label, of which the token mail has a longer form: `Security token (case-sensitive)`."""
         return any(
             re.fullmatch(re.escape(known) + r"( ?\(.*\))?", self.label) for known in TOKEN_LABELS
         )
 
 
-def agreed(readings: Sequence[str], corners: Sequence[str]) -> Claim | Unclear | None:
+def agreed(readings: Sequence[str], hidden: Sequence[str]) -> Claim | Unclear | None:
     """What all texts of a mail say together: one claim, or none, or nothing clear.
 
     Each reading must make the claim; a corner need not, but must not contradict it."""
     found = [find(reading) for reading in readings]
-    aside = [_lines(corner) for corner in corners]
+    aside = [_lines(text) for text in hidden]
     if all(one is None for one in found):
         return (
             Unclear(Reason.AMBIGUOUS_CLAIM, "a claim outside of the texts")
@@ -103,10 +103,10 @@ def find(text: str) -> Claim | Unclear | None:
         return _hint(present, text)
     username, token = pairs[0]
     usernames = sum(
-        line.says_username or (line.is_username and line.label == username.label)
+        line.label_is_username or (line.value_is_username and line.label == username.label)
         for line in present
     )
-    tokens = sum(line.says_token or line.is_token for line in present)
+    tokens = sum(line.label_is_token or line.value_is_token for line in present)
     if len(pairs) > 1 or usernames > 1 or tokens > 1:
         return Unclear(
             Reason.AMBIGUOUS_CLAIM, f"{usernames} lines with a username, {tokens} with a token"
@@ -114,11 +114,11 @@ def find(text: str) -> Claim | Unclear | None:
     return Claim(username.value, Token(token.value))
 
 
-def _hint(lines: Sequence[Line], text: str) -> Unclear | None:
+def _hint(lines: Sequence[LabelledLine], text: str) -> Unclear | None:
     """A line that says it holds a token, or by its form has or is one in a mail about Salesforce; no username before it."""
-    tokens = sum(line.says_token for line in lines)
+    tokens = sum(line.label_is_token for line in lines)
     if not tokens and "salesforce" in text.casefold():
-        tokens = sum(line.is_token for line in lines) or len(_ALONE.findall(text))
+        tokens = sum(line.value_is_token for line in lines) or len(_ALONE.findall(text))
     return (
         Unclear(Reason.UNKNOWN_LAYOUT, f"{tokens} lines with a token, none right after a username")
         if tokens
@@ -126,28 +126,32 @@ def _hint(lines: Sequence[Line], text: str) -> Unclear | None:
     )
 
 
-def _contradicts(lines: Sequence[Line | None], claim: Claim) -> bool:
+def _contradicts(lines: Sequence[LabelledLine | None], claim: Claim) -> bool:
     """Whether a line names another username or token, by its label or as one of a pair."""
     pairs = _pairs(lines)
-    usernames = [line for line in lines if line and line.says_username] + [one for one, _ in pairs]
-    tokens = [line for line in lines if line and line.says_token] + [one for _, one in pairs]
+    usernames = [line for line in lines if line and line.label_is_username] + [
+        one for one, _ in pairs
+    ]
+    tokens = [line for line in lines if line and line.label_is_token] + [one for _, one in pairs]
     return any(one.value != claim.username for one in usernames) or any(
         Token(one.value) != claim.token for one in tokens
     )
 
 
-def _pairs(lines: Sequence[Line | None]) -> list[tuple[Line, Line]]:
+def _pairs(lines: Sequence[LabelledLine | None]) -> list[tuple[LabelledLine, LabelledLine]]:
     """A username, and right under it a token."""
-    return [(a, b) for a, b in pairwise(lines) if a and b and a.is_username and b.is_token]
+    return [
+        (a, b) for a, b in pairwise(lines) if a and b and a.value_is_username and b.value_is_token
+    ]
 
 
-def _lines(text: str) -> list[Line | None]:
+def _lines(text: str) -> list[LabelledLine | None]:
     return [_line(line) for line in text.split("\n")]
 
 
-def _line(text: str) -> Line | None:
+def _line(text: str) -> LabelledLine | None:
     found = _LINE.fullmatch(text)
     if found is None:
         return None
     label = " ".join(unicodedata.normalize("NFKC", found[1]).casefold().split())
-    return Line(label, found[2])
+    return LabelledLine(label, found[2])

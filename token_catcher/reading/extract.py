@@ -57,7 +57,7 @@ def extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refuse
 
 
 def _extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refused:
-    header = wire.read(mail.raw)
+    header = wire.read_header(mail.raw)
     if isinstance(header, Refused):
         return header
     subject = decode_words(header.text("Subject") or "")
@@ -76,14 +76,14 @@ def _extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refus
 
 def _claim(raw: bytes, header: Header, subjects: Sequence[str]) -> Claim | Unclear | None:
     """The claim that all texts agree on; None where nothing speaks of a token."""
-    fields = [field for field in header.fields if field.name.lower() in mime.FIELDS]
+    fields = [field for field in header.fields if field.name.lower() in mime.CONTENT_FIELDS]
     body = raw.partition(b"\r\n\r\n")[2]
-    texts = mime.read(fields, body)
-    if isinstance(texts, mime.Texts) and not mime.same(_parsed(fields, body), texts):
+    texts = mime.read_texts(fields, body)
+    if isinstance(texts, mime.MailText) and not mime.same(_parsed(fields, body), texts):
         texts = mime.Unexpected("parts that two readers see differently")
     if isinstance(texts, mime.Unexpected):
         return Unclear(Reason.UNEXPECTED_PART, texts.saw) if _speaks(raw, subjects) else None
-    return claims.agreed(texts.readings, texts.corners)
+    return claims.agreed(texts.readings, texts.hidden)
 
 
 def _parsed(fields: Sequence[HeaderField], body: bytes) -> Message:

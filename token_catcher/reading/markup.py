@@ -31,7 +31,7 @@ _DOCTYPE: Final = re.compile(r"""!doctype [A-Za-z0-9 "'/.:+-]*+""", re.IGNORECAS
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Readings:
     """The readings of an HTML text, each with `\\n` between lines."""
 
     shown: str
@@ -42,14 +42,14 @@ class Page:
     """Comments, without the tags in them, and attributes of more than one line."""
 
 
-class Unclear(Exception):
+class AmbiguousMarkup(Exception):
     """Markup that two readers could see differently. Never leaves the rooms that read mail."""
 
 
-def read(text: str) -> Page:
+def read_page(text: str) -> Readings:
     """All readings of a page."""
     if len(text) > MAX_CHARACTERS or text.count("<") > MAX_TAGS:
-        raise Unclear("a large HTML part")
+        raise AmbiguousMarkup("a large HTML part")
     markup, comments = _without_comments(text)
     shown: list[str] = []
     written: list[str] = []
@@ -62,7 +62,7 @@ def read(text: str) -> Page:
         shown += between, data if preformatted else re.sub(r"\s+", " ", data)
         written += between, data
         hidden += (value for value in map(unescape, _values(attributes)) if "\n" in value)
-    return Page(_folded(shown), _folded(written), _folded("\n".join(hidden)))
+    return Readings(_folded(shown), _folded(written), _folded("\n".join(hidden)))
 
 
 def without_tags(text: str) -> str:
@@ -77,7 +77,7 @@ def _without_comments(text: str) -> tuple[str, list[str]]:
     for piece in pieces:
         comment, end, rest = piece.partition("-->")
         if not end or piece.startswith((">", "->")) or "--!>" in comment:
-            raise Unclear("an HTML comment of no plain form")
+            raise AmbiguousMarkup("an HTML comment of no plain form")
         comments.append(comment)
         markup.append(rest)
     return "".join(markup), comments
@@ -91,7 +91,7 @@ def _elements(markup: str) -> Iterator[tuple[str, bool, str, str]]:
         tag, closed, data = piece.partition(">")
         found = _TAG.fullmatch(tag)
         if not closed or (found is None and not _DOCTYPE.fullmatch(tag)):
-            raise Unclear("an HTML tag of no plain form")
+            raise AmbiguousMarkup("an HTML tag of no plain form")
         if found:
             yield found["name"].lower(), found["end"] == "/", found["attributes"], unescape(data)
         else:

@@ -4,7 +4,7 @@ Only text/plain and text/html, alone or in multipart/alternative, mixed or relat
 charsets and transfer encodings; no attachments, no parameters said twice. Anything else is `Unexpected`: a token mail never
 had it.
 
-Where a text still has two readings (wrapped or flowed, HTML with its hidden corners) all of them are given: whoever believes
+Where a text still has two readings (wrapped or flowed, HTML with its hidden text) all of them are given: whoever believes
 a mail asks that they agree. What this room read is compared with what a parser saw (`same`).
 """
 
@@ -24,9 +24,14 @@ from token_catcher.reading.headers import CHARSETS
 
 MAX_DEPTH: Final = 4
 MAX_PARTS: Final = 10
-MULTIPARTS: Final = ("multipart/alternative", "multipart/mixed", "multipart/related")
-TEXTS: Final = ("text/plain", "text/html")
-FIELDS: Final = ("mime-version", "content-type", "content-transfer-encoding", "content-disposition")
+MULTIPART_TYPES: Final = ("multipart/alternative", "multipart/mixed", "multipart/related")
+TEXT_TYPES: Final = ("text/plain", "text/html")
+CONTENT_FIELDS: Final = (
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+    "content-disposition",
+)
 """The fields that decide how a part is read; each at most once."""
 
 _TYPE: Final = re.compile(r"\s*([A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+)\s*")
@@ -61,31 +66,31 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class MailText:
     """Every text of a mail, with `\\n` between lines."""
 
     readings: tuple[str, ...] = field(repr=False)
     """What a person may be shown as the text of each part."""
-    corners: tuple[str, ...] = field(repr=False)
+    hidden: tuple[str, ...] = field(repr=False)
     """What some program may show as well: text around the parts, comments, attributes."""
     leaves: tuple[Leaf, ...]
 
 
-class _UnexpectedPart(Exception):
+class _Surprise(Exception):
     """Carries `saw`; never leaves this room."""
 
 
-def read(fields: Sequence[HeaderField], body: bytes) -> Texts | Unexpected:
+def read_texts(fields: Sequence[HeaderField], body: bytes) -> MailText | Unexpected:
     """Every text of a mail with this header and these bytes after it. Linear."""
     reader = _Reader()
     try:
         reader.part(fields, body, 1)
-    except (_UnexpectedPart, wire.Malformed, markup.Unclear) as trouble:
+    except (_Surprise, wire.Malformed, markup.AmbiguousMarkup) as trouble:
         return Unexpected(str(trouble))
-    return Texts(tuple(reader.readings), tuple(reader.corners), tuple(reader.leaves))
+    return MailText(tuple(reader.readings), tuple(reader.hidden), tuple(reader.leaves))
 
 
-def same(message: Message, texts: Texts) -> bool:
+def same(message: Message, texts: MailText) -> bool:
     """Whether a parser saw the same parts with the same octets, and nothing to wonder about."""
     parts = list(message.walk())
     leaves = tuple(
@@ -119,51 +124,51 @@ class _Reader:
 
     def __init__(self) -> None:
         self.readings: list[str] = []
-        self.corners: list[str] = []
+        self.hidden: list[str] = []
         self.leaves: list[Leaf] = []
         self._parts = 0
 
     def part(self, fields: Sequence[HeaderField], body: bytes, depth: int) -> None:
         self._parts += 1
         if depth > MAX_DEPTH or self._parts > MAX_PARTS:
-            raise _UnexpectedPart(f"more than {MAX_DEPTH} levels or {MAX_PARTS} parts")
+            raise _Surprise(f"more than {MAX_DEPTH} levels or {MAX_PARTS} parts")
         values = _values(fields)
         kind, parameters = _content_type(values.get("content-type", "text/plain; charset=us-ascii"))
         encoding = values.get("content-transfer-encoding", "8bit").lower()
         if values.get("content-disposition", "inline").lower() != "inline" or "name" in parameters:
-            raise _UnexpectedPart("a part with a file name, or an attachment")
-        if kind in MULTIPARTS:
+            raise _Surprise("a part with a file name, or an attachment")
+        if kind in MULTIPART_TYPES:
             self._multipart(parameters, encoding, body, depth)
-        elif kind in TEXTS:
+        elif kind in TEXT_TYPES:
             self._text(kind, parameters, encoding, body)
         else:
-            raise _UnexpectedPart(f"a part of type {kind[:60]}")
+            raise _Surprise(f"a part of type {kind[:60]}")
 
     def _multipart(
         self, parameters: dict[str, str], encoding: str, body: bytes, depth: int
     ) -> None:
         boundary = parameters.get("boundary", "")
         if not _BOUNDARY.fullmatch(boundary) or encoding not in ("7bit", "8bit"):
-            raise _UnexpectedPart("a multipart without a plain boundary")
+            raise _Surprise("a multipart without a plain boundary")
         preamble, pieces, epilogue = _split(body, boundary.encode())
-        self.corners += [_decoded(preamble, "utf-8"), _decoded(epilogue, "utf-8")]
+        self.hidden += [_decoded(preamble, "utf-8"), _decoded(epilogue, "utf-8")]
         for piece in pieces:
             head, end, rest = (b"\r\n" + piece).partition(b"\r\n\r\n")
             if not end:
-                raise _UnexpectedPart("a part without an empty line after its header")
+                raise _Surprise("a part without an empty line after its header")
             self.part(wire.split(head[2:]) if head else (), rest, depth + 1)
 
     def _text(self, kind: str, parameters: dict[str, str], encoding: str, body: bytes) -> None:
         charset = parameters.get("charset", "us-ascii").lower()
         if charset not in CHARSETS:
-            raise _UnexpectedPart("an unknown charset")
+            raise _Surprise("an unknown charset")
         octets = _octets(body, encoding)
         self.leaves.append(Leaf(kind, octets))
         text = _decoded(octets, CHARSETS[charset])
         if kind == "text/html":
-            page = markup.read(text)
+            page = markup.read_page(text)
             self.readings.append(page.shown)
-            self.corners += [page.written, page.hidden]
+            self.hidden += [page.written, page.hidden]
             return
         self.readings.append(text)
         if parameters.get("format", "").lower() == "flowed":
@@ -177,9 +182,9 @@ def _values(fields: Sequence[HeaderField]) -> dict[str, str]:
     values: dict[str, str] = {}
     for one in fields:
         name = one.name.lower()
-        if name in FIELDS:
+        if name in CONTENT_FIELDS:
             if name in values:
-                raise _UnexpectedPart(f"{name} said twice")
+                raise _Surprise(f"{name} said twice")
             values[name] = one.value.decode("ascii").replace("\r\n", "").strip()
     return values
 
@@ -189,13 +194,13 @@ def _content_type(value: str) -> tuple[str, dict[str, str]]:
     value = value.removesuffix(";")
     kind = _TYPE.match(value)
     if kind is None:
-        raise _UnexpectedPart("a content type of no known form")
+        raise _Surprise("a content type of no known form")
     parameters: dict[str, str] = {}
     position = kind.end()
     while position < len(value):
         found = _PARAMETER.match(value, position)
         if found is None or found[1].lower() in parameters:
-            raise _UnexpectedPart("content type parameters said twice or of no known form")
+            raise _Surprise("content type parameters said twice or of no known form")
         parameters[found[1].lower()] = found[2].strip('"')
         position = found.end()
     return kind[1].lower(), parameters
@@ -212,11 +217,11 @@ def _split(body: bytes, boundary: bytes) -> tuple[bytes, list[bytes], bytes]:
             continue
         mark = line.rstrip(b" \t")
         if closed or mark not in (delimiter, close):
-            raise _UnexpectedPart("a line that only begins like a delimiter, or one after the end")
+            raise _Surprise("a line that only begins like a delimiter, or one after the end")
         closed = mark == close
         pieces.append([])
     if not closed or len(pieces) < 3:
-        raise _UnexpectedPart("a multipart without parts or without an end")
+        raise _Surprise("a multipart without parts or without an end")
     preamble, *parts, epilogue = (b"\r\n".join(lines) for lines in pieces)
     return preamble, parts, epilogue
 
@@ -227,15 +232,13 @@ def _octets(body: bytes, encoding: str) -> bytes:
         try:
             return base64.b64decode(body.replace(b"\r\n", b""), validate=True)
         except binascii.Error:
-            raise _UnexpectedPart("base64 that is not well-formed") from None
+            raise _Surprise("base64 that is not well-formed") from None
     if encoding == "quoted-printable":
         if not body.isascii() or _BAD_QUOTED_PRINTABLE.search(body):
-            raise _UnexpectedPart("quoted-printable that is not well-formed")
+            raise _Surprise("quoted-printable that is not well-formed")
         return binascii.a2b_qp(body)
     if encoding not in ("7bit", "8bit") or (encoding == "7bit" and not body.isascii()):
-        raise _UnexpectedPart(
-            "a transfer encoding of no known form, or 8-bit bytes in a 7-bit part"
-        )
+        raise _Surprise("a transfer encoding of no known form, or 8-bit bytes in a 7-bit part")
     return body
 
 
@@ -243,10 +246,10 @@ def _decoded(octets: bytes, codec: str) -> str:
     try:
         text = octets.decode(codec)
     except UnicodeDecodeError:
-        raise _UnexpectedPart("bytes that are not of the charset") from None
+        raise _Surprise("bytes that are not of the charset") from None
     text = text.replace("\r\n", "\n")
     if _CONTROL.search(text):
-        raise _UnexpectedPart("control characters in a text")
+        raise _Surprise("control characters in a text")
     return text
 
 

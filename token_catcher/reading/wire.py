@@ -42,7 +42,7 @@ class Malformed(Exception):
     """A header that is not in the strict form; says what was seen. Never leaves the rooms that read mail."""
 
 
-def read(raw: bytes) -> Header | Refused:
+def read_header(raw: bytes) -> Header | Refused:
     """The header of a mail that everybody reads alike, or why there is none."""
     if len(raw) > MAX_MAIL_BYTES:
         return Refused(Reason.OVERSIZED, f"more than {MAX_MAIL_BYTES} bytes")

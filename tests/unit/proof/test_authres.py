@@ -14,7 +14,15 @@ from ruamel.yaml import YAML
 
 from token_catcher.model import Header
 from token_catcher.proof import authres
-from token_catcher.proof.authres import MAX_BYTES, MAX_DEPTH, Malformed, Result, Word, Zone, read
+from token_catcher.proof.authres import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    Assessment,
+    Malformed,
+    Result,
+    Zone,
+    read_results,
+)
 from token_catcher.reading import wire
 
 SERVER = "mx.example.com"
@@ -24,10 +32,10 @@ SAID = f"Authentication-Results: {SERVER}; {DKIM}; {DMARC}"
 RECEIVED = (
     "Received: from smtp09.mta.salesforce.com by mx.example.com; Tue, 3 Feb 2026 12:57:27 +0000"
 )
-PASS = Word("pass", "authentication-results dmarc=pass, dkim=pass salesforce.com")
-NOTHING = Word("none", "no Authentication-Results of our server in its zone")
-DISAGREE = Word("fail", "results for dkim that do not agree")
-UNPROVEN = Word("fail", "dmarc=pass, but no dkim=pass of a signing domain")
+PASS = Assessment("pass", "authentication-results dmarc=pass, dkim=pass salesforce.com")
+NOTHING = Assessment("none", "no Authentication-Results of our server in its zone")
+DISAGREE = Assessment("fail", "results for dkim that do not agree")
+UNPROVEN = Assessment("fail", "dmarc=pass, but no dkim=pass of a signing domain")
 
 # Header blocks of the servers in docs/mailboxes.md, as they deliver a mail of Salesforce's; what Salesforce wrote stands below.
 SALESFORCE = """\
@@ -163,18 +171,18 @@ def header(block: str) -> Header:
         block.rstrip("\n")
         + "\nFrom: support@salesforce.com\nTo: ops@example.com\nSubject: s\nDate: d\n\n"
     )
-    found = wire.read(text.replace("\n", "\r\n").encode())
+    found = wire.read_header(text.replace("\n", "\r\n").encode())
     assert isinstance(found, Header), found
     return found
 
 
-def word(
+def assess(
     block: str,
     ids: tuple[str, ...] = (SERVER,),
     zone: Zone = "above-first-received",
     sender: str = "salesforce.com",
-) -> Word:
-    return authres.word(header(block), ids, zone, sender, ("salesforce.com",))
+) -> Assessment:
+    return authres.assess(header(block), ids, zone, sender, ("salesforce.com",))
 
 
 def presets() -> list[tuple[tuple[str, ...], Zone]]:
@@ -221,18 +229,18 @@ class TestPresets:
 
     def test_genuine(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
         """What the server says of a mail of Salesforce's is believed; Salesforce's own malformed field does not disturb."""
-        assert word(block + SALESFORCE, ids, zone) == PASS
+        assert assess(block + SALESFORCE, ids, zone) == PASS
 
     def test_not_aligned(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
         """The same mail with From of another domain, as its spoofer would get it."""
         assert (
-            word(block.replace("dmarc=pass", "dmarc=fail") + SALESFORCE, ids, zone).verdict
+            assess(block.replace("dmarc=pass", "dmarc=fail") + SALESFORCE, ids, zone).verdict
             == "fail"
         )
 
     def test_aligned_by_spf_alone(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
         """DMARC that passed without a signature of Salesforce's."""
-        assert word(block.replace("dkim=pass", "dkim=fail") + SALESFORCE, ids, zone) == UNPROVEN
+        assert assess(block.replace("dkim=pass", "dkim=fail") + SALESFORCE, ids, zone) == UNPROVEN
 
     def test_forged_below(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
         """The server said no; the sender wrote the same fields with a yes into the mail itself."""
@@ -241,7 +249,7 @@ class TestPresets:
             for server in ids
         )
         refused = block.replace("dmarc=pass", "dmarc=fail").replace("dkim=pass", "dkim=none")
-        assert word(f"{refused}{said}\n{SALESFORCE}", ids, zone).verdict == "fail"
+        assert assess(f"{refused}{said}\n{SALESFORCE}", ids, zone).verdict == "fail"
 
     def test_a_signature_forged_below(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
         """The server saw no signature (Gmail then does not speak of DKIM at all), and the sender wrote that there was one."""
@@ -253,19 +261,19 @@ class TestPresets:
             if block is GMAIL
             else block.replace("dkim=pass", "dkim=none")
         )
-        assert word(f"{unsigned}{said}\n{SALESFORCE}", ids, zone).verdict == "fail"
+        assert assess(f"{unsigned}{said}\n{SALESFORCE}", ids, zone).verdict == "fail"
 
     def test_a_mail_that_the_server_did_not_see(
         self, block: str, ids: tuple[str, ...], zone: Zone
     ) -> None:
         """Without a field of its own nothing is said."""
         silent = block.replace("Authentication-Results", "X-Authentication-Results")
-        assert word(silent + SALESFORCE, ids, zone) == NOTHING
+        assert assess(silent + SALESFORCE, ids, zone) == NOTHING
 
 
 def test_in_the_zone() -> None:
     """A field of our server, above everything that came from outside."""
-    assert word(f"{SAID}\n{RECEIVED}") == PASS
+    assert assess(f"{SAID}\n{RECEIVED}") == PASS
 
 
 @pytest.mark.parametrize(
@@ -280,22 +288,22 @@ def test_in_the_zone() -> None:
 )
 def test_the_zone_is_counted_in_received(zone: Zone, above: int, verdict: str) -> None:
     """At most so many Received may stand above the field."""
-    assert word(f"{RECEIVED}\n" * above + SAID, zone=zone).verdict == verdict
+    assert assess(f"{RECEIVED}\n" * above + SAID, zone=zone).verdict == verdict
 
 
 def test_forged_outside_the_zone() -> None:
     """What the sender wrote stands below the server's Received, and says nothing, for good or bad."""
     bad = SAID.replace("pass", "fail")
-    assert word(f"{RECEIVED}\n{SAID}") == NOTHING
-    assert word(f"{SAID}\n{RECEIVED}\n{bad}") == PASS
+    assert assess(f"{RECEIVED}\n{SAID}") == NOTHING
+    assert assess(f"{SAID}\n{RECEIVED}\n{bad}") == PASS
 
 
 def test_forged_beside_in_the_zone() -> None:
     """A second word on dmarc is one too many, whatever the two say."""
-    two = Word("fail", "2 results for dmarc")
-    assert word(f"{SAID}\n{SAID}") == two
-    assert word(f"{SAID.replace('pass', 'fail')}\n{SAID}") == two
-    assert word(f"{SAID}; {DMARC}") == two
+    two = Assessment("fail", "2 results for dmarc")
+    assert assess(f"{SAID}\n{SAID}") == two
+    assert assess(f"{SAID.replace('pass', 'fail')}\n{SAID}") == two
+    assert assess(f"{SAID}; {DMARC}") == two
 
 
 @pytest.mark.parametrize(
@@ -309,19 +317,19 @@ def test_forged_beside_in_the_zone() -> None:
 )
 def test_fields_that_disagree_on_dkim(other: str) -> None:
     """Where a server writes several fields, none of them may speak against the signature."""
-    assert word(f"Authentication-Results: {SERVER}; {other}\n{SAID}") == DISAGREE
-    assert word(f"{SAID}\nAuthentication-Results: {SERVER}; {other}") == DISAGREE
+    assert assess(f"Authentication-Results: {SERVER}; {other}\n{SAID}") == DISAGREE
+    assert assess(f"{SAID}\nAuthentication-Results: {SERVER}; {other}") == DISAGREE
 
 
 def test_a_field_that_contradicts_itself() -> None:
     """Not signed at all, and well signed: one of the two was injected."""
-    assert word(SAID.replace("; dkim", "; dkim=none; dkim")) == DISAGREE
+    assert assess(SAID.replace("; dkim", "; dkim=none; dkim")) == DISAGREE
 
 
 def test_a_broken_signature_beside_a_good_one() -> None:
     """A mail may bear several signatures; one good one of a signing domain suffices."""
     assert (
-        word(
+        assess(
             SAID.replace(
                 "; dkim", "; dkim=fail header.d=salesforce.com; dkim=pass header.d=x.example; dkim"
             )
@@ -333,7 +341,9 @@ def test_a_broken_signature_beside_a_good_one() -> None:
 def test_several_fields_that_agree() -> None:
     """Postfix's milters write one each."""
     assert (
-        word(f"Authentication-Results: {SERVER}; {DMARC}\nAuthentication-Results: {SERVER}; {DKIM}")
+        assess(
+            f"Authentication-Results: {SERVER}; {DMARC}\nAuthentication-Results: {SERVER}; {DKIM}"
+        )
         == PASS
     )
 
@@ -350,7 +360,7 @@ def test_several_fields_that_agree() -> None:
 )
 def test_a_foreign_server(server: str) -> None:
     """The authserv-id is compared whole."""
-    assert word(SAID.replace(SERVER, server)) == NOTHING
+    assert assess(SAID.replace(SERVER, server)) == NOTHING
 
 
 @pytest.mark.parametrize(
@@ -365,7 +375,7 @@ def test_a_foreign_server(server: str) -> None:
 )
 def test_our_server(server: str) -> None:
     """In any case, with a version, with a comment."""
-    assert word(SAID.replace(SERVER, server), ids=("Mx.Example.Com",)) == PASS
+    assert assess(SAID.replace(SERVER, server), ids=("Mx.Example.Com",)) == PASS
 
 
 @pytest.mark.parametrize(
@@ -380,34 +390,36 @@ def test_our_server(server: str) -> None:
 )
 def test_any_host_of_a_domain(server: str, ours: bool) -> None:
     """`*.example.com` is for servers with many names."""
-    assert (word(SAID.replace(SERVER, server), ids=("*.example.com",)) == PASS) is ours
+    assert (assess(SAID.replace(SERVER, server), ids=("*.example.com",)) == PASS) is ours
 
 
 def test_a_server_without_a_name() -> None:
     """'' is Microsoft 365, and does not stand for a named one, nor a name for it."""
     nameless = f"Authentication-Results: {DKIM}; {DMARC}"
-    assert word(nameless, ids=("",)) == PASS
-    assert word(nameless) == NOTHING
-    assert word(SAID, ids=("",)) == NOTHING
-    assert word(SALESFORCE, ids=("",)) == NOTHING
+    assert assess(nameless, ids=("",)) == PASS
+    assert assess(nameless) == NOTHING
+    assert assess(SAID, ids=("",)) == NOTHING
+    assert assess(SALESFORCE, ids=("",)) == NOTHING
 
 
 def test_an_id_configured_twice_counts_once() -> None:
     """A field is read once, however many of the ids it bears."""
-    assert word(SAID, ids=(SERVER, "*.example.com", SERVER)) == PASS
+    assert assess(SAID, ids=(SERVER, "*.example.com", SERVER)) == PASS
 
 
 def test_no_id_trusts_nobody() -> None:
     """An empty list passes nothing."""
-    assert word(SAID, ids=()) == NOTHING
+    assert assess(SAID, ids=()) == NOTHING
 
 
 def test_unique_counts_the_whole_header() -> None:
     """One field for each id, wherever it stands; a second one, however far below, makes all unbelievable."""
-    assert word(f"{RECEIVED}\n{RECEIVED}\n{SAID}", zone="unique") == PASS
-    twice = Word("fail", "2 Authentication-Results of our server, where it writes one for each id")
+    assert assess(f"{RECEIVED}\n{RECEIVED}\n{SAID}", zone="unique") == PASS
+    twice = Assessment(
+        "fail", "2 Authentication-Results of our server, where it writes one for each id"
+    )
     assert (
-        word(
+        assess(
             f"Authentication-Results: {SERVER}; {DMARC}\n{RECEIVED}\nAuthentication-Results: {SERVER}; {DKIM}",
             zone="unique",
         )
@@ -418,7 +430,7 @@ def test_unique_counts_the_whole_header() -> None:
 def test_unique_counts_hosts_of_a_domain_as_one() -> None:
     """Otherwise a forger would take a neighbour's name."""
     forged = f"Authentication-Results: mx1.example.com; {DMARC}\nAuthentication-Results: mx2.example.com; {DKIM}"
-    assert word(forged, ids=("*.example.com",), zone="unique").verdict == "fail"
+    assert assess(forged, ids=("*.example.com",), zone="unique").verdict == "fail"
 
 
 @pytest.mark.parametrize(
@@ -455,14 +467,14 @@ def test_unique_counts_hosts_of_a_domain_as_one() -> None:
 )
 def test_dmarc_that_does_not_pass(dmarc: str, saw: str) -> None:
     """Exactly one, a pass, and for the domain of From."""
-    assert word(f"Authentication-Results: {SERVER}; {DKIM}; {dmarc}") == Word("fail", saw)
+    assert assess(f"Authentication-Results: {SERVER}; {DKIM}; {dmarc}") == Assessment("fail", saw)
 
 
 def test_dmarc_is_for_the_domain_of_from() -> None:
     """A subdomain of Salesforce's is another sender."""
     said = SAID.replace("header.from=salesforce.com", "header.from=emea.salesforce.com")
-    assert word(said, sender="EMEA.salesforce.com") == PASS
-    assert word(said).verdict == "fail"
+    assert assess(said, sender="EMEA.salesforce.com") == PASS
+    assert assess(said).verdict == "fail"
 
 
 @pytest.mark.parametrize(
@@ -503,7 +515,7 @@ def test_dmarc_is_for_the_domain_of_from() -> None:
 )
 def test_dkim_that_does_not_prove(dkim: str) -> None:
     """A pass of a signing domain, said in plain pairs: an identity in quotes can hold anything."""
-    assert word(f"Authentication-Results: {SERVER}; {dkim}; {DMARC}") == UNPROVEN
+    assert assess(f"Authentication-Results: {SERVER}; {dkim}; {DMARC}") == UNPROVEN
 
 
 @pytest.mark.parametrize(
@@ -522,7 +534,7 @@ def test_dkim_that_does_not_prove(dkim: str) -> None:
 )
 def test_dkim_that_proves(dkim: str) -> None:
     """As servers write it."""
-    assert word(f"Authentication-Results: {SERVER}; {dkim}; {DMARC}") == PASS
+    assert assess(f"Authentication-Results: {SERVER}; {dkim}; {DMARC}") == PASS
 
 
 @pytest.mark.parametrize(
@@ -535,14 +547,14 @@ def test_dkim_that_proves(dkim: str) -> None:
 )
 def test_a_server_that_could_not_tell(unsure: str) -> None:
     """temperror is for a person to look at."""
-    assert word(f"Authentication-Results: {SERVER}; {unsure}; {DMARC}") == Word(
+    assert assess(f"Authentication-Results: {SERVER}; {unsure}; {DMARC}") == Assessment(
         "unsure", "temperror"
     )
 
 
 def test_a_foreign_temperror_says_nothing() -> None:
     """Of a signature that does not count."""
-    assert word(SAID.replace("; dkim", "; dkim=temperror header.d=evil.example; dkim")) == PASS
+    assert assess(SAID.replace("; dkim", "; dkim=temperror header.d=evil.example; dkim")) == PASS
 
 
 @pytest.mark.parametrize(
@@ -565,28 +577,30 @@ def test_a_malformed_field_of_our_server(rest: str, trouble: str) -> None:
     """Such a field is not believed, whatever else it says."""
     value = f"{SERVER}; {DKIM}; {DMARC}; {rest}"
     with pytest.raises(Malformed, match=trouble.replace("(", "\\(")):
-        read(value)
+        read_results(value)
     folded = "\n ".join(value[start : start + 900] for start in range(0, len(value), 900))
-    assert word(f"Authentication-Results: {folded}") == Word(
+    assert assess(f"Authentication-Results: {folded}") == Assessment(
         "fail", f"Authentication-Results of our server: {trouble}"
     )
 
 
 def test_a_mistake_does_not_hide_our_field() -> None:
     """A field that only seems foreign would let a second one pass."""
-    assert word(f"Authentication-Results: {SERVER} (unclosed; dmarc=fail\n{SAID}").verdict == "fail"
+    assert (
+        assess(f"Authentication-Results: {SERVER} (unclosed; dmarc=fail\n{SAID}").verdict == "fail"
+    )
 
 
 def test_injection_through_an_envelope_sender() -> None:
     """CVE-2020-12272: what the sender chose stands in the server's field; it only adds results that contradict."""
     injected = f"x) {DKIM}; {DMARC}; y=("
     said = f"dkim=none; spf=pass (domain of {injected}@evil.example) smtp.mailfrom=a; {DMARC.replace('pass', 'fail')}"
-    assert word(f"Authentication-Results: {SERVER}; {said}").verdict == "fail"
+    assert assess(f"Authentication-Results: {SERVER}; {said}").verdict == "fail"
 
 
 def test_results_in_full() -> None:
     """Methods without their version, everything in lower case, properties where they are plain pairs."""
-    assert read(
+    assert read_results(
         f'{SERVER} 1; DKIM/1=Pass (c) Header.D="Salesforce.com"; none; tenant.example; helo=; spf=pass a=b=c;'
     ) == [
         Result("dkim", "pass", {"header.d": "salesforce.com"}),
@@ -599,7 +613,7 @@ def test_results_in_full() -> None:
 def test_any_text_is_read_or_malformed(value: str) -> None:
     """Nothing else is raised, for any field at all."""
     try:
-        results = read(value)
+        results = read_results(value)
     except Malformed:
         return
     assert all(result.method[0] not in '"=' for result in results)
@@ -610,5 +624,5 @@ def test_reading_is_linear(piece: str) -> None:
     """8 kB of the worst in a blink."""
     began = time.process_time()
     with suppress(Malformed):
-        read((piece * MAX_BYTES)[:MAX_BYTES])
+        read_results((piece * MAX_BYTES)[:MAX_BYTES])
     assert time.process_time() - began < 1.0

@@ -46,7 +46,7 @@ def header(*fields: str) -> Header:
     text = "".join(
         f"{field}\n" for field in (*fields, "From: a", "To: b", "Subject: c", "Date: d", "")
     )
-    found = wire.read(text.replace("\n", "\r\n").encode())
+    found = wire.read_header(text.replace("\n", "\r\n").encode())
     assert isinstance(found, Header), found
     return found
 

@@ -28,14 +28,14 @@ from token_catcher.errors import TransientError
 from token_catcher.model import Header
 from token_catcher.ports import KeyLookup
 from token_catcher.proof import signature
-from token_catcher.proof.signature import Signature
+from token_catcher.proof.signature import Verification
 from token_catcher.reading import wire
 
 NAME = genuine_signer().name
 KEYS = genuine_keys()
 RECORD = genuine_signer().record
 DAY = timedelta(days=1)
-PASS = Signature("pass", "dkim salesforce.com test2026", ISSUED)
+PASS = Verification("pass", "dkim salesforce.com test2026", ISSUED)
 
 
 def check(
@@ -44,8 +44,8 @@ def check(
     keys: KeyLookup | None = None,
     received_at: datetime = ISSUED,
     domains: tuple[str, ...] = ("salesforce.com",),
-) -> Signature:
-    header = wire.read(raw)
+) -> Verification:
+    header = wire.read_header(raw)
     assert isinstance(header, Header), header
     return signature.check(raw, header, received_at, domains, keys or KEYS)
 
@@ -122,7 +122,7 @@ def test_only_a_signing_domain_counts(domain: str) -> None:
 
 def test_an_unsigned_mail_is_none() -> None:
     """No signature is a finding of its own."""
-    assert check(token_mail()) == Signature("none", "no DKIM signature")
+    assert check(token_mail()) == Verification("none", "no DKIM signature")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_an_unsigned_mail_is_none() -> None:
 )
 def test_a_tag_that_cannot_be_relied_on(tags: dict[str, str | None], saw: str) -> None:
     """A correctly computed signature whose tags promise too little does not count, and is held against the mail."""
-    assert check(craft(token_mail(), **tags)) == Signature("fail", saw)
+    assert check(craft(token_mail(), **tags)) == Verification("fail", saw)
 
 
 def test_a_tag_said_twice_is_malformed() -> None:
@@ -180,7 +180,7 @@ def test_a_tag_said_twice_is_malformed() -> None:
     raw = craft(token_mail()).replace(
         b"; d=salesforce.com", b"; d=evil.example; d=salesforce.com", 1
     )
-    assert check(raw) == Signature("fail", "a malformed tag list")
+    assert check(raw) == Verification("fail", "a malformed tag list")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_field_signed_as_missing_cannot_be_added() -> None:
     added = signed.replace(b"X-Priority:", b"Cc: someone@else.example\r\nX-Priority:", 1)
     assert (check(signed), check(added)) == (
         PASS,
-        Signature("fail", "the signature does not fit the mail"),
+        Verification("fail", "the signature does not fit the mail"),
     )
 
 
@@ -243,7 +243,7 @@ def test_a_changed_field_breaks_the_signature(name: str) -> None:
     """Each covered field is really covered."""
     raw = genuine()
     position = raw.index(f"\r\n{name}: ".encode()) + len(name) + 4
-    assert check(raw[:position] + b"x" + raw[position:]) == Signature(
+    assert check(raw[:position] + b"x" + raw[position:]) == Verification(
         "fail", "the signature does not fit the mail"
     )
 
@@ -251,7 +251,7 @@ def test_a_changed_field_breaks_the_signature(name: str) -> None:
 def test_a_changed_body_is_told_apart() -> None:
     """Servers change bodies for good reasons: nothing against the mail, but no proof."""
     raw = genuine().replace(b"Username: ", b"Username:  ")
-    assert check(raw) == Signature("unverifiable", "the body was changed after signing")
+    assert check(raw) == Verification("unverifiable", "the body was changed after signing")
 
 
 def test_a_body_that_grew_is_changed() -> None:
@@ -262,14 +262,14 @@ def test_a_body_that_grew_is_changed() -> None:
 def test_a_forged_signature_does_not_fit() -> None:
     """Somebody else's key under Salesforce's name."""
     forger = Signer(rsa_pem(2048, 1))
-    assert check(sign(token_mail(), forger)) == Signature(
+    assert check(sign(token_mail(), forger)) == Verification(
         "fail", "the signature does not fit the mail"
     )
 
 
 def test_without_a_key_nothing_can_be_said() -> None:
     """NXDOMAIN is never a pass."""
-    assert check(genuine(), keys=Keys({})) == Signature("unverifiable", f"no key at {NAME}")
+    assert check(genuine(), keys=Keys({})) == Verification("unverifiable", f"no key at {NAME}")
 
 
 def test_a_silent_dns_is_a_trouble_that_passes() -> None:
@@ -296,7 +296,7 @@ def test_expired_on_arrival() -> None:
     """Nothing against the mail, but no proof."""
     raw = craft(token_mail(), x=str(int(ISSUED.timestamp()) + 3600))
     found = check(raw, received_at=ISSUED + timedelta(minutes=61))
-    assert found == Signature("unverifiable", "the signature had expired on arrival")
+    assert found == Verification("unverifiable", "the signature had expired on arrival")
 
 
 def test_a_signature_of_the_future_is_no_matter_of_the_clock() -> None:
@@ -326,7 +326,7 @@ def test_a_long_signature_does_not_count() -> None:
     """4 kB, folding included."""
     filler = "\r\n".join(" z" * 400 for _ in range(6))
     raw = craft(token_mail(), z="a" + "\r\n" + filler)
-    assert check(raw) == Signature("fail", "a signature of more than 4096 bytes")
+    assert check(raw) == Verification("fail", "a signature of more than 4096 bytes")
 
 
 def test_a_folded_signature_is_read() -> None:
@@ -368,7 +368,7 @@ def test_a_key_that_cannot_be_relied_on(tags: str, saw: str) -> None:
     """A good signature under such a key is held against the mail: the key is there, and is no key for this."""
     key = serialization.load_pem_private_key(genuine_signer().private_pem, None)
     assert isinstance(key, rsa.RSAPrivateKey)
-    assert check(genuine(), keys=published(record(key, tags))) == Signature("fail", saw)
+    assert check(genuine(), keys=published(record(key, tags))) == Verification("fail", saw)
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ def test_a_strict_key_and_a_subdomain_identity() -> None:
     strict = published(RECORD.replace(b"k=rsa", b"k=rsa; t=s"))
     assert check(craft(token_mail(), i="@salesforce.com"), keys=strict) == PASS
     found = check(craft(token_mail(), i="@eu.salesforce.com"), keys=strict)
-    assert found == Signature("fail", "key record: t=s with an i= that is not d=")
+    assert found == Verification("fail", "key record: t=s with an i= that is not d=")
 
 
 @pytest.mark.parametrize(("bits", "verdict"), [(1024, "pass"), (4096, "pass")])
@@ -431,7 +431,7 @@ def test_rsa_keys_of_other_sizes(modulus_bits: int, exponent: int) -> None:
         0x30, _der(0x02, _integer(2 ** (modulus_bits - 1) + 1)) + _der(0x02, _integer(exponent))
     )
     keys = published(b"v=DKIM1; p=" + base64.b64encode(der))
-    assert check(genuine(), keys=keys) == Signature(
+    assert check(genuine(), keys=keys) == Verification(
         "fail", "key record: p= is no rsa key of 1024 to 4096 bits"
     )
 
@@ -441,24 +441,24 @@ def test_an_ed25519_key_of_the_wrong_size() -> None:
     key = ed25519.Ed25519PrivateKey.generate()
     keys = published(b"v=DKIM1; k=ed25519; p=" + base64.b64encode(b"x" * 31))
     found = check(craft(token_mail(), key=key, a="ed25519-sha256"), keys=keys)
-    assert found == Signature("fail", "key record: p= is no ed25519 key of 1024 to 4096 bits")
+    assert found == Verification("fail", "key record: p= is no ed25519 key of 1024 to 4096 bits")
 
 
 def test_a_key_of_another_kind_than_the_algorithm() -> None:
     """An ed25519 key proves no RSA signature, nor the other way round."""
     key = ed25519.Ed25519PrivateKey.generate()
-    assert check(genuine(), keys=published(record(key))) == Signature(
+    assert check(genuine(), keys=published(record(key))) == Verification(
         "fail", "key record: the type of the key"
     )
     raw = craft(token_mail(), key=key, a="ed25519-sha256")
-    assert check(raw) == Signature("fail", "key record: the type of the key")
+    assert check(raw) == Verification("fail", "key record: the type of the key")
 
 
 def test_a_forged_ed25519_signature() -> None:
     """Somebody else's key."""
     raw = craft(token_mail(), key=ed25519.Ed25519PrivateKey.generate(), a="ed25519-sha256")
     keys = published(record(ed25519.Ed25519PrivateKey.generate()))
-    assert check(raw, keys=keys) == Signature("fail", "the signature does not fit the mail")
+    assert check(raw, keys=keys) == Verification("fail", "the signature does not fit the mail")
 
 
 @pytest.mark.parametrize("b", ["AAAA", "A", "=", "AAAAA"])

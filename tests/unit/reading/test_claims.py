@@ -149,12 +149,12 @@ def test_no_claim_at_all(text: str) -> None:
 
 
 def test_all_readings_agree() -> None:
-    """The same claim in every reading is the mail's claim; corners may repeat it or say nothing."""
+    """The same claim in every reading is the mail's claim; hidden text may repeat it or say nothing."""
     assert agreed([token_body(), pair("Wer", "Was")], ["", "hello\n", token_body()]) == CLAIM
 
 
 @pytest.mark.parametrize(
-    ("readings", "corners", "found"),
+    ("readings", "hidden", "found"),
     [
         ([token_body(), OTHER], [], DISAGREE),
         ([token_body(), "hello\n"], [], DISAGREE),
@@ -173,12 +173,12 @@ def test_all_readings_agree() -> None:
     ],
 )
 def test_texts_that_do_not_agree(
-    readings: list[str], corners: list[str], found: Unclear | None
+    readings: list[str], hidden: list[str], found: Unclear | None
 ) -> None:
     """A reading without the claim, or another one anywhere, leaves it to a person."""
-    assert agreed(readings, corners) == found
+    assert agreed(readings, hidden) == found
 
 
 def test_harmless_corners() -> None:
-    """Addresses and long words in corners are no claims."""
+    """Addresses and long words in hidden text are no claims."""
     assert agreed([token_body()], [f"font-family:{'H' * 24}\nmailto:x@y.example\n"]) == CLAIM

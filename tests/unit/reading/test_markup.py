@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from token_catcher.reading import markup
-from token_catcher.reading.markup import Page, Unclear
+from token_catcher.reading.markup import AmbiguousMarkup, Readings
 
 
 @pytest.mark.parametrize(
@@ -33,18 +33,20 @@ from token_catcher.reading.markup import Page, Unclear
 )
 def test_shows_lines(text: str, shown: str) -> None:
     """Tags that break lines do, white space folds, entities are letters, and nothing is hidden."""
-    assert markup.read(text).shown == shown
+    assert markup.read_page(text).shown == shown
 
 
 def test_line_ends_of_the_source() -> None:
     """In the second reading the line ends of the source count as well, also those written as entities."""
-    assert markup.read("<div>a\nb&#10;c&#8232;d</div>e") == Page("a b c d\ne", "a\nb\nc\nd\ne", "")
+    assert markup.read_page("<div>a\nb&#10;c&#8232;d</div>e") == Readings(
+        "a b c d\ne", "a\nb\nc\nd\ne", ""
+    )
 
 
 def test_corners() -> None:
     """Comments lose their tags and are kept; attributes are kept where they have lines."""
-    page = markup.read("x<!-- a<br>b --><a title='c\nd' href=\"e\" alt=f&#10;g>h</a>")
-    assert page == Page("xh", "xh", "a\nb\nc\nd\nf\ng")
+    page = markup.read_page("x<!-- a<br>b --><a title='c\nd' href=\"e\" alt=f&#10;g>h</a>")
+    assert page == Readings("xh", "xh", "a\nb\nc\nd\nf\ng")
 
 
 @pytest.mark.parametrize(
@@ -79,20 +81,20 @@ def test_corners() -> None:
 )
 def test_markup_of_no_plain_form(text: str) -> None:
     """What a browser and another reader could see differently is not read."""
-    with pytest.raises(Unclear, match="of no plain form"):
-        markup.read(text)
+    with pytest.raises(AmbiguousMarkup, match="of no plain form"):
+        markup.read_page(text)
 
 
 @pytest.mark.parametrize("text", ["x" * 65_537, "<b>" * 2001])
 def test_large_pages(text: str) -> None:
     """A page of more than 64 kB or 2,000 tags is not read."""
-    with pytest.raises(Unclear, match="a large HTML part"):
-        markup.read(text)
+    with pytest.raises(AmbiguousMarkup, match="a large HTML part"):
+        markup.read_page(text)
 
 
 def test_the_largest_page() -> None:
     """Up to there it is."""
-    assert markup.read("<b>" * 2000 + "x" * (65_536 - 6000)).shown == "x" * (65_536 - 6000)
+    assert markup.read_page("<b>" * 2000 + "x" * (65_536 - 6000)).shown == "x" * (65_536 - 6000)
 
 
 def test_without_tags() -> None:

@@ -8,15 +8,15 @@ from email import message_from_bytes
 import pytest
 
 from token_catcher.reading import mime, wire
-from token_catcher.reading.mime import Leaf, Texts, Unexpected
+from token_catcher.reading.mime import Leaf, MailText, Unexpected
 
 PLAIN = "Content-Type: text/plain; charset=utf-8"
 
 
-def read(head: str, body: str | bytes = "a\nb\n") -> Texts | Unexpected:
+def read(head: str, body: str | bytes = "a\nb\n") -> MailText | Unexpected:
     """The texts of a content header and a body, both with plain line ends."""
     octets = body if isinstance(body, bytes) else crlf(body)
-    return mime.read(wire.split(crlf(head)), octets)
+    return mime.read_texts(wire.split(crlf(head)), octets)
 
 
 def crlf(text: str) -> bytes:
@@ -25,13 +25,13 @@ def crlf(text: str) -> bytes:
 
 def readings(head: str, body: str | bytes = "a\nb\n") -> tuple[str, ...]:
     found = read(head, body)
-    assert isinstance(found, Texts), found
+    assert isinstance(found, MailText), found
     return found.readings
 
 
 def multipart(
     *parts: str, kind: str = "mixed", before: str = "", after: str = ""
-) -> Texts | Unexpected:
+) -> MailText | Unexpected:
     body = before + "".join(f"--b\n{part}\n" for part in parts) + "--b--\n" + after
     return read(f"Content-Type: multipart/{kind}; boundary=b", body)
 
@@ -49,7 +49,7 @@ def multipart(
 )
 def test_a_plain_text(head: str) -> None:
     """One text/plain part is one reading, with plain line ends, however its header is spelled."""
-    assert read(head) == Texts(("a\nb\n",), (), (Leaf("text/plain", b"a\r\nb\r\n"),))
+    assert read(head) == MailText(("a\nb\n",), (), (Leaf("text/plain", b"a\r\nb\r\n"),))
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_transfer_encodings() -> None:
 
 
 def test_html_has_readings_and_corners() -> None:
-    """An HTML part is read as it is shown; what could be shown as well goes into the corners."""
+    """An HTML part is read as it is shown; what could be shown as well is hidden text."""
     found = read("Content-Type: text/html; charset=utf-8", "<p>a\nb</p><!-- c -->\n")
-    assert found == Texts(
+    assert found == MailText(
         ("a b",), ("a\nb", "c"), (Leaf("text/html", b"<p>a\r\nb</p><!-- c -->\r\n"),)
     )
 
@@ -117,19 +117,19 @@ def test_flowed_texts_have_two_readings(delsp: str, joined: str) -> None:
 
 
 def test_multiparts() -> None:
-    """The parts of a multipart are read in their order, and the text around them goes into the corners."""
+    """The parts of a multipart are read in their order, and the text around them is hidden text."""
     inner = (
         f'Content-Type: multipart/alternative; boundary="i"\n\n--i\n{PLAIN}\n\na\n--i\n\nb\n\n--i--'
     )
     found = multipart(inner, f"{PLAIN}\n\nc", kind="related", before="over\n", after="under\n")
     leaves = (Leaf("text/plain", b"a"), Leaf("text/plain", b"b\r\n"), Leaf("text/plain", b"c"))
-    assert found == Texts(("a", "b\n", "c"), ("over", "under\n", "", ""), leaves)
+    assert found == MailText(("a", "b\n", "c"), ("over", "under\n", "", ""), leaves)
 
 
 @pytest.mark.parametrize("kind", ["alternative", "mixed", "related"])
 def test_kinds_of_multiparts(kind: str) -> None:
     """These three are read."""
-    assert multipart(f"{PLAIN}\n\na", kind=kind) == Texts(
+    assert multipart(f"{PLAIN}\n\na", kind=kind) == MailText(
         ("a",), ("", ""), (Leaf("text/plain", b"a"),)
     )
 
@@ -342,16 +342,16 @@ def test_depth_and_number() -> None:
     """Four levels and ten parts are read, a fifth and an eleventh are not."""
     too_much = Unexpected("more than 4 levels or 10 parts")
 
-    def nested(levels: int) -> Texts | Unexpected:
+    def nested(levels: int) -> MailText | Unexpected:
         part = f"{PLAIN}\n\na"
         for level in range(levels - 1):
             part = f"Content-Type: multipart/mixed; boundary=n{level}\n\n--n{level}\n{part}\n--n{level}--"
         head, _, body = part.partition("\n\n")
         return read(head, body)
 
-    assert isinstance(nested(4), Texts)
+    assert isinstance(nested(4), MailText)
     assert nested(5) == too_much
-    assert isinstance(multipart(*["\na"] * 9), Texts)
+    assert isinstance(multipart(*["\na"] * 9), MailText)
     assert multipart(*["\na"] * 10) == too_much
 
 
@@ -375,7 +375,9 @@ def test_depth_and_number() -> None:
 def test_compares_with_a_parser(raw: bytes, agrees: bool) -> None:
     """Another reader must see the same parts with the same octets, and no defect."""
     assert (
-        mime.same(message_from_bytes(raw), Texts((), (), (Leaf("text/plain", "é\r\n".encode()),)))
+        mime.same(
+            message_from_bytes(raw), MailText((), (), (Leaf("text/plain", "é\r\n".encode()),))
+        )
         is agrees
     )
 

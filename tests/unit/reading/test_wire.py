@@ -12,7 +12,7 @@ from token_catcher.reading import wire
 def test_gives_the_fields_byte_for_byte() -> None:
     """What passes comes out as it was written, folding included, topmost first."""
     raw = b"From: a@b.example\r\nTo:c@d.example\r\nSubject: one\r\n\ttwo \r\nDate: \r\nX-!#: x\r\n\r\ntext\r\n"
-    assert wire.read(raw) == Header(
+    assert wire.read_header(raw) == Header(
         (
             HeaderField("From", b" a@b.example"),
             HeaderField("To", b"c@d.example"),
@@ -25,21 +25,21 @@ def test_gives_the_fields_byte_for_byte() -> None:
 
 def test_lets_a_genuine_mail_through() -> None:
     """A token mail as Salesforce sends it passes."""
-    header = wire.read(genuine())
+    header = wire.read_header(genuine())
     assert isinstance(header, Header)
     assert header.text("Subject") == "Your new Salesforce security token"
 
 
 def test_bodies_may_be_8_bit_and_have_escapes() -> None:
     """The body may hold 8-bit bytes, TAB, and ESC, which ISO-2022-JP needs."""
-    assert isinstance(wire.read(token_mail() + b"\t\x1b$B\x1b(B \xe3\x83\xa6\r\n"), Header)
+    assert isinstance(wire.read_header(token_mail() + b"\t\x1b$B\x1b(B \xe3\x83\xa6\r\n"), Header)
 
 
 def test_oversized() -> None:
     """256 kB pass, one byte more does not: it is the byte that shows that there was more."""
     mail = (token_mail() + (b"x" * 76 + b"\r\n") * 4000)[: MAX_MAIL_BYTES - 1] + b"\r\n"
-    assert isinstance(wire.read(mail[:-3] + b"\r\n"), Header)
-    assert wire.read(mail) == Refused(Reason.OVERSIZED, "more than 262144 bytes")
+    assert isinstance(wire.read_header(mail[:-3] + b"\r\n"), Header)
+    assert wire.read_header(mail) == Refused(Reason.OVERSIZED, "more than 262144 bytes")
 
 
 @pytest.mark.parametrize("control", [*range(9), 11, 12, *range(14, 27), *range(28, 32), 127])
@@ -47,7 +47,7 @@ def test_oversized() -> None:
 def test_control_characters(control: int, place: bytes) -> None:
     """A control character is refused, in the header and in the body."""
     raw = token_mail().replace(place, place + bytes([control]), 1)
-    assert wire.read(raw) == Refused(Reason.MALFORMED, f"control character 0x{control:02x}")
+    assert wire.read_header(raw) == Refused(Reason.MALFORMED, f"control character 0x{control:02x}")
 
 
 @pytest.mark.parametrize("place", [b"X-Priority: ", b"Username"])
@@ -62,7 +62,7 @@ def test_control_characters(control: int, place: bytes) -> None:
 )
 def test_bare_line_ends(place: bytes, end: bytes, saw: str) -> None:
     """A CR or an LF alone is refused, in the header and in the body."""
-    assert wire.read(token_mail().replace(place, place + end + b"x", 1)) == Refused(
+    assert wire.read_header(token_mail().replace(place, place + end + b"x", 1)) == Refused(
         Reason.MALFORMED, saw
     )
 
@@ -70,7 +70,7 @@ def test_bare_line_ends(place: bytes, end: bytes, saw: str) -> None:
 @pytest.mark.parametrize(("length", "passes"), [(998, True), (999, False)])
 def test_long_lines(length: int, passes: bool) -> None:
     """A line of 998 bytes passes, one of 999 does not."""
-    found = wire.read(token_mail() + b"x" * length + b"\r\n")
+    found = wire.read_header(token_mail() + b"x" * length + b"\r\n")
     assert (
         isinstance(found, Header)
         if passes
@@ -82,7 +82,7 @@ def test_long_lines(length: int, passes: bool) -> None:
 def test_many_lines(count: int, passes: bool) -> None:
     """A mail of 5,000 lines passes, one of 5,001 does not."""
     raw = token_mail()
-    found = wire.read(raw + b"\r\n" * (count - raw.count(b"\r\n")))
+    found = wire.read_header(raw + b"\r\n" * (count - raw.count(b"\r\n")))
     assert isinstance(found, Header) if passes else found == Refused(Reason.MALFORMED, "5001 lines")
 
 
@@ -92,13 +92,15 @@ def test_many_lines(count: int, passes: bool) -> None:
 def test_8_bit_headers(word: bytes) -> None:
     """An 8-bit byte in the header is refused, whatever charset it may be of."""
     raw = token_mail().replace(b"X-Priority: ", b"X-Priority: " + word)
-    assert wire.read(raw) == Refused(Reason.MALFORMED, "8-bit byte in the header")
+    assert wire.read_header(raw) == Refused(Reason.MALFORMED, "8-bit byte in the header")
 
 
 def test_escape_in_the_header() -> None:
     """ESC belongs into a body, not into a header."""
     raw = token_mail().replace(b"X-Priority: ", b"X-Priority: \x1b")
-    assert wire.read(raw) == Refused(Reason.MALFORMED, "control character 0x1b in the header")
+    assert wire.read_header(raw) == Refused(
+        Reason.MALFORMED, "control character 0x1b in the header"
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_escape_in_the_header() -> None:
 )
 def test_field_names(line: bytes) -> None:
     """A header line that is not a name right before a colon is refused."""
-    found = wire.read(line + b"\r\n" + token_mail())
+    found = wire.read_header(line + b"\r\n" + token_mail())
     assert found == Refused(Reason.MALFORMED, "a header line without a field name")
 
 
@@ -123,12 +125,14 @@ def test_field_names(line: bytes) -> None:
 def test_blank_folds(line: bytes) -> None:
     """A folded line of white space alone is refused: for some it ends the header."""
     raw = token_mail().replace(b"X-Priority: 3\r\n", b"X-Priority: 3\r\n" + line + b"\r\n")
-    assert wire.read(raw) == Refused(Reason.MALFORMED, "white space where a field should begin")
+    assert wire.read_header(raw) == Refused(
+        Reason.MALFORMED, "white space where a field should begin"
+    )
 
 
 def test_a_fold_first() -> None:
     """A mail cannot begin with a folded line."""
-    assert wire.read(b" x\r\n" + token_mail()) == Refused(
+    assert wire.read_header(b" x\r\n" + token_mail()) == Refused(
         Reason.MALFORMED, "white space where a field should begin"
     )
 
@@ -136,7 +140,7 @@ def test_a_fold_first() -> None:
 def test_no_end_of_the_header() -> None:
     """A header needs its empty line."""
     head = token_mail().partition(b"\r\n\r\n")[0] + b"\r\n"
-    assert wire.read(head) == Refused(Reason.MALFORMED, "no empty line after the header")
+    assert wire.read_header(head) == Refused(Reason.MALFORMED, "no empty line after the header")
 
 
 @pytest.mark.parametrize(("count", "passes"), [(200, True), (201, False)])
@@ -144,7 +148,7 @@ def test_many_fields(count: int, passes: bool) -> None:
     """200 fields pass, 201 do not."""
     raw = token_mail()
     have = raw.partition(b"\r\n\r\n")[0].count(b"\r\n") + 1
-    found = wire.read(b"X: y\r\n" * (count - have) + raw)
+    found = wire.read_header(b"X: y\r\n" * (count - have) + raw)
     assert (
         isinstance(found, Header)
         if passes
@@ -155,7 +159,7 @@ def test_many_fields(count: int, passes: bool) -> None:
 def test_large_headers() -> None:
     """A header of more than 64 kB is refused."""
     field = b"X: " + b"\r\n ".join(b"y" * 900 for _ in range(73)) + b"\r\n"
-    found = wire.read(field + token_mail())
+    found = wire.read_header(field + token_mail())
     assert isinstance(found, Refused)
     assert (found.reason, found.saw.startswith("a header of 66")) == (Reason.MALFORMED, True)
 
@@ -182,14 +186,14 @@ def test_second_fields(name: str, spelling: type[str]) -> None:
     raw = token_mail()
     missing = 1 if f"\r\n{name}: ".encode() in b"\r\n" + raw else 2
     raw = f"{spelling(name)}: x\r\n".encode() * missing + raw
-    assert wire.read(raw) == Refused(Reason.DUPLICATE_HEADER, f"2 fields {name}")
+    assert wire.read_header(raw) == Refused(Reason.DUPLICATE_HEADER, f"2 fields {name}")
 
 
 @pytest.mark.parametrize("name", ["From", "To", "Subject", "Date"])
 def test_missing_fields(name: str) -> None:
     """A mail without one of the fields that decide is refused."""
     raw = token_mail().replace(f"{name}: ".encode(), f"X-{name}: ".encode(), 1)
-    assert wire.read(raw) == Refused(Reason.MISSING_HEADER, f"no field {name}")
+    assert wire.read_header(raw) == Refused(Reason.MISSING_HEADER, f"no field {name}")
 
 
 def test_splitting_a_part_header() -> None:
