@@ -340,7 +340,7 @@ MUTANTS = (
         16,
         "texts that do not agree",
         "reading/claims.py",
-        "    if any(one != claim for one in found):\n",
+        "    if any(claim != first for claim in claims):\n",
         NEVER,
         CLAIMS,
     ),

@@ -1,4 +1,4 @@
-"""Bytes in, candidate out: what a mail claims, read so strictly that no second reading is possible."""
+"""Bytes in, candidate out: what a mail claims, read so strictly that no reading differs."""
 
 from token_catcher.reading.claims import TOKEN
 from token_catcher.reading.extract import extract

@@ -1,13 +1,15 @@
 """Finds the claim in a text: by structure, in any language.
 
-    <label>: <username>          one run without white space, with an @
-    <label>: <token>             the very next line; the whole value 20 to 32 ASCII letters and digits
+    <label>: <username>       one run without white space, with an @
+    <label>: <token>          the very next line; the whole value 20 to 32 ASCII letters and digits
 
-Labels are compared after NFKC (full-width colons and parentheses), values never: a full-width digit is no digit of a token. A
-person's name can carry a line of its own into the mail, so a second line that looks like either makes the claim ambiguous.
+Labels are compared after NFKC (full-width colons and parentheses), values never: a full-width digit
+is no digit of a token. A person's name can carry a line of its own into the mail, so a second line
+that looks like either makes the claim ambiguous.
 
-Known labels are never needed for a claim. They, and the word Salesforce, only tell a token mail in a layout not known yet,
-which a person must see, from all the mail that has some `label: value` in it.
+Known labels are never needed for a claim. They, and the word Salesforce, only tell a token mail
+in a layout not known yet, which a person must see, from all the mail that has some `label: value`
+in it.
 """
 
 from __future__ import annotations
@@ -22,16 +24,18 @@ from typing import Final
 from token_catcher.model import Claim, Reason, Token, Unclear
 
 TOKEN: Final = re.compile(r"[A-Za-z0-9]{20,32}")
-"""24 or 25 characters in all published ones; some room, since Salesforce promises no length."""
+"""24 or 25 characters in all published ones; Salesforce promises no length."""
 MAX_LABEL: Final = 80
 USERNAME_LABELS: Final = ("username", "user name", "ユーザ名", "ユーザー名")
 TOKEN_LABELS: Final = ("security token", "セキュリティトークン")
 
-_LINE: Final = re.compile(
+_LABELLED: Final = re.compile(
     rf"([^\s:：][^:：]{{0,{MAX_LABEL - 1}}})[:：][ \t\u00a0\u3000]*(\S+)[ \t\u00a0\u3000]*"
 )
 """`label: value` where the value has no white space."""
-_ALONE: Final = re.compile(r"^[ \t]*(?=[A-Za-z]*[0-9])[A-Za-z0-9]{20,32}[ \t]*$", re.MULTILINE)
+_TOKEN_LABEL: Final = re.compile(rf"(?:{'|'.join(TOKEN_LABELS)})(?: ?\(.*\))?")
+"""The token mail itself has the longer form: `Security token (case-sensitive)`."""
+_BARE_TOKEN: Final = re.compile(r"^[ \t]*(?=[A-Za-z]*[0-9])[A-Za-z0-9]{20,32}[ \t]*$", re.MULTILINE)
 """A line that is nothing but a token; the digit tells it from the long words of some languages."""
 
 
@@ -40,73 +44,79 @@ class LabelledLine:
     """A line of the form `label: value`."""
 
     label: str
+    """In its NFKC form, lower case, with single spaces."""
     value: str
+    """As written."""
 
     @property
     def value_is_username(self) -> bool:
-        """By structure: an address-like value that is no link."""
+        """Whether the value has the form of an address, and is no link."""
         return "@" in self.value and "/" not in self.value
 
     @property
     def value_is_token(self) -> bool:
-        """By structure: nothing but the token."""
+        """Whether the value is nothing but a token."""
         return TOKEN.fullmatch(self.value) is not None
 
     @property
     def label_is_username(self) -> bool:
-        """By its label."""
+        """Whether a known label announces a username."""
         return self.label in USERNAME_LABELS
 
     @property
     def label_is_token(self) -> bool:
-        """By its label, of which the token mail has a longer form: `Security token (case-sensitive)`."""
-        return any(
-            re.fullmatch(re.escape(known) + r"( ?\(.*\))?", self.label) for known in TOKEN_LABELS
-        )
+        """Whether a known label announces a token."""
+        return _TOKEN_LABEL.fullmatch(self.label) is not None
 
 
 def agreed(readings: Sequence[str], hidden: Sequence[str]) -> Claim | Unclear | None:
     """What all texts of a mail say together: one claim, or none, or nothing clear.
 
-    Each reading must make the claim; a corner need not, but must not contradict it."""
-    found = [find(reading) for reading in readings]
-    aside = [_lines(text) for text in hidden]
-    if all(one is None for one in found):
-        return (
-            Unclear(Reason.AMBIGUOUS_CLAIM, "a claim outside of the texts")
-            if any(map(_pairs, aside))
-            else None
-        )
-    for one in found:
-        if isinstance(one, Unclear):
-            return one
-    claim = found[0]
-    if any(one != claim for one in found):
-        return Unclear(
-            Reason.AMBIGUOUS_CLAIM,
-            f"{len(found)} texts that do not agree on one username and token",
-        )
-    assert isinstance(
-        claim, Claim
-    )  # some reading makes a claim, none an unclear one, and all are alike
-    if any(_contradicts(lines, claim) for lines in aside):
+    Each reading must make the claim. Hidden text need not, but must not contradict it."""
+    claim = _common_claim([find(reading) for reading in readings])
+    if isinstance(claim, Unclear):
+        return claim
+    hidden_lines = [_lines(text) for text in hidden]
+    if claim is None:
+        if any(_pairs(lines) for lines in hidden_lines):
+            return Unclear(Reason.AMBIGUOUS_CLAIM, "a claim outside of the texts")
+        return None
+    if any(_contradicts(lines, claim) for lines in hidden_lines):
         return Unclear(Reason.AMBIGUOUS_CLAIM, "another claim outside of the texts")
     return claim
 
 
+def _common_claim(claims: Sequence[Claim | Unclear | None]) -> Claim | Unclear | None:
+    """What every reading says alike. One that is unclear makes the whole unclear."""
+    for claim in claims:
+        if isinstance(claim, Unclear):
+            return claim
+    first = next(iter(claims), None)
+    if any(claim != first for claim in claims):
+        return Unclear(
+            Reason.AMBIGUOUS_CLAIM,
+            f"{len(claims)} texts that do not agree on one username and token",
+        )
+    return first
+
+
 def find(text: str) -> Claim | Unclear | None:
-    """The one claim of a text; Unclear where there is more than one, or one that is not understood; None without any."""
+    """The one claim of a text.
+
+    Unclear where there is more than one, or one that is not understood; None without any."""
     lines = _lines(text)
     pairs = _pairs(lines)
-    present = [line for line in lines if line]
     if not pairs:
-        return _hint(present, text)
+        return _token_without_username(lines, text)
     username, token = pairs[0]
-    usernames = sum(
-        line.label_is_username or (line.value_is_username and line.label == username.label)
-        for line in present
-    )
-    tokens = sum(line.label_is_token or line.value_is_token for line in present)
+    # Whoever chose a name that the mail repeats may have put a line of his own beside the true one:
+    # under a known label, or under the label that stands here (in whatever language).
+    usernames = 0
+    tokens = 0
+    for line in filter(None, lines):
+        same_label = line.value_is_username and line.label == username.label
+        usernames += line.label_is_username or same_label
+        tokens += line.label_is_token or line.value_is_token
     if len(pairs) > 1 or usernames > 1 or tokens > 1:
         return Unclear(
             Reason.AMBIGUOUS_CLAIM, f"{usernames} lines with a username, {tokens} with a token"
@@ -114,44 +124,51 @@ def find(text: str) -> Claim | Unclear | None:
     return Claim(username.value, Token(token.value))
 
 
-def _hint(lines: Sequence[LabelledLine], text: str) -> Unclear | None:
-    """A line that says it holds a token, or by its form has or is one in a mail about Salesforce; no username before it."""
-    tokens = sum(line.label_is_token for line in lines)
+def _token_without_username(lines: Sequence[LabelledLine | None], text: str) -> Unclear | None:
+    """Unclear where a line announces a token, or has or is one in a text about Salesforce."""
+    labelled = [line for line in lines if line]
+    tokens = sum(line.label_is_token for line in labelled)
     if not tokens and "salesforce" in text.casefold():
-        tokens = sum(line.value_is_token for line in lines) or len(_ALONE.findall(text))
-    return (
-        Unclear(Reason.UNKNOWN_LAYOUT, f"{tokens} lines with a token, none right after a username")
-        if tokens
-        else None
+        tokens = sum(line.value_is_token for line in labelled)
+        tokens = tokens or len(_BARE_TOKEN.findall(text))
+    if not tokens:
+        return None
+    return Unclear(
+        Reason.UNKNOWN_LAYOUT, f"{tokens} lines with a token, none right after a username"
     )
 
 
 def _contradicts(lines: Sequence[LabelledLine | None], claim: Claim) -> bool:
     """Whether a line names another username or token, by its label or as one of a pair."""
-    pairs = _pairs(lines)
-    usernames = [line for line in lines if line and line.label_is_username] + [
-        one for one, _ in pairs
-    ]
-    tokens = [line for line in lines if line and line.label_is_token] + [one for _, one in pairs]
-    return any(one.value != claim.username for one in usernames) or any(
-        Token(one.value) != claim.token for one in tokens
-    )
+    for username, token in _pairs(lines):
+        if Claim(username.value, Token(token.value)) != claim:
+            return True
+    for line in filter(None, lines):
+        if line.label_is_username and line.value != claim.username:
+            return True
+        if line.label_is_token and Token(line.value) != claim.token:
+            return True
+    return False
 
 
 def _pairs(lines: Sequence[LabelledLine | None]) -> list[tuple[LabelledLine, LabelledLine]]:
-    """A username, and right under it a token."""
-    return [
-        (a, b) for a, b in pairwise(lines) if a and b and a.value_is_username and b.value_is_token
-    ]
+    """Every username that has a token on the very next line, each with that token."""
+    pairs = []
+    for line, following in pairwise(lines):
+        if line and following and line.value_is_username and following.value_is_token:
+            pairs.append((line, following))
+    return pairs
 
 
 def _lines(text: str) -> list[LabelledLine | None]:
-    return [_line(line) for line in text.split("\n")]
+    """Every line of a text; None for one of another form, which keeps its neighbours apart."""
+    return [_labelled(line) for line in text.split("\n")]
 
 
-def _line(text: str) -> LabelledLine | None:
-    found = _LINE.fullmatch(text)
-    if found is None:
+def _labelled(line: str) -> LabelledLine | None:
+    parts = _LABELLED.fullmatch(line)
+    if parts is None:
         return None
-    label = " ".join(unicodedata.normalize("NFKC", found[1]).casefold().split())
-    return LabelledLine(label, found[2])
+    # NFKC turns full-width letters and parentheses into plain ones. Never done to the value.
+    label = unicodedata.normalize("NFKC", parts[1]).casefold()
+    return LabelledLine(" ".join(label.split()), parts[2])

@@ -1,12 +1,14 @@
-"""Mail in, Candidate or Ignored out: what a mail claims, read so strictly that no second reading is possible.
+"""Mail in, Candidate or Ignored out: what a mail claims, in the one way it can be read.
 
-A token mail is recognised by structure, in any language: a line `<label>: <username>` and, on the very next line,
-`<label>: <token>`. Every text of the mail is read (each part, hidden HTML, comments, the text around parts), and all must
-agree on one pair. Our own reading of the MIME structure is compared with that of mail-parser.
+A token mail is recognised by structure, in any language: a line `<label>: <username>` and, on the
+very next line, `<label>: <token>`. Every text of the mail is read (each part, hidden HTML,
+comments, the text around parts), and all must agree on one pair. Our own reading of the MIME
+structure is compared with that of mail-parser.
 
-A mail that claims to carry a token leaves a record, and no other does. So where a mail cannot be read in this strict way, a
-careless look decides whether it claims to: then it ends as Refused, or as a Candidate with an `Unclear` claim, of which a
-genuine one is held for a person and not lost; otherwise it is Ignored, like all the other broken mail of the world.
+A mail that claims to carry a token leaves a record, and no other does. So where a mail cannot be
+read in this strict way, a careless look decides whether it claims to: then it ends as Refused, or
+as a Candidate with an `Unclear` claim, of which a genuine one is held for a person and not lost;
+otherwise it is Ignored, like all the other broken mail of the world.
 """
 
 from __future__ import annotations
@@ -44,25 +46,27 @@ def extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refuse
 
     TransientError: this machine could not read it now; nothing in a mail makes it raise."""
     try:
-        found = _extract(mail, subjects)
+        extracted = _extract(mail, subjects)
     except (MemoryError, OSError) as error:  # of this machine, not of the mail
         raise TransientError(
             f"reading was not possible now: {type(error).__name__}", code="internal"
         ) from None
-    except Exception as error:  # noqa: BLE001 - MIME and HTML code raises anything; it ends this mail, never the loop
-        found = Refused(Reason.UNREADABLE, type(error).__name__)
-    if isinstance(found, Refused) and not _speaks(mail.raw, subjects):
+    # Requirement 22: MIME and HTML code raises anything; it ends this mail, never the loop.
+    except Exception as error:  # noqa: BLE001
+        extracted = Refused(Reason.UNREADABLE, type(error).__name__)
+    if isinstance(extracted, Refused) and not _mentions_token(mail.raw, subjects):
         return Ignored()
-    return found
+    return extracted
 
 
 def _extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refused:
+    # The gate comes before every parser.
     header = wire.read_header(mail.raw)
     if isinstance(header, Refused):
         return header
     subject = decode_words(header.text("Subject") or "")
     claim = _claim(mail.raw, header, subjects)
-    if claim is None and _is_known(subject, subjects):
+    if claim is None and _is_token_subject(subject, subjects):
         claim = Unclear(Reason.UNKNOWN_LAYOUT, "the subject of a token mail, no username and token")
     if claim is None:
         return Ignored()
@@ -76,33 +80,46 @@ def _extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refus
 
 def _claim(raw: bytes, header: Header, subjects: Sequence[str]) -> Claim | Unclear | None:
     """The claim that all texts agree on; None where nothing speaks of a token."""
+    texts = _texts(raw, header)
+    if isinstance(texts, mime.MailText):
+        return claims.agreed(texts.readings, texts.hidden)
+    # Most mail of the world has something unexpected, an attachment say. It is nobody's business.
+    if _mentions_token(raw, subjects):
+        return Unclear(Reason.UNEXPECTED_PART, texts.saw)
+    return None
+
+
+def _texts(raw: bytes, header: Header) -> mime.MailText | mime.Unexpected:
+    """The texts that our reader and mail-parser both see."""
     fields = [field for field in header.fields if field.name.lower() in mime.CONTENT_FIELDS]
     body = raw.partition(b"\r\n\r\n")[2]
     texts = mime.read_texts(fields, body)
     if isinstance(texts, mime.MailText) and not mime.same(_parsed(fields, body), texts):
-        texts = mime.Unexpected("parts that two readers see differently")
-    if isinstance(texts, mime.Unexpected):
-        return Unclear(Reason.UNEXPECTED_PART, texts.saw) if _speaks(raw, subjects) else None
-    return claims.agreed(texts.readings, texts.hidden)
+        return mime.Unexpected("parts that two readers see differently")
+    return texts
 
 
 def _parsed(fields: Sequence[HeaderField], body: bytes) -> Message:
-    """What mail-parser sees of the structure. It is not shown the rest of the header, of which it has no say."""
+    """What mail-parser sees of the structure.
+
+    It is not shown the rest of the header, of which it has no say."""
     head = b"".join(field.name.encode() + b":" + field.value + b"\r\n" for field in fields)
     message: Message = mailparser.parse_from_bytes(head + b"\r\n" + body).message
     return message
 
 
-def _speaks(raw: bytes, subjects: Sequence[str]) -> bool:
-    """Whether a mail, read without regard for its structure, claims to carry a token, by its text or by its subject."""
+def _mentions_token(raw: bytes, subjects: Sequence[str]) -> bool:
+    """Whether a mail, read without regard for its structure, claims to carry a token.
+
+    By its text, or by a subject wherever one may stand in its header."""
     if any(claims.find(text) for text in mime.roughly(raw)):
         return True
-    head = re.split(rb"\r?\n\r?\n", raw[: wire.MAX_HEADER_BYTES], maxsplit=1)[0].decode(
-        "utf-8", "replace"
-    )
-    return _is_known(decode_words(" ".join(head.split())), subjects)
+    # Any line ends will do: this is the mail that did not pass the gate.
+    head = re.split(rb"\r?\n\r?\n", raw[: wire.MAX_HEADER_BYTES], maxsplit=1)[0]
+    unfolded = " ".join(head.decode("utf-8", "replace").split())
+    return _is_token_subject(decode_words(unfolded), subjects)
 
 
-def _is_known(subject: str, subjects: Sequence[str]) -> bool:
-    """Also as a part, as in forwards and replies."""
-    return any(known.casefold() in subject.casefold() for known in subjects)
+def _is_token_subject(text: str, subjects: Sequence[str]) -> bool:
+    """Whether a known subject stands in a text; forwards and replies have it as a part."""
+    return any(known.casefold() in text.casefold() for known in subjects)

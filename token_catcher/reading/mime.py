@@ -1,11 +1,12 @@
 """The texts of a mail, out of a MIME structure so plain that all readers agree on it.
 
-Only text/plain and text/html, alone or in multipart/alternative, mixed or related; at most four levels and ten parts; strict
-charsets and transfer encodings; no attachments, no parameters said twice. Anything else is `Unexpected`: a token mail never
-had it.
+Only text/plain and text/html, alone or in multipart/alternative, mixed or related; at most four
+levels and ten parts; strict charsets and transfer encodings; no attachments, no parameters said
+twice. Anything else is `Unexpected`: a token mail never had it.
 
-Where a text still has two readings (wrapped or flowed, HTML with its hidden text) all of them are given: whoever believes
-a mail asks that they agree. What this room read is compared with what a parser saw (`same`).
+Where a text still has two readings (wrapped or flowed, HTML with its hidden text) all of them are
+given: whoever believes a mail asks that they agree. What is read here is compared with what a
+parser saw (`same`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Final
@@ -35,14 +36,17 @@ CONTENT_FIELDS: Final = (
 """The fields that decide how a part is read; each at most once."""
 
 _TYPE: Final = re.compile(r"\s*([A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+)\s*")
+# No `*` in a name: RFC 2231 lets a parameter come in pieces, and readers differ on them.
 _PARAMETER: Final = re.compile(
     r';\s*([A-Za-z0-9-]+)\s*=\s*("[^"\\\r\n]*"|[^\s"();,<>@\\/?=:\[\]]+)\s*'
 )
 _BAD_QUOTED_PRINTABLE: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r\n)")
+# Lines of at least 20 characters, which leaves words out, and a shorter last one.
 _BASE64_RUN: Final = re.compile(
     rb"^(?:[A-Za-z0-9+/]{20,}={0,2}\r?\n?)+[A-Za-z0-9+/]*", re.MULTILINE
 )
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+"""RFC 2046, section 5.1.1: at most 70 characters, the last one no space."""
 _NO_COLON: Final = re.compile(r"^[^:：\n]*+(?:\n|\Z)", re.MULTILINE)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 """Control characters but TAB and LF, and everything else that some program takes for a line end."""
@@ -77,45 +81,51 @@ class MailText:
 
 
 class _Surprise(Exception):
-    """Carries `saw`; never leaves this room."""
+    """What becomes an `Unexpected`; its text is what was seen."""
 
 
 def read_texts(fields: Sequence[HeaderField], body: bytes) -> MailText | Unexpected:
     """Every text of a mail with this header and these bytes after it. Linear."""
     reader = _Reader()
     try:
-        reader.part(fields, body, 1)
-    except (_Surprise, wire.Malformed, markup.AmbiguousMarkup) as trouble:
-        return Unexpected(str(trouble))
+        reader.read_part(fields, body, depth=1)
+    except (_Surprise, wire.Malformed, markup.AmbiguousMarkup) as surprise:
+        return Unexpected(str(surprise))
     return MailText(tuple(reader.readings), tuple(reader.hidden), tuple(reader.leaves))
 
 
 def same(message: Message, texts: MailText) -> bool:
     """Whether a parser saw the same parts with the same octets, and nothing to wonder about."""
     parts = list(message.walk())
-    leaves = tuple(
-        Leaf(part.get_content_type(), _payload(part)) for part in parts if not part.is_multipart()
-    )
-    return leaves == texts.leaves and not any(part.defects for part in parts)
+    if any(part.defects for part in parts):
+        return False
+    leaves = [part for part in parts if not part.is_multipart()]
+    return texts.leaves == tuple(Leaf(leaf.get_content_type(), _payload(leaf)) for leaf in leaves)
 
 
 def _payload(part: Message) -> bytes:
     payload = part.get_payload(decode=True)
-    return payload if isinstance(payload, bytes) else b""
+    if not isinstance(payload, bytes):
+        return b""
+    return payload
 
 
 def roughly(raw: bytes) -> Iterator[str]:
-    """What a mail that nobody will believe may say, read without regard for its structure: as it stands, and what looks like
-    base64 decoded. Linear, for any bytes."""
+    """What a mail that nobody will believe may say, read without regard for its structure.
+
+    As it stands, and what looks like base64 decoded. Linear, for any bytes."""
     yield _rough(raw)
     for run in _BASE64_RUN.finditer(raw):
         characters = re.sub(rb"[=\r\n]", b"", run[0])
-        yield _rough(base64.b64decode(characters[: len(characters) // 4 * 4]))
+        whole = len(characters) // 4 * 4
+        yield _rough(base64.b64decode(characters[:whole]))
 
 
 def _rough(octets: bytes) -> str:
-    text = re.sub(rb"\r\n?", b"\n", octets).replace(b"=\n", b"").decode("utf-8", "replace")
-    lines = _NO_COLON.sub("", markup.without_tags(text)).split("\n", wire.MAX_LINES)
+    """Lines with a colon, of which a claim is made; only so many that a look costs little."""
+    joined = re.sub(rb"\r\n?", b"\n", octets).replace(b"=\n", b"")
+    text = markup.without_tags(joined.decode("utf-8", "replace"))
+    lines = _NO_COLON.sub("", text).split("\n", wire.MAX_LINES)
     return "\n".join(lines[: wire.MAX_LINES])
 
 
@@ -128,37 +138,40 @@ class _Reader:
         self.leaves: list[Leaf] = []
         self._parts = 0
 
-    def part(self, fields: Sequence[HeaderField], body: bytes, depth: int) -> None:
+    def read_part(self, fields: Sequence[HeaderField], body: bytes, depth: int) -> None:
         self._parts += 1
         if depth > MAX_DEPTH or self._parts > MAX_PARTS:
             raise _Surprise(f"more than {MAX_DEPTH} levels or {MAX_PARTS} parts")
         values = _values(fields)
+        # RFC 2045, section 5.2: what a part is that does not say so.
         kind, parameters = _content_type(values.get("content-type", "text/plain; charset=us-ascii"))
+        # RFC 2045, section 6.1, says 7bit. Everybody takes the bytes as they are.
         encoding = values.get("content-transfer-encoding", "8bit").lower()
         if values.get("content-disposition", "inline").lower() != "inline" or "name" in parameters:
             raise _Surprise("a part with a file name, or an attachment")
         if kind in MULTIPART_TYPES:
-            self._multipart(parameters, encoding, body, depth)
+            self._read_multipart(parameters, encoding, body, depth)
         elif kind in TEXT_TYPES:
-            self._text(kind, parameters, encoding, body)
+            self._read_text(kind, parameters, encoding, body)
         else:
             raise _Surprise(f"a part of type {kind[:60]}")
 
-    def _multipart(
-        self, parameters: dict[str, str], encoding: str, body: bytes, depth: int
+    def _read_multipart(
+        self, parameters: Mapping[str, str], encoding: str, body: bytes, depth: int
     ) -> None:
         boundary = parameters.get("boundary", "")
         if not _BOUNDARY.fullmatch(boundary) or encoding not in ("7bit", "8bit"):
             raise _Surprise("a multipart without a plain boundary")
         preamble, pieces, epilogue = _split(body, boundary.encode())
+        # To be ignored (RFC 2046, section 5.1.1), and shown by programs that know no MIME.
         self.hidden += [_decoded(preamble, "utf-8"), _decoded(epilogue, "utf-8")]
         for piece in pieces:
-            head, end, rest = (b"\r\n" + piece).partition(b"\r\n\r\n")
-            if not end:
-                raise _Surprise("a part without an empty line after its header")
-            self.part(wire.split(head[2:]) if head else (), rest, depth + 1)
+            fields, content = _part(piece)
+            self.read_part(fields, content, depth + 1)
 
-    def _text(self, kind: str, parameters: dict[str, str], encoding: str, body: bytes) -> None:
+    def _read_text(
+        self, kind: str, parameters: Mapping[str, str], encoding: str, body: bytes
+    ) -> None:
         charset = parameters.get("charset", "us-ascii").lower()
         if charset not in CHARSETS:
             raise _Surprise("an unknown charset")
@@ -171,26 +184,28 @@ class _Reader:
             self.hidden += [page.written, page.hidden]
             return
         self.readings.append(text)
+        # A program that does not know the format shows the lines as they stand.
         if parameters.get("format", "").lower() == "flowed":
-            self.readings.append(
-                _flowed(text, joint="" if parameters.get("delsp", "").lower() == "yes" else " ")
-            )
+            self.readings.append(_flowed(text, parameters))
 
 
 def _values(fields: Sequence[HeaderField]) -> dict[str, str]:
     """The values of the fields that count, unfolded."""
     values: dict[str, str] = {}
-    for one in fields:
-        name = one.name.lower()
-        if name in CONTENT_FIELDS:
-            if name in values:
-                raise _Surprise(f"{name} said twice")
-            values[name] = one.value.decode("ascii").replace("\r\n", "").strip()
+    for header_field in fields:
+        name = header_field.name.lower()
+        if name not in CONTENT_FIELDS:
+            continue
+        if name in values:
+            raise _Surprise(f"{name} said twice")
+        values[name] = header_field.value.decode("ascii").replace("\r\n", "").strip()
     return values
 
 
 def _content_type(value: str) -> tuple[str, dict[str, str]]:
-    """Type, in lower case, and parameters. RFC 2045, section 5.1, without comments and without the extensions of RFC 2231."""
+    """Type, in lower case, and parameters.
+
+    RFC 2045, section 5.1, without comments and without the extensions of RFC 2231."""
     value = value.removesuffix(";")
     kind = _TYPE.match(value)
     if kind is None:
@@ -198,17 +213,21 @@ def _content_type(value: str) -> tuple[str, dict[str, str]]:
     parameters: dict[str, str] = {}
     position = kind.end()
     while position < len(value):
-        found = _PARAMETER.match(value, position)
-        if found is None or found[1].lower() in parameters:
+        parameter = _PARAMETER.match(value, position)
+        # Of a parameter said twice, one reader takes the first and another the last.
+        if parameter is None or parameter[1].lower() in parameters:
             raise _Surprise("content type parameters said twice or of no known form")
-        parameters[found[1].lower()] = found[2].strip('"')
-        position = found.end()
+        parameters[parameter[1].lower()] = parameter[2].strip('"')
+        position = parameter.end()
     return kind[1].lower(), parameters
 
 
 def _split(body: bytes, boundary: bytes) -> tuple[bytes, list[bytes], bytes]:
-    """RFC 2046, section 5.1.1, to the letter: a delimiter is a whole line."""
-    delimiter, close = b"--" + boundary, b"--" + boundary + b"--"
+    """Preamble, parts and epilogue.
+
+    RFC 2046, section 5.1.1, to the letter: a delimiter is a line."""
+    delimiter = b"--" + boundary
+    close = delimiter + b"--"
     pieces: list[list[bytes]] = [[]]
     closed = False
     for line in body.split(b"\r\n"):
@@ -224,6 +243,16 @@ def _split(body: bytes, boundary: bytes) -> tuple[bytes, list[bytes], bytes]:
         raise _Surprise("a multipart without parts or without an end")
     preamble, *parts, epilogue = (b"\r\n".join(lines) for lines in pieces)
     return preamble, parts, epilogue
+
+
+def _part(piece: bytes) -> tuple[tuple[HeaderField, ...], bytes]:
+    """The fields of a part, of which it may have none, and its content."""
+    head, end, content = (b"\r\n" + piece).partition(b"\r\n\r\n")
+    if not end:
+        raise _Surprise("a part without an empty line after its header")
+    if not head:
+        return (), content
+    return wire.split(head.removeprefix(b"\r\n")), content
 
 
 def _octets(body: bytes, encoding: str) -> bytes:
@@ -253,7 +282,15 @@ def _decoded(octets: bytes, codec: str) -> str:
     return text
 
 
-def _flowed(text: str, joint: str) -> str:
-    """RFC 3676: a line that ends in a space goes on in the next, and a leading space is stuffing."""
-    lines = [line.removeprefix(" ") for line in text.split("\n")]
-    return "".join(line[:-1] + joint if line.endswith(" ") else line + "\n" for line in lines)
+def _flowed(text: str, parameters: Mapping[str, str]) -> str:
+    """RFC 3676: a line that ends in a space goes on in the next; a leading space is stuffing."""
+    keep_space = parameters.get("delsp", "").lower() != "yes"
+    flowed = []
+    for line in text.split("\n"):
+        line = line.removeprefix(" ")
+        if not line.endswith(" "):
+            line += "\n"
+        elif not keep_space:
+            line = line.removesuffix(" ")
+        flowed.append(line)
+    return "".join(flowed)
