@@ -30,8 +30,8 @@ MUTANTS = (
     Mutant(
         "trust skipped",
         "proof/trust.py",
-        "    found = POLICIES[case.terms.policy](case)\n",
-        '    found = Finding(True, "skipped", "skipped")\n',
+        "    finding = POLICIES[case.terms.policy](case)\n",
+        '    finding = Finding(True, "skipped", "skipped")\n',
         MACHINE,
     ),
     Mutant(

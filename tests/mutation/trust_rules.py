@@ -22,14 +22,24 @@ STORE = ("tests/contract/test_secret_store.py", "-k", "fake or path")
 
 OFF = "        if False:\n"
 NEVER = "    if False:\n"
-PROVEN = "    case.proven = found.passed\n"
+PROVEN = "    case.proven = finding.passed\n"
 PLAIN = "    return masked(ascii(text[:400])[1:-1])[:200]\n"
 INSECURE = '    "insecure-accept-unauthenticated": _by_nothing,\n'
+PINNED = (
+    "    if pinned:\n"
+    "        return [org for org in fitting if org in pinned]\n"
+    "    return [org for org in fitting if org.org_id is None]\n"
+)
 PATH = '.replace("{org}", case.org.name).replace("{username}", case.username)'
 
 
 def _rule(number: int, what: str, file: str, old: str, new: str, tests: tuple[str, ...]) -> Mutant:
     return Mutant(f"{number:2} {what}", file, old, new, tests)
+
+
+def _in_folder(passed: str) -> str:
+    """The proof believed, or not, by the folder in which the mail was found."""
+    return f"    finding = replace(finding, passed={passed})\n{PROVEN}"
 
 
 def _look(number: int, what: str, name: str) -> Mutant:
@@ -138,15 +148,15 @@ MUTANTS = (
         5,
         "a key for other hashes",
         "proof/signature.py",
-        '        ("h" not in key or ',
-        "        (True or ",
+        '        ("sha256" in hashes, ',
+        "        (True, ",
         SIGNATURE,
     ),
     _rule(
         5,
         "a key for other services",
         "proof/signature.py",
-        '        ("s" not in key or ',
+        '        ("*" in services or ',
         "        (True or ",
         SIGNATURE,
     ),
@@ -194,8 +204,8 @@ MUTANTS = (
         8,
         "any server",
         "proof/authres.py",
-        "    return server == known or ",
-        "    return True or ",
+        "    return server == known\n",
+        "    return True\n",
         AUTHRES,
     ),
     _rule(
@@ -282,7 +292,7 @@ MUTANTS = (
         "the inbox is believed",
         "proof/trust.py",
         PROVEN,
-        f"    found = replace(found, passed=found.passed or case.candidate.mail.ref.folder == 'INBOX')\n{PROVEN}",
+        _in_folder("finding.passed or case.candidate.mail.ref.folder == 'INBOX'"),
         TRUST,
     ),
     _rule(
@@ -290,7 +300,7 @@ MUTANTS = (
         "the spam folder is not",
         "proof/trust.py",
         PROVEN,
-        f"    found = replace(found, passed=found.passed and case.candidate.mail.ref.folder != 'Junk')\n{PROVEN}",
+        _in_folder("finding.passed and case.candidate.mail.ref.folder != 'Junk'"),
         TRUST,
     ),
     _look(12, "any recipient", "recipient"),
@@ -299,8 +309,8 @@ MUTANTS = (
         12,
         "any time of signing",
         "proof/trust.py",
-        "    passed = signed is None or ",
-        "    passed = True or ",
+        "    passed = abs(signed - issued) <= SIGNED_WITHIN\n",
+        "    passed = True\n",
         TRUST,
     ),
     _rule(
@@ -400,8 +410,8 @@ MUTANTS = (
         19,
         "a pinned org with another id",
         "proof/routing.py",
-        "    return org in pinned if pinned else org.org_id is None\n",
-        "    return True\n",
+        PINNED,
+        "    return list(fitting)\n",
         ROUTING,
     ),
     _rule(
@@ -417,7 +427,7 @@ MUTANTS = (
     ),
     _rule(
         20,
-        "any path at the door",
+        "any path, where it is written",
         "vault/kv.py",
         "        if not _PATH.fullmatch(path):\n",
         OFF,
@@ -433,7 +443,7 @@ MUTANTS = (
     ),
     _rule(
         22,
-        "an exception leaves the court",
+        "an exception leaves the trust module",
         "proof/trust.py",
         "        except Exception as error:  #",
         "        except ZeroDivisionError as error:  #",

@@ -1,4 +1,6 @@
-"""Candidate in, capture out: does the mail prove itself, and where does its token go? Only here is a `Capture` made."""
+"""Candidate in, capture out: does the mail prove itself, and where does its token go?
+
+Only here is a `Capture` made."""
 
 from token_catcher.proof.routing import ORG_ID, Org, is_plain_path, is_username, overlaps
 from token_catcher.proof.trust import Policy, Terms, Trust

@@ -1,17 +1,21 @@
-"""Which org a username belongs to. Paths come from configuration; a mail can only choose among what is configured.
+"""Which org a username belongs to.
 
-A username alone may not tell: the same one can exist in production and in a sandbox, in ours and in a stranger's. So two more
-things that a mail reveals are heard, each only to exclude: `Sandbox: ` in the subject excludes production orgs, and the
-sending org's id (`X-SFDC-LK`, the envelope sender; both unsigned) excludes all but the org that is pinned to it with `org_id`.
-Where an org that the mail could be for is pinned, a mail that does not reveal one id is held, even if another is not pinned.
+Paths come from configuration; a mail can only choose among what is configured.
+
+A username alone may not tell: the same one can exist in production and in a sandbox, in ours and
+in a stranger's. So two more things that a mail reveals are heard, each only to exclude. `Sandbox: `
+in the subject excludes production orgs. The sending org's id (`X-SFDC-LK`, the envelope sender;
+both unsigned) excludes all but the org that is pinned to it with `org_id`. Where an org that the
+mail could be for is pinned, a mail that does not reveal one id is held, even if another is not
+pinned.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Final, Literal
 
 from token_catcher.model import Header, Held, Reason
@@ -26,6 +30,8 @@ _SEGMENT: Final = re.compile(r"[A-Za-z0-9._+'@-]+", re.ASCII)
 _ENVELOPE: Final = re.compile(
     r"(?i)<[^<>@\s]*@(?:[a-z0-9-]+\.)+([a-z0-9-]{2,15})\.[a-z0-9-]+\.bnc\.salesforce\.com>"
 )
+_CASES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+"""What each of the three last characters of an org id says: which of five letters are capitals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Revealed:
     ids: tuple[str, ...]
     """`X-SFDC-LK`, as written"""
     envelopes: tuple[str, ...]
-    """The org's code in the envelope sender; '' for one that is not Salesforce's beside one that is"""
+    """The org's code in the envelope sender; '' for a foreign one beside one of Salesforce's"""
 
     @property
     def one_org(self) -> bool:
@@ -58,8 +64,10 @@ class Revealed:
 
     def fits(self, org_id: str) -> bool:
         """Whether everything revealed is this org."""
-        by_header = all(_same_id(seen, org_id) for seen in self.ids)
-        return by_header and all(code.lower() in _codes(org_id) for code in self.envelopes)
+        codes = _codes(org_id)
+        # Envelopes lose the case of an id; the last three characters of the code keep it.
+        by_header = all(_same_id(revealed, org_id) for revealed in self.ids)
+        return by_header and all(code.lower() in codes for code in self.envelopes)
 
 
 def is_username(text: str) -> bool:
@@ -68,40 +76,41 @@ def is_username(text: str) -> bool:
 
 
 def is_plain_path(path: str) -> bool:
-    """Whether no segment is empty, `.` or `..`, and no character means anything to Vault or HTTP."""
+    """Whether no segment is empty, `.` or `..`, and no character is special to Vault or HTTP."""
     return all(_SEGMENT.fullmatch(part) and part not in (".", "..") for part in path.split("/"))
 
 
 def revealed_orgs(header: Header) -> Revealed:
-    """Read the two places. A value of another form than an org id is kept: it contradicts every pinned one.
+    """Read the two places, X-SFDC-LK and Return-Path."""
+    # A value of another form than an org id is kept: it contradicts every pinned one.
+    ids = tuple(_values(header, "X-SFDC-LK"))
+    # The receiving server writes one Return-Path. Where there are more, all must name the same org.
+    senders = [_ENVELOPE.fullmatch(value) for value in _values(header, "Return-Path")]
+    if not any(senders):
+        return Revealed(ids, ())
+    return Revealed(ids, tuple(sender[1] if sender else "" for sender in senders))
 
-    The receiving server writes one Return-Path. Where there are more, all must name the same org."""
-    ids = tuple(one.value.decode("ascii").strip() for one in header.all("X-SFDC-LK"))
-    found = [
-        _ENVELOPE.fullmatch(one.value.decode("ascii").strip()) for one in header.all("Return-Path")
-    ]
-    return Revealed(ids, tuple(one[1] if one else "" for one in found) if any(found) else ())
+
+def _values(header: Header, name: str) -> list[str]:
+    return [field.value.decode("ascii").strip() for field in header.all(name)]
 
 
 def assign(orgs: Sequence[Org], username: str, *, sandbox: bool, revealed: Revealed) -> Org | Held:
     """The one org of a validated, lower-cased username, or why a person must decide."""
-    named = [org for org in orgs if username in org.usernames]
-    named = named or [
-        org for org in orgs if any(_matches(pattern, username) for pattern in org.usernames)
-    ]
+    named = _naming(orgs, username)
     if not named:
         return Held(Reason.UNKNOWN_USER, f"no org names {username}")
+    # The absence of `Sandbox: ` proves nothing, so only its presence excludes.
     fitting = [org for org in named if not (sandbox and org.environment == "production")]
     if not fitting:
         return Held(Reason.WRONG_ENVIRONMENT, f"a sandbox mail for {_listed(named)}")
+    # Who leaves the id out, or names two, must not get round the pin by way of the other org.
     if any(org.org_id for org in fitting) and not revealed.one_org:
-        saw = (
-            "org ids that contradict each other"
-            if revealed.ids or revealed.envelopes
-            else "no org id"
-        )
+        saw = "no org id"
+        if revealed.ids or revealed.envelopes:
+            saw = "org ids that contradict each other"
         return Held(Reason.WRONG_ORG, f"{saw} in a mail for {_listed(fitting)}")
-    allowed = [org for org in fitting if _id_allows(org, revealed, orgs)]
+    allowed = _allowed_by_id(fitting, revealed, orgs)
     if not allowed:
         return Held(Reason.WRONG_ORG, f"another org's id in a mail for {_listed(fitting)}")
     if len(allowed) > 1:
@@ -109,39 +118,61 @@ def assign(orgs: Sequence[Org], username: str, *, sandbox: bool, revealed: Revea
     return allowed[0]
 
 
+def _naming(orgs: Sequence[Org], username: str) -> list[Org]:
+    """The orgs that have this very name; where none has, those with a pattern that fits."""
+    named = [org for org in orgs if username in org.usernames]
+    if named:
+        return named
+    return [org for org in orgs if any(_matches(pattern, username) for pattern in org.usernames)]
+
+
+def _allowed_by_id(fitting: Sequence[Org], revealed: Revealed, orgs: Sequence[Org]) -> list[Org]:
+    """A mail of a pinned org is for this one alone, any other mail for those that are not pinned.
+
+    So is the mail of a pinned org that does not name the user: it is for no other org."""
+    pinned = []
+    if revealed.one_org:
+        pinned = [org for org in orgs if org.org_id and revealed.fits(org.org_id)]
+    if pinned:
+        return [org for org in fitting if org in pinned]
+    return [org for org in fitting if org.org_id is None]
+
+
 def overlaps(orgs: Sequence[Org]) -> list[tuple[Org, Org, str]]:
-    """Pairs of orgs that no mail could ever tell apart, and a username or pattern that both claim."""
-    return [
-        (one, other, shared)
-        for one, other in combinations(orgs, 2)
-        if _same_environment(one, other) and _never_told_by_id(one, other)
-        for shared in [_shared(one, other)]
-        if shared is not None
-    ]
-
-
-def _id_allows(org: Org, revealed: Revealed, orgs: Sequence[Org]) -> bool:
-    """A mail of a pinned org is for this one alone; a mail of no pinned org is for those that are not pinned."""
-    pinned = [one for one in orgs if one.org_id and revealed.one_org and revealed.fits(one.org_id)]
-    return org in pinned if pinned else org.org_id is None
+    """Pairs of orgs that no mail could tell apart, and the username or patterns that both claim."""
+    pairs = []
+    for one, other in combinations(orgs, 2):
+        if not _same_environment(one, other) or not _never_told_by_id(one, other):
+            continue
+        shared = _shared(one, other)
+        if shared is not None:
+            pairs.append((one, other, shared))
+    return pairs
 
 
 def _same_id(one: str, other: str) -> bool:
     """15 and 18 characters name the same org: the last three only repeat the case of the others."""
-    return bool(ORG_ID.fullmatch(one)) and one[:15] == other[:15]
+    return ORG_ID.fullmatch(one) is not None and one[:15] == other[:15]
 
 
 def _codes(org_id: str) -> set[str]:
-    """The org as the envelope sender writes it: 18 characters without `00D`, lower-cased, the first run of zeros as `-`.
+    """The org as the envelope sender writes it.
 
-    The three last characters follow from the case of the fifteen."""
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+    All 18 characters but `00D`, in lower case, the first run of zeros as `-`."""
     chunks = [org_id[start : start + 5] for start in (0, 5, 10)]
-    suffix = "".join(
-        alphabet[sum(c.isupper() << n for n, c in enumerate(chunk))] for chunk in chunks
-    )
+    suffix = "".join(_CASES[_capitals(chunk)] for chunk in chunks)
     code = (org_id[3:15] + suffix).lower()
+    # All samples have a run of several zeros. Whether a lone one counts is not known, so it may.
     return {re.sub("00+", "-", code, count=1), re.sub("0+", "-", code, count=1)}
+
+
+def _capitals(letters: str) -> int:
+    """A bit for each letter, the first one lowest, set where it is a capital."""
+    bits = 0
+    for place, letter in enumerate(letters):
+        if letter.isupper():
+            bits |= 1 << place
+    return bits
 
 
 def _matches(pattern: str, username: str) -> bool:
@@ -153,10 +184,11 @@ def _matches(pattern: str, username: str) -> bool:
         return False
     position = len(first)
     for piece in rest[:-1]:
-        found = username.find(piece, position)
-        if found < 0:
+        start = username.find(piece, position)
+        if start < 0:
             return False
-        position = found + len(piece)
+        position = start + len(piece)
+    # The last piece must not overlap what the others took: `a*a` needs two letters.
     return len(username) - position >= len(rest[-1]) and username.endswith(rest[-1])
 
 
@@ -165,41 +197,47 @@ def _same_environment(one: Org, other: Org) -> bool:
 
 
 def _never_told_by_id(one: Org, other: Org) -> bool:
-    if one.org_id is None and other.org_id is None:
-        return True
-    return (
-        one.org_id is not None and other.org_id is not None and _same_id(one.org_id, other.org_id)
-    )
+    if one.org_id is None or other.org_id is None:
+        return one.org_id == other.org_id
+    return _same_id(one.org_id, other.org_id)
 
 
 def _shared(one: Org, other: Org) -> str | None:
     """A name, or two patterns that meet. A name beats a pattern, so those two can be told apart."""
-    for a in one.usernames:
-        for b in other.usernames:
-            if ("*" in a) == ("*" in b) and _meet(a, b):
-                return a if a == b else f"{a} and {b}"
+    for mine, theirs in product(one.usernames, other.usernames):
+        if mine == theirs:
+            return mine
+        if "*" in mine and "*" in theirs and _meet(mine, theirs):
+            return f"{mine} and {theirs}"
     return None
 
 
-def _meet(a: str, b: str) -> bool:
-    """Whether some text fits both patterns."""
-    reachable = {(0, 0)}
-    seen: set[tuple[int, int]] = set()
-    while reachable:
-        i, j = reachable.pop()
-        if (i, j) == (len(a), len(b)):
+def _meet(one: str, other: str) -> bool:
+    """Whether some text fits both patterns: some way leads to the end of both at once."""
+    waiting = {(0, 0)}
+    visited: set[tuple[int, int]] = set()
+    while waiting:
+        place = waiting.pop()
+        if place == (len(one), len(other)):
             return True
-        if (i, j) in seen:
-            continue
-        seen.add((i, j))
-        star_a, star_b = a[i : i + 1] == "*", b[j : j + 1] == "*"
-        if star_a:
-            reachable |= {(i + 1, j), (i, j + 1)} if j < len(b) else {(i + 1, j)}
-        if star_b:
-            reachable |= {(i, j + 1), (i + 1, j)} if i < len(a) else {(i, j + 1)}
-        if i < len(a) and j < len(b) and not star_a and not star_b and a[i] == b[j]:
-            reachable.add((i + 1, j + 1))
+        if place not in visited:
+            visited.add(place)
+            waiting.update(_next_places(one, other, *place))
     return False
+
+
+def _next_places(one: str, other: str, i: int, j: int) -> Iterator[tuple[int, int]]:
+    """Where the text can go on that fits `one` up to i and `other` up to j."""
+    in_one = i < len(one)
+    in_other = j < len(other)
+    star_in_one = in_one and one[i] == "*"
+    star_in_other = in_other and other[j] == "*"
+    if star_in_one or (star_in_other and in_one):
+        yield i + 1, j  # the star of `one` ends, or that of `other` takes a character of `one`
+    if star_in_other or (star_in_one and in_other):
+        yield i, j + 1
+    if in_one and in_other and one[i] == other[j]:
+        yield i + 1, j + 1
 
 
 def _listed(orgs: Sequence[Org]) -> str:

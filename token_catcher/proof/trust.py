@@ -1,24 +1,29 @@
-"""Candidate in, Capture or Refused or Held out: the only room that can make a Capture. It decides and does nothing else.
+"""Candidate in, Capture or Refused or Held out: the only module that can make a Capture.
 
-Anybody can send mail to the watched mailbox. A mail changes a secret only if *all* of this holds:
+It decides and does nothing else. Anybody can send mail to the watched mailbox. A mail changes a
+secret only if *all* of this holds:
 
     genuine (else Refused)
       sender        From is exactly one address, plainly written, and one of `senders`
-      recipient     the signed To holds one of the mailbox's own addresses: no mail to somebody else, re-sent
+      recipient     the signed To holds one of the mailbox's own addresses: no mail to somebody
+                    else, re-sent
       date          the signed Date is at most 24 h before and 1 h after its arrival
-      proof         by `policy`: a DKIM signature of a signing domain, the receiving server's word, or both
+      proof         by `policy`: a DKIM signature of a signing domain, the receiving server's
+                    assessment, or both
       signed-at     a signature's `t=` is within a day of the Date
       username      of the form of a Salesforce username, in ASCII, before any folding of case
     clear (else Held: a person decides)
       claim         every text of the mail names the same one username and one token
       subject       one of `subjects`, after `Sandbox: `
-      org           the username belongs to exactly one configured org, by name before pattern; the environment and the
-                    sending org's id, where they are known, do not contradict
+      org           the username belongs to exactly one configured org, by name before pattern;
+                    the environment and the sending org's id, where they are known, do not
+                    contradict
       path          what `path` makes of org and username is a plain path
 
-The signature proves "Salesforce's servers sent this", not "this is our token": a stranger's org can have Salesforce send us a
-real token mail. So the rules after `proof` matter as much as the proof. All rules that can be looked at leave evidence;
-the first that fails gives the verdict; an empty table passes nothing; an exception refuses the mail.
+The signature proves "Salesforce's servers sent this", not "this is our token": a stranger's org can
+have Salesforce send us a real token mail. So the rules after `proof` matter as much as the proof.
+All rules that can be looked at leave evidence; the first that fails gives the verdict; an empty
+table passes nothing; an exception refuses the mail.
 """
 
 from __future__ import annotations
@@ -55,6 +60,8 @@ EARLY: Final = timedelta(hours=24)
 LATE: Final = timedelta(hours=1)
 """How far a sending clock may run ahead of ours."""
 SIGNED_WITHIN: Final = timedelta(days=1)
+USUAL_LENGTHS: Final = (24, 25)
+"""Characters of all tokens in published mails."""
 
 _ADDRESS: Final = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}"
 _DISPLAY: Final = r"""(?:"(?P<quoted>[^"\\]*)" ?|(?P<phrase>[A-Za-z0-9 !#$%&'*+/^_`{|}~.-]*))"""
@@ -92,7 +99,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Case:
-    """One mail before the court: what is fixed, and what the rules have found out so far."""
+    """State of one decision in one object: what is fixed, and what the rules have found so far."""
 
     candidate: Candidate
     addresses: tuple[str, ...]
@@ -121,7 +128,7 @@ class Rule:
 
 
 class Trust:
-    """The court: terms and keys in, judgements out."""
+    """Terms and keys in, judgements out."""
 
     def __init__(self, terms: Terms, keys: KeyLookup) -> None:
         self._terms = terms
@@ -131,22 +138,21 @@ class Trust:
         """Look at a candidate under every rule. `addresses` are the mailbox's own.
 
         TransientError: a key could not be asked for, so nothing can be said yet."""
-        case = Case(
-            candidate, tuple(address.lower() for address in addresses), self._terms, self._keys
-        )
+        ours = tuple(address.lower() for address in addresses)
+        case = Case(candidate, ours, self._terms, self._keys)
         try:
             verdict = _verdict(case)
-        except TokenCatcherError:
+        except TokenCatcherError:  # a silent DNS says nothing of the mail
             raise
         except (MemoryError, OSError) as error:  # of this machine, not of the mail
             raise TransientError(
                 f"judging was not possible now: {type(error).__name__}", code="internal"
             ) from None
-        except Exception as error:  # noqa: BLE001 - requirement 22: whatever a mail can do, it ends this mail, never the loop
+        # Requirement 22: whatever a mail can do, it ends this mail, never the loop.
+        except Exception as error:  # noqa: BLE001
             verdict = Refused(Reason.UNREADABLE, type(error).__name__)
-        return Judgement(
-            verdict, tuple(case.evidence), case.username, case.org.name if case.org else None
-        )
+        org = case.org.name if case.org else None
+        return Judgement(verdict, tuple(case.evidence), case.username, org)
 
 
 def _verdict(case: Case) -> Capture | Refused | Held:
@@ -163,6 +169,7 @@ def _verdict(case: Case) -> Capture | Refused | Held:
             continue
         saw = _plain(finding.saw)
         case.evidence.append(Evidence(rule.name, finding.passed, saw, _plain(finding.wanted)))
+        # The others are looked at all the same: who asks why is told everything at once.
         if verdict is None and not finding.passed:
             kind = Held if finding.held else rule.verdict
             verdict = kind(finding.reason or rule.reason, saw)
@@ -172,6 +179,7 @@ def _verdict(case: Case) -> Capture | Refused | Held:
 def _capture(case: Case) -> Capture | Refused:
     """The only place where a Capture is made: every rule has passed and left what it takes."""
     claim = case.candidate.claim
+    # Not "no rule has failed": a rule that was not looked at, or an empty table, passes nothing.
     complete = [line.rule for line in case.evidence if line.passed] == [rule.name for rule in RULES]
     if (
         not complete
@@ -190,120 +198,117 @@ def _capture(case: Case) -> Capture | Refused:
 
 
 def _sender(case: Case) -> Finding:
-    """Requirement 4. One plain address; a display name that looks like an address must be that address."""
+    """Requirement 4. One plain address, compared as a whole."""
     value = case.candidate.header.text("From") or ""
-    wanted = "exactly one of " + ", ".join(case.terms.senders)
     address = single_address(value)
     senders = {_folded(sender) for sender in case.terms.senders}
-    return Finding(address is not None and _folded(address) in senders, value, wanted)
+    passed = address is not None and _folded(address) in senders
+    return Finding(passed, value, "exactly one of " + ", ".join(case.terms.senders))
 
 
 def _recipient(case: Case) -> Finding:
-    """Requirement 12."""
+    """Requirement 12. A mail to somebody else, re-sent to us, is not ours."""
     value = case.candidate.header.text("To") or ""
     ours = any(address.lower() in case.addresses for address in listed_addresses(value))
     return Finding(ours, value, "one of " + ", ".join(case.addresses))
 
 
 def _date(case: Case) -> Finding:
-    """Requirement 12: bounds replay; INTERNALDATE is the receiving server's own."""
-    issued, arrived = case.candidate.issued_at, case.candidate.mail.received_at
+    """Requirement 12. Bounds replay; INTERNALDATE is the receiving server's own."""
+    issued = case.candidate.issued_at
+    arrived = case.candidate.mail.received_at
     passed = -LATE <= arrived - issued <= EARLY
-    return Finding(
-        passed,
-        f"Date {iso(issued)}, received {iso(arrived)}",
-        "at most 24 h before and 1 h after arrival",
-    )
+    saw = f"Date {iso(issued)}, received {iso(arrived)}"
+    return Finding(passed, saw, "at most 24 h before and 1 h after arrival")
 
 
 def _proof(case: Case) -> Finding:
     """Requirements 5 to 9, as the policy combines them."""
-    found = POLICIES[case.terms.policy](case)
-    case.proven = found.passed
-    return found
+    finding = POLICIES[case.terms.policy](case)
+    case.proven = finding.passed
+    return finding
 
 
 def _by_dkim(case: Case) -> Finding:
-    return _of_signature(case, _signature(case))
+    return _of_verification(case, _verify(case))
 
 
 def _by_results(case: Case) -> Finding:
-    return _of_results(case, _assessment(case))
+    return _of_assessment(case, _assess(case))
 
 
 def _by_either(case: Case) -> Finding:
-    """DKIM first. Only where nothing speaks against the signature does the receiving server's word decide; where that server
-    is silent too, a person does, and where DNS is, a later try: nothing is lost."""
-    said = _of_results(case, _assessment(case), undecided=("unsure", "none"))
+    """DKIM first; where nothing speaks against the signature, the receiving server decides.
+
+    Where that server is silent too, a person does, and where DNS is, a later try: nothing is
+    lost."""
+    # The server first: it costs no question to DNS, and decides where DNS is silent.
+    assessed = _of_assessment(case, _assess(case), undecided=("unsure", "none"))
     try:
-        seen = _signature(case)
+        verification = _verify(case)
     except TransientError:
-        if not said.passed:
+        if not assessed.passed:
             raise
-        return said
-    found = _of_signature(case, seen)
-    if seen.verdict != "unverifiable":
-        return found
-    return replace(said, saw=f"{found.saw}; {said.saw}")
+        return assessed
+    verified = _of_verification(case, verification)
+    # A forger can make a signature uncheckable, and then has only the server to convince. A bad
+    # signature, or none, is final.
+    if verification.verdict != "unverifiable":
+        return verified
+    return replace(assessed, saw=f"{verified.saw}; {assessed.saw}")
 
 
 def _by_both(case: Case) -> Finding:
-    found = _by_dkim(case)
-    if not found.passed:
-        return found
-    said = _by_results(case)
-    return replace(said, saw=f"{found.saw}; {said.saw}", wanted=f"{found.wanted}; {said.wanted}")
+    verified = _by_dkim(case)
+    if not verified.passed:
+        return verified
+    assessed = _by_results(case)
+    saw = f"{verified.saw}; {assessed.saw}"
+    return replace(assessed, saw=saw, wanted=f"{verified.wanted}; {assessed.wanted}")
 
 
 def _by_nothing(_case: Case) -> Finding:
-    return Finding(
-        True, "nothing: insecure-accept-unauthenticated", "nothing: insecure-accept-unauthenticated"
-    )
+    said = "nothing: insecure-accept-unauthenticated"
+    return Finding(True, said, said)
 
 
-def _signature(case: Case) -> signature.Verification:
+def _verify(case: Case) -> signature.Verification:
     mail = case.candidate.mail
     return signature.check(
         mail.raw, case.candidate.header, mail.received_at, case.terms.signing_domains, case.keys
     )
 
 
-def _of_signature(case: Case, seen: signature.Verification) -> Finding:
-    case.signed_at = seen.signed_at
-    reason = Reason.UNSIGNED if seen.verdict == "none" else Reason.BAD_SIGNATURE
-    return Finding(
-        seen.verdict == "pass",
-        seen.saw,
-        "a DKIM signature of " + ", ".join(case.terms.signing_domains),
-        reason,
-    )
+def _of_verification(case: Case, verification: signature.Verification) -> Finding:
+    case.signed_at = verification.signed_at
+    reason = Reason.BAD_SIGNATURE
+    if verification.verdict == "none":
+        reason = Reason.UNSIGNED
+    wanted = "a DKIM signature of " + ", ".join(case.terms.signing_domains)
+    return Finding(verification.verdict == "pass", verification.saw, wanted, reason)
 
 
-def _assessment(case: Case) -> authres.Assessment:
+def _assess(case: Case) -> authres.Assessment:
+    header = case.candidate.header
     terms = case.terms
-    domain = (single_address(case.candidate.header.text("From") or "") or "").rpartition("@")[2]
+    sender = single_address(header.text("From") or "") or ""
+    domain = sender.rpartition("@")[2]
     return authres.assess(
-        case.candidate.header,
-        terms.authserv_ids,
-        terms.authserv_zone,
-        domain,
-        terms.signing_domains,
+        header, terms.authserv_ids, terms.authserv_zone, domain, terms.signing_domains
     )
 
 
-def _of_results(
-    case: Case, said: authres.Assessment, *, undecided: Sequence[str] = ("unsure",)
+def _of_assessment(
+    case: Case, assessment: authres.Assessment, *, undecided: Sequence[str] = ("unsure",)
 ) -> Finding:
-    """`undecided`: the words that leave the decision to a person."""
-    wanted = "dmarc=pass and dkim=pass, said by " + (
-        ", ".join(i or "''" for i in case.terms.authserv_ids) or "nobody"
-    )
+    """`undecided`: the verdicts of a server that leave the decision to a person."""
+    servers = [server or "''" for server in case.terms.authserv_ids] or ["nobody"]
     return Finding(
-        said.verdict == "pass",
-        said.saw,
-        wanted,
+        assessment.verdict == "pass",
+        assessment.saw,
+        "dmarc=pass and dkim=pass, said by " + ", ".join(servers),
         Reason.UNAUTHENTICATED,
-        held=said.verdict in undecided,
+        held=assessment.verdict in undecided,
     )
 
 
@@ -311,19 +316,23 @@ def _signed_at(case: Case) -> Finding | None:
     """Requirement 12. Where there is no `t=`, the Date alone is signed."""
     if not case.proven:
         return None
-    signed, issued = case.signed_at, case.candidate.issued_at
-    saw = f"t={iso(signed)}, Date {iso(issued)}" if signed else "no t="
-    passed = signed is None or abs(signed - issued) <= SIGNED_WITHIN
-    return Finding(passed, saw, "t= within a day of the Date, or none")
+    wanted = "t= within a day of the Date, or none"
+    signed = case.signed_at
+    if signed is None:
+        return Finding(True, "no t=", wanted)
+    issued = case.candidate.issued_at
+    passed = abs(signed - issued) <= SIGNED_WITHIN
+    return Finding(passed, f"t={iso(signed)}, Date {iso(issued)}", wanted)
 
 
 def _username(case: Case) -> Finding | None:
-    """Requirement 18: the form first, then the case; the Kelvin sign lower-cases to k."""
+    """Requirement 18. The form first, then the case: the Kelvin sign lower-cases to k."""
     claim = case.candidate.claim
     if not isinstance(claim, Claim):
         return None
     fits = routing.is_username(claim.username)
-    case.username = claim.username.lower() if fits else None
+    if fits:
+        case.username = claim.username.lower()
     return Finding(fits, claim.username, "letters, digits and . _ + - ' around one @, at most 80")
 
 
@@ -331,44 +340,47 @@ def _claim(case: Case) -> Finding:
     """Requirements 16 and 17; `extract` has read the texts."""
     claim = case.candidate.claim
     wanted = "one username and one token, the same in every text"
-    if isinstance(claim, Claim):
-        length = len(claim.token)
-        unusual = "" if length in (24, 25) else ", unusual"
-        return Finding(True, f"one username, one token of {length} characters{unusual}", wanted)
-    return Finding(False, claim.saw, wanted, claim.reason)
+    if not isinstance(claim, Claim):
+        return Finding(False, claim.saw, wanted, claim.reason)
+    length = len(claim.token)
+    saw = f"one username, one token of {length} characters"
+    if length not in USUAL_LENGTHS:
+        saw += ", unusual"
+    return Finding(True, saw, wanted)
 
 
 def _subject(case: Case) -> Finding:
-    """Requirement 15."""
+    """Requirement 15. The prefix of a sandbox is no part of what is compared."""
     subject = case.candidate.subject
     prefix = "Sandbox: " if case.candidate.sandbox else ""
-    return Finding(
-        subject in case.terms.subjects, prefix + subject, "one of " + ", ".join(case.terms.subjects)
-    )
+    known = case.terms.subjects
+    return Finding(subject in known, prefix + subject, "one of " + ", ".join(known))
 
 
 def _org(case: Case) -> Finding | None:
-    """Requirement 19."""
+    """Requirement 19. Anyone can have Salesforce send us a real token mail."""
     if case.username is None:
         return None
-    revealed = routing.revealed_orgs(case.candidate.header)
-    found = routing.assign(
-        case.terms.orgs, case.username, sandbox=case.candidate.sandbox, revealed=revealed
+    candidate = case.candidate
+    revealed = routing.revealed_orgs(candidate.header)
+    assigned = routing.assign(
+        case.terms.orgs, case.username, sandbox=candidate.sandbox, revealed=revealed
     )
     wanted = "a username that exactly one org names"
-    if isinstance(found, Org):
-        case.org = found
-        return Finding(True, f"{case.username} belongs to {found.name}", wanted)
-    return Finding(False, found.saw, wanted, found.reason)
+    if isinstance(assigned, Held):
+        return Finding(False, assigned.saw, wanted, assigned.reason)
+    case.org = assigned
+    return Finding(True, f"{case.username} belongs to {assigned.name}", wanted)
 
 
 def _path(case: Case) -> Finding | None:
-    """Requirement 20."""
+    """Requirements 20 and 21. No format string: mail text is never a template."""
     if case.org is None or case.username is None:
         return None
     path = case.terms.path.replace("{org}", case.org.name).replace("{username}", case.username)
     plain = routing.is_plain_path(path)
-    case.path = path if plain else None
+    if plain:
+        case.path = path
     return Finding(plain, path, "segments of letters, digits and . _ + - ' @, none of them . or ..")
 
 
@@ -397,12 +409,14 @@ POLICIES: Final[Mapping[Policy, Callable[[Case], Finding]]] = {
 def single_address(value: str) -> str | None:
     """The address of an unfolded field that holds exactly one, plainly written; None for all else.
 
-    No comments, groups, routes, escapes or encoded words: a mail that needs them is not Salesforce's (CVE-2023-27043)."""
-    found = _MAILBOX.fullmatch(value)
-    if found is None:
+    No comments, groups, routes, escapes or encoded words: a mail that needs them is not
+    Salesforce's (CVE-2023-27043)."""
+    mailbox = _MAILBOX.fullmatch(value)
+    if mailbox is None:
         return None
-    address = found["bare"] or found["angle"]
-    display = found["quoted"] or found["phrase"] or ""
+    address = mailbox["bare"] or mailbox["angle"]
+    display = mailbox["quoted"] or mailbox["phrase"] or ""
+    # Programs show the display name, so one that looks like an address must be this address.
     if "=?" in display or ("@" in display and _folded(display) != _folded(address)):
         return None
     return address
@@ -411,10 +425,16 @@ def single_address(value: str) -> str | None:
 def listed_addresses(value: str) -> Sequence[str]:
     """All addresses of an unfolded field; none where one of them is not plainly written."""
     parts = _LISTED.findall(value)
-    found = [
-        address for address in map(single_address, map(str.strip, parts)) if address is not None
-    ]
-    return found if len(found) == len(parts) and ",".join(parts) == value else ()
+    addresses = []
+    for part in parts:
+        address = single_address(part.strip())
+        if address is None:
+            return ()
+        addresses.append(address)
+    # What the pattern stepped over, an empty element or an open quote, is not plainly written.
+    if ",".join(parts) != value:
+        return ()
+    return addresses
 
 
 def _folded(address: str) -> str:
@@ -424,6 +444,8 @@ def _folded(address: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """For people and records: printable ASCII, at most 200 characters, and nothing that could be a token. Mail text cannot
-    draw on a terminal."""
+    """For people and records: printable ASCII, at most 200 characters, no token (requirement 23).
+
+    Mail text cannot draw on a terminal."""
+    # Cut before the work, so that a field of any length costs little.
     return masked(ascii(text[:400])[1:-1])[:200]
