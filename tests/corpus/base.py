@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.corpus.signing import ed_key, rsa_key, seal
 from tests.kit.mails import ADDRESS, ISSUED, Keys, token_mail
+from tests.kit.signing import RsaKey, ed_key, record, rsa_key, seal
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import Policy, Terms
 
@@ -131,29 +131,24 @@ Class = Callable[[], list[Item]]
 """What each module of the corpus offers: its items."""
 
 
-def record(public: str, tags: str = "v=DKIM1; k=rsa; ") -> bytes:
-    """A key record as DNS holds it."""
-    return f"{tags}p={public}".encode()
-
-
 def keys() -> Keys:
     """All key records that are published: those of Salesforce, good and bad, and those of strangers."""
-    good = rsa_key().public
+    good = rsa_key()
     named = {
         "sf2026": record(good),
-        "sf2025": record(rsa_key(2048, 2).public, "v=DKIM1; h=sha256; s=email; k=rsa; "),
-        "short": record(rsa_key(512).public),
-        "fair": record(rsa_key(1024).public),
-        "ed2026": record(ed_key().public, "v=DKIM1; k=ed25519; "),
-        "testing": record(good, "v=DKIM1; k=rsa; t=y; "),
-        "testing-strict": record(good, "v=DKIM1; k=rsa; t=s:y; "),
-        "strict": record(good, "v=DKIM1; k=rsa; t=s; "),
-        "revoked": record(""),
-        "sha1only": record(good, "v=DKIM1; h=sha1; k=rsa; "),
-        "tlsrpt": record(good, "v=DKIM1; s=tlsrpt; k=rsa; "),
-        "otherversion": record(good, "v=DKIM2; k=rsa; "),
-        "wrongtype": record(good, "v=DKIM1; k=ed25519; "),
-        "twokeys": record(rsa_key(1024).public, f"v=DKIM1; p={good}; "),
+        "sf2025": record(rsa_key(2048, 2), "v=DKIM1; h=sha256; s=email; k=rsa; p={key}"),
+        "short": record(rsa_key(512)),
+        "fair": record(rsa_key(1024)),
+        "ed2026": record(ed_key()),
+        "testing": record(good, "v=DKIM1; k=rsa; t=y; p={key}"),
+        "testing-strict": record(good, "v=DKIM1; k=rsa; t=s:y; p={key}"),
+        "strict": record(good, "v=DKIM1; k=rsa; t=s; p={key}"),
+        "revoked": b"v=DKIM1; k=rsa; p=",
+        "sha1only": record(good, "v=DKIM1; h=sha1; k=rsa; p={key}"),
+        "tlsrpt": record(good, "v=DKIM1; s=tlsrpt; k=rsa; p={key}"),
+        "otherversion": record(good, "v=DKIM2; k=rsa; p={key}"),
+        "wrongtype": record(good, "v=DKIM1; k=ed25519; p={key}"),
+        "twokeys": record(rsa_key(1024), f"v=DKIM1; p={good.public}; p={{key}}"),
         "garbage": b"v=DKIM1; k=rsa; p=this is not base64!",
         "spf": b"v=spf1 -all",
     }
@@ -168,12 +163,12 @@ def keys() -> Keys:
         "com",
         "lists.example",
     )
-    own = record(rsa_key(2048, 9).public)
+    own = record(strangers_key())
     published = {f"{selector}._domainkey.salesforce.com": text for selector, text in named.items()}
     return Keys({**published, **{f"sf2026._domainkey.{domain}": own for domain in strangers}})
 
 
-def strangers_key() -> Any:
+def strangers_key() -> RsaKey:
     """The key that all the strangers' domains publish."""
     return rsa_key(2048, 9)
 

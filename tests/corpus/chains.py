@@ -15,8 +15,8 @@ from tests.corpus.base import (
     strangers_key,
 )
 from tests.corpus.results import BOTH, field
-from tests.corpus.signing import seal
 from tests.kit.mails import token_mail
+from tests.kit.signing import seal
 
 NO = expect("refused unsigned", results="refused unauthenticated")
 SPF = "mx.example.com; dmarc=pass header.from=salesforce.com; dkim=none; spf=pass "

@@ -9,8 +9,8 @@ from tests.corpus.base import PASS, RECEIVED, STORE, Item, Shelf, arrived, crlf,
 from tests.corpus.genuine import DKIM_ONLY, RESULTS_ONLY
 from tests.corpus.languages import quoted
 from tests.corpus.parts import multipart, part
-from tests.corpus.signing import seal
 from tests.kit.mails import token_body, token_mail
+from tests.kit.signing import seal
 
 
 def items() -> list[Item]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 
 from tests.corpus.base import FAIL, Item, Shelf, arrived, crlf, expect
-from tests.corpus.signing import rsa_key, seal, signature, with_value
 from tests.kit.mails import token_body, token_mail
+from tests.kit.signing import rsa_key, seal, signature, with_value
 from token_catcher.model import MAX_MAIL_BYTES
 
 MALFORMED = "refused malformed"

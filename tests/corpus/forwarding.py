@@ -10,8 +10,8 @@ from datetime import timedelta
 from tests.corpus.base import FAIL, Item, Shelf, arrived, crlf, expect, salesforce, strangers_key
 from tests.corpus.parts import multipart, part
 from tests.corpus.results import field
-from tests.corpus.signing import seal
 from tests.kit.mails import ISSUED, OUTRO, TOKEN, USERNAME, token_body, token_mail
+from tests.kit.signing import seal
 
 PAT = '"Pat Example" <pat@example.com>'
 PATS = field(

@@ -20,8 +20,8 @@ from tests.corpus.base import (
 )
 from tests.corpus.languages import encoded, in_labels, japanese
 from tests.corpus.parts import multipart, part
-from tests.corpus.signing import ed_key, rsa_key, seal, signature, with_value
 from tests.kit.mails import ISSUED, SIGNED_HEADERS, TOKEN, USERNAME, token_body, token_mail
+from tests.kit.signing import ed_key, rsa_key, seal, signature, with_value
 
 DKIM_ONLY = expect("refused unauthenticated", dkim=STORE, auto=STORE)
 """The receiving server said nothing that counts."""

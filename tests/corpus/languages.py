@@ -10,8 +10,8 @@ import quopri
 from email.header import Header
 
 from tests.corpus.base import STORE, SUBJECT, SUBJECT_JA, Item, Shelf, arrived, crlf
-from tests.corpus.signing import seal
 from tests.kit.mails import INTRO, OUTRO, TOKEN, USERNAME, token_mail
+from tests.kit.signing import seal
 
 JAPANESE = (
     "最近パスワードが変更されたかセキュリティトークンのリセットが要求されたため、新しい Salesforce "

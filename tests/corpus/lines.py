@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.corpus.base import EVIL_TOKEN, Item, Shelf, arrived, body, crlf, header, salesforce
-from tests.corpus.signing import seal
 from tests.kit.mails import token_body, token_mail
+from tests.kit.signing import seal
 
 EVIL = "batch@acme.example"
 FAKE = token_body(EVIL, EVIL_TOKEN).replace("\n", "\r\n").encode()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 
 from tests.corpus.base import EVIL_TOKEN, Item, Shelf, arrived, crlf, salesforce
-from tests.corpus.signing import seal
 from tests.kit.mails import TOKEN, USERNAME, token_body, token_mail
+from tests.kit.signing import seal
 
 TEXT = token_body()
 EVIL = token_body("batch@acme.example", EVIL_TOKEN)

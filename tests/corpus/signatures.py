@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.corpus.base import EVIL_TOKEN, FAIL, Item, Shelf, arrived, crlf, expect, strangers_key
-from tests.corpus.signing import ed_key, rsa_key, seal, signature, with_value
 from tests.kit.mails import ISSUED, SIGNED_HEADERS, TOKEN, token_mail
+from tests.kit.signing import ed_key, rsa_key, seal, signature, with_value
 
 BAD = expect("refused bad-signature", results="refused unauthenticated")
 """A signature that speaks against the mail; the receiving server said so too."""

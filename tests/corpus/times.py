@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.corpus.base import Item, Shelf, arrived, header, salesforce
-from tests.corpus.signing import seal
 from tests.kit.mails import ISSUED, token_mail
+from tests.kit.signing import seal
 
 
 def items() -> list[Item]:

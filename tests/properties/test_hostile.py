@@ -11,9 +11,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.corpus.base import ADDRESSES, PASS, POLICIES, STORE
-from tests.corpus.signing import canonical_body, canonical_head
 from tests.corpus.verdicts import corpus, in_words, judge_of
 from tests.kit.mails import ISSUED, SIGNED_HEADERS, TOKEN, USERNAME, mail, token_body, token_mail
+from tests.kit.signing import canonical_body, canonical_head
 from token_catcher.model import Candidate, Capture, Claim, Header, Refused
 from token_catcher.reading import claims, markup, wire
 from token_catcher.reading.extract import extract

@@ -8,8 +8,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from tests.kit.mails import (
     ISSUED,
@@ -23,7 +21,7 @@ from tests.kit.mails import (
     sign,
     token_mail,
 )
-from tests.kit.signing import craft, record
+from tests.kit.signing import craft, ed_key, key_of, record, rsa_public_key
 from token_catcher.errors import TransientError
 from token_catcher.model import Header
 from token_catcher.ports import KeyLookup
@@ -83,7 +81,7 @@ def test_dkimpys_own_signatures_verify() -> None:
 
 def test_an_ed25519_signature_verifies() -> None:
     """RFC 8463."""
-    key = ed25519.Ed25519PrivateKey.generate()
+    key = ed_key()
     raw = craft(token_mail(), key=key, a="ed25519-sha256")
     assert check(raw, keys=published(record(key))) == PASS
 
@@ -366,8 +364,7 @@ def test_the_best_that_can_be_said_comes_first() -> None:
 )
 def test_a_key_that_cannot_be_relied_on(tags: str, saw: str) -> None:
     """A good signature under such a key is held against the mail: the key is there, and is no key for this."""
-    key = serialization.load_pem_private_key(genuine_signer().private_pem, None)
-    assert isinstance(key, rsa.RSAPrivateKey)
+    key = key_of(genuine_signer())
     assert check(genuine(), keys=published(record(key, tags))) == Verification("fail", saw)
 
 
@@ -384,8 +381,7 @@ def test_a_key_that_cannot_be_relied_on(tags: str, saw: str) -> None:
 )
 def test_a_key_record_as_people_write_them(tags: str) -> None:
     """White space, notes, and tags of other standards do not disturb."""
-    key = serialization.load_pem_private_key(genuine_signer().private_pem, None)
-    assert isinstance(key, rsa.RSAPrivateKey)
+    key = key_of(genuine_signer())
     assert check(genuine(), keys=published(record(key, tags))) == PASS
 
 
@@ -427,9 +423,7 @@ def test_rsa_keys_of_the_allowed_sizes(bits: int, verdict: str) -> None:
 )
 def test_rsa_keys_of_other_sizes(modulus_bits: int, exponent: int) -> None:
     """Short ones can be broken, long ones take seconds, and with an exponent of 1 anybody signs."""
-    der = _der(
-        0x30, _der(0x02, _integer(2 ** (modulus_bits - 1) + 1)) + _der(0x02, _integer(exponent))
-    )
+    der = rsa_public_key(2 ** (modulus_bits - 1) + 1, exponent)
     keys = published(b"v=DKIM1; p=" + base64.b64encode(der))
     assert check(genuine(), keys=keys) == Verification(
         "fail", "key record: p= is no rsa key of 1024 to 4096 bits"
@@ -438,7 +432,7 @@ def test_rsa_keys_of_other_sizes(modulus_bits: int, exponent: int) -> None:
 
 def test_an_ed25519_key_of_the_wrong_size() -> None:
     """32 bytes and nothing else."""
-    key = ed25519.Ed25519PrivateKey.generate()
+    key = ed_key()
     keys = published(b"v=DKIM1; k=ed25519; p=" + base64.b64encode(b"x" * 31))
     found = check(craft(token_mail(), key=key, a="ed25519-sha256"), keys=keys)
     assert found == Verification("fail", "key record: p= is no ed25519 key of 1024 to 4096 bits")
@@ -446,7 +440,7 @@ def test_an_ed25519_key_of_the_wrong_size() -> None:
 
 def test_a_key_of_another_kind_than_the_algorithm() -> None:
     """An ed25519 key proves no RSA signature, nor the other way round."""
-    key = ed25519.Ed25519PrivateKey.generate()
+    key = ed_key()
     assert check(genuine(), keys=published(record(key))) == Verification(
         "fail", "key record: the type of the key"
     )
@@ -456,8 +450,8 @@ def test_a_key_of_another_kind_than_the_algorithm() -> None:
 
 def test_a_forged_ed25519_signature() -> None:
     """Somebody else's key."""
-    raw = craft(token_mail(), key=ed25519.Ed25519PrivateKey.generate(), a="ed25519-sha256")
-    keys = published(record(ed25519.Ed25519PrivateKey.generate()))
+    raw = craft(token_mail(), key=ed_key(2), a="ed25519-sha256")
+    keys = published(record(ed_key()))
     assert check(raw, keys=keys) == Verification("fail", "the signature does not fit the mail")
 
 
@@ -480,13 +474,3 @@ def test_hostile_white_space_is_cheap() -> None:
         assert check(raw.replace(b"Subject: Y", b"Subject: y")).verdict == "fail"
         spent.append(time.process_time() - began)
     assert min(spent) < 0.15
-
-
-def _integer(number: int) -> bytes:
-    return number.to_bytes(number.bit_length() // 8 + 1, "big")
-
-
-def _der(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    length = bytes([size]) if size < 128 else bytes([0x82]) + size.to_bytes(2, "big")
-    return bytes([tag]) + length + content
