@@ -233,7 +233,7 @@ def _result(pieces: Sequence[str]) -> Result:
     if equals != "=" or method[0] in '"=':
         raise Malformed("results out of form")
     start = 3
-    # Yahoo glues a comment to the result, which is its own word.
+    # Yahoo glues a comment to the result, and the result is none of the sender's.
     while pieces[start : start + 1] == ["("]:
         start += 1
     method_name = method.lower().partition("/")[0]  # `dkim/1` names the version of the method
