@@ -1,14 +1,15 @@
-"""What an item of the corpus is, the configurations items are judged under, and the mail most of them begin with."""
+"""What an item of the corpus is, how tables become items, and what most mails are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.kit.mails import ADDRESS, ISSUED, Keys, token_mail
 from tests.kit.signing import RsaKey, ed_key, record, rsa_key, seal
+from token_catcher.proof.authres import Zone
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import Policy, Terms
 
@@ -44,10 +45,10 @@ SENDERS = (
 
 @dataclass(frozen=True)
 class Variant:
-    """The part of the configuration in which mailboxes differ: where the receiving server writes its word."""
+    """The part of the configuration in which mailboxes differ: where the server writes results."""
 
     authserv_ids: tuple[str, ...] = ("mx.example.com",)
-    authserv_zone: Any = "above-first-received"
+    authserv_zone: Zone = "above-first-received"
 
     def terms(self, policy: Policy) -> Terms:
         """The terms of trust under a policy."""
@@ -112,27 +113,41 @@ def expect(
     return {policy: other or verdict for policy, other in by_policy}
 
 
-class Shelf:
-    """Gathers the items of one class."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.items: list[Item] = []
-
-    def add(
-        self, name: str, why: str, raw: bytes, verdict: str | Mapping[str, str], **fields: Any
-    ) -> None:
-        """Put one item on the shelf."""
-        expected = expect(verdict) if isinstance(verdict, str) else verdict
-        self.items.append(Item(f"{self.kind}-{name}", self.kind, why, raw, expected, **fields))
+Verdict = str | Mapping[str, str]
+"""The same under all policies, or by policy."""
 
 
-Class = Callable[[], list[Item]]
-"""What each module of the corpus offers: its items."""
+def item(kind: str, name: str, why: str, raw: bytes, verdict: Verdict, **fields: Any) -> Item:
+    """One mail of a class; `fields` are what is unusual of its arrival."""
+    expected = verdict
+    if isinstance(expected, str):
+        expected = expect(expected)
+    return Item(f"{kind}-{name}", kind, why, raw, expected, **fields)
+
+
+Row = tuple[Any, ...]
+"""A line of a table: the name, why, what the mail is made of, and perhaps the verdict."""
+
+
+def mails(
+    kind: str,
+    rows: Iterable[Row],
+    verdict: Verdict = "",
+    *,
+    build: Callable[[Any], bytes] = bytes,
+    **fields: Any,
+) -> Iterator[Item]:
+    """The mails of a table.
+
+    `build` makes a mail of the third column, which is the mail itself where nothing is said. The
+    fourth, where there is one, stands for the verdict of the table."""
+    for name, why, ingredient, *own_verdict in rows:
+        expected = own_verdict[0] if own_verdict else verdict
+        yield item(kind, name, why, build(ingredient), expected, **fields)
 
 
 def keys() -> Keys:
-    """All key records that are published: those of Salesforce, good and bad, and those of strangers."""
+    """All key records that are published: Salesforce's, good and bad, and those of strangers."""
     good = rsa_key()
     named = {
         "sf2026": record(good),
@@ -174,7 +189,8 @@ def strangers_key() -> RsaKey:
 
 
 RECEIVED = (
-    "Received: from smtp09-lo2-sp1.mta.salesforce.com (smtp09-lo2-sp1.mta.salesforce.com [192.0.2.10])\n"
+    "Received: from smtp09-lo2-sp1.mta.salesforce.com (smtp09-lo2-sp1.mta.salesforce.com "
+    "[192.0.2.10])\n"
     "\tby mx.example.com (Postfix) with ESMTPS id 4VTx2k0Zq0z9sRg\n"
     "\tfor <ops@example.com>; Tue,  3 Feb 2026 12:57:29 +0000 (UTC)\n"
 )
@@ -198,12 +214,12 @@ def crlf(text: str) -> bytes:
 
 
 def arrived(signed: bytes, results: str = PASS, received: str = RECEIVED) -> bytes:
-    """The mail as the receiving server keeps it: its word and its Received on top."""
+    """The mail as the receiving server keeps it: its results and its Received on top."""
     return crlf(results + received) + signed
 
 
 def salesforce(*args: Any, results: str = PASS, **fields: Any) -> bytes:
-    """A mail that Salesforce sent, signed, and our server received: everything is in order but what `fields` say."""
+    """A mail that Salesforce signed and our server received, in order but for what `fields` say."""
     return arrived(seal(token_mail(*args, **fields), at=fields.get("issued_at", ISSUED)), results)
 
 

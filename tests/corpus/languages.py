@@ -1,15 +1,17 @@
 """Genuine mails in the languages and charsets of Salesforce's users.
 
-The wording is known of English and Japanese alone; all others are guesses, since the claim is found by structure.
+The wording is known of English and Japanese alone; all others are guesses, since the claim is found
+by structure.
 """
 
 from __future__ import annotations
 
 import base64
 import quopri
+from collections.abc import Iterator
 from email.header import Header
 
-from tests.corpus.base import STORE, SUBJECT, SUBJECT_JA, Item, Shelf, arrived, crlf
+from tests.corpus.base import STORE, SUBJECT, SUBJECT_JA, Item, Row, arrived, crlf, mails
 from tests.kit.mails import INTRO, OUTRO, TOKEN, USERNAME, token_mail
 from tests.kit.signing import seal
 
@@ -62,93 +64,6 @@ TRANSLATED = (
 )
 
 
-def items() -> list[Item]:
-    shelf = Shelf("genuine")
-    for name, subject, username_label, token_label in TRANSLATED:
-        body = f"Salesforce …\n\n{username_label}: {USERNAME}\n{token_label}: {TOKEN}\n\nhttps://help.salesforce.com/HTViewHelpDoc?id=user_security_token.htm\n"
-        unknown = Header(subject, "utf-8").encode()
-        shelf.add(
-            f"{name}-unknown-subject",
-            f"A guess at {name}; its subject is not configured yet, so it waits.",
-            encoded(body, subject=unknown),
-            "held unknown-subject",
-        )
-        shelf.add(
-            name, f"A guess at {name} under a subject that is configured.", encoded(body), STORE
-        )
-    text = japanese()
-    for name, why, raw in (
-        (
-            "ja-newer-label",
-            "Japanese with the label of newer pages.",
-            encoded(japanese(username_label="ユーザー名")),
-        ),
-        (
-            "ja-full-width",
-            "Japanese with full-width brackets and colons.",
-            encoded(text.replace("(", "（").replace(")", "）").replace(": ", "：")),
-        ),
-        (
-            "ja-iso-2022-jp",
-            "Japanese in ISO-2022-JP.",
-            encoded(text, charset="iso-2022-jp", encoding="7bit"),
-        ),
-        ("ja-shift-jis", "Japanese in Shift_JIS.", encoded(text, charset="Shift_JIS")),
-        ("ja-euc", "Japanese in EUC.", encoded(text, charset="EUC-JP", encoding="8bit")),
-        (
-            "zh-gb2312",
-            "Chinese in GB2312.",
-            encoded(in_labels("用户名", "安全令牌（区分大小写）"), charset="gb2312"),
-        ),
-        (
-            "zh-gbk",
-            "Chinese in GBK.",
-            encoded(in_labels("用户名", "安全令牌（区分大小写）"), charset="gbk", encoding="8bit"),
-        ),
-        (
-            "zh-big5",
-            "Chinese in Big5.",
-            encoded(in_labels("使用者名稱", "安全性權杖（區分大小寫）"), charset="big5"),
-        ),
-        (
-            "ko-euc",
-            "Korean in EUC.",
-            encoded(in_labels("사용자 이름", "보안 토큰(대소문자 구분)"), charset="euc-kr"),
-        ),
-        (
-            "ko-ks",
-            "Korean under the name that Microsoft gave it.",
-            encoded(in_labels("사용자 이름", "보안 토큰(대소문자 구분)"), charset="ks_c_5601-1987"),
-        ),
-        (
-            "fr-latin",
-            "French in Latin-1.",
-            encoded(
-                in_labels("Nom d'utilisateur\u00a0", "Jeton secret é\u00a0"),
-                charset="iso-8859-1",
-                encoding="quoted-printable",
-            ),
-        ),
-        (
-            "fr-windows",
-            "French in Windows-1252, with its own quotes.",
-            encoded(
-                in_labels("Nom d\u2019utilisateur\u00a0", "Jeton de sécurité\u00a0"),
-                charset="windows-1252",
-            ),
-        ),
-    ):
-        shelf.add(name, why, raw, STORE)
-    words = Header(SUBJECT_JA, "iso-2022-jp").encode().replace("\n", "\r\n")
-    shelf.add(
-        "ja-subject-iso-2022-jp",
-        "A Japanese subject in ISO-2022-JP.",
-        encoded(text, subject=words),
-        STORE,
-    )
-    return shelf.items
-
-
 def in_labels(username_label: str, token_label: str) -> str:
     """A text with the two labels in some language."""
     return f"{INTRO}\n\n{username_label}: {USERNAME}\n{token_label}: {TOKEN}\n\n{OUTRO}\n"
@@ -189,3 +104,86 @@ def encoded(
 def quoted(octets: bytes) -> bytes:
     """A text in quoted-printable."""
     return crlf(quopri.encodestring(octets.replace(b"\r\n", b"\n")).decode())
+
+
+WORDS = Header(SUBJECT_JA, "iso-2022-jp").encode().replace("\n", "\r\n")
+TEXT = japanese()
+CHARSETS = (
+    (
+        "ja-newer-label",
+        "Japanese with the label of newer pages.",
+        encoded(japanese(username_label="ユーザー名")),
+    ),
+    (
+        "ja-full-width",
+        "Japanese with full-width brackets and colons.",
+        encoded(TEXT.replace("(", "（").replace(")", "）").replace(": ", "：")),
+    ),
+    (
+        "ja-iso-2022-jp",
+        "Japanese in ISO-2022-JP.",
+        encoded(TEXT, charset="iso-2022-jp", encoding="7bit"),
+    ),
+    ("ja-shift-jis", "Japanese in Shift_JIS.", encoded(TEXT, charset="Shift_JIS")),
+    ("ja-euc", "Japanese in EUC.", encoded(TEXT, charset="EUC-JP", encoding="8bit")),
+    (
+        "zh-gb2312",
+        "Chinese in GB2312.",
+        encoded(in_labels("用户名", "安全令牌（区分大小写）"), charset="gb2312"),
+    ),
+    (
+        "zh-gbk",
+        "Chinese in GBK.",
+        encoded(in_labels("用户名", "安全令牌（区分大小写）"), charset="gbk", encoding="8bit"),
+    ),
+    (
+        "zh-big5",
+        "Chinese in Big5.",
+        encoded(in_labels("使用者名稱", "安全性權杖（區分大小寫）"), charset="big5"),
+    ),
+    (
+        "ko-euc",
+        "Korean in EUC.",
+        encoded(in_labels("사용자 이름", "보안 토큰(대소문자 구분)"), charset="euc-kr"),
+    ),
+    (
+        "ko-ks",
+        "Korean under the name that Microsoft gave it.",
+        encoded(in_labels("사용자 이름", "보안 토큰(대소문자 구분)"), charset="ks_c_5601-1987"),
+    ),
+    (
+        "fr-latin",
+        "French in Latin-1.",
+        encoded(
+            in_labels("Nom d'utilisateur\u00a0", "Jeton secret é\u00a0"),
+            charset="iso-8859-1",
+            encoding="quoted-printable",
+        ),
+    ),
+    (
+        "fr-windows",
+        "French in Windows-1252, with its own quotes.",
+        encoded(
+            in_labels("Nom d\u2019utilisateur\u00a0", "Jeton de sécurité\u00a0"),
+            charset="windows-1252",
+        ),
+    ),
+    ("ja-subject-iso-2022-jp", "A Japanese subject in ISO-2022-JP.", encoded(TEXT, subject=WORDS)),
+)
+
+
+def items() -> Iterator[Item]:
+    yield from mails("genuine", _translated(), STORE)
+    yield from mails("genuine", CHARSETS, STORE)
+
+
+def _translated() -> Iterator[Row]:
+    for name, subject, username_label, token_label in TRANSLATED:
+        body = (
+            f"Salesforce …\n\n{username_label}: {USERNAME}\n{token_label}: {TOKEN}\n\n"
+            "https://help.salesforce.com/HTViewHelpDoc?id=user_security_token.htm\n"
+        )
+        unknown = encoded(body, subject=Header(subject, "utf-8").encode())
+        why = f"A guess at {name}; its subject is not configured yet, so it waits."
+        yield f"{name}-unknown-subject", why, unknown, "held unknown-subject"
+        yield name, f"A guess at {name} under a subject that is configured.", encoded(body)

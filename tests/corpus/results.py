@@ -1,13 +1,13 @@
-"""Authentication-Results that nobody should believe: forged, injected, contradictory, or true and not enough.
+"""Authentication-Results not to be believed: forged, injected, contradictory, or too little.
 
-The mails carry no signature, so that the word of the receiving server is all there is.
+The mails carry no signature, so that the assessment of the receiving server is all there is.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from tests.corpus.base import EVIL_TOKEN, FAIL, PASS, RECEIVED, Item, Shelf, crlf, expect
+from tests.corpus.base import EVIL_TOKEN, FAIL, PASS, RECEIVED, Item, Row, crlf, expect, item, mails
 from tests.corpus.gateways import GMAIL_TOP, MICROSOFT_RECEIVED
 from tests.kit.mails import token_mail
 
@@ -20,6 +20,13 @@ DKIM = "dkim=pass header.d=salesforce.com"
 DMARC = "dmarc=pass header.from=salesforce.com"
 BOTH = f"{DMARC}; {DKIM}"
 
+
+def field(value: str, name: str = "Authentication-Results") -> str:
+    """One field."""
+    return f"{name}: {value}\n"
+
+
+# In the right place, of our own server or pretending to be, and not enough.
 SAID = (
     ("nothing", "Our server checked nothing.", "mx.example.com; none"),
     (
@@ -146,7 +153,8 @@ SAID = (
     (
         "in-quotes",
         "The good results stand in quotes.",
-        f'mx.example.com; dmarc=fail header.from=salesforce.com; spf=pass smtp.mailfrom="x; {BOTH}"',
+        'mx.example.com; dmarc=fail header.from=salesforce.com; spf=pass smtp.mailfrom="x; '
+        f'{BOTH}"',
     ),
     (
         "in-reason",
@@ -176,7 +184,8 @@ SAID = (
     ),
     (
         "comment-in-domain",
-        "d=salesforce.com(.evil.example, a name that exists in the attacker's DNS (CVE-2020-12272).",
+        "d=salesforce.com(.evil.example, a name that exists in the attacker's DNS "
+        "(CVE-2020-12272).",
         f"mx.example.com; {DMARC}; dkim=pass header.d=salesforce.com(.evil.example) header.s=x",
     ),
     (
@@ -192,7 +201,8 @@ SAID = (
     (
         "semicolon-in-domain",
         "A semicolon in the signing domain begins a result of its own.",
-        "mx.example.com; dmarc=fail header.from=salesforce.com; dkim=pass header.d=evil.example;dmarc=pass "
+        "mx.example.com; dmarc=fail header.from=salesforce.com; dkim=pass "
+        "header.d=evil.example;dmarc=pass "
         "header.from=salesforce.com;dkim=pass header.d=salesforce.com",
     ),
     (
@@ -243,6 +253,18 @@ SAID = (
     ("id-in-quotes", "Our id in quotes, with more.", f'"mx.example.com evil"; {BOTH}'),
     ("no-id", "No id at all, where one is expected.", BOTH),
     ("id-only-semicolon", "An empty id.", f"; {BOTH}"),
+    (
+        "temperror",
+        "Our server could not tell.",
+        f"mx.example.com; dmarc=temperror header.from=salesforce.com; {DKIM}",
+        UNSURE,
+    ),
+    (
+        "temperror-dkim",
+        "Our server could not fetch the key.",
+        f"mx.example.com; {DMARC}; dkim=temperror header.d=salesforce.com",
+        UNSURE,
+    ),
 )
 OTHER_NAMES = (
     "ARC-Authentication-Results",
@@ -253,132 +275,74 @@ OTHER_NAMES = (
     "X-Original-Authentication-Results",
 )
 
+# The best of assessments, in the wrong place.
+FORGED = field(f"mx.example.com; {BOTH}")
+IN_BODY = token_mail(token=EVIL_TOKEN).replace(b"\r\n\r\n", b"\r\n\r\n" + crlf(FORGED), 1)
+PLACED = (
+    ("below", "Written by the sender, below our Received.", RECEIVED + FORGED),
+    ("below-ours", "The same, while our server says no.", FAIL + RECEIVED + FORGED),
+    (
+        "below-own-received",
+        "The same, below a Received of the sender's own.",
+        RECEIVED + SENDERS_RECEIVED + FORGED,
+    ),
+    (
+        "beside-ours",
+        "A word of ours and one of the sender's, both on top: they must agree.",
+        FAIL + FORGED + RECEIVED,
+    ),
+    ("beside-ours-first", "The same, the sender's first.", FORGED + FAIL + RECEIVED),
+    (
+        "twice",
+        "Twice the same: exactly one result for DMARC may be there.",
+        FORGED + FORGED + RECEIVED,
+    ),
+    (
+        "split",
+        "DMARC of ours and a signature of the sender's, which fit together.",
+        field("mx.example.com; dmarc=fail header.from=salesforce.com")
+        + field(f"mx.example.com; {DKIM}")
+        + RECEIVED,
+    ),
+    ("case", "Another spelling of the field's name below our Received.", RECEIVED + FORGED.upper()),
+    ("folded", "The id folded away.", RECEIVED + field(f"\n\tmx.example.com;\n\t{BOTH}")),
+)
 
-def items() -> list[Item]:
-    return [*_said(), *_placed(), *_gateways()]
-
-
-def field(value: str, name: str = "Authentication-Results") -> str:
-    """One field."""
-    return f"{name}: {value}\n"
-
-
-def _mail(top: str) -> bytes:
-    return crlf(top) + token_mail(token=EVIL_TOKEN)
-
-
-def _said() -> list[Item]:
-    """In the right place, of our own server or pretending to be, and not enough."""
-    shelf = Shelf("results")
-    for name, why, value in SAID:
-        shelf.add(name, why, _mail(field(value) + RECEIVED), NO)
-    shelf.add(
-        "temperror",
-        "Our server could not tell.",
-        _mail(
-            field(f"mx.example.com; dmarc=temperror header.from=salesforce.com; {DKIM}") + RECEIVED
-        ),
-        UNSURE,
-    )
-    shelf.add(
-        "temperror-dkim",
-        "Our server could not fetch the key.",
-        _mail(field(f"mx.example.com; {DMARC}; dkim=temperror header.d=salesforce.com") + RECEIVED),
-        UNSURE,
-    )
-    return shelf.items
-
-
-def _placed() -> list[Item]:
-    """The best of words, in the wrong place."""
-    shelf = Shelf("placed")
-    forged = field(f"mx.example.com; {BOTH}")
-    for name, why, top in (
-        ("below", "Written by the sender, below our Received.", RECEIVED + forged),
-        ("below-ours", "The same, while our server says no.", FAIL + RECEIVED + forged),
-        (
-            "below-own-received",
-            "The same, below a Received of the sender's own.",
-            RECEIVED + SENDERS_RECEIVED + forged,
-        ),
-        (
-            "beside-ours",
-            "A word of ours and one of the sender's, both on top: they must agree.",
-            FAIL + forged + RECEIVED,
-        ),
-        ("beside-ours-first", "The same, the sender's first.", forged + FAIL + RECEIVED),
-        (
-            "twice",
-            "Twice the same: exactly one result for DMARC may be there.",
-            forged + forged + RECEIVED,
-        ),
-        (
-            "split",
-            "DMARC of ours and a signature of the sender's, which fit together.",
-            field("mx.example.com; dmarc=fail header.from=salesforce.com")
-            + field(f"mx.example.com; {DKIM}")
-            + RECEIVED,
-        ),
-        (
-            "case",
-            "Another spelling of the field's name below our Received.",
-            RECEIVED + forged.upper(),
-        ),
-        ("folded", "The id folded away.", RECEIVED + field(f"\n\tmx.example.com;\n\t{BOTH}")),
-    ):
-        shelf.add(name, why, _mail(top), NO)
-    for name in OTHER_NAMES:
-        shelf.add(
-            f"as-{name.lower()}",
-            "The word under a name that anybody may use.",
-            _mail(field(f"mx.example.com; {BOTH}", name) + RECEIVED),
-            NO,
-        )
-    in_body = token_mail(token=EVIL_TOKEN).replace(b"\r\n\r\n", b"\r\n\r\n" + crlf(forged), 1)
-    shelf.add("in-body", "The word stands in the body.", crlf(RECEIVED) + in_body, NO)
-    return shelf.items
-
-
-def _gateways() -> list[Item]:
-    """What a sender writes for servers that put their word elsewhere."""
-    shelf = Shelf("gateways")
-
-    def add(name: str, why: str, top: str, variant: str, verdict: Any = NO) -> None:
-        shelf.add(name, why, _mail(top), verdict, variant=variant)
-
-    own = field("mx.google.com; dmarc=fail (p=REJECT) header.from=salesforce.com; spf=pass")
-    add(
+# What a sender writes for servers that put their fields elsewhere: above the mail, and the variant.
+GMAIL_NO = field("mx.google.com; dmarc=fail (p=REJECT) header.from=salesforce.com; spf=pass")
+MICROSOFT_NO = field(
+    "spf=pass smtp.mailfrom=evil.example; dkim=none; dmarc=fail action=oreject "
+    "header.from=salesforce.com;compauth=fail reason=000"
+)
+MICROSOFT_YES = field(
+    f"spf=pass smtp.mailfrom=salesforce.com; {DKIM};{DMARC} action=none;compauth=pass reason=100"
+)
+GATEWAYS = (
+    (
         "gmail-forged",
         "Gmail says no, the sender yes, right below.",
-        GMAIL_TOP + own + field(f"mx.google.com; {BOTH}"),
+        GMAIL_TOP + GMAIL_NO + field(f"mx.google.com; {BOTH}"),
         "gmail",
-    )
-    add(
+    ),
+    (
         "gmail-deep",
         "Only the sender says yes, below a Received of its own.",
         GMAIL_TOP + SENDERS_RECEIVED + field(f"mx.google.com; {BOTH}"),
         "gmail",
-    )
-    add(
+    ),
+    (
         "gmail-arc",
         "Gmail's seal over another server's word.",
-        GMAIL_TOP + own + field(f"i=1; mx.google.com; {BOTH}", "ARC-Authentication-Results"),
+        GMAIL_TOP + GMAIL_NO + field(f"i=1; mx.google.com; {BOTH}", "ARC-Authentication-Results"),
         "gmail",
-    )
-    no = field(
-        "spf=pass smtp.mailfrom=evil.example; dkim=none; dmarc=fail action=oreject "
-        "header.from=salesforce.com;compauth=fail reason=000"
-    )
-    yes = field(
-        f"spf=pass smtp.mailfrom=salesforce.com; {DKIM};{DMARC} action=none;compauth=pass reason=100"
-    )
-    add(
+    ),
+    (
         "microsoft-forged",
         "Microsoft says no, the sender yes, right below.",
-        MICROSOFT_RECEIVED + no + yes,
+        MICROSOFT_RECEIVED + MICROSOFT_NO + MICROSOFT_YES,
         "microsoft365",
-    )
-    add(
+    ),
+    (
         "microsoft-composite",
         "Microsoft's composite authentication is no DMARC.",
         MICROSOFT_RECEIVED
@@ -387,14 +351,14 @@ def _gateways() -> list[Item]:
             "header.from=salesforce.com;compauth=pass reason=703"
         ),
         "microsoft365",
-    )
-    add(
+    ),
+    (
         "microsoft-deep",
         "Only the sender says yes, below a Received of its own.",
-        MICROSOFT_RECEIVED + SENDERS_RECEIVED + yes,
+        MICROSOFT_RECEIVED + SENDERS_RECEIVED + MICROSOFT_YES,
         "microsoft365",
-    )
-    add(
+    ),
+    (
         "icloud-split",
         "Apple's DMARC, and a verifier's word of the sender's.",
         field("dmarc.icloud.com; dmarc=pass header.from=salesforce.com")
@@ -402,39 +366,63 @@ def _gateways() -> list[Item]:
         + RECEIVED
         + field(f"dkim-verifier.icloud.com; {DKIM}"),
         "icloud",
-    )
-    add(
+    ),
+    (
         "milters-forged",
         "Our milter says no, the sender yes, right below.",
         RECEIVED + FAIL + field(f"mx.example.com; {BOTH}"),
         "milters-below",
-    )
-    add(
+    ),
+    (
         "milters-duplicates",
         "OpenDKIM took away only every other forged field (CVE-2022-48521).",
         RECEIVED + FAIL + field(f"mx.example.com; {BOTH}") * 4,
         "milters-below",
-    )
-    add(
+    ),
+    (
         "milters-no-dmarc",
         "Our milter knows no DMARC and saw the signature fail; the sender says the rest.",
         RECEIVED
         + field("mx.example.com; dkim=fail header.d=salesforce.com")
         + field(f"mx.example.com; {BOTH}"),
         "milters-below",
-    )
-    add(
+    ),
+    (
         "unique-two",
         "Two fields where our server leaves one.",
         PASS + RECEIVED + field(f"mx.example.com; {BOTH}"),
         "unique",
-    )
-    add("unique-fail", "The one field says no.", RECEIVED + FAIL, "unique")
-    add(
+    ),
+    ("unique-fail", "The one field says no.", RECEIVED + FAIL, "unique"),
+    (
         "zoho",
         "A pass that does not say of which domain.",
         field("mx.zohomail.com; dkim=pass; spf=pass; dmarc=pass header.from=salesforce.com")
         + RECEIVED,
         "zoho",
-    )
-    return shelf.items
+    ),
+)
+
+
+def items() -> Iterator[Item]:
+    yield from mails("results", SAID, NO, build=_said)
+    yield from mails("placed", PLACED, NO, build=_under)
+    yield from mails("placed", _under_other_names(), NO, build=_under)
+    why = "The word stands in the body."
+    yield item("placed", "in-body", why, crlf(RECEIVED) + IN_BODY, NO)
+    for name, why, top, variant in GATEWAYS:
+        yield item("gateways", name, why, _under(top), NO, variant=variant)
+
+
+def _said(value: str) -> bytes:
+    return _under(field(value) + RECEIVED)
+
+
+def _under(top: str) -> bytes:
+    return crlf(top) + token_mail(token=EVIL_TOKEN)
+
+
+def _under_other_names() -> Iterator[Row]:
+    why = "The word under a name that anybody may use."
+    for name in OTHER_NAMES:
+        yield f"as-{name.lower()}", why, field(f"mx.example.com; {BOTH}", name) + RECEIVED

@@ -1,12 +1,15 @@
-"""From, and what programs make of it: some forty ways to show one sender and to be another (CVE-2023-27043 and its kin).
+"""From, and what programs make of it: ways to show one sender and to be another.
 
-Each mail is signed by Salesforce's key over just this From, and the receiving server is content: only the rule about the sender
-is left to refuse it.
+They are those of CVE-2023-27043 and its kin. Each mail is signed by Salesforce's key over just
+this From, and the receiving server is content: only the rule about the sender is left to refuse
+it.
 """
 
 from __future__ import annotations
 
-from tests.corpus.base import Item, Shelf, salesforce
+from collections.abc import Iterator
+
+from tests.corpus.base import Item, mails, salesforce
 
 GOOD = "support@salesforce.com"
 EVIL = "attacker@evil.example"
@@ -119,10 +122,10 @@ EIGHT_BIT = (
 )
 
 
-def items() -> list[Item]:
-    shelf = Shelf("sender")
-    for name, why, value in VALUES:
-        shelf.add(name, why, salesforce(sender=value), "refused wrong-sender")
-    for name, why, value in EIGHT_BIT:
-        shelf.add(name, why, salesforce(sender=value), "refused malformed")
-    return shelf.items
+def items() -> Iterator[Item]:
+    yield from mails("sender", VALUES, "refused wrong-sender", build=_from)
+    yield from mails("sender", EIGHT_BIT, "refused malformed", build=_from)
+
+
+def _from(value: str) -> bytes:
+    return salesforce(sender=value)

@@ -12,12 +12,12 @@ import pytest
 
 from tests.corpus.__main__ import write
 from tests.corpus.base import POLICIES, STORE, Item
-from tests.corpus.verdicts import corpus, milliseconds, verdict
+from tests.corpus.verdicts import corpus, cost, verdict
 from tests.kit.mails import ISSUED
 from token_catcher.model import iso
 
-SLOWEST = 200
-"""Milliseconds that no mail may take."""
+DEAREST = 200
+"""Times what a plain token mail costs that no mail may cost: 200 ms where that takes one."""
 
 
 @pytest.mark.parametrize("item", corpus(), ids=lambda item: item.name)
@@ -27,12 +27,12 @@ def test_ends_as_its_manifest_says(item: Item) -> None:
 
 
 def test_no_hostile_mail_is_meant_to_be_stored() -> None:
-    """The manifest asks for no token of a hostile mail; every genuine one is stored under some policy or waits for a person."""
-    wrong = [item.name for item in corpus() if item.hostile and STORE in item.expected.values()]
-    waiting = [
-        item for item in corpus() if not item.hostile and STORE not in item.expected.values()
-    ]
-    assert wrong == []
+    """The manifest asks for no token of a hostile mail.
+
+    Every genuine one is stored under some policy or waits for a person."""
+    storing = [item for item in corpus() if STORE in item.expected.values()]
+    waiting = [item for item in corpus() if not item.hostile and item not in storing]
+    assert [item.name for item in storing if item.hostile] == []
     assert {verdict for item in waiting for verdict in item.expected.values()} == {
         "held unknown-subject"
     }
@@ -46,9 +46,11 @@ def test_is_large_enough() -> None:
 
 
 def test_no_mail_is_expensive() -> None:
-    """The dearest mail stays under 200 ms, best of three."""
+    """The dearest mail costs less than 200 times what a plain token mail does."""
+    plain = next(cost(item) for item in corpus() if item.name == "genuine-plain")
     large = sorted(corpus(), key=lambda item: len(item.raw))[-80:]
-    assert {item.name: spent for item in large if (spent := milliseconds(item)) > SLOWEST} == {}
+    ratios = {item.name: cost(item) / plain for item in large}
+    assert {name: ratio for name, ratio in ratios.items() if ratio > DEAREST} == {}
 
 
 @pytest.fixture(scope="module")
@@ -66,38 +68,37 @@ def test_is_the_same_in_every_run(folder: Path, tmp_path: Path) -> None:
         check=True,
         env={**os.environ, "PYTHONHASHSEED": "7"},
     )
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
-        path.name: path.read_bytes() for path in folder.iterdir()
-    }
+    assert _contents(tmp_path) == _contents(folder)
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("policy", ["dkim", "authentication-results"])
 def test_explain_says_the_same(folder: Path, policy: str) -> None:
-    """`explain --json`, with the written configuration and keys, ends every mail as the manifest says."""
-    chosen = [
-        item
-        for item in corpus()
-        if item.variant == "standard" and item.received_at == ISSUED and not item.asks_dns
-    ]
-    chosen = [
-        item for item in chosen if b"\r" in item.raw and not item.raw.startswith(b"From ")
-    ]  # as files, those are others
-    options = [
-        "--config",
-        folder / f"config-standard-{policy}.json",
-        "explain",
-        "--json",
-        "--received-at",
-        iso(ISSUED),
-    ]
+    """`explain --json`, with the written configuration and keys, ends every mail as expected."""
+    chosen = [item for item in corpus() if _is_for_explain(item)]
+    options = ["--json", "--received-at", iso(ISSUED)]
     files = [folder / f"{item.name}.eml" for item in chosen]
+    config = folder / f"config-standard-{policy}.json"
     done = subprocess.run(
-        [sys.executable, "-m", "token_catcher", *options, *files],
+        [sys.executable, "-m", "token_catcher", "--config", config, "explain", *options, *files],
         capture_output=True,
         text=True,
         check=False,
     )
-    said = {Path(one["file"]).stem: one for one in map(json.loads, done.stdout.splitlines())}
-    assert {
-        name: f"{one['outcome']} {one['reason'] or ''}".strip() for name, one in said.items()
-    } == {item.name: item.expected[policy] for item in chosen}
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    endings = {
+        Path(answer["file"]).stem: f"{answer['outcome']} {answer['reason'] or ''}".strip()
+        for answer in answers
+    }
+    assert endings == {item.name: item.expected[policy] for item in chosen}
+
+
+def _is_for_explain(item: Item) -> bool:
+    """Whether `explain` sees this very mail, as the one configuration and the one time have it."""
+    if item.variant != "standard" or item.received_at != ISSUED or item.asks_dns:
+        return False
+    # A file without a CR, or of an mbox, is read as the mail that was saved in it.
+    return b"\r" in item.raw and not item.raw.startswith(b"From ")
