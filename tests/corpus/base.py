@@ -135,7 +135,6 @@ def mails(
     verdict: Verdict = "",
     *,
     build: Callable[[Any], bytes] = bytes,
-    **fields: Any,
 ) -> Iterator[Item]:
     """The mails of a table.
 
@@ -143,7 +142,7 @@ def mails(
     fourth, where there is one, stands for the verdict of the table."""
     for name, why, ingredient, *own_verdict in rows:
         expected = own_verdict[0] if own_verdict else verdict
-        yield item(kind, name, why, build(ingredient), expected, **fields)
+        yield item(kind, name, why, build(ingredient), expected)
 
 
 def keys() -> Keys:

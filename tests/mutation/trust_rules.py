@@ -1,6 +1,7 @@
-"""Each of the 25 requirements of docs/trust.md taken away once, or more often: `python -m tests.mutation.trust_rules`.
+"""Each of the 25 requirements of docs/trust.md taken away once, or more often.
 
-One line is changed at a time; the tests that the table names must go red.
+`python -m tests.mutation.trust_rules` changes one place at a time; the tests that the table names
+must go red.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
-"""The receiving server's word counts only from its own hand, in its own place, and when it does not contradict itself."""
+"""The receiving server's assessment counts from its own hand, in its own place, and undisputed."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,17 +39,22 @@ NOTHING = Assessment("none", "no Authentication-Results of our server in its zon
 DISAGREE = Assessment("fail", "results for dkim that do not agree")
 UNPROVEN = Assessment("fail", "dmarc=pass, but no dkim=pass of a signing domain")
 
-# Header blocks of the servers in docs/mailboxes.md, as they deliver a mail of Salesforce's; what Salesforce wrote stands below.
+# Header blocks of the servers in docs/mailboxes.md, as they deliver a mail of Salesforce's; what
+# Salesforce wrote stands below.
 SALESFORCE = """\
-DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=salesforce.com; s=sel; t=1; h=Date:From; bh=x; b=y
-Authentication-Results:  mx2-ia6-sp4.mta.salesforce.com x-tls.subject="/C=US/L=San Francisco/OU=0:app;1"; auth=pass (cipher=X)
+DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=salesforce.com; s=sel; t=1; h=Date:From;
+ bh=x; b=y
+Authentication-Results:  mx2-ia6-sp4.mta.salesforce.com x-tls.subject="/C=US/L=San
+ Francisco/OU=0:app;1"; auth=pass (cipher=X)
 Received: from [10.0.0.1] ([10.0.0.1:40046] helo=na247-app1-27-ia6.ops.sfdc.net)
-\tby mx2-ia6-sp4.mta.salesforce.com (ecelerity 4.7.0.20112 r(msys-ecelerity:salesforce/4.7/sb1)) with ESMTPS
+\tby mx2-ia6-sp4.mta.salesforce.com (ecelerity 4.7.0.20112 r(msys-ecelerity:salesforce/4.7/sb1))
+ with ESMTPS
 \tid FA/5C-36148-CF43DC96; Tue, 3 Feb 2026 12:57:26 +0000
 """
 GMAIL = """\
 Delivered-To: ops@example.com
-Received: by 2002:a05:690e:4402:b0:64a:db39:f002 with SMTP id 956f58d0204a3; Tue, 3 Feb 2026 04:57:27 -0800 (PST)
+Received: by 2002:a05:690e:4402:b0:64a:db39:f002 with SMTP id 956f58d0204a3; Tue, 3 Feb 2026
+ 04:57:27 -0800 (PST)
 X-Received: by 2002:a05:690e:1408:b0:64a:1 with SMTP id q8mr4; Tue, 3 Feb 2026 04:57:27 -0800 (PST)
 ARC-Authentication-Results: i=1; mx.google.com;
        dkim=pass header.i=@salesforce.com header.s=sel header.b=lhk5qU4z;
@@ -57,10 +64,12 @@ Received: from smtp09-lo2-sp1.mta.salesforce.com (smtp09-lo2-sp1.mta.salesforce.
         by mx.google.com with ESMTPS id d71si833482jab.10.2026.02.03.04.57.27
         for <ops@example.com> (version=TLS1_3 cipher=TLS_AES_256_GCM_SHA384 bits=256/256);
         Tue, 3 Feb 2026 04:57:27 -0800 (PST)
-Received-SPF: pass (google.com: domain of support@x.bnc.salesforce.com designates 192.0.2.10 as permitted sender)
+Received-SPF: pass (google.com: domain of support@x.bnc.salesforce.com designates 192.0.2.10 as
+ permitted sender)
 Authentication-Results: mx.google.com;
        dkim=pass header.i=@salesforce.com header.s=sel header.b=lhk5qU4z;
-       spf=pass (google.com: domain of support=salesforce.com__0-1a@x.bnc.salesforce.com designates 192.0.2.10 as permitted
+       spf=pass (google.com: domain of support=salesforce.com__0-1a@x.bnc.salesforce.com
+ designates 192.0.2.10 as permitted
  sender) smtp.mailfrom="support=salesforce.com__0-1a@x.bnc.salesforce.com";
        dmarc=pass (p=REJECT sp=REJECT dis=NONE) header.from=salesforce.com
 """
@@ -68,19 +77,23 @@ MICROSOFT = """\
 Received: from SA1PR06MB6790.namprd06.prod.outlook.com (2603:10b6:5:2ce::8) by
  BY5PR06MB4113.namprd06.prod.outlook.com with HTTPS; Tue, 3 Feb 2026 12:57:29 +0000
 Received: from BY5PR04CA0017.namprd04.prod.outlook.com (2603:10b6:a03:1d0::27)
- by SA1PR06MB6790.namprd06.prod.outlook.com (2603:10b6:5:2ce::8) with Microsoft SMTP Server id 15.20.9769.17; Tue, 3 Feb
+ by SA1PR06MB6790.namprd06.prod.outlook.com (2603:10b6:5:2ce::8) with Microsoft SMTP Server id
+ 15.20.9769.17; Tue, 3 Feb
  2026 12:57:28 +0000
 Received: from CO1PEPF000066E8.namprd05.prod.outlook.com (2603:10b6:a03:1d0:cafe::de) by
- BY5PR04CA0017.outlook.office365.com (2603:10b6:a03:1d0::27) with Microsoft SMTP Server via Frontend Transport; Tue, 3 Feb
+ BY5PR04CA0017.outlook.office365.com (2603:10b6:a03:1d0::27) with Microsoft SMTP Server via
+ Frontend Transport; Tue, 3 Feb
  2026 12:57:28 +0000
 Authentication-Results: spf=pass (sender IP is 192.0.2.10)
  smtp.mailfrom=x.bnc.salesforce.com; dkim=pass (signature was verified)
  header.d=salesforce.com;dmarc=pass action=none
  header.from=salesforce.com;compauth=pass reason=100
-Received-SPF: Pass (protection.outlook.com: domain of x.bnc.salesforce.com designates 192.0.2.10 as permitted sender)
+Received-SPF: Pass (protection.outlook.com: domain of x.bnc.salesforce.com designates 192.0.2.10
+ as permitted sender)
  receiver=protection.outlook.com; client-ip=192.0.2.10; pr=C
 Received: from smtp09-lo2-sp1.mta.salesforce.com (192.0.2.10) by
- CO1PEPF000066E8.mail.protection.outlook.com (10.167.249.6) with Microsoft SMTP Server; Tue, 3 Feb 2026 12:57:28 +0000
+ CO1PEPF000066E8.mail.protection.outlook.com (10.167.249.6) with Microsoft SMTP Server; Tue, 3 Feb
+ 2026 12:57:28 +0000
 """
 MICROSOFT_WITH_TENANT = MICROSOFT.replace(
     "bnc.salesforce.com; dkim", "bnc.salesforce.com; acme.onmicrosoft.com; dkim"
@@ -89,22 +102,27 @@ FASTMAIL = """\
 Authentication-Results: phl-mx-07.messagingengine.com;
     x-csa=none;
     x-me-sender=none;
-    x-ptr=pass smtp.helo=smtp09-lo2-sp1.mta.salesforce.com policy.ptr=smtp09-lo2-sp1.mta.salesforce.com
+    x-ptr=pass smtp.helo=smtp09-lo2-sp1.mta.salesforce.com
+ policy.ptr=smtp09-lo2-sp1.mta.salesforce.com
 Authentication-Results: phl-mx-07.messagingengine.com;
     bimi=skipped (DMARC Policy is not at enforcement)
 Authentication-Results: phl-mx-07.messagingengine.com;
     arc=none (no signatures found)
 Authentication-Results: phl-mx-07.messagingengine.com;
-    dkim=pass (2048-bit rsa key sha256) header.d=salesforce.com header.i=@salesforce.com header.b=lhk5qU4z
+    dkim=pass (2048-bit rsa key sha256) header.d=salesforce.com header.i=@salesforce.com
+ header.b=lhk5qU4z
       header.a=rsa-sha256 header.s=sel x-bits=2048;
     dmarc=pass policy.published-domain-policy=reject policy.published-subdomain-policy=reject
-      policy.applied-disposition=none policy.evaluated-disposition=none (p=reject,sp=reject,d=none,d.eval=none)
+      policy.applied-disposition=none policy.evaluated-disposition=none
+ (p=reject,sp=reject,d=none,d.eval=none)
       policy.policy-from=p header.from=salesforce.com;
     iprev=pass smtp.remote-ip=192.0.2.10 (smtp09-lo2-sp1.mta.salesforce.com);
-    spf=pass smtp.mailfrom="support=salesforce.com__0-1a@x.bnc.salesforce.com" smtp.helo=smtp09-lo2-sp1.mta.salesforce.com
+    spf=pass smtp.mailfrom="support=salesforce.com__0-1a@x.bnc.salesforce.com"
+ smtp.helo=smtp09-lo2-sp1.mta.salesforce.com
 X-ME-VSCategory: clean
 Received: from smtp09-lo2-sp1.mta.salesforce.com (smtp09-lo2-sp1.mta.salesforce.com [192.0.2.10])
-    by mailmx.phl.internal (Postfix) with ESMTPS id 1602A3C017A for <ops@example.com>; Tue, 3 Feb 2026 07:57:27 -0500 (EST)
+    by mailmx.phl.internal (Postfix) with ESMTPS id 1602A3C017A for <ops@example.com>; Tue, 3 Feb
+ 2026 07:57:27 -0500 (EST)
 """
 ICLOUD = """\
 Authentication-Results: bimi.icloud.com; bimi=skipped reason="insufficient dmarc"
@@ -112,16 +130,19 @@ Authentication-Results: dmarc.icloud.com; dmarc=pass header.from=salesforce.com
 X-DMARC-Info: pass=pass; dmarc-policy=reject; s=r1; d=r1; pdomain=salesforce.com
 Authentication-Results: dkim-verifier.icloud.com;
 \tdkim=pass (2048-bit key) header.d=salesforce.com header.i=@salesforce.com header.b=lhk5qU4z
-Authentication-Results: spf.icloud.com; spf=pass (spf.icloud.com: domain of support@x.bnc.salesforce.com designates 192.0.2.10
+Authentication-Results: spf.icloud.com; spf=pass (spf.icloud.com: domain of
+ support@x.bnc.salesforce.com designates 192.0.2.10
  as permitted sender) smtp.mailfrom="support=salesforce.com__0-1a@x.bnc.salesforce.com"
 Received: from smtp09-lo2-sp1.mta.salesforce.com (smtp09-lo2-sp1.mta.salesforce.com [192.0.2.10])
- by p00-icloudmta-smtpin-us-west-3a-100-percent-0.p00 (Postfix) with ESMTPS id EC1AC39C02; Tue, 3 Feb 2026 12:57:27 +0000 (UTC)
+ by p00-icloudmta-smtpin-us-west-3a-100-percent-0.p00 (Postfix) with ESMTPS id EC1AC39C02; Tue, 3
+ Feb 2026 12:57:27 +0000 (UTC)
 """
 YAHOO = """\
 X-Apparently-To: ops@example.com; Tue, 03 Feb 2026 12:57:28 +0000
 Return-Path: <support=salesforce.com__0-1a@x1.b2.0x-abcuau.um8.bnc.salesforce.com>
 Received: from 192.0.2.10
- by atlas-production.v2-mail-prod1-gq1.omega.yahoo.com pod-id atlas--production-gq1-f5f869c9 with HTTPS;
+ by atlas-production.v2-mail-prod1-gq1.omega.yahoo.com pod-id atlas--production-gq1-f5f869c9 with
+ HTTPS;
  Tue, 3 Feb 2026 12:57:27 +0000
 X-Originating-Ip: [192.0.2.10]
 Received-SPF: pass (domain of x.bnc.salesforce.com designates 192.0.2.10 as permitted sender)
@@ -134,33 +155,40 @@ POSTFIX = """\
 Return-Path: <support=salesforce.com__0-1a@x1.b2.0x-abcuau.um8.bnc.salesforce.com>
 Delivered-To: ops@example.com
 Received: from smtp09-lo2-sp1.mta.salesforce.com (smtp09-lo2-sp1.mta.salesforce.com [192.0.2.10])
-\tby mx.example.com (Postfix) with ESMTPS id A06B541AAC for <ops@example.com>; Tue, 3 Feb 2026 12:57:27 +0000 (UTC)
+\tby mx.example.com (Postfix) with ESMTPS id A06B541AAC for <ops@example.com>; Tue, 3 Feb 2026
+ 12:57:27 +0000 (UTC)
 DMARC-Filter: OpenDMARC Filter v1.4.2 mx.example.com A06B541AAC
 Authentication-Results: mx.example.com; dmarc=pass (p=reject dis=none) header.from=salesforce.com
 Authentication-Results: mx.example.com; spf=pass smtp.mailfrom=x.bnc.salesforce.com
 Authentication-Results: mx.example.com;
-\tdkim=pass (2048-bit key, unprotected) header.d=salesforce.com header.i=@salesforce.com header.a=rsa-sha256 header.s=sel
+\tdkim=pass (2048-bit key, unprotected) header.d=salesforce.com header.i=@salesforce.com
+ header.a=rsa-sha256 header.s=sel
  header.b=lhk5qU4z;
 \tdkim-atps=neutral
 """
 POSTFIX_APART = (
     """\
 Return-Path: <support=salesforce.com__0-1a@x1.b2.0x-abcuau.um8.bnc.salesforce.com>
-Received: from smtp09-lo2-sp1.mta.salesforce.com by mx.example.com (Postfix) with ESMTPS id A06; Tue, 3 Feb 2026 12:57:27 +0000
+Received: from smtp09-lo2-sp1.mta.salesforce.com by mx.example.com (Postfix) with ESMTPS id A06;
+ Tue, 3 Feb 2026 12:57:27 +0000
 """
     + SALESFORCE
     + """\
-Authentication-Results: dkim.mx.example.com; dkim=pass (2048-bit key) header.d=salesforce.com header.b="lhk5/U4z"
-Authentication-Results: dmarc.mx.example.com; dmarc=pass (p=reject dis=none) header.from=salesforce.com
+Authentication-Results: dkim.mx.example.com; dkim=pass (2048-bit key) header.d=salesforce.com
+ header.b="lhk5/U4z"
+Authentication-Results: dmarc.mx.example.com; dmarc=pass (p=reject dis=none)
+ header.from=salesforce.com
 """
 )
 RSPAMD = """\
 Return-Path: <support=salesforce.com__0-1a@x1.b2.0x-abcuau.um8.bnc.salesforce.com>
-Received: from smtp09-lo2-sp1.mta.salesforce.com by mx.example.com (Postfix) with ESMTPS id A06; Tue, 3 Feb 2026 12:57:27 +0000
+Received: from smtp09-lo2-sp1.mta.salesforce.com by mx.example.com (Postfix) with ESMTPS id A06;
+ Tue, 3 Feb 2026 12:57:27 +0000
 Authentication-Results: mx.example.com;
 \tdkim=pass header.d=salesforce.com header.s=sel header.b="lhk5/U4z";
 \tdmarc=pass (policy=reject) header.from=salesforce.com;
-\tspf=pass (mx.example.com: domain of "support=salesforce.com__0-1a@x.bnc.salesforce.com" designates 192.0.2.10 as
+\tspf=pass (mx.example.com: domain of "support=salesforce.com__0-1a@x.bnc.salesforce.com"
+ designates 192.0.2.10 as
 \t permitted sender) smtp.mailfrom="support=salesforce.com__0-1a@x.bnc.salesforce.com"
 """
 
@@ -171,9 +199,9 @@ def header(block: str) -> Header:
         block.rstrip("\n")
         + "\nFrom: support@salesforce.com\nTo: ops@example.com\nSubject: s\nDate: d\n\n"
     )
-    found = wire.read_header(text.replace("\n", "\r\n").encode())
-    assert isinstance(found, Header), found
-    return found
+    parsed = wire.read_header(text.replace("\n", "\r\n").encode())
+    assert isinstance(parsed, Header), parsed
+    return parsed
 
 
 def assess(
@@ -185,18 +213,23 @@ def assess(
     return authres.assess(header(block), ids, zone, sender, ("salesforce.com",))
 
 
+def field(server: str, results: str) -> str:
+    """A field of this server, or of some host of a domain."""
+    return f"Authentication-Results: {server.replace('*', 'mx')}; {results}"
+
+
 def presets() -> list[tuple[tuple[str, ...], Zone]]:
     """The configurations of docs/mailboxes.md, in their order."""
     text = (Path(__file__).parents[3] / "docs" / "mailboxes.md").read_text("utf-8")
-    found = [
-        YAML(typ="safe").load(block)["trust"]
-        for block in re.findall(r"(?ms)^```yaml\n(.*?)^```", text)
-    ]
-    zones = [
-        zone if isinstance(zone := one["authserv_zone"], str) else zone["received_above"]
-        for one in found
-    ]
-    return [(tuple(one["authserv_ids"]), zone) for one, zone in zip(found, zones, strict=True)]
+    blocks = re.findall(r"(?ms)^```yaml\n(.*?)^```", text)
+    return [preset(YAML(typ="safe").load(block)["trust"]) for block in blocks]
+
+
+def preset(settings: Mapping[str, Any]) -> tuple[tuple[str, ...], Zone]:
+    zone = settings["authserv_zone"]
+    if isinstance(zone, Mapping):
+        zone = zone["received_above"]
+    return tuple(settings["authserv_ids"]), zone
 
 
 WRITTEN = (
@@ -228,51 +261,46 @@ class TestPresets:
     """The presets of docs/mailboxes.md, each against a header as that server writes it."""
 
     def test_genuine(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
-        """What the server says of a mail of Salesforce's is believed; Salesforce's own malformed field does not disturb."""
+        """What the server says of a mail of Salesforce's is believed.
+
+        Salesforce's own malformed field does not disturb."""
         assert assess(block + SALESFORCE, ids, zone) == PASS
 
     def test_not_aligned(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
-        """The same mail with From of another domain, as its spoofer would get it."""
-        assert (
-            assess(block.replace("dmarc=pass", "dmarc=fail") + SALESFORCE, ids, zone).verdict
-            == "fail"
-        )
+        """The same mail with From of another domain, as its spoofer would get it, fails."""
+        spoofed = block.replace("dmarc=pass", "dmarc=fail") + SALESFORCE
+        assert assess(spoofed, ids, zone).verdict == "fail"
 
     def test_aligned_by_spf_alone(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
-        """DMARC that passed without a signature of Salesforce's."""
+        """DMARC that passed without a signature of Salesforce's fails."""
         assert assess(block.replace("dkim=pass", "dkim=fail") + SALESFORCE, ids, zone) == UNPROVEN
 
     def test_forged_below(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
-        """The server said no; the sender wrote the same fields with a yes into the mail itself."""
-        said = "\n".join(
-            f"Authentication-Results: {server.replace('*', 'mx')}; {DKIM}; {DMARC}"
-            for server in ids
-        )
+        """The same fields with a yes, written by the sender where the server said no, fail."""
+        forged = "\n".join(field(server, f"{DKIM}; {DMARC}") for server in ids)
         refused = block.replace("dmarc=pass", "dmarc=fail").replace("dkim=pass", "dkim=none")
-        assert assess(f"{refused}{said}\n{SALESFORCE}", ids, zone).verdict == "fail"
+        assert assess(f"{refused}{forged}\n{SALESFORCE}", ids, zone).verdict == "fail"
 
     def test_a_signature_forged_below(self, block: str, ids: tuple[str, ...], zone: Zone) -> None:
-        """The server saw no signature (Gmail then does not speak of DKIM at all), and the sender wrote that there was one."""
-        said = "\n".join(
-            f"Authentication-Results: {server.replace('*', 'mx')}; {DKIM}" for server in ids
-        )
-        unsigned = (
-            re.sub(r"dkim=pass[^;]*;\s+", "", block)
-            if block is GMAIL
-            else block.replace("dkim=pass", "dkim=none")
-        )
-        assert assess(f"{unsigned}{said}\n{SALESFORCE}", ids, zone).verdict == "fail"
+        """A signature that only the sender's own field speaks of does not count.
+
+        Gmail does not speak of DKIM at all where it saw no signature."""
+        forged = "\n".join(field(server, DKIM) for server in ids)
+        unsigned = block.replace("dkim=pass", "dkim=none")
+        if block is GMAIL:
+            unsigned = re.sub(r"dkim=pass[^;]*;\s+", "", block)
+        assert assess(f"{unsigned}{forged}\n{SALESFORCE}", ids, zone).verdict == "fail"
 
     def test_a_mail_that_the_server_did_not_see(
         self, block: str, ids: tuple[str, ...], zone: Zone
     ) -> None:
-        """Without a field of its own nothing is said."""
+        """Without a field of the server's own, nothing is said."""
         silent = block.replace("Authentication-Results", "X-Authentication-Results")
         assert assess(silent + SALESFORCE, ids, zone) == NOTHING
 
 
 def test_in_the_zone() -> None:
-    """A field of our server, above everything that came from outside."""
+    """A field of our server, above everything that came from outside, is believed."""
     assert assess(f"{SAID}\n{RECEIVED}") == PASS
 
 
@@ -292,14 +320,14 @@ def test_the_zone_is_counted_in_received(zone: Zone, above: int, verdict: str) -
 
 
 def test_forged_outside_the_zone() -> None:
-    """What the sender wrote stands below the server's Received, and says nothing, for good or bad."""
+    """What the sender wrote stands below the server's Received and changes nothing."""
     bad = SAID.replace("pass", "fail")
     assert assess(f"{RECEIVED}\n{SAID}") == NOTHING
     assert assess(f"{SAID}\n{RECEIVED}\n{bad}") == PASS
 
 
 def test_forged_beside_in_the_zone() -> None:
-    """A second word on dmarc is one too many, whatever the two say."""
+    """A second result for dmarc is one too many, whatever the two say."""
     two = Assessment("fail", "2 results for dmarc")
     assert assess(f"{SAID}\n{SAID}") == two
     assert assess(f"{SAID.replace('pass', 'fail')}\n{SAID}") == two
@@ -322,7 +350,7 @@ def test_fields_that_disagree_on_dkim(other: str) -> None:
 
 
 def test_a_field_that_contradicts_itself() -> None:
-    """Not signed at all, and well signed: one of the two was injected."""
+    """A field that says both unsigned and well signed is not believed."""
     assert assess(SAID.replace("; dkim", "; dkim=none; dkim")) == DISAGREE
 
 
@@ -339,7 +367,7 @@ def test_a_broken_signature_beside_a_good_one() -> None:
 
 
 def test_several_fields_that_agree() -> None:
-    """Postfix's milters write one each."""
+    """Fields of several milters, as Postfix has them, count together."""
     assert (
         assess(
             f"Authentication-Results: {SERVER}; {DMARC}\nAuthentication-Results: {SERVER}; {DKIM}"
@@ -374,7 +402,7 @@ def test_a_foreign_server(server: str) -> None:
     ],
 )
 def test_our_server(server: str) -> None:
-    """In any case, with a version, with a comment."""
+    """Our server is known in any case, with a version, and with a comment."""
     assert assess(SAID.replace(SERVER, server), ids=("Mx.Example.Com",)) == PASS
 
 
@@ -389,12 +417,12 @@ def test_our_server(server: str) -> None:
     ],
 )
 def test_any_host_of_a_domain(server: str, ours: bool) -> None:
-    """`*.example.com` is for servers with many names."""
+    """`*.example.com` stands for every host below the domain, and for no other."""
     assert (assess(SAID.replace(SERVER, server), ids=("*.example.com",)) == PASS) is ours
 
 
 def test_a_server_without_a_name() -> None:
-    """'' is Microsoft 365, and does not stand for a named one, nor a name for it."""
+    """'' is Microsoft 365; it stands for no named server, and no name stands for it."""
     nameless = f"Authentication-Results: {DKIM}; {DMARC}"
     assert assess(nameless, ids=("",)) == PASS
     assert assess(nameless) == NOTHING
@@ -408,19 +436,20 @@ def test_an_id_configured_twice_counts_once() -> None:
 
 
 def test_no_id_trusts_nobody() -> None:
-    """An empty list passes nothing."""
+    """Without a configured id, no field counts."""
     assert assess(SAID, ids=()) == NOTHING
 
 
 def test_unique_counts_the_whole_header() -> None:
-    """One field for each id, wherever it stands; a second one, however far below, makes all unbelievable."""
+    """Under `unique` one field for each id may stand anywhere; a second one spoils all."""
     assert assess(f"{RECEIVED}\n{RECEIVED}\n{SAID}", zone="unique") == PASS
     twice = Assessment(
         "fail", "2 Authentication-Results of our server, where it writes one for each id"
     )
     assert (
         assess(
-            f"Authentication-Results: {SERVER}; {DMARC}\n{RECEIVED}\nAuthentication-Results: {SERVER}; {DKIM}",
+            f"Authentication-Results: {SERVER}; {DMARC}\n{RECEIVED}\n"
+            f"Authentication-Results: {SERVER}; {DKIM}",
             zone="unique",
         )
         == twice
@@ -428,8 +457,8 @@ def test_unique_counts_the_whole_header() -> None:
 
 
 def test_unique_counts_hosts_of_a_domain_as_one() -> None:
-    """Otherwise a forger would take a neighbour's name."""
-    forged = f"Authentication-Results: mx1.example.com; {DMARC}\nAuthentication-Results: mx2.example.com; {DKIM}"
+    """Two hosts of a domain are one id, or a forger would take a neighbour's name."""
+    forged = field("mx1.example.com", DMARC) + "\n" + field("mx2.example.com", DKIM)
     assert assess(forged, ids=("*.example.com",), zone="unique").verdict == "fail"
 
 
@@ -466,15 +495,15 @@ def test_unique_counts_hosts_of_a_domain_as_one() -> None:
     ],
 )
 def test_dmarc_that_does_not_pass(dmarc: str, saw: str) -> None:
-    """Exactly one, a pass, and for the domain of From."""
+    """Only one result for dmarc, a pass, for the domain of From, is a pass."""
     assert assess(f"Authentication-Results: {SERVER}; {DKIM}; {dmarc}") == Assessment("fail", saw)
 
 
 def test_dmarc_is_for_the_domain_of_from() -> None:
     """A subdomain of Salesforce's is another sender."""
-    said = SAID.replace("header.from=salesforce.com", "header.from=emea.salesforce.com")
-    assert assess(said, sender="EMEA.salesforce.com") == PASS
-    assert assess(said).verdict == "fail"
+    of_emea = SAID.replace("header.from=salesforce.com", "header.from=emea.salesforce.com")
+    assert assess(of_emea, sender="EMEA.salesforce.com") == PASS
+    assert assess(of_emea).verdict == "fail"
 
 
 @pytest.mark.parametrize(
@@ -514,7 +543,7 @@ def test_dmarc_is_for_the_domain_of_from() -> None:
     ],
 )
 def test_dkim_that_does_not_prove(dkim: str) -> None:
-    """A pass of a signing domain, said in plain pairs: an identity in quotes can hold anything."""
+    """Only a pass of a signing domain, said in plain pairs, proves a signature."""
     assert assess(f"Authentication-Results: {SERVER}; {dkim}; {DMARC}") == UNPROVEN
 
 
@@ -533,7 +562,7 @@ def test_dkim_that_does_not_prove(dkim: str) -> None:
     ],
 )
 def test_dkim_that_proves(dkim: str) -> None:
-    """As servers write it."""
+    """A pass of a signing domain counts in every form in which servers write it."""
     assert assess(f"Authentication-Results: {SERVER}; {dkim}; {DMARC}") == PASS
 
 
@@ -546,14 +575,14 @@ def test_dkim_that_proves(dkim: str) -> None:
     ],
 )
 def test_a_server_that_could_not_tell(unsure: str) -> None:
-    """temperror is for a person to look at."""
+    """A temperror leaves the mail to a person."""
     assert assess(f"Authentication-Results: {SERVER}; {unsure}; {DMARC}") == Assessment(
         "unsure", "temperror"
     )
 
 
 def test_a_foreign_temperror_says_nothing() -> None:
-    """Of a signature that does not count."""
+    """A temperror of a signature that does not count changes nothing."""
     assert assess(SAID.replace("; dkim", "; dkim=temperror header.d=evil.example; dkim")) == PASS
 
 
@@ -574,7 +603,7 @@ def test_a_foreign_temperror_says_nothing() -> None:
     ],
 )
 def test_a_malformed_field_of_our_server(rest: str, trouble: str) -> None:
-    """Such a field is not believed, whatever else it says."""
+    """A malformed field of our server is not believed, whatever else it says."""
     value = f"{SERVER}; {DKIM}; {DMARC}; {rest}"
     with pytest.raises(Malformed, match=trouble.replace("(", "\\(")):
         read_results(value)
@@ -592,16 +621,20 @@ def test_a_mistake_does_not_hide_our_field() -> None:
 
 
 def test_injection_through_an_envelope_sender() -> None:
-    """CVE-2020-12272: what the sender chose stands in the server's field; it only adds results that contradict."""
+    """What a sender injects into our server's field only adds a contradiction.
+
+    CVE-2020-12272."""
     injected = f"x) {DKIM}; {DMARC}; y=("
-    said = f"dkim=none; spf=pass (domain of {injected}@evil.example) smtp.mailfrom=a; {DMARC.replace('pass', 'fail')}"
-    assert assess(f"Authentication-Results: {SERVER}; {said}").verdict == "fail"
+    spf = f"spf=pass (domain of {injected}@evil.example) smtp.mailfrom=a"
+    dmarc = DMARC.replace("pass", "fail")
+    assert assess(field(SERVER, f"dkim=none; {spf}; {dmarc}")).verdict == "fail"
 
 
 def test_results_in_full() -> None:
-    """Methods without their version, everything in lower case, properties where they are plain pairs."""
+    """Results have no version, are in lower case, and keep properties that are plain pairs."""
     assert read_results(
-        f'{SERVER} 1; DKIM/1=Pass (c) Header.D="Salesforce.com"; none; tenant.example; helo=; spf=pass a=b=c;'
+        f'{SERVER} 1; DKIM/1=Pass (c) Header.D="Salesforce.com"; none; tenant.example; helo=; '
+        "spf=pass a=b=c;"
     ) == [
         Result("dkim", "pass", {"header.d": "salesforce.com"}),
         Result("helo", "", {}),
@@ -611,7 +644,7 @@ def test_results_in_full() -> None:
 
 @given(st.text(st.sampled_from(' \t"()\\;=@.dkimpassmarcheader'), max_size=200))
 def test_any_text_is_read_or_malformed(value: str) -> None:
-    """Nothing else is raised, for any field at all."""
+    """Any field is read or Malformed; nothing else is raised."""
     try:
         results = read_results(value)
     except Malformed:
@@ -621,7 +654,7 @@ def test_any_text_is_read_or_malformed(value: str) -> None:
 
 @pytest.mark.parametrize("piece", ["(", "()", '"', "\\", ";", "=", "a=b;", "a", '""', "(\\", " "])
 def test_reading_is_linear(piece: str) -> None:
-    """8 kB of the worst in a blink."""
+    """8 kB of the worst take less than a second of processor time."""
     began = time.process_time()
     with suppress(Malformed):
         read_results((piece * MAX_BYTES)[:MAX_BYTES])

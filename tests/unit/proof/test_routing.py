@@ -19,8 +19,11 @@ from token_catcher.proof.routing import (
 from token_catcher.reading import wire
 
 USER = "integration@acme.example"
-OURS, OURS_18, OURS_CODE = "00D0X0000000AbC", "00D0X0000000AbCUAU", "0x-abcuau"
-THEIRS, THEIRS_CODE = "00D8d000003TRx3", "8d-3trx3eag"
+OURS = "00D0X0000000AbC"
+OURS_18 = "00D0X0000000AbCUAU"
+OURS_CODE = "0x-abcuau"
+THEIRS = "00D8d000003TRx3"
+THEIRS_CODE = "8d-3trx3eag"
 NOTHING = Revealed((), ())
 
 
@@ -38,21 +41,22 @@ def assigned(
     *orgs: Org, username: str = USER, sandbox: bool = False, revealed: Revealed = NOTHING
 ) -> str:
     """The name of the org, or the reason of a held mail."""
-    found = assign(orgs, username, sandbox=sandbox, revealed=revealed)
-    return found.reason if isinstance(found, Held) else found.name
+    answer = assign(orgs, username, sandbox=sandbox, revealed=revealed)
+    return answer.reason if isinstance(answer, Held) else answer.name
 
 
 def header(*fields: str) -> Header:
     text = "".join(
         f"{field}\n" for field in (*fields, "From: a", "To: b", "Subject: c", "Date: d", "")
     )
-    found = wire.read_header(text.replace("\n", "\r\n").encode())
-    assert isinstance(found, Header), found
-    return found
+    parsed = wire.read_header(text.replace("\n", "\r\n").encode())
+    assert isinstance(parsed, Header), parsed
+    return parsed
 
 
 def envelope(code: str, *, hashes: str = "mnopqrstuvwxyz012.3456789") -> str:
-    return f"Return-Path: <support=salesforce.com__0-1abcdefghijkl@{hashes}.{code}.um8.bnc.salesforce.com>"
+    domain = f"{hashes}.{code}.um8.bnc.salesforce.com"
+    return f"Return-Path: <support=salesforce.com__0-1abcdefghijkl@{domain}>"
 
 
 # By username
@@ -60,7 +64,8 @@ def envelope(code: str, *, hashes: str = "mnopqrstuvwxyz012.3456789") -> str:
 
 def test_a_name_before_a_pattern() -> None:
     """The org that names the user gets it, though another's pattern would fit."""
-    named, pattern = org("named"), org("pattern", "*@acme.example")
+    named = org("named")
+    pattern = org("pattern", "*@acme.example")
     assert assigned(pattern, named) == "named"
     assert assigned(pattern, named, username="other@acme.example") == "pattern"
     assert assigned(named, username="other@acme.example") == Reason.UNKNOWN_USER
@@ -95,9 +100,9 @@ def test_patterns(pattern: str, fits: str, does_not: str) -> None:
 
 
 def test_two_orgs_that_fit_are_ambiguous() -> None:
-    """A person must decide."""
-    found = assign((org("one"), org("two")), USER, sandbox=False, revealed=NOTHING)
-    assert found == Held(Reason.AMBIGUOUS_ORG, f"{USER} matches one, two")
+    """A username that two orgs name is held for a person."""
+    answer = assign((org("one"), org("two")), USER, sandbox=False, revealed=NOTHING)
+    assert answer == Held(Reason.AMBIGUOUS_ORG, f"{USER} matches one, two")
     assert (
         assigned(org("one", "*@acme.example"), org("two", "integration@*")) == Reason.AMBIGUOUS_ORG
     )
@@ -107,17 +112,19 @@ def test_two_orgs_that_fit_are_ambiguous() -> None:
 
 
 def test_a_sandbox_mail_excludes_production() -> None:
-    """`Sandbox: ` on a production org is held."""
-    production, sandbox = org("p", environment="production"), org("s", environment="sandbox")
-    found = assign((production,), USER, sandbox=True, revealed=NOTHING)
-    assert found == Held(Reason.WRONG_ENVIRONMENT, "a sandbox mail for p")
+    """A mail with `Sandbox: ` is for no production org."""
+    production = org("p", environment="production")
+    sandbox = org("s", environment="sandbox")
+    answer = assign((production,), USER, sandbox=True, revealed=NOTHING)
+    assert answer == Held(Reason.WRONG_ENVIRONMENT, "a sandbox mail for p")
     assert assigned(production, sandbox, sandbox=True) == "s"
     assert assigned(org("any"), sandbox=True) == "any"
 
 
 def test_the_absence_of_the_prefix_proves_nothing() -> None:
-    """A mail without it may come from either."""
-    production, sandbox = org("p", environment="production"), org("s", environment="sandbox")
+    """A mail without `Sandbox: ` may come from either environment."""
+    production = org("p", environment="production")
+    sandbox = org("s", environment="sandbox")
     assert assigned(production, sandbox) == Reason.AMBIGUOUS_ORG
     assert assigned(sandbox) == "s"
 
@@ -129,12 +136,16 @@ def test_the_absence_of_the_prefix_proves_nothing() -> None:
 @pytest.mark.parametrize(
     "revealed",
     [
-        lk(OURS), lk(OURS_18), lk(OURS, OURS_18), Revealed((), (OURS_CODE,)), Revealed((), (OURS_CODE.upper(),)),
+        lk(OURS),
+        lk(OURS_18),
+        lk(OURS, OURS_18),
+        Revealed((), (OURS_CODE,)),
+        Revealed((), (OURS_CODE.upper(),)),
         Revealed((OURS_18,), (OURS_CODE, OURS_CODE)),
     ],
-)  # fmt: skip
+)
 def test_a_pinned_org_that_is_revealed(pinned: str, revealed: Revealed) -> None:
-    """In either form, in either place."""
+    """A pinned org is told by its id in either form and in either place."""
     assert assigned(org("pinned", org_id=pinned), revealed=revealed) == "pinned"
 
 
@@ -158,13 +169,13 @@ def test_a_pinned_org_that_is_revealed(pinned: str, revealed: Revealed) -> None:
     ],
 )
 def test_a_pinned_org_that_is_not_revealed(revealed: Revealed, saw: str) -> None:
-    """Missing, another one, or two at once: a stranger's org may carry our username."""
-    found = assign((org("pinned", org_id=OURS),), USER, sandbox=False, revealed=revealed)
-    assert found == Held(Reason.WRONG_ORG, f"{saw} in a mail for pinned")
+    """A missing id, another one, or two at once leave a pinned org to a person."""
+    answer = assign((org("pinned", org_id=OURS),), USER, sandbox=False, revealed=revealed)
+    assert answer == Held(Reason.WRONG_ORG, f"{saw} in a mail for pinned")
 
 
 def test_two_orgs_told_apart_by_their_ids() -> None:
-    """The same username in production and in a sandbox."""
+    """Two orgs with the same username are told apart by their ids."""
     orgs = org("ours", org_id=OURS), org("theirs", org_id=THEIRS)
     assert assigned(*orgs, revealed=lk(OURS)) == "ours"
     assert assigned(*orgs, revealed=Revealed((), (THEIRS_CODE,))) == "theirs"
@@ -172,7 +183,7 @@ def test_two_orgs_told_apart_by_their_ids() -> None:
 
 
 def test_a_pinned_org_beside_one_that_is_not() -> None:
-    """Its id decides; without one, the other is no way round the pin."""
+    """A pinned org's id decides; without one, the other is no way round the pin."""
     orgs = org("pinned", org_id=OURS), org("free")
     assert assigned(*orgs, revealed=lk(OURS)) == "pinned"
     assert assigned(*orgs, revealed=lk(THEIRS)) == "free"
@@ -181,7 +192,7 @@ def test_a_pinned_org_beside_one_that_is_not() -> None:
 
 
 def test_the_mail_of_a_pinned_org_is_not_for_another() -> None:
-    """Though the other one names the user, and the pinned one does not."""
+    """The mail of a pinned org is for no other, though only the other names the user."""
     orgs = org("pinned", "x@x.example", org_id=OURS), org("free")
     assert assigned(*orgs, revealed=lk(OURS)) == Reason.WRONG_ORG
     assert assigned(*orgs, revealed=lk(THEIRS)) == "free"
@@ -189,7 +200,7 @@ def test_the_mail_of_a_pinned_org_is_not_for_another() -> None:
 
 
 def test_environment_and_id_must_both_fit() -> None:
-    """A sandbox mail with the id of production."""
+    """A sandbox mail with the id of a production org is held."""
     assert (
         assigned(org("p", environment="production", org_id=OURS), sandbox=True, revealed=lk(OURS))
         == Reason.WRONG_ENVIRONMENT
@@ -200,9 +211,11 @@ def test_environment_and_id_must_both_fit() -> None:
 
 
 def test_where_the_id_stands() -> None:
-    """`X-SFDC-LK` and the envelope sender, in the form of three samples: with one hash before the org's code, or two."""
-    found = revealed_orgs(header(envelope(OURS_CODE), f"X-SFDC-LK: {OURS}"))
-    assert found == Revealed((OURS,), (OURS_CODE,))
+    """The id is read from `X-SFDC-LK` and from the envelope sender.
+
+    There the org's code stands behind one hash or two."""
+    revealed = revealed_orgs(header(envelope(OURS_CODE), f"X-SFDC-LK: {OURS}"))
+    assert revealed == Revealed((OURS,), (OURS_CODE,))
     assert revealed_orgs(header(envelope(THEIRS_CODE, hashes="x"))) == Revealed((), (THEIRS_CODE,))
     assert revealed_orgs(header()) == NOTHING
 
@@ -217,7 +230,9 @@ def test_where_the_id_stands() -> None:
     ],
 )
 def test_the_code_of_the_envelope_sender(org_id: str, code: str) -> None:
-    """18 characters without `00D`, lower-cased, the first run of zeros as a hyphen; the last three follow from the rest."""
+    """The code of the envelope sender follows from the org id.
+
+    18 characters without `00D`, lower-cased, the first run of zeros as a hyphen."""
     assert Revealed((), (code,)).fits(org_id)
     assert not Revealed((), (code[:-1] + "x",)).fits(org_id)
 
@@ -235,30 +250,30 @@ def test_the_code_of_the_envelope_sender(org_id: str, code: str) -> None:
     ],
 )
 def test_an_envelope_that_reveals_nothing(value: str) -> None:
-    """Another sender, or another form."""
+    """An envelope sender of another domain or form reveals no org."""
     assert revealed_orgs(header(f"Return-Path: {value}")) == NOTHING
 
 
 def test_a_second_return_path_contradicts() -> None:
-    """The receiving server writes one; one that a sender wrote below it does not decide."""
-    found = revealed_orgs(header("Return-Path: <evil@evil.example>", envelope(OURS_CODE)))
-    assert found == Revealed((), ("", OURS_CODE))
-    assert not found.one_org
+    """A Return-Path that a sender wrote below the server's contradicts it."""
+    revealed = revealed_orgs(header("Return-Path: <evil@evil.example>", envelope(OURS_CODE)))
+    assert revealed == Revealed((), ("", OURS_CODE))
+    assert not revealed.one_org
     assert revealed_orgs(header(envelope(OURS_CODE), envelope(OURS_CODE))).one_org
 
 
 def test_a_second_id_is_seen() -> None:
-    """On top or below, folded or not."""
-    found = revealed_orgs(header(f"X-SFDC-LK: {OURS}", f"x-sfdc-lk:\n\t{THEIRS}"))
-    assert found == Revealed((OURS, THEIRS), ())
-    assert not found.one_org
+    """A second id, folded or in another case, contradicts the first."""
+    revealed = revealed_orgs(header(f"X-SFDC-LK: {OURS}", f"x-sfdc-lk:\n\t{THEIRS}"))
+    assert revealed == Revealed((OURS, THEIRS), ())
+    assert not revealed.one_org
 
 
 # Configuration that no mail could tell apart
 
 
 def names(*orgs: Org) -> list[tuple[str, str, str]]:
-    return [(one.name, other.name, shared) for one, other, shared in overlaps(orgs)]
+    return [(first.name, second.name, shared) for first, second, shared in overlaps(orgs)]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +289,7 @@ def names(*orgs: Org) -> list[tuple[str, str, str]]:
     ],
 )
 def test_orgs_that_could_never_be_told_apart(one: Org, other: Org, shared: str) -> None:
-    """The same user by name or by pattern, the same environment or an unknown one, no id that differs."""
+    """Orgs that share a user and differ neither in environment nor in id overlap."""
     assert names(one, other) == [("a", "b", shared)]
 
 
@@ -291,13 +306,13 @@ def test_orgs_that_could_never_be_told_apart(one: Org, other: Org, shared: str) 
     ],
 )
 def test_orgs_that_can_be_told_apart(one: Org, other: Org) -> None:
-    """By name before pattern, by environment, by id."""
+    """A name before a pattern, the environment or the id tells two orgs apart."""
     assert names(one, other) == []
 
 
 @given(st.text("ab*", max_size=6), st.text("ab*", max_size=6), st.text("ab", max_size=6))
 def test_patterns_that_share_a_username_meet(one: str, other: str, username: str) -> None:
-    """What fits both patterns at run time is found at start."""
+    """Two patterns that one username fits are found before any mail comes."""
     if "*" not in one or "*" not in other:
         return
     orgs = org("a", one), org("b", other)
@@ -312,24 +327,27 @@ def test_patterns_that_share_a_username_meet(one: str, other: str, username: str
     "text", ["a@b", "A.b_c-d+e'f@x-1.example", "a" * 78 + "@b", "1@1", "_@x", "a.@b"]
 )
 def test_usernames(text: str) -> None:
-    """Letters, digits and . _ + - ' around one @."""
+    """A username has letters, digits and . _ + - ' around one @."""
     assert is_username(text)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "@", "a@", "@b", "a@b@c", "a..b@c", "a@b..c", ".a@b", "a@.b", "a@b.", "a@-b", "a b@c", "a@b\n", "a/b@c", "..@b",
+    ["", "a", "@", "a@", "@b", "a@b@c", "a..b@c", "a@b..c", ".a@b", "a@.b", "a@b.", "a@-b",
+     "a b@c", "a@b\n", "a/b@c", "..@b",
      "a" * 79 + "@b",
      "\u212a@b", "a@b\u0661", "a%40@b", "a,b@c", "a*@b"],
 )  # fmt: skip
 def test_no_usernames(text: str) -> None:
-    """ASCII, one @, no two dots together, at most 80 characters, and nothing that means something elsewhere."""
+    """A username is ASCII, of at most 80 characters, without two dots together.
+
+    Nothing in it means something elsewhere."""
     assert not is_username(text)
 
 
 @pytest.mark.parametrize("path", ["a", "salesforce/acme/o'neil_a+b-c@x.example", "a/.../b"])
 def test_plain_paths(path: str) -> None:
-    """Segments of harmless characters."""
+    """Segments of harmless characters make a plain path."""
     assert is_plain_path(path)
 
 
@@ -357,5 +375,5 @@ def test_plain_paths(path: str) -> None:
     ],
 )
 def test_paths_that_are_not_plain(path: str) -> None:
-    """Requirement 20."""
+    """Requirement 20: an empty segment, dots, or any other character makes no plain path."""
     assert not is_plain_path(path)

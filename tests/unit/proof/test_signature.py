@@ -6,6 +6,7 @@ import base64
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ class Asked:
     ["relaxed/simple", "relaxed/relaxed", "simple/simple", "simple/relaxed", "simple", "relaxed"],
 )
 def test_every_canonical_form_verifies(form: str) -> None:
-    """All forms of RFC 6376 are understood, over folded fields and trailing white space as well."""
+    """All canonical forms of RFC 6376 are understood, over folds and trailing white space."""
     raw = token_mail(top="Subject2: a\n  folded\tfield\n", body="Hello  \t\n\tworld \n\n\n")
     assert check(craft(raw, c=form)) == PASS
 
@@ -80,7 +81,7 @@ def test_dkimpys_own_signatures_verify() -> None:
 
 
 def test_an_ed25519_signature_verifies() -> None:
-    """RFC 8463."""
+    """A signature with Ed25519 (RFC 8463) is accepted."""
     key = ed_key()
     raw = craft(token_mail(), key=key, a="ed25519-sha256")
     assert check(raw, keys=published(record(key))) == PASS
@@ -88,7 +89,7 @@ def test_an_ed25519_signature_verifies() -> None:
 
 @pytest.mark.parametrize("domain", ["Salesforce.COM", "salesforce.com"])
 def test_a_domain_ignores_case(domain: str) -> None:
-    """In `d=`, in the configuration, and in the name that is asked for."""
+    """A domain ignores case in `d=`, in the configuration, and in what DNS is asked for."""
     keys = Asked()
     assert (
         check(
@@ -112,14 +113,20 @@ def test_a_domain_ignores_case(domain: str) -> None:
     ],
 )
 def test_only_a_signing_domain_counts(domain: str) -> None:
-    """`d=` is compared exactly: no parent, no child, no trailing dot; and DNS is not asked for such names."""
+    """`d=` is compared exactly: no parent, no child, no trailing dot.
+
+    DNS is not asked for such names."""
     keys = Asked()
-    found = check(craft(token_mail(), d=domain), keys=keys)
-    assert (found.verdict, found.saw, keys.names) == ("none", f"signed by {domain or 'nobody'}", [])
+    verification = check(craft(token_mail(), d=domain), keys=keys)
+    assert (verification.verdict, verification.saw, keys.names) == (
+        "none",
+        f"signed by {domain or 'nobody'}",
+        [],
+    )
 
 
 def test_an_unsigned_mail_is_none() -> None:
-    """No signature is a finding of its own."""
+    """A mail without a signature is told from one with a bad signature."""
     assert check(token_mail()) == Verification("none", "no DKIM signature")
 
 
@@ -168,13 +175,13 @@ def test_an_unsigned_mail_is_none() -> None:
         ({"n-n": "1"}, "a malformed tag list"),
     ],
 )
-def test_a_tag_that_cannot_be_relied_on(tags: dict[str, str | None], saw: str) -> None:
-    """A correctly computed signature whose tags promise too little does not count, and is held against the mail."""
+def test_a_tag_that_cannot_be_relied_on(tags: dict[str, Any], saw: str) -> None:
+    """A good signature whose tags promise too little is held against the mail."""
     assert check(craft(token_mail(), **tags)) == Verification("fail", saw)
 
 
 def test_a_tag_said_twice_is_malformed() -> None:
-    """Two programs could take either."""
+    """A tag said twice, of which two programs could take either, ends the signature."""
     raw = craft(token_mail()).replace(
         b"; d=salesforce.com", b"; d=evil.example; d=salesforce.com", 1
     )
@@ -192,14 +199,14 @@ def test_a_tag_said_twice_is_malformed() -> None:
     ],
 )
 def test_a_malformed_tag_list(before: bytes, after: bytes) -> None:
-    """Malformed tags make dkimpy raise anything; here they end the signature."""
+    """Malformed tags, which make dkimpy raise anything, end the signature."""
     assert check(craft(token_mail()).replace(before, after, 1)).verdict == "fail"
 
 
 @pytest.mark.parametrize(
     "tags", [{"i": "@salesforce.com"}, {"i": "x@eu.salesforce.com"}, {"i": "X@EU.Salesforce.com"}]
 )
-def test_an_identity_inside_the_domain(tags: dict[str, str]) -> None:
+def test_an_identity_inside_the_domain(tags: dict[str, Any]) -> None:
     """`i=` is the domain or below it."""
     assert check(craft(token_mail(), **tags)) == PASS
 
@@ -216,12 +223,12 @@ def test_an_identity_inside_the_domain(tags: dict[str, str]) -> None:
     ],
 )
 def test_what_may_be_covered(listed: str) -> None:
-    """Any case, any order, names twice (oversigned) and names of fields that are not there."""
+    """`h=` may have any case and order, names twice, and names of fields that are not there."""
     assert check(craft(token_mail(), h=listed)) == PASS
 
 
 def test_a_field_signed_as_missing_cannot_be_added() -> None:
-    """`h=` may name a field that is not there: then it stays away."""
+    """A field that `h=` names and that is not there cannot be added."""
     signed = craft(token_mail(), h=":".join([*SIGNED_HEADERS, "Cc"]))
     added = signed.replace(b"X-Priority:", b"Cc: someone@else.example\r\nX-Priority:", 1)
     assert (check(signed), check(added)) == (
@@ -238,7 +245,7 @@ def test_from_in_another_case_is_the_same_field() -> None:
 
 @pytest.mark.parametrize("name", SIGNED_HEADERS)
 def test_a_changed_field_breaks_the_signature(name: str) -> None:
-    """Each covered field is really covered."""
+    """A change of any covered field breaks the signature."""
     raw = genuine()
     position = raw.index(f"\r\n{name}: ".encode()) + len(name) + 4
     assert check(raw[:position] + b"x" + raw[position:]) == Verification(
@@ -247,18 +254,18 @@ def test_a_changed_field_breaks_the_signature(name: str) -> None:
 
 
 def test_a_changed_body_is_told_apart() -> None:
-    """Servers change bodies for good reasons: nothing against the mail, but no proof."""
+    """A changed body is no proof, and nothing against the mail: servers change bodies."""
     raw = genuine().replace(b"Username: ", b"Username:  ")
     assert check(raw) == Verification("unverifiable", "the body was changed after signing")
 
 
 def test_a_body_that_grew_is_changed() -> None:
-    """Without `l=` nothing can be appended."""
+    """Nothing can be appended to a body that is signed without `l=`."""
     assert check(genuine() + b"Security token: x\r\n").verdict == "unverifiable"
 
 
 def test_a_forged_signature_does_not_fit() -> None:
-    """Somebody else's key under Salesforce's name."""
+    """A signature by somebody else's key under Salesforce's name is held against the mail."""
     forger = Signer(rsa_pem(2048, 1))
     assert check(sign(token_mail(), forger)) == Verification(
         "fail", "the signature does not fit the mail"
@@ -266,18 +273,18 @@ def test_a_forged_signature_does_not_fit() -> None:
 
 
 def test_without_a_key_nothing_can_be_said() -> None:
-    """NXDOMAIN is never a pass."""
+    """A signature without a key in DNS cannot be verified, and never passes."""
     assert check(genuine(), keys=Keys({})) == Verification("unverifiable", f"no key at {NAME}")
 
 
 def test_a_silent_dns_is_a_trouble_that_passes() -> None:
-    """dkimpy would say False."""
+    """A silent DNS, of which dkimpy makes a False, is a TransientError."""
     with pytest.raises(TransientError):
         check(genuine(), keys=Keys({NAME: None}))
 
 
 def test_a_good_signature_beside_a_silent_one() -> None:
-    """One good one suffices, whatever DNS says of the others."""
+    """One good signature suffices, whatever DNS says of the others."""
     other = replace(genuine_signer(), selector="other")
     raw = sign(genuine(), other)
     assert check(raw, keys=Keys({NAME: RECORD, other.name: None})) == PASS
@@ -285,16 +292,16 @@ def test_a_good_signature_beside_a_silent_one() -> None:
 
 @pytest.mark.parametrize("arrived", [ISSUED, ISSUED + timedelta(minutes=59)])
 def test_expiry_is_compared_with_the_arrival(arrived: datetime) -> None:
-    """A backlog is judged as on the day it came: the mail has expired long ago by the clock of this test."""
+    """A mail that arrived before `x=` verifies, though it has expired by this clock."""
     raw = craft(token_mail(), x=str(int(ISSUED.timestamp()) + 3600))
     assert check(raw, received_at=arrived) == PASS
 
 
 def test_expired_on_arrival() -> None:
-    """Nothing against the mail, but no proof."""
+    """A signature that had expired on arrival is no proof, and nothing against the mail."""
     raw = craft(token_mail(), x=str(int(ISSUED.timestamp()) + 3600))
-    found = check(raw, received_at=ISSUED + timedelta(minutes=61))
-    assert found == Verification("unverifiable", "the signature had expired on arrival")
+    verification = check(raw, received_at=ISSUED + timedelta(minutes=61))
+    assert verification == Verification("unverifiable", "the signature had expired on arrival")
 
 
 def test_a_signature_of_the_future_is_no_matter_of_the_clock() -> None:
@@ -304,39 +311,40 @@ def test_a_signature_of_the_future_is_no_matter_of_the_clock() -> None:
 
 
 def test_without_a_time_of_signing() -> None:
-    """`t=` is optional."""
+    """A signature without `t=` verifies."""
     assert check(craft(token_mail(), t=None)) == replace(PASS, signed_at=None)
 
 
 def test_the_eighth_signature_counts() -> None:
-    """Intermediaries put broken ones on top."""
+    """Seven broken signatures on top do not hide a good one."""
     raw = b"DKIM-Signature: v=1; d=evil.example\r\n" * 7 + genuine()
     assert check(raw) == PASS
 
 
 def test_the_ninth_signature_does_not_count() -> None:
-    """Work for one mail is bounded."""
+    """A good signature below eight others is not looked at."""
     raw = b"DKIM-Signature: v=1; d=evil.example\r\n" * 8 + genuine()
     assert check(raw).verdict == "none"
 
 
 def test_a_long_signature_does_not_count() -> None:
-    """4 kB, folding included."""
+    """A signature of more than 4 kB, folding included, ends without a check."""
     filler = "\r\n".join(" z" * 400 for _ in range(6))
     raw = craft(token_mail(), z="a" + "\r\n" + filler)
     assert check(raw) == Verification("fail", "a signature of more than 4096 bytes")
 
 
 def test_a_folded_signature_is_read() -> None:
-    """As every server writes it."""
+    """A folded signature, as every server writes it, verifies."""
     raw = genuine()
     assert raw.partition(b"\r\nDate")[0].count(b"\r\n ") >= 2
     assert check(raw) == PASS
 
 
 def test_the_best_that_can_be_said_comes_first() -> None:
-    """Nothing against it before something against it before nothing at all."""
-    broken, foreign = b"DKIM-Signature: v=1; v=1\r\n", b"DKIM-Signature: v=1; d=evil.example\r\n"
+    """Of several signatures the one that says least against the mail is told."""
+    broken = b"DKIM-Signature: v=1; v=1\r\n"
+    foreign = b"DKIM-Signature: v=1; d=evil.example\r\n"
     assert check(foreign + broken + genuine(), keys=Keys({})).verdict == "unverifiable"
     assert check(foreign + broken + token_mail()).verdict == "fail"
 
@@ -363,7 +371,7 @@ def test_the_best_that_can_be_said_comes_first() -> None:
     ],
 )
 def test_a_key_that_cannot_be_relied_on(tags: str, saw: str) -> None:
-    """A good signature under such a key is held against the mail: the key is there, and is no key for this."""
+    """A good signature under a key that is not for this use is held against the mail."""
     key = key_of(genuine_signer())
     assert check(genuine(), keys=published(record(key, tags))) == Verification("fail", saw)
 
@@ -395,13 +403,13 @@ def test_a_strict_key_and_a_subdomain_identity() -> None:
     """`t=s` in the key forbids an `i=` below the domain."""
     strict = published(RECORD.replace(b"k=rsa", b"k=rsa; t=s"))
     assert check(craft(token_mail(), i="@salesforce.com"), keys=strict) == PASS
-    found = check(craft(token_mail(), i="@eu.salesforce.com"), keys=strict)
-    assert found == Verification("fail", "key record: t=s with an i= that is not d=")
+    verification = check(craft(token_mail(), i="@eu.salesforce.com"), keys=strict)
+    assert verification == Verification("fail", "key record: t=s with an i= that is not d=")
 
 
 @pytest.mark.parametrize(("bits", "verdict"), [(1024, "pass"), (4096, "pass")])
 def test_rsa_keys_of_the_allowed_sizes(bits: int, verdict: str) -> None:
-    """RFC 8301: 1024 to 4096 bits."""
+    """RSA keys of 1024 to 4096 bits verify (RFC 8301)."""
     signer = Signer(rsa_pem(bits))
     assert (
         check(sign(token_mail(), signer), keys=Keys({signer.name: signer.record})).verdict
@@ -422,7 +430,9 @@ def test_rsa_keys_of_the_allowed_sizes(bits: int, verdict: str) -> None:
     ],
 )
 def test_rsa_keys_of_other_sizes(modulus_bits: int, exponent: int) -> None:
-    """Short ones can be broken, long ones take seconds, and with an exponent of 1 anybody signs."""
+    """RSA keys of other sizes or with a strange exponent do not count.
+
+    Short ones can be broken, long ones take seconds, and with an exponent of 1 anybody signs."""
     der = rsa_public_key(2 ** (modulus_bits - 1) + 1, exponent)
     keys = published(b"v=DKIM1; p=" + base64.b64encode(der))
     assert check(genuine(), keys=keys) == Verification(
@@ -431,15 +441,17 @@ def test_rsa_keys_of_other_sizes(modulus_bits: int, exponent: int) -> None:
 
 
 def test_an_ed25519_key_of_the_wrong_size() -> None:
-    """32 bytes and nothing else."""
+    """An Ed25519 key of other than 32 bytes does not count."""
     key = ed_key()
     keys = published(b"v=DKIM1; k=ed25519; p=" + base64.b64encode(b"x" * 31))
-    found = check(craft(token_mail(), key=key, a="ed25519-sha256"), keys=keys)
-    assert found == Verification("fail", "key record: p= is no ed25519 key of 1024 to 4096 bits")
+    verification = check(craft(token_mail(), key=key, a="ed25519-sha256"), keys=keys)
+    assert verification == Verification(
+        "fail", "key record: p= is no ed25519 key of 1024 to 4096 bits"
+    )
 
 
 def test_a_key_of_another_kind_than_the_algorithm() -> None:
-    """An ed25519 key proves no RSA signature, nor the other way round."""
+    """An Ed25519 key proves no RSA signature, nor the other way round."""
     key = ed_key()
     assert check(genuine(), keys=published(record(key))) == Verification(
         "fail", "key record: the type of the key"
@@ -449,7 +461,7 @@ def test_a_key_of_another_kind_than_the_algorithm() -> None:
 
 
 def test_a_forged_ed25519_signature() -> None:
-    """Somebody else's key."""
+    """An Ed25519 signature by somebody else's key does not fit."""
     raw = craft(token_mail(), key=ed_key(2), a="ed25519-sha256")
     keys = published(record(ed_key()))
     assert check(raw, keys=keys) == Verification("fail", "the signature does not fit the mail")
@@ -457,14 +469,15 @@ def test_a_forged_ed25519_signature() -> None:
 
 @pytest.mark.parametrize("b", ["AAAA", "A", "=", "AAAAA"])
 def test_a_signature_of_another_length(b: str) -> None:
-    """What makes dkimpy raise ends the signature."""
+    """A signature of a length that makes dkimpy raise is held against the mail."""
     raw = craft(token_mail())
     start = raw.index(b"; b=") + 4
     assert check(raw[:start] + b.encode() + raw[raw.index(b"\r\n") :]).verdict == "fail"
 
 
 def test_hostile_white_space_is_cheap() -> None:
-    """dkimpy's relaxed form is quadratic in runs of white space; 230 kB of them under eight signatures are read in a blink."""
+    """dkimpy's relaxed form is quadratic in runs of white space; 230 kB of them under eight
+    signatures are read in a blink."""
     raw = token_mail(body=(" " * 990 + "x\n") * 230)
     for _ in range(8):
         raw = craft(raw, c="relaxed/relaxed")

@@ -84,7 +84,7 @@ def test_never_trims_a_token(wrong: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         (token_body() + OTHER, ambiguous(2, 2)),
         (token_body() + token_body(), ambiguous(2, 2)),
@@ -102,9 +102,9 @@ def test_never_trims_a_token(wrong: str) -> None:
         ),
     ],
 )
-def test_a_second_line_of_either_kind(text: str, found: Unclear) -> None:
-    """A second line that names a username or a token, by its label or by its form, makes the claim ambiguous."""
-    assert find(text) == found
+def test_a_second_line_of_either_kind(text: str, expected: Unclear) -> None:
+    """A second line that names a username or a token, by label or by form, is ambiguous."""
+    assert find(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,8 @@ def test_a_layout_not_known_yet(text: str) -> None:
         f"Order: A17\nTracking number: {'9' * 24}\n",
         "Security token: see below\n",
         "Your security token: is tied to your password\n",
-        "[Error: LOGIN_MUST_USE_SECURITY_TOKEN: Invalid username, password, security token; or user locked out.]\n",
+        "[Error: LOGIN_MUST_USE_SECURITY_TOKEN: Invalid username, password, security token; or "
+        "user locked out.]\n",
         f"{INTRO}\nSicherheitseinstellungen\n",
         f"Commit\n{TOKEN}\n",
         f"{'x' * 81}: {TOKEN}\nSalesforce\n",
@@ -149,12 +150,12 @@ def test_no_claim_at_all(text: str) -> None:
 
 
 def test_all_readings_agree() -> None:
-    """The same claim in every reading is the mail's claim; hidden text may repeat it or say nothing."""
+    """A claim in every reading is the mail's; hidden text may repeat it or say nothing."""
     assert agreed([token_body(), pair("Wer", "Was")], ["", "hello\n", token_body()]) == CLAIM
 
 
 @pytest.mark.parametrize(
-    ("readings", "hidden", "found"),
+    ("readings", "hidden", "expected"),
     [
         ([token_body(), OTHER], [], DISAGREE),
         ([token_body(), "hello\n"], [], DISAGREE),
@@ -173,12 +174,12 @@ def test_all_readings_agree() -> None:
     ],
 )
 def test_texts_that_do_not_agree(
-    readings: list[str], hidden: list[str], found: Unclear | None
+    readings: list[str], hidden: list[str], expected: Unclear | None
 ) -> None:
     """A reading without the claim, or another one anywhere, leaves it to a person."""
-    assert agreed(readings, hidden) == found
+    assert agreed(readings, hidden) == expected
 
 
-def test_harmless_corners() -> None:
+def test_harmless_hidden_text() -> None:
     """Addresses and long words in hidden text are no claims."""
     assert agreed([token_body()], [f"font-family:{'H' * 24}\nmailto:x@y.example\n"]) == CLAIM

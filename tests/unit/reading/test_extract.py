@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import base64
 import logging
+from collections.abc import Callable
+from email.errors import MessageDefect
+from email.message import Message
 from typing import Any
 
-import mailparser
+import mailparser  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from tests.kit.mails import ISSUED, TOKEN, USERNAME, mail, token_body, token_mail
-from token_catcher.model import Candidate, Claim, Ignored, Reason, Refused, Token, Unclear
+from token_catcher.model import (
+    MAX_MAIL_BYTES,
+    Candidate,
+    Claim,
+    Ignored,
+    Reason,
+    Refused,
+    Token,
+    Unclear,
+)
 from token_catcher.reading.extract import extract
 
 SUBJECT = "Your new Salesforce security token"
@@ -23,9 +35,9 @@ def look(raw: bytes) -> Candidate | Ignored | Refused:
 
 
 def claim(raw: bytes) -> Claim | Unclear:
-    found = look(raw)
-    assert isinstance(found, Candidate), found
-    return found.claim
+    extracted = look(raw)
+    assert isinstance(extracted, Candidate), extracted
+    return extracted.claim
 
 
 def encoded(text: str) -> str:
@@ -33,11 +45,13 @@ def encoded(text: str) -> str:
 
 
 def test_a_candidate() -> None:
-    """A token mail is a candidate: what it claims, when it says it was issued, under which subject."""
-    found = look(token_mail())
-    assert isinstance(found, Candidate)
-    assert found == Candidate(mail(token_mail()), found.header, SUBJECT, False, ISSUED, CLAIM)
-    assert found.header.text("From") == '"support@salesforce.com" <support@salesforce.com>'
+    """A token mail becomes a candidate with its claim, its Date and its subject."""
+    extracted = look(token_mail())
+    assert isinstance(extracted, Candidate)
+    assert extracted == Candidate(
+        mail(token_mail()), extracted.header, SUBJECT, False, ISSUED, CLAIM
+    )
+    assert extracted.header.text("From") == '"support@salesforce.com" <support@salesforce.com>'
 
 
 @pytest.mark.parametrize(
@@ -60,13 +74,15 @@ def test_a_candidate() -> None:
 )
 def test_subjects(subject: str, read: str, sandbox: bool) -> None:
     """The subject is unfolded and decoded, and loses one `Sandbox: `."""
-    found = look(token_mail(subject=subject))
-    assert isinstance(found, Candidate)
-    assert (found.subject, found.sandbox, found.claim) == (read, sandbox, CLAIM)
+    extracted = look(token_mail(subject=subject))
+    assert isinstance(extracted, Candidate)
+    assert (extracted.subject, extracted.sandbox, extracted.claim) == (read, sandbox, CLAIM)
 
 
 def test_a_date_of_another_form() -> None:
-    """Without a date that everybody reads alike a mail that claims is refused, and another is ignored."""
+    """Without a date that everybody reads alike, a mail that claims is refused.
+
+    Any other such mail is ignored."""
     undated = token_mail().replace(b"+0000 (GMT)", b"")
     assert look(undated) == Refused(
         Reason.BAD_DATE, "a Date that is not in the form of RFC 5322 with a zone"
@@ -93,7 +109,9 @@ def test_ordinary_mail_is_ignored(body: str) -> None:
     "subject", [SUBJECT, f"FW: {SUBJECT}", SUBJECT.upper(), f"Sandbox: {SUBJECT}", SUBJECTS[1]]
 )
 def test_the_subject_alone_speaks_of_a_token(subject: str) -> None:
-    """Under the subject of a token mail, or one around it, a text without a claim is a layout not known yet."""
+    """Under the subject of a token mail, a text without a claim is a layout not known yet.
+
+    So it is where the subject is only a part, as in a forward."""
     head = (
         subject
         if subject.isascii()
@@ -107,15 +125,15 @@ def test_parts_must_agree() -> None:
     """Every part is read: one that says otherwise makes the claim unclear."""
     parts = f"--b\n\n{token_body()}\n--b\n\n{token_body('x@y.example')}\n--b--\n"
     saw = "2 texts that do not agree on one username and token"
-    found = claim(token_mail(content_type="multipart/mixed; boundary=b", body=parts))
-    assert found == Unclear(Reason.AMBIGUOUS_CLAIM, saw)
+    unclear = claim(token_mail(content_type="multipart/mixed; boundary=b", body=parts))
+    assert unclear == Unclear(Reason.AMBIGUOUS_CLAIM, saw)
 
 
 def test_the_text_around_the_parts_must_not_contradict() -> None:
     """What stands before the parts is read as well."""
     parts = f"{token_body('x@y.example')}\n--b\n\n{token_body()}\n--b--\n"
-    found = claim(token_mail(content_type="multipart/mixed; boundary=b", body=parts))
-    assert found == Unclear(Reason.AMBIGUOUS_CLAIM, "another claim outside of the texts")
+    unclear = claim(token_mail(content_type="multipart/mixed; boundary=b", body=parts))
+    assert unclear == Unclear(Reason.AMBIGUOUS_CLAIM, "another claim outside of the texts")
 
 
 def test_an_unexpected_part_of_a_mail_that_claims() -> None:
@@ -127,11 +145,10 @@ def test_an_unexpected_part_of_a_mail_that_claims() -> None:
 
 def test_an_unexpected_part_of_ordinary_mail() -> None:
     """Most mail has attachments, and is ignored."""
-    body = "--b\n\nYour security token is tied to your password.\n--b\nContent-Type: image/png\n\nx\n--b--\n"
-    assert (
-        look(token_mail(subject="hello", content_type="multipart/mixed; boundary=b", body=body))
-        == Ignored()
-    )
+    text = "Your security token is tied to your password."
+    body = f"--b\n\n{text}\n--b\nContent-Type: image/png\n\nx\n--b--\n"
+    raw = token_mail(subject="hello", content_type="multipart/mixed; boundary=b", body=body)
+    assert look(raw) == Ignored()
 
 
 @pytest.mark.parametrize(
@@ -147,29 +164,35 @@ def test_an_unexpected_part_of_ordinary_mail() -> None:
     ],
 )
 def test_a_claim_that_is_not_read(kind: str, body: str) -> None:
-    """A careless look finds a claim that stands where it will not be believed: plain, in base64, between tags."""
-    found = claim(token_mail(subject="hello", content_type=kind, body=body))
-    assert found == Unclear(Reason.UNEXPECTED_PART, f"a part of type {kind.partition(';')[0]}")
+    """A careless look finds a claim that will not be believed: plain, in base64, between tags."""
+    unclear = claim(token_mail(subject="hello", content_type=kind, body=body))
+    assert unclear == Unclear(Reason.UNEXPECTED_PART, f"a part of type {kind.partition(';')[0]}")
 
 
 @pytest.mark.parametrize(
-    ("trouble", "reason"),
+    ("whole", "broken", "reason"),
     [
-        (lambda raw: b"X: a\rb\r\n" + raw, Reason.MALFORMED),
-        (lambda raw: raw.replace(b"\r\n", b"\n"), Reason.MALFORMED),
-        (lambda raw: "X: Zoë\r\n".encode() + raw, Reason.MALFORMED),
-        (lambda raw: b"Subject: x\r\n" + raw, Reason.DUPLICATE_HEADER),
-        (lambda raw: raw.replace(b"\r\nTo: ", b"\r\nX-To: "), Reason.MISSING_HEADER),
-        (lambda raw: raw + b"x" * 262_144, Reason.OVERSIZED),
+        (b"Date: ", b"X: a\rb\r\nDate: ", Reason.MALFORMED),
+        (b"\r\n", b"\n", Reason.MALFORMED),
+        (b"Date: ", "X: Zoë\r\nDate: ".encode(), Reason.MALFORMED),
+        (b"Date: ", b"Subject: x\r\nDate: ", Reason.DUPLICATE_HEADER),
+        (b"\r\nTo: ", b"\r\nX-To: ", Reason.MISSING_HEADER),
+        (b"X-Priority: 3", b"X: " + b"x" * MAX_MAIL_BYTES, Reason.OVERSIZED),
     ],
 )
-def test_a_broken_mail_leaves_a_record_only_if_it_claims(trouble: Any, reason: Reason) -> None:
-    """The gate's refusal stands where the mail claims to carry a token, by text or by subject; other broken mail is ignored."""
+def test_a_broken_mail_leaves_a_record_only_if_it_claims(
+    whole: bytes, broken: bytes, reason: Reason
+) -> None:
+    """The gate's refusal stands where the mail claims a token, by text or by subject.
 
-    def end(**fields: str) -> Reason | Ignored:
-        found = look(trouble(token_mail(**fields)))
-        assert not isinstance(found, Candidate)
-        return found.reason if isinstance(found, Refused) else found
+    Other broken mail is ignored."""
+
+    def end(**fields: Any) -> Reason | Ignored:
+        extracted = look(token_mail(**fields).replace(whole, broken))
+        assert not isinstance(extracted, Candidate)
+        if isinstance(extracted, Refused):
+            return extracted.reason
+        return extracted
 
     assert end() == reason
     assert end(subject="hello") == reason
@@ -181,11 +204,13 @@ def test_a_broken_mail_leaves_a_record_only_if_it_claims(trouble: Any, reason: R
 
 
 @pytest.mark.parametrize(
-    ("body", "found"),
+    ("body", "expected"),
     [(token_body(), Refused(Reason.UNREADABLE, "ValueError")), ("hello\n", Ignored())],
 )
-def test_whatever_is_raised_ends_this_mail(body: str, found: Refused | Ignored) -> None:
-    """An exception of a parser is the end of one mail: Python refuses to read a number of 6,000 digits, even in HTML."""
+def test_whatever_is_raised_ends_this_mail(body: str, expected: Refused | Ignored) -> None:
+    """An exception of a parser is the end of one mail.
+
+    Python refuses to read a number of 6,000 digits, even in HTML."""
     page = encoded(f"<p>{body.replace(chr(10), '<br>')}</p>&#{'9' * 6000};")
     raw = token_mail(
         subject="hello",
@@ -193,14 +218,21 @@ def test_whatever_is_raised_ends_this_mail(body: str, found: Refused | Ignored) 
         body=page,
         extra="Content-Transfer-Encoding: base64\n",
     )
-    assert look(raw) == found
+    assert look(raw) == expected
 
 
-@pytest.mark.parametrize(
-    "trouble",
-    [lambda part: part.set_payload("other"), lambda part: part.defects.append(ValueError())],
-)
-def test_another_reader_must_see_the_same(trouble: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def other_text(message: Message) -> None:
+    message.set_payload("other")
+
+
+def defective(message: Message) -> None:
+    message.defects.append(MessageDefect())
+
+
+@pytest.mark.parametrize("trouble", [other_text, defective])
+def test_another_reader_must_see_the_same(
+    trouble: Callable[[Message], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where mail-parser sees another text, or is not content, the mail has an unexpected part."""
     parse = mailparser.parse_from_bytes
 
@@ -216,17 +248,25 @@ def test_another_reader_must_see_the_same(trouble: Any, monkeypatch: pytest.Monk
 
 
 def test_the_parser_sees_the_content_fields_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """mail-parser is shown what decides about the structure, and nothing else that a sender wrote into the header."""
+    """mail-parser is shown the fields that decide about the structure, and no others."""
     shown: list[bytes] = []
     parse = mailparser.parse_from_bytes
-    monkeypatch.setattr(mailparser, "parse_from_bytes", lambda raw: shown.append(raw) or parse(raw))
+
+    def noting(raw: bytes) -> Any:
+        shown.append(raw)
+        return parse(raw)
+
+    monkeypatch.setattr(mailparser, "parse_from_bytes", noting)
     look(token_mail(extra="Content-Transfer-Encoding: 7bit\nX-Evil: x\n"))
-    head = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+    head = (
+        b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\n"
+        b"Content-Transfer-Encoding: 7bit\r\n\r\n"
+    )
     assert shown == [head + token_body().replace("\n", "\r\n").encode()]
 
 
 def test_the_parser_keeps_silent(caplog: pytest.LogCaptureFixture) -> None:
-    """mail-parser would log what it reads, and as an error the text that it cannot decode; here it does not."""
+    """mail-parser, which would log the text that it cannot decode, logs nothing here."""
     caplog.set_level(logging.DEBUG)
     look(token_mail())
     assert caplog.records == []

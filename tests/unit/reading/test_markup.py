@@ -37,13 +37,13 @@ def test_shows_lines(text: str, shown: str) -> None:
 
 
 def test_line_ends_of_the_source() -> None:
-    """In the second reading the line ends of the source count as well, also those written as entities."""
+    """In the second reading the line ends of the source count too, also those of entities."""
     assert markup.read_page("<div>a\nb&#10;c&#8232;d</div>e") == Readings(
         "a b c d\ne", "a\nb\nc\nd\ne", ""
     )
 
 
-def test_corners() -> None:
+def test_hidden_text() -> None:
     """Comments lose their tags and are kept; attributes are kept where they have lines."""
     page = markup.read_page("x<!-- a<br>b --><a title='c\nd' href=\"e\" alt=f&#10;g>h</a>")
     assert page == Readings("xh", "xh", "a\nb\nc\nd\nf\ng")
@@ -93,7 +93,7 @@ def test_large_pages(text: str) -> None:
 
 
 def test_the_largest_page() -> None:
-    """Up to there it is."""
+    """A page of 64 kB with 2,000 tags is read."""
     assert markup.read_page("<b>" * 2000 + "x" * (65_536 - 6000)).shown == "x" * (65_536 - 6000)
 
 

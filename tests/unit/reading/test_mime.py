@@ -24,9 +24,9 @@ def crlf(text: str) -> bytes:
 
 
 def readings(head: str, body: str | bytes = "a\nb\n") -> tuple[str, ...]:
-    found = read(head, body)
-    assert isinstance(found, MailText), found
-    return found.readings
+    texts = read(head, body)
+    assert isinstance(texts, MailText), texts
+    return texts.readings
 
 
 def multipart(
@@ -84,7 +84,7 @@ def test_charsets(charset: str, text: str) -> None:
     ) == (text,)
 
 
-def test_bytes_without_a_word_of_their_encoding() -> None:
+def test_bytes_without_a_transfer_encoding() -> None:
     """8-bit bytes pass where no transfer encoding is said: everybody takes them as they are."""
     assert readings(PLAIN, "é\n") == ("é\n",)
 
@@ -99,10 +99,10 @@ def test_transfer_encodings() -> None:
     assert readings(f"{PLAIN}\nContent-Transfer-Encoding: base64", encoded) == ("é\nx" * 40,)
 
 
-def test_html_has_readings_and_corners() -> None:
+def test_html_has_readings_and_hidden_text() -> None:
     """An HTML part is read as it is shown; what could be shown as well is hidden text."""
-    found = read("Content-Type: text/html; charset=utf-8", "<p>a\nb</p><!-- c -->\n")
-    assert found == MailText(
+    texts = read("Content-Type: text/html; charset=utf-8", "<p>a\nb</p><!-- c -->\n")
+    assert texts == MailText(
         ("a b",), ("a\nb", "c"), (Leaf("text/html", b"<p>a\r\nb</p><!-- c -->\r\n"),)
     )
 
@@ -121,14 +121,14 @@ def test_multiparts() -> None:
     inner = (
         f'Content-Type: multipart/alternative; boundary="i"\n\n--i\n{PLAIN}\n\na\n--i\n\nb\n\n--i--'
     )
-    found = multipart(inner, f"{PLAIN}\n\nc", kind="related", before="over\n", after="under\n")
+    texts = multipart(inner, f"{PLAIN}\n\nc", kind="related", before="over\n", after="under\n")
     leaves = (Leaf("text/plain", b"a"), Leaf("text/plain", b"b\r\n"), Leaf("text/plain", b"c"))
-    assert found == MailText(("a", "b\n", "c"), ("over", "under\n", "", ""), leaves)
+    assert texts == MailText(("a", "b\n", "c"), ("over", "under\n", "", ""), leaves)
 
 
 @pytest.mark.parametrize("kind", ["alternative", "mixed", "related"])
 def test_kinds_of_multiparts(kind: str) -> None:
-    """These three are read."""
+    """An alternative, mixed or related multipart is read."""
     assert multipart(f"{PLAIN}\n\na", kind=kind) == MailText(
         ("a",), ("", ""), (Leaf("text/plain", b"a"),)
     )
@@ -141,7 +141,7 @@ def test_delimiters_may_be_padded() -> None:
 
 @pytest.mark.parametrize("kind", ["digest", "parallel", "signed", "report", "form-data"])
 def test_other_multiparts(kind: str) -> None:
-    """No other is."""
+    """A multipart of any other kind is unexpected."""
     assert multipart(f"{PLAIN}\n\na", kind=kind) == Unexpected(f"a part of type multipart/{kind}")
 
 
@@ -186,7 +186,6 @@ def test_fields_said_twice(name: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "text",
         "text/plain charset=utf-8",
         "text/plain; charset=utf-8, text/html",
         "text/plain (x)",
@@ -198,18 +197,19 @@ def test_fields_said_twice(name: str) -> None:
         'text/plain; charset="utf-8',
         "text/plain; charset",
         "text/plain;; charset=utf-8",
-        "=?utf-8?q?text/plain?=",
-        "",
     ],
 )
 def test_content_types(value: str) -> None:
     """A content type with parameters said twice, extended, escaped or out of form is unexpected."""
-    saw = (
-        "a content type of no known form"
-        if "/" not in value or value[0] == "="
-        else "content type parameters said twice or of no known form"
+    assert read(f"Content-Type: {value}") == Unexpected(
+        "content type parameters said twice or of no known form"
     )
-    assert read(f"Content-Type: {value}") == Unexpected(saw)
+
+
+@pytest.mark.parametrize("value", ["text", "=?utf-8?q?text/plain?=", ""])
+def test_content_types_without_a_type(value: str) -> None:
+    """A content type that begins with no type is unexpected."""
+    assert read(f"Content-Type: {value}") == Unexpected("a content type of no known form")
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_unknown_charsets(charset: str) -> None:
     ],
 )
 def test_bytes_of_another_charset(charset: str, octets: bytes) -> None:
-    """Decoding is strict."""
+    """Bytes that are not of the charset are unexpected, since decoding is strict."""
     assert read(f"Content-Type: text/plain; charset={charset}", octets) == Unexpected(
         "bytes that are not of the charset"
     )
@@ -244,7 +244,9 @@ def test_bytes_of_another_charset(charset: str, octets: bytes) -> None:
     ["\x00", "\x0b", "\x0c", "\r", "\x1b", "\x1c", "\x7f", "\x85", "\x9b", "\u2028", "\u2029"],
 )
 def test_control_characters(character: str) -> None:
-    """A control character in a decoded text is unexpected, and so is everything that somebody takes for a line end."""
+    """A control character in a decoded text is unexpected.
+
+    So is everything that some program takes for a line end."""
     control = Unexpected("control characters in a text")
     encoded = base64.encodebytes(f"a{character}b".encode()).decode()
     assert read(f"{PLAIN}\nContent-Transfer-Encoding: base64", encoded) == control
@@ -298,7 +300,7 @@ def test_boundaries(parameters: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "binary"])
 def test_encoded_multiparts(encoding: str) -> None:
-    """A multipart is not encoded."""
+    """A multipart in a transfer encoding is unexpected."""
     head = f"Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: {encoding}"
     assert read(head, "--b\n\na\n--b--\n") == Unexpected("a multipart without a plain boundary")
 
@@ -308,15 +310,15 @@ def test_encoded_multiparts(encoding: str) -> None:
 )
 def test_lines_like_delimiters(line: str) -> None:
     """A line that begins like a delimiter is one, in its place, or unexpected."""
-    found = read("Content-Type: multipart/mixed; boundary=b", f"--b\n\na\n{line}\n--b--\n")
-    assert found == Unexpected("a line that only begins like a delimiter, or one after the end")
+    texts = read("Content-Type: multipart/mixed; boundary=b", f"--b\n\na\n{line}\n--b--\n")
+    assert texts == Unexpected("a line that only begins like a delimiter, or one after the end")
 
 
 @pytest.mark.parametrize(
     "body", ["a\n", "--b\n\na\n", "--b\n\na\n--b\n\nc\n", "a\n--b--\n", "--b--\n"]
 )
 def test_multiparts_without_parts_or_end(body: str) -> None:
-    """A multipart has a first part and an end."""
+    """A multipart without a first part or without an end is unexpected."""
     assert read("Content-Type: multipart/mixed; boundary=b", body) == Unexpected(
         "a multipart without parts or without an end"
     )
@@ -345,7 +347,8 @@ def test_depth_and_number() -> None:
     def nested(levels: int) -> MailText | Unexpected:
         part = f"{PLAIN}\n\na"
         for level in range(levels - 1):
-            part = f"Content-Type: multipart/mixed; boundary=n{level}\n\n--n{level}\n{part}\n--n{level}--"
+            head = f"Content-Type: multipart/mixed; boundary=n{level}"
+            part = f"{head}\n\n--n{level}\n{part}\n--n{level}--"
         head, _, body = part.partition("\n\n")
         return read(head, body)
 
@@ -362,11 +365,13 @@ def test_depth_and_number() -> None:
         (b"Content-Type: text/plain; charset=utf-8\r\n\r\nx\r\n", False),
         (b"Content-Type: text/html; charset=utf-8\r\n\r\n\xc3\xa9\r\n", False),
         (
-            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n--b--\r\n",
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n"
+            b"--b--\r\n",
             True,
         ),
         (
-            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n",
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n--b\r\n"
+            b"\r\nx\r\n--b--\r\n",
             False,
         ),
         (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xc3\xa9\r\n\r\n", False),
@@ -383,7 +388,9 @@ def test_compares_with_a_parser(raw: bytes, agrees: bool) -> None:
 
 
 def test_a_careless_look() -> None:
-    """Lines with a colon come out of any bytes: as they stand, without tags, with soft breaks joined, and out of base64."""
+    """Lines with a colon come out of any bytes.
+
+    As they stand, without tags, with soft breaks joined, and out of base64."""
     encoded = base64.encodebytes(b"Username: a@b.example\r\n" * 9)
     raw = b"a: b\rc: d\ne\r\n<b>f: g</b><br>h: i=\r\nj\r\n\xff: k\0\r\n" + encoded
     assert list(mime.roughly(raw)) == [
@@ -393,5 +400,5 @@ def test_a_careless_look() -> None:
 
 
 def test_a_careless_look_has_an_end() -> None:
-    """No more than 5,000 lines come out."""
+    """A careless look gives no more than 5,000 lines."""
     assert [text.count("\n") for text in mime.roughly(b":\n" * 9000)] == [4999]
