@@ -25,6 +25,10 @@ OFF = "        if False:\n"
 NEVER = "    if False:\n"
 PROVEN = "    case.proven = finding.passed\n"
 PLAIN = "    return masked(ascii(text[:400])[1:-1])[:200]\n"
+SILENT = (
+    "        except (dns.exception.DNSException, OSError, ValueError) as error:\n"
+    "            raise TransientError(\n"
+)
 INSECURE = '    "insecure-accept-unauthenticated": _by_nothing,\n'
 PINNED = (
     "    if pinned:\n"
@@ -192,12 +196,17 @@ MUTANTS = (
         7,
         "a silent DNS is a missing key",
         "keys.py",
-        '            raise TransientError(f"DNS did not answer for',
-        '            return None, SHORTEST\n            raise TransientError(f"DNS did not answer for',
+        SILENT,
+        SILENT.replace("raise ", "return None, SHORTEST\n            raise "),
         KEYS,
     ),
     _rule(
-        7, "a missing key is a trouble that passes", "keys.py", "dns.resolver.NXDOMAIN, ", "", KEYS
+        7,
+        "a missing key is a trouble that passes",
+        "keys.py",
+        "            dns.resolver.NXDOMAIN,\n",
+        "",
+        KEYS,
     ),
     _rule(7, "any name", "keys.py", "        if not _NAME.fullmatch(name):\n", OFF, KEYS),
     _rule(7, "several records", "keys.py", "len(records) == 1", "records", KEYS),
