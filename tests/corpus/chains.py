@@ -191,7 +191,7 @@ WEAK_LINKS = (
     ),
     (
         "arc-results",
-        "The word of a server up the chain.",
+        "The assessment of a server up the chain.",
         crlf(field(f"i=1; mx.example.com; {BOTH}", "ARC-Authentication-Results") + RECEIVED)
         + EVIL_MAIL,
     ),
@@ -271,7 +271,7 @@ ENDS_OF_DATA = (
     ("stuffed", "The end of data, dot-stuffed.", b"\r\n..\r\n"),
 )
 SMUGGLED = (
-    ("second", "Taken for one: the second mail has the first one's clean word on top.", OUTSIDE),
+    ("second", "Taken for one: the second mail has the first one's clean results on top.", OUTSIDE),
     (
         "appended",
         "A genuine mail, and a smuggled one behind it.",

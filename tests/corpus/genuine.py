@@ -31,7 +31,7 @@ from tests.kit.signing import ed_key, rsa_key, seal, signature, with_value
 DKIM_ONLY = expect("refused unauthenticated", dkim=STORE, auto=STORE)
 """The receiving server said nothing that counts."""
 RESULTS_ONLY = expect("refused bad-signature", results=STORE, auto=STORE)
-"""The gateway changed the body, so only the receiving server's word is left."""
+"""The gateway changed the body, so only the receiving server's assessment is left."""
 
 
 def _as_html(page: str) -> bytes:

@@ -245,7 +245,7 @@ SAID = (
         "A field of more than 8 kB.",
         f"mx.example.com; {BOTH}; spf=pass" + "\n\t".join(" x" * 400 for _ in range(12)),
     ),
-    ("other-id", "Another server's word.", f"mx.evil.example; {BOTH}"),
+    ("other-id", "Another server's assessment.", f"mx.evil.example; {BOTH}"),
     ("id-prefix", "An id that begins like ours.", f"mx.example.com.evil.example; {BOTH}"),
     ("id-suffix", "An id that ends like ours.", f"evil-mx.example.com; {BOTH}"),
     ("id-in-comment", "Our id in a comment.", f"(mx.example.com;) evil.example; {BOTH}"),
@@ -288,7 +288,7 @@ PLACED = (
     ),
     (
         "beside-ours",
-        "A word of ours and one of the sender's, both on top: they must agree.",
+        "An assessment of ours and one of the sender's, both on top: they must agree.",
         FAIL + FORGED + RECEIVED,
     ),
     ("beside-ours-first", "The same, the sender's first.", FORGED + FAIL + RECEIVED),
@@ -332,7 +332,7 @@ GATEWAYS = (
     ),
     (
         "gmail-arc",
-        "Gmail's seal over another server's word.",
+        "Gmail's seal over another server's assessment.",
         GMAIL_TOP + GMAIL_NO + field(f"i=1; mx.google.com; {BOTH}", "ARC-Authentication-Results"),
         "gmail",
     ),
@@ -360,7 +360,7 @@ GATEWAYS = (
     ),
     (
         "icloud-split",
-        "Apple's DMARC, and a verifier's word of the sender's.",
+        "Apple's DMARC, and a verifier's assessment of the sender's.",
         field("dmarc.icloud.com; dmarc=pass header.from=salesforce.com")
         + field("dkim-verifier.icloud.com; dkim=none")
         + RECEIVED
@@ -408,7 +408,7 @@ def items() -> Iterator[Item]:
     yield from mails("results", SAID, NO, build=_said)
     yield from mails("placed", PLACED, NO, build=_under)
     yield from mails("placed", _under_other_names(), NO, build=_under)
-    why = "The word stands in the body."
+    why = "The assessment stands in the body."
     yield item("placed", "in-body", why, crlf(RECEIVED) + IN_BODY, NO)
     for name, why, top, variant in GATEWAYS:
         yield item("gateways", name, why, _under(top), NO, variant=variant)
@@ -423,6 +423,6 @@ def _under(top: str) -> bytes:
 
 
 def _under_other_names() -> Iterator[Row]:
-    why = "The word under a name that anybody may use."
+    why = "The assessment under a name that anybody may use."
     for name in OTHER_NAMES:
         yield f"as-{name.lower()}", why, field(f"mx.example.com; {BOTH}", name) + RECEIVED

@@ -502,7 +502,7 @@ MUTANTS = (
     ),
     _rule(
         25,
-        "a shorter word for the insecure policy",
+        "a shorter name for the insecure policy",
         "proof/trust.py",
         INSECURE,
         INSECURE + '    "insecure": _by_nothing,\n',

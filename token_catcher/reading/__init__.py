@@ -1,4 +1,4 @@
-"""Bytes in, candidate out: what a mail claims, read so strictly that no reading differs."""
+"""Bytes in, candidate out: what a mail claims, so strictly read that all readers agree."""
 
 from token_catcher.reading.claims import TOKEN
 from token_catcher.reading.extract import extract

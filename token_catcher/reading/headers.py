@@ -127,8 +127,10 @@ def parse_date(value: str) -> datetime | None:
 
     A zone is needed, one comment may follow. None for every other form; UTC otherwise."""
     date = _DATE.fullmatch(value)
-    zone = _zone(date) if date else None
-    if date is None or zone is None:
+    if date is None:
+        return None
+    zone = _zone(date)
+    if zone is None:
         return None
     try:
         local = datetime(
