@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal
 
 from token_catcher.model import Header
@@ -233,11 +234,12 @@ def _result(pieces: Sequence[str]) -> Result:
     if equals != "=" or method[0] in '"=':
         raise Malformed("results out of form")
     start = 3
-    # Yahoo glues a comment to the result, and the result is none of the sender's.
+    # Yahoo glues a comment to the result. That does no harm: the result is no text of the sender's.
     while pieces[start : start + 1] == ["("]:
         start += 1
     method_name = method.lower().partition("/")[0]  # `dkim/1` names the version of the method
-    return Result(method_name, value.lower(), _properties(pieces[start:]))
+    properties = MappingProxyType(_properties(pieces[start:]))
+    return Result(method_name, value.lower(), properties)
 
 
 def _properties(pieces: Sequence[str]) -> dict[str, str]:
