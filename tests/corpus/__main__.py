@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.corpus.base import ADDRESSES, ORGS, PATH, POLICIES, STORE, VARIANTS, Item, keys
-from tests.corpus.verdicts import corpus, cost, verdict
+from tests.corpus.verdicts import corpus, dearest, verdict
 from token_catcher.model import iso
 from token_catcher.proof.trust import Policy, Terms
 
@@ -110,7 +110,7 @@ def report() -> int:
     print("classes: " + ", ".join(f"{kind} {count}" for kind, count in classes.items()))
     print(f"hostile stored: {len(stored_hostile)}; genuine not stored: {len(lost_genuine)}")
     print(f"all that end otherwise than expected: {len(wrong)}")
-    _report_times({item.name: cost(item) * 1000 for item in corpus()})
+    _report_times({item.name: dearest(item) * 1000 for item in corpus()})
     return 1 if wrong else 0
 
 
@@ -123,8 +123,8 @@ def _wrong_endings(item: Item) -> Iterator[tuple[Item, Policy, str]]:
 
 def _report_times(milliseconds: Mapping[str, float]) -> None:
     median = statistics.median(milliseconds.values())
-    dearest = max(milliseconds, key=milliseconds.__getitem__)
-    most = f"{milliseconds[dearest]:.1f} ({dearest})"
+    name = max(milliseconds, key=milliseconds.__getitem__)
+    most = f"{milliseconds[name]:.1f} ({name})"
     print(f"milliseconds a mail, of processor time: median {median:.2f}, most {most}")
 
 

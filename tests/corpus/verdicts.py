@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 
 from tests.corpus import (
     chains,
@@ -23,6 +22,7 @@ from tests.corpus import (
     times,
 )
 from tests.corpus.base import ADDRESSES, POLICIES, SUBJECT, SUBJECT_JA, VARIANTS, Item, keys
+from tests.kit.cost import cost
 from tests.kit.mails import mail
 from token_catcher.errors import TransientError
 from token_catcher.model import Capture, Held, Ignored, Refused
@@ -82,15 +82,9 @@ def in_words(judged: Verdict) -> str:
             return f"held {reason}"
 
 
-def cost(item: Item) -> float:
-    """Seconds of processor time under the dearest policy, best of three."""
-    return max(min(_timed(item, policy) for _ in range(3)) for policy in POLICIES)
-
-
-def _timed(item: Item, policy: Policy) -> float:
-    began = time.process_time()
-    _judged(item, policy)
-    return time.process_time() - began
+def dearest(item: Item) -> float:
+    """Seconds of processor time under the dearest policy."""
+    return max(cost(partial(_judged, item, policy)) for policy in POLICIES)
 
 
 def _judged(item: Item, policy: Policy) -> Verdict:
