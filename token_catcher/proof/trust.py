@@ -240,8 +240,7 @@ def _by_results(case: Case) -> Finding:
 def _by_either(case: Case) -> Finding:
     """DKIM first; where nothing speaks against the signature, the receiving server decides.
 
-    Where that server is silent too, a person does, and where DNS is, a later try: nothing is
-    lost."""
+    Where that server is silent too, a person does, and where DNS is, a later try."""
     # The server first: it costs no question to DNS, and decides where DNS is silent.
     assessed = _of_assessment(case, _assess(case), undecided=("unsure", "none"))
     try:
@@ -268,8 +267,8 @@ def _by_both(case: Case) -> Finding:
 
 
 def _by_nothing(_case: Case) -> Finding:
-    said = "nothing: insecure-accept-unauthenticated"
-    return Finding(True, said, said)
+    nothing = "nothing: insecure-accept-unauthenticated"
+    return Finding(True, nothing, nothing)
 
 
 def _verify(case: Case) -> signature.Verification:
@@ -280,6 +279,7 @@ def _verify(case: Case) -> signature.Verification:
 
 
 def _of_verification(case: Case, verification: signature.Verification) -> Finding:
+    """Also keeps the time of signing, for the rule `signed-at`."""
     case.signed_at = verification.signed_at
     reason = Reason.BAD_SIGNATURE
     if verification.verdict == "none":
