@@ -439,15 +439,8 @@ def test_explain_reads_files_and_folders(alone: Program, tmp_path: Path) -> None
     (folder / "new").mkdir(parents=True)
     (folder / "new" / "1").write_bytes(mails.genuine("someone@partner.example"))
     before = set(tmp_path.rglob("*"))
-    done = alone(
-        "explain",
-        "--json",
-        str(single),
-        str(tmp_path / "mbox"),
-        str(folder),
-        "-",
-        stdin=mails.genuine(),
-    )
+    names = [str(single), str(mbox), str(folder), "-"]
+    done = alone("explain", "--json", *names, stdin=mails.genuine())
     assert (done.code, done.err) == (0, "")
     assert [(line["file"], line["outcome"], line["reason"]) for line in done.lines] == [
         (str(single), "would-store", None),

@@ -4,6 +4,7 @@ Nothing else is touched."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from tests.kit import mails
@@ -83,28 +84,25 @@ def test_a_second_scan_changes_nothing(
     assert {**dovecot.flags("INBOX", user), **dovecot.flags("Junk", user)} == {1: set()}
 
 
+def one_of_each_kind() -> Iterator[bytes]:
+    """Genuine, older, sandbox, forged, unknown user, plain."""
+    yield mails.genuine(token=INBOX_TOKEN, issued_at=NOW)
+    yield mails.genuine(token="FAKEolderTOKENnotREAL1abc", issued_at=NOW - timedelta(hours=2))
+    uat = "integration@acme.example.uat"
+    yield mails.genuine(uat, UAT_TOKEN, issued_at=NOW, subject=SANDBOX_SUBJECT)
+    original = mails.genuine(token="FAKEforgedTOKENnotREAL1ab", issued_at=NOW)
+    yield original.replace(b"notREAL1ab", b"notREAL2ab")
+    yield mails.genuine("stranger@elsewhere.example", "FAKEstrangerTOKEN1notREAL", issued_at=NOW)
+    code = "Verification Code: 123456\n"
+    plain = mails.token_mail(subject="Verify your identity", body=code, issued_at=NOW)
+    yield mails.sign(plain, at=NOW)
+
+
 def test_each_kind_of_mail_has_its_outcome(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
 ) -> None:
-    """Genuine, older, sandbox, forged, unknown user, plain:
-    each ends as it must, in order of arrival."""
-    for raw in (
-        mails.genuine(token=INBOX_TOKEN, issued_at=NOW),
-        mails.genuine(token="FAKEolderTOKENnotREAL1abc", issued_at=NOW - timedelta(hours=2)),
-        mails.genuine(
-            "integration@acme.example.uat", UAT_TOKEN, issued_at=NOW, subject=SANDBOX_SUBJECT
-        ),
-        mails.genuine(token="FAKEforgedTOKENnotREAL1ab", issued_at=NOW).replace(
-            b"notREAL1ab", b"notREAL2ab"
-        ),
-        mails.genuine("stranger@elsewhere.example", "FAKEstrangerTOKEN1notREAL", issued_at=NOW),
-        mails.sign(
-            mails.token_mail(
-                subject="Verify your identity", body="Verification Code: 123456\n", issued_at=NOW
-            ),
-            at=NOW,
-        ),
-    ):
+    """Each ends as it must, in order of arrival."""
+    for raw in one_of_each_kind():
         dovecot.deliver(raw, user)
     done = tool("scan", "--json")
     assert (done.code, tool.outcomes) == (
