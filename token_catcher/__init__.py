@@ -26,6 +26,7 @@ names, and nothing else.
         journal     the append-only rotation record
         checkpoint  what is settled
 
+    judge       one mail judged: extract and trust in one call; pure
     pipeline    the way of one mail, in the only safe order
     sweep       the way of all new mail of one mailbox
 

@@ -17,9 +17,10 @@ from random import Random
 from token_catcher.config import AppRole, Config, MailboxConfig
 from token_catcher.errors import ConfigurationError
 from token_catcher.imap import Account, ImapMailbox, PasswordLogin, tls_context
+from token_catcher.judge import Judge
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.model import Entry
-from token_catcher.pipeline import Judge, Pipeline
+from token_catcher.pipeline import Pipeline
 from token_catcher.ports import KeyLookup, Log
 from token_catcher.proof import Terms, Trust
 from token_catcher.record import Journal

@@ -20,12 +20,11 @@ recorded.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol, assert_never
 
+from token_catcher.judge import Judge, Verdict
 from token_catcher.model import (
-    Candidate,
     Capture,
     Claim,
     Entry,
@@ -42,38 +41,7 @@ from token_catcher.model import (
     iso,
 )
 from token_catcher.ports import Log, SecretStore
-from token_catcher.proof import Trust
-from token_catcher.reading import extract
 from token_catcher.record import Journal, Record
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a mail is, before anything is written: all that `explain` and a dry run need."""
-
-    outcome: Capture | Refused | Held | Ignored
-    candidate: Candidate | None = None
-    judgement: Judgement | None = None
-
-
-class Judge:
-    """Extract and trust in one call; touches neither mailbox nor Vault."""
-
-    def __init__(self, trust: Trust, subjects: Sequence[str]) -> None:
-        self._trust = trust
-        self._subjects = tuple(subjects)
-
-    def judge(self, mail: Mail, addresses: Sequence[str], *, trust_date: bool = False) -> Verdict:
-        """TransientError: the keys of the signature could not be asked for.
-
-        `trust_date` takes the mail's own Date for INTERNALDATE: for mail from files, whose arrival nobody recorded."""
-        candidate = extract(mail, self._subjects)
-        if not isinstance(candidate, Candidate):
-            return Verdict(candidate)
-        if trust_date:
-            candidate = replace(candidate, mail=replace(mail, received_at=candidate.issued_at))
-        judgement = self._trust.judge(candidate, addresses)
-        return Verdict(judgement.verdict, candidate, judgement)
 
 
 class Settles(Protocol):

@@ -27,8 +27,9 @@ from token_catcher.errors import (
     TokenCatcherError,
     TransientError,
 )
+from token_catcher.judge import Judge, Verdict
 from token_catcher.model import Entry, Mail, Secret, iso
-from token_catcher.pipeline import Judge, Pipeline, Verdict
+from token_catcher.pipeline import Pipeline
 from token_catcher.ports import FolderState, Log, Mailbox
 from token_catcher.record import Checkpoint, Pending
 

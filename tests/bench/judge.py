@@ -16,8 +16,8 @@ import dkim
 from tests.kit.mails import ADDRESS, ISSUED, USERNAME, genuine_signer, mail, token_mail
 from tests.kit.signing import craft
 from token_catcher.commands.explain import explain
+from token_catcher.judge import Judge
 from token_catcher.keys import PinnedKeys
-from token_catcher.pipeline import Judge
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import Terms, Trust
 

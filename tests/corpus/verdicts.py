@@ -25,8 +25,8 @@ from tests.corpus.base import ADDRESSES, POLICIES, SUBJECT, SUBJECT_JA, VARIANTS
 from tests.kit.cost import cost
 from tests.kit.mails import mail
 from token_catcher.errors import TransientError
+from token_catcher.judge import Judge, Verdict
 from token_catcher.model import Capture, Held, Ignored, Refused
-from token_catcher.pipeline import Judge, Verdict
 from token_catcher.proof.trust import Policy, Trust
 
 CLASSES = (

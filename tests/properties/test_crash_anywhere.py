@@ -26,8 +26,9 @@ from tests.kit import mails
 from tests.kit.crash import Crash, Crashes
 from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault, Silent
 from token_catcher.errors import Outage
+from token_catcher.judge import Judge
 from token_catcher.model import Mail
-from token_catcher.pipeline import Judge, Pipeline
+from token_catcher.pipeline import Pipeline
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import Terms, Trust
 from token_catcher.record.journal import Journal, State, verify

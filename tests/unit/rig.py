@@ -12,8 +12,9 @@ from typing import Any
 
 from tests.kit import mails
 from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault, Silent
+from token_catcher.judge import Judge
 from token_catcher.model import Capture, Held, Mail, Stored, Unchanged
-from token_catcher.pipeline import Judge, Pipeline
+from token_catcher.pipeline import Pipeline
 from token_catcher.ports import FolderState, KeyLookup, Mailbox
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import Terms, Trust

@@ -25,8 +25,9 @@ from tests.kit.mails import (
     genuine_signer,
 )
 from token_catcher.errors import AccessError, Outage, StateError, TransientError
+from token_catcher.judge import Judge
 from token_catcher.model import Entry, Event, Mail, MailRef
-from token_catcher.pipeline import Judge, Pipeline
+from token_catcher.pipeline import Pipeline
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import Terms, Trust
 from token_catcher.record.checkpoint import FolderProgress

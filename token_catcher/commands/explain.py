@@ -16,8 +16,8 @@ from token_catcher.commands.explanation import Explanation, explanation_of
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import explanation_lines
 from token_catcher.errors import TransientError
+from token_catcher.judge import Judge
 from token_catcher.model import Mail
-from token_catcher.pipeline import Judge
 
 
 def run(

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from token_catcher.commands.advice import IF_GENUINE, advice_for, next_step
 from token_catcher.errors import TransientError
+from token_catcher.judge import Verdict
 from token_catcher.model import (
     Candidate,
     Capture,
@@ -18,7 +19,6 @@ from token_catcher.model import (
     Refused,
     iso,
 )
-from token_catcher.pipeline import Verdict
 
 REFUSED_BY_WIRE: Final = (
     Reason.OVERSIZED,

@@ -24,8 +24,8 @@ from token_catcher.commands.advice import ADVICE, IF_GENUINE, next_step
 from token_catcher.commands.explain import explain
 from token_catcher.commands.explanation import Explanation
 from token_catcher.commands.mailfiles import as_mail
+from token_catcher.judge import Judge
 from token_catcher.model import MAX_MAIL_BYTES, Evidence, Mail, MailRef, Reason, Token
-from token_catcher.pipeline import Judge
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import RULES, Terms, Trust
 
