@@ -27,7 +27,7 @@ from token_catcher.errors import (
     TokenCatcherError,
     TransientError,
 )
-from token_catcher.judge import Judge, Verdict
+from token_catcher.judge import Judge
 from token_catcher.model import Entry, Mail, Secret, iso
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import FolderState, Log, Mailbox
@@ -393,20 +393,3 @@ class _Visit:
 
     def _place(self, uid: int) -> tuple[str, int]:
         return self._state.name, uid
-
-
-def rehearse(
-    mailbox: Mailbox, judge: Judge, addresses: Sequence[str], horizon: datetime
-) -> Iterator[tuple[Mail, Verdict | TransientError]]:
-    """Judge everything of the window and write nothing at all: the dry run."""
-    for folder in mailbox.folders():
-        mailbox.examine(folder)
-        found = mailbox.search(0, horizon)
-        for start in range(0, len(found), BATCH):
-            for mail in mailbox.fetch(found[start : start + BATCH]):
-                if mail.received_at < horizon:
-                    continue
-                try:
-                    yield mail, judge.judge(mail, addresses)
-                except TransientError as error:
-                    yield mail, error

@@ -12,9 +12,8 @@ from tests.kit.crash import Crash
 from tests.kit.fakes import FakeFolder
 from tests.unit.rig import BEGIN, PATH, Rig, token
 from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError, TransientError
-from token_catcher.model import Ignored
 from token_catcher.record.checkpoint import Checkpoint
-from token_catcher.sweep import Report, rehearse
+from token_catcher.sweep import Report
 
 SEALED = Outage("Vault is sealed", code="vault-sealed")
 
@@ -433,39 +432,3 @@ def test_a_missing_checkpoint_is_told_once(rig: Rig) -> None:
     sweep(rig)
     sweep(rig)
     assert len(rig.said("checkpoint.reset")) == 1
-
-
-def test_a_rehearsal_judges_and_writes_nothing(rig: Rig) -> None:
-    """Every mail of the window, and no file but the journal's own."""
-    rig.deliver(1)
-    rig.account.append(mails.token_mail(subject="Welcome", body="Hello.\n"), "Junk")
-    before = sorted(rig.home.rglob("*"))
-    told = list(
-        rehearse(rig.connect(), rig.watched.judge, [mails.ADDRESS], BEGIN - timedelta(days=14))
-    )
-    assert [type(getattr(verdict, "outcome", None)).__name__ for _, verdict in told] == [
-        "Capture",
-        Ignored.__name__,
-    ]
-    assert sorted(rig.home.rglob("*")) == before
-    assert rig.tokens == []
-
-
-def test_a_rehearsal_goes_on_behind_a_mail_that_cannot_be_judged_now(tmp_path: Path) -> None:
-    """It gives the trouble in place of a verdict; mail older than the window is left out."""
-    other = mails.Signer(mails.genuine_signer().private_pem, selector="lost")
-    rig = Rig(tmp_path, mails.Keys({**mails.genuine_keys().records, other.name: None}))
-    rig.account.append(
-        mails.sign(
-            mails.token_mail("slow@acme.example", token(1), issued_at=BEGIN), other, at=BEGIN
-        )
-    )
-    rig.deliver(2)
-    rig.deliver(3, received_at=BEGIN - timedelta(days=14, minutes=1))
-    told = list(
-        rehearse(rig.connect(), rig.watched.judge, [mails.ADDRESS], BEGIN - timedelta(days=14))
-    )
-    assert [(mail.ref.uid, isinstance(verdict, TransientError)) for mail, verdict in told] == [
-        (1, True),
-        (2, False),
-    ]

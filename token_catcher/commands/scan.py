@@ -11,14 +11,14 @@ from typing import Final, Self
 
 from token_catcher.app import App
 from token_catcher.commands import output
-from token_catcher.commands.explanation import explanation_of
+from token_catcher.commands.explain import explain
 from token_catcher.commands.output import ExitCode, Progress
 from token_catcher.commands.render import result_lines, scan_summary
 from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.errors import AccessError, TokenCatcherError
-from token_catcher.model import Entry, Event, Reason, moment
+from token_catcher.model import Entry, Event, Mail, Reason, moment
 from token_catcher.ports import Mailbox
-from token_catcher.sweep import Report, Watched, rehearse
+from token_catcher.sweep import BATCH, Report, Watched
 
 GRACE: Final = timedelta(minutes=15)
 """A token issued this long before `--wait` began counts: people type it after the reset."""
@@ -231,16 +231,29 @@ class Scan:
             self._refused[name] = report
 
 
-def dry_run(one: Watched, now: datetime, since: timedelta | None = None) -> Iterator[ScanResult]:
-    """Judge the mail of the window without writing anything: no journal, no checkpoint, no Vault. Raises what `connect`
-    and the session raise."""
-    with closing(one.connect()) as mailbox:
-        for mail, verdict in rehearse(
-            mailbox, one.judge, one.addresses, now - (since or one.lookback)
-        ):
-            said = explanation_of(mail.ref.folder, verdict)
-            if said.outcome != "ignored":
-                yield ScanResult.from_explanation(one.name, mail.ref.uid, said)
+def dry_run(
+    watched: Watched, now: datetime, since: timedelta | None = None
+) -> Iterator[ScanResult]:
+    """Judge the mail of the window and write nothing: no journal, no checkpoint, no Vault.
+
+    A mail that cannot be judged now is a `retry`. Raises what `connect` and the session raise."""
+    horizon = now - (since or watched.lookback)
+    with closing(watched.connect()) as mailbox:
+        for mail in _received_since(mailbox, horizon):
+            explanation = explain(mail.ref.folder, mail, watched.judge, watched.addresses)
+            if explanation.outcome != "ignored":
+                yield ScanResult.from_explanation(watched.name, mail.ref.uid, explanation)
+
+
+def _received_since(mailbox: Mailbox, horizon: datetime) -> Iterator[Mail]:
+    """The mail of all watched folders from the horizon on, fetched as a sweep fetches it."""
+    for folder in mailbox.folders():
+        mailbox.examine(folder)
+        uids = mailbox.search(0, horizon)
+        for start in range(0, len(uids), BATCH):
+            for mail in mailbox.fetch(uids[start : start + BATCH]):
+                if mail.received_at >= horizon:  # SEARCH knows days only
+                    yield mail
 
 
 def wait_for(

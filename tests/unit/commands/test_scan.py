@@ -250,6 +250,26 @@ def test_a_dry_run_says_what_it_cannot_judge(tmp_path: Path) -> None:
     ]
 
 
+def test_a_dry_run_goes_on_behind_a_mail_that_it_cannot_judge(tmp_path: Path) -> None:
+    """Its neighbour has its verdict."""
+    other = mails.Signer(genuine_signer().private_pem, selector="lost")
+    rig = Rig(tmp_path, Keys({**mails.genuine_keys().records, other.name: None}))
+    slow = mails.token_mail("slow@acme.example", token(1), issued_at=BEGIN)
+    rig.account.append(mails.sign(slow, other, at=BEGIN))
+    rig.deliver(2)
+    outcomes = [(line.uid, line.outcome) for line in dry_run(rig.watched, BEGIN)]
+    assert outcomes == [(1, "retry"), (2, "would-store")]
+
+
+def test_a_dry_run_fetches_no_more_at_a_time_than_a_sweep(rig: Rig) -> None:
+    """Memory is bounded there as well."""
+    for number in range(1, 34):
+        rig.account.append(mails.token_mail(subject="Welcome", body=f"Hello {number}.\n"))
+    assert list(dry_run(rig.watched, BEGIN)) == []
+    fetched = [len(line.split()[1].split(",")) for line in rig.diary if line.startswith("fetch")]
+    assert fetched == [32, 1]
+
+
 def test_a_dry_run_raises_what_the_mailbox_raises(rig: Rig) -> None:
     """And closes the session before."""
     with pytest.raises(AccessError):
