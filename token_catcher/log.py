@@ -108,11 +108,21 @@ def _without_message(
 
 
 def places(error: BaseException) -> list[str]:
-    """Where an exception came through: `module.py:12 function`, outermost first; no values, no source lines."""
+    """Where an exception came through: `module.py:12 function`, outermost first, twelve at most.
+
+    No values, and no lines of source."""
+    frames = traceback.extract_tb(error.__traceback__)[-12:]
+    return [f"{_file_and_line(frame)} {frame.name}" for frame in frames]
+
+
+def place(error: BaseException) -> str:
+    """Where an exception was raised: `module.py:12`; `?` where it does not know."""
     frames = traceback.extract_tb(error.__traceback__)
-    return [
-        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-12:]
-    ]
+    return _file_and_line(frames[-1]) if frames else "?"
+
+
+def _file_and_line(frame: traceback.FrameSummary) -> str:
+    return f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
 
 
 def _rendering(*, console: bool) -> list[Callable[..., Any]]:

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from token_catcher.log import Level, places, setup
+from token_catcher.log import Level, place, places, setup
 from token_catcher.model import MASK, Secret, Token
 
 TOKEN = "FAKE5tokenNOTreal2xyzQ99a"
@@ -256,6 +256,16 @@ def test_a_deep_trace_is_cut() -> None:
     found = places(caught.value)
     assert len(found) == 12
     assert {place.split(" ")[1] for place in found} == {"dive"}
+
+
+def test_the_place_of_an_exception_is_where_it_was_raised() -> None:
+    """File and line of the innermost frame; of one that was never raised nobody knows."""
+    try:
+        raise KeyError(MESSAGE)
+    except KeyError as error:
+        raised_at = place(error)
+    expected = places_of(test_the_place_of_an_exception_is_where_it_was_raised)[0]
+    assert (f"{raised_at} {expected.split()[1]}", place(KeyError(MESSAGE))) == (expected, "?")
 
 
 # -- other libraries --
