@@ -41,11 +41,12 @@ WIDER = replace(TERMS, orgs=(*TERMS.orgs, Org("partner", (STRANGER,))))
 PROOF = "dkim salesforce.com test2026"
 
 LogLine = tuple[str, str, dict[str, Any]]
+"""Level, event and fields."""
 
 
 @dataclass
-class Told:
-    """A Log that remembers level, event and fields."""
+class RecordingLog:
+    """A Log that remembers what it is told."""
 
     events: list[LogLine] = field(default_factory=list)
 
@@ -81,7 +82,7 @@ class Bench:
         self.time = ISSUED + timedelta(seconds=10)
         self.vault = vault or FakeVault(lambda: self.time)
         self.keys = CountedKeys()
-        self.log = Told()
+        self.log = RecordingLog()
         self.observed: list[Entry] = []
         self.progress = FolderProgress(1)
         self.trip: Callable[[str], None] = lambda _effect: None
