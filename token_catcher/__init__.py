@@ -28,6 +28,7 @@ names, and nothing else.
 
     judge       one mail judged: extract and trust in one call; pure
     pipeline    the way of one mail, in the only safe order
+    poison      which mail, or which dependency, is to blame; pure
     sweep       the way of all new mail of one mailbox
 
     imap        the adapter of the mailbox

@@ -142,7 +142,7 @@ def test_an_outage_of_one_mail_alone_is_found_out(rig: Rig) -> None:
     vault_is_back(rig)
     rig.time += timedelta(minutes=10)
     assert summary(sweep(rig)) == (1, 0, None, True, False)
-    assert rig.sweep.blamed == set()
+    assert rig.sweep.poison.messages == set()
 
 
 def test_a_mail_that_waits_alone_is_not_to_blame(rig: Rig) -> None:
@@ -165,7 +165,7 @@ def test_in_an_outage_the_neighbour_is_no_better(rig: Rig) -> None:
     vault_is_away(rig)
     for _ in range(30):
         assert sweep(rig).error == SEALED
-    assert rig.sweep.blamed == set()
+    assert rig.sweep.poison.messages == set()
     vault_is_back(rig)
     assert summary(sweep(rig)) == (3, 0, None, True, False)
     assert rig.tokens == [token(1), token(2), token(3)]
@@ -189,7 +189,8 @@ def test_a_mails_own_trouble_backs_off_alone(tmp_path: Path) -> None:
 
 
 def test_a_bug_that_one_mail_wakes_costs_no_other(rig: Rig) -> None:
-    """It stays pending with the code `internal`, and its neighbour is stored; the error's text goes nowhere."""
+    """It stays pending with the code `internal`, and its neighbour is stored; the log says where the
+    bug is, and the error's text goes nowhere."""
     rig.deliver(1, user="a@acme.example")
     rig.deliver(2)
     once = iter([True])
@@ -201,9 +202,13 @@ def test_a_bug_that_one_mail_wakes_costs_no_other(rig: Rig) -> None:
     rig.on_vault = bug
     report = sweep(rig)
     assert summary(report) == (2, 1, None, True, False)
-    assert [(one.code, one.message) for one in report.troubles] == [
+    assert [(trouble.code, trouble.message) for trouble in report.troubles] == [
         ("internal", "an error of this program: ZeroDivisionError")
     ]
+    (pending,) = rig.said("mail.pending")
+    raised_at = f"test_sweep.py:{bug.__code__.co_firstlineno + 2}"
+    assert (pending["kind"], pending["at"]) == ("ZeroDivisionError", raised_at)
+    assert "secret" not in repr(rig.log.events)
     assert rig.tokens == [token(2)]
 
 
@@ -276,7 +281,7 @@ def test_a_mail_that_cannot_be_fetched_does_not_freeze_the_folder(rig: Rig) -> N
     rig.on = lambda _what: None
     rig.time += timedelta(minutes=10)
     assert summary(sweep(rig)) == (1, 0, None, True, False)
-    assert rig.sweep.suspects == set()
+    assert rig.sweep.poison.suspects == set()
 
 
 def test_a_stop_comes_between_two_mails(rig: Rig) -> None:

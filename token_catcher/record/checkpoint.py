@@ -64,6 +64,11 @@ class FolderProgress:
         """Whether the mail was looked at before without an end, or is to be looked at again."""
         return uid in self.pending
 
+    def attempts(self, uid: int) -> int:
+        """How often the mail could not be settled."""
+        pending = self.pending.get(uid)
+        return pending.attempts if pending else 0
+
     def settle(self, uid: int) -> None:
         """The mail has its end."""
         self.pending.pop(uid, None)
@@ -81,8 +86,7 @@ class FolderProgress:
         self, uid: int, code: str, now: datetime, rng: Random, retry_after: float | None = None
     ) -> Pending:
         """Try the mail again later: after the seconds the other side asked for, else with exponential back-off, full jitter."""
-        before = self.pending.get(uid)
-        attempts = (before.attempts if before else 0) + 1
+        attempts = self.attempts(uid) + 1
         seconds = (
             _pause(attempts, rng)
             if retry_after is None

@@ -1,0 +1,99 @@
+"""Which mail, or which dependency, is to blame when something fails. Pure: no clock, no I/O.
+
+A *poison message* is a mail that fails for a reason of its own, however often it is tried. It must
+wait alone, while its neighbours are settled. An *outage* is a dependency that is away. It must end
+the sweep, so that what waits is caught in the order of its arrival once the dependency is back.
+One failure looks like the other. What tells them apart is a neighbour that fares better.
+
+**FETCH fails.** The session is lost, and any of the mails that were asked for may be the reason, or
+the server. All of them become *suspects*, and the next session fetches each suspect alone. A suspect
+whose FETCH fails alone is stepped over: it waits for its own next try, and the sessions that follow
+come to the mails behind it. A mail that was fetched is no suspect any more.
+
+**The pipeline meets an `Outage`.** Nothing behind the mail would fare better, so the sweep ends and
+the mail is due at once: whoever sweeps pauses instead. At every eighth try of the mail its neighbour
+is tried as well. If that one is settled, the dependency is there, and the mail before it is poison:
+from now on its outages count for itself alone. If that one meets an outage too, the dependency is
+away, and the sweep ends there. A poison message that is settled is one no more.
+
+What is remembered is about mails that wait, never about more of them, and is forgotten with the
+process. A wrong guess costs a mail some minutes of its own back-off; it never costs the mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from enum import Enum
+from typing import Final
+
+from token_catcher.errors import Outage
+
+TRIED_ALONE: Final = 8
+"""At every so many tries of a mail that only meets outages, its neighbour is tried as well."""
+
+MailKey = tuple[str, int, int]
+"""Folder, UIDVALIDITY and UID: what a mail is known by within its mailbox."""
+
+
+class Cause(Enum):
+    """What is to blame for an outage, and so what the sweep does next."""
+
+    MAIL = "mail"
+    """The mail is poison: it waits for its own next try, and the sweep goes on."""
+    UNCLEAR = "unclear"
+    """The mail is due at once, and the sweep goes on: the next mail shows it."""
+    DEPENDENCY = "dependency"
+    """The dependency is away: the mail is due at once, and the sweep ends."""
+
+
+class Poison:
+    """What is known of the poison messages of one mailbox, from sweep to sweep."""
+
+    def __init__(self) -> None:
+        self.suspects: set[MailKey] = set()
+        """Mails whose FETCH failed, and was not repeated with success."""
+        self.messages: set[MailKey] = set()
+        """Mails whose outages are their own trouble."""
+        self.away: Outage | None = None
+        """The outage that the sweep has met, unless a mail was settled after it."""
+        self._unclear: MailKey | None = None
+
+    def begin_sweep(self) -> None:
+        """A new sweep finds out by itself which dependency is away."""
+        self.away = None
+        self._unclear = None
+
+    def forget_gone(self, folder: str, waiting: Collection[MailKey]) -> None:
+        """Of this folder, remember nothing but what is about mails that still wait."""
+        for known in (self.suspects, self.messages):
+            known.difference_update({key for key in known - set(waiting) if key[0] == folder})
+
+    def fetch_failed(self, keys: Iterable[MailKey]) -> bool:
+        """These mails were asked for and the session failed. Whether to step over the mail: it was
+        asked for alone, for it was a suspect."""
+        asked_for = set(keys)
+        step_over = asked_for <= self.suspects
+        self.suspects |= asked_for
+        return step_over
+
+    def fetched(self, keys: Iterable[MailKey]) -> None:
+        """The server answered for these mails."""
+        self.suspects.difference_update(keys)
+
+    def met(self, key: MailKey, outage: Outage, attempts: int) -> Cause:
+        """A mail met an outage, at its try of this number (from 1)."""
+        if key in self.messages:
+            return Cause.MAIL
+        is_first = self.away is None
+        self.away = outage
+        self._unclear = key
+        if is_first and attempts % TRIED_ALONE == 0:
+            return Cause.UNCLEAR
+        return Cause.DEPENDENCY
+
+    def settled(self, key: MailKey) -> None:
+        """A mail was settled: the dependencies are there, whatever the mail before it met."""
+        if self._unclear is not None:
+            self.messages.add(self._unclear)
+        self.messages.discard(key)
+        self.begin_sweep()
