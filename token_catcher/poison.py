@@ -11,10 +11,12 @@ whose FETCH fails alone is stepped over: it waits for its own next try, and the 
 come to the mails behind it. A mail that was fetched is no suspect any more.
 
 **The pipeline meets an `Outage`.** Nothing behind the mail would fare better, so the sweep ends and
-the mail is due at once: whoever sweeps pauses instead. At every eighth try of the mail its neighbour
-is tried as well. If that one is settled, the dependency is there, and the mail before it is poison:
-from now on its outages count for itself alone. If that one meets an outage too, the dependency is
-away, and the sweep ends there. A poison message that is settled is one no more.
+the mail is due at once: whoever sweeps pauses instead. At its eighth try a neighbour is tried as
+well, at its sixteenth two, and so on, since there may be several poison messages in a row. If one of
+the neighbours is settled, and the dependency was asked for it, then the dependency is there, and the
+mails before it are poison: from now on their outages count for themselves alone. If all of them meet
+an outage too, the dependency is away, and the sweep ends. A poison message that is settled is one no
+more.
 
 What is remembered is about mails that wait, never about more of them, and is forgotten with the
 process. A wrong guess costs a mail some minutes of its own back-off; it never costs the mail.
@@ -29,7 +31,9 @@ from typing import Final
 from token_catcher.errors import Outage
 
 TRIED_ALONE: Final = 8
-"""At every so many tries of a mail that only meets outages, its neighbour is tried as well."""
+"""At every so many tries of a mail that only meets outages, neighbours are tried as well."""
+MOST_NEIGHBOURS: Final = 32
+"""Tried in one sweep, at most: in an outage of days each of them may cost a time-out."""
 
 MailKey = tuple[str, int, int]
 """Folder, UIDVALIDITY and UID: what a mail is known by within its mailbox."""
@@ -41,7 +45,7 @@ class Cause(Enum):
     MAIL = "mail"
     """The mail is poison: it waits for its own next try, and the sweep goes on."""
     UNCLEAR = "unclear"
-    """The mail is due at once, and the sweep goes on: the next mail shows it."""
+    """The mail is due at once, and the sweep goes on: a neighbour shows it."""
     DEPENDENCY = "dependency"
     """The dependency is away: the mail is due at once, and the sweep ends."""
 
@@ -55,13 +59,16 @@ class Poison:
         self.messages: set[MailKey] = set()
         """Mails whose outages are their own trouble."""
         self.away: Outage | None = None
-        """The outage that the sweep has met, unless a mail was settled after it."""
-        self._unclear: MailKey | None = None
+        """The outage that the sweep has met, unless the dependency has answered since."""
+        self._unclear: list[MailKey] = []
+        """The mails that have met one since the dependency last answered in this sweep."""
+        self._neighbours = 0
+        """How many are tried after the first of them."""
 
     def begin_sweep(self) -> None:
         """A new sweep finds out by itself which dependency is away."""
         self.away = None
-        self._unclear = None
+        self._unclear.clear()
 
     def forget_gone(self, folder: str, waiting: Collection[MailKey]) -> None:
         """Of this folder, remember nothing but what is about mails that still wait."""
@@ -84,16 +91,25 @@ class Poison:
         """A mail met an outage, at its try of this number (from 1)."""
         if key in self.messages:
             return Cause.MAIL
-        is_first = self.away is None
+        if not self._unclear:
+            self._neighbours = _neighbours(attempts)
+        self._unclear.append(key)
         self.away = outage
-        self._unclear = key
-        if is_first and attempts % TRIED_ALONE == 0:
-            return Cause.UNCLEAR
-        return Cause.DEPENDENCY
+        if len(self._unclear) > self._neighbours:
+            return Cause.DEPENDENCY
+        return Cause.UNCLEAR
 
-    def settled(self, key: MailKey) -> None:
-        """A mail was settled: the dependencies are there, whatever the mail before it met."""
-        if self._unclear is not None:
-            self.messages.add(self._unclear)
+    def settled(self, key: MailKey, *, answered: bool) -> None:
+        """A mail was settled. `answered`: the dependency was asked for it, and so is there, whatever
+        the mails before met."""
+        if answered:
+            self.messages.update(self._unclear)
+            self.begin_sweep()
         self.messages.discard(key)
-        self.begin_sweep()
+
+
+def _neighbours(attempts: int) -> int:
+    """How many to try after a mail that meets an outage at its try of this number."""
+    if attempts % TRIED_ALONE:
+        return 0
+    return min(attempts // TRIED_ALONE, MOST_NEIGHBOURS)

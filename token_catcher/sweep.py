@@ -343,7 +343,8 @@ class _Visit:
     def _settled(self, uid: int, entry: Entry | None) -> None:
         if entry is not None:
             self._report.entries.append(entry)
-        self._sweep.poison.settled(self._key(uid))
+        asked_store = entry is not None and entry.path is not None  # which only a capture has
+        self._sweep.poison.settled(self._key(uid), answered=asked_store)
 
     def _outage(self, uid: int, outage: Outage) -> None:
         """Postpone the mail, and find out what is to blame. _Ended: a dependency is away."""

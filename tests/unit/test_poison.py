@@ -26,7 +26,7 @@ def poison() -> Poison:
 def found_out(poison: Poison, uid: int = 1) -> None:
     """The mail is found to be poison: at its eighth try its neighbour is settled."""
     assert poison.met(key(uid), SEALED, TRIED_ALONE) is Cause.UNCLEAR
-    poison.settled(key(uid + 1))
+    poison.settled(key(uid + 1), answered=True)
     assert key(uid) in poison.messages
 
 
@@ -62,6 +62,36 @@ def test_a_neighbour_that_meets_an_outage_too_shows_that_the_dependency_is_away(
     assert (poison.away, poison.messages) == (SLOW, set())
 
 
+@pytest.mark.parametrize(
+    ("attempts", "neighbours"), [(8, 1), (16, 2), (17, 0), (40, 5), (256, 32), (8000, 32)]
+)
+def test_more_neighbours_are_tried_the_longer_it_takes(
+    poison: Poison, attempts: int, neighbours: int
+) -> None:
+    """Several poison messages in a row must not hide behind each other; in an outage of days it
+    stays at 32."""
+    causes = [poison.met(key(1), SEALED, attempts)]
+    while causes[-1] is Cause.UNCLEAR:
+        causes.append(poison.met(key(1 + len(causes)), SEALED, 1))
+    assert causes == [*[Cause.UNCLEAR] * neighbours, Cause.DEPENDENCY]
+
+
+def test_all_that_met_an_outage_before_the_neighbour_are_poison(poison: Poison) -> None:
+    """And so none of them ends the next sweep."""
+    poison.met(key(1), SEALED, 2 * TRIED_ALONE)
+    poison.met(key(2), SEALED, 3)
+    poison.settled(key(3), answered=True)
+    assert (poison.away, poison.messages) == (None, {key(1), key(2)})
+
+
+def test_a_neighbour_that_did_not_ask_the_dependency_shows_nothing(poison: Poison) -> None:
+    """No token mail, or a forged one: Vault may be away all the same."""
+    poison.met(key(1), SEALED, TRIED_ALONE)
+    poison.settled(key(2), answered=False)
+    assert (poison.away, poison.messages) == (SEALED, set())
+    assert poison.met(key(3), SLOW, 1) is Cause.DEPENDENCY
+
+
 def test_a_poison_message_ends_no_sweep(poison: Poison) -> None:
     """Nor does it say that anything is away, in this sweep and in later ones."""
     found_out(poison)
@@ -75,14 +105,14 @@ def test_a_neighbour_shows_nothing_of_the_sweep_before(poison: Poison) -> None:
     """A dependency may have come back between two sweeps: nobody is blamed for that."""
     poison.met(key(1), SEALED, 3)
     poison.begin_sweep()
-    poison.settled(key(2))
+    poison.settled(key(2), answered=True)
     assert (poison.away, poison.messages) == (None, set())
 
 
 def test_a_poison_message_that_is_settled_is_one_no_more(poison: Poison) -> None:
     """Its next outage is taken for one again."""
     found_out(poison)
-    poison.settled(key(1))
+    poison.settled(key(1), answered=True)
     assert poison.messages == set()
 
 

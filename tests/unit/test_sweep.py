@@ -145,6 +145,38 @@ def test_an_outage_of_one_mail_alone_is_found_out(rig: Rig) -> None:
     assert rig.sweep.poison.messages == set()
 
 
+def test_several_poison_messages_do_not_hide_behind_each_other(rig: Rig) -> None:
+    """Two mails of a user whose path Vault cannot write: at the sixteenth try two neighbours are
+    tried, and from then on nobody waits for either."""
+
+    def one_user_is_away(_effect: str) -> None:
+        if rig.storing == "bad@acme.example":
+            raise SEALED
+
+    rig.on_vault = one_user_is_away
+    rig.deliver(1, user="bad@acme.example")
+    rig.deliver(2, user="bad@acme.example")
+    rig.deliver(3)
+    errors = [sweep(rig).error for _ in range(16)]
+    assert errors == [*[SEALED] * 15, None]
+    assert rig.tokens == [token(3)]
+    rig.deliver(4)
+    assert summary(sweep(rig)) == (3, 2, None, True, False)
+    assert rig.tokens == [token(3), token(4)]
+
+
+def test_a_mail_that_never_asks_vault_shows_nothing_of_an_outage(rig: Rig) -> None:
+    """Mail without a token is settled beside it, and what waits is due the moment Vault is back."""
+    vault_is_away(rig)
+    rig.deliver(1)
+    rig.account.append(mails.token_mail(subject="Welcome", body="Hello.\n"))
+    assert [sweep(rig).pending for _ in range(8)] == [*[2] * 7, 1]
+    assert sweep(rig).error == SEALED
+    assert rig.sweep.poison.messages == set()
+    vault_is_back(rig)
+    assert summary(sweep(rig)) == (1, 0, None, True, False)
+
+
 def test_a_mail_that_waits_alone_is_not_to_blame(rig: Rig) -> None:
     """At its eighth try there is no neighbour that fares better: the outage goes on, and the mail is due at once."""
     rig.deliver(1)
