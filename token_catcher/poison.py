@@ -7,8 +7,9 @@ One failure looks like the other. What tells them apart is a neighbour that fare
 
 **FETCH fails.** The session is lost, and any of the mails that were asked for may be the reason, or
 the server. All of them become *suspects*, and the next session fetches each suspect alone. A suspect
-whose FETCH fails alone is stepped over: it waits for its own next try, and the sessions that follow
-come to the mails behind it. A mail that was fetched is no suspect any more.
+whose FETCH fails alone is stepped over: it waits for its own next try, and is *left out* until a
+sweep has gone through all folders without it, however soon it is due. So one session after the other
+cannot be lost to the same mail. A mail that was fetched is no suspect any more.
 
 **The pipeline meets an `Outage`.** Nothing behind the mail would fare better, so the sweep ends and
 the mail is due at once: whoever sweeps pauses instead. At its eighth try a neighbour is tried as
@@ -24,7 +25,7 @@ process. A wrong guess costs a mail some minutes of its own back-off; it never c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from typing import Final
 
@@ -32,8 +33,6 @@ from token_catcher.errors import Outage
 
 TRIED_ALONE: Final = 8
 """At every so many tries of a mail that only meets outages, neighbours are tried as well."""
-MOST_NEIGHBOURS: Final = 32
-"""Tried in one sweep, at most: in an outage of days each of them may cost a time-out."""
 
 MailKey = tuple[str, int, int]
 """Folder, UIDVALIDITY and UID: what a mail is known by within its mailbox."""
@@ -56,6 +55,8 @@ class Poison:
     def __init__(self) -> None:
         self.suspects: set[MailKey] = set()
         """Mails whose FETCH failed, and was not repeated with success."""
+        self.left_out: list[MailKey] = []
+        """Suspects that were stepped over, and are not to be fetched for now; in that order."""
         self.messages: set[MailKey] = set()
         """Mails whose outages are their own trouble."""
         self.away: Outage | None = None
@@ -70,17 +71,24 @@ class Poison:
         self.away = None
         self._unclear.clear()
 
+    def complete_sweep(self) -> None:
+        """All folders were gone through: the mail that was left out the longest has its next turn."""
+        if self.left_out:
+            self.left_out.pop(0)
+
     def forget_gone(self, folder: str, waiting: Collection[MailKey]) -> None:
         """Of this folder, remember nothing but what is about mails that still wait."""
         for known in (self.suspects, self.messages):
             known.difference_update({key for key in known - set(waiting) if key[0] == folder})
+        self.left_out = [key for key in self.left_out if key in self.suspects]
 
-    def fetch_failed(self, keys: Iterable[MailKey]) -> bool:
+    def fetch_failed(self, keys: Sequence[MailKey]) -> bool:
         """These mails were asked for and the session failed. Whether to step over the mail: it was
-        asked for alone, for it was a suspect."""
-        asked_for = set(keys)
-        step_over = asked_for <= self.suspects
-        self.suspects |= asked_for
+        asked for alone, since it was a suspect."""
+        step_over = self.suspects.issuperset(keys)
+        if step_over:
+            self.left_out.extend(keys)
+        self.suspects.update(keys)
         return step_over
 
     def fetched(self, keys: Iterable[MailKey]) -> None:
@@ -112,4 +120,4 @@ def _neighbours(attempts: int) -> int:
     """How many to try after a mail that meets an outage at its try of this number."""
     if attempts % TRIED_ALONE:
         return 0
-    return min(attempts // TRIED_ALONE, MOST_NEIGHBOURS)
+    return attempts // TRIED_ALONE

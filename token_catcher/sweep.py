@@ -173,6 +173,7 @@ class _Run:
         self.sweep.poison.begin_sweep()
         try:
             self._visit(self.mailbox.folders() if folders is None else folders)
+            self.sweep.poison.complete_sweep()
             self.report.complete = True
             self.report.error = self.sweep.poison.away or self.report.error
         except _Ended:
@@ -226,7 +227,7 @@ class _Visit:
         if self._run.again_from is not None:
             self._unsettle(self._run.again_from)
         uids = self._to_look_at()
-        waiting = self._keys([*uids, *self._progress.pending])
+        waiting = {self._key(uid) for uid in [*uids, *self._progress.pending]}
         self._sweep.poison.forget_gone(self._state.name, waiting)
         self._left = set(uids)
         try:
@@ -261,7 +262,9 @@ class _Visit:
     def _to_look_at(self) -> list[int]:
         """What is due again and what is new, ascending. The server is asked only where UIDNEXT says
         that there is something."""
+        left_out = self._sweep.poison.left_out
         due = self._progress.due(self._sweep.now())
+        due = [uid for uid in due if self._key(uid) not in left_out]
         uidnext = self._state.uidnext
         if uidnext is not None and uidnext <= self._progress.settled_through + 1:
             return due
@@ -302,7 +305,7 @@ class _Visit:
 
     def _fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
         """The mails. A suspect that fails alone is postponed before the error goes its way."""
-        keys = self._keys(uids)
+        keys = [self._key(uid) for uid in uids]
         try:
             mails = self._mailbox.fetch(uids)
         except TransientError as error:
@@ -400,9 +403,6 @@ class _Visit:
         if self._report.next_try is not None:
             tries.append(self._report.next_try)
         self._report.next_try = min(tries, default=None)
-
-    def _keys(self, uids: Sequence[int]) -> set[MailKey]:
-        return {self._key(uid) for uid in uids}
 
     def _key(self, uid: int) -> MailKey:
         return self._state.name, self._state.uidvalidity, uid

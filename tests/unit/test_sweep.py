@@ -316,6 +316,47 @@ def test_a_mail_that_cannot_be_fetched_does_not_freeze_the_folder(rig: Rig) -> N
     assert rig.sweep.poison.suspects == set()
 
 
+def unreadable(rig: Rig, *uids: int) -> None:
+    """From now on no FETCH of these mails is answered."""
+
+    def happens(what: str) -> None:
+        verb, _, asked_for = what.partition(" ")
+        if verb == "fetch" and {int(uid) for uid in asked_for.split(",")}.intersection(uids):
+            raise TransientError("an answer of no known form", code="imap-protocol")
+
+    rig.on = happens
+
+
+def test_no_two_sessions_in_a_row_are_lost_to_mail_that_cannot_be_fetched(rig: Rig) -> None:
+    """However soon it is due again: it is left out until a sweep has gone through without it."""
+    unreadable(rig, 1, 2)
+    looked_at = []
+    for number in range(1, 13):
+        rig.deliver(number)
+        rig.time += timedelta(minutes=10)
+        looked_at.append(sweep(rig).looked_at)
+    assert looked_at == [0, 0, 0, 0, 3, 0, 2, 0, 2, 0, 2, 0]
+    unreadable(rig)
+    for _ in range(3):
+        rig.time += timedelta(minutes=10)
+        report = sweep(rig)
+    assert (report.pending, rig.sweep.poison.suspects) == (0, set())
+
+
+def test_a_lost_checkpoint_leaves_no_mail_out(rig: Rig) -> None:
+    """What is pending may be left out for a while; what is new again would be lost that way."""
+    rig.deliver(1)
+    unreadable(rig, 1)
+    sweep(rig)
+    sweep(rig)
+    assert rig.sweep.poison.left_out != []
+    for file in (rig.home / "checkpoints").glob("*.json"):
+        file.unlink()
+    unreadable(rig)
+    sweep(rig)
+    assert rig.tokens == [token(1)]
+
+
 def test_a_stop_comes_between_two_mails(rig: Rig) -> None:
     """The mail in hand is settled, the rest is found again."""
     for number in range(1, 4):
