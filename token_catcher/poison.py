@@ -19,8 +19,8 @@ mails before it are poison: from now on their outages count for themselves alone
 an outage too, the dependency is away, and the sweep ends. A poison message that is settled is one no
 more.
 
-What is remembered is about mails that wait, never about more of them, and is forgotten with the
-process. A wrong guess costs a mail some minutes of its own back-off; it never costs the mail.
+Only mail that waits is remembered, so memory is bounded by it, and nothing survives the process. A
+wrong guess costs a mail some minutes of its own back-off; it never costs the mail.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Poison:
 
     def begin_sweep(self) -> None:
         """A new sweep finds out by itself which dependency is away."""
-        self.away = None
         self._unclear.clear()
+        self.away = None
 
     def complete_sweep(self) -> None:
         """All folders were gone through: the mail that was left out the longest has its next turn."""
@@ -78,9 +78,11 @@ class Poison:
 
     def forget_gone(self, folder: str, waiting: Collection[MailKey]) -> None:
         """Of this folder, remember nothing but what is about mails that still wait."""
-        for known in (self.suspects, self.messages):
-            known.difference_update({key for key in known - set(waiting) if key[0] == folder})
-        self.left_out = [key for key in self.left_out if key in self.suspects]
+        remembered = {key for key in self.suspects | self.messages if key[0] == folder}
+        gone = remembered.difference(waiting)
+        self.suspects -= gone
+        self.messages -= gone
+        self.left_out = [key for key in self.left_out if key not in gone]
 
     def fetch_failed(self, keys: Sequence[MailKey]) -> bool:
         """These mails were asked for and the session failed. Whether to step over the mail: it was
@@ -112,7 +114,8 @@ class Poison:
         the mails before met."""
         if answered:
             self.messages.update(self._unclear)
-            self.begin_sweep()
+            self._unclear.clear()
+            self.away = None
         self.messages.discard(key)
 
 
