@@ -1,15 +1,15 @@
 """The exceptions, split by what the caller does next.
 
     TokenCatcherError
-    ├── ConfigurationError      fix the configuration, then start again
-    │   └── AccessError         the other side refuses us: a password, a policy, a missing folder, a KV v1 mount
-    ├── TransientError          try again: the mail stays unsettled
-    │   └── Outage              a whole dependency is away: stop this sweep, try everything again later
-    └── StateError              our own files cannot be read or written: a full disk, a foreign journal
+    ├── ConfigurationError   fix the configuration, then start again
+    │   └── AccessError      the other side refuses us: a password, a policy, a missing folder
+    ├── TransientError       try again: the mail stays unsettled
+    │   └── Outage           a whole dependency is away: stop this sweep, try all of it again later
+    └── StateError           our own files cannot be used: a full disk, a foreign journal
 
-A mail that is bad is no exception but an outcome (`Refused`, `Held`). Messages say what was got, what was expected and
-where; they never carry the text of a foreign exception, which may hold a secret: doors translate, `raise … from None`
-where the foreign exception itself carries payload.
+A mail that is bad is no exception but an outcome (`Refused`, `Held`). A message says what was got,
+what was expected and where. It never carries the text of a foreign exception, which may hold a
+secret: adapters translate, and `raise … from None` where the foreign exception carries payload.
 """
 
 from __future__ import annotations

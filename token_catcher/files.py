@@ -21,7 +21,8 @@ OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 """The mode bits of everybody but the owner: none of them is set on a file of ours."""
 WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 LOCKLESS: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
-"""What flock(2) says on a file system that has no locks: NFS mounted with `nolock`, some FUSE mounts."""
+"""What flock(2) says on a file system that has no locks:
+NFS mounted with `nolock`, some FUSE mounts."""
 
 
 def make_directory(path: Path) -> None:
@@ -42,7 +43,8 @@ def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[FileIO]:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is not a regular file")
-    with FileIO(descriptor, "rb" if flags & os.O_ACCMODE == os.O_RDONLY else "r+b") as file:
+    mode = "rb" if flags & os.O_ACCMODE == os.O_RDONLY else "r+b"
+    with FileIO(descriptor, mode) as file:
         yield file
 
 
@@ -56,8 +58,9 @@ def excess(status: os.stat_result, forbidden: int = OTHERS) -> str | None:
 
 
 def lock(file: FileIO, path: Path, *, shared: bool = False, wait: bool = True) -> bool:
-    """Lock the open file until it is closed (flock(2)). False: not waiting, and somebody else has it.
+    """Lock the open file until it is closed (flock(2)).
 
+    False: not waiting, and somebody else has it.
     StateError: the file system of `path` has no locks."""
     how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     if not wait:
@@ -84,12 +87,13 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
 
 
 def replace(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Put new content in place of the old: after a crash, or an error, the file holds the one or the other, whole.
+    """Put new content in place of the old: one of the two is there whole, whatever happens.
 
-    One writer at a time: callers hold a lock. `durable`: not even a power cut brings the old content back."""
+    One writer at a time: callers hold a lock.
+    `durable`: not even a power cut brings the old content back."""
     new = path.with_name(path.name + ".new")
     with suppress(FileNotFoundError):
-        new.unlink()
+        new.unlink()  # what a crash left behind
     try:
         with opened(new, os.O_RDWR | os.O_CREAT | os.O_EXCL) as file:
             write(file, content)
@@ -103,15 +107,15 @@ def replace(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 
 def write(file: FileIO, content: bytes) -> None:
-    """Write all of it, and make it durable; a single write may do less on a disk that is almost full."""
+    """Write all of it, and make it durable."""
     left = memoryview(content)
-    while left:
+    while left:  # a disk that is almost full takes a part
         left = left[os.write(file.fileno(), left) :]
     os.fsync(file.fileno())
 
 
 def sync_directory(path: Path) -> None:
-    """Make names durable: a file that was created or renamed is lost in a power cut until its directory is synced."""
+    """Make names durable: until then a power cut loses a file that was created or renamed."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -121,4 +125,6 @@ def sync_directory(path: Path) -> None:
 
 def _plainer(error: OSError) -> OSError:
     """What O_NOFOLLOW means by "too many levels of symbolic links"."""
-    return OSError(errno.ELOOP, "it is a symbolic link") if error.errno == errno.ELOOP else error
+    if error.errno == errno.ELOOP:
+        return OSError(errno.ELOOP, "it is a symbolic link")
+    return error

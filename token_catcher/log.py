@@ -1,9 +1,9 @@
-"""Log events, set up once: structlog for ours, the standard library's loggers led into the same stream.
+"""Log events, set up once: structlog for ours, and the standard library's loggers led into it.
 
-One event a line on standard error: JSON, or coloured text on a terminal. Redaction here is the second net; the first is that
-secrets are types which do not print, and that doors drop the text of foreign exceptions. The net masks fields named like
-secrets and whatever has the form of a security token or a Vault token; of an exception it keeps the kind and the places, never
-the message.
+One event a line on standard error: JSON, or coloured text on a terminal. Redaction here is the
+second net; the first is that secrets are types which do not print, and that adapters drop the text
+of foreign exceptions. The net masks fields named like secrets and whatever has the form of a
+security token or a Vault token. Of an exception it keeps the kind and the places, never the message.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Final, Literal, TextIO
 
 import structlog
@@ -23,6 +22,9 @@ from token_catcher.model import MASK, Secret, masked
 from token_catcher.ports import Log
 
 Level = Literal["debug", "info", "warning", "error"]
+Fields = MutableMapping[str, Any]
+"""An event, as structlog hands it from one processor to the next."""
+
 SECRET_FIELDS: Final = frozenset(
     (
         "password",
@@ -47,12 +49,16 @@ _FOREIGN_LEVEL: Final = logging.WARNING
 def setup(
     level: Level, form: Literal["auto", "console", "json"], stream: TextIO | None = None
 ) -> Log:
-    """The program's logger. Also takes in the standard library's loggers, warnings, and exceptions that nobody caught."""
+    """The program's logger.
+
+    Also takes in the standard library's loggers, warnings, and exceptions that nobody caught."""
     out = stream or sys.stderr
-    console = form == "console" or (form == "auto" and out.isatty())
+    console = form == "console"
+    if form == "auto":
+        console = out.isatty()
     number: int = getattr(logging, level.upper())
     log: Log = structlog.wrap_logger(
-        _Line(out),
+        _LineWriter(out),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -68,9 +74,7 @@ def setup(
     return log
 
 
-def redact(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def redact(_logger: object, _method: str, event: Fields) -> Fields:
     """Mask what must not be in a log, in every field, however deep."""
     for name, value in event.items():
         if name.lower() in SECRET_FIELDS:
@@ -81,30 +85,37 @@ def redact(
 
 
 def _masked(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, Secret):
         return repr(value)
-    if isinstance(value, str):
-        return masked(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return f"<{len(value)} bytes>"
     if isinstance(value, Mapping):
-        return dict(redact(None, "", {str(name): one for name, one in value.items()}))
-    if isinstance(value, Sequence | set | frozenset):
-        return [_masked(one) for one in value]
-    return value if isinstance(value, bool | int | float | None) else masked(str(value))
+        return dict(redact(None, "", {str(name): inner for name, inner in value.items()}))
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str):
+        return [_masked(item) for item in value]
+    return masked(str(value))
 
 
-def _without_message(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def _without_message(_logger: object, _method: str, event: Fields) -> Fields:
     """An exception's message may hold anything: keep its kind and where it came through."""
-    error = event.pop("exc_info", None)
-    error = sys.exc_info()[1] if error is True else error
-    error = error[1] if isinstance(error, tuple) else error
-    if isinstance(error, BaseException):
+    error = _exception(event.pop("exc_info", None))
+    if error is not None:
         event["kind"] = type(error).__name__
         event["places"] = places(error)
     return event
+
+
+def _exception(exc_info: object) -> BaseException | None:
+    """The exception of each form that loggers take: True, the exception, `sys.exc_info()`."""
+    if exc_info is True:
+        exc_info = sys.exc_info()
+    if isinstance(exc_info, tuple):
+        exc_info = exc_info[1]
+    if isinstance(exc_info, BaseException):
+        return exc_info
+    return None
 
 
 def places(error: BaseException) -> list[str]:
@@ -118,7 +129,9 @@ def places(error: BaseException) -> list[str]:
 def place(error: BaseException) -> str:
     """Where an exception was raised: `module.py:12`; `?` where it does not know."""
     frames = traceback.extract_tb(error.__traceback__)
-    return _file_and_line(frames[-1]) if frames else "?"
+    if not frames:
+        return "?"
+    return _file_and_line(frames[-1])
 
 
 def _file_and_line(frame: traceback.FrameSummary) -> str:
@@ -126,19 +139,15 @@ def _file_and_line(frame: traceback.FrameSummary) -> str:
 
 
 def _rendering(*, console: bool) -> list[Callable[..., Any]]:
-    if console:
-        return [
-            _printable,
-            structlog.dev.ConsoleRenderer(
-                exception_formatter=structlog.dev.plain_traceback, sort_keys=False
-            ),
-        ]
-    return [_ordered, structlog.processors.JSONRenderer(default=str)]
+    if not console:
+        return [_ordered, structlog.processors.JSONRenderer(default=str)]
+    renderer = structlog.dev.ConsoleRenderer(
+        exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+    )
+    return [_printable, renderer]
 
 
-def _printable(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def _printable(_logger: object, _method: str, event: Fields) -> Fields:
     """A terminal obeys what it is shown; JSON escapes by itself."""
     for name, value in event.items():
         if isinstance(value, str) and not value.isprintable():
@@ -146,16 +155,17 @@ def _printable(
     return event
 
 
-def _ordered(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def _ordered(_logger: object, _method: str, event: Fields) -> Fields:
     """When, how grave and what first: lines are read by people too."""
     head = {name: event[name] for name in ("timestamp", "level", "event") if name in event}
     return {**head, **event}
 
 
-class _Line:
-    """Writes whole lines. A log that cannot be written must not end a sweep between two effects: the journal is the record."""
+class _LineWriter:
+    """Writes whole lines.
+
+    A log that cannot be written must not end a sweep between two effects: the journal is the record.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -177,7 +187,9 @@ class _Foreign(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        tell = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        tell = self._log.warning
+        if record.levelno >= logging.ERROR:
+            tell = self._log.error
         tell(
             "library.message",
             logger=record.name,
@@ -195,20 +207,22 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _take_in_foreign(log: Log) -> None:
+    """Lead other loggers, warnings, and exceptions that nobody caught into ours."""
     root = logging.getLogger()
     root.handlers[:] = [_Foreign(log)]
     root.setLevel(_FOREIGN_LEVEL)
     logging.captureWarnings(capture=True)
 
-    def uncaught(
-        _kind: type[BaseException], error: BaseException, _trace: TracebackType | None
-    ) -> None:
-        if not isinstance(error, KeyboardInterrupt | SystemExit):
+    def tell(error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
             log.error("program.crashed", exc_info=error)
 
-    def unseen(args: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
-        uncaught(args.exc_type, args.exc_value or SystemExit(), args.exc_traceback)
+    def uncaught(_kind: type[BaseException], error: BaseException, _trace: object) -> None:
+        tell(error)
+
+    def unseen(hook: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
+        tell(hook.exc_value)
 
     sys.excepthook = uncaught
     threading.excepthook = unseen
-    sys.unraisablehook = unseen  # in finalizers
+    sys.unraisablehook = unseen  # what is raised in a finalizer, where nobody can catch it

@@ -1,8 +1,8 @@
 """The values that flow, from the bytes of a mail to the record of its end.
 
-A value is made by the room named in its docstring and never changed afterwards. Times are timezone-aware and UTC.
-Secrets are types: a `Secret` or `Token` shows a placeholder wherever it is printed, formatted, logged or encoded; only
-`reveal()` gives the text.
+A value is made by the module named in its docstring and never changed afterwards. Times are
+timezone-aware and UTC. Secrets are types: a `Secret` or `Token` shows a placeholder wherever it
+is printed, formatted, logged or encoded; only `reveal()` gives the text.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from enum import StrEnum
 from typing import Final, NoReturn
 
 MAX_MAIL_BYTES: Final = 256 * 1024
-"""A token mail is under 20 kB; what is larger is refused unread: parsers and verifiers are quadratic in places."""
+"""A token mail is under 20 kB; what is larger is refused unread:
+parsers and verifiers are quadratic in places."""
 
 
-def iso(moment: datetime) -> str:
+def iso(time: datetime) -> str:
     """ISO 8601 in UTC, as every record and every field in Vault has it: `2026-02-03T12:57:27Z`."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def moment(text: str) -> datetime:
     """The inverse of `iso`; also takes other zones, and nanoseconds, which are cut to microseconds.
 
     ValueError: it is not ISO 8601, or names no zone, so that nothing could be compared with it."""
-    parsed = datetime.fromisoformat(text)
-    if parsed.tzinfo is None:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
         raise ValueError("a time without a zone")
-    return parsed.astimezone(UTC)
+    return time.astimezone(UTC)
 
 
 class Secret:
@@ -62,13 +63,14 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
+        # In constant time: how long it takes must not tell how much was guessed right.
         return hmac.compare_digest(self._text.encode(), other._text.encode())
 
     def __hash__(self) -> int:
         return hash(hashlib.sha256(self._text.encode()).digest())
 
     def __copy__(self) -> Secret:
-        return self
+        return self  # another object would be a second place in memory with the text
 
     def __deepcopy__(self, _memo: object) -> Secret:
         return self
@@ -84,7 +86,8 @@ class Token(Secret):
 
     @property
     def fingerprint(self) -> str:
-        """`sha256:` and 16 hexadecimal digits: tells two tokens apart, and is of no use to find one (143 bits)."""
+        """`sha256:` and 16 hexadecimal digits:
+        tells two tokens apart, and is of no use to find one (143 bits)."""
         return "sha256:" + hashlib.sha256(self._text.encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:
@@ -94,12 +97,16 @@ class Token(Secret):
 def masked(text: str) -> str:
     """The text with everything masked that has the form of a security token, or of a Vault token.
 
-    For text that comes from outside and goes where people read: a mail can carry a token in its subject as well. A run counts
-    that mixes upper and lower case, as any 20 random characters do and lower-cased usernames do not."""
+    For text that comes from outside and goes where people read: a mail can carry a token in its
+    subject as well. A run counts that mixes upper and lower case, as any 20 random characters do
+    and lower-cased usernames do not."""
     return _TOKEN_LIKE.sub(MASK, text)
 
 
 MASK: Final = "<masked>"
+
+# A security token: 20 to 32 letters and digits, both cases among them. A Vault token: `hvs.`,
+# `hvb.`, `hvr.`, and the older ones of a single letter.
 _TOKEN_LIKE: Final = re.compile(
     r"(?<![A-Za-z0-9])(?=[A-Z0-9]*[a-z])(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{20,32}(?![A-Za-z0-9])"
     r"|(?<![A-Za-z0-9])(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{16,}"
@@ -121,7 +128,9 @@ class Event(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a mail was not simply stored: the codes of journal, logs, `explain` and metrics. Only ever added to."""
+    """Why a mail was not simply stored: the codes of journal, logs, `explain` and metrics.
+
+    Only ever added to."""
 
     # Refused: not genuine, or not a mail that two programs would read alike.
     OVERSIZED = "oversized"
@@ -166,7 +175,9 @@ class MailRef:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """The raw bytes of one mail, as the server keeps them. Made by the imap room (and from files by `explain`)."""
+    """The raw bytes of one mail, as the server keeps them.
+
+    Made by `imap` (and from files by `explain`)."""
 
     ref: MailRef
     received_at: datetime
@@ -176,7 +187,8 @@ class Mail:
 
     @property
     def digest(self) -> str:
-        """`sha256:` and 64 hexadecimal digits over `raw`: the same in another folder or under a new UIDVALIDITY."""
+        """`sha256:` and 64 hexadecimal digits over `raw`:
+        the same in another folder or under a new UIDVALIDITY."""
         return "sha256:" + hashlib.sha256(self.raw).hexdigest()
 
 
@@ -192,20 +204,24 @@ class HeaderField:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header of a mail that passed the wire gate. Made by the wire room."""
+    """The header of a mail that passed the wire gate. Made by `wire`."""
 
     fields: tuple[HeaderField, ...]
     """Topmost first."""
 
     def all(self, name: str) -> tuple[HeaderField, ...]:
         """Every field of this name (any case), topmost first."""
-        return tuple(f for f in self.fields if f.name.lower() == name.lower())
+        wanted = name.lower()
+        return tuple(field for field in self.fields if field.name.lower() == wanted)
 
     def text(self, name: str) -> str | None:
-        """The value of the topmost field of this name, unfolded and stripped; the gate has made sure it is ASCII."""
-        for found in self.all(name):
-            return " ".join(found.value.decode("ascii").replace("\r\n", "").split())
-        return None
+        """The value of the topmost field of this name, unfolded and stripped;
+        the gate has made sure it is ASCII."""
+        fields = self.all(name)
+        if not fields:
+            return None
+        unfolded = fields[0].value.decode("ascii").replace("\r\n", "")  # RFC 5322, 2.2.3
+        return " ".join(unfolded.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +235,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """A mail that speaks of a token without one readable claim; who proves genuine is held, everything else refused."""
+    """A mail that speaks of a token without one readable claim;
+    who proves genuine is held, everything else refused."""
 
     reason: Reason
     """UNKNOWN_LAYOUT, AMBIGUOUS_CLAIM or UNEXPECTED_PART."""
@@ -229,7 +246,7 @@ class Unclear:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What a mail claims; nothing of it is proven. Made by the extract room."""
+    """What a mail claims; nothing of it is proven. Made by `extract`."""
 
     mail: Mail
     header: Header
@@ -254,7 +271,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """A claim proven genuine and assigned to an org and a path. Only the trust room makes one; only this is stored."""
+    """A claim proven genuine and assigned to an org and a path.
+
+    Only `trust` makes one; only this is stored."""
 
     mail: Mail
     username: str
@@ -262,20 +281,23 @@ class Capture:
     token: Token
     org: str
     path: str
-    """Below the mount, validated: no empty, `.` or `..` segment, no character Vault or HTTP reads specially."""
+    """Below the mount, validated:
+    no empty, `.` or `..` segment, no character Vault or HTTP reads specially."""
     issued_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What Vault answered to a write, or says of a version it holds. Made by the vault room."""
+    """What Vault answered to a write, or says of a version it holds. Made by `vault`."""
 
     path: str
     version: int
     created_at: str
-    """Vault's created_time, verbatim: after a `DELETE metadata` versions restart at 1, so a version is told by both."""
+    """Vault's created_time, verbatim:
+    after a `DELETE metadata` versions restart at 1, so a version is told by both."""
     request_id: str | None
-    """Equal to `request.id` in Vault's audit log; None when the write's own answer was never seen."""
+    """Equal to `request.id` in Vault's audit log;
+    None when the write's own answer was never seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,8 +336,8 @@ class Unchanged:
 
     reason: Reason
     written: Receipt | None = None
-    """The version in which *this instance* once wrote this very token, where Vault still keeps it: what a crash between
-    store and journal leaves behind."""
+    """The version in which *this instance* once wrote this very token,
+    where Vault still keeps it: what a crash between store and journal leaves behind."""
 
 
 Outcome = Ignored | Refused | Held | Stored | Unchanged
@@ -323,12 +345,13 @@ Outcome = Ignored | Refused | Held | Stored | Unchanged
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The trust room's answer: the verdict and, rule by rule, why."""
+    """The answer of `trust`: the verdict and, rule by rule, why."""
 
     verdict: Capture | Refused | Held
     evidence: tuple[Evidence, ...]
     username: str | None = None
-    """The claimed username where it has a valid form, lower-cased: for the record of a mail that was not captured."""
+    """The claimed username where it has a valid form, lower-cased:
+    for the record of a mail that was not captured."""
     org: str | None = None
     """The org of that username where it is known."""
 
@@ -338,7 +361,9 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the journal records of one settled mail, before it adds number, time and chain. Made by the pipeline."""
+    """What the journal records of one settled mail, before it adds number, time and chain.
+
+    Made by the pipeline."""
 
     event: Event
     instance: str
@@ -349,7 +374,8 @@ class Entry:
     mail: str
     """`Mail.digest`"""
     received_at: str
-    """Times are ISO 8601 in UTC: `2026-02-03T12:57:27Z`, with microseconds where they are not zero."""
+    """Times are ISO 8601 in UTC:
+    `2026-02-03T12:57:27Z`, with microseconds where they are not zero."""
     reason: str | None = None
     saw: str | None = None
     """A few words of evidence for the reason: printable ASCII, at most 200 characters."""

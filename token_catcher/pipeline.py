@@ -2,29 +2,36 @@
 
     extract → trust → store → journal → settle
 
-*Trust before store*, since a write cannot be taken back: the old token is dead, the forged one would be an outage.
-*Store before journal*, since the journal says what is in Vault: a record of a write that a crash prevented would be a lie
-that no later look could tell from the truth, while a write without its record is found again (below).
-*Journal before settle*, since a settled mail is never looked at again: what is not on disk by then is lost.
+*Trust before store*, since a write cannot be taken back: the old token is dead, and a forged one
+would be an outage.
 
-A crash between two steps replays the mail. Before the store nothing has happened. Between store and journal, Vault already
-has the token and says that this instance wrote it; the replay is recorded as `stored`, `recovered`, once per version. Between
-journal and settle, the journal knows the mail and no second record is written. So every step may be repeated and none
-may be exchanged.
+*Store before journal*, since the journal says what is in Vault: a record of a write that a crash
+prevented would be a lie that no later look could tell from the truth, while a write without its
+record is found again (below).
 
-A mail with a record is not judged again, whatever folder or UID it turns up under: what was proof on arrival stays proof.
-Only who asks for it (`scan --again`, which makes settled mail pending) has it judged anew, and only a different ending is
-recorded.
+*Journal before settle*, since a settled mail is never looked at again: what is not on disk by then
+is lost.
+
+A crash between two steps replays the mail. Before the store nothing has happened. Between store
+and journal, Vault already has the token and says that this instance wrote it; the replay is
+recorded as `stored`, `recovered`, once per version. Between journal and settle, the journal knows
+the mail and no second record is written. So every step may be repeated and none may be exchanged.
+
+A mail with a record is not judged again, whatever folder or UID it turns up under: what was proof
+on arrival stays proof. Only who asks for it (`scan --again`, which makes settled mail pending)
+has it judged anew, and only a different ending is recorded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol, assert_never
 
 from token_catcher.judge import Judge, Verdict
 from token_catcher.model import (
+    Candidate,
     Capture,
     Claim,
     Entry,
@@ -78,9 +85,11 @@ class Pipeline:
         self._quiet = Quiet(now)
 
     def process(self, mail: Mail, addresses: Sequence[str], progress: Settles) -> Entry | None:
-        """Settle the mail and return its record, or None where there is none to add (no token mail, or recorded before).
+        """Settle the mail and return its record; None where there is none to add, since it is no
+        token mail or was recorded before.
 
-        TransientError, AccessError, StateError: the mail stays unsettled, nothing half-done that a replay cannot mend.
+        TransientError, AccessError, StateError: the mail stays unsettled, and nothing is half-done
+        that a replay cannot mend.
         """
         previous = self._journal.last_for(mail.ref.mailbox, mail.digest)
         entry = None
@@ -96,19 +105,20 @@ class Pipeline:
         if not isinstance(verdict, Capture):
             return verdict
         outcome = self._store.store(verdict)
-        if isinstance(outcome, Unchanged) and outcome.written and not self._has_record_of(outcome):
-            return Stored(outcome.written, recovered=True)
-        return outcome
+        if not isinstance(outcome, Unchanged) or outcome.written is None:
+            return outcome
+        if self._has_record_of(outcome.written):
+            return outcome
+        # This instance wrote it, and a crash came before the record.
+        return Stored(outcome.written, recovered=True)
 
-    def _has_record_of(self, outcome: Unchanged) -> bool:
-        written = outcome.written
-        return written is not None and self._journal.has_stored(
-            written.path, written.version, written.created_at
-        )
+    def _has_record_of(self, written: Receipt) -> bool:
+        return self._journal.has_stored(written.path, written.version, written.created_at)
 
     def _record(
         self, mail: Mail, verdict: Verdict, outcome: Outcome, previous: Record | None
     ) -> Entry | None:
+        """Put the outcome on disk, then tell of it. None: it adds nothing to the journal."""
         if isinstance(outcome, Ignored):
             return None
         entry = describe(mail, verdict, outcome, self._instance)
@@ -121,48 +131,51 @@ class Pipeline:
 
     def _tell(self, entry: Entry) -> None:
         """One canonical event per record; a flood of refusals is counted, not repeated."""
-        fields = {key: value for key, value in as_fields(entry).items() if key != "event"}
+        fields = as_fields(entry)
+        del fields["event"]
         if entry.event in (Event.STORED, Event.UNCHANGED):
             self._log.info(entry.event, **fields)
-        elif (
-            suppressed := self._quiet.admit((entry.mailbox, entry.event, entry.reason or ""))
-        ) is not None:
-            self._log.warning(
-                entry.event, **fields, **({"suppressed": suppressed} if suppressed else {})
-            )
+            return
+        suppressed = self._quiet.admit((entry.mailbox, entry.event, entry.reason or ""))
+        if suppressed is None:
+            return
+        if suppressed:
+            fields["suppressed"] = suppressed
+        self._log.warning(entry.event, **fields)
 
 
 class Quiet:
-    """Lets ten events of a kind through in an hour; the first of the next hour says how many were left out."""
+    """Lets ten events of a kind through in an hour.
+
+    The first of the next hour says how many were left out."""
 
     LIMIT: Final = 10
     PERIOD: Final = timedelta(hours=1)
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._seen: dict[tuple[str, ...], tuple[datetime, int]] = {}
+        self._hours: dict[tuple[str, ...], tuple[datetime, int]] = {}
+        """Of each kind, when its hour began and how many events there were since."""
 
     def admit(self, kind: tuple[str, ...]) -> int | None:
-        """How many events of this kind were left out before this one; None: leave this one out as well."""
+        """How many events of this kind were left out before this one; None: this one is as well."""
         now = self._now()
-        began, count = self._seen.get(kind, (now, 0))
+        began, count = self._hours.get(kind, (now, 0))
         if now - began >= self.PERIOD:
-            self._seen[kind] = (now, 1)
+            self._hours[kind] = (now, 1)
             return max(0, count - self.LIMIT)
-        self._seen[kind] = (began, count + 1)
-        return 0 if count < self.LIMIT else None
+        self._hours[kind] = (began, count + 1)
+        if count >= self.LIMIT:
+            return None
+        return 0
 
 
 def describe(
     mail: Mail, verdict: Verdict, outcome: Refused | Held | Stored | Unchanged, instance: str
 ) -> Entry:
     """The record of one mail. Of the token it holds the fingerprint and the length."""
-    event, reason, saw, receipt, recovered = _ending(outcome)
-    candidate, judgement = verdict.candidate, verdict.judgement
-    capture = verdict.outcome if isinstance(verdict.outcome, Capture) else None
-    claim = candidate.claim if candidate and isinstance(candidate.claim, Claim) else None
-    return Entry(
-        event=event,
+    entry = Entry(
+        event=_event(outcome),
         instance=instance,
         mailbox=mail.ref.mailbox,
         folder=mail.ref.folder,
@@ -170,20 +183,8 @@ def describe(
         uid=mail.ref.uid,
         mail=mail.digest,
         received_at=iso(mail.received_at),
-        reason=reason,
-        saw=saw,
-        issued_at=iso(candidate.issued_at) if candidate else None,
-        username=capture.username if capture else (judgement.username if judgement else None),
-        org=capture.org if capture else (judgement.org if judgement else None),
-        path=capture.path if capture else None,
-        version=receipt.version if receipt else None,
-        vault_created_at=receipt.created_at if receipt else None,
-        request_id=receipt.request_id if receipt else None,
-        fingerprint=claim.token.fingerprint if claim else None,
-        token_length=len(claim.token) if claim else None,
-        proof=_proof(judgement),
-        recovered=recovered,
     )
+    return _with_outcome(_with_verdict(entry, verdict), outcome)
 
 
 def as_fields(entry: Entry) -> dict[str, object]:
@@ -192,37 +193,78 @@ def as_fields(entry: Entry) -> dict[str, object]:
     return {name: value for name, value in values.items() if value not in (None, False)}
 
 
-def _ending(
-    outcome: Refused | Held | Stored | Unchanged,
-) -> tuple[Event, str | None, str | None, Receipt | None, bool]:
+def _event(outcome: Refused | Held | Stored | Unchanged) -> Event:
     match outcome:
-        case Stored(receipt, recovered):
-            return Event.STORED, None, None, receipt, recovered
-        case Unchanged(reason, written):
-            return Event.UNCHANGED, reason.value, None, written, False
-        case Held(reason, saw):
-            return Event.HELD, reason.value, saw or None, None, False
-        case Refused(reason, saw):
-            return Event.REFUSED, reason.value, saw or None, None, False
+        case Stored():
+            return Event.STORED
+        case Unchanged():
+            return Event.UNCHANGED
+        case Held():
+            return Event.HELD
+        case Refused():
+            return Event.REFUSED
         case _:
             assert_never(outcome)
 
 
-def _proof(judgement: Judgement | None) -> str | None:
-    """What the proof rule saw, where it passed."""
-    return next(
-        (line.saw for line in judgement or () if line.rule == "proof" and line.passed), None
+def _with_verdict(entry: Entry, verdict: Verdict) -> Entry:
+    """What the mail claims, and what was proven of it."""
+    if verdict.candidate is not None:
+        entry = _with_claim(entry, verdict.candidate)
+    judgement = verdict.judgement
+    if judgement is not None:
+        proof = _proof(judgement)
+        entry = replace(entry, username=judgement.username, org=judgement.org, proof=proof)
+    capture = verdict.outcome
+    if isinstance(capture, Capture):
+        entry = replace(entry, username=capture.username, org=capture.org, path=capture.path)
+    return entry
+
+
+def _with_claim(entry: Entry, candidate: Candidate) -> Entry:
+    entry = replace(entry, issued_at=iso(candidate.issued_at))
+    if not isinstance(candidate.claim, Claim):
+        return entry
+    token = candidate.claim.token
+    return replace(entry, fingerprint=token.fingerprint, token_length=len(token))
+
+
+def _with_outcome(entry: Entry, outcome: Refused | Held | Stored | Unchanged) -> Entry:
+    """Why it ended so, and which version in Vault it is about."""
+    if isinstance(outcome, Stored):
+        return replace(_with_receipt(entry, outcome.receipt), recovered=outcome.recovered)
+    entry = replace(entry, reason=outcome.reason.value)
+    if isinstance(outcome, Unchanged):
+        return _with_receipt(entry, outcome.written)
+    return replace(entry, saw=outcome.saw or None)
+
+
+def _with_receipt(entry: Entry, receipt: Receipt | None) -> Entry:
+    if receipt is None:
+        return entry
+    return replace(
+        entry,
+        version=receipt.version,
+        vault_created_at=receipt.created_at,
+        request_id=receipt.request_id,
     )
+
+
+def _proof(judgement: Judgement) -> str | None:
+    """What the proof rule saw, where it passed."""
+    for evidence in judgement:
+        if evidence.rule == "proof" and evidence.passed:
+            return evidence.saw
+    return None
 
 
 def _adds_to(previous: Record, entry: Entry) -> bool:
     """Whether a second look at a recorded mail found anything that the journal does not say yet.
 
-    What is in Vault stays recorded as it is; what was refused or held may end otherwise once the configuration changed."""
+    What is in Vault stays recorded as it is; what was refused or held may end otherwise once the
+    configuration changed."""
     if entry.event == Event.STORED:
         return True
-    ended_well = previous.entry.event in (Event.STORED, Event.UNCHANGED)
-    return not ended_well and (previous.entry.event, previous.entry.reason) != (
-        entry.event,
-        entry.reason,
-    )
+    if previous.entry.event in (Event.STORED, Event.UNCHANGED):
+        return False
+    return (previous.entry.event, previous.entry.reason) != (entry.event, entry.reason)

@@ -5,19 +5,19 @@ wait alone, while its neighbours are settled. An *outage* is a dependency that i
 the sweep, so that what waits is caught in the order of its arrival once the dependency is back.
 One failure looks like the other. What tells them apart is a neighbour that fares better.
 
-**FETCH fails.** The session is lost, and any of the mails that were asked for may be the reason, or
-the server. All of them become *suspects*, and the next session fetches each suspect alone. A suspect
-whose FETCH fails alone is stepped over: it waits for its own next try, and is *left out* until a
-sweep has gone through all folders without it, however soon it is due. So one session after the other
-cannot be lost to the same mail. A mail that was fetched is no suspect any more.
+**FETCH fails.** The session is lost, and any of the mails that were asked for may be the reason,
+or the server. All of them become *suspects*, and the next session fetches each suspect alone. A
+suspect whose FETCH fails alone is stepped over: it waits for its own next try, and is *left out*
+until a sweep has gone through all folders without it, however soon it is due. So one session
+after the other cannot be lost to the same mail. A mail that was fetched is no suspect any more.
 
-**The pipeline meets an `Outage`.** Nothing behind the mail would fare better, so the sweep ends and
-the mail is due at once: whoever sweeps pauses instead. At its eighth try a neighbour is tried as
-well, at its sixteenth two, and so on, since there may be several poison messages in a row. If one of
-the neighbours is settled, and the dependency was asked for it, then the dependency is there, and the
-mails before it are poison: from now on their outages count for themselves alone. If all of them meet
-an outage too, the dependency is away, and the sweep ends. A poison message that is settled is one no
-more.
+**The pipeline meets an `Outage`.** Nothing behind the mail would fare better, so the sweep ends
+and the mail is due at once: whoever sweeps pauses instead. At its eighth try a neighbour is tried
+as well, at its sixteenth two, and so on, since there may be several poison messages in a row. If
+one of the neighbours is settled, and the dependency was asked for it, then the dependency is
+there, and the mails before it are poison: from now on their outages count for themselves alone.
+If all of them meet an outage too, the dependency is away, and the sweep ends. A poison message
+that is settled is one no more.
 
 Only mail that waits is remembered, so memory is bounded by it, and nothing survives the process. A
 wrong guess costs a mail some minutes of its own back-off; it never costs the mail.
@@ -72,7 +72,8 @@ class Poison:
         self.away = None
 
     def complete_sweep(self) -> None:
-        """All folders were gone through: the mail that was left out the longest has its next turn."""
+        """All folders were gone through:
+        the mail that was left out the longest has its next turn."""
         if self.left_out:
             self.left_out.pop(0)
 
@@ -110,8 +111,10 @@ class Poison:
         return Cause.UNCLEAR
 
     def settled(self, key: MailKey, *, answered: bool) -> None:
-        """A mail was settled. `answered`: the dependency was asked for it, and so is there, whatever
-        the mails before met."""
+        """A mail was settled.
+
+        `answered`: the dependency was asked for it,
+        and so is there, whatever the mails before met."""
         if answered:
             self.messages.update(self._unclear)
             self._unclear.clear()

@@ -1,8 +1,9 @@
-"""What lies behind a network: the mailbox, the secret store, the keys of signatures; and where events are told.
+"""What lies behind a network: mailbox, secret store, keys of signatures; and the log.
 
-Every implementation keeps the promises written here; `tests/contract` runs one suite over fakes and real servers.
-Errors are those of `errors`: `AccessError` when the other side says no, `TransientError` or `Outage` for everything that
-may pass. No exception of a third-party library leaves a door.
+Every implementation keeps the promises written here; `tests/contract` runs one suite over fakes
+and real servers. Errors are those of `errors`: `AccessError` when the other side says no,
+`TransientError` or `Outage` for everything that may pass. No exception of a third-party library
+leaves its adapter.
 """
 
 from __future__ import annotations
@@ -36,10 +37,12 @@ class FolderState:
 
 
 class Mailbox(Protocol):
-    """One logged-in IMAP session, used by one thread. Nothing it does changes the mailbox: no flag, no move.
+    """One logged-in IMAP session, used by one thread.
 
-    The order of use is `folders`, then for each folder `examine`, `search`, `fetch`. Any error ends the session: close
-    it and open a new one.
+    Nothing it does changes the mailbox: no flag, no move.
+
+    The order of use is `folders`, then for each folder `examine`, `search`, `fetch`.
+    Any error ends the session: close it and open a new one.
     """
 
     @property
@@ -49,18 +52,22 @@ class Mailbox(Protocol):
     def folders(self) -> Sequence[str]:
         """The watched folders that exist, decoded (no modified UTF-7), inbox first.
 
-        AccessError: the inbox is missing. Another folder that is named is among them, and fails when it is opened."""
+        AccessError: the inbox is missing.
+        Another folder that is named is among them, and fails when it is opened."""
 
     def examine(self, folder: str) -> FolderState:
         """Open the folder read-only; `search` and `fetch` speak of it from then on."""
 
     def search(self, after_uid: int, since: datetime) -> Sequence[int]:
-        """UIDs above `after_uid`, ascending, of mail received at or after `since` (to the day, never later).
+        """UIDs above `after_uid`, ascending,
+        of mail received at or after `since` (to the day, never later).
 
-        Only mail whose From names one of the configured sender domains, where the server can search for that."""
+        Only mail whose From names one of the configured sender domains,
+        where the server can search for that."""
 
     def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
-        """The mails, ascending by UID, each cut at MAX_MAIL_BYTES + 1 bytes; vanished ones are left out.
+        """The mails, ascending by UID, each cut at MAX_MAIL_BYTES + 1 bytes;
+        vanished ones are left out.
 
         At most 32 UIDs a call."""
 
@@ -69,8 +76,9 @@ class Mailbox(Protocol):
         """Whether the server can tell of new mail by itself (RFC 2177)."""
 
     def idle(self, seconds: float, wake: int) -> bool:
-        """Wait until the server tells something of the examined folder (True), `seconds` have passed, or the file
-        descriptor `wake` is readable. News that came before the call ends it at once."""
+        """Wait until the server tells something of the examined folder (True), `seconds` have
+        passed, or the file descriptor `wake` is readable. News that came before the call ends it
+        at once."""
 
     def close(self) -> None:
         """Log out and free the socket, whatever state it is in; never raises."""
@@ -82,16 +90,18 @@ class SecretStore(Protocol):
     def store(self, capture: Capture) -> Stored | Unchanged | Held:
         """Write the token under the capture's path unless the store has it, or a newer one.
 
-        Idempotent: the same capture twice gives one version, whoever wrote it first. Newest `issued_at` wins; other
-        fields of the secret survive. A secret deleted on purpose is not brought back: Held. After a TransientError the
-        write may or may not have happened; calling again finds out."""
+        Idempotent: the same capture twice gives one version, whoever wrote it first. Newest
+        `issued_at` wins; other fields of the secret survive. A secret deleted on purpose is not
+        brought back: Held. After a TransientError the write may or may not have happened; calling
+        again finds out."""
 
 
 class KeyLookup(Protocol):
     """Public keys of DKIM signatures. Thread-safe."""
 
     def lookup(self, name: str, at: datetime) -> bytes | None:
-        """The one TXT record at `name` (`selector._domainkey.domain`, no trailing dot), strings joined, that was
-        published when a mail of the time `at` arrived.
+        """The one TXT record at `name` (`selector._domainkey.domain`, no trailing dot),
+        strings joined, that was published when a mail of the time `at` arrived.
 
-        None: no such name, no TXT record, or more than one. TransientError: not answered (time-out, SERVFAIL)."""
+        None: no such name, no TXT record, or more than one.
+        TransientError: not answered (time-out, SERVFAIL)."""

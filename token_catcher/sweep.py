@@ -1,13 +1,14 @@
 """The way of all new mail of one mailbox: what every wakeup leads to.
 
 For each watched folder: open it read-only, ask for what came since the checkpoint and for what is
-due again, take it through the pipeline in order of arrival, remember what is settled. The checkpoint
-is saved after each batch; a crash before that replays the batch, which the pipeline recognises. The
-inbox comes last and stays open: whoever listens for news after a sweep has missed none.
+due again, take it through the pipeline in order of arrival, remember what is settled. The
+checkpoint is saved after each batch; a crash before that replays the batch, which the pipeline
+recognises. The inbox comes last and stays open: whoever listens for news after a sweep has missed
+none.
 
-A mail that cannot be settled now becomes pending, with its own back-off, and holds up nobody. When a
-whole dependency is away (`Outage`) the sweep ends there, and the next one begins with that mail.
-Which of the two it is, and what is done about a mail whose FETCH fails, `poison` decides.
+A mail that cannot be settled now becomes pending, with its own back-off, and holds up nobody.
+When a whole dependency is away (`Outage`) the sweep ends there, and the next one begins with that
+mail. Which of the two it is, and what is done about a mail whose FETCH fails, `poison` decides.
 """
 
 from __future__ import annotations
@@ -130,10 +131,10 @@ class Sweep:
     ) -> Report:
         """Look at everything new in these folders (all watched ones), the first one last.
 
-        The look-back window is for a folder that nothing is known of; above what is known every mail
-        is new, however old. `again`: at the settled mail of the window as well. `since`: another
-        window for that; where nothing is known, it only widens. `wait`: seconds to wait for another
-        sweep of this mailbox to end. `moved` is told of each step."""
+        The look-back window is for a folder that nothing is known of; above what is known every
+        mail is new, however old. `again`: at the settled mail of the window as well. `since`:
+        another window for that; where nothing is known, it only widens. `wait`: seconds to wait
+        for another sweep of this mailbox to end. `moved` is told of each step."""
         report = Report(mailbox.name)
         window = since or self.lookback
         now = self.now()
@@ -198,7 +199,8 @@ class _Run:
             _Visit(self, state).look()
 
     def tell(self, notes: Sequence[str], **fields: str) -> None:
-        """Say why a checkpoint, or a folder of it, begins anew; once, since the new one is on disk then."""
+        """Say why a checkpoint, or a folder of it, begins anew;
+        once, since the new one is on disk then."""
         for note in notes:
             self.sweep.log.warning(
                 "checkpoint.reset", mailbox=self.mailbox.name, note=note, **fields
@@ -361,7 +363,8 @@ class _Visit:
             raise _Ended
 
     def _crash(self, uid: int, bug: Exception) -> None:
-        """The mail waits; where the bug is goes to the log, its text, which may be anything, nowhere."""
+        """The mail waits; where the bug is goes to the log,
+        its text, which may be anything, nowhere."""
         kind = type(bug).__name__
         error = TransientError(f"an error of this program: {kind}", code="internal")
         self._postpone(uid, error, kind=kind, at=place(bug))
@@ -392,7 +395,8 @@ class _Visit:
         self._report.troubles.append(Trouble(self._state.name, uid, error.code, str(error)))
 
     def _finish(self, uids: Sequence[int]) -> None:
-        """The folder is known up to here: UIDs only grow, and what SEARCH left out below is not for us."""
+        """The folder is known up to here:
+        UIDs only grow, and what SEARCH left out below is not for us."""
         last_assigned = (self._state.uidnext or 1) - 1
         self._progress.advance(max([last_assigned, *uids]))
 

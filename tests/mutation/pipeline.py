@@ -45,15 +45,15 @@ MUTANTS = (
     Mutant(
         "a crash between store and journal goes unrecorded",
         "pipeline.py",
-        "            return Stored(outcome.written, recovered=True)\n",
-        "            return outcome\n",
+        "        return Stored(outcome.written, recovered=True)\n",
+        "        return outcome\n",
         MACHINE,
     ),
     Mutant(
         "token written to the journal",
         "pipeline.py",
-        "        fingerprint=claim.token.fingerprint if claim else None,\n",
-        "        fingerprint=claim.token.reveal() if claim else None,\n",
+        "    return replace(entry, fingerprint=token.fingerprint, token_length=len(token))\n",
+        "    return replace(entry, fingerprint=token.reveal(), token_length=len(token))\n",
         MACHINE,
     ),
     Mutant(

@@ -25,10 +25,7 @@ OFF = "        if False:\n"
 NEVER = "    if False:\n"
 PROVEN = "    case.proven = finding.passed\n"
 PLAIN = "    return masked(ascii(text[:400])[1:-1])[:200]\n"
-SILENT = (
-    "        except (dns.exception.DNSException, OSError, ValueError) as error:\n"
-    "            raise TransientError(\n"
-)
+SILENT = '            raise TransientError(problem, code="dns") from None\n'
 INSECURE = '    "insecure-accept-unauthenticated": _by_nothing,\n'
 PINNED = (
     "    if pinned:\n"
@@ -197,19 +194,19 @@ MUTANTS = (
         "a silent DNS is a missing key",
         "keys.py",
         SILENT,
-        SILENT.replace("raise ", "return None, SHORTEST\n            raise "),
+        "            return None, SHORTEST\n",
         KEYS,
     ),
     _rule(
         7,
         "a missing key is a trouble that passes",
         "keys.py",
-        "            dns.resolver.NXDOMAIN,\n",
+        "    dns.resolver.NXDOMAIN,\n",
         "",
         KEYS,
     ),
     _rule(7, "any name", "keys.py", "        if not _NAME.fullmatch(name):\n", OFF, KEYS),
-    _rule(7, "several records", "keys.py", "len(records) == 1", "records", KEYS),
+    _rule(7, "several records", "keys.py", "len(records) != 1", "not records", KEYS),
     _rule(
         8,
         "any server",
@@ -293,7 +290,7 @@ MUTANTS = (
         10,
         "keys are not remembered",
         "keys.py",
-        "        if self._writing and not known and ",
+        "        if self._writing and ",
         "        if False and ",
         KEYS,
     ),
@@ -488,8 +485,8 @@ MUTANTS = (
         23,
         "a flood of refusals",
         "pipeline.py",
-        "        return 0 if count < self.LIMIT else None\n",
-        "        return 0\n",
+        "        if count >= self.LIMIT:\n            return None\n",
+        "",
         SETTLED,
     ),
     _rule(

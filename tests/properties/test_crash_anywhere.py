@@ -1,8 +1,10 @@
-"""Crash anywhere: whatever mail comes, and wherever the program dies, the promises hold once it has run to its end.
+"""Crash anywhere: whatever mail comes, and wherever the program dies,
+the promises hold once it has run to its end.
 
-A machine delivers genuine, late, forged and plain mail in any order, lets the program die before, in the middle of, or after
-any effect (a request to Vault, a write, a synchronisation, a rename), loses the checkpoint, renumbers the mailbox, seals Vault,
-and lets a second instance look as well. The program is the real one, over the real files; mailbox and Vault are in memory.
+A machine delivers genuine, late, forged and plain mail in any order, lets the program die before,
+in the middle of, or after any effect (a request to Vault, a write, a synchronisation, a rename),
+loses the checkpoint, renumbers the mailbox, seals Vault, and lets a second instance look as well.
+The program is the real one, over the real files; mailbox and Vault are in memory.
 """
 
 from __future__ import annotations
@@ -120,7 +122,8 @@ class Machine(RuleBasedStateMachine):
         again=st.booleans(),
     )
     def a_crash(self, place: int, instance: str, user: str | None, again: bool) -> None:
-        """A reset perhaps; the program looks, and dies at some place, if it has not ended before."""
+        """A reset perhaps; the program looks,
+        and dies at some place, if it has not ended before."""
         if user:
             self.a_genuine_mail(user, "INBOX", 0)
         with suppress(Crash), self.crashes.at(place):
@@ -224,7 +227,8 @@ class Machine(RuleBasedStateMachine):
             )
 
     def _check_journal(self, instance: str) -> None:
-        """Intact, one record a mail that claims a token, and no token anywhere below the state directory."""
+        """Intact, one record a mail that claims a token,
+        and no token anywhere below the state directory."""
         state = self._state(instance)
         begun = (state / "journal.jsonl").exists()
         assert verify(state / "journal.jsonl").state is (State.INTACT if begun else State.MISSING)
@@ -234,7 +238,8 @@ class Machine(RuleBasedStateMachine):
         assert not [one.token for one in self.sent if one.token.encode() in everything]
 
     def _check_stored_records(self) -> None:
-        """Each version that wrote a token has exactly one `stored` record, in the journal of the instance that wrote it."""
+        """Each version that wrote a token has exactly one `stored` record,
+        in the journal of the instance that wrote it."""
         for path in self.vault.paths():
             ours: dict[str, set[int]] = {instance: set() for instance in INSTANCES}
             before: object = None

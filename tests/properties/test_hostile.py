@@ -1,4 +1,5 @@
-"""Hostile bytes: whatever arrives, nothing is raised, no token is invented, and nothing passes that Salesforce did not sign."""
+"""Hostile bytes: whatever arrives, nothing is raised,
+no token is invented, and nothing passes that Salesforce did not sign."""
 
 from __future__ import annotations
 
@@ -102,7 +103,8 @@ def signed_parts(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def seen_anywhere(raw: bytes) -> list[str]:
-    """The signed fields that the most careless reader finds in the header: any line end ends a line, spaces do not count."""
+    """The signed fields that the most careless reader finds in the header:
+    any line end ends a line, spaces do not count."""
     lines = re.split(rb"[\r\n\v\f\x1c-\x1e\x85]+", raw.partition(b"\r\n\r\n")[0])
     names = [line.partition(b":")[0].strip().lower().decode("ascii", "replace") for line in lines]
     return sorted(name for name in names if name in {one.lower() for one in SIGNED_HEADERS})
@@ -113,7 +115,8 @@ def seen_anywhere(raw: bytes) -> list[str]:
 @example(b"")
 @example(b"\r\n\r\n")
 def test_any_bytes(raw: bytes) -> None:
-    """Bytes of any kind are judged without an exception, and without a signature no policy captures anything."""
+    """Bytes of any kind are judged without an exception,
+    and without a signature no policy captures anything."""
     for policy in ("dkim", "both", "auto"):
         assert in_words(judge_of("standard", policy).judge(mail(raw), ADDRESSES)) != STORE
 
@@ -131,8 +134,9 @@ def test_no_token_is_invented(body: bytes) -> None:
 @settings(max_examples=10000, deadline=None)
 @given(st.sampled_from(GENUINE), st.data())
 def test_no_change_of_what_is_signed_is_stored(raw: bytes, data: st.DataObject) -> None:
-    """However a genuine mail is changed, it is stored only while every signed part is as Salesforce signed it and stands there
-    once for every reader, and then with the same token for the same user."""
+    """However a genuine mail is changed, it is stored only while every signed part is as
+    Salesforce signed it and stands there once for every reader, and then with the same token for
+    the same user."""
     changed = raw
     for _ in range(data.draw(st.integers(1, 3), "changes")):
         changed = _changed(changed, data)
@@ -186,7 +190,8 @@ def test_unsigned_fields_do_no_harm(raw: bytes, name: str, value: str, fold: str
 @settings(max_examples=1500, deadline=None)
 @given(st.data())
 def test_results_that_are_believed_say_so(data: st.DataObject) -> None:
-    """However the receiving server's word is changed, it is believed only if it still says that both passed, and for whom."""
+    """However the receiving server's word is changed,
+    it is believed only if it still says that both passed, and for whom."""
     words = re.findall(r"[\w.-]+|\s+|.", PASS, re.DOTALL)
     for _ in range(data.draw(st.integers(1, 4), "changes")):
         place = data.draw(st.integers(0, len(words) - 1), "place")

@@ -1,8 +1,9 @@
 """Poison messages and outages, in any order: neighbours get through, and nobody is blamed for long.
 
-A machine lets mail arrive in two folders, some of it poison, takes Vault and the server away and back,
-cures, removes and renumbers mail, and restarts the program. It sweeps as `sweep` does, with nothing
-real below, and without back-off: every mail is due at every sweep, which is the worst case.
+A machine lets mail arrive in two folders, some of it poison, takes Vault and the server away and
+back, cures, removes and renumbers mail, and restarts the program. It sweeps as `sweep` does, with
+nothing real below, and without back-off: every mail is due at every sweep, which is the worst
+case.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Machine(RuleBasedStateMachine):
         self.last_uid = 0
         self.settled: set[MailKey] = set()
         self.outages: list[int] = []
-        """Of each mail that met an outage in this sweep, poison messages apart, the number of its try."""
+        """Of each mail that met an outage in this sweep,
+        poison messages apart, the number of its try."""
         self.vault_is_there = True
         self.server_answers = True
 
@@ -140,7 +142,8 @@ class Machine(RuleBasedStateMachine):
         assert self._remembered() == set()
 
     def _known_poison_costs_its_neighbours_nothing(self) -> None:
-        """What comes later is settled at once; where a mail cannot be fetched, by the next session."""
+        """What comes later is settled at once;
+        where a mail cannot be fetched, by the next session."""
         self._arrives("INBOX", None)
         self._sweep()
         if self._failing("fetch"):

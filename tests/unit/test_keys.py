@@ -1,4 +1,5 @@
-"""Keys of signatures: pinned ones, those of DNS (against a server of our own), and those that DNS had when the mail came."""
+"""Keys of signatures: pinned ones, those of DNS (against a server of our own),
+and those that DNS had when the mail came."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ import pytest
 
 from tests.kit.dns import SILENCE, Said, TinyDns
 from tests.kit.mails import genuine, genuine_signer, sign, token_mail
-from token_catcher import keys as keys_room
+from token_catcher import keys as key_sources
 from token_catcher.errors import ConfigurationError, TransientError
 from token_catcher.keys import (
     LONGEST,
@@ -65,7 +66,8 @@ class Heard:
 
 
 class Published:
-    """A KeyLookup that says what DNS says now: records, nothing, or (None as the whole) no answer."""
+    """A KeyLookup that says what DNS says now:
+    records, nothing, or (None as the whole) no answer."""
 
     def __init__(self) -> None:
         self.records: dict[str, bytes] | None = {NAME: RECORD}
@@ -168,7 +170,7 @@ def test_a_silent_dns_is_left_alone_for_a_moment() -> None:
             keys.lookup(NAME, THEN)
         assert len(server.asked) == asked
         server.table[NAME] = [f'300 IN TXT "{RECORD.decode()}"']
-        seconds = count(next(seconds) + int(keys_room.SILENCE))
+        seconds = count(next(seconds) + int(key_sources.SILENCE))
         assert keys.lookup(NAME, THEN) == RECORD
 
 
@@ -198,12 +200,14 @@ def test_a_missing_name_is_kept_for_a_minute() -> None:
 
 
 def test_the_cache_is_bounded() -> None:
-    """However many selectors are tried."""
+    """However many selectors are tried: what was asked long ago is asked again, what was asked last
+    is not."""
+    names = [f"s{number}._domainkey.salesforce.com" for number in range(3 * MAX_KEYS)]
     with TinyDns() as server:
         keys = dns_keys(server)
-        for number in range(3 * MAX_KEYS):
-            keys.lookup(f"s{number}._domainkey.salesforce.com", THEN)
-        assert len(keys._cache) <= MAX_KEYS
+        for name in [*names, names[-1], *names[:MAX_KEYS]]:
+            keys.lookup(name, THEN)
+        assert server.asked == [*names, *names[:MAX_KEYS]]
 
 
 @pytest.mark.parametrize(
@@ -338,7 +342,8 @@ def memory(tmp_path: Path) -> Memory:
 
 
 def test_a_backlog_verifies_after_a_rotation(memory: Memory) -> None:
-    """Mail that came while the key was published, and up to a day after DNS was last seen to have it."""
+    """Mail that came while the key was published,
+    and up to a day after DNS was last seen to have it."""
     memory.keys.lookup(NAME, THEN)
     memory.withdraw(14 * DAY)
     assert memory.keys.lookup(NAME, THEN - DAY) == RECORD
@@ -500,7 +505,8 @@ def test_the_memory_is_bounded(memory: Memory) -> None:
 
 
 def test_two_writers_lose_nothing(memory: Memory) -> None:
-    """The daemon and a scan beside it remember into one file; who comes second writes at its next look."""
+    """The daemon and a scan beside it remember into one file;
+    who comes second writes at its next look."""
     memory.dns.records = {f"s{number}": b"p=A" for number in range(20)}
     names = list(memory.dns.records)
     threads = [Thread(target=memory.keys.lookup, args=(name, THEN)) for name in names]

@@ -1,4 +1,5 @@
-"""The log: one event a line, nothing of other libraries below a warning, and no secret, whatever is thrown at it."""
+"""The log: one event a line, nothing of other libraries below a warning,
+and no secret, whatever is thrown at it."""
 
 from __future__ import annotations
 
@@ -137,7 +138,8 @@ def console(stream: StringIO) -> str:
 
 
 def test_the_console_form() -> None:
-    """A line a person reads: level, event, fields in their order; of an exception its kind and its places."""
+    """A line a person reads: level, event, fields in their order;
+    of an exception its kind and its places."""
     stream = Terminal()
     log = setup("info", "console", stream)
     log.info("rotation.held", username="a@b.example", reason="unknown-user", saw="two words")
@@ -213,7 +215,8 @@ def test_secrets_are_masked(fields: dict[str, Any], expected: dict[str, Any]) ->
 
 
 def test_configured_values_are_not_masked() -> None:
-    """A name that an operator chose is shown, even if it has the form of a token; it is what they search for."""
+    """A name that an operator chose is shown, even if it has the form of a token;
+    it is what they search for."""
     name = "IntegrationUserOfAcme2026"
     fields = dict.fromkeys(
         ("mailbox", "folder", "username", "org", "path", "instance", "mail"), name
@@ -273,7 +276,9 @@ def test_the_place_of_an_exception_is_where_it_was_raised() -> None:
 
 @pytest.mark.parametrize("level", ["debug", "info"])
 def test_other_libraries_say_nothing_below_a_warning(level: Level) -> None:
-    """At no level of ours: there they write what they send and receive. Even one that was told to be talkative."""
+    """At no level of ours: there they write what they send and receive.
+
+    Even one that was told to be talkative."""
     stream = StringIO()
     setup(level, "json", stream)
     library = logging.getLogger("imapclient.imaplib")
@@ -288,7 +293,8 @@ def test_other_libraries_say_nothing_below_a_warning(level: Level) -> None:
 
 
 def test_warnings_of_other_libraries_are_events() -> None:
-    """With the library's name and the message, masked, whatever was set before; what is graver is an error."""
+    """With the library's name and the message, masked, whatever was set before;
+    what is graver is an error."""
     logging.getLogger().setLevel(logging.CRITICAL)
     stream = StringIO()
     setup("info", "json", stream)
@@ -326,7 +332,8 @@ def test_an_exception_that_a_library_logs() -> None:
 
 
 def test_a_library_may_log_nonsense() -> None:
-    """A message that cannot be formatted is told without its arguments, and does not end what the library was doing."""
+    """A message that cannot be formatted is told without its arguments,
+    and does not end what the library was doing."""
     stream = StringIO()
     setup("info", "json", stream)
     logging.getLogger("lib").warning("%d mails", MESSAGE)

@@ -1,4 +1,5 @@
-"""The values that flow: a secret shows itself nowhere, a record cannot be changed, and token-like text is masked."""
+"""The values that flow:
+a secret shows itself nowhere, a record cannot be changed, and token-like text is masked."""
 
 from __future__ import annotations
 
@@ -233,7 +234,8 @@ RUNS = st.text(LETTERS + LETTERS.upper() + "0123456789", min_size=20, max_size=3
     after=st.sampled_from(["", " ", ">", "\r", "-"]),
 )
 def test_no_token_passes_the_mask(before: str, run: str, after: str) -> None:
-    """Whatever letters it has, as long as both cases are among them, and whatever stands around it."""
+    """Whatever letters it has, as long as both cases are among them,
+    and whatever stands around it."""
     assert masked(before + run + after) == before + MASK + after
 
 
@@ -241,7 +243,7 @@ def test_no_token_passes_the_mask(before: str, run: str, after: str) -> None:
 
 
 def test_every_value_is_frozen_and_slotted() -> None:
-    """Nobody changes a value that another room has seen, or hangs something on it."""
+    """Nobody changes a value that another module has seen, or hangs something on it."""
     values = [
         one
         for one in vars(model).values()

@@ -1,4 +1,5 @@
-"""The way of one mail: each ending and its record, the order of the effects, and what a second look adds."""
+"""The way of one mail:
+each ending and its record, the order of the effects, and what a second look adds."""
 
 from __future__ import annotations
 
@@ -76,7 +77,9 @@ class CountedKeys:
 
 
 class Bench:
-    """A pipeline over a Vault in memory and a journal on disk. The clock stands still unless a test moves it."""
+    """A pipeline over a Vault in memory and a journal on disk.
+
+    The clock stands still unless a test moves it."""
 
     def __init__(self, home: Path, instance: str = "one", vault: FakeVault | None = None) -> None:
         self.time = ISSUED + timedelta(seconds=10)
@@ -344,7 +347,8 @@ def crash_at(bench: Bench, place: str) -> None:
 
 
 def test_a_crash_between_store_and_journal_is_recovered(bench: Bench) -> None:
-    """The replay finds our own version: recorded as stored, without the answer that was lost; one version, one record."""
+    """The replay finds our own version:
+    recorded as stored, without the answer that was lost; one version, one record."""
     crash_at(bench, "written")
     assert recorded(bench, genuine(), **STORED | {"request_id": None, "recovered": True})
     assert list(bench.vault.versions(PATH)) == [1]
@@ -373,7 +377,8 @@ def test_a_version_is_recovered_once(bench: Bench) -> None:
 
 
 def test_a_lost_version_is_recovered_although_a_newer_one_is_there(bench: Bench) -> None:
-    """A crash, then a newer token before the replay: the older version is recorded as stored, and changes nothing."""
+    """A crash, then a newer token before the replay:
+    the older version is recorded as stored, and changes nothing."""
     crash_at(bench, "written")
     newer = genuine(token=OTHER, issued_at=ISSUED + timedelta(seconds=5))
     bench.process(newer, uid=2)
@@ -441,7 +446,8 @@ def test_trouble_with_the_keys(bench: Bench) -> None:
 
 
 def test_trouble_with_the_journal(bench: Bench) -> None:
-    """The token is in Vault, its record is not on disk: unsettled, and recovered once the journal can be written."""
+    """The token is in Vault, its record is not on disk:
+    unsettled, and recovered once the journal can be written."""
 
     def exposed(effect: str) -> None:
         bench.path.chmod(0o644 if effect == "written" else 0o600)
@@ -460,7 +466,8 @@ def test_trouble_with_the_journal(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("folder", "uid"), [("INBOX", 1), ("INBOX", 9), ("Junk", 9)])
 def test_a_recorded_mail_is_not_judged_again(bench: Bench, folder: str, uid: int) -> None:
-    """Wherever it turns up, even if nothing would prove it now: it is settled there without a question to anybody."""
+    """Wherever it turns up, even if nothing would prove it now:
+    it is settled there without a question to anybody."""
     bench.process(genuine())
     bench.keys.keys, asked = Keys({}), bench.keys.asked
     bench.trip = trip_with(AssertionError("Vault was asked"))
@@ -585,7 +592,8 @@ def test_what_a_second_look_adds(
     between: Callable[[Bench], None],
     expected: list[str],
 ) -> None:
-    """A write always; a different ending of what was refused or held; to what is in Vault, nothing."""
+    """A write always; a different ending of what was refused or held;
+    to what is in Vault, nothing."""
     raw = made()
     before(bench)
     first = bench.process(raw)
@@ -605,7 +613,9 @@ def unsigned(number: int) -> bytes:
 
 
 def test_a_flood_of_refusals_is_recorded_in_full_and_told_in_part(bench: Bench) -> None:
-    """Ten events an hour and kind; the first of the next hour says how many were left out. The journal has them all."""
+    """Ten events an hour and kind; the first of the next hour says how many were left out.
+
+    The journal has them all."""
     for number in range(1, 13):
         bench.process(unsigned(number), number)
     assert len(bench.log.events) == 10

@@ -140,7 +140,8 @@ def test_a_suspect_that_fails_alone_is_stepped_over(poison: Poison) -> None:
 
 
 def test_a_mail_that_fails_alone_for_the_first_time_is_not_stepped_over(poison: Poison) -> None:
-    """The first batch of a folder is a single mail: that the server was lost there proves nothing."""
+    """The first batch of a folder is a single mail:
+    that the server was lost there proves nothing."""
     assert poison.fetch_failed([key(1)]) is False
 
 
@@ -158,7 +159,8 @@ def test_a_mail_that_was_fetched_is_no_suspect_any_more(poison: Poison) -> None:
 
 
 def test_a_mail_that_was_stepped_over_is_left_out_of_the_next_sessions(poison: Poison) -> None:
-    """Until a sweep has gone through all folders without it: no two sessions in a row are lost to it."""
+    """Until a sweep has gone through all folders without it:
+    no two sessions in a row are lost to it."""
     poison.fetch_failed([key(1)])
     assert poison.left_out == []
     poison.fetch_failed([key(1)])

@@ -95,7 +95,9 @@ def test_the_first_batch_is_a_short_one(rig: Rig) -> None:
 
 
 def test_an_outage_ends_the_sweep(rig: Rig) -> None:
-    """What is behind is not touched, and counted as waiting. The mail is due at once: whoever sweeps pauses instead."""
+    """What is behind is not touched, and counted as waiting.
+
+    The mail is due at once: whoever sweeps pauses instead."""
     for number in range(1, 6):
         rig.deliver(number)
     vault_is_away(rig)
@@ -122,7 +124,8 @@ def test_after_an_outage_the_oldest_comes_first(rig: Rig) -> None:
 
 
 def test_an_outage_of_one_mail_alone_is_found_out(rig: Rig) -> None:
-    """At its eighth try the neighbours are tried as well; from then on it backs off alone, and holds up nobody."""
+    """At its eighth try the neighbours are tried as well;
+    from then on it backs off alone, and holds up nobody."""
 
     def one_user_is_away(_effect: str) -> None:
         if rig.storing == "bad@acme.example":
@@ -178,7 +181,8 @@ def test_a_mail_that_never_asks_vault_shows_nothing_of_an_outage(rig: Rig) -> No
 
 
 def test_a_mail_that_waits_alone_is_not_to_blame(rig: Rig) -> None:
-    """At its eighth try there is no neighbour that fares better: the outage goes on, and the mail is due at once."""
+    """At its eighth try there is no neighbour that fares better:
+    the outage goes on, and the mail is due at once."""
     rig.deliver(1)
     vault_is_away(rig)
     assert [summary(sweep(rig)) for _ in range(9)] == [
@@ -221,8 +225,8 @@ def test_a_mails_own_trouble_backs_off_alone(tmp_path: Path) -> None:
 
 
 def test_a_bug_that_one_mail_wakes_costs_no_other(rig: Rig) -> None:
-    """It stays pending with the code `internal`, and its neighbour is stored; the log says where the
-    bug is, and the error's text goes nowhere."""
+    """It stays pending with the code `internal`, and its neighbour is stored;
+    the log says where the bug is, and the error's text goes nowhere."""
     rig.deliver(1, user="a@acme.example")
     rig.deliver(2)
     once = iter([True])
@@ -294,7 +298,8 @@ def test_an_inbox_that_cannot_be_opened_breaks_the_session(rig: Rig) -> None:
 
 
 def test_a_mail_that_cannot_be_fetched_does_not_freeze_the_folder(rig: Rig) -> None:
-    """Its batch is fetched one by one in the next session, then it waits alone and the others go on."""
+    """Its batch is fetched one by one in the next session,
+    then it waits alone and the others go on."""
     for number in range(1, 6):
         rig.deliver(number)
     unreadable = TransientError("an answer of no known form", code="imap-protocol")
@@ -423,7 +428,8 @@ def test_a_mail_that_was_left_out_once_is_caught(rig: Rig) -> None:
 
 
 def test_what_came_while_nobody_looked_for_a_month_is_caught(rig: Rig) -> None:
-    """The look-back window is for a folder that nothing is known of; above what is known every mail is new."""
+    """The look-back window is for a folder that nothing is known of;
+    above what is known every mail is new."""
     rig.deliver(1)
     sweep(rig)
     rig.time += timedelta(days=1)
@@ -489,7 +495,8 @@ def test_a_pending_mail_is_told_seldom(rig: Rig) -> None:
 
 
 def test_a_new_uidvalidity_is_told_and_costs_one_look(rig: Rig) -> None:
-    """No second version, no second record; and once only, even if the folder is empty from then on."""
+    """No second version, no second record;
+    and once only, even if the folder is empty from then on."""
     rig.deliver(1)
     sweep(rig)
     rig.account.change_uidvalidity()

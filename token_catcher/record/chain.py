@@ -1,6 +1,7 @@
 """The journal's lines: how one is sealed, and whether the next one continues the chain.
 
-One record a line, in ASCII, its JSON keys sorted and without white space, `hash` last. Of every line
+One record a line, in ASCII,
+its JSON keys sorted and without white space, `hash` last. Of every line
 
     seq     is the line's number, from 1
     prev    is the `hash` of the line above, 64 zeros in line 1
@@ -10,7 +11,8 @@ so an auditor needs no program of ours to check line N, and with `prev` everythi
 
     sed -n Np journal.jsonl | sed -E 's/,"hash":"[0-9a-f]{64}"//' | tr -d '\\n' | sha256sum
 
-The hash is over the bytes as they stand: no change of a line, not even of its spelling, leaves it valid.
+The hash is over the bytes as they stand:
+no change of a line, not even of its spelling, leaves it valid.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from typing import Any, Final
 from token_catcher.model import moment
 
 MAX_LINE: Final = 64 * 1024
-"""Bytes of one record; ordinary ones have 900. Bounds what a foreign file can make us take for a line."""
+"""Bytes of one record; ordinary ones have 900.
+
+Bounds what a foreign file can make us take for a line."""
 
 NOT_OURS: Final = "got a line that is not a record of ours, expected JSON that ends in its hash"
 
@@ -57,7 +61,9 @@ class Fault(Exception):
 
 
 class Reading:
-    """How far a journal has been read. Reads on from there, as long as each line continues the chain."""
+    """How far a journal has been read.
+
+    Reads on from there, as long as each line continues the chain."""
 
     def __init__(self) -> None:
         self.noted: Head | None = None
@@ -108,7 +114,9 @@ def sealed(content: Mapping[str, Any], before: Head) -> bytes:
 
 
 def continuing(line: bytes, before: Head) -> tuple[dict[str, Any], Head]:
-    """The content of a line, without its end, and its place in the chain. Fault: it does not come after `before`."""
+    """The content of a line, without its end, and its place in the chain.
+
+    Fault: it does not come after `before`."""
     number = before.seq + 1
     body, _, seal = line.rpartition(_SEAL)
     digest = hashlib.sha256(body + b"}").hexdigest()
@@ -143,6 +151,7 @@ def parsed(line: bytes, number: int) -> dict[str, Any]:
 
 
 def may_be_ours(torn: bytes) -> bool:
-    """Whether an unfinished line can come from an append; a power cut may leave zeros where bytes had not arrived."""
+    """Whether an unfinished line can come from an append;
+    a power cut may leave zeros where bytes had not arrived."""
     written = torn.rstrip(b"\0")
     return written.startswith(_BEGINNING) or _BEGINNING.startswith(written)

@@ -1,8 +1,9 @@
 """What is settled, per mailbox and folder: a convenience, never a truth.
 
-One JSON file a mailbox, replaced atomically, and a lock beside it that a sweep holds. Whatever is wrong with the file, or
-with the folder it speaks of, the answer is the same: begin anew and say so. That costs one look at the whole look-back
-window, in which the journal and Vault recognise what they know; never a token, never a second record.
+One JSON file a mailbox, replaced atomically, and a lock beside it that a sweep holds. Whatever is
+wrong with the file, or with the folder it speaks of, the answer is the same: begin anew and say
+so. That costs one look at the whole look-back window, in which the journal and Vault recognise
+what they know; never a token, never a second record.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from token_catcher.model import iso, moment
 FIRST_PAUSE: Final = 5.0
 """Seconds before the second try, at most: a lost DNS answer is there again by then."""
 LONGEST_PAUSE: Final = 300.0
-"""Seconds between two tries, at most: after an outage of any length the mail is caught within five minutes, and a mail that
-never succeeds costs 300 tries a day."""
+"""Seconds between two tries, at most: after an outage of any length the mail is
+caught within five minutes, and a mail that never succeeds costs 300 tries a day."""
 SHORTEST_PAUSE: Final = 1.0
 """Seconds between two tries, at least, whatever the dice say: nothing spins."""
 LONGEST_REQUEST: Final = 300.0
@@ -52,7 +53,9 @@ class Pending:
 
 @dataclass(slots=True)
 class FolderProgress:
-    """How far one folder is known. Every UID up to `settled_through` is settled or pending; go through new ones ascending."""
+    """How far one folder is known.
+
+    Every UID up to `settled_through` is settled or pending; go through new ones ascending."""
 
     uidvalidity: int
     settled_through: int = 0
@@ -85,7 +88,8 @@ class FolderProgress:
     def postpone(
         self, uid: int, code: str, now: datetime, rng: Random, retry_after: float | None = None
     ) -> Pending:
-        """Try the mail again later: after the seconds the other side asked for, else with exponential back-off, full jitter."""
+        """Try the mail again later: after the seconds the other side asked for,
+        else with exponential back-off, full jitter."""
         attempts = self.attempts(uid) + 1
         seconds = (
             _pause(attempts, rng)
@@ -97,7 +101,8 @@ class FolderProgress:
         return self.pending[uid]
 
     def due(self, now: datetime) -> list[int]:
-        """The pending mails whose time has come, ascending; also those that only a clock set back could have put so far off."""
+        """The pending mails whose time has come, ascending;
+        also those that only a clock set back could have put so far off."""
         latest = now + timedelta(seconds=LONGEST_REQUEST)
         return sorted(uid for uid, one in self.pending.items() if not now < one.next_try <= latest)
 
@@ -140,9 +145,11 @@ class Checkpoint:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Iterator[Checkpoint]:
-        """The mailbox's checkpoint, for one sweep at a time: of all threads and processes on this directory.
+        """The mailbox's checkpoint, for one sweep at a time:
+        of all threads and processes on this directory.
 
-        TransientError `busy`: another sweep held it for `wait` seconds. StateError: the directory cannot be used."""
+        TransientError `busy`: another sweep held it for `wait` seconds.
+        StateError: the directory cannot be used."""
         name = file_name(mailbox)
         with ExitStack() as stack:
             try:
@@ -162,7 +169,8 @@ class Checkpoint:
             yield cls(directory / f"{name}.json", mailbox)
 
     def folder(self, name: str, uidvalidity: int, uidnext: int | None) -> FolderProgress:
-        """How far this folder is known; from the beginning, with a note, where its UIDs are no longer the ones we knew."""
+        """How far this folder is known;
+        from the beginning, with a note, where its UIDs are no longer the ones we knew."""
         known = self._folders.get(name)
         note = _stale(known, uidvalidity, uidnext) if known else None
         if known is None or note:
@@ -170,7 +178,9 @@ class Checkpoint:
         return self._folders[name]
 
     def save(self) -> None:
-        """Put all progress on disk. StateError: it could not be; the file is the one from before, whole."""
+        """Put all progress on disk.
+
+        StateError: it could not be; the file is the one from before, whole."""
         folders = {name: _as_json(progress) for name, progress in self._folders.items()}
         content = (
             json.dumps({"mailbox": self._mailbox, "folders": folders}, indent=1).encode() + b"\n"
@@ -206,7 +216,8 @@ class _Broken(ValueError):
 
 
 def file_name(mailbox: str) -> str:
-    """A file name for any mailbox name, each its own: plain names as they are, others made plain and told apart by a digest."""
+    """A file name for any mailbox name, each its own:
+    plain names as they are, others made plain and told apart by a digest."""
     if _PLAIN_NAME.fullmatch(mailbox):
         return mailbox
     digest = hashlib.sha256(mailbox.encode("utf-8", "surrogatepass")).hexdigest()[:16]

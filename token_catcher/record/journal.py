@@ -1,12 +1,15 @@
 """The rotation record: append-only, hash-chained (`chain` has the rule), synced, never a secret.
 
-What was cut off at the end shows in `<journal>.head`: `seq` and `hash` of the last record, replaced after each append. A
-crash between the two leaves it behind, which is normal; a head that knows more than the journal never is. Records of our
-own keep the history of the file itself: `journal.repaired` (the torn last line that a crash left was cut off: `cut` bytes)
-and `journal.headless` (the head had vanished and was made anew). Who can write both files can write both anew: keep the
-head that `audit verify` prints somewhere else to notice that as well. A journal is archived together with its head.
+What was cut off at the end shows in `<journal>.head`: `seq` and `hash` of the last record,
+replaced after each append. A crash between the two leaves it behind, which is normal; a head that
+knows more than the journal never is. Records of our own keep the history of the file itself:
+`journal.repaired` (the torn last line that a crash left was cut off: `cut` bytes) and
+`journal.headless` (the head had vanished and was made anew). Who can write both files can write
+both anew: keep the head that `audit verify` prints somewhere else to notice that as well. A
+journal is archived together with its head.
 
-Several processes append to one file. Each operation opens it, locks it (flock) and first takes in what others appended.
+Several processes append to one file.
+Each operation opens it, locks it (flock) and first takes in what others appended.
 """
 
 from __future__ import annotations
@@ -78,7 +81,8 @@ class Verification:
     head: Head
     """The last of them."""
     line: int | None = None
-    """The first line that is wrong or missing; None also where the file as a whole, or its head, cannot be taken for one."""
+    """The first line that is wrong or missing;
+    None also where the file as a whole, or its head, cannot be taken for one."""
     problem: str | None = None
     repairs: int = 0
     """How many of the records tell of a repair of the file."""
@@ -87,7 +91,9 @@ class Verification:
 
 
 class Journal:
-    """The record of one instance, open for appending. Thread-safe, and safe beside other processes."""
+    """The record of one instance, open for appending.
+
+    Thread-safe, and safe beside other processes."""
 
     def __init__(self, path: Path, *, now: Callable[[], datetime], log: Log) -> None:
         """Touches nothing yet: the first use opens it, and raises what `open` raises."""
@@ -103,7 +109,9 @@ class Journal:
         self._stored: set[bytes] = set()
 
     def open(self) -> None:
-        """Create the file where it is missing, read it, mend what a crash left. StateError: not ours, broken, truncated."""
+        """Create the file where it is missing, read it, mend what a crash left.
+
+        StateError: not ours, broken, truncated."""
         with self._locked():
             pass
 
@@ -113,7 +121,9 @@ class Journal:
         return self._reading.head
 
     def append(self, entry: Entry) -> Record:
-        """Add the record of one mail and make it durable. StateError: it could not be, and the mail stays unsettled."""
+        """Add the record of one mail and make it durable.
+
+        StateError: it could not be, and the mail stays unsettled."""
         said = {name: getattr(entry, name) for name in _ENTRY_FIELDS}
         with self._locked() as file:
             self._write(
@@ -138,7 +148,8 @@ class Journal:
             return _key(path, version, created_at) in self._stored
 
     def records(self, after: int = 0) -> Iterator[Record]:
-        """The records of mails with a number above `after`, oldest first: all that are there now."""
+        """The records of mails with a number above `after`, oldest first:
+        all that are there now."""
         with self._locked(shared=True):
             last = self.head.seq
         with self._translated(), files.opened(self._path) as file:
@@ -149,7 +160,8 @@ class Journal:
 
     @contextmanager
     def _locked(self, *, shared: bool = False) -> Iterator[FileIO]:
-        """The file, ours alone or shared with other readers for one operation, with all that others appended taken in."""
+        """The file, ours alone or shared with other readers for one operation,
+        with all that others appended taken in."""
         with self._mutex, self._translated():
             if not self._opened:
                 self._begin()
@@ -160,7 +172,10 @@ class Journal:
                 yield file
 
     def _begin(self) -> None:
-        """The first use. A new journal has its head before its first record; that of an old one did not vanish by itself."""
+        """The first use.
+
+        A new journal has its head before its first record;
+        that of an old one did not vanish by itself."""
         files.make_directory(self._path.parent)
         with files.opened(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
             files.lock(file, self._path)
@@ -200,7 +215,9 @@ class Journal:
         self._identity = identity
 
     def _catch_up(self, file: FileIO, *, repair: bool = False) -> None:
-        """Take in what others appended. `repair`: and mend what a crash left, for which the file must be ours alone."""
+        """Take in what others appended.
+
+        `repair`: and mend what a crash left, for which the file must be ours alone."""
         for offset, content in self._reading.lines(file):
             self._offsets.append(offset)
             if _is_of_mail(content):
@@ -216,7 +233,9 @@ class Journal:
             self._repair(file)
 
     def _repair(self, file: FileIO) -> None:
-        """Cut off the torn last line. Its append never returned, so its mail is unsettled and comes again."""
+        """Cut off the torn last line.
+
+        Its append never returned, so its mail is unsettled and comes again."""
         torn, line = self._reading.torn, self.head.seq + 1
         if not may_be_ours(torn):
             raise Fault(line, NOT_OURS)
@@ -243,7 +262,8 @@ class Journal:
         self._write_head()
 
     def _write_head(self) -> None:
-        """Where this fails the record stands all the same: the mail comes again, and is found to be recorded."""
+        """Where this fails the record stands all the same:
+        the mail comes again, and is found to be recorded."""
         content = json.dumps({"seq": self.head.seq, "hash": self.head.hash}) + "\n"
         try:
             # A power cut may bring back the head before, which is normal, but never an empty one.
@@ -264,7 +284,9 @@ class Journal:
 
 
 def verify(path: Path) -> Verification:
-    """Read the journal from its first line to its last and say whether it is whole. Changes nothing, holds up nobody.
+    """Read the journal from its first line to its last and say whether it is whole.
+
+    Changes nothing, holds up nobody.
 
     StateError: it cannot be read, or is no regular file."""
     reading = Reading()
@@ -290,7 +312,9 @@ def verify(path: Path) -> Verification:
 
 
 def _is_being_written(path: Path, file: FileIO, reading: Reading) -> bool:
-    """Whether the last line has no end because somebody is writing it at this moment. If not, read what has become of it."""
+    """Whether the last line has no end because somebody is writing it at this moment.
+
+    If not, read what has become of it."""
     with suppress(StateError):  # a file system without locks: nobody writes a journal there
         if not files.lock(file, path, shared=True, wait=False):
             return True

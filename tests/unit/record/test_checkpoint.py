@@ -1,4 +1,5 @@
-"""The checkpoint on real files: what it remembers, when it begins anew, who holds it, and what a full disk does to it."""
+"""The checkpoint on real files:
+what it remembers, when it begins anew, who holds it, and what a full disk does to it."""
 
 from __future__ import annotations
 
@@ -136,7 +137,8 @@ def test_folders_are_told_apart(home: Path) -> None:
 
 
 def begins_anew(home: Path) -> tuple[str, ...]:
-    """The notes of a sweep that finds nothing it can use; what it saves then is a good checkpoint again."""
+    """The notes of a sweep that finds nothing it can use;
+    what it saves then is a good checkpoint again."""
     with Checkpoint.hold(home, "integrations") as checkpoint:
         assert checkpoint.folder("INBOX", 5, 10) == FolderProgress(5)
         checkpoint.save()
@@ -296,7 +298,9 @@ def test_a_new_uidvalidity_begins_the_folder_anew(home: Path) -> None:
 def test_a_uidnext_that_went_down_begins_the_folder_anew(
     home: Path, uidnext: int | None, kept: bool
 ) -> None:
-    """UIDs that were settled will be given out once more. A server that does not say is believed."""
+    """UIDs that were settled will be given out once more.
+
+    A server that does not say is believed."""
     with Checkpoint.hold(home, "integrations") as checkpoint:
         checkpoint.folder("INBOX", 5, 10).settle(9)
         note = f"got UIDNEXT {uidnext}, expected more than 9: the folder was set back"
@@ -340,7 +344,8 @@ def test_a_settled_mail_can_be_made_pending_again(home: Path) -> None:
     )
 )
 def test_every_uid_below_is_settled_or_pending(steps: list[tuple[int, str, int | None]]) -> None:
-    """Whatever ascending sweeps and second tries do: no UID is forgotten, and none is reached before its turn."""
+    """Whatever ascending sweeps and second tries do:
+    no UID is forgotten, and none is reached before its turn."""
     progress, uid, open_ones = FolderProgress(5), 0, set()
     for gap, step, second in steps:
         uid += gap
@@ -645,7 +650,8 @@ ANY_NAME = st.text(st.characters(), max_size=80) | st.from_regex(
 @settings(max_examples=300)
 @given(names=st.lists(ANY_NAME, min_size=2, max_size=8, unique=True))
 def test_any_name_has_a_safe_file_name_of_its_own(names: list[str]) -> None:
-    """In the directory, visible, not too long, and different also where letter case is not told apart."""
+    """In the directory, visible, not too long,
+    and different also where letter case is not told apart."""
     found = [file_name(name) for name in names]
     assert len({name.lower() for name in found}) == len(names)
     for name in found:

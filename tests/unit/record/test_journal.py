@@ -1,4 +1,5 @@
-"""The journal on real files: what it keeps, what it refuses, what `verify` finds; crashes, full disks and other writers."""
+"""The journal on real files: what it keeps, what it refuses, what `verify` finds;
+crashes, full disks and other writers."""
 
 from __future__ import annotations
 
@@ -93,7 +94,8 @@ def state_of(path: Path) -> tuple[State, int | None]:
 
 
 def test_a_record_is_one_line_of_canonical_json(path: Path) -> None:
-    """Sorted keys, no white space, only the fields that say something, then the hash; head and modes beside it."""
+    """Sorted keys, no white space, only the fields that say something, then the hash;
+    head and modes beside it."""
     record = journal(path).append(entry(1, recovered=True))
     line = path.read_text("ascii")
     assert json.loads(line) == {
@@ -150,7 +152,8 @@ def test_what_was_appended_is_found_again(path: Path) -> None:
 
 
 def test_the_newest_record_of_a_mail_counts(path: Path) -> None:
-    """A held mail that was stored later is a stored one; another mailbox, or another mail, has no record."""
+    """A held mail that was stored later is a stored one;
+    another mailbox, or another mail, has no record."""
     book = journal(path)
     book.append(entry(1, event=Event.HELD, reason="unknown-user"))
     book.append(entry(1))
@@ -379,7 +382,8 @@ HALF = """
 
 @pytest.mark.parametrize("kept", [1, 7, 100, 400])
 def test_a_torn_line_is_cut_off_and_noted(path: Path, kept: int) -> None:
-    """`kill -9` in the middle of a write: found by `verify`, mended by the next start, told by log and journal."""
+    """`kill -9` in the middle of a write:
+    found by `verify`, mended by the next start, told by log and journal."""
     filled(path, 2)
     process = writer(path, HALF, str(kept))
     process.communicate(timeout=PATIENCE)
@@ -443,7 +447,8 @@ def test_a_crash_between_record_and_head_is_normal(path: Path) -> None:
 
 
 def test_no_acknowledged_record_is_lost_by_kill_9(path: Path) -> None:
-    """Whatever moment the kill hits: what `append` returned is there, and the chain is intact after the next start."""
+    """Whatever moment the kill hits:
+    what `append` returned is there, and the chain is intact after the next start."""
     acknowledged = 0
     code = """
         for uid in range(int(sys.argv[2]), 100_000):
@@ -482,7 +487,8 @@ FULL = """
 
 @pytest.mark.parametrize("room", [0, 1, 300])
 def test_a_full_disk_leaves_no_half_line(path: Path, room: int) -> None:
-    """Whatever fits of the record is taken back, the mail has no record, and once there is room it gets one."""
+    """Whatever fits of the record is taken back,
+    the mail has no record, and once there is room it gets one."""
     lines = filled(path, 1)
     told = finish(writer(path, FULL, str(room)))
     assert told.splitlines() == [
@@ -509,7 +515,8 @@ def failing(name: str, monkeypatch: pytest.MonkeyPatch, *, times: int = 1) -> No
 def test_a_disk_that_is_full_at_the_synchronisation_takes_the_line_back(
     path: Path, monkeypatch: pytest.MonkeyPatch, cut_fails: bool
 ) -> None:
-    """A line that may not be durable is no record; where even cutting fails, the record stands at the next look."""
+    """A line that may not be durable is no record;
+    where even cutting fails, the record stands at the next look."""
     lines = filled(path, 1)
     book = journal(path)
     book.open()
@@ -528,7 +535,8 @@ def test_a_disk_that_is_full_at_the_synchronisation_takes_the_line_back(
 
 
 def test_a_record_without_its_head_stands(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caller hears of the full disk, comes again, and finds the mail recorded: no second record."""
+    """The caller hears of the full disk, comes again,
+    and finds the mail recorded: no second record."""
     filled(path, 1)
     old = head_file(path).read_bytes()
     book = journal(path)
@@ -614,7 +622,8 @@ def test_what_is_no_regular_file_is_refused(
     ],
 )
 def test_a_foreign_file_is_neither_continued_nor_cut_nor_shown(path: Path, content: bytes) -> None:
-    """Somebody configured the wrong path: the file stays as it is, and nothing of it is in the message."""
+    """Somebody configured the wrong path:
+    the file stays as it is, and nothing of it is in the message."""
     path.parent.mkdir(0o700)
     path.touch(0o600)
     path.write_bytes(content)
@@ -629,7 +638,8 @@ def test_a_foreign_file_is_neither_continued_nor_cut_nor_shown(path: Path, conte
 
 
 def test_a_sealed_line_that_is_no_record_is_refused(path: Path) -> None:
-    """A hash is no proof that we wrote it: what lacks a number, an event or a time ends in a message, not in a crash."""
+    """A hash is no proof that we wrote it:
+    what lacks a number, an event or a time ends in a message, not in a crash."""
     good = {"at": "2026-02-03T12:57:28Z", "event": "rotation.stored", "mailbox": "m", "mail": "d"}
     broken = [{**good, "at": "today"}, {**good, "at": "2026-02-03T12:57:28"}, {**good, "event": 5}]
     path.parent.mkdir(0o700)
@@ -977,7 +987,8 @@ def test_any_bytes_are_judged_and_never_raise(sample: tuple[Path, bytes], conten
 
 
 def test_a_record_that_is_being_written_is_no_tampering(path: Path) -> None:
-    """While a writer has the file, its last line may lack its end: intact, and said to be unfinished."""
+    """While a writer has the file, its last line may lack its end:
+    intact, and said to be unfinished."""
     lines = filled(path, 3)
     torn = sealed({"at": "2026-02-03T12:57:28Z", "event": "rotation.stored"}, verify(path).head)[
         :50
