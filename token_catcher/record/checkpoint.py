@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from io import FileIO
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -28,8 +29,8 @@ from token_catcher.model import iso, moment
 FIRST_PAUSE: Final = 5.0
 """Seconds before the second try, at most: a lost DNS answer is there again by then."""
 LONGEST_PAUSE: Final = 300.0
-"""Seconds between two tries, at most: after an outage of any length the mail is
-caught within five minutes, and a mail that never succeeds costs 300 tries a day."""
+"""Seconds between two tries, at most: after an outage of any length the mail is caught within five
+minutes, and a mail that never succeeds costs 300 tries a day."""
 SHORTEST_PAUSE: Final = 1.0
 """Seconds between two tries, at least, whatever the dice say: nothing spins."""
 LONGEST_REQUEST: Final = 300.0
@@ -50,6 +51,11 @@ class Pending:
     code: str
     """Of the error it met last; `again` where somebody asked for another look."""
 
+    def is_due(self, now: datetime) -> bool:
+        """Its time has come; or only a clock that was set back could have put it so far off."""
+        latest = now + timedelta(seconds=LONGEST_REQUEST)
+        return self.next_try <= now or self.next_try > latest
+
 
 @dataclass(slots=True)
 class FolderProgress:
@@ -69,8 +75,9 @@ class FolderProgress:
 
     def attempts(self, uid: int) -> int:
         """How often the mail could not be settled."""
-        pending = self.pending.get(uid)
-        return pending.attempts if pending else 0
+        if uid not in self.pending:
+            return 0
+        return self.pending[uid].attempts
 
     def settle(self, uid: int) -> None:
         """The mail has its end."""
@@ -88,27 +95,24 @@ class FolderProgress:
     def postpone(
         self, uid: int, code: str, now: datetime, rng: Random, retry_after: float | None = None
     ) -> Pending:
-        """Try the mail again later: after the seconds the other side asked for,
-        else with exponential back-off, full jitter."""
+        """Try the mail again later: after the seconds that the other side asked for, else after a
+        pause that grows."""
         attempts = self.attempts(uid) + 1
-        seconds = (
-            _pause(attempts, rng)
-            if retry_after is None
-            else max(0.0, min(LONGEST_REQUEST, retry_after))
-        )
-        self.pending[uid] = Pending(attempts, now + timedelta(seconds=seconds), code)
+        pause = timedelta(seconds=_pause(attempts, rng, retry_after))
+        self.pending[uid] = Pending(attempts, now + pause, code)
         self.advance(uid)
         return self.pending[uid]
 
     def due(self, now: datetime) -> list[int]:
-        """The pending mails whose time has come, ascending;
-        also those that only a clock set back could have put so far off."""
-        latest = now + timedelta(seconds=LONGEST_REQUEST)
-        return sorted(uid for uid, one in self.pending.items() if not now < one.next_try <= latest)
+        """The pending mails that are to be tried now, ascending."""
+        return sorted(uid for uid, pending in self.pending.items() if pending.is_due(now))
 
 
-def _pause(attempts: int, rng: Random) -> float:
-    """Full jitter: mails that failed together do not come back together."""
+def _pause(attempts: int, rng: Random, retry_after: float | None) -> float:
+    """Seconds: what was asked for; else exponential with full jitter, so that mails that failed
+    together do not come back together."""
+    if retry_after is not None:
+        return max(0.0, min(LONGEST_REQUEST, retry_after))
     ceiling = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 16))
     return rng.uniform(SHORTEST_PAUSE, ceiling)
 
@@ -129,10 +133,10 @@ class Checkpoint:
             self._reset("there is no checkpoint yet")
         except OSError as error:
             self._reset(f"the checkpoint cannot be read: {error.strerror}")
-        except (ValueError, OverflowError, RecursionError) as error:
-            self._reset(
-                f"the checkpoint is broken: {error if isinstance(error, _Broken) else 'no sweep wrote this'}"
-            )
+        except _Broken as error:
+            self._reset(f"the checkpoint is broken: {error}")
+        except (ValueError, OverflowError, RecursionError):
+            self._reset("the checkpoint is broken: no sweep wrote this")
 
     @classmethod
     @contextmanager
@@ -145,36 +149,34 @@ class Checkpoint:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Iterator[Checkpoint]:
-        """The mailbox's checkpoint, for one sweep at a time:
-        of all threads and processes on this directory.
+        """The mailbox's checkpoint, for one sweep of all threads and processes on this directory.
 
         TransientError `busy`: another sweep held it for `wait` seconds.
         StateError: the directory cannot be used."""
         name = file_name(mailbox)
+        path = directory / f"{name}.lock"
         with ExitStack() as stack:
             try:
                 files.make_directory(directory)
-                path = directory / f"{name}.lock"
-                lock = stack.enter_context(files.opened(path, os.O_RDWR | os.O_CREAT))
+                file = stack.enter_context(files.opened(path, os.O_RDWR | os.O_CREAT))
+                ours = _lock(file, path, wait, monotonic, sleep)
             except OSError as error:
-                problem = f"{directory}: the checkpoint of mailbox {mailbox} cannot be locked: {error.strerror}"
-                raise StateError(problem) from None
-            deadline = monotonic() + wait
-            while not files.lock(lock, path, wait=False):
-                if monotonic() >= deadline:
-                    raise TransientError(
-                        f"mailbox {mailbox}: another sweep of it is running", code="busy"
-                    )
-                sleep(_POLL)
+                problem = f"the checkpoint of mailbox {mailbox} cannot be locked: {error.strerror}"
+                raise StateError(f"{directory}: {problem}") from None
+            if not ours:
+                problem = f"mailbox {mailbox}: another sweep of it is running"
+                raise TransientError(problem, code="busy")
             yield cls(directory / f"{name}.json", mailbox)
 
     def folder(self, name: str, uidvalidity: int, uidnext: int | None) -> FolderProgress:
-        """How far this folder is known;
-        from the beginning, with a note, where its UIDs are no longer the ones we knew."""
+        """How far this folder is known.
+
+        From the beginning, with a note, where its UIDs are no longer the ones we knew."""
         known = self._folders.get(name)
-        note = _stale(known, uidvalidity, uidnext) if known else None
-        if known is None or note:
-            self._folders[name] = FolderProgress(uidvalidity, notes=(note,) if note else ())
+        if known is None:
+            self._folders[name] = FolderProgress(uidvalidity)
+        elif note := _stale(known, uidvalidity, uidnext):
+            self._folders[name] = FolderProgress(uidvalidity, notes=(note,))
         return self._folders[name]
 
     def save(self) -> None:
@@ -182,11 +184,10 @@ class Checkpoint:
 
         StateError: it could not be; the file is the one from before, whole."""
         folders = {name: _as_json(progress) for name, progress in self._folders.items()}
-        content = (
-            json.dumps({"mailbox": self._mailbox, "folders": folders}, indent=1).encode() + b"\n"
-        )
+        text = json.dumps({"mailbox": self._mailbox, "folders": folders}, indent=1) + "\n"
+        content = text.encode()
         if content == self._saved:
-            return
+            return  # an idle daemon does not wear the disk, and a full one does not matter to it
         try:
             files.replace(self._path, content)
         except OSError as error:
@@ -196,15 +197,17 @@ class Checkpoint:
 
     def _read(self) -> dict[str, FolderProgress]:
         with files.opened(self._path) as file:
-            if mode := files.excess(os.fstat(file.fileno()), files.WRITABLE_BY_OTHERS):
+            mode = files.excess(os.fstat(file.fileno()), files.WRITABLE_BY_OTHERS)
+            if mode is not None:
                 raise _Broken(f"got mode {mode}, expected 0600: others could have written it")
             raw = file.read()
         content = json.loads(raw)
         if not isinstance(content, dict) or content.get("mailbox") != self._mailbox:
             raise _Broken("it is not of this mailbox")
-        folders = {name: _from_json(one) for name, one in _mapping(content.get("folders")).items()}
-        self._saved = raw  # what has not changed needs no room on the disk
-        return folders
+        folders = _mapping(content.get("folders"))
+        progress = {name: _from_json(folder) for name, folder in folders.items()}
+        self._saved = raw
+        return progress
 
     def _reset(self, why: str) -> None:
         self._folders = {}
@@ -215,9 +218,26 @@ class _Broken(ValueError):
     """The file does not say what a checkpoint says. Carries no text of the file."""
 
 
+def _lock(
+    file: FileIO,
+    path: Path,
+    wait: float,
+    monotonic: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> bool:
+    """False: somebody else had the lock for `wait` seconds."""
+    deadline = monotonic() + wait
+    while not files.lock(file, path, wait=False):
+        if monotonic() >= deadline:
+            return False
+        sleep(_POLL)
+    return True
+
+
 def file_name(mailbox: str) -> str:
-    """A file name for any mailbox name, each its own:
-    plain names as they are, others made plain and told apart by a digest."""
+    """A file name for any mailbox name, each its own.
+
+    Plain names are taken as they are, others made plain and told apart by a digest."""
     if _PLAIN_NAME.fullmatch(mailbox):
         return mailbox
     digest = hashlib.sha256(mailbox.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -227,45 +247,48 @@ def file_name(mailbox: str) -> str:
 def _stale(known: FolderProgress, uidvalidity: int, uidnext: int | None) -> str | None:
     """Why what is known of the folder is worth nothing any more (RFC 3501, 2.3.1.1)."""
     if uidvalidity != known.uidvalidity:
-        return (
-            f"got UIDVALIDITY {uidvalidity}, expected {known.uidvalidity}: the folder was made anew"
-        )
+        expected = f"expected {known.uidvalidity}: the folder was made anew"
+        return f"got UIDVALIDITY {uidvalidity}, {expected}"
     if uidnext is not None and uidnext <= known.settled_through:
-        return f"got UIDNEXT {uidnext}, expected more than {known.settled_through}: the folder was set back"
+        expected = f"expected more than {known.settled_through}: the folder was set back"
+        return f"got UIDNEXT {uidnext}, {expected}"
     return None
 
 
 def _as_json(progress: FolderProgress) -> dict[str, Any]:
-    pending = {
-        str(uid): {"attempts": one.attempts, "next_try": iso(one.next_try), "code": one.code}
-        for uid, one in sorted(progress.pending.items())
-    }
     return {
         "uidvalidity": progress.uidvalidity,
         "settled_through": progress.settled_through,
-        "pending": pending,
+        "pending": {
+            str(uid): {
+                "attempts": pending.attempts,
+                "next_try": iso(pending.next_try),
+                "code": pending.code,
+            }
+            for uid, pending in sorted(progress.pending.items())
+        },
     }
 
 
 def _from_json(content: object) -> FolderProgress:
-    one = _mapping(content)
+    folder = _mapping(content)
     pending = {
-        _number(int(uid)): _pending(_mapping(value))
-        for uid, value in _mapping(one.get("pending")).items()
+        _number(int(uid)): _pending(_mapping(mail))
+        for uid, mail in _mapping(folder.get("pending")).items()
     }
-    progress = FolderProgress(
-        _number(one.get("uidvalidity")), _number(one.get("settled_through")), pending
-    )
-    if max(pending, default=0) > progress.settled_through:
+    uidvalidity = _number(folder.get("uidvalidity"))
+    settled_through = _number(folder.get("settled_through"))
+    if max(pending, default=0) > settled_through:
         raise _Broken("a mail is pending above the last one looked at")
-    return progress
+    return FolderProgress(uidvalidity, settled_through, pending)
 
 
-def _pending(one: Mapping[str, Any]) -> Pending:
-    next_try, code = one.get("next_try"), one.get("code")
+def _pending(mail: Mapping[str, Any]) -> Pending:
+    next_try = mail.get("next_try")
+    code = mail.get("code")
     if not isinstance(next_try, str) or not isinstance(code, str):
         raise _Broken("a pending mail lacks its time or its code")
-    return Pending(_number(one.get("attempts")), moment(next_try), code)
+    return Pending(_number(mail.get("attempts")), moment(next_try), code)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -276,6 +299,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _number(value: object) -> int:
     """A UID, a UIDVALIDITY, a count."""
+    # Not isinstance: JSON's true is no number, though Python's True is one.
     if type(value) is not int or not 0 <= value <= MAX_UID:
         raise _Broken("a number is missing or out of range")
     return value

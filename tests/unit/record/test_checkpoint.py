@@ -3,6 +3,8 @@ what it remembers, when it begins anew, who holds it, and what a full disk does 
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -549,6 +551,20 @@ def test_a_lock_is_never_taken_through_a_link(home: Path, tmp_path: Path) -> Non
     ):
         pass
     assert not (tmp_path / "planted").exists()
+
+
+def test_a_lock_that_fails_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is at fault, not the program."""
+
+    def flock(_file: object, _how: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.raises(StateError, match="cannot be locked: Input/output error"),
+        Checkpoint.hold(home, "integrations"),
+    ):
+        pass
 
 
 # -- a full disk --
