@@ -72,7 +72,7 @@ class KeyChain:
 
 
 class PinnedKeys:
-    """Keys from a file, one a line: `SELECTOR._domainkey.DOMAIN  v=DKIM1; …`. `#` begins a comment."""
+    """Keys from a file: `SELECTOR._domainkey.DOMAIN  v=DKIM1; …` a line, `#` for a comment."""
 
     def __init__(self, records: Mapping[str, bytes]) -> None:
         self._records = records

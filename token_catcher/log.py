@@ -3,7 +3,7 @@
 One event a line on standard error: JSON, or coloured text on a terminal. Redaction here is the
 second net; the first is that secrets are types which do not print, and that adapters drop the text
 of foreign exceptions. The net masks fields named like secrets and whatever has the form of a
-security token or a Vault token. Of an exception it keeps the kind and the places, never the message.
+security token or a Vault token. Of an exception it keeps the kind and the places, not the message.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _ordered(_logger: object, _method: str, event: Fields) -> Fields:
 class _LineWriter:
     """Writes whole lines.
 
-    A log that cannot be written must not end a sweep between two effects: the journal is the record.
+    A log that cannot be written must not end a sweep between two effects; the record is elsewhere.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -11,10 +11,10 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 MAX_MAIL_BYTES: Final = 256 * 1024
 """A token mail is under 20 kB; what is larger is refused unread:
@@ -391,3 +391,12 @@ class Entry:
     proof: str | None = None
     """What proved it: `dkim salesforce.com selector`, `authentication-results …`."""
     recovered: bool = False
+
+
+def as_fields(entry: Entry) -> dict[str, Any]:
+    """The entry's fields that say something, in their order: what journal and log have of it."""
+    return {
+        name: value
+        for name, value in asdict(entry).items()
+        if value is not None and value is not False  # 0 says something
+    }

@@ -45,6 +45,7 @@ from token_catcher.model import (
     Refused,
     Stored,
     Unchanged,
+    as_fields,
     iso,
 )
 from token_catcher.ports import Log, SecretStore
@@ -185,12 +186,6 @@ def describe(
         received_at=iso(mail.received_at),
     )
     return _with_outcome(_with_verdict(entry, verdict), outcome)
-
-
-def as_fields(entry: Entry) -> dict[str, object]:
-    """The entry's fields that say something, in their order."""
-    values = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
-    return {name: value for name, value in values.items() if value not in (None, False)}
 
 
 def _event(outcome: Refused | Held | Stored | Unchanged) -> Event:

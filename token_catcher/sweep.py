@@ -145,7 +145,7 @@ class Sweep:
                 run = _Run(self, mailbox, checkpoint, report, begin, again_from, moved)
                 run.look(folders)
         except (StateError, TransientError) as error:
-            # The disk, or another sweep that holds the checkpoint: the session is as good as before.
+            # The disk, or another sweep that holds the checkpoint: the session is still good.
             report.error = error
         return report
 
@@ -199,8 +199,9 @@ class _Run:
             _Visit(self, state).look()
 
     def tell(self, notes: Sequence[str], **fields: str) -> None:
-        """Say why a checkpoint, or a folder of it, begins anew;
-        once, since the new one is on disk then."""
+        """Say why a checkpoint, or a folder of it, begins anew.
+
+        Once: the new one is on disk then."""
         for note in notes:
             self.sweep.log.warning(
                 "checkpoint.reset", mailbox=self.mailbox.name, note=note, **fields
@@ -318,8 +319,10 @@ class _Visit:
         return mails
 
     def _absent(self, uid: int) -> None:
-        """Moved away between SEARCH and FETCH, most often; what a server leaves out by mistake is
-        there the second time."""
+        """Settled when it is absent for the second time.
+
+        Most often it was moved away between SEARCH and FETCH; what a server leaves out by mistake
+        is there the second time."""
         known = self._progress.pending.get(uid)
         if known is not None and known.code == VANISHED:
             self._progress.settle(uid)
@@ -340,7 +343,7 @@ class _Visit:
             self._postpone(uid, error, error.retry_after)
         except ConfigurationError as error:
             self._postpone(uid, error)
-        except Exception as bug:  # noqa: BLE001 - a bug that one mail wakes must not cost the others
+        except Exception as bug:  # noqa: BLE001 - what one mail wakes must not cost the others
             self._crash(uid, bug)
         else:
             self._settled(uid, entry)
@@ -363,8 +366,7 @@ class _Visit:
             raise _Ended
 
     def _crash(self, uid: int, bug: Exception) -> None:
-        """The mail waits; where the bug is goes to the log,
-        its text, which may be anything, nowhere."""
+        """The mail waits. The log is told where the bug is, not its text, which may be anything."""
         kind = type(bug).__name__
         error = TransientError(f"an error of this program: {kind}", code="internal")
         self._postpone(uid, error, kind=kind, at=place(bug))
@@ -395,12 +397,13 @@ class _Visit:
         self._report.troubles.append(Trouble(self._state.name, uid, error.code, str(error)))
 
     def _finish(self, uids: Sequence[int]) -> None:
-        """The folder is known up to here:
-        UIDs only grow, and what SEARCH left out below is not for us."""
+        """The folder is known up to here: UIDs only grow (RFC 3501, 2.3.1.1), and what SEARCH left
+        out below is not for us."""
         last_assigned = (self._state.uidnext or 1) - 1
         self._progress.advance(max([last_assigned, *uids]))
 
     def _count_waiting(self) -> None:
+        """How many mails wait in the folder, and when the first of them is due."""
         pending = self._progress.pending
         self._report.pending += len(self._left | pending.keys())
         tries = [mail.next_try for mail in pending.values()]

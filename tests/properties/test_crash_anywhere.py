@@ -182,8 +182,8 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def no_forged_token_is_in_vault(self) -> None:
         """At no moment."""
-        forged = {one.token for one in self._of(genuine=False)} | {
-            one.token[:8] + "FORGED" for one in self._of(genuine=False)
+        forged = {mail.token for mail in self._of(genuine=False)} | {
+            mail.token[:8] + "FORGED" for mail in self._of(genuine=False)
         }
         assert not any(known.startswith(tuple(forged)) for known in self._in_vault()) or not forged
 
@@ -209,20 +209,20 @@ class Machine(RuleBasedStateMachine):
     def _check_vault(self) -> None:
         """The newest genuine token of every user is there, and no token was written twice."""
         newest = {
-            one.user: one for one in sorted(self._of(genuine=True), key=lambda one: one.minute)
+            mail.user: mail for mail in sorted(self._of(genuine=True), key=lambda mail: mail.minute)
         }
         there = {path.rpartition("/")[2]: self.vault.get(path) for path in self.vault.paths()}
         assert {user: secret and secret["security_token"] for user, secret in there.items()} == {
-            user: one.token for user, one in newest.items()
+            user: mail.token for user, mail in newest.items()
         }
         for path in self.vault.paths():
             held = [
                 self.vault.secrets[path].versions[number].data
                 for number in sorted(self.vault.versions(path))
             ]
-            written = [one["security_token_captured_at"] + one["security_token"] for one in held]
+            written = [data["security_token_captured_at"] + data["security_token"] for data in held]
             assert written == sorted(written), "an older token came after a newer one"
-            assert len({one["security_token"] for one in held}) == len(set(written)), (
+            assert len({data["security_token"] for data in held}) == len(set(written)), (
                 "a token was written twice"
             )
 
@@ -232,39 +232,40 @@ class Machine(RuleBasedStateMachine):
         state = self._state(instance)
         begun = (state / "journal.jsonl").exists()
         assert verify(state / "journal.jsonl").state is (State.INTACT if begun else State.MISSING)
-        recorded = Counter(one["mail"] for one in self._records(instance))
+        recorded = Counter(record["mail"] for record in self._records(instance))
         assert recorded == Counter(dict.fromkeys(self._digests(), 1))
         everything = b"".join(file.read_bytes() for file in state.rglob("*") if file.is_file())
-        assert not [one.token for one in self.sent if one.token.encode() in everything]
+        assert not [mail.token for mail in self.sent if mail.token.encode() in everything]
 
     def _check_stored_records(self) -> None:
         """Each version that wrote a token has exactly one `stored` record,
         in the journal of the instance that wrote it."""
         for path in self.vault.paths():
-            ours: dict[str, set[int]] = {instance: set() for instance in INSTANCES}
-            before: object = None
-            for number, version in sorted(self.vault.secrets[path].versions.items()):
-                if number > 1 and before is None:
-                    before = version.data.get("security_token_captured_at")
-                    continue  # the oldest that Vault still keeps may only carry on what a lost one wrote
-                if (
-                    written := version.data["security_token_captured_at"]
-                    + version.data["security_token"]
-                ) != before:
-                    ours[version.data["security_token_captured_by"]].add(number)
-                before = written
             for instance in INSTANCES:
-                told = [
-                    one["version"]
-                    for one in self._records(instance)
-                    if one["event"] == "rotation.stored"
-                    and one["path"] == path
-                    and one["version"] in self.vault.versions(path)
+                recorded = [
+                    record["version"]
+                    for record in self._records(instance)
+                    if record["event"] == "rotation.stored"
+                    and record["path"] == path
+                    and record["version"] in self.vault.versions(path)
                 ]
-                assert len(told) == len(set(told))
-                assert ours[instance] <= set(told), (
+                assert len(recorded) == len(set(recorded))
+                assert self._written_by(instance, path) <= set(recorded), (
                     f"{instance} wrote versions of {path} without a record"
                 )
+
+    def _written_by(self, instance: str, path: str) -> set[int]:
+        """The versions with which the instance wrote a token; others carry one on."""
+        numbers: set[int] = set()
+        written: object = None
+        for number, version in sorted(self.vault.secrets[path].versions.items()):
+            before = written
+            written = version.data["security_token_captured_at"] + version.data["security_token"]
+            if number > 1 and before is None:
+                continue  # the oldest that Vault still keeps may carry on what a lost one wrote
+            if written != before and version.data["security_token_captured_by"] == instance:
+                numbers.add(number)
+        return numbers
 
     def _sweep(self, instance: str, *, again: bool) -> Report:
         """One run of the program: every object new, as in a new process."""
@@ -299,7 +300,7 @@ class Machine(RuleBasedStateMachine):
         self.account.append(raw, folder)
 
     def _of(self, *, genuine: bool) -> list[Sent]:
-        return [one for one in self.sent if one.genuine is genuine]
+        return [mail for mail in self.sent if mail.genuine is genuine]
 
     def _in_vault(self) -> list[str]:
         return [
@@ -321,12 +322,12 @@ class Machine(RuleBasedStateMachine):
     def _digests(self) -> set[str]:
         """Every mail that claims a token."""
         mailbox = FakeMailbox(self.account)
-        found: set[str] = set()
+        digests: set[str] = set()
         for folder in mailbox.folders():
             mailbox.examine(folder)
-            told: list[Mail] = list(mailbox.fetch(list(self.account.folders[folder].mails)))
-            found |= {mail.digest for mail in told if b"Security token" in mail.raw}
-        return found
+            mails: list[Mail] = list(mailbox.fetch(list(self.account.folders[folder].mails)))
+            digests |= {mail.digest for mail in mails if b"Security token" in mail.raw}
+        return digests
 
 
 TestCrashAnywhere = Machine.TestCase

@@ -49,7 +49,8 @@ PIECES = st.sampled_from(
         b"Content-Type: multipart/mixed; boundary=b\r\n",
         b"Content-Transfer-Encoding: base64\r\n",
         b"Content-Transfer-Encoding: quoted-printable\r\n",
-        b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=salesforce.com; s=sf2026; h=from; bh=; b=\r\n",
+        b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=salesforce.com; s=sf2026;"
+        b" h=from; bh=; b=\r\n",
         PASS.replace("\n", "\r\n").encode(),
         b"--b\r\n",
         b"--b--\r\n",
@@ -107,7 +108,7 @@ def seen_anywhere(raw: bytes) -> list[str]:
     any line end ends a line, spaces do not count."""
     lines = re.split(rb"[\r\n\v\f\x1c-\x1e\x85]+", raw.partition(b"\r\n\r\n")[0])
     names = [line.partition(b":")[0].strip().lower().decode("ascii", "replace") for line in lines]
-    return sorted(name for name in names if name in {one.lower() for one in SIGNED_HEADERS})
+    return sorted(name for name in names if name in {field.lower() for field in SIGNED_HEADERS})
 
 
 @settings(max_examples=1500, deadline=None)
@@ -125,10 +126,10 @@ def test_any_bytes(raw: bytes) -> None:
 @given(MAIL_LIKE)
 def test_no_token_is_invented(body: bytes) -> None:
     """A token that is claimed stands in the text, letter for letter, and so does the username."""
-    found = extract(mail(token_mail(body="", subject="hello") + body), ("hello",))
-    if isinstance(found, Candidate) and isinstance(found.claim, Claim):
-        assert found.claim.token.reveal().encode() in body
-        assert found.claim.username.encode() in body
+    candidate = extract(mail(token_mail(body="", subject="hello") + body), ("hello",))
+    if isinstance(candidate, Candidate) and isinstance(candidate.claim, Claim):
+        assert candidate.claim.token.reveal().encode() in body
+        assert candidate.claim.username.encode() in body
 
 
 @settings(max_examples=10000, deadline=None)
@@ -202,11 +203,11 @@ def test_results_that_are_believed_say_so(data: st.DataObject) -> None:
     for policy in POLICIES:
         if in_words(judge_of("standard", policy).judge(mail(raw), ADDRESSES)) == STORE:
             assert policy == "authentication-results"
-            said = "".join(words).lower()
-            assert re.search(r"dmarc.{0,40}?=.{0,40}?pass", said, re.DOTALL)
-            assert re.search(r"dkim.{0,40}?=.{0,40}?pass", said, re.DOTALL)
-            assert re.search(r"header\.from.{0,40}?salesforce\.com", said, re.DOTALL)
-            assert re.search(r"header\.d.{0,40}?salesforce\.com", said, re.DOTALL)
+            results = "".join(words).lower()
+            assert re.search(r"dmarc.{0,40}?=.{0,40}?pass", results, re.DOTALL)
+            assert re.search(r"dkim.{0,40}?=.{0,40}?pass", results, re.DOTALL)
+            assert re.search(r"header\.from.{0,40}?salesforce\.com", results, re.DOTALL)
+            assert re.search(r"header\.d.{0,40}?salesforce\.com", results, re.DOTALL)
 
 
 @settings(max_examples=1000, deadline=None)
@@ -229,8 +230,8 @@ def test_html_hides_and_invents_nothing(text: str) -> None:
 @given(st.lists(LINES, max_size=9))
 def test_two_claims_are_never_one(lines: list[str]) -> None:
     """A text makes a claim only if no other username and no other token stands in it."""
-    found = claims.find("\n".join(lines))
-    if isinstance(found, Claim):
+    claim = claims.find("\n".join(lines))
+    if isinstance(claim, Claim):
         assert sum("@" in line for line in lines) == 1
         assert sum(": FAKE5" in line or ": BBBB" in line for line in lines) == 1
 

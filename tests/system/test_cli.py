@@ -32,8 +32,7 @@ from tests.kit.fakes import Silent
 from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME
 from tests.kit.program import COMMAND, PATIENCE, Done, Program
 from tests.kit.servers import until
-from token_catcher.model import Entry, Event
-from token_catcher.pipeline import as_fields
+from token_catcher.model import Entry, Event, as_fields
 from token_catcher.record.journal import Journal
 
 CONFIG = f"""\

@@ -284,10 +284,8 @@ def test_pinned_keys_are_read(tmp_path: Path) -> None:
 def test_a_line_of_another_form(tmp_path: Path, line: str) -> None:
     """Told with its number, what was got and what is expected."""
     number = 2 + line.count("\n")
-    with pytest.raises(
-        ConfigurationError,
-        match=rf"keys:{number}: got '.*, expected SELECTOR\._domainkey\.DOMAIN, a space and a key record",
-    ):
+    expected = r"expected SELECTOR\._domainkey\.DOMAIN, a space and a key record"
+    with pytest.raises(ConfigurationError, match=rf"keys:{number}: got '.*, {expected}"):
         pinned(tmp_path, f"# ours\n{line}\n")
 
 

@@ -50,7 +50,7 @@ def _own_hooks() -> Iterator[None]:
     sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
 
 
-def told(stream: StringIO) -> list[dict[str, Any]]:
+def events_in(stream: StringIO) -> list[dict[str, Any]]:
     """The events, whole, but for their time."""
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
     for event in events:
@@ -65,7 +65,7 @@ def logged(**fields: Any) -> dict[str, Any]:
     """What the log makes of these fields."""
     stream = StringIO()
     setup("info", "json", stream).info("event", **fields)
-    (event,) = told(stream)
+    (event,) = events_in(stream)
     return {name: value for name, value in event.items() if name not in ("level", "event")}
 
 
@@ -87,7 +87,7 @@ def test_an_event_is_one_line_of_json() -> None:
         "version",
         "recovered",
     ]
-    assert told(stream) == [
+    assert events_in(stream) == [
         {
             "level": "info",
             "event": "rotation.stored",
@@ -113,7 +113,7 @@ def test_the_level_is_the_least_that_is_told(level: Level, expected: list[str]) 
     log = setup(level, "json", stream)
     for tell in (log.debug, log.info, log.warning, log.error):
         tell("event")
-    assert [event["level"] for event in told(stream)] == expected
+    assert [event["level"] for event in events_in(stream)] == expected
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_of_an_exception_kind_and_places_are_told(given: str) -> None:
             "event", exc_info={"true": True, "error": error, "tuple": sys.exc_info()}[given], uid=1
         )
     line = places_of(test_of_an_exception_kind_and_places_are_told)
-    assert told(stream) == [
+    assert events_in(stream) == [
         {"level": "error", "event": "event", "uid": 1, "kind": "KeyError", "places": line}
     ]
 
@@ -256,9 +256,9 @@ def test_a_deep_trace_is_cut() -> None:
 
     with pytest.raises(ValueError) as caught:
         dive(30)
-    found = places(caught.value)
-    assert len(found) == 12
-    assert {place.split(" ")[1] for place in found} == {"dive"}
+    innermost = places(caught.value)
+    assert len(innermost) == 12
+    assert {place.split(" ")[1] for place in innermost} == {"dive"}
 
 
 def test_the_place_of_an_exception_is_where_it_was_raised() -> None:
@@ -300,7 +300,7 @@ def test_warnings_of_other_libraries_are_events() -> None:
     setup("info", "json", stream)
     logging.getLogger("urllib3.pool").warning("retry with %s after %d s", TOKEN, 3)
     logging.getLogger("apscheduler").critical("lost")
-    assert told(stream) == [
+    assert events_in(stream) == [
         {
             "level": "warning",
             "event": "library.message",
@@ -319,7 +319,7 @@ def test_an_exception_that_a_library_logs() -> None:
         raise KeyError(MESSAGE)
     except KeyError:
         logging.getLogger("apscheduler").exception("job failed")
-    assert told(stream) == [
+    assert events_in(stream) == [
         {
             "level": "error",
             "event": "library.message",
@@ -337,7 +337,7 @@ def test_a_library_may_log_nonsense() -> None:
     stream = StringIO()
     setup("info", "json", stream)
     logging.getLogger("lib").warning("%d mails", MESSAGE)
-    assert told(stream) == [
+    assert events_in(stream) == [
         {"level": "warning", "event": "library.message", "logger": "lib", "message": "%d mails"}
     ]
 
@@ -349,7 +349,7 @@ def test_warnings_are_events() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.warn(f"old: {TOKEN}", DeprecationWarning, stacklevel=1)
-    (event,) = told(stream)
+    (event,) = events_in(stream)
     assert (event["level"], event["logger"]) == ("warning", "py.warnings")
     assert f"DeprecationWarning: old: {MASK}" in event["message"]
 
@@ -359,16 +359,17 @@ def test_warnings_are_events() -> None:
 
 def crashed(code: str) -> tuple[int, list[dict[str, Any]]]:
     """Exit code and events of a program that sets the log up and then does this."""
-    program = f"from token_catcher import log\nimport sys, threading\nlog.setup('info', 'json')\n{textwrap.dedent(code)}"
+    setting_up = "from token_catcher import log\nimport sys, threading\nlog.setup('info', 'json')\n"
+    program = setting_up + textwrap.dedent(code)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout == ""
-    return done.returncode, told(StringIO(done.stderr))
+    return done.returncode, events_in(StringIO(done.stderr))
 
 
-def event_of_crash(*found: str, kind: str = "ValueError") -> dict[str, Any]:
-    return {"level": "error", "event": "program.crashed", "kind": kind, "places": list(found)}
+def event_of_crash(*frames: str, kind: str = "ValueError") -> dict[str, Any]:
+    return {"level": "error", "event": "program.crashed", "kind": kind, "places": list(frames)}
 
 
 def test_an_uncaught_exception_is_one_event() -> None:
@@ -467,4 +468,4 @@ def test_lines_of_many_threads_stay_whole() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(event["uid"] for event in told(stream)) == sorted([*range(10)] * 4)
+    assert sorted(event["uid"] for event in events_in(stream)) == sorted([*range(10)] * 4)

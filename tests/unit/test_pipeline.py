@@ -130,7 +130,8 @@ class Bench:
     def endings(self) -> list[tuple[str, str | None]]:
         """Event and reason of each record."""
         return [
-            (one.entry.event.removeprefix("rotation."), one.entry.reason) for one in self.records
+            (record.entry.event.removeprefix("rotation."), record.entry.reason)
+            for record in self.records
         ]
 
     @property
@@ -178,15 +179,15 @@ def recorded(bench: Bench, raw: bytes, **fields: Any) -> bool:
     expected = entry(raw, **fields)
     returned = bench.process(raw)
     assert returned == expected
-    assert [one.entry for one in bench.records] == [expected]
+    assert [record.entry for record in bench.records] == [expected]
     assert bench.observed == [expected]
     (event,) = bench.log.events
-    said = {
+    fields = {
         name: value
         for name, value in asdict(expected).items()
         if value not in (None, False) and name != "event"
     }
-    assert event[1:] == (expected.event, said)
+    assert event[1:] == (expected.event, fields)
     return bench.settled
 
 
@@ -382,9 +383,9 @@ def test_a_lost_version_is_recovered_although_a_newer_one_is_there(bench: Bench)
     crash_at(bench, "written")
     newer = genuine(token=OTHER, issued_at=ISSUED + timedelta(seconds=5))
     bench.process(newer, uid=2)
-    found = bench.process(genuine())
-    assert found == entry(genuine(), **STORED | {"request_id": None, "recovered": True})
-    assert [(one.entry.version, one.entry.recovered) for one in bench.records] == [
+    recovered_entry = bench.process(genuine())
+    assert recovered_entry == entry(genuine(), **STORED | {"request_id": None, "recovered": True})
+    assert [(record.entry.version, record.entry.recovered) for record in bench.records] == [
         (2, False),
         (1, True),
     ]
@@ -482,9 +483,9 @@ def test_a_recorded_mail_is_not_judged_again(bench: Bench, folder: str, uid: int
 def test_another_mailbox_has_its_own_record(bench: Bench) -> None:
     """A mail that two mailboxes get is looked at in each."""
     bench.process(genuine())
-    found = bench.process(genuine(), mailbox="other")
-    assert found is not None
-    assert (found.mailbox, found.event, found.reason) == (
+    second = bench.process(genuine(), mailbox="other")
+    assert second is not None
+    assert (second.mailbox, second.event, second.reason) == (
         "other",
         "rotation.unchanged",
         "same-token",
@@ -541,9 +542,9 @@ def of_a_stranger() -> bytes:
 
 def unsure() -> bytes:
     """Its server could not tell, this once."""
-    said = "dmarc=pass header.from=salesforce.com; dkim=temperror"
+    results = "dmarc=pass header.from=salesforce.com; dkim=temperror"
     return mails.token_mail(
-        top=f"Authentication-Results: mx.example.com; {said}\nReceived: from x\n"
+        top=f"Authentication-Results: mx.example.com; {results}\nReceived: from x\n"
     )
 
 
@@ -599,9 +600,9 @@ def test_what_a_second_look_adds(
     first = bench.process(raw)
     between(bench)
     second = bench.again(raw)
-    assert [one.event.removeprefix("rotation.") for one in (first, second) if one] == expected
+    assert [look.event.removeprefix("rotation.") for look in (first, second) if look] == expected
     assert [event for event, _ in bench.endings] == expected
-    assert bench.observed == [one.entry for one in bench.records]
+    assert bench.observed == [record.entry for record in bench.records]
     assert bench.settled
 
 

@@ -1,7 +1,6 @@
 """The journal's lines: how one is sealed, and whether the next one continues the chain.
 
-One record a line, in ASCII,
-its JSON keys sorted and without white space, `hash` last. Of every line
+One record a line, in ASCII, its JSON keys sorted and without white space, `hash` last. Of each line
 
     seq     is the line's number, from 1
     prev    is the `hash` of the line above, 64 zeros in line 1
@@ -11,8 +10,8 @@ so an auditor needs no program of ours to check line N, and with `prev` everythi
 
     sed -n Np journal.jsonl | sed -E 's/,"hash":"[0-9a-f]{64}"//' | tr -d '\\n' | sha256sum
 
-The hash is over the bytes as they stand:
-no change of a line, not even of its spelling, leaves it valid.
+The hash is over the bytes as they stand: no change of a line, not even of its spelling, leaves it
+valid.
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ NOT_OURS: Final = "got a line that is not a record of ours, expected JSON that e
 
 _CHUNK: Final = 1024 * 1024
 _BEGINNING: Final = b'{"at":"'
+"""Of every line, since `at` is the first of its sorted keys."""
 _SEAL: Final = b',"hash":"'
 
 
@@ -84,14 +84,16 @@ class Reading:
                 break
             for line in lines:
                 content = self._next(line)
-                offset, self.size = self.size, self.size + len(line) + 1
+                offset = self.size
+                self.size += len(line) + 1
                 yield offset, content
         if len(self.torn) >= MAX_LINE:
             raise Fault(self.head.seq + 1, NOT_OURS)
 
     def _next(self, line: bytes) -> dict[str, Any]:
         content, head = continuing(line, self.head)
-        if self.noted and self.noted.seq == head.seq and self.noted != head:
+        noted = self.noted
+        if noted is not None and noted.seq == head.seq and noted.hash != head.hash:
             raise Fault(
                 head.seq,
                 "the line is not the one that the head file knows: one of the two was exchanged",
@@ -101,8 +103,9 @@ class Reading:
 
     def expect_head(self) -> None:
         """Fault: the journal ends before its head."""
-        if self.noted and self.noted.seq > self.head.seq:
-            problem = f"the journal ends here, its head file knows {self.noted.seq} records: the rest was cut off"
+        if self.noted is not None and self.noted.seq > self.head.seq:
+            known = f"its head file knows {self.noted.seq} records"
+            problem = f"the journal ends here, {known}: the rest was cut off"
             raise Fault(self.head.seq + 1, problem, truncated=True)
 
 
@@ -126,14 +129,11 @@ def continuing(line: bytes, before: Head) -> tuple[dict[str, Any], Head]:
         raise Fault(number, "the line was edited: its content does not have the hash it names")
     content = parsed(line, number)
     if content["seq"] != number:
-        raise Fault(
-            number,
-            f"got record {content['seq']}, expected {number}: a line was removed, added or moved",
-        )
+        problem = "a line was removed, added or moved"
+        raise Fault(number, f"got record {content['seq']}, expected {number}: {problem}")
     if content.get("prev") != before.hash:
-        raise Fault(
-            number, "the line does not continue the one above: one of the two was exchanged"
-        )
+        problem = "the line does not continue the one above: one of the two was exchanged"
+        raise Fault(number, problem)
     return content, Head(number, digest)
 
 
@@ -142,6 +142,7 @@ def parsed(line: bytes, number: int) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(line)
         moment(content["at"])
+        # Not isinstance: JSON's true is no number, though Python's True is one.
         ours = type(content["seq"]) is int and isinstance(content["event"], str)
     except (ValueError, TypeError, KeyError, RecursionError):
         ours = False
@@ -151,7 +152,6 @@ def parsed(line: bytes, number: int) -> dict[str, Any]:
 
 
 def may_be_ours(torn: bytes) -> bool:
-    """Whether an unfinished line can come from an append;
-    a power cut may leave zeros where bytes had not arrived."""
-    written = torn.rstrip(b"\0")
+    """Whether an unfinished line can come from an append."""
+    written = torn.rstrip(b"\0")  # which a power cut leaves where bytes had not arrived
     return written.startswith(_BEGINNING) or _BEGINNING.startswith(written)

@@ -8,8 +8,8 @@ knows more than the journal never is. Records of our own keep the history of the
 both anew: keep the head that `audit verify` prints somewhere else to notice that as well. A
 journal is archived together with its head.
 
-Several processes append to one file.
-Each operation opens it, locks it (flock) and first takes in what others appended.
+Several processes append to one file. Each operation opens it, locks it (flock) and first takes in
+what others appended.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from typing import Any, Final
 
 from token_catcher import files
 from token_catcher.errors import StateError
-from token_catcher.model import Entry, Event, iso
+from token_catcher.model import Entry, Event, as_fields, iso
 from token_catcher.ports import Log
 from token_catcher.record.chain import (
     MAX_LINE,
@@ -47,6 +47,14 @@ from token_catcher.record.chain import (
 REPAIRED: Final = "journal.repaired"
 HEADLESS: Final = "journal.headless"
 
+_EXCHANGED: Final = (
+    "the file was exchanged or cut while it was in use: put the old one back, or start again with a"
+    " look at both"
+)
+_TORN: Final = (
+    "the line has no end: a crash cut its append off, which the next start repairs, or somebody"
+    " else wrote it"
+)
 _EVENTS: Final = frozenset(Event)
 _ENTRY_FIELDS: Final = tuple(field.name for field in fields(Entry))
 
@@ -81,8 +89,8 @@ class Verification:
     head: Head
     """The last of them."""
     line: int | None = None
-    """The first line that is wrong or missing;
-    None also where the file as a whole, or its head, cannot be taken for one."""
+    """The first line that is wrong or missing; None also where the file as a whole, or its head,
+    cannot be taken for one."""
     problem: str | None = None
     repairs: int = 0
     """How many of the records tell of a repair of the file."""
@@ -124,23 +132,17 @@ class Journal:
         """Add the record of one mail and make it durable.
 
         StateError: it could not be, and the mail stays unsettled."""
-        said = {name: getattr(entry, name) for name in _ENTRY_FIELDS}
         with self._locked() as file:
-            self._write(
-                file,
-                {
-                    name: value
-                    for name, value in said.items()
-                    if value is not None and value is not False
-                },
-            )
+            self._write(file, as_fields(entry))
             return _record(self._content(file, self.head.seq))
 
     def last_for(self, mailbox: str, digest: str) -> Record | None:
         """The newest record of a mail: by its bytes, wherever it lies."""
         with self._locked(shared=True) as file:
             seq = self._last.get(_key(mailbox, digest))
-            return None if seq is None else _record(self._content(file, seq))
+            if seq is None:
+                return None
+            return _record(self._content(file, seq))
 
     def has_stored(self, path: str, version: int, created_at: str) -> bool:
         """Whether a `stored` record tells of this version in Vault."""
@@ -148,8 +150,7 @@ class Journal:
             return _key(path, version, created_at) in self._stored
 
     def records(self, after: int = 0) -> Iterator[Record]:
-        """The records of mails with a number above `after`, oldest first:
-        all that are there now."""
+        """The records of mails with a number above `after`, as there are now, oldest first."""
         with self._locked(shared=True):
             last = self.head.seq
         with self._translated(), files.opened(self._path) as file:
@@ -160,8 +161,7 @@ class Journal:
 
     @contextmanager
     def _locked(self, *, shared: bool = False) -> Iterator[FileIO]:
-        """The file, ours alone or shared with other readers for one operation,
-        with all that others appended taken in."""
+        """The file for one operation, ours alone or shared with other readers, read to its end."""
         with self._mutex, self._translated():
             if not self._opened:
                 self._begin()
@@ -172,10 +172,9 @@ class Journal:
                 yield file
 
     def _begin(self) -> None:
-        """The first use.
+        """The first use: a new journal has its head before its first record.
 
-        A new journal has its head before its first record;
-        that of an old one did not vanish by itself."""
+        So where an old one has none, it did not vanish by itself."""
         files.make_directory(self._path.parent)
         with files.opened(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
             files.lock(file, self._path)
@@ -192,26 +191,28 @@ class Journal:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        """Faults and errors of the operating system become StateErrors that name the file."""
         try:
             yield
         except Fault as fault:
-            where = f":{fault.line}" if fault.line else ""
-            raise StateError(f"{self._path}{where}: {fault}", code="journal-broken") from None
+            where = str(self._path)
+            if fault.line:
+                where += f":{fault.line}"
+            raise StateError(f"{where}: {fault}", code="journal-broken") from None
         except OSError as error:
-            raise StateError(
-                f"{self._path}: the journal cannot be used: {error.strerror}"
-            ) from None
+            problem = f"{self._path}: the journal cannot be used: {error.strerror}"
+            raise StateError(problem) from None
 
     def _check(self, status: os.stat_result) -> None:
         """StateError: the file is not private, or not the one that was read before."""
-        if mode := files.excess(status):
-            raise StateError(
-                f"{self._path}: got mode {mode}, expected 0600: others can read or write the journal"
-            )
+        mode = files.excess(status)
+        if mode is not None:
+            problem = f"got mode {mode}, expected 0600: others can read or write the journal"
+            raise StateError(f"{self._path}: {problem}")
         identity = status.st_dev, status.st_ino
-        if self._identity not in (None, identity) or status.st_size < self._reading.size:
-            problem = "exchanged or cut while it was in use: put the old one back, or start again with a look at both"
-            raise StateError(f"{self._path}: the file was {problem}", code="journal-broken")
+        is_another = self._identity is not None and self._identity != identity
+        if is_another or status.st_size < self._reading.size:
+            raise StateError(f"{self._path}: {_EXCHANGED}", code="journal-broken")
         self._identity = identity
 
     def _catch_up(self, file: FileIO, *, repair: bool = False) -> None:
@@ -220,50 +221,50 @@ class Journal:
         `repair`: and mend what a crash left, for which the file must be ours alone."""
         for offset, content in self._reading.lines(file):
             self._offsets.append(offset)
-            if _is_of_mail(content):
-                self._last[_key(content.get("mailbox"), content.get("mail"))] = content["seq"]
-            if content["event"] == Event.STORED:
-                self._stored.add(
-                    _key(
-                        content.get("path"), content.get("version"), content.get("vault_created_at")
-                    )
-                )
+            self._index(content)
         self._reading.expect_head()
         if self._reading.torn and repair:
             self._repair(file)
+
+    def _index(self, content: Mapping[str, Any]) -> None:
+        """What `last_for` and `has_stored` ask for, without a look at the file."""
+        if _is_of_mail(content):
+            mail = _key(content.get("mailbox"), content.get("mail"))
+            self._last[mail] = content["seq"]
+        if content["event"] == Event.STORED:
+            names = ("path", "version", "vault_created_at")
+            self._stored.add(_key(*(content.get(name) for name in names)))
 
     def _repair(self, file: FileIO) -> None:
         """Cut off the torn last line.
 
         Its append never returned, so its mail is unsettled and comes again."""
-        torn, line = self._reading.torn, self.head.seq + 1
-        if not may_be_ours(torn):
+        line = self.head.seq + 1
+        if not may_be_ours(self._reading.torn):
             raise Fault(line, NOT_OURS)
-        self._log.warning(REPAIRED, file=str(self._path), line=line, cut=len(torn))
+        cut = len(self._reading.torn)
+        self._log.warning(REPAIRED, file=str(self._path), line=line, cut=cut)
         os.ftruncate(file.fileno(), self._reading.size)
-        self._write(file, {"event": REPAIRED, "cut": len(torn)})
+        self._write(file, {"event": REPAIRED, "cut": cut})
 
     def _write(self, file: FileIO, content: Mapping[str, Any]) -> None:
         """Append one line, whole and durable or not at all, then move the head."""
         line = sealed({**content, "at": iso(self._now())}, self.head)
         if len(line) > MAX_LINE:
-            raise Fault(
-                self.head.seq + 1, f"got a record of {len(line)} bytes, expected at most {MAX_LINE}"
-            )
+            problem = f"got a record of {len(line)} bytes, expected at most {MAX_LINE}"
+            raise Fault(self.head.seq + 1, problem)
         try:
             files.write(file, line)
         except OSError as error:
-            with suppress(
-                OSError
-            ):  # where not even that works, the torn line is cut off before the next append
+            # Where not even the cut works, the torn line is cut off before the next append.
+            with suppress(OSError):
                 os.ftruncate(file.fileno(), self._reading.size)
             raise self._unwritable(error) from None
         self._catch_up(file)
         self._write_head()
 
     def _write_head(self) -> None:
-        """Where this fails the record stands all the same:
-        the mail comes again, and is found to be recorded."""
+        """Where this fails the record stands: the mail comes again, and is found to be recorded."""
         content = json.dumps({"seq": self.head.seq, "hash": self.head.hash}) + "\n"
         try:
             # A power cut may bring back the head before, which is normal, but never an empty one.
@@ -272,27 +273,26 @@ class Journal:
             raise self._unwritable(error) from None
 
     def _unwritable(self, error: OSError) -> StateError:
-        return StateError(
-            f"{self._path}: the record could not be written: {error.strerror}", code="journal-write"
-        )
+        problem = f"{self._path}: the record could not be written: {error.strerror}"
+        return StateError(problem, code="journal-write")
 
     def _content(self, file: FileIO, seq: int) -> dict[str, Any]:
         """A line that was taken in, read again."""
         begin = self._offsets[seq - 1]
-        end = self._offsets[seq] if seq < len(self._offsets) else self._reading.size
+        end = self._reading.size
+        if seq < len(self._offsets):
+            end = self._offsets[seq]
         return parsed(os.pread(file.fileno(), end - begin, begin), seq)
 
 
 def verify(path: Path) -> Verification:
     """Read the journal from its first line to its last and say whether it is whole.
 
-    Changes nothing, holds up nobody.
-
-    StateError: it cannot be read, or is no regular file."""
+    Changes nothing, holds up nobody. StateError: it cannot be read, or is no regular file."""
     reading = Reading()
     repairs = 0
     try:
-        # The head first: what is appended while we read puts the journal ahead of it, which is normal.
+        # The head first: what is appended meanwhile puts the journal ahead of it, which is normal.
         reading.noted = _read_head(path)
         with files.opened(path) as file:
             for _, content in reading.lines(file):
@@ -302,20 +302,26 @@ def verify(path: Path) -> Verification:
     except FileNotFoundError:
         return _missing(path, reading)
     except Fault as fault:
-        state = State.TRUNCATED if fault.truncated else State.BROKEN
-        return Verification(state, reading.head.seq, reading.head, fault.line, str(fault), repairs)
+        return _faulty(fault, reading.head, repairs)
     except OSError as error:
         raise StateError(f"{path}: the journal cannot be read: {error.strerror}") from None
-    return Verification(
-        State.INTACT, reading.head.seq, reading.head, repairs=repairs, unfinished=unfinished
-    )
+    head = reading.head
+    return Verification(State.INTACT, head.seq, head, repairs=repairs, unfinished=unfinished)
+
+
+def _faulty(fault: Fault, head: Head, repairs: int) -> Verification:
+    state = State.BROKEN
+    if fault.truncated:
+        state = State.TRUNCATED
+    return Verification(state, head.seq, head, fault.line, str(fault), repairs)
 
 
 def _is_being_written(path: Path, file: FileIO, reading: Reading) -> bool:
     """Whether the last line has no end because somebody is writing it at this moment.
 
     If not, read what has become of it."""
-    with suppress(StateError):  # a file system without locks: nobody writes a journal there
+    # A StateError: a file system without locks, on which nobody writes a journal.
+    with suppress(StateError):
         if not files.lock(file, path, shared=True, wait=False):
             return True
     for _ in reading.lines(file):
@@ -328,34 +334,28 @@ def _expect_end(path: Path, reading: Reading, *, unfinished: bool) -> None:
     reading.expect_head()
     line = reading.head.seq + 1
     if reading.torn and not unfinished:
-        torn = "the line has no end: a crash cut its append off, which the next start repairs, or somebody else wrote it"
-        raise Fault(line, torn if may_be_ours(reading.torn) else NOT_OURS)
+        if may_be_ours(reading.torn):
+            raise Fault(line, _TORN)
+        raise Fault(line, NOT_OURS)
     if reading.noted is None and reading.head.seq and _read_head(path) is None:
-        raise Fault(
-            line,
-            "the head file is missing: nothing tells whether records were cut off here",
-            truncated=True,
-        )
+        problem = "the head file is missing: nothing tells whether records were cut off here"
+        raise Fault(line, problem, truncated=True)
 
 
 def _missing(path: Path, reading: Reading) -> Verification:
     if reading.noted and reading.noted.seq:
         problem = f"the journal is gone, its head file knows {reading.noted.seq} records"
         return Verification(State.TRUNCATED, 0, START, 1, problem)
-    return Verification(
-        State.MISSING,
-        0,
-        START,
-        None,
-        f"{path} does not exist: nothing was recorded yet, or it is elsewhere",
-    )
+    problem = f"{path} does not exist: nothing was recorded yet, or it is elsewhere"
+    return Verification(State.MISSING, 0, START, None, problem)
 
 
 def _record(content: Mapping[str, Any]) -> Record:
     """Fields that a later version may have added are left out."""
-    said = {name: content[name] for name in _ENTRY_FIELDS if name in content}
+    known = {name: content[name] for name in _ENTRY_FIELDS if name in content}
     try:
-        entry = Entry(**{**said, "event": Event(content["event"])})
+        known["event"] = Event(content["event"])
+        entry = Entry(**known)
         return Record(content["seq"], content["at"], content["hash"], entry)
     except (TypeError, KeyError, ValueError):
         raise Fault(content["seq"], NOT_OURS) from None
@@ -367,9 +367,8 @@ def _is_of_mail(content: Mapping[str, Any]) -> bool:
 
 def _key(*parts: object) -> bytes:
     """What the index holds in place of texts: 16 bytes, too many for anybody to find two alike."""
-    return hashlib.blake2b(
-        "\0".join(map(str, parts)).encode("utf-8", "surrogatepass"), digest_size=16
-    ).digest()
+    text = "\0".join(map(str, parts))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _head_of(path: Path) -> Path:
@@ -385,7 +384,5 @@ def _read_head(path: Path) -> Head | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise Fault(
-            None,
-            f"{_head_of(path).name} cannot be read, expected a file with seq and hash of a record",
-        ) from None
+        expected = "expected a file with seq and hash of a record"
+        raise Fault(None, f"{_head_of(path).name} cannot be read, {expected}") from None

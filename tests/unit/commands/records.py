@@ -12,8 +12,7 @@ from typing import Any
 from tests.kit.fakes import Silent
 from token_catcher.commands.history import History, read
 from token_catcher.commands.rotation import Query
-from token_catcher.model import Entry, iso
-from token_catcher.pipeline import as_fields
+from token_catcher.model import Entry, as_fields, iso
 from token_catcher.record.journal import Journal
 
 NOW = datetime(2026, 2, 3, 12, 57, 28, tzinfo=UTC)

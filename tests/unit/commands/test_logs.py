@@ -20,8 +20,7 @@ from token_catcher.commands.history import History
 from token_catcher.commands.logs import MAX_LINE, MAX_TEXT
 from token_catcher.commands.rotation import Query, Rotation
 from token_catcher.errors import ConfigurationError
-from token_catcher.model import Entry
-from token_catcher.pipeline import as_fields
+from token_catcher.model import Entry, as_fields
 
 ROOT = Path(__file__).parents[3]
 
@@ -73,7 +72,7 @@ def test_the_program_s_own_log_is_read(tmp_path: Path) -> None:
         import sys
         from tests.unit.commands.records import entry
         from token_catcher import log
-        from token_catcher.pipeline import as_fields
+        from token_catcher.model import as_fields
         logger = log.setup("info", "json")
         logger.info("daemon.started", mailboxes=["integrations"])
         fields = as_fields(entry(1, recovered=True))

@@ -150,13 +150,13 @@ def begins_anew(home: Path) -> tuple[str, ...]:
     return notes
 
 
-def said(home: Path, why: str) -> tuple[str, ...]:
+def note(home: Path, why: str) -> tuple[str, ...]:
     return (f"{file_of(home)}: {why}; the whole look-back window is looked at",)
 
 
 def test_a_missing_file_begins_anew(home: Path) -> None:
     """The first sweep, or a lost state directory."""
-    assert begins_anew(home) == said(home, "there is no checkpoint yet")
+    assert begins_anew(home) == note(home, "there is no checkpoint yet")
 
 
 GOOD = {"uidvalidity": 5, "settled_through": 9, "pending": {}}
@@ -211,7 +211,7 @@ def test_a_broken_file_begins_anew(home: Path, content: bytes, why: str) -> None
     """Whatever stands in it, nothing raises, and no text of it is told."""
     written(home)
     file_of(home).write_bytes(content)
-    assert begins_anew(home) == said(home, f"the checkpoint is broken: {why}")
+    assert begins_anew(home) == note(home, f"the checkpoint is broken: {why}")
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
@@ -219,9 +219,10 @@ def test_a_file_that_others_can_write_begins_anew(home: Path, mode: int) -> None
     """It could claim that mail is settled which nobody has looked at."""
     written(home)
     file_of(home).chmod(mode)
-    assert begins_anew(home) == said(
+    assert begins_anew(home) == note(
         home,
-        f"the checkpoint is broken: got mode 0{mode:o}, expected 0600: others could have written it",
+        f"the checkpoint is broken: got mode 0{mode:o},"
+        " expected 0600: others could have written it",
     )
     assert file_of(home).stat().st_mode & 0o777 == 0o600
 
@@ -231,7 +232,7 @@ def test_a_symbolic_link_begins_anew_and_is_replaced(home: Path, tmp_path: Path)
     content = written(home)
     target = file_of(home).rename(tmp_path / "elsewhere")
     file_of(home).symlink_to(target)
-    assert begins_anew(home) == said(home, "the checkpoint cannot be read: it is a symbolic link")
+    assert begins_anew(home) == note(home, "the checkpoint cannot be read: it is a symbolic link")
     assert (file_of(home).is_symlink(), target.read_bytes()) == (False, content)
 
 
@@ -474,7 +475,8 @@ def holder(home: Path) -> subprocess.Popen[str]:
 def test_one_sweep_at_a_time(home: Path) -> None:
     """A second one waits, here for ten ticks of a clock, and is told; another mailbox is free."""
     process = holder(home)
-    ticks, slept = count(), []
+    ticks = count()
+    slept: list[float] = []
     with (
         pytest.raises(TransientError) as caught,
         Checkpoint.hold(
@@ -533,7 +535,10 @@ def test_troubles_of_a_sweep_are_its_own(home: Path) -> None:
 def test_a_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     """One clear message."""
     (tmp_path / "state").touch()
-    message = r"state/checkpoints: the checkpoint of mailbox integrations cannot be locked: (Not a directory|File exists)"
+    message = (
+        r"state/checkpoints: the checkpoint of mailbox integrations cannot be locked:"
+        r" (Not a directory|File exists)"
+    )
     with (
         pytest.raises(StateError, match=message),
         Checkpoint.hold(tmp_path / "state" / "checkpoints", "integrations"),
@@ -601,9 +606,9 @@ def test_a_full_disk_leaves_the_old_file_whole(home: Path, room: int) -> None:
         check=True,
         timeout=PATIENCE,
     )
-    told, files, content = done.stdout.split("\n", 2)
+    error, files, content = done.stdout.split("\n", 2)
     assert (
-        told
+        error
         == f"checkpoint-write {file_of(home)}: the checkpoint could not be written: File too large"
     )
     assert files == "['integrations.json', 'integrations.lock']"
@@ -615,7 +620,7 @@ def test_a_file_in_its_place_is_told(home: Path) -> None:
     """A directory where the file should be: the sweep runs, and hears of it when it saves."""
     file_of(home).mkdir(parents=True)
     with Checkpoint.hold(home, "integrations") as checkpoint:
-        assert checkpoint.notes == said(
+        assert checkpoint.notes == note(
             home, "the checkpoint cannot be read: it is not a regular file"
         )
         checkpoint.folder("INBOX", 5, 10)
@@ -668,9 +673,9 @@ ANY_NAME = st.text(st.characters(), max_size=80) | st.from_regex(
 def test_any_name_has_a_safe_file_name_of_its_own(names: list[str]) -> None:
     """In the directory, visible, not too long,
     and different also where letter case is not told apart."""
-    found = [file_name(name) for name in names]
-    assert len({name.lower() for name in found}) == len(names)
-    for name in found:
+    made = [file_name(name) for name in names]
+    assert len({name.lower() for name in made}) == len(names)
+    for name in made:
         assert name.isascii()
         assert "/" not in name
         assert "\0" not in name
