@@ -126,7 +126,7 @@ def places(error: BaseException) -> list[str]:
     return [f"{_file_and_line(frame)} {frame.name}" for frame in frames]
 
 
-def place(error: BaseException) -> str:
+def raised_at(error: BaseException) -> str:
     """Where an exception was raised: `module.py:12`; `?` where it does not know."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:

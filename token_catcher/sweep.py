@@ -29,7 +29,7 @@ from token_catcher.errors import (
     TransientError,
 )
 from token_catcher.judge import Judge
-from token_catcher.log import place
+from token_catcher.log import raised_at
 from token_catcher.model import Entry, Mail, Secret, iso
 from token_catcher.pipeline import Pipeline
 from token_catcher.poison import Cause, MailKey, Poison
@@ -369,7 +369,7 @@ class _Visit:
         """The mail waits. The log is told where the bug is, not its text, which may be anything."""
         kind = type(bug).__name__
         error = TransientError(f"an error of this program: {kind}", code="internal")
-        self._postpone(uid, error, kind=kind, at=place(bug))
+        self._postpone(uid, error, kind=kind, at=raised_at(bug))
 
     def _postpone(
         self,

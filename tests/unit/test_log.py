@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from token_catcher.log import Level, place, places, setup
+from token_catcher.log import Level, places, raised_at, setup
 from token_catcher.model import MASK, Secret, Token
 
 TOKEN = "FAKE5tokenNOTreal2xyzQ99a"
@@ -266,9 +266,9 @@ def test_the_place_of_an_exception_is_where_it_was_raised() -> None:
     try:
         raise KeyError(MESSAGE)
     except KeyError as error:
-        raised_at = place(error)
+        at = raised_at(error)
     expected = places_of(test_the_place_of_an_exception_is_where_it_was_raised)[0]
-    assert (f"{raised_at} {expected.split()[1]}", place(KeyError(MESSAGE))) == (expected, "?")
+    assert (f"{at} {expected.split()[1]}", raised_at(KeyError(MESSAGE))) == (expected, "?")
 
 
 # -- other libraries --
