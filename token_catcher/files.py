@@ -36,6 +36,7 @@ def make_directory(path: Path) -> None:
 def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[FileIO]:
     """Open a regular file, without a buffer, and never through a symbolic link."""
     try:
+        # O_NOFOLLOW: whoever may write the directory must not lead us elsewhere.
         # O_NONBLOCK: nor wait for the other end of a FIFO before finding out that it is one.
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -102,7 +103,7 @@ def replace(path: Path, content: bytes, *, durable: bool = True) -> None:
         with suppress(OSError):
             new.unlink()
         raise
-    if durable:
+    if durable:  # the content is synced by now, its name is not
         sync_directory(path.parent)
 
 

@@ -145,6 +145,7 @@ class DnsKeys:
         """The record as it is published now, kept for its TTL.
 
         A DNS that was silent is not waited for again at once: a backlog would wait mail by mail."""
+        # The name comes from the mail: nobody may have us ask DNS for anything else.
         if not _NAME.fullmatch(name):
             return None
         with self._lock:
@@ -167,7 +168,7 @@ class DnsKeys:
     def _keep(self, name: str, record: bytes | None, ttl: float) -> None:
         until = self._monotonic() + min(max(ttl, SHORTEST), LONGEST)
         with self._lock:
-            if len(self._kept) >= MAX_KEYS:
+            if len(self._kept) >= MAX_KEYS:  # a flood of made-up selectors; ours are asked again
                 self._kept.clear()
             self._kept[name] = _Kept(record, until)
 
@@ -181,6 +182,7 @@ class DnsKeys:
     def _ask(self, name: str) -> tuple[bytes | None, float]:
         """The record and its TTL; an answer of any other kind than one record is no key."""
         try:
+            # The final dot keeps the resolver's search list out.
             answer = self._resolver().resolve(name + ".", "TXT", lifetime=self._timeout)
         except _NO_KEY:
             return None, SHORTEST
@@ -190,6 +192,7 @@ class DnsKeys:
         ttl = SHORTEST
         if answer.rrset is not None:
             ttl = float(answer.rrset.ttl)
+        # RFC 6376, 3.6.2.2: strings are joined as they are, and more than one record is undefined.
         records = [b"".join(record.strings) for record in answer]
         if len(records) != 1 or len(records[0]) > MAX_RECORD:
             return None, ttl
@@ -234,6 +237,7 @@ class RememberedKeys:
 
     def lookup(self, name: str, at: datetime) -> bytes | None:
         """The published record; where there is none, the remembered one for mail of its time."""
+        # DNS first, always: a key may have been revoked, and silence is no answer.
         record = self._published.lookup(name, at)
         memory = self._read().get(name)
         if record is None:

@@ -68,7 +68,7 @@ def setup(
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         context_class=dict,
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=True,  # it is set up once, and nothing changes after that
     )
     _take_in_foreign(log)
     return log
@@ -208,6 +208,7 @@ def _message(record: logging.LogRecord) -> str:
 
 def _take_in_foreign(log: Log) -> None:
     """Lead other loggers, warnings, and exceptions that nobody caught into ours."""
+    # Whatever a library has set up for itself: there is one stream, and one net over it.
     root = logging.getLogger()
     root.handlers[:] = [_Foreign(log)]
     root.setLevel(_FOREIGN_LEVEL)

@@ -88,6 +88,7 @@ class Token(Secret):
     def fingerprint(self) -> str:
         """`sha256:` and 16 hexadecimal digits:
         tells two tokens apart, and is of no use to find one (143 bits)."""
+        # 64 bits: no two of a company's tokens are alike, and 2^79 tokens have each fingerprint.
         return "sha256:" + hashlib.sha256(self._text.encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:

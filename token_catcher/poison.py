@@ -74,6 +74,7 @@ class Poison:
     def complete_sweep(self) -> None:
         """All folders were gone through:
         the mail that was left out the longest has its next turn."""
+        # One at a time: all of them together would break that many sessions in a row.
         if self.left_out:
             self.left_out.pop(0)
 
@@ -88,6 +89,7 @@ class Poison:
     def fetch_failed(self, keys: Sequence[MailKey]) -> bool:
         """These mails were asked for and the session failed. Whether to step over the mail: it was
         asked for alone, since it was a suspect."""
+        # Suspects are fetched alone, so a batch that only has suspects is a single mail.
         step_over = self.suspects.issuperset(keys)
         if step_over:
             self.left_out.extend(keys)
@@ -102,7 +104,7 @@ class Poison:
         """A mail met an outage, at its try of this number (from 1)."""
         if key in self.messages:
             return Cause.MAIL
-        if not self._unclear:
+        if not self._unclear:  # the first mail decides how far the sweep goes on
             self._neighbours = _neighbours(attempts)
         self._unclear.append(key)
         self.away = outage

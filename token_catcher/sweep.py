@@ -138,7 +138,7 @@ class Sweep:
         report = Report(mailbox.name)
         window = since or self.lookback
         now = self.now()
-        begin = now - max(window, self.lookback)
+        begin = now - max(window, self.lookback)  # a narrow `since` must lose nothing
         again_from = now - window if again else None
         try:
             with Checkpoint.hold(self.checkpoints, mailbox.name, wait=wait) as checkpoint:
@@ -187,6 +187,7 @@ class _Run:
 
     def _visit(self, folders: Sequence[str]) -> None:
         """Each folder, the inbox last."""
+        # The last one stays open, and whoever listens after the sweep listens on the inbox.
         inbox, *others = folders
         for folder in [*others, inbox]:
             try:
@@ -234,6 +235,7 @@ class _Visit:
         self._sweep.poison.forget_gone(self._state.name, waiting)
         self._left = set(uids)
         try:
+            # In order of arrival, so that every token becomes a version.
             for batch in self._batches(uids):
                 self._batch(batch)
                 self._save_now_and_then()
@@ -250,6 +252,7 @@ class _Visit:
         """A large checkpoint takes its time; a crash between two savings costs only a second look,
         which adds nothing."""
         now = self._sweep.now()
+        # The wall's clock may be set back, hence the absolute value.
         if abs(now - self._saved_at) >= SAVED_APART:
             self._run.checkpoint.save()
             self._saved_at = now
@@ -265,6 +268,7 @@ class _Visit:
     def _to_look_at(self) -> list[int]:
         """What is due again and what is new, ascending. The server is asked only where UIDNEXT says
         that there is something."""
+        # Only what is pending can be left out: of new mail no checkpoint would know any more.
         left_out = self._sweep.poison.left_out
         due = self._progress.due(self._sweep.now())
         due = [uid for uid in due if self._key(uid) not in left_out]
@@ -285,7 +289,7 @@ class _Visit:
                 batch = []
                 size = BATCH
             batch.append(uid)
-            if alone:
+            if alone:  # no neighbour shares its fate
                 yield batch
                 batch = []
         if batch:

@@ -221,7 +221,8 @@ def test_html_hides_and_invents_nothing(text: str) -> None:
         page = markup.read_page(text)
     except markup.AmbiguousMarkup:
         return
-    shown, letters = "".join(page.shown.split()), iter(unescape(text))
+    shown = "".join(page.shown.split())
+    letters = iter(unescape(text))
     assert all(letter in letters for letter in shown)
     assert shown == "".join(page.written.split())
 

@@ -37,7 +37,8 @@ from token_catcher.reading import wire
 NAME = "sel._domainkey.salesforce.com"
 RECORD = b"v=DKIM1; k=rsa; p=AAAA"
 THEN = datetime(2026, 2, 3, 12, 0, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 class Clock:
@@ -532,7 +533,9 @@ def test_a_writer_that_hangs_holds_nobody_up(memory: Memory) -> None:
 
 def test_a_signed_mail_verifies_through_it_all(tmp_path: Path) -> None:
     """A real signature, a real DNS answer, a restart, and a rotation."""
-    clock, raw, signer = Clock(), genuine(issued_at=THEN), genuine_signer()
+    clock = Clock()
+    raw = genuine(issued_at=THEN)
+    signer = genuine_signer()
     header = wire.read_header(raw)
     assert isinstance(header, Header)
     pieces = [

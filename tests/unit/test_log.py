@@ -41,7 +41,8 @@ class Terminal(StringIO):
 def _own_hooks() -> Iterator[None]:
     """`setup` takes in the loggers, warnings and hooks of the whole process: give them back."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers = root.handlers[:]
+    level = root.level
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     yield
     logging.captureWarnings(capture=False)

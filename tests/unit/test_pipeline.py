@@ -470,7 +470,8 @@ def test_a_recorded_mail_is_not_judged_again(bench: Bench, folder: str, uid: int
     """Wherever it turns up, even if nothing would prove it now:
     it is settled there without a question to anybody."""
     bench.process(genuine())
-    bench.keys.keys, asked = Keys({}), bench.keys.asked
+    asked = bench.keys.asked
+    bench.keys.keys = Keys({})
     bench.trip = trip_with(AssertionError("Vault was asked"))
     assert bench.process(genuine(), uid, folder) is None
     assert (bench.keys.asked, bench.endings, bench.progress.settled_through) == (

@@ -36,7 +36,7 @@ SHORTEST_PAUSE: Final = 1.0
 LONGEST_REQUEST: Final = 300.0
 """Seconds that another side may ask us to wait: more is taken for a mistake, and cut."""
 
-MAX_UID: Final = 2**32 - 1
+MAX_UID: Final = 2**32 - 1  # RFC 3501, 9: nz-number
 _POLL: Final = 0.05
 _PLAIN_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -113,6 +113,7 @@ def _pause(attempts: int, rng: Random, retry_after: float | None) -> float:
     together do not come back together."""
     if retry_after is not None:
         return max(0.0, min(LONGEST_REQUEST, retry_after))
+    # The exponent is bound as well: a mail may fail for years.
     ceiling = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 16))
     return rng.uniform(SHORTEST_PAUSE, ceiling)
 
@@ -249,6 +250,7 @@ def _stale(known: FolderProgress, uidvalidity: int, uidnext: int | None) -> str 
     if uidvalidity != known.uidvalidity:
         expected = f"expected {known.uidvalidity}: the folder was made anew"
         return f"got UIDVALIDITY {uidvalidity}, {expected}"
+    # UIDs that were given out are never given out again, unless a backup was put back.
     if uidnext is not None and uidnext <= known.settled_through:
         expected = f"expected more than {known.settled_through}: the folder was set back"
         return f"got UIDNEXT {uidnext}, {expected}"

@@ -153,6 +153,7 @@ class Journal:
         """The records of mails with a number above `after`, as there are now, oldest first."""
         with self._locked(shared=True):
             last = self.head.seq
+        # Without the lock: lines that were taken in do not change any more.
         with self._translated(), files.opened(self._path) as file:
             for seq in range(after + 1, last + 1):
                 content = self._content(file, seq)
@@ -167,6 +168,7 @@ class Journal:
                 self._begin()
             with files.opened(self._path, os.O_RDWR | os.O_APPEND) as file:
                 files.lock(file, self._path, shared=shared)
+                # Once it is locked: whoever had it may have exchanged it.
                 self._check(os.fstat(file.fileno()))
                 self._catch_up(file, repair=not shared)
                 yield file
@@ -185,6 +187,7 @@ class Journal:
                 self._log.warning(HEADLESS, file=str(self._path), line=self.head.seq + 1)
                 self._write(file, {"event": HEADLESS})
             elif self._reading.noted is None:
+                # A power cut must not lose the name of a file that has records.
                 files.sync_directory(self._path.parent)
                 self._write_head()
         self._opened = True
@@ -260,7 +263,7 @@ class Journal:
             with suppress(OSError):
                 os.ftruncate(file.fileno(), self._reading.size)
             raise self._unwritable(error) from None
-        self._catch_up(file)
+        self._catch_up(file)  # reads the line back, and so checks what is on disk
         self._write_head()
 
     def _write_head(self) -> None:

@@ -349,7 +349,9 @@ def test_a_settled_mail_can_be_made_pending_again(home: Path) -> None:
 def test_every_uid_below_is_settled_or_pending(steps: list[tuple[int, str, int | None]]) -> None:
     """Whatever ascending sweeps and second tries do:
     no UID is forgotten, and none is reached before its turn."""
-    progress, uid, open_ones = FolderProgress(5), 0, set()
+    progress = FolderProgress(5)
+    uid = 0
+    open_ones = set()
     for gap, step, second in steps:
         uid += gap
         if step == "settle":
@@ -384,7 +386,8 @@ class Dice(Random):
 
 def test_the_pause_doubles_up_to_a_bound() -> None:
     """With full jitter: anything between a second and the ceiling."""
-    progress, dice = FolderProgress(5), Dice(high=True)
+    progress = FolderProgress(5)
+    dice = Dice(high=True)
     pauses = [
         (progress.postpone(4, "dns", NOW, dice).next_try - NOW).total_seconds() for _ in range(40)
     ]

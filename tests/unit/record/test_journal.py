@@ -93,8 +93,7 @@ def state_of(path: Path) -> tuple[State, int | None]:
 
 
 def test_a_record_is_one_line_of_canonical_json(path: Path) -> None:
-    """Sorted keys, no white space, only the fields that say something, then the hash;
-    head and modes beside it."""
+    """Sorted keys, no white space, only the fields that say something, then the hash."""
     record = journal(path).append(entry(1, recovered=True))
     line = path.read_text("ascii")
     assert json.loads(line) == {
@@ -121,6 +120,11 @@ def test_a_record_is_one_line_of_canonical_json(path: Path) -> None:
     rest = {name: value for name, value in json.loads(line).items() if name != "hash"}
     body = json.dumps(rest, sort_keys=True, separators=(",", ":"))
     assert line == f'{body[:-1]},"hash":"{record.hash}"}}\n'
+
+
+def test_the_head_lies_beside_the_journal_and_both_are_private(path: Path) -> None:
+    """The directory too, and nothing else is in it."""
+    record = journal(path).append(entry(1))
     assert json.loads(head_file(path).read_bytes()) == {"seq": 1, "hash": record.hash}
     assert [oct(file.stat().st_mode & 0o777) for file in (path.parent, path, head_file(path))] == [
         "0o700",
@@ -304,7 +308,8 @@ def test_threads_share_one_journal(path: Path) -> None:
 
 def chain_of(count: int) -> bytes:
     """The lines that a journal of so many records has."""
-    lines, head = [], Head(0, "0" * 64)
+    lines = []
+    head = Head(0, "0" * 64)
     for uid in range(1, count + 1):
         lines.append(sealed({**as_fields(entry(uid)), "at": "2026-02-03T12:57:28Z"}, head))
         head = Head(uid, json.loads(lines[-1])["hash"])
