@@ -1,4 +1,8 @@
-"""The map is true: imports only go up, folders are used by their faces, each library has one door, secrets one way out."""
+"""The map is true.
+
+Imports only go up, folders are used by their faces, each library has one adapter, secrets have one
+way out.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ MODULES = [
 ]
 """Every module in reading order; a folder's face comes after what is in it."""
 
-DOORS = {
+ADAPTERS = {
     "mailparser": {"reading.extract"},
     "imapclient": {
         "imap.borrowed",
@@ -50,7 +54,7 @@ DOORS = {
     "typer": {"cli", "commands.options"},
     "rich": {"commands.render", "commands.output", "commands.demo"},
 }
-"""Which modules, or whole folders, may import which library. The demo plays Salesforce, so it signs."""
+"""Which modules, or whole folders, may import which library. The demo plays Salesforce: it signs."""
 
 REVEALING = {
     "vault/store.py": 1,  # the token, into the body of the write
@@ -82,7 +86,9 @@ def _imports(path: Path) -> Iterator[str]:
 
 
 def _used(path: Path) -> Iterator[tuple[str, str]]:
-    """Module and name of everything that a file imports from this package; the name is empty where a module is imported."""
+    """Module and name of everything that a file imports from this package.
+
+    The name is empty where a module is imported."""
     for name in _imports(path):
         if not name.startswith("token_catcher."):
             continue
@@ -131,7 +137,9 @@ def test_imports_go_up(path: Path) -> None:
 
 @ALL
 def test_a_folder_is_used_by_its_face(path: Path) -> None:
-    """From outside of a folder only what its `__init__` names is imported. The face of `commands` is its modules."""
+    """From outside of a folder only what its `__init__` names is imported.
+
+    The face of `commands` is its modules."""
     folder = _module(path).split(".")[0]
     for module, name in _used(path):
         top, _, inner = module.partition(".")
@@ -143,14 +151,14 @@ def test_a_folder_is_used_by_its_face(path: Path) -> None:
 
 
 @ALL
-def test_each_library_has_one_door(path: Path) -> None:
-    """Only the modules named for it import a third-party library; an unknown one has no door at all."""
+def test_each_library_has_one_adapter(path: Path) -> None:
+    """Only the adapters named for it import a third-party library; an unknown one has none."""
     top = {name.split(".")[0] for name in _imports(path)}
     foreign = top - sys.stdlib_module_names - {"token_catcher"}
     assert {
         name
         for name in foreign
-        if not {_module(path), _module(path).split(".")[0]} & DOORS.get(name, set())
+        if not {_module(path), _module(path).split(".")[0]} & ADAPTERS.get(name, set())
     } == set()
 
 

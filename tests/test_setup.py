@@ -1,4 +1,4 @@
-"""The set-up cannot rot: the lock files are whole, so nothing is resolved when they are installed."""
+"""The set-up cannot rot: the lock files are whole, and nothing is resolved at install."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUPS: dict[str, list[Any]] = PROJECT["dependency-groups"]
 
 
 def group(name: str) -> list[str]:
-    """The requirements of a dependency group, with those of the groups that it includes (PEP 735)."""
+    """The requirements of a dependency group and of the groups it includes (PEP 735)."""
     found: list[str] = []
     for line in GROUPS[name]:
         found.extend([line] if isinstance(line, str) else group(line["include-group"]))
@@ -47,7 +47,9 @@ def locked(name: str) -> dict[str, str]:
 
 
 def lacking(requirements: list[str], versions: dict[str, str]) -> set[str]:
-    """The requirements, and those of what they lead to, extras included, that no locked version fulfils."""
+    """The requirements that no locked version fulfils.
+
+    Followed are those of what they lead to as well, extras included."""
     missing: set[str] = set()
     seen: set[str] = set()
     left = [Requirement(line) for line in requirements]
@@ -77,7 +79,7 @@ def _led_to(package: str, extras: set[str]) -> list[Requirement]:
 
 @pytest.mark.parametrize("name", WANTED)
 def test_a_lock_file_is_whole(name: str) -> None:
-    """Every requirement, with its extras and all that they lead to, has a locked version that fits."""
+    """Every requirement, with its extras and what they lead to, has a locked version that fits."""
     assert lacking(WANTED[name], locked(name)) == set()
 
 
@@ -97,7 +99,9 @@ def test_lock_files_agree(name: str) -> None:
     "path", sorted((ROOT / "requirements").iterdir()), ids=lambda path: path.name
 )
 def test_a_lock_file_holds_names_versions_and_hashes(path: Path) -> None:
-    """And no address, of no index and no machine; a marker may say on which Python a package is needed."""
+    """And no address of an index or a machine.
+
+    A marker may say on which Python a package is needed."""
     blocks = re.split(r"\n(?=\S)", path.read_text("utf-8").strip())
     assert blocks
     for block in blocks:
@@ -126,7 +130,9 @@ def pip_commands(text: str) -> list[str]:
 
 @pytest.mark.parametrize("file", ["Makefile", "deploy/container/Containerfile"])
 def test_nothing_is_resolved_at_install_time(file: str) -> None:
-    """Each pip command takes what is listed and no more, checks its hash if it is fetched, and builds with what is locked.
+    """Each pip command takes what is listed and no more.
+
+    It checks the hash of what it fetches, and builds with what is locked.
 
     The one exception makes the lock files themselves."""
     commands = [
@@ -144,7 +150,7 @@ def test_nothing_is_resolved_at_install_time(file: str) -> None:
 
 
 def test_the_wheel_has_what_it_needs() -> None:
-    """The marker of a typed package (PEP 561), the example that `config example` prints, the licence; and no test."""
+    """The marker of a typed package (PEP 561), the example configuration, the licence; no test."""
     (wheel,) = (ROOT / "dist").glob("*.whl")
     names = ZipFile(wheel).namelist()
     assert {"token_catcher/py.typed", "token_catcher/config.example.yaml"} <= set(names)
@@ -153,7 +159,7 @@ def test_the_wheel_has_what_it_needs() -> None:
 
 
 def test_the_installed_program_is_this_checkout() -> None:
-    """The system tests run the installed wheel: an old one would prove nothing. `make test` renews it."""
+    """The system tests run the installed wheel: an old one would prove nothing."""
     installed = Path(str(distribution("token-catcher").locate_file("token_catcher")))
     here = {
         path.relative_to(ROOT / "token_catcher"): path.read_bytes()

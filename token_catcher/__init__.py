@@ -1,7 +1,7 @@
-"""token-catcher: from the mail that announces a Salesforce security token to HashiCorp Vault or OpenBao.
+"""From the mail that announces a Salesforce security token to HashiCorp Vault or OpenBao.
 
-The map, in reading order. A module imports only what stands above it; of a folder, the others may use what its `__init__`
-names, and nothing else.
+The map, in reading order. A module imports only what stands above it; of a folder, the others may
+use what its `__init__` names, and nothing else.
 
     model       the values that flow; the secret types
     errors      the exceptions, split by what the caller does next

@@ -1,4 +1,4 @@
-"""Local files: what is locked, and what a file system without locks or a mode that is too wide leads to."""
+"""Local files: locks, a file system without them, and modes that give too much."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def everything_locked(state: Path) -> dict[str, AbstractContextManager[Any]]:
 def test_a_file_system_without_locks(
     name: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever is locked there: one error names the file and what is wrong, with a code of its own."""
+    """Whatever is locked there: one error, with a code of its own, names file and cause."""
 
     def flock(_file: object, _how: int) -> None:
         raise OSError(number, os.strerror(number))

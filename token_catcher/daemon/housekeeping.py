@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from token_catcher.daemon.sessions import raised_at
+from token_catcher.log import raised_at
 from token_catcher.ports import Log
 
 

@@ -59,7 +59,7 @@ class Generation:
 
 
 class Daemon:
-    """Runs until SIGTERM. Built by `service`, run in the main thread, where Python delivers signals."""
+    """Runs until SIGTERM, in the main thread, where Python delivers signals. Built by `service`."""
 
     def __init__(
         self,

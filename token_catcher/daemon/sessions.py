@@ -6,15 +6,14 @@ Any trouble of a session ends it; a new one begins after a pause with back-off.
 from __future__ import annotations
 
 import threading
-import traceback
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from random import Random
 
 from token_catcher.daemon.wakeups import BackOff, Logins, Pace, Wakeup, steps
 from token_catcher.errors import AccessError, TokenCatcherError
+from token_catcher.log import raised_at
 from token_catcher.model import Secret
 from token_catcher.ports import Log, Mailbox
 from token_catcher.sweep import Watched
@@ -142,9 +141,3 @@ class SessionLoop(threading.Thread):
 
     def _moved(self) -> None:
         self.moved_at = self._monotonic()
-
-
-def raised_at(bug: BaseException) -> str:
-    """The file and line where it was raised, never a text."""
-    frame = traceback.extract_tb(bug.__traceback__)[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -155,14 +155,22 @@ class _Server(ThreadingHTTPServer):
             return
         request.settimeout(self._silence)
         self._began[request] = time.monotonic()
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # the machine has no thread left: the slot must not be lost as well
+            self._free(request)
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._began.pop(request, None)
-            self._slots.release()
+            self._free(request)
+
+    def _free(self, request: Any) -> None:
+        """Give the slot of a connection back."""
+        self._began.pop(request, None)
+        self._slots.release()
 
     def service_actions(self) -> None:
         """Called some times a second: close what has been open for too long."""

@@ -137,6 +137,21 @@ def test_it_serves_a_few_at_a_time() -> None:
             assert len(answers) < 1000
 
 
+def test_a_machine_without_threads_costs_no_slot(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who could not be served is cut off; once there are threads again, all slots are there."""
+
+    def cannot_start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", cannot_start)
+        for _ in range(CONNECTIONS):
+            assert raw(site, b"GET /livez HTTP/1.0\r\n\r\n") == b""
+    assert site.says("/livez") == (200, "alive\n")
+
+
 def test_it_ends_with_its_block() -> None:
     """The port is free again, and no thread is left."""
     site = Site()
