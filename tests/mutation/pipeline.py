@@ -1,69 +1,90 @@
-"""Mistakes in the order of effects, each found by the crash-anywhere machine: `python -m tests.mutation.pipeline`."""
+"""Mistakes in the order of effects, each found by the crash-anywhere machine alone."""
 
 from __future__ import annotations
 
-import sys
-
-from tests.mutation.mutants import Mutant, survivors
+from tests.mutation.mutants import Mutant
 
 MACHINE = ("tests/properties/test_crash_anywhere.py",)
+
 STORE = "            outcome = self._keep(verdict.outcome)\n"
 RECORD = "            entry = self._record(mail, verdict, outcome, previous)\n"
-PROCESS = "            entry = self._sweep.pipeline.process(mail, self._sweep.addresses, self._progress)\n"
+RECORD_FIRST = """\
+            outcome = verdict.outcome
+            if isinstance(outcome, Capture):
+                outcome = Stored(Receipt("", 1, "", None))
+            entry = self._record(mail, verdict, outcome, previous)
+            self._keep(verdict.outcome)
+"""
+
+PROCESS = """\
+            entry = self._sweep.pipeline.process(mail, self._sweep.addresses, self._progress)
+"""
+SETTLE = """\
+            self._progress.settle(uid)
+            self._run.checkpoint.save()
+"""
+
+SAME_TOKEN = "        if Token(there) == capture.token:\n"
+SAME_DATE_WRITES = """\
+        if self._issued(current) == capture.issued_at:
+            return None
+"""
+
 MUTANTS = (
     Mutant(
         "settle before journal",
         "sweep.py",
-        PROCESS,
-        f"            self._progress.settle(uid)\n            self._run.checkpoint.save()\n{PROCESS}",
-        MACHINE,
+        function="_Visit._mail",
+        old=PROCESS,
+        new=SETTLE + PROCESS,
+        tests=MACHINE,
     ),
     Mutant(
         "journal before store",
         "pipeline.py",
-        STORE + RECORD,
-        "            early = Stored(Receipt('', 1, '', None)) if isinstance(verdict.outcome, Capture) else verdict.outcome\n"
-        "            entry = self._record(mail, verdict, early, previous)\n"
-        "            self._keep(verdict.outcome)\n",
-        MACHINE,
+        function="Pipeline.process",
+        old=STORE + RECORD,
+        new=RECORD_FIRST,
+        tests=MACHINE,
     ),
     Mutant(
         "trust skipped",
         "proof/trust.py",
-        "    finding = POLICIES[case.terms.policy](case)\n",
-        '    finding = Finding(True, "skipped", "skipped")\n',
-        MACHINE,
+        function="_proof",
+        old="    found = POLICIES[case.terms.policy](case)\n",
+        new='    found = Finding(True, "skipped", "skipped")\n',
+        tests=MACHINE,
     ),
     Mutant(
         "store not idempotent",
         "vault/store.py",
-        "        if token == capture.token:\n",
-        '        if current.ours("issued_at") == iso(capture.issued_at):\n            return None\n'
-        "        if token == capture.token:\n",
-        MACHINE,
+        function="VaultStore._without_writing",
+        old=SAME_TOKEN,
+        new=SAME_DATE_WRITES + SAME_TOKEN,
+        tests=MACHINE,
     ),
     Mutant(
         "a crash between store and journal goes unrecorded",
         "pipeline.py",
-        "        return Stored(outcome.written, recovered=True)\n",
-        "        return outcome\n",
-        MACHINE,
+        function="Pipeline._keep",
+        old="        return Stored(outcome.written, recovered=True)\n",
+        new="        return outcome\n",
+        tests=MACHINE,
     ),
     Mutant(
         "token written to the journal",
         "pipeline.py",
-        "    return replace(entry, fingerprint=token.fingerprint, token_length=len(token))\n",
-        "    return replace(entry, fingerprint=token.reveal(), token_length=len(token))\n",
-        MACHINE,
+        function="_with_claim",
+        old="    return replace(entry, fingerprint=token.fingerprint, token_length=len(token))\n",
+        new="    return replace(entry, fingerprint=token.reveal(), token_length=len(token))\n",
+        tests=MACHINE,
     ),
     Mutant(
         "an older token wins",
         "vault/store.py",
-        "        if capture.issued_at < issued_at:\n",
-        "        if False:\n",
-        MACHINE,
+        function="VaultStore._without_writing",
+        old="            if capture.issued_at < issued\n",
+        new="            if False\n",
+        tests=MACHINE,
     ),
 )
-
-if __name__ == "__main__":
-    sys.exit(bool(survivors(MUTANTS)))

@@ -1,0 +1,22 @@
+"""`make mutants`: every mistake of both tables. `python -m tests.mutation older` runs those whose name has `older` in it."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.mutation import pipeline, trust_rules
+from tests.mutation.mutants import survivors
+
+MUTANTS = (*pipeline.MUTANTS, *trust_rules.MUTANTS)
+
+
+def main(words: list[str]) -> int:
+    """The exit code: 1 where a mistake went unnoticed."""
+    chosen = [mutant for mutant in MUTANTS if all(word in mutant.name for word in words)]
+    alive = survivors(chosen)
+    print(f"{len(chosen)} mutants, {len(alive)} survived")
+    return int(bool(alive))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
