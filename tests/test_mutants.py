@@ -62,7 +62,10 @@ def test_only_the_function_is_changed(function: str, place: int) -> None:
     ("mistake", "got"),
     [
         (mutant(None), "expected the line once in the whole file of file.py, got it 2 times"),
-        (mutant("first", "LIMIT = 1"), "expected the line once in first of file.py, got it 0 times"),
+        (
+            mutant("first", "LIMIT = 1"),
+            "expected the line once in first of file.py, got it 0 times",
+        ),
         (mutant("read"), "expected one read in file.py, got 0"),
     ],
 )

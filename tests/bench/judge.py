@@ -13,18 +13,17 @@ from statistics import median
 
 import dkim
 
-from tests.kit.mails import ADDRESS, ISSUED, USERNAME, genuine_signer, mail, token_mail
+from tests.kit.mails import ADDRESS, ISSUED, genuine_signer, mail, token_mail
+from tests.kit.rig import judge_under
 from tests.kit.signing import craft
 from token_catcher.commands.explain import explain
-from token_catcher.judge import Judge
 from token_catcher.keys import PinnedKeys
-from token_catcher.proof.routing import Org
-from token_catcher.proof.trust import Terms, Trust
 
 MAILS, ROUNDS = 200, 9
-AT_LEAST, AT_MOST = 300, 3.0
-"""Mails a second, and times as dear as the bare verification."""
-TERMS = Terms((Org("acme", (USERNAME,)),), "salesforce/{org}/{username}")
+AT_LEAST = 300
+"""Mails a second."""
+AT_MOST = 3.0
+"""Times as dear as the bare verification."""
 RECEIVED = "Received: from smtp09.mta.salesforce.com by mx.example.com with ESMTPS; Tue, 3 Feb 2026 12:57:28 +0000\n"
 
 
@@ -36,7 +35,7 @@ def main() -> None:
         mail(_ordinary(number), received_at=ISSUED + timedelta(minutes=1))
         for number in range(MAILS)
     ]
-    judge = Judge(Trust(TERMS, PinnedKeys({signer.name: record})), TERMS.subjects)
+    judge = judge_under(keys=PinnedKeys({signer.name: record}))
 
     def explained() -> None:
         assert {explain("a.eml", one, judge, (ADDRESS,)).outcome for one in mails} == {

@@ -130,7 +130,7 @@ def main() -> None:
             began = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
             for number in range(RESETS):
                 raw = mails.genuine(
-                    token=f"FAKE{number:04}tokenNOTrealAbcde",
+                    token=mails.token(number),
                     issued_at=began + timedelta(seconds=number),
                 )
                 for name, (user, path) in ways.items():

@@ -1,12 +1,15 @@
-"""What lies behind the two networks, in memory: an IMAP account, and a KV version 2 mount that answers as OpenBao does.
+"""What lies behind the two networks, in memory: an IMAP account, and a KV version 2 mount that
+answers as OpenBao does.
 
-`tests/contract` runs one suite over these and over the real servers. Each session takes a `trip`, called with a name just
-before and just after everything it does: a test lets it raise, and so crashes the program at any place.
+`tests/contract` runs one suite over these and over the real servers. Each session takes a `trip`,
+called with a name just before and just after everything it does: a test lets it raise, and so
+crashes the program at any place. Account and Vault may be used by several threads at once.
 """
 
 from __future__ import annotations
 
 import select
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,26 +69,38 @@ class FakeAccount:
     watched: tuple[str, ...] = ("INBOX", "Junk")
     """What a session watches, inbox first."""
     now: Callable[[], datetime] = utc_now
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def append(
         self, raw: bytes, folder: str = "INBOX", *, received_at: datetime | None = None
     ) -> int:
         """A mail arrives. Returns its UID."""
-        there = self.folders[folder]
-        uid, there.uidnext = there.uidnext, there.uidnext + 1
-        there.mails[uid] = ((received_at or self.now()).astimezone(UTC).replace(microsecond=0), raw)
+        arrived = (received_at or self.now()).astimezone(UTC).replace(microsecond=0)
+        with self._lock:
+            box = self.folders[folder]
+            uid = box.uidnext
+            box.mails[uid] = (arrived, raw)
+            box.uidnext += 1
         return uid
 
     def expunge(self, *uids: int, folder: str = "INBOX") -> None:
         """Mails vanish; all of them by default."""
-        for uid in uids or tuple(self.folders[folder].mails):
-            del self.folders[folder].mails[uid]
+        with self._lock:
+            box = self.folders[folder]
+            for uid in uids or tuple(box.mails):
+                del box.mails[uid]
 
     def change_uidvalidity(self, folder: str = "INBOX") -> None:
         """The same mails under new UIDs, as after a restored backup."""
-        old = self.folders[folder]
-        mails = dict(enumerate((old.mails[uid] for uid in sorted(old.mails)), 1))
-        self.folders[folder] = FakeFolder(old.uidvalidity + 1, len(mails) + 1, mails)
+        with self._lock:
+            old = self.folders[folder]
+            mails = dict(enumerate((old.mails[uid] for uid in sorted(old.mails)), 1))
+            self.folders[folder] = FakeFolder(old.uidvalidity + 1, len(mails) + 1, mails)
+
+    def kept(self, folder: FakeFolder) -> dict[int, tuple[datetime, bytes]]:
+        """The mails that are in a folder at this moment."""
+        with self._lock:
+            return dict(folder.mails)
 
 
 class FakeMailbox:
@@ -105,8 +120,11 @@ class FakeMailbox:
         self._account = account
         self._domains = tuple(sender_domains)
         self._trip = trip
-        self._opened = ("", FakeFolder())
+        self.opened = ""
+        """The folder that was examined last."""
+        self._folder = FakeFolder()
         self._known = 1
+        """The UIDNEXT that the session was told."""
 
     def folders(self) -> Sequence[str]:
         inbox = self._account.watched[0]
@@ -120,50 +138,48 @@ class FakeMailbox:
             raise AccessError(
                 f"mailbox {self.name}: folder {folder} cannot be opened", code="imap-folder"
             )
-        there = self._account.folders[folder]
-        self._opened, self._known = (folder, there), there.uidnext
-        return FolderState(folder, there.uidvalidity, there.uidnext, len(there.mails))
+        self.opened = folder
+        self._folder = self._account.folders[folder]
+        self._known = self._folder.uidnext
+        exists = len(self._account.kept(self._folder))
+        return FolderState(folder, self._folder.uidvalidity, self._known, exists)
 
     def search(self, after_uid: int, since: datetime) -> Sequence[int]:
         self._trip("search")
         earliest = (since.astimezone(UTC) - timedelta(days=1)).date()
-        mails = self._opened[1].mails
-        return [
-            uid
-            for uid in sorted(mails)
-            if uid > after_uid and mails[uid][0].date() >= earliest and self._fits(mails[uid][1])
-        ]
+        matching = []
+        for uid, (received_at, raw) in sorted(self._account.kept(self._folder).items()):
+            if uid > after_uid and received_at.date() >= earliest and self._is_from_domains(raw):
+                matching.append(uid)
+        return matching
 
     def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
         self._trip("fetch")
-        folder, there = self._opened
-        found = [(uid, *there.mails[uid]) for uid in sorted(uids) if uid in there.mails]
-        return [
-            Mail(
-                MailRef(self.name, folder, there.uidvalidity, uid),
-                received_at,
-                raw[: MAX_MAIL_BYTES + 1],
-            )
-            for uid, received_at, raw in found
-        ]
+        kept = self._account.kept(self._folder)
+        mails = []
+        for uid in sorted(kept.keys() & set(uids)):
+            received_at, raw = kept[uid]
+            ref = MailRef(self.name, self.opened, self._folder.uidvalidity, uid)
+            mails.append(Mail(ref, received_at, raw[: MAX_MAIL_BYTES + 1]))
+        return mails
 
     def idle(self, seconds: float, wake: int) -> bool:
         deadline = time.monotonic() + seconds
-        while self._opened[1].uidnext <= self._known:
+        while self._folder.uidnext <= self._known:
             left = deadline - time.monotonic()
             if left <= 0 or select.select([wake], [], [], min(left, 0.005))[0]:
                 return False
-        self._known = self._opened[1].uidnext
+        self._known = self._folder.uidnext
         return True
 
     def close(self) -> None:
         """Nothing to free."""
 
-    def _fits(self, raw: bytes) -> bool:
-        head = (
-            raw.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").replace(b"\r\n\t", b"\t").lower()
-        )
-        senders = [line for line in head.split(b"\r\n") if line.startswith(b"from:")]
+    def _is_from_domains(self, raw: bytes) -> bool:
+        """SEARCH FROM: whether the domain stands anywhere in a From field."""
+        head = raw.partition(b"\r\n\r\n")[0].lower()
+        unfolded = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b"\t")
+        senders = [line for line in unfolded.split(b"\r\n") if line.startswith(b"from:")]
         return any(domain.encode() in line for line in senders for domain in self._domains)
 
 
@@ -181,18 +197,19 @@ class FakeVersion:
 
     def gone(self, now: datetime) -> bool:
         """Deleted, destroyed, or past its `delete_version_after`."""
-        return self.destroyed or bool(
-            self.deletion_time and datetime.fromisoformat(self.deletion_time) <= now
-        )
+        if self.destroyed or not self.deletion_time:
+            return self.destroyed
+        return datetime.fromisoformat(self.deletion_time) <= now
 
     def about(self, number: int) -> dict[str, Any]:
         """Its metadata, as Vault tells it along with the data."""
-        named = {
+        return {
+            "version": number,
+            "custom_metadata": None,
             "created_time": self.created_time,
             "deletion_time": self.deletion_time,
             "destroyed": self.destroyed,
         }
-        return {"version": number, "custom_metadata": None} | named
 
 
 @dataclass
@@ -203,47 +220,72 @@ class FakeSecret:
     latest: int = 0
     delete_version_after: timedelta = timedelta()
 
+    @property
+    def newest(self) -> FakeVersion | None:
+        """The latest version, or None while there is none."""
+        return self.versions.get(self.latest)
+
 
 class FakeVault:
-    """A KV version 2 mount at `secret/`, in memory. Its methods are those of `servers.OpenBao`, for what tests prepare."""
+    """A KV version 2 mount at `secret/`, in memory.
+
+    Its methods are those of `servers.OpenBao`, for what tests prepare.
+    """
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self.secrets: dict[str, FakeSecret] = {}
         self.now = now
         self.requests = count(1)
+        self.lock = threading.RLock()
+        """Held by whoever looks at the secrets or changes them, so that check-and-set is one step."""
 
     def put(self, path: str, data: Mapping[str, Any]) -> int:
         """Write a new version, replacing every field. Returns its number."""
-        secret = self.secrets.setdefault(path, FakeSecret())
         created = self.now()
-        life = secret.delete_version_after
-        secret.latest += 1
-        secret.versions[secret.latest] = FakeVersion(
-            dict(data), iso(created), iso(created + life) if life else ""
-        )
-        for number in sorted(secret.versions)[:-10]:
-            del secret.versions[number]
-        return secret.latest
+        with self.lock:
+            secret = self.secrets.setdefault(path, FakeSecret())
+            version = FakeVersion(dict(data), iso(created))
+            if secret.delete_version_after:
+                version.deletion_time = iso(created + secret.delete_version_after)
+            secret.latest += 1
+            secret.versions[secret.latest] = version
+            for number in sorted(secret.versions)[:-10]:
+                del secret.versions[number]
+            return secret.latest
 
     def merge(self, path: str, data: Mapping[str, Any]) -> int:
         """Write a new version that differs in these fields. Returns its number."""
-        secret = self.secrets[path]
-        return self.put(path, secret.versions[secret.latest].data | dict(data))
+        with self.lock:
+            secret = self.secrets[path]
+            return self.put(path, secret.versions[secret.latest].data | dict(data))
 
     def get(self, path: str, version: int = 0) -> dict[str, Any] | None:
         """The fields of a version (the latest: 0), or None where there is none or it is deleted."""
-        secret = self.secrets.get(path)
-        found = secret.versions.get(version or secret.latest) if secret else None
-        return None if found is None or found.gone(self.now()) else dict(found.data)
+        with self.lock:
+            secret = self.secrets.get(path, FakeSecret())
+            kept = secret.versions.get(version or secret.latest)
+        if kept is None or kept.gone(self.now()):
+            return None
+        return dict(kept.data)
 
     def versions(self, path: str) -> dict[int, dict[str, Any]]:
         """What the metadata says of each version that is kept."""
-        secret = self.secrets.get(path, FakeSecret())
-        return {number: version.about(number) for number, version in secret.versions.items()}
+        with self.lock:
+            secret = self.secrets.get(path, FakeSecret())
+            return {number: version.about(number) for number, version in secret.versions.items()}
+
+    def written(self) -> list[FakeVersion]:
+        """Every version of every secret that is kept, in the order of their writing."""
+        versions: list[FakeVersion] = []
+        with self.lock:
+            for secret in self.secrets.values():
+                versions += secret.versions.values()
+        return sorted(versions, key=lambda version: version.created_time)
 
     def paths(self) -> list[str]:
         """Every secret there is."""
-        return sorted(self.secrets)
+        with self.lock:
+            return sorted(self.secrets)
 
     def delete(self, path: str, *versions: int) -> None:
         """Delete the latest version, or the given ones."""
@@ -268,6 +310,12 @@ class FakeVault:
         )
 
 
+NOT_FOUND = Answer(404, {"errors": []})
+CAS_MISMATCH = Answer(
+    400, {"errors": ["check-and-set parameter did not match the current version"]}
+)
+
+
 class FakeClient:
     """Speaks for `vault.Client`. Trips: `read`, before each; `write` before and `written` after each write."""
 
@@ -289,66 +337,54 @@ class FakeClient:
         name, _, number = rest.partition("?version=")
         if method == "get":
             self._trip("read")
-            secret = self._vault.secrets.get(name)
-            return (
-                self._metadata(secret)
-                if kind == "metadata"
-                else self._read(secret, int(number or 0))
-            )
+            with self._vault.lock:
+                return self._told(kind, name, int(number or 0))
         assert body is not None
         self._trip("write")
-        answer = self._write(method, name, body)
+        with self._vault.lock:
+            answer = self._write(method, name, body)
         self._trip("written")
         return answer
 
     def close(self) -> None:
         """Nothing to free."""
 
-    def _metadata(self, secret: FakeSecret | None) -> Answer:
+    def _told(self, kind: str, name: str, number: int) -> Answer:
+        """The answer to a GET of `data` or `metadata`."""
+        secret = self._vault.secrets.get(name)
         if secret is None:
-            return Answer(404, {"errors": []})
-        versions = {
-            str(number): version.about(number) for number, version in secret.versions.items()
-        }
-        life = f"{secret.delete_version_after.total_seconds():g}s"
-        return Answer(
-            200,
-            {
-                "data": {
-                    "versions": versions,
-                    "delete_version_after": life,
-                    "current_version": secret.latest,
-                }
-            },
-        )
+            return NOT_FOUND
+        if kind == "metadata":
+            return self._metadata(name, secret)
+        return self._read(secret, number or secret.latest)
 
-    def _read(self, secret: FakeSecret | None, number: int) -> Answer:
-        version = secret.versions.get(number or secret.latest) if secret else None
-        if secret is None or version is None:
-            return Answer(404, {"errors": []})
-        gone = version.gone(self._vault.now())
+    def _metadata(self, name: str, secret: FakeSecret) -> Answer:
+        versions = {str(number): about for number, about in self._vault.versions(name).items()}
         data = {
-            "data": None if gone else dict(version.data),
-            "metadata": version.about(number or secret.latest),
+            "versions": versions,
+            "delete_version_after": f"{secret.delete_version_after.total_seconds():g}s",
+            "current_version": secret.latest,
         }
-        return Answer(404 if gone else 200, {"data": data})
+        return Answer(200, {"data": data})
+
+    def _read(self, secret: FakeSecret, number: int) -> Answer:
+        version = secret.versions.get(number)
+        if version is None:
+            return NOT_FOUND
+        about = version.about(number)
+        if version.gone(self._vault.now()):
+            return Answer(404, {"data": {"data": None, "metadata": about}})
+        return Answer(200, {"data": {"data": dict(version.data), "metadata": about}})
 
     def _write(self, method: str, name: str, body: Mapping[str, Any]) -> Answer:
-        secret = self._vault.secrets.get(name)
-        latest = secret.versions.get(secret.latest) if secret else None
-        if method == "patch" and (
-            secret is None or latest is None or latest.gone(self._vault.now())
-        ):
-            return Answer(404, {"errors": []})
-        if body["options"]["cas"] != (secret.latest if secret else 0):
-            return Answer(
-                400, {"errors": ["check-and-set parameter did not match the current version"]}
-            )
-        number = (
-            self._vault.merge(name, body["data"])
-            if method == "patch"
-            else self._vault.put(name, body["data"])
-        )
+        secret = self._vault.secrets.get(name, FakeSecret())
+        newest = secret.newest
+        if method == "patch" and (newest is None or newest.gone(self._vault.now())):
+            return NOT_FOUND
+        if body["options"]["cas"] != secret.latest:
+            return CAS_MISMATCH
+        write = {"post": self._vault.put, "patch": self._vault.merge}[method]
+        number = write(name, body["data"])
         about = self._vault.secrets[name].versions[number].about(number)
         return Answer(200, {"request_id": f"request-{next(self._vault.requests)}", "data": about})
 

@@ -95,6 +95,11 @@ def genuine_keys() -> Keys:
     return Keys({genuine_signer().name: genuine_signer().record})
 
 
+def token(number: int) -> str:
+    """A made-up token that tells which one it is."""
+    return f"FAKE{number:04}tokenNOTrealAbcde"
+
+
 def fingerprint(token: str) -> str:
     """What journal and Vault say of a token."""
     return Token(token).fingerprint

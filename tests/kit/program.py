@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.kit import mails
-from tests.kit.servers import Dovecot, OpenBao, until
+from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.waiting import PATIENCE, until
 
 COMMAND = str(Path(sys.executable).parent / "token-catcher")
 POLICY = Path(__file__).parents[2] / "deploy" / "vault" / "token-catcher.hcl"
-PATIENCE = 60.0
-"""Seconds for anything the program does; only a broken program takes that long."""
 
 
 @dataclass(frozen=True)

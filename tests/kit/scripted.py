@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-PATIENCE = 60.0
+from tests.kit.waiting import PATIENCE
 
 
 class _Listener:

@@ -66,7 +66,9 @@ class Mutant:
         return "".join(lines[:first]), "".join(lines[first:end]), "".join(lines[end:])
 
 
-def _functions(parent: ast.Module | ast.ClassDef, prefix: str = "") -> Iterator[tuple[str, Function]]:
+def _functions(
+    parent: ast.Module | ast.ClassDef, prefix: str = ""
+) -> Iterator[tuple[str, Function]]:
     """Functions of the module and methods of its classes, by their qualified names."""
     for node in parent.body:
         if isinstance(node, Function):

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from random import Random
 
 import hypothesis
 from hypothesis import strategies as st
@@ -26,15 +25,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.kit import mails
 from tests.kit.crash import Crash, Crashes
-from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault, Silent
+from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault
+from tests.kit.mails import token
+from tests.kit.rig import Instance
 from token_catcher.errors import Outage
-from token_catcher.judge import Judge
 from token_catcher.model import Mail
-from token_catcher.pipeline import Pipeline
-from token_catcher.proof.routing import Org
-from token_catcher.proof.trust import Terms, Trust
-from token_catcher.record.journal import Journal, State, verify
-from token_catcher.sweep import Report, Sweep
+from token_catcher.record.journal import State, verify
+from token_catcher.sweep import Report
 
 BEGIN = datetime(2026, 2, 3, 12, tzinfo=UTC)
 USERS = ("etl@acme.example", "integration@acme.example")
@@ -43,7 +40,6 @@ FOLDERS = ("INBOX", "Junk")
 PLACES = st.integers(0, 45)
 SHRINK = [hypothesis.Phase.shrink] if os.environ.get("SHRINK") else []
 """A failing example is made small only on demand: it takes minutes."""
-TERMS = Terms(orgs=(Org("acme", ("*@acme.example",)),), path="salesforce/{org}/{username}")
 
 
 @dataclass(frozen=True)
@@ -55,11 +51,6 @@ class Sent:
     minute: int
     """When it was issued, counted from BEGIN; no two are the same."""
     genuine: bool
-
-
-def token(number: int) -> str:
-    """A made-up token that tells which one it is."""
-    return f"FAKE{number:04}tokenNOTrealAbcde"
 
 
 @cache
@@ -77,8 +68,8 @@ class Machine(RuleBasedStateMachine):
         self.home = tempfile.TemporaryDirectory()
         self.time = BEGIN
         self.sealed = False
-        self.vault = FakeVault(lambda: self.time)
-        self.account = FakeAccount(now=lambda: self.time)
+        self.vault = FakeVault(self._now)
+        self.account = FakeAccount(now=self._now)
         self.crashes = Crashes()
         self.sent: list[Sent] = []
         self.minutes = list(range(1, 400))
@@ -269,25 +260,12 @@ class Machine(RuleBasedStateMachine):
 
     def _sweep(self, instance: str, *, again: bool) -> Report:
         """One run of the program: every object new, as in a new process."""
-        state = self._state(instance)
-        log = Silent()
-        now = lambda: self.time  # noqa: E731
-        trust = Trust(TERMS, mails.genuine_keys())
         store = FakeStore(self.vault, instance=instance, trip=self._trip)
-        journal = Journal(state / "journal.jsonl", now=now, log=log)
-        pipeline = Pipeline(
-            Judge(trust, TERMS.subjects), store, journal, instance=instance, log=log, now=now
-        )
-        sweep = Sweep(
-            pipeline,
-            state / "checkpoints",
-            addresses=[mails.ADDRESS],
-            lookback=timedelta(days=14),
-            log=log,
-            now=now,
-            rng=Random(1),
-        )
-        return sweep.run(FakeMailbox(self.account, trip=self._trip), again=again)
+        process = Instance(self._state(instance), store, now=self._now, name=instance)
+        return process.sweep.run(FakeMailbox(self.account, trip=self._trip), again=again)
+
+    def _now(self) -> datetime:
+        return self.time
 
     def _trip(self, effect: str) -> None:
         self.crashes(effect)
@@ -303,11 +281,7 @@ class Machine(RuleBasedStateMachine):
         return [mail for mail in self.sent if mail.genuine is genuine]
 
     def _in_vault(self) -> list[str]:
-        return [
-            version.data["security_token"]
-            for secret in self.vault.secrets.values()
-            for version in secret.versions.values()
-        ]
+        return [version.data["security_token"] for version in self.vault.written()]
 
     def _state(self, instance: str) -> Path:
         return Path(self.home.name) / instance

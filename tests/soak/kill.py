@@ -60,7 +60,7 @@ class Stream:
 
     def _mail(self, kind: str, username: str) -> bytes:
         self._seconds += 1
-        token = f"FAKE{self._seconds:06}tokenNOTrealAbc"
+        token = mails.token(self._seconds)
         issued_at = self.began + timedelta(seconds=self._seconds)
         if kind == "late" and self.resets[username]:
             self.late.append(token)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.kit import mails
-from tests.kit.program import PATIENCE, Program
+from tests.kit.program import Program
 from tests.kit.servers import Dovecot, OpenBao, until
+from tests.kit.waiting import PATIENCE
 
 
 def records(tool: Program) -> list[dict[str, Any]]:
@@ -38,7 +39,7 @@ class Resets:
 
     def mail(self) -> bytes:
         """The next reset: issued one second after the last one."""
-        self.sent.append(f"FAKE{len(self.sent):04}tokenNOTrealAbcde")
+        self.sent.append(mails.token(len(self.sent)))
         issued_at = self.began + timedelta(seconds=len(self.sent))
         return mails.genuine(self.username, self.sent[-1], issued_at=issued_at)
 

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.kit import mails
-from tests.kit.program import COMMAND, PATIENCE, Done, Program
+from tests.kit.program import COMMAND, Done, Program
 from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.waiting import PATIENCE
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TOKEN = "FAKEpatientTOKENnotREAL1a"

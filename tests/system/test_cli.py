@@ -30,8 +30,9 @@ from tests.kit import mails
 from tests.kit.dns import TinyDns
 from tests.kit.fakes import Silent
 from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME
-from tests.kit.program import COMMAND, PATIENCE, Done, Program
+from tests.kit.program import COMMAND, Done, Program
 from tests.kit.servers import until
+from tests.kit.waiting import PATIENCE
 from token_catcher.model import Entry, Event, as_fields
 from token_catcher.record.journal import Journal
 

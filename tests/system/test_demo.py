@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.program import COMMAND, PATIENCE
+from tests.kit.program import COMMAND
 from tests.kit.servers import until
+from tests.kit.waiting import PATIENCE
 
 pytestmark = pytest.mark.servers
 

@@ -20,10 +20,11 @@ import pytest
 
 from tests.kit import mails
 from tests.kit.dns import SILENCE, TinyDns
-from tests.kit.program import COMMAND, PATIENCE, POLICY, Daemon, Program
+from tests.kit.program import COMMAND, POLICY, Daemon, Program
 from tests.kit.proxy import TcpProxy
 from tests.kit.scripted import Reply, ScriptedImap, Talk
 from tests.kit.servers import Dovecot, OpenBao, until
+from tests.kit.waiting import PATIENCE
 from tests.system.front import Front, before
 from tests.system.resets import Resets, records
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from tests.kit import mails
-from tests.kit.program import PATIENCE, Done, Program
+from tests.kit.program import Done, Program
 from tests.kit.servers import Dovecot, OpenBao, free_port, until
+from tests.kit.waiting import PATIENCE
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 CANARY = "CanaryTOKENx9x8x7x6notREAL"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.program import PATIENCE
 from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.waiting import PATIENCE
 from tests.soak.kill import kill_in_a_stream
 from tests.soak.wakeups import pairs_over_a_slow_line
 

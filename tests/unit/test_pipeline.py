@@ -25,18 +25,15 @@ from tests.kit.mails import (
     genuine_keys,
     genuine_signer,
 )
+from tests.kit.rig import PATH, TERMS, Instance
 from token_catcher.errors import AccessError, Outage, StateError, TransientError
-from token_catcher.judge import Judge
 from token_catcher.model import Entry, Event, Mail, MailRef
-from token_catcher.pipeline import Pipeline
 from token_catcher.proof.routing import Org
-from token_catcher.proof.trust import Terms, Trust
+from token_catcher.proof.trust import Terms
 from token_catcher.record.checkpoint import FolderProgress
 from token_catcher.record.journal import Journal, Record
 
 OTHER = "FAKEotherTOKENnotREAL12ab"
-PATH = f"salesforce/acme/{USERNAME}"
-TERMS = Terms((Org("acme", ("*@acme.example",)),), "salesforce/{org}/{username}")
 STRANGER = "someone@partner.example"
 WIDER = replace(TERMS, orgs=(*TERMS.orgs, Org("partner", (STRANGER,))))
 PROOF = "dkim salesforce.com test2026"
@@ -90,8 +87,8 @@ class Bench:
         self.progress = FolderProgress(1)
         self.trip: Callable[[str], None] = lambda _effect: None
         """Called around each effect on Vault: what it raises, the store raises."""
-        self.path = home / f"{instance}.jsonl"
-        self.journal = Journal(self.path, now=lambda: self.time, log=Silent())
+        self.home = home / instance
+        self.path = self.home / "journal.jsonl"
         self._store = FakeStore(
             self.vault, instance=instance, trip=lambda effect: self.trip(effect)
         )
@@ -99,15 +96,18 @@ class Bench:
 
     def configure(self, terms: Terms, instance: str = "one") -> None:
         """As after a restart with another configuration."""
-        self.pipeline = Pipeline(
-            Judge(Trust(terms, self.keys), terms.subjects),
+        process = Instance(
+            self.home,
             self._store,
-            self.journal,
-            instance=instance,
-            log=self.log,
             now=lambda: self.time,
+            log=self.log,
+            name=instance,
+            terms=terms,
+            keys=self.keys,
             observe=self.observed.append,
         )
+        self.journal = process.journal
+        self.pipeline = process.pipeline
 
     def process(
         self, raw: bytes, uid: int = 1, folder: str = "INBOX", mailbox: str = "integrations"

@@ -10,7 +10,8 @@ import pytest
 from tests.kit import mails
 from tests.kit.crash import Crash
 from tests.kit.fakes import FakeFolder
-from tests.unit.rig import BEGIN, PATH, Rig, token
+from tests.kit.mails import token
+from tests.kit.rig import BEGIN, PATH, Rig
 from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError, TransientError
 from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.sweep import Report

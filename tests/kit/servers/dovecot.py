@@ -22,14 +22,13 @@ from imapclient.imap_utf7 import encode
 
 from tests.kit.servers.process import (
     PASSWORD,
-    PATIENCE,
     USERNAME,
     Server,
     command,
     free_port,
     listens,
-    until,
 )
+from tests.kit.waiting import PATIENCE, until
 
 CONFIG = """\
 base_dir = {home}/run

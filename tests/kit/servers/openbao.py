@@ -11,7 +11,8 @@ from typing import Any
 import requests
 import trustme
 
-from tests.kit.servers.process import PATIENCE, Server, command, free_port, listens, until
+from tests.kit.servers.process import Server, command, free_port, listens
+from tests.kit.waiting import PATIENCE, until
 
 CONFIG = """\
 {storage}

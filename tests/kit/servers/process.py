@@ -9,22 +9,18 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 import pytest
 
-Answer = TypeVar("Answer")
+from tests.kit.waiting import until
 
 USERNAME = "sf-integration@example.com"
 PASSWORD = "pw-of-the-mailbox"
 """The mailbox account that every IMAP server here has from its start."""
-
-PATIENCE = 60.0
-"""Seconds that a server may take to start, stop, or show the effect of something."""
 
 
 def missing(what: str, remedy: str) -> None:
@@ -52,17 +48,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def until(question: Callable[[], Answer], what: str, seconds: float = PATIENCE) -> Answer:
-    """Ask until the answer is something; fail with `what` after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        if answer := question():
-            return answer
-        if time.monotonic() > deadline:
-            raise AssertionError(f"gave up waiting for {what} after {seconds:.0f} s")
-        time.sleep(0.01)
 
 
 def listens(port: int) -> bool:

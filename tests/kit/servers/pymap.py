@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 
 from tests.kit.servers.process import (
     PASSWORD,
-    PATIENCE,
     USERNAME,
     Server,
     command,
     free_port,
     listens,
 )
+from tests.kit.waiting import PATIENCE
 
 
 class Pymap(Server):

@@ -14,22 +14,19 @@ from tests.kit.mails import (
     TOKEN,
     USERNAME,
     Keys,
-    genuine_keys,
     genuine_signer,
     mail,
     token_mail,
 )
+from tests.kit.rig import TERMS, judge_under
 from tests.kit.signing import craft
 from token_catcher.commands.advice import ADVICE, IF_GENUINE, next_step
 from token_catcher.commands.explain import explain
 from token_catcher.commands.explanation import Explanation
 from token_catcher.commands.mailfiles import as_mail
-from token_catcher.judge import Judge
 from token_catcher.model import MAX_MAIL_BYTES, Evidence, Mail, MailRef, Reason, Token
-from token_catcher.proof.routing import Org
-from token_catcher.proof.trust import RULES, Terms, Trust
+from token_catcher.proof.trust import RULES, Terms
 
-TERMS = Terms((Org("acme", (USERNAME,)),), "salesforce/{org}/{username}")
 GENUINE = craft(token_mail())
 FINGERPRINT = Token(TOKEN).fingerprint
 
@@ -37,7 +34,7 @@ FINGERPRINT = Token(TOKEN).fingerprint
 def explained(
     raw: bytes, *, terms: Terms = TERMS, keys: Keys | None = None, trust_date: bool = False
 ) -> Explanation:
-    judge = Judge(Trust(terms, keys or genuine_keys()), terms.subjects)
+    judge = judge_under(terms, keys)
     return explain("a.eml", mail(raw), judge, (ADDRESS,), trust_date=trust_date)
 
 
@@ -166,7 +163,7 @@ def test_the_token_is_in_no_explanation() -> None:
 def test_the_date_may_stand_for_the_arrival() -> None:
     """For mail from files, whose arrival nobody recorded."""
     epoch = as_mail("a.eml", GENUINE, None, "integrations")
-    judge = Judge(Trust(TERMS, genuine_keys()), TERMS.subjects)
+    judge = judge_under()
     assert explain("a.eml", epoch, judge, (ADDRESS,)).reason == "date-out-of-bounds"
     assert explain("a.eml", epoch, judge, (ADDRESS,), trust_date=True).outcome == "would-store"
     later = as_mail("a.eml", GENUINE, ISSUED + timedelta(days=2), "integrations")

@@ -7,11 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
 
-import pytest
-
 from tests.kit import mails
-from tests.unit import rig as rigs
-from tests.unit.rig import BEGIN, TERMS, Rig, token
+from tests.kit.mails import token
+from tests.kit.rig import BEGIN, TERMS, Rig
 from token_catcher.pipeline import Quiet
 from token_catcher.ports import KeyLookup
 from token_catcher.proof.routing import Org
@@ -40,9 +38,9 @@ def sweep(rig: Rig, *, again: bool = False) -> Report:
     return rig.sweep.run(rig.connect(), again=again)
 
 
-def restarted(rig: Rig, keys: KeyLookup | None = None) -> Rig:
+def restarted(rig: Rig, keys: KeyLookup | None = None, terms: Terms = TERMS) -> Rig:
     """The same mailbox, Vault and files after a restart."""
-    fresh = Rig(rig.home, keys)
+    fresh = Rig(rig.home, keys, terms)
     fresh.account, fresh.vault.secrets = rig.account, rig.vault.secrets
     return fresh
 
@@ -83,15 +81,13 @@ def test_refused_and_held_mail_stays_where_it_is(tmp_path: Path) -> None:
     assert rig.tokens == []
 
 
-def test_held_mail_is_stored_once_the_configuration_allows_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_held_mail_is_stored_once_the_configuration_allows_it(tmp_path: Path) -> None:
     """`scan --again` after the advice was followed; a second one finds nothing to do."""
     rig = Rig(tmp_path)
     rig.deliver(1, user=STRANGER)
     sweep(rig)
-    monkeypatch.setattr(rigs, "TERMS", Terms((*TERMS.orgs, Org("other", (STRANGER,))), TERMS.path))
-    fresh = restarted(rig)
+    wider = Terms((*TERMS.orgs, Org("other", (STRANGER,))), TERMS.path)
+    fresh = restarted(rig, terms=wider)
     for _ in range(2):
         sweep(fresh, again=True)
         assert endings(fresh) == [("held", "unknown-user"), ("stored", None)]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.kit import mails
-from tests.kit.mails import Keys, fingerprint, genuine_signer
-from tests.unit.rig import BEGIN, PATH, Rig, token
+from tests.kit.mails import Keys, fingerprint, genuine_signer, token
+from tests.kit.rig import BEGIN, PATH, Rig
 from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.commands.scan import (
     GRACE,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from tests.unit.rig import Rig, token, until
+from tests.kit.mails import token
+from tests.kit.rig import Rig
+from tests.kit.waiting import until
 
 
 def until_told(rig: Rig, event: str, times: int = 1) -> None:

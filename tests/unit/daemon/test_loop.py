@@ -17,8 +17,10 @@ from random import Random
 
 import pytest
 
+from tests.kit.mails import token
+from tests.kit.rig import Rig
+from tests.kit.waiting import until
 from tests.unit.daemon.kit import threads, until_asked, until_stored, until_told
-from tests.unit.rig import Rig, token, until
 from token_catcher.daemon.loop import STARTS_APART, STUCK_AFTER, Daemon, only_one
 from token_catcher.daemon.wakeups import Pace
 from token_catcher.errors import ConfigurationError, StateError

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from tests.kit import mails
+from tests.kit.mails import token
+from tests.kit.rig import Rig
+from tests.kit.waiting import until
 from tests.unit.daemon.kit import threads, until_asked, until_stored, until_told
-from tests.unit.rig import Rig, token, until
 from token_catcher.daemon.wakeups import PACE, Pace
 from token_catcher.daemon.watch import Watch
 from token_catcher.errors import AccessError, ConfigurationError, Outage

@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 
+from tests.kit import rig as rigs
 from tests.kit.mails import (
     ADDRESS,
     ISSUED,
@@ -53,9 +54,7 @@ from token_catcher.proof.trust import (
 )
 from token_catcher.reading.extract import extract
 
-TERMS = Terms(
-    (Org("acme", (USERNAME,)),), "salesforce/{org}/{username}", authserv_ids=("mx.example.com",)
-)
+TERMS = replace(rigs.TERMS, authserv_ids=("mx.example.com",))
 PASSED = (
     "Authentication-Results: mx.example.com; dmarc=pass header.from=salesforce.com;"
     " dkim=pass header.d=salesforce.com\r\n"

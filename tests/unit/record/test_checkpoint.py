@@ -22,6 +22,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.waiting import PATIENCE
 from token_catcher.errors import StateError, TransientError
 from token_catcher.record.checkpoint import (
     FIRST_PAUSE,
@@ -36,7 +37,6 @@ from token_catcher.record.checkpoint import (
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 2, 3, 12, 57, 28, tzinfo=UTC)
-PATIENCE = 60.0
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.fakes import Silent
+from tests.kit.waiting import PATIENCE
 from token_catcher.errors import StateError
 from token_catcher.model import Entry, Event, as_fields
 from token_catcher.record.chain import MAX_LINE, Head, sealed
@@ -36,7 +37,6 @@ ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 2, 3, 12, 57, 28, tzinfo=UTC)
 PATH = "salesforce/acme-production/integration@acme.example"
 CREATED = "2026-02-03T12:57:28.123456789Z"
-PATIENCE = 60.0
 
 
 def entry(uid: int = 1, **changes: Any) -> Entry:

@@ -1,8 +1,7 @@
-"""The rooms between a mailbox and a Vault in memory, for the tests of what drives them: the real pipeline, real files."""
+"""The program between a mailbox and a Vault in memory: the real modules over real files, put together in one place."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,10 +11,11 @@ from typing import Any
 
 from tests.kit import mails
 from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault, Silent
+from tests.kit.mails import token
 from token_catcher.judge import Judge
-from token_catcher.model import Capture, Held, Mail, Stored, Unchanged
+from token_catcher.model import Capture, Entry, Held, Mail, Stored, Unchanged
 from token_catcher.pipeline import Pipeline
-from token_catcher.ports import FolderState, KeyLookup, Mailbox
+from token_catcher.ports import FolderState, KeyLookup, Log, Mailbox, SecretStore
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import Terms, Trust
 from token_catcher.record.journal import Journal
@@ -24,19 +24,46 @@ from token_catcher.sweep import Sweep, Watched
 BEGIN = datetime(2026, 2, 3, 13, tzinfo=UTC)
 TERMS = Terms(orgs=(Org("acme", ("*@acme.example",)),), path="salesforce/{org}/{username}")
 PATH = f"salesforce/acme/{mails.USERNAME}"
+LOOKBACK = timedelta(days=14)
 
 
-def token(number: int) -> str:
-    """A made-up token that tells which one it is."""
-    return f"FAKE{number:04}tokenNOTrealAbcde"
+def judge_under(terms: Terms = TERMS, keys: KeyLookup | None = None) -> Judge:
+    """The judge that goes by these terms, and trusts `genuine_signer` unless other keys are given."""
+    return Judge(Trust(terms, keys or mails.genuine_keys()), terms.subjects)
 
 
-def until(question: Callable[[], object], what: str, seconds: float = 10.0) -> None:
-    """Ask until the answer is something."""
-    deadline = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < deadline, f"gave up waiting for {what}"
-        time.sleep(0.002)
+class Instance:
+    """One process, newly started over one state directory: what `app` would build over these adapters."""
+
+    def __init__(
+        self,
+        home: Path,
+        store: SecretStore,
+        *,
+        now: Callable[[], datetime],
+        log: Log | None = None,
+        name: str = "one",
+        terms: Terms = TERMS,
+        keys: KeyLookup | None = None,
+        observe: Callable[[Entry], None] = lambda _entry: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        log = log or Silent()
+        self.judge = judge_under(terms, keys)
+        self.journal = Journal(home / "journal.jsonl", now=now, log=log)
+        self.pipeline = Pipeline(
+            self.judge, store, self.journal, instance=name, log=log, now=now, observe=observe
+        )
+        self.sweep = Sweep(
+            self.pipeline,
+            home / "checkpoints",
+            addresses=[mails.ADDRESS],
+            lookback=LOOKBACK,
+            log=log,
+            now=now,
+            rng=Random(1),
+            stopping=stopping,
+        )
 
 
 class Session(FakeMailbox):
@@ -65,8 +92,8 @@ class Session(FakeMailbox):
         return super().fetch(uids)
 
     def idle(self, seconds: float, wake: int) -> bool:
-        self._rig.idles.append((self._opened[0], seconds))
-        self._happens(f"idle {self._opened[0]}")
+        self._rig.idles.append((self.opened, seconds))
+        self._happens(f"idle {self.opened}")
         return super().idle(seconds, wake)
 
     def close(self) -> None:
@@ -82,18 +109,21 @@ class Store(FakeStore):
     """Tells whose token it is about to store."""
 
     def __init__(self, rig: Rig) -> None:
-        super().__init__(rig.vault, trip=lambda effect: rig.on_vault(effect))
+        super().__init__(rig.vault, trip=self._happens)
         self._rig = rig
 
     def store(self, capture: Capture) -> Stored | Unchanged | Held:
         self._rig.storing = capture.username
         return super().store(capture)
 
+    def _happens(self, effect: str) -> None:
+        self._rig.on_vault(effect)
+
 
 class Rig:
-    """One account, one Vault and what lies between them. Time stands still unless a test moves it."""
+    """One account, one Vault and an instance between them. Time stands still unless a test moves it."""
 
-    def __init__(self, home: Path, keys: KeyLookup | None = None) -> None:
+    def __init__(self, home: Path, keys: KeyLookup | None = None, terms: Terms = TERMS) -> None:
         self.home = home
         self.time = BEGIN
         self.account = FakeAccount(now=self.now)
@@ -103,34 +133,30 @@ class Rig:
         """What was asked of the sessions."""
         self.idles: list[tuple[str, float]] = []
         """Folder and seconds of every IDLE."""
-        self.on: Callable[[str], None] = lambda _what: None
+        self.on: Callable[[str], object] = lambda _what: None
         """Called with each line of the diary: what it raises, the session raises."""
-        self.on_vault: Callable[[str], None] = lambda _effect: None
+        self.on_vault: Callable[[str], object] = lambda _effect: None
         """Called before each `read` and `write`, and after it as `written`, while `storing` is that user's."""
         self.storing = ""
         self.has_idle = True
         self.stopping = False
-        journal = Journal(home / "journal.jsonl", now=self.now, log=self.log)
-        judge = Judge(Trust(TERMS, keys or mails.genuine_keys()), TERMS.subjects)
-        store = Store(self)
-        pipeline = Pipeline(judge, store, journal, instance="one", log=self.log, now=self.now)
-        self.sweep = Sweep(
-            pipeline,
-            home / "checkpoints",
-            addresses=[mails.ADDRESS],
-            lookback=timedelta(days=14),
-            log=self.log,
+        instance = Instance(
+            home,
+            Store(self),
             now=self.now,
-            rng=Random(1),
+            log=self.log,
+            terms=terms,
+            keys=keys,
             stopping=lambda: self.stopping,
         )
+        self.sweep = instance.sweep
         self.watched = Watched(
             name="integrations",
-            connect=lambda: self.connect(),
+            connect=self.connect,
             sweep=self.sweep,
-            judge=judge,
+            judge=instance.judge,
             addresses=(mails.ADDRESS,),
-            lookback=timedelta(days=14),
+            lookback=LOOKBACK,
             poll=timedelta(hours=1),
             idle=True,
         )
@@ -164,14 +190,7 @@ class Rig:
     @property
     def tokens(self) -> list[str]:
         """Every token that was written, in the order of its writing."""
-        versions = [
-            version
-            for secret in self.vault.secrets.values()
-            for version in secret.versions.values()
-        ]
-        return [
-            one.data["security_token"] for one in sorted(versions, key=lambda one: one.created_time)
-        ]
+        return [version.data["security_token"] for version in self.vault.written()]
 
     def said(self, event: str) -> list[dict[str, Any]]:
         """The fields of every such event."""

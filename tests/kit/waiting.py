@@ -1,0 +1,24 @@
+"""Waiting for what another thread or process does, with a bound that only something broken reaches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
+
+PATIENCE = 120.0
+"""Seconds that anything here may take: a machine under load is slow and still right."""
+
+
+def until(question: Callable[[], Answer], what: str, seconds: float = PATIENCE) -> Answer:
+    """Ask until the answer is something, and return it. AssertionError: `what` did not come."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"gave up waiting for {what} after {seconds:.0f} s")
+        time.sleep(0.005)
