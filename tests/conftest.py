@@ -7,7 +7,10 @@ from itertools import count
 
 import pytest
 
+from tests.kit.scale import choose_examples
 from tests.kit.servers import Dovecot, OpenBao, Pymap
+
+choose_examples()
 
 SERVERS = frozenset({"dovecot", "openbao", "pymap", "own_dovecot", "own_openbao"})
 _NUMBERS = count(1)

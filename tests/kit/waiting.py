@@ -10,6 +10,8 @@ Answer = TypeVar("Answer")
 
 PATIENCE = 120.0
 """Seconds that anything here may take: a machine under load is slow and still right."""
+FOREVER = 3600.0
+"""Seconds of a wait that something has to end: pytest gives up on the test before they are over."""
 
 
 def until(question: Callable[[], Answer], what: str, seconds: float = PATIENCE) -> Answer:

@@ -1,0 +1,27 @@
+"""Processes that a test starts are gone at its end, however it ends."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import suppress
+from typing import Any, TypeVar
+
+Process = TypeVar("Process", bound=subprocess.Popen[Any])
+
+_started: list[subprocess.Popen[Any]] = []
+
+
+def reaped(process: Process) -> Process:
+    """The same process; when the test ends, it is killed if it is still there, and reaped."""
+    _started.append(process)
+    return process
+
+
+def reap_all() -> None:
+    """Called at the end of every test: see `tests/conftest.py`."""
+    while _started:
+        process = _started.pop()
+        process.kill()
+        # Closing the pipe to a process that is gone may fail; __exit__ waits all the same.
+        with suppress(BrokenPipeError), process:
+            pass
