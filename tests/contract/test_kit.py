@@ -15,6 +15,7 @@ from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault
 from tests.kit.proxy import TcpProxy
 from tests.kit.scripted import ScriptedImap
 from tests.kit.servers import missing
+from tests.kit.waiting import PATIENCE
 
 NOW = datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC)
 
@@ -73,15 +74,15 @@ def test_a_change_of_uidvalidity_numbers_mails_anew() -> None:
 
 
 def test_a_proxy_delays_both_ways_and_counts() -> None:
-    """A round trip takes twice the delay, however much is on its way."""
+    """A round trip takes twice the delay at least."""
     with ScriptedImap() as server, TcpProxy(server.port, delay=0.1) as proxy:
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as client:
             reader = client.makefile("rb")
             reader.readline()
             began = time.monotonic()
             client.sendall(b"ABCD1 NOOP\r\n")
             assert reader.readline() == b"ABCD1 OK done\r\n"
-            assert 0.2 <= time.monotonic() - began < 2
+            assert time.monotonic() - began >= 0.2
             reader.close()
         assert (proxy.commands, proxy.connections, proxy.down_bytes) == (
             ["NOOP"],
@@ -95,7 +96,7 @@ def test_a_proxy_stalls_and_flows() -> None:
     with (
         ScriptedImap() as server,
         TcpProxy(server.port) as proxy,
-        socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client,
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as client,
         client.makefile("rb") as reader,
     ):
         reader.readline()
@@ -104,7 +105,7 @@ def test_a_proxy_stalls_and_flows() -> None:
         client.settimeout(0.2)
         with pytest.raises(TimeoutError):
             client.recv(1)
-        client.settimeout(5)
+        client.settimeout(PATIENCE)
         proxy.flow()
         assert client.recv(100) == b"ABCD1 OK done\r\n"
 
@@ -114,12 +115,12 @@ def test_a_proxy_cuts_at_a_byte_and_refuses() -> None:
     with ScriptedImap() as server, TcpProxy(server.port) as proxy:
         proxy.cut_after(4)
         with (
-            socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client,
+            socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as client,
             client.makefile("rb") as reader,
         ):
             assert reader.read() == b"* OK"
         proxy.refuse()
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as client:
             assert ended(client)
 
 

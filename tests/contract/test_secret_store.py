@@ -317,7 +317,7 @@ def test_a_secret_that_expired_by_itself_is_written_again(world: World) -> None:
     """`delete_version_after` is nobody's decision against this token."""
     world.vault.settings(world.path, delete_version_after="1s")
     world.store(OLD, NOW - MINUTE)
-    until(lambda: world.vault.get(world.path) is None, "the version to expire", 5)
+    until(lambda: world.vault.get(world.path) is None, "the version to expire")
     assert world.store(NEW).receipt.version == 2  # type: ignore[union-attr]
 
 

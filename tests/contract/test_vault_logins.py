@@ -178,7 +178,6 @@ def test_a_role_logs_in_again_when_its_token_has_expired(
         until(
             lambda: openbao.tell("list", "auth/token/accessors").data["keys"] != accessors,
             "the token to expire",
-            10,
         )
         assert isinstance(store.store(capture(org)), Stored)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tests.kit.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 
@@ -18,7 +20,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """A command, run to its end; its output is kept, its exit code is the caller's."""
     return subprocess.run(
-        words, env=env, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+        words, env=env, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
 
 

@@ -79,7 +79,7 @@ def test_imap_server_frozen(
         resets.make_the_trip()
         own_dovecot.freeze()
         both = "the dead connection and the vain login to be noticed"
-        until(lambda: len(_troubles(daemon)) >= 2, both, 60)
+        until(lambda: len(_troubles(daemon)) >= 2, both)
         own_dovecot.thaw()
         resets.make_the_trip()
     resets.all_accounted_for()
@@ -122,7 +122,7 @@ def test_connection_silently_dead(tool: Program, resets: Resets) -> None:
             resets.make_the_trip()
             proxy.stall()
             resets.send()
-            until(lambda: _troubles(daemon), "the silence to be noticed", 60)
+            until(lambda: _troubles(daemon), "the silence to be noticed")
             proxy.cut()
             proxy.flow()
             resets.arrive()

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.kit import mails
 from tests.kit.program import Program
 from tests.kit.servers import Dovecot, OpenBao, free_port, until
+from tests.kit.waiting import PATIENCE
 from tests.system.resets import Resets, records
 
 CANARY = "CanaryTOKENw7w6w5w4notREAL"
@@ -30,7 +31,7 @@ class Site:
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()

@@ -21,7 +21,8 @@ from typing import Any, TextIO
 
 import pytest
 
-from token_catcher.log import Level, places, raised_at, setup
+from tests.kit.waiting import PATIENCE
+from token_catcher.log import Level, places, setup
 from token_catcher.model import MASK, Secret, Token
 
 TOKEN = "FAKE5tokenNOTreal2xyzQ99a"
@@ -363,7 +364,11 @@ def crashed(code: str) -> tuple[int, list[dict[str, Any]]]:
     setting_up = "from token_catcher import log\nimport sys, threading\nlog.setup('info', 'json')\n"
     program = setting_up + textwrap.dedent(code)
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.stdout == ""
     return done.returncode, events_in(StringIO(done.stderr))
