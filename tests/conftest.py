@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+from tests.kit.processes import reap_all
 from tests.kit.scale import choose_examples
 from tests.kit.servers import Dovecot, OpenBao, Pymap
 
@@ -22,6 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.servers)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    """Whatever a test started is gone at its end, also where it failed."""
+    yield
+    reap_all()
 
 
 @pytest.fixture(scope="session")

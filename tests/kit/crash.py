@@ -1,8 +1,10 @@
-"""Crashes and full disks at any effect: the operating system's own calls fail before, in the middle, or after their work.
+"""Crashes and full disks at any effect: the operating system's own calls fail before, in the
+middle of, or after their work.
 
-The code under test is the real one; what is exchanged is the ground it stands on. Once a crash has come, every further
-effect raises as well, so that `finally` blocks of the dying process leave no trace, as after `kill -9`. A full disk is told
-once, to the call that meets it, and the program goes on.
+The code under test is the real one; what is exchanged is the ground it stands on. Once a crash has
+come, every further effect raises as well, so that `finally` blocks of the dying process leave no
+trace, as after `kill -9`. A full disk is told once, to the call that meets it, and the program goes
+on.
 """
 
 from __future__ import annotations
@@ -19,27 +21,40 @@ class Crash(BaseException):
     """The process is gone. No `except Exception` sees it."""
 
 
+CALLS = ("fsync", "replace", "unlink", "ftruncate")
+"""The effects on files, beside `write`, which may also be cut in the middle."""
+
+
 class Crashes:
-    """Counts effects and crashes at the one that was chosen. An effect has two places: just before it, and just after."""
+    """Counts effects and crashes at the one that was chosen.
+
+    An effect has two places: just before it, and just after.
+    """
 
     def __init__(self) -> None:
         self._left: int | None = None
+        """Places until the chosen one; None: nothing happens."""
         self._full = False
+        """Whether the disk is full at the chosen place, in place of a crash."""
         self.dead = False
 
     @contextmanager
     def at(self, place: int, *, full: bool = False) -> Iterator[None]:
-        """Crash at this place, counted from 0; `full`: in place of the crash, the disk has no room for the next write."""
-        self._left, self._full, self.dead = place, full, False
-        replaced = {
-            name: self._crashing(getattr(os, name))
-            for name in ("fsync", "replace", "unlink", "ftruncate")
-        }
+        """Crash at this place, counted from 0.
+
+        `full`: in place of the crash, the disk has no room for the next write."""
+        self._begin(place, full=full)
+        replaced: dict[str, Any] = {name: self._crashing(getattr(os, name)) for name in CALLS}
         try:
             with mock.patch.multiple(os, write=self._write, **replaced):
                 yield
         finally:
-            self._left, self._full, self.dead = None, False, False
+            self._begin(None, full=False)
+
+    def _begin(self, place: int | None, *, full: bool) -> None:
+        self._left = place
+        self._full = full
+        self.dead = False
 
     def __call__(self, _effect: str = "") -> None:
         """One place where a crash may come."""
@@ -66,12 +81,13 @@ class Crashes:
     ) -> int:
         """A crash, or the end of the room, may have kept half of it."""
         self()
+        half = bytes(content)[: len(content) // 2]
         if self._full and self._left is not None and self._left < 0:
             self._left = None
-            real(descriptor, bytes(content)[: len(content) // 2])
+            real(descriptor, half)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self._left == 0 and not self._full:
-            real(descriptor, bytes(content)[: len(content) // 2])
+            real(descriptor, half)
             self()
         done = real(descriptor, content)
         self()

@@ -1,4 +1,4 @@
-"""A DNS server of our own on 127.0.0.1, over UDP: it says what a table says, and counts what it was asked."""
+"""A DNS server on 127.0.0.1, over UDP: it says what a table says, and keeps what it was asked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ Said = list[str] | int
 
 
 class TinyDns:
-    """Use as a context manager; the table may be changed while it runs. Names are in lower case, without the last dot."""
+    """Use as a context manager; the table may be changed while it runs.
+
+    Names are in lower case, without the last dot.
+    """
 
     def __init__(self, table: Mapping[str, Said] = MappingProxyType({})) -> None:
         self.table: dict[str, Said] = dict(table)

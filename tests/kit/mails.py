@@ -25,8 +25,9 @@ SIGNED_HEADERS = ("Date", "From", "To", "Subject", "MIME-Version", "Content-Type
 """What Salesforce's platform mail signs (facts)."""
 
 INTRO = (
-    "We've sent you a new Salesforce security token because you recently changed your password or requested to reset"
-    " your security token. Use this updated security token with API or desktop clients that require it."
+    "We've sent you a new Salesforce security token because you recently changed your password or"
+    " requested to reset your security token. Use this updated security token with API or desktop"
+    " clients that require it."
 )
 OUTRO = (
     "For more information on using your security token, see Reset Your Security Token at"
@@ -123,14 +124,18 @@ def token_mail(
     top: str = "",
     extra: str = "X-SFDC-LK: 00D0X0000000AbC\n",
 ) -> bytes:
-    """An unsigned token mail with CRLF line ends. `top` stands above, `extra` below the standard fields."""
+    """An unsigned token mail with CRLF line ends.
+
+    `top` stands above, `extra` below the standard fields."""
     head = (
         f"{top}"
         f"Date: {format_datetime(issued_at)} (GMT)\n"
         f"From: {sender}\nTo: {to}\nMessage-ID: <Fake0000T00000ZZ00@sfdc.net>\nSubject: {subject}\n"
         f"MIME-Version: 1.0\nContent-Type: {content_type}\nX-Priority: 3\n{extra}\n"
     )
-    text = head + (token_body(username, token) if body is None else body)
+    if body is None:
+        body = token_body(username, token)
+    text = head + body
     return text.replace("\r\n", "\n").replace("\n", "\r\n").encode()
 
 
@@ -143,7 +148,9 @@ def sign(
     canonicalize: tuple[bytes, bytes] = (b"relaxed", b"simple"),
     length: bool = False,
 ) -> bytes:
-    """The mail with a DKIM-Signature on top. dkimpy takes `t=` from the clock, so the clock is set to `at`."""
+    """The mail with a DKIM-Signature on top.
+
+    dkimpy takes `t=` from the clock, so the clock is set to `at`."""
     signer = signer or genuine_signer()
     with mock.patch.object(dkim, "time", SimpleNamespace(time=at.timestamp)):
         signature: bytes = dkim.sign(

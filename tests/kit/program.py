@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kit import mails
+from tests.kit.processes import reaped
 from tests.kit.servers import Dovecot, OpenBao
 from tests.kit.waiting import PATIENCE, until
 
@@ -55,18 +56,17 @@ class Daemon:
 
     def says(self, event: str, **fields: Any) -> bool:
         """Whether it has logged such an event."""
-        return any(
-            said["event"] == event and fields.items() <= said.items() for said in self.events
-        )
+        wanted = {"event": event} | fields
+        return any(wanted.items() <= logged.items() for logged in self.events)
 
     def ready(self) -> None:
         """Returns when the first look is done everywhere."""
-        until(
-            lambda: self.says("daemon.ready") or self.process.poll() is not None,
-            "the daemon to be ready",
-            PATIENCE,
-        )
-        assert self.process.poll() is None, self.log.read_text("utf-8")
+
+        def is_ready() -> bool:
+            assert self.process.poll() is None, self.log.read_text("utf-8")
+            return self.says("daemon.ready")
+
+        until(is_ready, "the daemon to be ready")
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait; returns the exit code."""
@@ -97,26 +97,31 @@ class Program:
     def journal(self) -> list[dict[str, Any]]:
         """The journal's records."""
         file = self.state / "journal.jsonl"
-        lines = (
-            file.read_text("utf-8").split("\n")[:-1] if file.exists() else []
-        )  # the daemon may be writing one more
+        if not file.exists():
+            return []
+        # What follows the last line end is a record that the daemon is just writing.
+        lines = file.read_text("utf-8").split("\n")[:-1]
         return [json.loads(line) for line in lines]
 
     @property
     def outcomes(self) -> list[tuple[str, str | None]]:
         """Event and reason of every record, in order."""
-        return [(one["event"].removeprefix("rotation."), one.get("reason")) for one in self.journal]
+        return [
+            (record["event"].removeprefix("rotation."), record.get("reason"))
+            for record in self.journal
+        ]
 
     def configure(self, **replaced: str) -> None:
-        """Write the configuration, with some lines replaced: `poll="poll: 1s"` replaces the line that begins with `poll:`."""
-        text = self.text
-        for key, line in replaced.items():
-            old = next(
-                one for one in text.splitlines() if one.strip().lstrip("- ").startswith(f"{key}:")
-            )
-            indent = old[: len(old) - len(old.lstrip())]
-            text = text.replace(old, "\n".join(indent + part for part in line.split("\n")))
-        self.config.write_text(text, "utf-8")
+        """Write the configuration, with some lines replaced.
+
+        `poll="poll: 1s"` replaces the first line that begins with `poll:`."""
+        lines = self.text.splitlines()
+        for key, text in replaced.items():
+            keys = [line.strip().lstrip("- ").partition(":")[0] for line in lines]
+            place = keys.index(key)
+            indent = lines[place][: len(lines[place]) - len(lines[place].lstrip())]
+            lines[place : place + 1] = [indent + line for line in text.split("\n")]
+        self.config.write_text("\n".join(lines) + "\n", "utf-8")
 
     def secret(self, name: str, value: str) -> Path:
         """A file that only we can read."""
@@ -138,18 +143,19 @@ class Program:
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start a command and leave it running; its output is thrown away."""
-        return subprocess.Popen(
+        """Start a command and leave it running, until the test ends; its output is thrown away."""
+        process = subprocess.Popen(
             self._command(words),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=self._environment(),
         )
+        return reaped(process)
 
     @contextmanager
     def daemon(self, *, ready: bool = True) -> Iterator[Daemon]:
-        """`token-catcher run` for as long as the block runs; killed at its end if it is still there."""
+        """`token-catcher run` while the block runs; killed at its end if it is still there."""
         log = self.home / f"daemon-{len(list(self.home.glob('daemon-*.log')))}.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(
@@ -165,18 +171,17 @@ class Program:
                 daemon.ready()
             yield daemon
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait()
 
     def _command(self, words: tuple[str, ...]) -> list[str]:
         return [COMMAND, "--config", str(self.config), *words]
 
     def _environment(self) -> Mapping[str, str]:
+        """Ours, without what would configure the program behind the test's back."""
+        foreign = ("VAULT_", "BAO_", "TOKEN_CATCHER_")
         inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("VAULT_", "BAO_", "TOKEN_CATCHER_"))
+            name: value for name, value in os.environ.items() if not name.startswith(foreign)
         }
         return inherited | self.env
 

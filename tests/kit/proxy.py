@@ -1,4 +1,7 @@
-"""A TCP proxy of a test's own: it delays, stalls, cuts, counts, and lets the test act between two packets."""
+"""A TCP proxy of a test's own.
+
+It delays, stalls, cuts, counts, and lets the test act between two packets.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from tests.kit.servers.process import free_port
 
 
 class TcpProxy:
-    """Forwards 127.0.0.1:`port` to a port of a real server. All methods may be called at any time, from any thread."""
+    """Forwards 127.0.0.1:`port` to a port of a real server.
+
+    All methods may be called at any time, from any thread.
+    """
 
     def __init__(self, target: int, *, delay: float = 0.0, port: int | None = None) -> None:
         """`delay`: seconds that every byte takes, each way; half a round trip."""
@@ -27,7 +33,7 @@ class TcpProxy:
         self.down_bytes = 0
         """How many bytes the server sent."""
         self.on_up: Callable[[bytes], None] = lambda _data: None
-        """Called with what a client sent, before the server gets it: the place to be faster than the client."""
+        """Called with what a client sent, before the server gets it: here a test can be faster."""
         self._cut_after: int | None = None
         self._refusing = False
         self._flowing = threading.Event()
@@ -39,7 +45,7 @@ class TcpProxy:
 
     @property
     def commands(self) -> list[str]:
-        """The IMAP commands that were sent, without their tags and arguments: `UID FETCH`, `IDLE`, `DONE`."""
+        """The IMAP commands that were sent, without tags and arguments: `UID FETCH`, `IDLE`, `DONE`."""
         lines = re.findall(
             rb"(?m)^(?:[A-Z]{4}\d+ ((?:UID )?[A-Z]+)|(DONE))\b.*\r\n", bytes(self.up)
         )
@@ -122,7 +128,7 @@ class TcpProxy:
         writer: asyncio.StreamWriter,
         seen: Callable[[bytes], int],
     ) -> None:
-        """Take what comes at once, and hand it on when it is due: a line of some length, not a narrow one."""
+        """Take what comes at once, and hand it on when it is due: the line is long, not narrow."""
         line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         taking = self._loop.create_task(self._take(reader, line))
         try:
@@ -139,7 +145,9 @@ class TcpProxy:
         """False: that was the end."""
         await asyncio.sleep(max(0.0, due - self._loop.time()))
         await self._go.wait()
-        passing = seen(data) if data else 0
+        passing = 0
+        if data:
+            passing = seen(data)
         writer.write(data[:passing])
         await writer.drain()
         if passing < len(data):
@@ -168,5 +176,8 @@ class TcpProxy:
         if self._cut_after is None:
             return len(data)
         passing = min(self._cut_after, len(data))
-        self._cut_after = self._cut_after - passing if passing == len(data) else None
+        if passing == len(data):
+            self._cut_after -= passing
+        else:
+            self._cut_after = None
         return passing

@@ -1,4 +1,7 @@
-"""Two servers that say what a test tells them to: an IMAP server for odd lines, an HTTP server for Vault's bad days."""
+"""Two servers that say what a test tells them to.
+
+One speaks IMAP, for odd lines; the other HTTP, for Vault's bad days.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,36 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Self
+from functools import partial
+from typing import Any, Generic, Self, TypeVar, cast
 
 from tests.kit.waiting import PATIENCE
+
+Answer = TypeVar("Answer")
+
+
+class _Answers(Generic[Answer]):
+    """A table of answers by name: a list is used up from its front, and its last answer stays."""
+
+    def __init__(self, table: Mapping[str, Answer | Sequence[Answer]]) -> None:
+        self._left = {name: _as_list(answer) for name, answer in table.items()}
+
+    def names(self) -> list[str]:
+        """All that has an answer."""
+        return list(self._left)
+
+    def next(self, name: str) -> Answer:
+        """The answer whose turn it is. KeyError: there is none."""
+        left = self._left[name]
+        if len(left) == 1:
+            return left[0]
+        return left.pop(0)
+
+
+def _as_list(answer: Answer | Sequence[Answer]) -> list[Answer]:
+    if isinstance(answer, list | tuple):
+        return list(answer)
+    return [cast("Answer", answer)]
 
 
 class _Listener:
@@ -61,7 +91,7 @@ class _Listener:
                 connection, _ = self._socket.accept()
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open.append(connection)
-                self._start(lambda connection=connection: self._guarded(connection))  # type: ignore[misc]
+                self._start(partial(self._guarded, connection))
 
     def _guarded(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
@@ -117,14 +147,15 @@ class Talk:
         self._connection.close()
 
 
-Reply = bytes | Callable[[Talk], None]
+Reply = bytes | Callable[[Talk], object]
 
 CAPABILITIES = b"IMAP4rev1 IDLE SPECIAL-USE"
 DEFAULTS: Mapping[str, Reply] = {
     "CAPABILITY": b"* CAPABILITY " + CAPABILITIES + b"\r\nTAG OK done\r\n",
     "LOGIN": b"TAG OK [CAPABILITY " + CAPABILITIES + b"] logged in\r\n",
     "LIST": b'* LIST () "/" INBOX\r\n* LIST (\\Junk) "/" Junk\r\nTAG OK done\r\n',
-    "EXAMINE": b"* 0 EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 1] x\r\nTAG OK [READ-ONLY] done\r\n",
+    "EXAMINE": b"* 0 EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 1] x\r\n"
+    b"TAG OK [READ-ONLY] done\r\n",
     "UID SEARCH": b"* SEARCH\r\nTAG OK done\r\n",
     "UID FETCH": b"TAG OK done\r\n",
     "NOOP": b"TAG OK done\r\n",
@@ -134,9 +165,10 @@ DEFAULTS: Mapping[str, Reply] = {
 
 
 class ScriptedImap(_Listener):
-    """An IMAP server that answers by a table: command → the bytes of its answer, or a function that talks by itself.
+    """An IMAP server that answers by a table.
 
-    A list is used up from its front, and its last answer stays.
+    Of each command it has the bytes of its answer, or a function that talks by itself, or several
+    of them to be taken in turn.
     """
 
     def __init__(
@@ -149,10 +181,7 @@ class ScriptedImap(_Listener):
         self.commands: list[str] = []
         """What the clients sent, without tags."""
         self._greeting = greeting
-        self._replies = {
-            name: list(said) if isinstance(said, list | tuple) else [said]
-            for name, said in {**DEFAULTS, **(replies or {})}.items()
-        }
+        self._replies = _Answers[Reply]({**DEFAULTS, **(replies or {})})
 
     def serve(self, connection: socket.socket) -> None:
         """Greet, then answer line by line."""
@@ -167,15 +196,20 @@ class ScriptedImap(_Listener):
     def _answer(self, talk: Talk, line: str) -> None:
         talk.tag, _, command = line.partition(" ")
         self.commands.append(command)
-        name = re.match(r"(?:UID )?[A-Z]+", command, re.IGNORECASE)
-        said = self._replies.get(name[0].upper() if name else "", [b"TAG BAD what?\r\n"])
-        reply = said.pop(0) if len(said) > 1 else said[0]
+        reply = self._reply(command)
         if callable(reply):
             reply(talk)
         else:
             talk.send(reply)
         if command.upper() == "LOGOUT":
             talk.close()
+
+    def _reply(self, command: str) -> Reply:
+        name = re.match(r"(?:UID )?[A-Z]+", command, re.IGNORECASE)
+        try:
+            return self._replies.next(name[0].upper() if name else "")
+        except KeyError:
+            return b"TAG BAD what?\r\n"
 
 
 @dataclass(frozen=True)
@@ -206,9 +240,10 @@ ALIVE = HttpReply(body={"data": {"ttl": 3600, "renewable": True}})
 
 
 class HttpScript(_Listener):
-    """A Vault that answers by a table: the beginning of `METHOD /path` → an answer; the longest match wins.
+    """A Vault that answers by a table: the beginning of `METHOD /path`, the longest of which wins,
+    and its answer, or several of them to be taken in turn.
 
-    A list is used up from its front, and its last answer stays. Mount and token are fine unless the table says otherwise.
+    Mount and token are fine unless the table says otherwise.
     """
 
     def __init__(self, replies: Mapping[str, HttpReply | Sequence[HttpReply]]) -> None:
@@ -216,46 +251,43 @@ class HttpScript(_Listener):
         self.url = f"http://127.0.0.1:{self.port}"
         self.requests: list[HttpRequest] = []
         defaults = {"GET /v1/sys/internal/ui/mounts/": KV2, "GET /v1/auth/token/lookup-self": ALIVE}
-        self._replies = {
-            name: list(said) if isinstance(said, list | tuple) else [said]
-            for name, said in {**defaults, **replies}.items()
-        }
+        self._replies = _Answers[HttpReply]({**defaults, **replies})
 
     def serve(self, connection: socket.socket) -> None:
         """Answer request after request."""
         with connection.makefile("rb") as reader:
-            while (request := _read_request(reader)) is not None:
+            request = _read_request(reader)
+            while request is not None:
                 self.requests.append(request)
                 self._answer(connection, self._reply(request))
+                request = _read_request(reader)
 
     def _reply(self, request: HttpRequest) -> HttpReply:
         line = f"{request.method} {request.path}"
-        found = max(
-            (name for name in self._replies if line.startswith(name)), key=len, default=None
-        )
-        if found is None:
+        matching = [name for name in self._replies.names() if line.startswith(name)]
+        if not matching:
             return HttpReply(404, {"errors": []})
-        said = self._replies[found]
-        return said.pop(0) if len(said) > 1 else said[0]
+        return self._replies.next(max(matching, key=len))
 
     def _answer(self, connection: socket.socket, reply: HttpReply) -> None:
         if reply.hang:
-            self.ending.wait(60)
+            self.ending.wait()
             raise Hangup
-        body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-        lines = {
+        body = reply.body
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        fields = {
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
             **reply.headers,
         }
-        head = (
-            f"HTTP/1.1 {reply.status} x\r\n"
-            + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-            + "\r\n"
-        )
-        connection.sendall(head.encode() + (body[: len(body) // 2] if reply.cut else body))
+        head = f"HTTP/1.1 {reply.status} x\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        connection.sendall(head.encode() + b"\r\n")
         if reply.cut:
+            connection.sendall(body[: len(body) // 2])
             raise Hangup
+        connection.sendall(body)
 
 
 def _read_request(reader: Any) -> HttpRequest | None:
@@ -265,7 +297,9 @@ def _read_request(reader: Any) -> HttpRequest | None:
         return None
     method, path, _ = first.split()
     headers: dict[str, str] = {}
-    while (line := reader.readline().decode().strip()) != "":
+    line = reader.readline().decode().strip()
+    while line:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
+        line = reader.readline().decode().strip()
     return HttpRequest(method, path, headers, reader.read(int(headers.get("content-length", 0))))

@@ -1,4 +1,4 @@
-"""Waiting for what another thread or process does, with a bound that only something broken reaches."""
+"""Waiting for what another thread or process does; only something broken reaches the bound."""
 
 from __future__ import annotations
 

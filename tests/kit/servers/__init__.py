@@ -1,4 +1,7 @@
-"""Real servers for tests: each a context manager with plain attributes, at 127.0.0.1 and free ports, gone at its end."""
+"""Real servers for tests.
+
+Each is a context manager with plain attributes, at 127.0.0.1 and free ports, gone at its end.
+"""
 
 from tests.kit.servers.dovecot import Dovecot
 from tests.kit.servers.openbao import AppRole, OpenBao

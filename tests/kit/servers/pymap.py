@@ -66,11 +66,13 @@ class Pymap(Server):
     ) -> None:
         """The bytes as they are, and an INTERNALDATE of the test's choice."""
         moment = imaplib.Time2Internaldate((received_at or datetime.now(UTC)).timestamp())
-        said = self._client.append(folder, "", moment, raw)
-        assert said[0] == "OK", said
+        answer = self._client.append(folder, "", moment, raw)
+        assert answer[0] == "OK", answer
 
     def expunge(self, uids: str = "1:*", folder: str = "INBOX") -> None:
-        """Remove mails for good; all of them by default. Other sessions that have the folder open do not notice."""
+        """Remove mails for good; all of them by default.
+
+        Other sessions that have the folder open do not notice."""
         self._client.select(folder)
         self._client.uid("STORE", uids, "+FLAGS.SILENT", r"(\Deleted)")
         self._client.expunge()

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.processes import reaped
 from tests.kit.waiting import PATIENCE
 from token_catcher.errors import StateError, TransientError
 from token_catcher.record.checkpoint import (
@@ -463,12 +464,14 @@ HOLDER = """
 
 def holder(home: Path) -> subprocess.Popen[str]:
     """Another process that holds the checkpoint until its standard input ends."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(HOLDER), str(home)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+    process = reaped(
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(HOLDER), str(home)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"

@@ -27,6 +27,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.fakes import Silent
+from tests.kit.processes import reaped
 from tests.kit.waiting import PATIENCE
 from token_catcher.errors import StateError
 from token_catcher.model import Entry, Event, as_fields
@@ -259,13 +260,14 @@ WRITER = """
 def writer(path: Path, code: str, *words: str) -> subprocess.Popen[str]:
     """A process that has the journal as `book`, and runs the code."""
     script = textwrap.dedent(WRITER) + textwrap.dedent(code)
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", script, str(path), *words],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    return reaped(process)
 
 
 def finish(process: subprocess.Popen[str]) -> str:
