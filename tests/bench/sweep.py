@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,27 +40,30 @@ class Relay(threading.Thread):
             while True:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(("127.0.0.1", self._to))
-                for source, sink, count in (
-                    (client, server, self._count_sent),
-                    (server, client, self._count_received),
-                ):
-                    threading.Thread(
-                        target=self._pump, args=(source, sink, count), daemon=True
-                    ).start()
+                self._start(client, server, self._count_sent)
+                self._start(server, client, self._count_received)
 
-    def _pump(self, source: socket.socket, sink: socket.socket, count: object) -> None:
+    def _start(self, *way: object) -> None:
+        threading.Thread(target=self._pump, args=way, daemon=True).start()
+
+    def _pump(
+        self, source: socket.socket, sink: socket.socket, count: Callable[[bytes], None]
+    ) -> None:
         with suppress(OSError):
-            while data := source.recv(65536):
-                count(data)  # type: ignore[operator]
+            data = source.recv(65536)
+            while data:
+                count(data)
                 sink.sendall(data)
+                data = source.recv(65536)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
 
     def _count_sent(self, data: bytes) -> None:
         self.sent += len(data)
-        self.commands += [
-            line.split(b" ", 2)[1].decode() for line in data.splitlines() if line.count(b" ") >= 1
-        ]
+        for line in data.splitlines():
+            _tag, _, command = line.partition(b" ")
+            if command:
+                self.commands.append(command.split(b" ")[0].decode())
 
     def _count_received(self, data: bytes) -> None:
         self.received += len(data)
@@ -68,25 +72,30 @@ class Relay(threading.Thread):
 def main() -> None:
     """Print the figures."""
     with Dovecot() as dovecot, OpenBao() as openbao, tempfile.TemporaryDirectory() as home:
-        peaks = []
-        for size in SIZES:
-            user = dovecot.user(f"bench{size}@example.com")
-            relay = Relay(dovecot.port)
-            relay.start()
-            tool = _tool(Path(home, str(size)), dovecot, openbao, user, relay.port)
-            _fill(dovecot, user, size)
-            peaks.append(_peak(tool))
-            relay.commands.clear()
-            relay.sent = relay.received = 0
-            tool("scan")
-            print(
-                f"empty sweep over {size:>6} messages: {' '.join(relay.commands)};"
-                f" {relay.sent} bytes sent, {relay.received} received, login and TLS-less greeting included"
-            )
-        ratio = peaks[1] / peaks[0]
-        print(
-            f"peak memory of a first scan: {SIZES[1]} messages take {ratio:.2f} x that of {SIZES[0]} ({peaks[1]} KiB)"
-        )
+        few, many = [_measured(Path(home, str(size)), dovecot, openbao, size) for size in SIZES]
+    print(
+        f"peak memory of a first scan: {SIZES[1]} messages take {many / few:.2f} x that of"
+        f" {SIZES[0]} ({many} KiB)"
+    )
+
+
+def _measured(home: Path, dovecot: Dovecot, openbao: OpenBao, size: int) -> int:
+    """Print what an empty sweep over so many messages costs; returns the peak of a first scan."""
+    user = dovecot.user(f"bench{size}@example.com")
+    relay = Relay(dovecot.port)
+    relay.start()
+    tool = _tool(home, dovecot, openbao, user, relay.port)
+    _fill(dovecot, user, size)
+    peak = _peak(tool)
+    relay.commands.clear()
+    relay.sent = 0
+    relay.received = 0
+    tool("scan")
+    print(
+        f"empty sweep over {size:>6} messages: {' '.join(relay.commands)};"
+        f" {relay.sent} bytes sent, {relay.received} received, login and greeting included"
+    )
+    return peak
 
 
 def _tool(home: Path, dovecot: Dovecot, openbao: OpenBao, user: str, port: int) -> Program:
@@ -111,6 +120,10 @@ def _fill(dovecot: Dovecot, user: str, size: int) -> None:
 def _peak(tool: Program) -> int:
     """KiB of the largest process that a first scan takes."""
     words = [COMMAND, "--config", str(tool.config), "scan"]
-    code = f"import resource as r, subprocess as s; s.run({words!r}); print(r.getrusage(r.RUSAGE_CHILDREN).ru_maxrss)"
+    code = f"""
+import resource, subprocess
+subprocess.run({words!r})
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return int(done.stdout.splitlines()[-1])

@@ -1,1 +1,4 @@
-"""Long rounds over real servers. Short versions run with the tests (`tests/system/test_soak.py`), long ones by `make soak`."""
+"""Long rounds over real servers.
+
+A few run with the tests (`tests/system/test_soak.py`), many by `make soak`.
+"""

@@ -1,4 +1,7 @@
-"""`make soak`: everything at full length, one after the other; `python -m tests.soak kill 50` runs one, as long as said."""
+"""The long rounds of `make soak`, one kind after the other, with their figures.
+
+`python -m tests.soak kill 50` runs one kind, so many times.
+"""
 
 from __future__ import annotations
 
@@ -11,27 +14,27 @@ from tests.kit.servers import Dovecot, OpenBao
 from tests.soak.kill import kill_in_a_stream
 from tests.soak.wakeups import pairs_over_a_slow_line
 
-SOAKS: dict[str, tuple[Callable[[Path, Dovecot, OpenBao, int], str], int]] = {
-    "kill": (kill_in_a_stream, 200),
-    "wakeups": (pairs_over_a_slow_line, 200),
+ROUNDS = 200
+SOAKS: dict[str, Callable[[Path, Dovecot, OpenBao, int], str]] = {
+    "kill": kill_in_a_stream,
+    "wakeups": pairs_over_a_slow_line,
 }
 
 
-def main(names: list[str], count: int | None) -> None:
+def main(words: list[str]) -> None:
     """Each over servers of its own; raises at the first thing that was lost."""
+    names = [word for word in words if word in SOAKS]
+    numbers = [int(word) for word in words if word.isdecimal()]
     for name in names or SOAKS:
-        soak, usual = SOAKS[name]
         with (
             tempfile.TemporaryDirectory(prefix="tc-soak-") as home,
             Dovecot() as dovecot,
             OpenBao() as openbao,
         ):
             print(f"== {name}", flush=True)
-            print(soak(Path(home), dovecot, openbao, count or usual), flush=True)
+            for rounds in numbers or [ROUNDS]:
+                print(SOAKS[name](Path(home), dovecot, openbao, rounds), flush=True)
 
 
 if __name__ == "__main__":
-    main(
-        [word for word in sys.argv[1:] if not word.isdecimal()],
-        next((int(w) for w in sys.argv[1:] if w.isdecimal()), None),
-    )
+    main(sys.argv[1:])

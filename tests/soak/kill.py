@@ -1,4 +1,4 @@
-"""`kill -9` of the daemon at random moments, under a steady stream of resets, forgeries and late old mails."""
+"""`kill -9` of the daemon at random moments, under a stream of resets, forgeries and late old mails."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +17,11 @@ from tests.kit import mails
 from tests.kit.program import Program, program
 from tests.kit.servers import Dovecot, OpenBao, until
 from tests.system.resets import records
-from token_catcher.model import Token
 
 USERS = {"one@acme.example": "INBOX", "two@acme.example": "INBOX", "three@acme.example": "Junk"}
-"""Whose resets, and the folder in which all of one user's arrive: within a folder mail is taken in order."""
+"""Whose resets, and the folder in which all of one user's arrive: within it they are in order."""
+KINDS = {"reset": 6, "late": 2, "forged": 2}
+"""What the stream consists of, by weight."""
 PAUSE = (0.05, 0.4)
 """Seconds between two mails of the stream."""
 
@@ -35,23 +38,28 @@ class Stream:
     late: list[str] = field(default_factory=list)
     """Genuine, of a Date before the newest: none may become a version."""
     forged: int = 0
-    began: datetime = field(
-        default_factory=lambda: datetime.now(UTC).replace(microsecond=0) - timedelta(hours=20)
-    )
+    began: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     _ending: threading.Event = field(default_factory=threading.Event)
-    _seconds: int = 3600
+    _seconds: int = 0
 
     def run(self) -> None:
-        """Until `stop`."""
+        """Until the end of `running`."""
         while not self._ending.is_set():
             username = self.rng.choice(list(USERS))
-            kind = self.rng.choices(("reset", "late", "forged"), (6, 2, 2))[0]
+            (kind,) = self.rng.choices(list(KINDS), list(KINDS.values()))
             self.dovecot.deliver(self._mail(kind, username), self.user, USERS[username])
             self._ending.wait(self.rng.uniform(*PAUSE))
 
-    def stop(self) -> None:
-        """After the mail in hand."""
-        self._ending.set()
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Send while the block runs; ends after the mail in hand."""
+        sending = threading.Thread(target=self.run)
+        sending.start()
+        try:
+            yield
+        finally:
+            self._ending.set()
+            sending.join()
 
     @property
     def sent(self) -> int:
@@ -61,47 +69,50 @@ class Stream:
     def _mail(self, kind: str, username: str) -> bytes:
         self._seconds += 1
         token = mails.token(self._seconds)
-        issued_at = self.began + timedelta(seconds=self._seconds)
+        issued_at = self.began + timedelta(seconds=self._seconds, hours=-19)
         if kind == "late" and self.resets[username]:
             self.late.append(token)
             return mails.genuine(username, token, issued_at=issued_at - timedelta(hours=1))
+        genuine = mails.genuine(username, token, issued_at=issued_at)
         if kind == "forged":
             self.forged += 1
-            return mails.genuine(username, token, issued_at=issued_at).replace(
-                token.encode(), token[::-1].encode()
-            )
+            return genuine.replace(token.encode(), token[::-1].encode())
         self.resets[username].append(token)
-        return mails.genuine(username, token, issued_at=issued_at)
+        return genuine
 
 
 def kill_in_a_stream(
     home: Path, dovecot: Dovecot, openbao: OpenBao, rounds: int, *, org: str = "soak", seed: int = 1
 ) -> str:
-    """Kill and restart so many times, then let it run to its end and compare. Returns the figures."""
+    """Kill and restart so many times, let it run to its end, and compare. Returns the figures."""
     rng = random.Random(seed)
     user = f"{org}@example.com"
     tool = program(home / "tool", dovecot, openbao, user, org)
     start_up = _start_up(tool)
     stream = Stream(dovecot, user, rng)
-    sending = threading.Thread(target=stream.run)
-    sending.start()
     began = time.monotonic()
-    try:
-        ready = sum(
-            _killed_round(tool, rng.uniform(0.5 * start_up, start_up + 2.5)) for _ in range(rounds)
-        )
-    finally:
-        stream.stop()
-        sending.join()
+    ready = 0
+    with stream.running():
+        for _ in range(rounds):
+            ready += _killed_round(tool, rng.uniform(0.5 * start_up, start_up + 2.5))
     with tool.daemon() as daemon:
-        until(lambda: len(records(tool)) >= stream.sent, "every mail to have its record", 60)
+        until(lambda: len(records(tool)) >= stream.sent, "every mail to have its record")
         assert daemon.end() == 0
-    _check(tool, openbao, org, stream)
-    kinds = Counter(one["event"].removeprefix("rotation.") for one in records(tool))
-    recovered = sum(one.get("recovered", False) for one in records(tool))
+    _check_vault(tool, openbao, org, stream)
+    _check_journal(tool, stream)
+    seconds = time.monotonic() - began
     return (
-        f"{rounds} rounds of kill -9 in {time.monotonic() - began:.0f} s, {ready} of them after the first look;"
-        f" {stream.sent} mails: {dict(sorted(kinds.items()))}, {recovered} versions recorded after a crash;"
+        f"{rounds} rounds of kill -9 in {seconds:.0f} s, {ready} of them after the first look;"
+        f" {_figures(tool, stream)}"
+    )
+
+
+def _figures(tool: Program, stream: Stream) -> str:
+    kinds = Counter(record["event"].removeprefix("rotation.") for record in records(tool))
+    recovered = sum(record.get("recovered", False) for record in records(tool))
+    return (
+        f"{stream.sent} mails: {dict(sorted(kinds.items()))},"
+        f" {recovered} versions recorded after a crash;"
         " nothing lost, nothing twice, newest wins, the journal is intact"
     )
 
@@ -124,27 +135,29 @@ def _killed_round(tool: Program, seconds: float) -> bool:
     return ready
 
 
-def _check(tool: Program, openbao: OpenBao, org: str, stream: Stream) -> None:
-    told = records(tool)
-    assert Counter(one["mail"] for one in told).most_common(1)[0][1] == 1, "a mail has two records"
+def _check_vault(tool: Program, openbao: OpenBao, org: str, stream: Stream) -> None:
+    """Every reset is a version, in order, nothing else is, and each version has its record."""
     for username, tokens in stream.resets.items():
         path = f"salesforce/{org}/{username}"
         numbers = sorted(openbao.versions(path))
-        kept = [(openbao.get(path, number) or {})["security_token"] for number in numbers]
-        assert kept == tokens[-len(kept) :], (
-            f"{username}: every reset is a version, in order, and nothing else is"
-        )
+        secrets = [openbao.get(path, number) or {} for number in numbers]
+        kept = [secret["security_token"] for secret in secrets]
+        assert kept == tokens[-len(kept) :], username
         assert (numbers or [0])[-1] == len(tokens), f"{username}: as many versions as resets"
-        stored = [one for one in told if one["event"] == "rotation.stored" and one["path"] == path]
-        assert [one["fingerprint"] for one in stored] == [
-            Token(token).fingerprint for token in tokens
-        ]
-        assert [one["version"] for one in stored] == list(range(1, len(tokens) + 1))
-    ends = Counter((one["event"], one.get("reason")) for one in told)
-    assert ends["rotation.unchanged", "stale"] == len(stream.late)
-    assert (
-        sum(count for (event, _), count in ends.items() if event == "rotation.refused")
-        == stream.forged
-    )
+        stored = []
+        for record in records(tool):
+            if record["event"] == "rotation.stored" and record["path"] == path:
+                stored.append((record["version"], record["fingerprint"]))
+        assert stored == list(enumerate(map(mails.fingerprint, tokens), 1))
+
+
+def _check_journal(tool: Program, stream: Stream) -> None:
+    """Each mail has one record, of the outcome that it deserves, and the chain is intact."""
+    told = records(tool)
+    assert len({record["mail"] for record in told}) == len(told), "a mail has two records"
     assert len(told) == stream.sent
+    ends = Counter((record["event"], record.get("reason")) for record in told)
+    assert ends["rotation.unchanged", "stale"] == len(stream.late)
+    refused = sum(count for (event, _), count in ends.items() if event == "rotation.refused")
+    assert refused == stream.forged
     assert tool("audit", "verify").code == 0

@@ -1,4 +1,4 @@
-"""Stands in front of a real Vault and, when a test says so, answers in its place or not at all."""
+"""Stands before a real Vault and, when a test says so, answers in its place or not at all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import requests
+
+from tests.kit.waiting import PATIENCE
 
 
 class Front(ThreadingHTTPServer):
@@ -24,8 +26,9 @@ class Front(ThreadingHTTPServer):
         self.status: int | None = None
         """What every request is answered with; None: by Vault itself."""
         self.headers: dict[str, str] = {}
-        self.hang = threading.Event()
-        """While it is set, a request gets no answer."""
+        self.answering = threading.Event()
+        """While it is not set, a request gets no answer."""
+        self.answering.set()
         self.asked: list[str] = []
         """Method and path of every request, answered or not."""
 
@@ -38,29 +41,29 @@ class _Handler(BaseHTTPRequestHandler):
         front = self.server
         front.asked.append(f"{self.command} {self.path}")
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if front.hang.is_set():
-            while front.hang.is_set():
-                threading.Event().wait(0.05)
+        if not front.answering.is_set():
+            front.answering.wait()
             self.close_connection = True
-            return
-        if front.status is not None:
+        elif front.status is not None:
             self._answer(front.status, b'{"errors":["a bad day"]}', front.headers)
-            return
+        else:
+            self._hand_on(body)
+
+    def _hand_on(self, body: bytes) -> None:
+        headers = dict(self.headers)
+        for name in ("Host", "Connection"):
+            headers.pop(name, None)
         with requests.Session() as session:
             session.trust_env = False
-            sent = {
-                name: value
-                for name, value in self.headers.items()
-                if name.lower() not in ("host", "connection")
-            }
-            said = session.request(
-                self.command, front.target + self.path, data=body, headers=sent, timeout=10
+            answer = session.request(
+                self.command,
+                self.server.target + self.path,
+                data=body,
+                headers=headers,
+                timeout=PATIENCE,
             )
-        self._answer(
-            said.status_code,
-            said.content,
-            {"Content-Type": said.headers.get("Content-Type", "text/plain")},
-        )
+        kind = answer.headers.get("Content-Type", "text/plain")
+        self._answer(answer.status_code, answer.content, {"Content-Type": kind})
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -85,7 +88,7 @@ def before(target: str) -> Iterator[Front]:
     try:
         yield front
     finally:
-        front.hang.clear()
+        front.answering.set()
         front.shutdown()
         front.server_close()
-        thread.join(5)
+        thread.join()

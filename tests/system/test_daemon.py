@@ -63,13 +63,13 @@ def test_it_leaves_a_vault_that_hangs(tool: Program, resets: Resets) -> None:
     """Whatever waits for it is left behind; the mail is found again."""
     with before(resets.openbao.url) as front:
         tool.configure(address=f"address: {front.url}")
-        front.hang.set()
+        front.answering.clear()
         resets.send()
         with tool.daemon(ready=False) as daemon:
             until(lambda: front.asked, "the daemon to wait for Vault")
             until(lambda: daemon.says("mailbox.connected"), "the mailbox")
             assert daemon.end() == 0
-        front.hang.clear()
+        front.answering.set()
         with tool.daemon():
             resets.arrive()
     resets.all_accounted_for()

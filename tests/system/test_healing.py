@@ -255,8 +255,8 @@ def test_vault_hangs(tool: Program, resets: Resets) -> None:
     """It takes requests and does not answer."""
 
     def trouble(front: Front) -> Callable[[], None]:
-        front.hang.set()
-        return front.hang.clear
+        front.answering.clear()
+        return front.answering.set
 
     _bad_days(tool, resets, trouble, wait=45)
 
