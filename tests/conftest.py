@@ -1,4 +1,7 @@
-"""Fixtures for all tests: the real servers, one of each for a whole run, and what marks the tests that need them."""
+"""Fixtures for all tests: the real servers, one of each for a whole run.
+
+And what marks the tests that need them, and what every test leaves behind: nothing.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _NUMBERS = count(1)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for a real server is marked `servers`, so that `-m "not servers"` leaves it out."""
+    """Mark `servers` what asks for a real server, so that `-m "not servers"` leaves it out."""
     for item in items:
         if SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.servers)
@@ -41,7 +44,7 @@ def dovecot() -> Iterator[Dovecot]:
 
 @pytest.fixture(scope="session")
 def openbao() -> Iterator[OpenBao]:
-    """Shared by all tests of a process: use an `org` of your own in every path, and do not seal it."""
+    """Shared by all tests of a process: use an `org` of your own in every path; never seal it."""
     with OpenBao() as server:
         yield server
 

@@ -234,7 +234,7 @@ def test_a_token_that_somebody_put_there_just_then_is_for_a_person(world: World)
 
     Neither may be lost in silence."""
     world.vault.put(world.path, {"security_token": OTHER})
-    held = world.store(NEW, NOW - MINUTE)
+    held = world.store(NEW, datetime.now(UTC).replace(microsecond=0) - MINUTE)
     assert isinstance(held, Held)
     assert held.reason is Reason.UNKNOWN_AGE
     assert world.vault.get(world.path) == {"security_token": OTHER}

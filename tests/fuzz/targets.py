@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache, partial
 
-from tests.corpus.base import ADDRESSES, STORE, SUBJECT, SUBJECT_JA, Item
+from tests.corpus.base import ADDRESSES, POLICIES, STORE, SUBJECT, SUBJECT_JA, Item
 from tests.corpus.verdicts import corpus, judge_of
 from tests.kit.cost import seconds, times_dearer
 from tests.kit.mails import genuine, mail
@@ -91,8 +91,8 @@ def _genuine() -> frozenset[tuple[object, ...]]:
     """User, token and time of every mail of the corpus that is stored under some policy."""
     stored = set()
     for item in corpus():
-        for policy, verdict in item.expected.items():
-            if verdict == STORE:
+        for policy in POLICIES:
+            if item.expected[policy] == STORE:
                 stored.add(_stored(item, policy))
     return frozenset(stored)
 

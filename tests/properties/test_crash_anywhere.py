@@ -28,6 +28,7 @@ from tests.kit.crash import Crash, Crashes
 from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault
 from tests.kit.mails import token
 from tests.kit.rig import Instance
+from tests.kit.scale import times
 from token_catcher.errors import Outage
 from token_catcher.model import Mail
 from token_catcher.record.journal import State, verify
@@ -306,10 +307,8 @@ class Machine(RuleBasedStateMachine):
 
 TestCrashAnywhere = Machine.TestCase
 TestCrashAnywhere.settings = hypothesis.settings(
-    max_examples=60,
+    max_examples=times(30),
     stateful_step_count=25,
-    deadline=None,
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate, *SHRINK],
     suppress_health_check=list(hypothesis.HealthCheck),
-    derandomize=True,
 )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.corpus.base import ADDRESSES, PASS, POLICIES, STORE
 from tests.corpus.verdicts import corpus, in_words, judge_of
 from tests.kit.mails import ISSUED, SIGNED_HEADERS, TOKEN, USERNAME, mail, token_body, token_mail
+from tests.kit.scale import times
 from tests.kit.signing import canonical_body, canonical_head
 from token_catcher.model import Candidate, Capture, Claim, Header, Refused
 from token_catcher.reading import claims, markup, wire
@@ -111,7 +112,7 @@ def seen_anywhere(raw: bytes) -> list[str]:
     return sorted(name for name in names if name in {field.lower() for field in SIGNED_HEADERS})
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=times(300))
 @given(st.binary(max_size=4000) | MAIL_LIKE)
 @example(b"")
 @example(b"\r\n\r\n")
@@ -122,7 +123,7 @@ def test_any_bytes(raw: bytes) -> None:
         assert in_words(judge_of("standard", policy).judge(mail(raw), ADDRESSES)) != STORE
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=times(200))
 @given(MAIL_LIKE)
 def test_no_token_is_invented(body: bytes) -> None:
     """A token that is claimed stands in the text, letter for letter, and so does the username."""
@@ -132,7 +133,7 @@ def test_no_token_is_invented(body: bytes) -> None:
         assert candidate.claim.username.encode() in body
 
 
-@settings(max_examples=10000, deadline=None)
+@settings(max_examples=times(1000))
 @given(st.sampled_from(GENUINE), st.data())
 def test_no_change_of_what_is_signed_is_stored(raw: bytes, data: st.DataObject) -> None:
     """However a genuine mail is changed, it is stored only while every signed part is as
@@ -174,7 +175,7 @@ def _changed(raw: bytes, data: st.DataObject) -> bytes:
             return raw + piece
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(50))
 @given(
     st.sampled_from(GENUINE),
     st.from_regex(r"X-[A-Z0-9-]{1,30}", fullmatch=True),
@@ -188,7 +189,7 @@ def test_unsigned_fields_do_no_harm(raw: bytes, name: str, value: str, fold: str
     assert in_words(judge_of("standard", "dkim").judge(mail(field + raw), ADDRESSES)) == STORE
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=times(300))
 @given(st.data())
 def test_results_that_are_believed_say_so(data: st.DataObject) -> None:
     """However the receiving server's word is changed,
@@ -210,7 +211,7 @@ def test_results_that_are_believed_say_so(data: st.DataObject) -> None:
             assert re.search(r"header\.d.{0,40}?salesforce\.com", results, re.DOTALL)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=times(200))
 @given(
     st.text(max_size=300)
     | st.lists(PIECES, max_size=30).map(lambda pieces: b"".join(pieces).decode())
@@ -227,7 +228,7 @@ def test_html_hides_and_invents_nothing(text: str) -> None:
     assert shown == "".join(page.written.split())
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=times(200))
 @given(st.lists(LINES, max_size=9))
 def test_two_claims_are_never_one(lines: list[str]) -> None:
     """A text makes a claim only if no other username and no other token stands in it."""
@@ -237,7 +238,7 @@ def test_two_claims_are_never_one(lines: list[str]) -> None:
         assert sum(": FAKE5" in line or ": BBBB" in line for line in lines) == 1
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=times(200))
 @given(st.sampled_from(GENUINE), st.data())
 def test_the_gate_and_its_reading_agree(raw: bytes, data: st.DataObject) -> None:
     """What passes the gate can be put together again from its fields, byte for byte."""

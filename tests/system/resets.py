@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from tests.kit import mails
@@ -14,12 +15,16 @@ from tests.kit.waiting import PATIENCE
 
 def records(tool: Program) -> list[dict[str, Any]]:
     """What the journal has of mails so far."""
-    return [one for one in tool.journal if one["event"].startswith("rotation.")]
+    return [record for record in tool.journal if record["event"].startswith("rotation.")]
+
+
+def _hours_ago(hours: int) -> datetime:
+    return datetime.now(UTC).replace(microsecond=0) - timedelta(hours=hours)
 
 
 @dataclass
 class Resets:
-    """One program, one mailbox, one Vault, and the tokens that were sent from the one and belong into the other."""
+    """One program, one mailbox, one Vault, and the tokens on their way from the one to the other."""
 
     tool: Program
     dovecot: Dovecot
@@ -28,9 +33,7 @@ class Resets:
     org: str
     username: str = mails.USERNAME
     sent: list[str] = field(default_factory=list)
-    began: datetime = field(
-        default_factory=lambda: datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
-    )
+    began: datetime = field(default_factory=partial(_hours_ago, 2))
 
     @property
     def path(self) -> str:
@@ -49,19 +52,16 @@ class Resets:
             self.dovecot.deliver(self.mail(), self.user, folder)
 
     def arrive(self, within: float = PATIENCE) -> None:
-        """Wait until the newest one is in Vault, as the latest version, each before it exactly once, and all are recorded."""
-        until(
-            lambda: self.newest == self.sent[-1], f"token {len(self.sent)} to reach Vault", within
-        )
-        until(
-            lambda: len(records(self.tool)) >= len(self.sent), f"record {len(self.sent)}", PATIENCE
-        )
-        numbers = sorted(self.openbao.versions(self.path))
-        kept = [
-            (self.openbao.get(self.path, number) or {}).get("security_token") for number in numbers
-        ]
+        """Wait until the newest token is in Vault, for so many seconds, and all are recorded.
+
+        It is the latest version, and each token before it is one version."""
+        number = len(self.sent)
+        until(lambda: self.newest == self.sent[-1], f"token {number} to reach Vault", within)
+        until(lambda: len(records(self.tool)) >= number, f"record {number}")
+        versions = sorted(self.openbao.versions(self.path))
+        kept = [self._token(version) for version in versions]
         assert kept == self.sent[-len(kept) :], "every token once, in order"
-        assert numbers[-1] == len(self.sent)
+        assert versions[-1] == number
 
     def make_the_trip(self, folder: str = "INBOX", within: float = PATIENCE) -> None:
         """One more, sent and awaited."""
@@ -71,10 +71,15 @@ class Resets:
     @property
     def newest(self) -> str | None:
         """The token that Vault has now."""
-        return (self.openbao.get(self.path) or {}).get("security_token")
+        return self._token(0)
+
+    def _token(self, version: int) -> str | None:
+        secret = self.openbao.get(self.path, version) or {}
+        return secret.get("security_token")
 
     def all_accounted_for(self) -> None:
         """Each has its one record, and the journal is whole."""
         assert self.tool.outcomes == [("stored", None)] * len(self.sent)
-        assert [one["version"] for one in self.tool.journal] == list(range(1, len(self.sent) + 1))
+        versions = [record["version"] for record in self.tool.journal]
+        assert versions == list(range(1, len(self.sent) + 1))
         assert self.tool("audit", "verify").code == 0

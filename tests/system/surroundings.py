@@ -1,15 +1,15 @@
-"""The program in surroundings of a test's own: a wall clock that jumps, a DNS that is as the test says.
+"""The program in surroundings of a test's own: a wall clock that jumps, a DNS that a test speaks for.
 
     python -m tests.system.surroundings --config FILE run
 
-Nothing of the program is exchanged, only what Python's library and the resolver tell it of the world.
+Nothing of the program is exchanged, only what Python's library and the resolver tell it of the
+world.
 """
 
 from __future__ import annotations
 
 import datetime
 import os
-import sys
 from pathlib import Path
 
 
@@ -29,13 +29,14 @@ def _exchange_clock() -> None:
 
 def _exchange_dns() -> None:
     """As if /etc/resolv.conf named a server at this port."""
-    from dns.resolver import Resolver
+    from dns.resolver import BaseResolver, Resolver
 
-    def read(resolver: Resolver, _file: object) -> None:
+    def read(resolver: BaseResolver, _file: object) -> None:
         resolver.nameservers = ["127.0.0.1"]
         resolver.port = int(os.environ["SURROUNDINGS_DNS"])
 
-    Resolver.read_resolv_conf = read
+    # It has no file to read here.
+    Resolver.read_resolv_conf = read  # type: ignore[assignment,method-assign]
 
 
 if __name__ == "__main__":
@@ -45,4 +46,4 @@ if __name__ == "__main__":
         _exchange_dns()
     from token_catcher.cli import main
 
-    sys.exit(main())
+    main()

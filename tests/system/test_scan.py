@@ -168,10 +168,11 @@ def test_wait_ends_when_the_token_is_there(
 ) -> None:
     """`--wait --user` passes over another user's token and ends with the awaited one;
     without one it ends with 3."""
-    dovecot.deliver(mails.genuine("etl@acme.example", JUNK_TOKEN, issued_at=NOW), user)
+    now = datetime.now(UTC).replace(microsecond=0)
+    dovecot.deliver(mails.genuine("etl@acme.example", JUNK_TOKEN, issued_at=now), user)
     missing = tool("scan", "--wait", "2s", "--user", "integration@acme.example", "--json")
     assert (missing.code, [line["outcome"] for line in missing.lines]) == (3, ["stored"])
-    dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=NOW), user)
+    dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=now), user)
     there = tool("scan", "--wait", "50s", "--user", "Integration@acme.example", "--json")
     assert (there.code, [line["username"] for line in there.lines]) == (
         0,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.scale import times
 from tests.unit.commands.records import NOW, USER, ask
 from token_catcher.commands.advice import ADVICE
 from token_catcher.commands.forms import csv_lines, html_page
@@ -111,7 +112,7 @@ def test_the_page_says_what_it_is(mixed: str) -> None:
     assert "<p>none; asked for: everything.</p>" in "".join(html_page((), Query(), made_at=NOW))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(100))
 @given(
     text=st.text()
     | st.sampled_from(

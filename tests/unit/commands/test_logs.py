@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.scale import times
 from tests.unit.commands.records import NOW, USER, ask, entry, file, journalled, logged, uids
 from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.history import History
@@ -248,7 +249,7 @@ def test_a_source_that_is_not_there_is_an_error(tmp_path: Path, name: str, why: 
     assert str(caught.value) == f"{tmp_path / name}: cannot be read: {why}"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(150))
 @given(
     st.binary(max_size=200)
     | st.builds(

@@ -32,7 +32,7 @@ def outcome_of(home: Path, raw: bytes) -> None:
         assert str(error)  # noqa: PT017 - both ends are fine
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(raw=HOSTILE)
 def test_any_bytes_give_a_config_or_its_error(home: Path, raw: bytes) -> None:
     """Nothing else comes out, not even of what breaks the parser."""
@@ -70,9 +70,7 @@ def spoilt(draw: st.DrawFn) -> bytes:
     return json.dumps(data).encode()
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(raw=spoilt())
 def test_any_values_give_a_config_or_its_error(home: Path, raw: bytes) -> None:
     """Also where all but a few places are right."""

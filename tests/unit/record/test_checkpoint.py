@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.processes import reaped
+from tests.kit.scale import times
 from tests.kit.waiting import PATIENCE
 from token_catcher.errors import StateError, TransientError
 from token_catcher.record.checkpoint import (
@@ -270,7 +271,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(150))
 @given(
     content=st.binary(max_size=200)
     | JSON_VALUES.map(lambda value: folder(pending=value))
@@ -674,7 +675,7 @@ ANY_NAME = st.text(st.characters(), max_size=80) | st.from_regex(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=times(150))
 @given(names=st.lists(ANY_NAME, min_size=2, max_size=8, unique=True))
 def test_any_name_has_a_safe_file_name_of_its_own(names: list[str]) -> None:
     """In the directory, visible, not too long,

@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 
 from tests.kit.fakes import Silent
 from tests.kit.processes import reaped
+from tests.kit.scale import times
 from tests.kit.waiting import PATIENCE
 from token_catcher.errors import StateError
 from token_catcher.model import Entry, Event, as_fields
@@ -950,7 +951,7 @@ def sample() -> Iterator[tuple[Path, bytes]]:
         yield path, b"".join(filled(path, 3))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=times(200))
 @given(data=st.data())
 def test_no_byte_can_be_changed(sample: tuple[Path, bytes], data: st.DataObject) -> None:
     """Any single byte of an intact journal, exchanged for any other, is found, in its line."""
@@ -963,7 +964,7 @@ def test_no_byte_can_be_changed(sample: tuple[Path, bytes], data: st.DataObject)
     assert state_of(path) == (State.TRUNCATED if last else State.BROKEN, line)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=times(200))
 @given(data=st.data())
 def test_no_byte_can_be_added_or_removed(sample: tuple[Path, bytes], data: st.DataObject) -> None:
     """At any place; the file is never taken for an intact one."""
@@ -977,7 +978,7 @@ def test_no_byte_can_be_added_or_removed(sample: tuple[Path, bytes], data: st.Da
         assert verify(path).state is not State.INTACT
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(100))
 @given(content=st.binary(max_size=300))
 def test_any_bytes_are_judged_and_never_raise(sample: tuple[Path, bytes], content: bytes) -> None:
     """Neither in the journal nor in its head."""
