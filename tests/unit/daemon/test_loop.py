@@ -19,7 +19,7 @@ import pytest
 
 from tests.kit.mails import token
 from tests.kit.rig import Rig
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 from tests.unit.daemon.kit import threads, until_asked, until_stored, until_told
 from token_catcher.daemon.loop import STARTS_APART, STUCK_AFTER, Daemon, only_one
 from token_catcher.daemon.wakeups import Pace
@@ -190,7 +190,7 @@ def test_a_watch_that_does_not_end_is_left_behind(rig: Rig) -> None:
 
     def hang(what: str) -> None:
         if what == "connect":
-            released.wait(30)
+            released.wait(PATIENCE)
 
     rig.on = hang
     run(made(rig), partial(until_asked, rig, "connect"))
@@ -220,7 +220,7 @@ def test_housekeeping_that_hangs_holds_up_nobody(rig: Rig) -> None:
     released = threading.Event()
 
     def hang() -> None:
-        released.wait(30)
+        released.wait(PATIENCE)
 
     def steps() -> None:
         until_told(rig, "daemon.ready")
@@ -273,7 +273,7 @@ def test_systemd_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def hang(what: str) -> None:
         if what == "connect":
-            server_answers.wait(10)
+            server_answers.wait(PATIENCE)
 
     rig.on = hang
     with systemd(monkeypatch, str(rig.home / "notify")) as told:
@@ -317,7 +317,7 @@ def test_the_watchdog_is_not_fed_while_a_loop_stands_still(
 
     def hang(what: str) -> None:
         if what == "idle Junk":
-            released.wait(30)
+            released.wait(PATIENCE)
 
     rig.on = hang
     daemon = made(rig, clock=clock)

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from tests.kit.waiting import FOREVER
 from token_catcher.daemon.wakeups import BackOff, IdleTime, Logins, Pace, Wakeup, steps
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 
@@ -49,7 +50,7 @@ def test_setting_never_blocks(wakeup: Wakeup) -> None:
 def test_a_wakeup_ends_a_wait(wakeup: Wakeup) -> None:
     """It is set from another thread before the time is over."""
     threading.Timer(0.01, wakeup.set).start()
-    assert wakeup.wait(60)
+    assert wakeup.wait(FOREVER)
 
 
 def test_a_closed_wakeup_may_be_set() -> None:

@@ -13,6 +13,7 @@ from http.client import HTTPConnection, HTTPResponse
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kit.fakes import Silent
+from tests.kit.waiting import PATIENCE
 from token_catcher.daemon.watch import Health
 from token_catcher.model import Entry, Event
 from token_catcher.web.metrics import Metrics
@@ -87,7 +88,7 @@ class Site:
 
     def get(self, path: str, method: str = "GET") -> tuple[HTTPResponse, str]:
         """The answer and its body."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path)
             answer = connection.getresponse()
@@ -115,7 +116,7 @@ class Site:
 
 def raw(site: Site, request: bytes) -> bytes:
     """What the server says to these bytes until it closes the connection."""
-    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as connection:
         connection.sendall(request)
         answer = b""
         # A connection that is closed with our body unread is reset.

@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 
 import pytest
 
+from tests.kit.waiting import PATIENCE
 from tests.unit.web.kit import Loops, Site, raw
 from token_catcher.errors import ConfigurationError
 from token_catcher.web.server import CONNECTIONS, serving
@@ -124,7 +125,7 @@ def test_it_serves_a_few_at_a_time() -> None:
     busy = Site()
     with serving("127.0.0.1", 0, busy.routes(), busy.log) as busy.port:
         address = ("127.0.0.1", busy.port)
-        idle = [socket.create_connection(address, timeout=10) for _ in range(CONNECTIONS)]
+        idle = [socket.create_connection(address, timeout=PATIENCE) for _ in range(CONNECTIONS)]
         assert raw(busy, b"GET /livez HTTP/1.0\r\n\r\n") == b""
         idle[0].sendall(b"GET /livez HTTP/1.0\r\n\r\n")
         while idle[0].recv(4096):
@@ -166,7 +167,7 @@ def test_it_listens_where_it_is_told() -> None:
     """Also on IPv6's loopback."""
     site = Site()
     with serving("::1", 0, site.routes(), site.log) as port:
-        connection = HTTPConnection("::1", port, timeout=10)
+        connection = HTTPConnection("::1", port, timeout=PATIENCE)
         connection.request("GET", "/livez")
         assert connection.getresponse().status == HTTPStatus.OK
         connection.close()
