@@ -160,15 +160,16 @@ def test_a_killed_daemon_starts_again_by_itself(tool: Program, resets: Resets) -
 
 
 def test_idle_costs_next_to_nothing(tool: Program, dovecot: Dovecot, user: str) -> None:
-    """Under 0.5 % of a core, over ten seconds of both connections listening."""
+    """Ten seconds of both connections listening cost less than a twentieth of the start did.
+
+    That is 0.5 % of a core, on a machine where the start takes a second of one."""
     dovecot.deliver(mails.token_mail(subject="Welcome", body="Hello.\n"), user)
     with tool.daemon() as daemon:
         until(lambda: daemon.says("mailbox.connected", folder="Junk"), "the second connection")
-        used = _cpu_seconds(daemon.process.pid)
+        started = _cpu_seconds(daemon.process.pid)
         began = time.monotonic()
         until(lambda: time.monotonic() - began > 10, "ten seconds to pass")
-        used = _cpu_seconds(daemon.process.pid) - used
-        assert used / (time.monotonic() - began) < 0.005
+        assert _cpu_seconds(daemon.process.pid) - started < started / 20
 
 
 def _cpu_seconds(pid: int) -> float:
