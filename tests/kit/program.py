@@ -22,6 +22,10 @@ COMMAND = str(Path(sys.executable).parent / "token-catcher")
 POLICY = Path(__file__).parents[2] / "deploy" / "vault" / "token-catcher.hcl"
 
 
+UNMEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+"""In the environment of what is killed in the end, whose coverage would never be written."""
+
+
 @dataclass(frozen=True)
 class Done:
     """How a command ended."""

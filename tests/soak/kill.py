@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.kit import mails
-from tests.kit.program import Program, program
+from tests.kit.program import UNMEASURED, Program, program
 from tests.kit.servers import Dovecot, OpenBao, until
 from tests.system.resets import records
 
@@ -88,6 +88,7 @@ def kill_in_a_stream(
     rng = random.Random(seed)
     user = f"{org}@example.com"
     tool = program(home / "tool", dovecot, openbao, user, org)
+    tool.env |= UNMEASURED
     start_up = _start_up(tool)
     stream = Stream(dovecot, user, rng)
     began = time.monotonic()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.kit import mails
-from tests.kit.program import Program
+from tests.kit.program import UNMEASURED, Program
 from tests.kit.scale import times
 from tests.kit.servers import Dovecot, OpenBao
 
@@ -29,6 +29,7 @@ def test_scan_killed_at_random_moments(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str, block: int
 ) -> None:
     """After each round of kill and restart every token is in Vault once, and recorded once."""
+    tool.env |= UNMEASURED
     rounds = Rounds(tool, dovecot, openbao, user, org, random.Random(f"kill {block}"))
     rounds.scan()
     for _ in range(times(ROUNDS)):
