@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Debian packages that the tests need beside Python.
 PACKAGES := dovecot-imapd dovecot-lmtpd systemd
+# Twice as many as a small machine has cores: most of the time of a system test is spent waiting.
 WORKERS ?= 4
 
-.PHONY: help demo test lint format bench soak fuzz picture lock servers tools clean
+.PHONY: help demo test lint format bench soak mutants fuzz picture lock servers tools clean
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -34,10 +35,14 @@ format: $(BIN)/.dev  ## put the code into its form
 bench: $(BIN)/.dev $(BIN)/.program servers  ## figures: commands and bytes of a sweep, mails judged a second, memory, latency
 	$(BIN)/python -m tests.bench
 
-soak: $(BIN)/.dev $(BIN)/.program servers  ## long rounds of kill -9 under a stream of mail
+soak: $(BIN)/.dev $(BIN)/.program servers  ## deep runs: rounds of kill -9, pairs of mails, twenty times the examples of hypothesis
+	TEST_SCALE=20 $(BIN)/pytest -n $(WORKERS) --timeout 0 -m 'hypothesis or kill'
 	$(BIN)/python -m tests.soak
 
-fuzz: .venv-fuzz/bin/.fuzz  ## coverage-guided fuzzing of the rooms that read mail, SECONDS=1200 each
+mutants: $(BIN)/.dev  ## plant mistakes in a copy, one at a time: each must turn the tests red that are meant to notice it
+	$(BIN)/python -m tests.mutation $(MUTANTS)
+
+fuzz: .venv-fuzz/bin/.fuzz  ## coverage-guided fuzzing of the modules that read mail, SECONDS=1200 each
 	for target in wire extract results trust; do .venv-fuzz/bin/python -m tests.fuzz.run $$target $(SECONDS) || exit 1; done
 SECONDS := 1200
 
