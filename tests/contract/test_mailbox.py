@@ -20,6 +20,7 @@ from tests.contract.imap import account, dovecot_account, secret, session, wakeu
 from tests.kit import mails
 from tests.kit.fakes import FakeAccount, FakeMailbox
 from tests.kit.servers import Dovecot, Pymap
+from tests.kit.waiting import FOREVER, PATIENCE
 from token_catcher.errors import AccessError
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
 from token_catcher.ports import Mailbox
@@ -257,7 +258,7 @@ def test_idle_ends_when_mail_comes(world: World) -> None:
     arrival = threading.Timer(0.2, world.append, [MAIL])
     with wakeup() as (wake, _):
         arrival.start()
-        assert mailbox.idle(20, wake) is True
+        assert mailbox.idle(PATIENCE, wake) is True
     arrival.join()
     mailbox.examine("INBOX")
     assert list(mailbox.search(start, NOW - DAY)) == [start + 1]
@@ -270,9 +271,7 @@ def test_idle_does_not_begin_when_mail_has_come(world: World) -> None:
     world.append(MAIL)
     mailbox.search(0, NOW - DAY)
     with wakeup() as (wake, _):
-        began = time.monotonic()
-        assert mailbox.idle(20, wake) is True
-    assert time.monotonic() - began < 10
+        assert mailbox.idle(PATIENCE, wake) is True
 
 
 def test_idle_ends_when_it_is_woken(world: World) -> None:
@@ -282,21 +281,19 @@ def test_idle_ends_when_it_is_woken(world: World) -> None:
     with wakeup() as (wake, trigger):
         waking = threading.Timer(0.2, os.write, [trigger, b"!"])
         waking.start()
-        began = time.monotonic()
-        assert mailbox.idle(20, wake) is False
-        assert mailbox.idle(20, wake) is False
+        assert mailbox.idle(FOREVER, wake) is False
+        assert mailbox.idle(FOREVER, wake) is False
         waking.join()
-    assert time.monotonic() - began < 10
 
 
 def test_idle_ends_when_time_is_over(world: World) -> None:
-    """False, not before and not long after."""
+    """False, and not before."""
     mailbox = world.open()
     world.start(mailbox)
     with wakeup() as (wake, _):
         began = time.monotonic()
         assert mailbox.idle(0.3, wake) is False
-    assert 0.3 <= time.monotonic() - began < 5
+    assert time.monotonic() - began >= 0.3
 
 
 def test_a_session_idles_again_and_again(world: World) -> None:
@@ -308,7 +305,7 @@ def test_a_session_idles_again_and_again(world: World) -> None:
             # Not before IDLE: pymap does not tell that.
             arrival = threading.Timer(0.1, world.append, [MAIL])
             arrival.start()
-            assert mailbox.idle(5, wake) is True
+            assert mailbox.idle(PATIENCE, wake) is True
             arrival.join()
             mailbox.examine("INBOX")
             assert len(mailbox.search(start, NOW - DAY)) == number

@@ -153,7 +153,7 @@ def test_mail_that_comes_during_a_sweep_is_not_missed(rig: Rig) -> None:
                 rig.deliver(number, folder, user=f"user{number}@acme.example")
 
     rig.on = mail_comes
-    with watching(rig, pace=replace(QUICK, idle=(0.2, FOREVER))):
+    with watching(rig, pace=replace(QUICK, idle=(0.2,))):
         rig.deliver(99)
         until(lambda: len(rig.tokens) == 15, "every token")
 
