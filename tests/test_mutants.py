@@ -1,4 +1,4 @@
-"""Every mistake of `tests/mutation` can be planted, in the very function that it is meant for, and the program still loads."""
+"""Every mistake of `tests/mutation` can be planted in the very function that it is meant for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 
 import pytest
 
+from tests.mutation import trust_rules
 from tests.mutation.__main__ import MUTANTS
 from tests.mutation.mutants import ROOT, Mutant
 
@@ -30,7 +31,7 @@ def mutant(function: str | None, old: str = "return LIMIT") -> Mutant:
 
 @pytest.mark.parametrize("mistake", MUTANTS, ids=lambda mistake: mistake.name)
 def test_a_mutant_can_be_planted(mistake: Mutant) -> None:
-    """Its line stands exactly once where the table says, and what comes out is another program that Python takes."""
+    """Its line stands exactly once where the table says, and another program comes out."""
     text = (ROOT / "token_catcher" / mistake.file).read_text("utf-8")
     planted = mistake.planted(text)
     assert ast.dump(ast.parse(planted)) != ast.dump(ast.parse(text))
@@ -40,6 +41,12 @@ def test_mutants_have_names_of_their_own() -> None:
     """A survivor can be told by its name."""
     names = [mistake.name for mistake in MUTANTS]
     assert sorted(names) == sorted(set(names))
+
+
+def test_every_requirement_is_taken_away() -> None:
+    """The 25 of docs/trust.md, each once at least."""
+    numbers = {mistake.name[:2] for mistake in trust_rules.MUTANTS}
+    assert numbers == {f"{number:2}" for number in range(1, 26)}
 
 
 @pytest.mark.parametrize("mistake", MUTANTS, ids=lambda mistake: mistake.name)

@@ -1,4 +1,7 @@
-"""`make mutants`: every mistake of both tables. `python -m tests.mutation older` runs those whose name has `older` in it."""
+"""`make mutants`: every mistake of both tables.
+
+`python -m tests.mutation older` plants those whose name has `older` in it.
+"""
 
 from __future__ import annotations
 

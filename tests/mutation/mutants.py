@@ -1,8 +1,9 @@
 """Mistakes planted in a copy of the program, to see that the tests notice: `make mutants`.
 
-A mistake that cannot be planted proves nothing, and neither do tests that are red without it. So each mutant says where its
-line stands (`tests/test_mutants.py` holds all of them to it, with every `make test`), and each set of tests has to pass over
-an untouched copy before a mutant is believed to be killed by it.
+A mistake that cannot be planted proves nothing, and neither do tests that are red without it. So
+each mutant says where its line stands (`tests/test_mutants.py` holds all of them to it, with every
+`make test`), and each set of tests has to pass over an untouched copy before a mutant is believed
+to be killed by it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ ROOT = Path(__file__).parents[2]
 COPIED = ("token_catcher", "tests", "deploy", "docs", "pyproject.toml", "config.example.yaml")
 """What the tests of a copy need."""
 
+WIDTH = 50
+"""Columns for the name of a mutant."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -38,16 +42,19 @@ class Mutant:
     new: str
     tests: tuple[str, ...]
     function: str | None = None
-    """`function` or `Class.method`, where `old` stands exactly once; None: in the whole file, as constants and tables do."""
+    """`function` or `Class.method`, where `old` stands exactly once.
+
+    None: in the whole file, for constants and tables."""
 
     def planted(self, text: str) -> str:
-        """The text of the file with the mistake in it. ValueError: `old` is not there exactly once."""
+        """The text of the file with the mistake. ValueError: `old` is not there exactly once."""
         before, place, after = self._divided(text)
         count = place.count(self.old)
         if count != 1:
             where = self.function or "the whole file"
             raise ValueError(
-                f"{self.name}: expected the line once in {where} of {self.file}, got it {count} times"
+                f"{self.name}: expected the line once in {where} of {self.file},"
+                f" got it {count} times"
             )
         return before + place.replace(self.old, self.new) + after
 
@@ -78,26 +85,31 @@ def _functions(
 
 
 def survivors(mutants: Sequence[Mutant]) -> list[str]:
-    """Plant each alone, run its tests, print how it ended. Returns the names of those that no test noticed.
+    """Plant each alone, run its tests, print how it ended.
 
-    AssertionError: some tests are red without a mistake, or did not run at all."""
-    for tests in dict.fromkeys(mutant.tests for mutant in mutants):
-        failed = _first_failure(None, tests)
-        assert failed is None, f"{failed} fails in the untouched program"
-    width = max(len(mutant.name) for mutant in mutants)
+    Returns the names of those that no test noticed. AssertionError: some tests are red without a
+    mistake, or did not run at all."""
     alive = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        failures = pool.map(lambda mutant: _first_failure(mutant, mutant.tests), mutants)
-        for mutant, noticed_by in zip(mutants, failures, strict=True):
+        untouched = dict.fromkeys(mutant.tests for mutant in mutants)
+        for failed in pool.map(_first_failure, untouched):
+            assert failed is None, f"{failed} fails in the untouched program"
+        all_tests = [mutant.tests for mutant in mutants]
+        noticing = pool.map(_first_failure, all_tests, mutants)
+        for mutant, noticed_by in zip(mutants, noticing, strict=True):
             if noticed_by is None:
                 alive.append(mutant.name)
-                print(f"{mutant.name:<{width}}  SURVIVED", flush=True)
-            else:
-                print(f"{mutant.name:<{width}}  killed    {noticed_by}", flush=True)
+            print(f"{mutant.name:<{WIDTH}}  {_ending(noticed_by)}", flush=True)
     return alive
 
 
-def _first_failure(mutant: Mutant | None, tests: Sequence[str]) -> str | None:
+def _ending(noticed_by: str | None) -> str:
+    if noticed_by is None:
+        return "SURVIVED"
+    return f"killed    {noticed_by}"
+
+
+def _first_failure(tests: Sequence[str], mutant: Mutant | None = None) -> str | None:
     """The first test that goes red over the program with this mistake; None: all are green."""
     with _copy() as tree:
         if mutant is not None:
@@ -111,9 +123,8 @@ def _first_failure(mutant: Mutant | None, tests: Sequence[str]) -> str | None:
     if done.returncode == 0:
         return None
     failed = re.search(r"(?m)^(?:FAILED|ERROR) (\S+)", done.stdout)
-    name = mutant.name if mutant else "no mistake"
-    assert done.returncode == 1, f"{name}: the tests did not run:\n{done.stdout}{done.stderr}"
-    assert failed is not None, f"{name}: no test is named:\n{done.stdout}"
+    assert done.returncode == 1, f"{mutant}: the tests did not run:\n{done.stdout}{done.stderr}"
+    assert failed is not None, f"{mutant}: no test is named:\n{done.stdout}"
     return failed[1]
 
 

@@ -24,9 +24,9 @@ SETTLE = """\
             self._run.checkpoint.save()
 """
 
-SAME_TOKEN = "        if Token(there) == capture.token:\n"
+SAME_TOKEN = "        if token == capture.token:\n"
 SAME_DATE_WRITES = """\
-        if self._issued(current) == capture.issued_at:
+        if current.ours("issued_at") == iso(capture.issued_at):
             return None
 """
 
@@ -51,8 +51,8 @@ MUTANTS = (
         "trust skipped",
         "proof/trust.py",
         function="_proof",
-        old="    found = POLICIES[case.terms.policy](case)\n",
-        new='    found = Finding(True, "skipped", "skipped")\n',
+        old="    finding = POLICIES[case.terms.policy](case)\n",
+        new='    finding = Finding(True, "skipped", "skipped")\n',
         tests=MACHINE,
     ),
     Mutant(
@@ -82,9 +82,9 @@ MUTANTS = (
     Mutant(
         "an older token wins",
         "vault/store.py",
-        function="VaultStore._without_writing",
-        old="            if capture.issued_at < issued\n",
-        new="            if False\n",
+        function="VaultStore._beside_one_of",
+        old="        if capture.issued_at < issued_at:\n",
+        new="        if False:\n",
         tests=MACHINE,
     ),
 )

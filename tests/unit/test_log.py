@@ -22,7 +22,7 @@ from typing import Any, TextIO
 import pytest
 
 from tests.kit.waiting import PATIENCE
-from token_catcher.log import Level, places, setup
+from token_catcher.log import Level, places, raised_at, setup
 from token_catcher.model import MASK, Secret, Token
 
 TOKEN = "FAKE5tokenNOTreal2xyzQ99a"

@@ -1054,12 +1054,6 @@ def files_beside(path: Path) -> list[tuple[Path, bytes, int]]:
     return [
         (file, file.read_bytes(), file.stat().st_mtime_ns) for file in sorted(path.parent.iterdir())
     ]
-    with path.open("ab") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        assert state_of(path) == (State.INTACT, None)
-    assert [
-        (file, file.read_bytes(), file.stat().st_mtime_ns) for file in sorted(path.parent.iterdir())
-    ] == before
 
 
 def test_a_copy_is_verified_whatever_its_mode(path: Path, tmp_path: Path) -> None:
