@@ -54,7 +54,7 @@ ADAPTERS = {
     "typer": {"cli", "commands.options"},
     "rich": {"commands.render", "commands.output", "commands.demo"},
 }
-"""Which modules, or whole folders, may import which library. The demo plays Salesforce: it signs."""
+"""Which modules, or folders, may import which library. The demo plays Salesforce: it signs."""
 
 REVEALING = {
     "vault/store.py": 1,  # the token, into the body of the write

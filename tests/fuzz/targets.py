@@ -1,4 +1,4 @@
-"""What the fuzzer may throw at the modules that read mail, and what must hold whatever it throws."""
+"""What the fuzzer may throw at the modules that read mail, and what must hold all the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mails for tests: built like Salesforce's, signed with a key of our own. Every token is made up."""
+"""Mails for tests: like Salesforce's, signed with a key of our own. Every token is made up."""
 
 from __future__ import annotations
 

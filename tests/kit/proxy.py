@@ -45,7 +45,7 @@ class TcpProxy:
 
     @property
     def commands(self) -> list[str]:
-        """The IMAP commands that were sent, without tags and arguments: `UID FETCH`, `IDLE`, `DONE`."""
+        """The IMAP commands sent, without tags and arguments: `UID FETCH`, `IDLE`, `DONE`."""
         lines = re.findall(
             rb"(?m)^(?:[A-Z]{4}\d+ ((?:UID )?[A-Z]+)|(DONE))\b.*\r\n", bytes(self.up)
         )

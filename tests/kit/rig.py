@@ -1,4 +1,4 @@
-"""The program between a mailbox and a Vault in memory: the real modules over real files, put together in one place."""
+"""The program between a mailbox and a Vault in memory: real modules over real files."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ LOOKBACK = timedelta(days=14)
 
 
 def judge_under(terms: Terms = TERMS, keys: KeyLookup | None = None) -> Judge:
-    """The judge that goes by these terms, and trusts `genuine_signer` unless other keys are given."""
+    """The judge under these terms; it trusts `genuine_signer` unless other keys are given."""
     return Judge(Trust(terms, keys or mails.genuine_keys()), terms.subjects)
 
 
 class Instance:
-    """One process, newly started over one state directory: what `app` would build over these adapters."""
+    """One process, newly started over one state directory, as `app` would build it."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Store(FakeStore):
 
 
 class Rig:
-    """One account, one Vault and an instance between them. Time stands still unless a test moves it."""
+    """One account, one Vault, an instance between. Time stands still unless a test moves it."""
 
     def __init__(self, home: Path, keys: KeyLookup | None = None, terms: Terms = TERMS) -> None:
         self.home = home
@@ -136,7 +136,9 @@ class Rig:
         self.on: Callable[[str], object] = lambda _what: None
         """Called with each line of the diary: what it raises, the session raises."""
         self.on_vault: Callable[[str], object] = lambda _effect: None
-        """Called before each `read` and `write`, and after it as `written`, while `storing` is that user's."""
+        """Called before each `read` and `write`, and after it as `written`.
+
+        Meanwhile `storing` is that user's."""
         self.storing = ""
         self.has_idle = True
         self.stopping = False
@@ -183,7 +185,7 @@ class Rig:
         user: str = mails.USERNAME,
         received_at: datetime | None = None,
     ) -> int:
-        """A genuine mail arrives with the token of that number, issued so many seconds after the beginning."""
+        """A genuine mail arrives with that token, issued so many seconds after the beginning."""
         raw = mails.genuine(user, token(number), issued_at=BEGIN + timedelta(seconds=number))
         return self.account.append(raw, folder, received_at=received_at)
 

@@ -1,4 +1,4 @@
-"""`kill -9` of the daemon at random moments, under a stream of resets, forgeries and late old mails."""
+"""`kill -9` of the daemon at random moments, under resets, forgeries and late old mails."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def _hours_ago(hours: int) -> datetime:
 
 @dataclass
 class Resets:
-    """One program, one mailbox, one Vault, and the tokens on their way from the one to the other."""
+    """One program, one mailbox, one Vault, and the tokens on their way between them."""
 
     tool: Program
     dovecot: Dovecot

@@ -11,7 +11,8 @@ from tests.kit.odd_imap.log import ConnectionLog, ServerLog
 from tests.kit.odd_imap.memory import Memory
 from tests.kit.odd_imap.quirks import Quirks
 from tests.kit.odd_imap.session import Served, Session
-from tests.kit.scripted import PATIENCE, _Listener
+from tests.kit.scripted import _Listener
+from tests.kit.waiting import PATIENCE
 
 CORRECT = Quirks()
 DEPARTURE = 5.0

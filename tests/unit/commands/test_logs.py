@@ -89,7 +89,7 @@ def test_the_program_s_own_log_is_read(tmp_path: Path) -> None:
     )
     history = ask("-", stdin=done.stderr.encode())
     (row,) = history.rotations
-    assert row == Rotation(at=row.at, seq=None, hash=None, **as_fields(entry(1, recovered=True)))  # type: ignore[arg-type]
+    assert row == Rotation(at=row.at, seq=None, hash=None, **as_fields(entry(1, recovered=True)))
     assert history.unreadable == 0
 
 

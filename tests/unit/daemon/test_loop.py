@@ -74,7 +74,7 @@ def made(
     )
 
 
-def run(daemon: Daemon, steps: Callable[[], None], end: int = signal.SIGTERM) -> None:
+def run(daemon: Daemon, steps: Callable[[], object], end: int = signal.SIGTERM) -> None:
     """Run the daemon in this thread while another takes the steps; then it is told to end."""
     failures: list[BaseException] = []
 
