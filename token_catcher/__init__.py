@@ -19,6 +19,7 @@ use what its `__init__` names, and nothing else.
     proof       candidate in, capture out; pure
         authres     the receiving server's Authentication-Results
         signature   a DKIM signature, checked
+        addresses   the addresses of From and To
         routing     which org a username belongs to
         trust       candidate in, capture or refused or held out
     record      what is written down

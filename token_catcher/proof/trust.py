@@ -28,7 +28,6 @@ table passes nothing; an exception refuses the mail.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -49,6 +48,7 @@ from token_catcher.model import (
 )
 from token_catcher.ports import KeyLookup
 from token_catcher.proof import authres, routing, signature
+from token_catcher.proof.addresses import folded, listed_addresses, single_address
 from token_catcher.proof.routing import Org
 
 Policy = Literal[
@@ -62,11 +62,6 @@ LATE: Final = timedelta(hours=1)
 SIGNED_WITHIN: Final = timedelta(days=1)
 USUAL_LENGTHS: Final = (24, 25)
 """Characters of all tokens in published mails."""
-
-_ADDRESS: Final = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}"
-_DISPLAY: Final = r"""(?:"(?P<quoted>[^"\\]*)" ?|(?P<phrase>[A-Za-z0-9 !#$%&'*+/^_`{|}~.-]*))"""
-_MAILBOX: Final = re.compile(rf"(?P<bare>{_ADDRESS})|{_DISPLAY}<(?P<angle>{_ADDRESS})>")
-_LISTED: Final = re.compile(r'(?:[^",]|"[^"]*")+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +196,8 @@ def _sender(case: Case) -> Finding:
     """Requirement 4. One plain address, compared as a whole."""
     value = case.candidate.header.text("From") or ""
     address = single_address(value)
-    senders = {_folded(sender) for sender in case.terms.senders}
-    passed = address is not None and _folded(address) in senders
+    senders = {folded(sender) for sender in case.terms.senders}
+    passed = address is not None and folded(address) in senders
     return Finding(passed, value, "exactly one of " + ", ".join(case.terms.senders))
 
 
@@ -404,43 +399,6 @@ POLICIES: Final[Mapping[Policy, Callable[[Case], Finding]]] = {
     "both": _by_both,
     "insecure-accept-unauthenticated": _by_nothing,
 }
-
-
-def single_address(value: str) -> str | None:
-    """The address of an unfolded field that holds exactly one, plainly written; None for all else.
-
-    No comments, groups, routes, escapes or encoded words: a mail that needs them is not
-    Salesforce's (CVE-2023-27043)."""
-    mailbox = _MAILBOX.fullmatch(value)
-    if mailbox is None:
-        return None
-    address = mailbox["bare"] or mailbox["angle"]
-    display = mailbox["quoted"] or mailbox["phrase"] or ""
-    # Programs show the display name, so one that looks like an address must be this address.
-    if "=?" in display or ("@" in display and _folded(display) != _folded(address)):
-        return None
-    return address
-
-
-def listed_addresses(value: str) -> Sequence[str]:
-    """All addresses of an unfolded field; none where one of them is not plainly written."""
-    parts = _LISTED.findall(value)
-    addresses = []
-    for part in parts:
-        address = single_address(part.strip())
-        if address is None:
-            return ()
-        addresses.append(address)
-    # What the pattern stepped over, an empty element or an open quote, is not plainly written.
-    if ",".join(parts) != value:
-        return ()
-    return addresses
-
-
-def _folded(address: str) -> str:
-    """An address for comparison: only the domain ignores case."""
-    local, at, domain = address.rpartition("@")
-    return local + at + domain.lower()
 
 
 def _plain(text: str) -> str:

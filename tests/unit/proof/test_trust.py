@@ -40,6 +40,7 @@ from token_catcher.model import (
 )
 from token_catcher.ports import KeyLookup
 from token_catcher.proof import trust
+from token_catcher.proof.addresses import listed_addresses, single_address
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import (
     POLICIES,
@@ -49,8 +50,6 @@ from token_catcher.proof.trust import (
     Policy,
     Terms,
     Trust,
-    listed_addresses,
-    single_address,
 )
 from token_catcher.reading.extract import extract
 
