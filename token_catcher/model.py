@@ -147,7 +147,9 @@ class Reason(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     BAD_USERNAME = "bad-username"
     UNREADABLE = "unreadable"
-    # Held: genuine, but a person must decide.
+    # Held: genuine, but a person must decide. WRONG_RECIPIENT, DATE_OUT_OF_BOUNDS and BAD_USERNAME
+    # are of mail that proved itself as well; so is UNREADABLE where it happened after the proof.
+    UNKNOWN_SENDER = "unknown-sender"
     UNKNOWN_SUBJECT = "unknown-subject"
     UNKNOWN_LAYOUT = "unknown-layout"
     AMBIGUOUS_CLAIM = "ambiguous-claim"

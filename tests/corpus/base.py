@@ -35,12 +35,7 @@ ORGS = (
     Org("acme-pinned", ("pinned@acme.example",), None, PINNED_ID),
 )
 PATH = "salesforce/{org}/{username}"
-SENDERS = (
-    "support@salesforce.com",
-    "support@emea.salesforce.com",
-    "no-reply@salesforce.com",
-    "noreply@salesforce.com",
-)
+SENDERS = ("support@salesforce.com", "support@emea.salesforce.com")
 
 
 @dataclass(frozen=True)

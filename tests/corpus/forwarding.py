@@ -131,7 +131,7 @@ PEOPLE = (
         "resent",
         "A token mail resent by a colleague, its signature whole, days later.",
         b"Resent-From: pat@example.com\r\n" + salesforce(to="pat@example.com"),
-        "refused wrong-recipient",
+        "held wrong-recipient",
     ),
     (
         "pretender",
@@ -353,7 +353,7 @@ def items() -> Iterator[Item]:
     yield from mails("people", PEOPLE, "refused wrong-sender")
     yield from mails("lists", LISTS)
     why = "A genuine mail out of an archive, months later, is not new."
-    verdict = "refused date-out-of-bounds"
+    verdict = "held date-out-of-bounds"
     late = ISSUED + timedelta(days=90)
     yield item("lists", "archive", why, arrived(GENUINE), verdict, received_at=late)
     yield from mails("look-alike", LOOK_ALIKES, "ignored")

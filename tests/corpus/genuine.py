@@ -101,7 +101,12 @@ FORMS = (
             extra=f"X-SFDC-LK: {PINNED_ID}\n",
         ),
     ),
-    ("noreply", "From noreply@salesforce.com.", salesforce(sender="noreply@salesforce.com")),
+    (
+        "noreply",
+        "From noreply@salesforce.com, which is no sender by default.",
+        salesforce(sender="noreply@salesforce.com"),
+        "held unknown-sender",
+    ),
     ("sender-bare", "From without a display name.", salesforce(sender="support@salesforce.com")),
     (
         "sender-name",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from tests.corpus.base import EVIL_TOKEN, PINNED_ID, Item, crlf, mails, salesforce
 from tests.kit.mails import INTRO, OUTRO, TOKEN, USERNAME, token_body
 
-BAD = "refused bad-username"
+BAD = "held bad-username"
 UNKNOWN_USER = "held unknown-user"
 LAYOUT = "held unknown-layout"
 AMBIGUOUS = "held ambiguous-claim"
@@ -243,6 +243,7 @@ FOREIGN = (
         "own-text",
         "An attacker's org sends the very text from noreply@salesforce.com.",
         salesforce(PINNED, EVIL_TOKEN, sender="noreply@salesforce.com", extra=STRANGER),
+        "held unknown-sender",
     ),
     (
         "subject-unknown",

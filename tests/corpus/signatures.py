@@ -30,7 +30,7 @@ CANNOT = expect(
 NONE = expect("refused unsigned", results="refused unauthenticated")
 """No signature that counts."""
 OFF_DATE = expect(
-    "refused unauthenticated", dkim="refused date-out-of-bounds", auto="refused date-out-of-bounds"
+    "refused unauthenticated", dkim="held date-out-of-bounds", auto="held date-out-of-bounds"
 )
 """A good signature, made at another time than the mail."""
 ARC = (

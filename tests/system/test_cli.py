@@ -494,7 +494,7 @@ def test_explain_takes_a_time_and_a_mailbox(alone: Program) -> None:
     with several mailboxes one must be named, since their addresses differ."""
     late = (ISSUED + timedelta(days=2)).isoformat()
     (line,) = alone("explain", "--json", "--received-at", late, "-", stdin=mails.genuine()).lines
-    assert (line["outcome"], line["reason"]) == ("refused", "date-out-of-bounds")
+    assert (line["outcome"], line["reason"]) == ("held", "date-out-of-bounds")
     alone.text = CONFIG.replace(
         "orgs:",
         CONFIG[CONFIG.index("  - name") : CONFIG.index("orgs:")]
@@ -505,7 +505,7 @@ def test_explain_takes_a_time_and_a_mailbox(alone: Program) -> None:
     done = alone("explain", "--json", "-", stdin=mails.genuine())
     assert (done.code, done.out) == (2, "")
     assert done.err == "token-catcher: --mailbox: got none, expected one of: second, integrations\n"
-    for name, expected in (("second", "would-store"), ("integrations", "refused")):
+    for name, expected in (("second", "would-store"), ("integrations", "held")):
         (line,) = alone("explain", "--json", "--mailbox", name, "-", stdin=mails.genuine()).lines
         assert line["outcome"] == expected
 

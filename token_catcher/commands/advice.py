@@ -73,6 +73,23 @@ NEXT_STEP: Final[Mapping[str, str]] = {
 """By error code; codes that are not here go away by themselves."""
 
 ADVICE: Final[Mapping[Reason, str]] = {
+    Reason.UNKNOWN_SENDER: (
+        "if your org's token mail comes from this address, add it to trust.senders"
+    ),
+    Reason.WRONG_RECIPIENT: (
+        "if the address in To is the mailbox's own, add it, or a pattern for it, to"
+        " mailboxes[].addresses"
+    ),
+    Reason.DATE_OUT_OF_BOUNDS: (
+        "if the mail was kept back (a quarantine, say) and the token is still the valid one,"
+        " release it or raise trust.max_delay; if a clock is wrong, correct it or raise"
+        " trust.clock_skew"
+    ),
+    Reason.BAD_USERNAME: (
+        "something on its way changed the username (a link, invisible marks): look at the mail,"
+        " store by hand if genuine"
+    ),
+    Reason.UNREADABLE: "this is a fault of ours: store this token by hand and report it",
     Reason.UNKNOWN_SUBJECT: (
         "if this is Salesforce's subject in the user's language, add it to trust.subjects"
     ),
@@ -110,7 +127,10 @@ ADVICE: Final[Mapping[Reason, str]] = {
 """By reason of a held mail; after the change `token-catcher scan --again` settles it."""
 
 IF_GENUINE: Final[Mapping[Reason, str]] = {
-    Reason.WRONG_RECIPIENT: "if the address is the mailbox's own, add it to mailboxes[].addresses",
+    Reason.WRONG_SENDER: (
+        "Salesforce writes one plain address of its own domain in From: forwarded by hand or"
+        " through a list, a token mail proves nothing"
+    ),
     Reason.UNSIGNED: (
         "Salesforce signs all its mail: if this is genuine, something on its way took the"
         " signature off"

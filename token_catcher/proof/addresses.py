@@ -22,8 +22,9 @@ def single_address(value: str) -> str | None:
         return None
     address = mailbox["bare"] or mailbox["angle"]
     display = mailbox["quoted"] or mailbox["phrase"] or ""
-    # Programs show the display name, so one that looks like an address must be this address.
-    if "=?" in display or ("@" in display and folded(display) != folded(address)):
+    # Programs show the display name, so one that looks like an address must be this address. In
+    # whatever case: it shows no other sender.
+    if "=?" in value or ("@" in display and display.lower() != address.lower()):
         return None
     return address
 

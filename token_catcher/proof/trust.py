@@ -1,18 +1,20 @@
 """Candidate in, Capture or Refused or Held out: the only module that can make a Capture.
 
 It decides and does nothing else. Anybody can send mail to the watched mailbox. A mail changes a
-secret only if *all* of this holds:
+secret only if *all* of this holds, and it is looked at in this order:
 
-    genuine (else Refused)
-      sender        From is exactly one address, plainly written, and one of `senders`
-      recipient     the signed To holds one of the mailbox's own addresses: no mail to somebody
-                    else, re-sent
-      date          the signed Date is at most 24 h before and 1 h after its arrival
+    nothing proves it (else Refused: nobody needs to look)
+      from          exactly one address, plainly written, of a domain of `senders` or of a signing
+                    domain or one below it; for all other mail no key is asked for
       proof         by `policy`: a DKIM signature of a signing domain, the receiving server's
                     assessment, or both
+    proven, and something does not fit (else Held: a person decides)
+      sender        From is one of `senders`
+      recipient     the signed To holds one of the mailbox's own addresses: no mail to somebody
+                    else, re-sent
+      date          the signed Date is at most `max_delay` before and `clock_skew` after its arrival
       signed-at     a signature's `t=` is within a day of the Date
       username      of the form of a Salesforce username, in ASCII, before any folding of case
-    clear (else Held: a person decides)
       claim         every text of the mail names the same one username and one token
       subject       one of `subjects`, after `Sandbox: `
       org           the username belongs to exactly one configured org, by name before pattern;
@@ -22,8 +24,11 @@ secret only if *all* of this holds:
 
 The signature proves "Salesforce's servers sent this", not "this is our token": a stranger's org can
 have Salesforce send us a real token mail. So the rules after `proof` matter as much as the proof.
+But a mail that proved itself is never refused by one of them: what keeps it out may as well be our
+configuration, a quarantine, or a clock, and the token in it may be the only one that is valid.
+
 All rules that can be looked at leave evidence; the first that fails gives the verdict; an empty
-table passes nothing; an exception refuses the mail.
+table passes nothing; an exception refuses the mail, or holds one that is proven.
 """
 
 from __future__ import annotations
@@ -55,10 +60,6 @@ Policy = Literal[
     "dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"
 ]
 
-EARLY: Final = timedelta(hours=24)
-"""Salesforce retries delivery for a day."""
-LATE: Final = timedelta(hours=1)
-"""How far a sending clock may run ahead of ours."""
 SIGNED_WITHIN: Final = timedelta(days=1)
 USUAL_LENGTHS: Final = (24, 25)
 """Characters of all tokens in published mails."""
@@ -72,11 +73,15 @@ class Terms:
     path: str
     """`salesforce/{org}/{username}`, below the mount"""
     policy: Policy = "dkim"
-    senders: tuple[str, ...] = ("support@salesforce.com",)
+    senders: tuple[str, ...] = ("support@salesforce.com", "support@emea.salesforce.com")
     signing_domains: tuple[str, ...] = ("salesforce.com",)
     subjects: tuple[str, ...] = ("Your new Salesforce security token",)
     authserv_ids: tuple[str, ...] = ()
     authserv_zone: authres.Zone = "above-first-received"
+    max_delay: timedelta = timedelta(hours=24)
+    """From the Date to the arrival. Salesforce retries delivery for a day."""
+    clock_skew: timedelta = timedelta(hours=1)
+    """How far a sending clock may run ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class Finding:
     reason: Reason | None = None
     """Where it is not the rule's usual one."""
     held: bool = False
-    """A refusing rule that, this once, leaves the decision to a person."""
+    """The proof that, this once, leaves the decision to a person."""
 
 
 @dataclass(slots=True)
@@ -145,7 +150,8 @@ class Trust:
             ) from None
         # Requirement 22: whatever a mail can do, it ends this mail, never the loop.
         except Exception as error:  # noqa: BLE001
-            verdict = Refused(Reason.UNREADABLE, type(error).__name__)
+            kind = Held if case.proven else Refused
+            verdict = kind(Reason.UNREADABLE, type(error).__name__)
         org = case.org.name if case.org else None
         return Judgement(verdict, tuple(case.evidence), case.username, org)
 
@@ -192,13 +198,30 @@ def _capture(case: Case) -> Capture | Refused:
     )
 
 
-def _sender(case: Case) -> Finding:
-    """Requirement 4. One plain address, compared as a whole."""
+def _from(case: Case) -> Finding:
+    """Requirement 4. One plain address, of a domain that Salesforce may send from."""
     value = case.candidate.header.text("From") or ""
     address = single_address(value)
+    domains = dict.fromkeys(sender.rpartition("@")[2] for sender in case.terms.senders)
+    domains.update(dict.fromkeys(case.terms.signing_domains))
+    passed = address is not None and _may_send(address, case.terms)
+    return Finding(passed, value, "exactly one address of " + ", ".join(domains))
+
+
+def _may_send(address: str, terms: Terms) -> bool:
+    domain = address.rpartition("@")[2].lower()
+    if any(sender.rpartition("@")[2].lower() == domain for sender in terms.senders):
+        return True
+    return any(f".{domain}".endswith(f".{signer.lower()}") for signer in terms.signing_domains)
+
+
+def _sender(case: Case) -> Finding | None:
+    """Requirement 4. Customers can have Salesforce send text of theirs from other addresses."""
+    address = single_address(case.candidate.header.text("From") or "")
+    if address is None:
+        return None
     senders = {folded(sender) for sender in case.terms.senders}
-    passed = address is not None and folded(address) in senders
-    return Finding(passed, value, "exactly one of " + ", ".join(case.terms.senders))
+    return Finding(folded(address) in senders, address, "one of " + ", ".join(case.terms.senders))
 
 
 def _recipient(case: Case) -> Finding:
@@ -212,9 +235,15 @@ def _date(case: Case) -> Finding:
     """Requirement 12. Bounds replay; INTERNALDATE is the receiving server's own."""
     issued = case.candidate.issued_at
     arrived = case.candidate.mail.received_at
-    passed = -LATE <= arrived - issued <= EARLY
+    passed = -case.terms.clock_skew <= arrived - issued <= case.terms.max_delay
+    early = _in_hours(case.terms.max_delay)
+    late = _in_hours(case.terms.clock_skew)
     saw = f"Date {iso(issued)}, received {iso(arrived)}"
-    return Finding(passed, saw, "at most 24 h before and 1 h after arrival")
+    return Finding(passed, saw, f"at most {early} before and {late} after arrival")
+
+
+def _in_hours(duration: timedelta) -> str:
+    return f"{duration / timedelta(hours=1):g} h"
 
 
 def _proof(case: Case) -> Finding:
@@ -380,16 +409,17 @@ def _path(case: Case) -> Finding | None:
 
 
 RULES: Final[Sequence[Rule]] = (
-    Rule("sender", _sender, Refused, Reason.WRONG_SENDER),
-    Rule("recipient", _recipient, Refused, Reason.WRONG_RECIPIENT),
-    Rule("date", _date, Refused, Reason.DATE_OUT_OF_BOUNDS),
+    Rule("from", _from, Refused, Reason.WRONG_SENDER),
     Rule("proof", _proof, Refused, Reason.UNAUTHENTICATED, costly=True),
-    Rule("signed-at", _signed_at, Refused, Reason.DATE_OUT_OF_BOUNDS),
-    Rule("username", _username, Refused, Reason.BAD_USERNAME),
+    Rule("sender", _sender, Held, Reason.UNKNOWN_SENDER),
+    Rule("recipient", _recipient, Held, Reason.WRONG_RECIPIENT),
+    Rule("date", _date, Held, Reason.DATE_OUT_OF_BOUNDS),
+    Rule("signed-at", _signed_at, Held, Reason.DATE_OUT_OF_BOUNDS),
+    Rule("username", _username, Held, Reason.BAD_USERNAME),
     Rule("claim", _claim, Held, Reason.UNKNOWN_LAYOUT),
     Rule("subject", _subject, Held, Reason.UNKNOWN_SUBJECT),
     Rule("org", _org, Held, Reason.UNKNOWN_USER),
-    Rule("path", _path, Refused, Reason.BAD_USERNAME),
+    Rule("path", _path, Held, Reason.BAD_USERNAME),
 )
 
 POLICIES: Final[Mapping[Policy, Callable[[Case], Finding]]] = {
