@@ -86,7 +86,8 @@ class App:
                 "trust.insecure",
                 note="any mail that looks like Salesforce's is believed: for experiments only",
             )
-        return Judge(Trust(self._terms(), self._keys()), self.config.trust.subjects)
+        trust = self.config.trust
+        return Judge(Trust(self._terms(), self._keys()), trust.subjects, trust.subject_tags)
 
     @cached_property
     def journal(self) -> Journal:
@@ -180,9 +181,12 @@ class App:
         return partial(ImapMailbox, account, context, self.log)
 
     def _sender_domains(self) -> tuple[str, ...]:
-        """Each once, in the order of the senders: what a search in the mailbox asks for."""
-        domains = [sender.rpartition("@")[2] for sender in self.config.trust.senders]
-        return tuple(dict.fromkeys(domains))
+        """Each once, the senders' first: what a search in the mailbox asks for.
+
+        Those that sign as well: proven mail of a sender that is not listed is held, not missed."""
+        trust = self.config.trust
+        domains = [sender.rpartition("@")[2] for sender in trust.senders]
+        return tuple(dict.fromkeys((*domains, *trust.signing_domains)))
 
     @cached_property
     def _tls_context(self) -> Callable[[str | None], ssl.SSLContext]:
@@ -200,6 +204,8 @@ class App:
             subjects=trust.subjects,
             authserv_ids=trust.authserv_ids,
             authserv_zone=trust.authserv_zone,
+            max_delay=trust.max_delay,
+            clock_skew=trust.clock_skew,
         )
 
     def _keys(self) -> KeyLookup:

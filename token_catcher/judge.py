@@ -26,16 +26,19 @@ class Verdict:
 class Judge:
     """Extract and trust in one call; touches neither mailbox nor Vault."""
 
-    def __init__(self, trust: Trust, subjects: Sequence[str]) -> None:
+    def __init__(
+        self, trust: Trust, subjects: Sequence[str], subject_tags: Sequence[str] = ()
+    ) -> None:
         self._trust = trust
         self._subjects = tuple(subjects)
+        self._subject_tags = tuple(subject_tags)
 
     def judge(self, mail: Mail, addresses: Sequence[str], *, trust_date: bool = False) -> Verdict:
         """TransientError: the keys of the signature could not be asked for.
 
         `trust_date` takes the mail's own Date for INTERNALDATE: for mail from files, whose arrival
         nobody recorded."""
-        candidate = extract(mail, self._subjects)
+        candidate = extract(mail, self._subjects, self._subject_tags)
         if not isinstance(candidate, Candidate):
             return Verdict(candidate)
         if trust_date:

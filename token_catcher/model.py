@@ -254,12 +254,14 @@ class Candidate:
     mail: Mail
     header: Header
     subject: str
-    """Decoded (RFC 2047), white space folded, without the `Sandbox: ` prefix."""
+    """Decoded (RFC 2047), white space folded, without configured tags and the `Sandbox: ` prefix."""
     sandbox: bool
-    """Whether the subject began with `Sandbox: `."""
+    """Whether the subject began with `Sandbox: `, behind the tags."""
     issued_at: datetime
     """The Date header."""
     claim: Claim | Unclear
+    tagged: bool = False
+    """Whether a configured tag of our mail system was taken off the subject."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,9 @@ ADVICE: Final[Mapping[Reason, str]] = {
     ),
     Reason.UNREADABLE: "this is a fault of ours: store this token by hand and report it",
     Reason.UNKNOWN_SUBJECT: (
-        "if this is Salesforce's subject in the user's language, add it to trust.subjects"
+        "if your mail system put something such as [EXTERNAL] in front, add that to"
+        " trust.subject_tags; if this is Salesforce's subject in the user's language, add it to"
+        " trust.subjects"
     ),
     Reason.UNKNOWN_LAYOUT: (
         "Salesforce changed the mail: store this token by hand and report the layout"
@@ -136,7 +138,8 @@ IF_GENUINE: Final[Mapping[Reason, str]] = {
         " signature off"
     ),
     Reason.BAD_SIGNATURE: (
-        "if the server changes the mail it stores (Microsoft 365, Exchange), see docs/mailboxes.md"
+        "if the server changes the mail it stores (Microsoft 365, Exchange) or puts tags in front"
+        " of subjects, see docs/mailboxes.md"
     ),
     Reason.UNAUTHENTICATED: (
         "if this is genuine, compare trust.authserv_ids and authserv_zone with docs/mailboxes.md"

@@ -111,6 +111,15 @@ def is_address(text: str) -> bool:
     return address is not None and _is_host(address["domain"])
 
 
+def _is_own_address(text: str) -> bool:
+    """An address, or a pattern of which the last two labels are written out.
+
+    `*@*.com` would be anybody's, and a mail to anybody would be ours."""
+    labels = text.rpartition("@")[2].split(".")
+    open_domain = len(labels) < 2 or "*" in "".join(labels[-2:])
+    return is_address(text.replace("*", "x")) and not ("*" in text and open_domain)
+
+
 def _is_host(text: str) -> bool:
     with suppress(ValueError):
         return bool(ipaddress.ip_address(text))
@@ -150,7 +159,13 @@ def _is_vault_address(text: str) -> bool:
 
 
 def _is_subject(text: str) -> bool:
-    return not text.startswith("Sandbox:")
+    """Under a subject that has the prefix in it, a sandbox's token would pass for production's."""
+    return "sandbox:" not in text.casefold()
+
+
+def _is_tag(text: str) -> bool:
+    """What is taken off first must not take `Sandbox: ` off."""
+    return "sandbox" not in text.casefold() and text.strip() == text
 
 
 def _with_single_blanks(text: str) -> str:
@@ -296,6 +311,14 @@ ShardIndex = Annotated[
 ]
 Host = Annotated[str, _only(_is_host), Expected("a host name or an IP address alone, in ASCII")]
 Address = Annotated[str, _only(is_address), Expected("an e-mail address alone, in ASCII")]
+OwnAddress = Annotated[
+    str,
+    _only(_is_own_address),
+    Expected(
+        "an e-mail address alone, in ASCII, or a pattern such as ops+*@example.com or"
+        " *@tokens.example.com"
+    ),
+]
 Domain = Annotated[
     str, _only(_is_host), AfterValidator(str.lower), Expected("a domain such as salesforce.com")
 ]
@@ -304,6 +327,11 @@ Subject = Annotated[
     _only(_is_subject),
     AfterValidator(_with_single_blanks),
     Expected("a subject on one line, without `Sandbox: `, which is understood"),
+]
+SubjectTag = Annotated[
+    Text,
+    _only(_is_tag),
+    Expected("text that a subject begins with, such as [EXTERNAL], without `Sandbox` in it"),
 ]
 AuthservId = Annotated[
     str, _only(on_one_line), Expected("text on one line, '' where the server gives no name")

@@ -113,8 +113,9 @@ class MailboxConfig(Section):
     """The login password: {file: PATH} or {env: NAME}."""
     oauth2: Any = Field(default=None, json_schema_extra={"type": "null"})
     """In place of a password: not available in this version."""
-    addresses: tuple[kinds.Address, ...] = Field(default_factory=_own_address, min_length=1)
-    """The To addresses that are ours. Default: username, where it is an address."""
+    addresses: tuple[kinds.OwnAddress, ...] = Field(default_factory=_own_address, min_length=1)
+    """The To addresses that are ours, or patterns in which * stands for any characters. Default:
+    username, where it is an address."""
     folders: Folders = Folders()
     """The watched folders: inbox and spam."""
     idle: kinds.Flag = True
@@ -215,21 +216,22 @@ class TrustConfig(Section):
     auto: the second where the first cannot tell; both; insecure-accept-unauthenticated: nothing at
     all."""
     senders: tuple[kinds.Address, ...] = Field(
-        default=(
-            "support@salesforce.com",
-            "support@emea.salesforce.com",
-            "no-reply@salesforce.com",
-            "noreply@salesforce.com",
-        ),
-        min_length=1,
+        default=("support@salesforce.com", "support@emea.salesforce.com"), min_length=1
     )
-    """From must be exactly one of these."""
+    """From must be exactly one of these; proven mail from others of a signing domain is held."""
     signing_domains: tuple[kinds.Domain, ...] = Field(default=("salesforce.com",), min_length=1)
     """Whose DKIM signatures count."""
     subjects: tuple[kinds.Subject, ...] = Field(
         default=("Your new Salesforce security token",), min_length=1
     )
     """Exact subjects, without `Sandbox: `; other genuine token mail is held."""
+    subject_tags: tuple[kinds.SubjectTag, ...] = ()
+    """What the mail system puts in front of a subject, such as [EXTERNAL]: taken off before
+    `Sandbox: ` is looked for."""
+    max_delay: kinds.Duration = timedelta(hours=24)
+    """How long after its Date a mail may arrive; later ones are held."""
+    clock_skew: kinds.Duration = timedelta(hours=1)
+    """How long before its Date a mail may arrive; earlier ones are held."""
     authserv_ids: tuple[kinds.AuthservId, ...] = ()
     """The names our receiving server gives itself in Authentication-Results; '' where it gives none
     (Microsoft 365), *.example.com for one host name below."""

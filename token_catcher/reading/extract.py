@@ -36,17 +36,22 @@ from token_catcher.reading import claims, mime, wire
 from token_catcher.reading.headers import decode_words, parse_date
 
 SANDBOX = "Sandbox: "
+MAX_TAGS = 10
+"""What several servers in a row may put in front of one subject."""
 
 logging.getLogger(mailparser.__name__).setLevel(logging.CRITICAL + 1)
 """mail-parser logs the text of what it cannot read."""
 
 
-def extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refused:
+def extract(
+    mail: Mail, subjects: Sequence[str], tags: Sequence[str] = ()
+) -> Candidate | Ignored | Refused:
     """What the mail claims. `subjects` are the known ones, without the sandbox prefix.
 
+    `tags` are what our mail system puts in front of subjects.
     TransientError: this machine could not read it now; nothing in a mail makes it raise."""
     try:
-        extracted = _extract(mail, subjects)
+        extracted = _extract(mail, subjects, tags)
     except (MemoryError, OSError) as error:  # of this machine, not of the mail
         raise TransientError(
             f"reading was not possible now: {type(error).__name__}", code="internal"
@@ -59,7 +64,9 @@ def extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refuse
     return extracted
 
 
-def _extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refused:
+def _extract(
+    mail: Mail, subjects: Sequence[str], tags: Sequence[str]
+) -> Candidate | Ignored | Refused:
     # The gate comes before every parser.
     header = wire.read_header(mail.raw)
     if isinstance(header, Refused):
@@ -73,9 +80,36 @@ def _extract(mail: Mail, subjects: Sequence[str]) -> Candidate | Ignored | Refus
     issued_at = parse_date(header.text("Date") or "")
     if issued_at is None:
         return Refused(Reason.BAD_DATE, "a Date that is not in the form of RFC 5322 with a zone")
+    # First the tags: behind one, `Sandbox: ` would be taken for a part of the subject.
+    untagged = _without_tags(subject, tags)
+    sandbox = untagged.startswith(SANDBOX)
     return Candidate(
-        mail, header, subject.removeprefix(SANDBOX), subject.startswith(SANDBOX), issued_at, claim
+        mail,
+        header,
+        untagged.removeprefix(SANDBOX),
+        sandbox,
+        issued_at,
+        claim,
+        tagged=untagged != subject,
     )
+
+
+def _without_tags(subject: str, tags: Sequence[str]) -> str:
+    """The subject without the tags it begins with, in whatever order they were put there."""
+    for _ in range(MAX_TAGS):
+        tag = next((tag for tag in tags if _begins_with(subject, tag)), None)
+        if tag is None:
+            break
+        subject = subject.removeprefix(tag).lstrip()
+    return subject
+
+
+def _begins_with(subject: str, tag: str) -> bool:
+    """Whether the tag stands there as a whole: `EXT` is none in `Extra`."""
+    if not tag or not subject.startswith(tag):
+        return False
+    behind = subject[len(tag) : len(tag) + 1]
+    return not (tag[-1].isalnum() and behind.isalnum())
 
 
 def _claim(raw: bytes, header: Header, subjects: Sequence[str]) -> Claim | Unclear | None:

@@ -112,6 +112,11 @@ SERVER = "the names of the receiving server, which the policy {} believes"
 PORT_FORM = "HOST:PORT, such as 127.0.0.1:9464"
 VAULT_FORM = "https://HOST or https://HOST:PORT (http:// only to loopback)"
 ZONE_FORM = "above-first-received, unique, or {received_above: N} with N from 1 to 20"
+OWN_FORM = (
+    "an e-mail address alone, in ASCII, or a pattern such as ops+*@example.com or"
+    " *@tokens.example.com"
+)
+TAG_FORM = "text that a subject begins with, such as [EXTERNAL], without `Sandbox` in it"
 INDEX_FORM = "a number from 0, or auto (the number at the end of the host name)"
 
 MISTAKES = {
@@ -141,7 +146,15 @@ MISTAKES = {
     ),
     "an address with a name": (
         "addresses: [Ops <ops@example.com>]",
-        "mailboxes[0].addresses[0]: got 'Ops' …, expected an e-mail address alone, in ASCII",
+        f"mailboxes[0].addresses[0]: got 'Ops' …, expected {OWN_FORM}",
+    ),
+    "a pattern of any domain": (
+        "addresses: ['ops@*.com']",
+        f"mailboxes[0].addresses[0]: got 'ops@*.com', expected {OWN_FORM}",
+    ),
+    "a pattern over the @": (
+        "addresses: ['*']",
+        f"mailboxes[0].addresses[0]: got '*', expected {OWN_FORM}",
     ),
     "a host that is too long": (
         f"host: {64 * 'a.b.'}c",
@@ -247,6 +260,23 @@ MISTAKES = {
         "trust: {subjects: ['Sandbox: Your']}",
         "trust.subjects[0]: got 'Sandbox:' …, expected a subject on one line, without `Sandbox: `,"
         " which is understood",
+    ),
+    "the prefix inside a subject": (
+        "trust: {subjects: ['[EXTERNAL] Sandbox: Your']}",
+        "trust.subjects[0]: got '[EXTERNAL]' …, expected a subject on one line, without"
+        " `Sandbox: `, which is understood",
+    ),
+    "the prefix as a tag": (
+        "trust: {subject_tags: ['[EXTERNAL]', 'Sandbox:']}",
+        f"trust.subject_tags[1]: got 'Sandbox:', expected {TAG_FORM}",
+    ),
+    "a tag that is blank": (
+        "trust: {subject_tags: [' ']}",
+        f"trust.subject_tags[0]: got '', expected {TAG_FORM}",
+    ),
+    "a delay without a unit": (
+        "trust: {max_delay: 24}",
+        "trust.max_delay: got 24, expected a duration such as 90s, 10m, 2h or 14d, at most 3650d",
     ),
     "a zone of another name": (
         "trust: {authserv_zone: top}",

@@ -61,14 +61,12 @@ EFFECTIVE = {
     },
     "trust": {
         "policy": "dkim",
-        "senders": (
-            "support@salesforce.com",
-            "support@emea.salesforce.com",
-            "no-reply@salesforce.com",
-            "noreply@salesforce.com",
-        ),
+        "senders": ("support@salesforce.com", "support@emea.salesforce.com"),
         "signing_domains": ("salesforce.com",),
         "subjects": ("Your new Salesforce security token",),
+        "subject_tags": (),
+        "max_delay": "1d",
+        "clock_skew": "1h",
         "authserv_ids": (),
         "authserv_zone": "above-first-received",
         "dkim_keys": None,
@@ -194,6 +192,15 @@ def test_spellings_that_mean_the_same(home: Path) -> None:
         ("salesforce.com",),
         ("Your token",),
     )
+
+
+@pytest.mark.parametrize(
+    "address", ["ops@localhost", "ops+*@example.com", "*@tokens.example.com", "*@*.eu.example.com"]
+)
+def test_an_own_address_may_be_a_pattern(home: Path, address: str) -> None:
+    """The last two labels of its domain are written out."""
+    text = changed("username: sf", f"addresses: ['{address}']\n    username: sf")
+    assert load(home, text).mailboxes[0].addresses == (address,)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,30 @@ def test_subjects(subject: str, read: str, sandbox: bool) -> None:
     assert (extracted.subject, extracted.sandbox, extracted.claim) == (read, sandbox, CLAIM)
 
 
+@pytest.mark.parametrize(
+    ("written", "read", "sandbox"),
+    [
+        (f"[EXTERNAL] {SUBJECT}", SUBJECT, False),
+        (f"[EXTERNAL]{SUBJECT}", SUBJECT, False),
+        (f"[EXTERNAL] Sandbox: {SUBJECT}", SUBJECT, True),
+        (f"EXT: [EXTERNAL] EXT: Sandbox: {SUBJECT}", SUBJECT, True),
+        (f"=?utf-8?q?=5BEXTERNAL=5D_Sandbox=3A?= {SUBJECT}", SUBJECT, True),
+        (f"Sandbox: [EXTERNAL] {SUBJECT}", f"[EXTERNAL] {SUBJECT}", True),
+        (f"[external] {SUBJECT}", f"[external] {SUBJECT}", False),
+        (f"Extra {SUBJECT}", f"Extra {SUBJECT}", False),
+    ],
+)
+def test_tags_come_off_before_the_prefix_is_looked_for(
+    written: str, read: str, sandbox: bool
+) -> None:
+    """Tags of our mail system, as configured, are taken off, in any order and number."""
+    raw = token_mail(subject=written)
+    extracted = extract(mail(raw), SUBJECTS, ("[EXTERNAL]", "EXT:", "Ext"))
+    assert isinstance(extracted, Candidate)
+    assert (extracted.subject, extracted.sandbox) == (read, sandbox)
+    assert extracted.tagged is ("Sandbox: [" not in written and read == SUBJECT)
+
+
 def test_a_date_of_another_form() -> None:
     """Without a date that everybody reads alike, a mail that claims is refused.
 
