@@ -68,7 +68,7 @@ RECIPIENTS = (
         f'"{ADDRESS}" <attacker@evil.example>',
     ),
     ("in-comment", "Our address in a comment.", f"attacker@evil.example ({ADDRESS})"),
-    ("in-group", "Our address in a group.", f"us: {ADDRESS};"),
+    ("in-open-group", "Our address in a group that is never closed.", f"us: {ADDRESS}"),
     (
         "in-quotes",
         "Our address in the quoted name of another, between commas.",

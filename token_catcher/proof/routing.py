@@ -123,7 +123,7 @@ def _naming(orgs: Sequence[Org], username: str) -> list[Org]:
     named = [org for org in orgs if username in org.usernames]
     if named:
         return named
-    return [org for org in orgs if any(_matches(pattern, username) for pattern in org.usernames)]
+    return [org for org in orgs if any(matches(pattern, username) for pattern in org.usernames)]
 
 
 def _allowed_by_id(fitting: Sequence[Org], revealed: Revealed, orgs: Sequence[Org]) -> list[Org]:
@@ -175,21 +175,21 @@ def _capitals(letters: str) -> int:
     return bits
 
 
-def _matches(pattern: str, username: str) -> bool:
-    """`*` stands for any characters; linear in the username for each star."""
+def matches(pattern: str, text: str) -> bool:
+    """Whether a text fits; `*` stands for any characters. Linear in the text for each star."""
     first, *rest = pattern.split("*")
     if not rest:
-        return pattern == username
-    if not username.startswith(first):
+        return pattern == text
+    if not text.startswith(first):
         return False
     position = len(first)
     for piece in rest[:-1]:
-        start = username.find(piece, position)
+        start = text.find(piece, position)
         if start < 0:
             return False
         position = start + len(piece)
     # The last piece must not overlap what the others took: `a*a` needs two letters.
-    return len(username) - position >= len(rest[-1]) and username.endswith(rest[-1])
+    return len(text) - position >= len(rest[-1]) and text.endswith(rest[-1])
 
 
 def _same_environment(one: Org, other: Org) -> bool:

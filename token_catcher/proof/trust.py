@@ -227,8 +227,19 @@ def _sender(case: Case) -> Finding | None:
 def _recipient(case: Case) -> Finding:
     """Requirement 12. A mail to somebody else, re-sent to us, is not ours."""
     value = case.candidate.header.text("To") or ""
-    ours = any(address.lower() in case.addresses for address in listed_addresses(value))
+    ours = any(_is_ours(address, case.addresses) for address in listed_addresses(value))
     return Finding(ours, value, "one of " + ", ".join(case.addresses))
+
+
+def _is_ours(address: str, ours: Sequence[str]) -> bool:
+    """Whether an address, in whatever case, is one of ours or fits one of our patterns."""
+    local, _, domain = address.lower().rpartition("@")
+    for own in ours:
+        own_local, _, own_domain = own.rpartition("@")
+        # Each side by itself: no `*` stands for an @.
+        if routing.matches(own_local, local) and routing.matches(own_domain, domain):
+            return True
+    return False
 
 
 def _date(case: Case) -> Finding:
