@@ -150,6 +150,7 @@ class Reason(StrEnum):
     # Held: genuine, but a person must decide. WRONG_RECIPIENT, DATE_OUT_OF_BOUNDS and BAD_USERNAME
     # are of mail that proved itself as well; so is UNREADABLE where it happened after the proof.
     UNKNOWN_SENDER = "unknown-sender"
+    WEAK_SIGNATURE = "weak-signature"
     UNKNOWN_SUBJECT = "unknown-subject"
     UNKNOWN_LAYOUT = "unknown-layout"
     AMBIGUOUS_CLAIM = "ambiguous-claim"

@@ -149,7 +149,7 @@ PEOPLE = (
         "support-case",
         "A support case of Salesforce's own, which quotes a token mail.",
         salesforce(subject="Case 01234567: login fails", body="Pat wrote:\n\n" + QUOTED),
-        "held unknown-subject",
+        "held unknown-layout",
     ),
 )
 

@@ -35,10 +35,9 @@ def test_no_hostile_mail_is_meant_to_be_stored() -> None:
     storing = [item for item in corpus() if STORE in item.expected.values()]
     waiting = [item for item in corpus() if not item.hostile and item not in storing]
     assert [item.name for item in storing if item.hostile] == []
-    assert {verdict for item in waiting for verdict in item.expected.values()} == {
-        "held unknown-subject",
-        "held unknown-sender",
-    }
+    for item in waiting:
+        verdicts = set(item.expected.values())
+        assert any(verdict.startswith("held ") for verdict in verdicts), item.name
 
 
 def test_is_large_enough() -> None:

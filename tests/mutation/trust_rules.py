@@ -7,6 +7,8 @@ from tests.mutation.mutants import Mutant
 WIRE = ("tests/unit/reading/test_wire.py",)
 MIME = ("tests/unit/reading/test_mime.py",)
 CLAIMS = ("tests/unit/reading/test_claims.py",)
+ADDRESSES = ("tests/unit/proof/test_addresses.py",)
+EXTRACT = ("tests/unit/reading/test_extract.py",)
 TRUST = ("tests/unit/proof/test_trust.py",)
 SIGNATURE = ("tests/unit/proof/test_signature.py",)
 AUTHRES = ("tests/unit/proof/test_authres.py",)
@@ -156,6 +158,15 @@ MUTANTS = (
         '        (tags.get("a") in _KEY_TYPES, ',
         "        (True, ",
         SIGNATURE,
+    ),
+    _look(5, "whatever the server passed", "signature"),
+    _rule(
+        5,
+        "a changed field that the server passed",
+        "proof/trust.py",
+        " and assessed.passed and _is_tagged(case)\n",
+        " and assessed.passed\n",
+        TRUST,
     ),
     _rule(
         5,
@@ -404,6 +415,38 @@ MUTANTS = (
         TRUST,
     ),
     _look(12, "any recipient", "recipient"),
+    _rule(
+        12,
+        "the address of a display name",
+        "proof/addresses.py",
+        "    elif names:\n",
+        "    elif False:\n",
+        ADDRESSES,
+    ),
+    _rule(
+        12,
+        "a group that is never closed",
+        "proof/addresses.py",
+        "        target = addresses if members is None else members\n",
+        "        target = addresses\n",
+        ADDRESSES,
+    ),
+    _rule(
+        12,
+        "a comma in an encoded word",
+        "proof/addresses.py",
+        "rf'{_QUOTED}|{_ENCODED_WORD}|",
+        "rf'{_QUOTED}|",
+        ADDRESSES,
+    ),
+    _rule(
+        12,
+        "a pattern over the @",
+        "proof/trust.py",
+        "        if routing.matches(own_local, local) and routing.matches(own_domain, domain):\n",
+        "        if routing.matches(own, address.lower()):\n",
+        TRUST,
+    ),
     _look(12, "any Date", "date"),
     _rule(
         12,
@@ -443,6 +486,22 @@ MUTANTS = (
     ),
     _look(15, "any subject", "subject"),
     _rule(
+        15,
+        "the prefix looked for before the tags come off",
+        "reading/extract.py",
+        "    sandbox = untagged.startswith(SANDBOX)\n",
+        "    sandbox = subject.startswith(SANDBOX)\n",
+        EXTRACT,
+    ),
+    _rule(
+        15,
+        "a half tag",
+        "reading/extract.py",
+        "    return not (tag[-1].isalnum() and behind.isalnum())\n",
+        "    return True\n",
+        EXTRACT,
+    ),
+    _rule(
         16,
         "several claims",
         "reading/claims.py",
@@ -457,6 +516,14 @@ MUTANTS = (
         "reading/claims.py",
         "_common_claim",
         "    if any(claim != first for claim in claims):\n",
+        NEVER,
+        CLAIMS,
+    ),
+    _rule(
+        16,
+        "a quoted pair",
+        "reading/claims.py",
+        "    if not (username.label_is_plain and token.label_is_plain):\n",
         NEVER,
         CLAIMS,
     ),

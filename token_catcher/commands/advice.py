@@ -76,6 +76,11 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.UNKNOWN_SENDER: (
         "if your org's token mail comes from this address, add it to trust.senders"
     ),
+    Reason.WEAK_SIGNATURE: (
+        "the server vouches for the mail, but no signature of Salesforce's that covers all that"
+        " counts is left in it: have the server keep DKIM-Signature fields (docs/mailboxes.md), or"
+        " compare the mail with Salesforce and store by hand"
+    ),
     Reason.WRONG_RECIPIENT: (
         "if the address in To is the mailbox's own, add it, or a pattern for it, to"
         " mailboxes[].addresses"

@@ -28,7 +28,8 @@ _USERNAME: Final = re.compile(
 )
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._+'@-]+", re.ASCII)
 _ENVELOPE: Final = re.compile(
-    r"(?i)<[^<>@\s]*@(?:[a-z0-9-]+\.)+([a-z0-9-]{2,15})\.[a-z0-9-]+\.bnc\.salesforce\.com>"
+    r"(?i)(<)?[^<>@\s]*@(?:[a-z0-9-]+\.)+([a-z0-9-]{2,15})\.[a-z0-9-]+\.bnc\.salesforce\.com"
+    r"(?(1)>)"
 )
 _CASES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 """What each of the three last characters of an org id says: which of five letters are capitals."""
@@ -53,7 +54,7 @@ class Revealed:
     ids: tuple[str, ...]
     """`X-SFDC-LK`, as written"""
     envelopes: tuple[str, ...]
-    """The org's code in the envelope sender; '' for a foreign one beside one of Salesforce's"""
+    """The org's code in each envelope sender of Salesforce's that the id does not rule out"""
 
     @property
     def one_org(self) -> bool:
@@ -84,11 +85,19 @@ def revealed_orgs(header: Header) -> Revealed:
     """Read the two places, X-SFDC-LK and Return-Path."""
     # A value of another form than an org id is kept: it contradicts every pinned one.
     ids = tuple(_values(header, "X-SFDC-LK"))
-    # The receiving server writes one Return-Path. Where there are more, all must name the same org.
-    senders = [_ENVELOPE.fullmatch(value) for value in _values(header, "Return-Path")]
-    if not any(senders):
-        return Revealed(ids, ())
-    return Revealed(ids, tuple(sender[1] if sender else "" for sender in senders))
+    # Each server on the way may leave a Return-Path: a forwarder's own says nothing of the org.
+    codes = []
+    for value in _values(header, "Return-Path"):
+        sender = _ENVELOPE.fullmatch(value)
+        if sender is not None:
+            codes.append(sender[2])
+    return Revealed(ids, _decided(codes, ids))
+
+
+def _decided(codes: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
+    """Of envelopes that name several orgs, those that the one id in the header names as well."""
+    named = [code for code in codes if len(ids) == 1 and Revealed((), (code,)).fits(ids[0])]
+    return tuple(named or codes)
 
 
 def _values(header: Header, name: str) -> list[str]:

@@ -16,7 +16,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 import dkim
@@ -38,6 +38,8 @@ MAX_RSA_BITS: Final = 4096
 """RFC 8301 asks verifiers for 1024 to 4096."""
 EXPONENTS: Final = range(3, 2**32, 2)
 """With an exponent of 1 anybody can sign; with one of thousands of bits a check takes seconds."""
+SIGNED_WITHIN: Final = timedelta(days=1)
+"""From `t=` to the Date, either way."""
 MUST_COVER: Final = ("from", "to", "subject", "date", "mime-version", "content-type")
 """What Salesforce signs, and all that the decision rests on."""
 
@@ -105,6 +107,26 @@ def check(
     return _best(verifications)
 
 
+def read(header: Header, issued_at: datetime, signing_domains: Sequence[str]) -> Verification:
+    """What the signatures say, for mail that the receiving server checked: no key, no body.
+
+    A pass: one of a signing domain, made within a day of the Date, covers all that counts. A
+    server passes less, too, an `l=` or an unsigned To, say."""
+    domains = {domain.lower() for domain in signing_domains}
+    verifications: list[Verification] = []
+    for field in header.all("DKIM-Signature")[:MAX_SIGNATURES]:
+        try:
+            tags = _own_tags(field, domains)
+            signed_at = _moment(tags, "t")
+            near = signed_at is None or abs(signed_at - issued_at) <= SIGNED_WITHIN
+            _demand([(near, "t= is more than a day from the Date")])
+        except _Unacceptable as unacceptable:
+            verifications.append(unacceptable.verification)
+            continue
+        return Verification("pass", f"{tags['d']} {tags['s']} covers it", signed_at)
+    return _best(verifications)
+
+
 def _best(verifications: Sequence[Verification]) -> Verification:
     """Nothing against the mail before something against it, and that before nothing at all."""
     for verdict in ("unverifiable", "fail", "none"):
@@ -121,12 +143,8 @@ def _check_one(
     domains: set[str],
     keys: KeyLookup,
 ) -> Verification:
-    tags = _tags(field.value)
-    domain = tags.get("d", "").lower()
-    if domain not in domains:
-        signer = ascii(domain)[1:-1][:60]
-        return Verification("none", f"signed by {signer or 'nobody'}")
-    _demand_tags(tags, domain)
+    tags = _own_tags(field, domains)
+    domain = tags["d"].lower()
     signed_at = _signed_at(tags, received_at)
     # Only now is DNS asked, and only for a name below a signing domain.
     name = f"{tags['s']}._domainkey.{domain}".lower()
@@ -135,6 +153,17 @@ def _check_one(
         raise _Unacceptable(f"no key at {name}", "unverifiable")
     mail.verify(field, tags, _usable(record, tags, domain))
     return Verification("pass", f"dkim {domain} {tags['s']}", signed_at)
+
+
+def _own_tags(field: HeaderField, domains: set[str]) -> Mapping[str, str]:
+    """The tags of a signature of one of these domains, after the rules for all but its times."""
+    tags = _tags(field.value)
+    domain = tags.get("d", "").lower()
+    if domain not in domains:
+        signer = ascii(domain)[1:-1][:60]
+        raise _Unacceptable(f"signed by {signer or 'nobody'}", "none")
+    _demand_tags(tags, domain)
+    return tags
 
 
 def _tags(value: bytes) -> Mapping[str, str]:

@@ -9,6 +9,8 @@ secret only if *all* of this holds, and it is looked at in this order:
       proof         by `policy`: a DKIM signature of a signing domain, the receiving server's
                     assessment, or both
     proven, and something does not fit (else Held: a person decides)
+      signature     where the receiving server is believed, a signature of a signing domain is
+                    there that covers all that counts, in the time of the Date
       sender        From is one of `senders`
       recipient     the signed To holds one of the mailbox's own addresses: no mail to somebody
                     else, re-sent
@@ -55,12 +57,12 @@ from token_catcher.ports import KeyLookup
 from token_catcher.proof import authres, routing, signature
 from token_catcher.proof.addresses import folded, listed_addresses, single_address
 from token_catcher.proof.routing import Org
+from token_catcher.proof.signature import SIGNED_WITHIN
 
 Policy = Literal[
     "dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"
 ]
 
-SIGNED_WITHIN: Final = timedelta(days=1)
 USUAL_LENGTHS: Final = (24, 25)
 """Characters of all tokens in published mails."""
 
@@ -106,8 +108,10 @@ class Case:
     terms: Terms
     keys: KeyLookup
     proven: bool = False
+    by_server: bool = False
+    """Whether the receiving server's assessment decides, and not a signature that we checked."""
     signed_at: datetime | None = None
-    """`t=` of the signature that proved it, if one did."""
+    """`t=` of the signature that proved it, or that the receiving server checked."""
     username: str | None = None
     org: Org | None = None
     path: str | None = None
@@ -269,6 +273,7 @@ def _by_dkim(case: Case) -> Finding:
 
 
 def _by_results(case: Case) -> Finding:
+    case.by_server = True
     return _of_assessment(case, _assess(case))
 
 
@@ -283,20 +288,32 @@ def _by_either(case: Case) -> Finding:
     except TransientError:
         if not assessed.passed:
             raise
+        case.by_server = True
         return assessed
     verified = _of_verification(case, verification)
     # A forger can make a signature uncheckable, and then has only the server to convince. A bad
-    # signature, or none, is final.
-    if verification.verdict != "unverifiable":
+    # signature, or none, is final, unless the server checked it before it put a tag in front of
+    # the subject.
+    tagged_since = verification.verdict == "fail" and assessed.passed and _is_tagged(case)
+    if verification.verdict != "unverifiable" and not tagged_since:
         return verified
+    case.by_server = True
     return replace(assessed, saw=f"{verified.saw}; {assessed.saw}")
+
+
+def _is_tagged(case: Case) -> bool:
+    """Whether a known subject has a tag in front, be it configured or not."""
+    subject = case.candidate.subject
+    if case.candidate.tagged:
+        return True
+    return any(subject.endswith(known) for known in case.terms.subjects if known != subject)
 
 
 def _by_both(case: Case) -> Finding:
     verified = _by_dkim(case)
     if not verified.passed:
         return verified
-    assessed = _by_results(case)
+    assessed = _of_assessment(case, _assess(case))
     saw = f"{verified.saw}; {assessed.saw}"
     return replace(assessed, saw=saw, wanted=f"{verified.wanted}; {assessed.wanted}")
 
@@ -345,6 +362,20 @@ def _of_assessment(
         Reason.UNAUTHENTICATED,
         held=assessment.verdict in undecided,
     )
+
+
+def _signature(case: Case) -> Finding | None:
+    """Requirement 5. What the server checked must have covered what the rules below rest on."""
+    if not case.proven:
+        return None
+    domains = ", ".join(case.terms.signing_domains)
+    wanted = f"a signature of {domains} that covers all that counts, within a day of the Date"
+    if not case.by_server:
+        return Finding(True, "no server is relied on", wanted)
+    candidate = case.candidate
+    said = signature.read(candidate.header, candidate.issued_at, case.terms.signing_domains)
+    case.signed_at = said.signed_at
+    return Finding(said.verdict == "pass", said.saw, wanted)
 
 
 def _signed_at(case: Case) -> Finding | None:
@@ -422,6 +453,7 @@ def _path(case: Case) -> Finding | None:
 RULES: Final[Sequence[Rule]] = (
     Rule("from", _from, Refused, Reason.WRONG_SENDER),
     Rule("proof", _proof, Refused, Reason.UNAUTHENTICATED, costly=True),
+    Rule("signature", _signature, Held, Reason.WEAK_SIGNATURE),
     Rule("sender", _sender, Held, Reason.UNKNOWN_SENDER),
     Rule("recipient", _recipient, Held, Reason.WRONG_RECIPIENT),
     Rule("date", _date, Held, Reason.DATE_OUT_OF_BOUNDS),

@@ -4,7 +4,8 @@
     <label>: <token>          the very next line; the whole value 20 to 32 ASCII letters and digits
 
 Labels are compared after NFKC (full-width colons and parentheses), values never: a full-width digit
-is no digit of a token. A person's name can carry a line of its own into the mail, so a second line
+is no digit of a token. A label begins with a letter: `> Username:` is quoted by somebody who wrote
+the mail, and no claim of Salesforce's. A person's name can carry a line of its own into the mail, so a second line
 that looks like either makes the claim ambiguous.
 
 Known labels are never needed for a claim. They, and the word Salesforce, only tell a token mail
@@ -47,6 +48,11 @@ class LabelledLine:
     """In its NFKC form, lower case, with single spaces."""
     value: str
     """As written."""
+
+    @property
+    def label_is_plain(self) -> bool:
+        """Whether the label begins with a letter, of whatever script."""
+        return self.label[:1].isalpha()
 
     @property
     def value_is_username(self) -> bool:
@@ -121,6 +127,8 @@ def find(text: str) -> Claim | Unclear | None:
         return Unclear(
             Reason.AMBIGUOUS_CLAIM, f"{usernames} lines with a username, {tokens} with a token"
         )
+    if not (username.label_is_plain and token.label_is_plain):
+        return Unclear(Reason.UNKNOWN_LAYOUT, "a username and a token that are quoted")
     return Claim(username.value, Token(token.value))
 
 

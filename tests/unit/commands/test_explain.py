@@ -177,6 +177,7 @@ def test_every_reason_of_a_held_mail_has_advice() -> None:
     """Nobody is left without a next step."""
     held = {
         Reason.UNKNOWN_SENDER,
+        Reason.WEAK_SIGNATURE,
         Reason.WRONG_RECIPIENT,
         Reason.DATE_OUT_OF_BOUNDS,
         Reason.BAD_USERNAME,

@@ -242,7 +242,8 @@ def test_the_code_of_the_envelope_sender(org_id: str, code: str) -> None:
     [
         "<pat@example.com>",
         "<>",
-        "support=salesforce.com__0-1@x.0x-abcuau.um8.bnc.salesforce.com",
+        "support=salesforce.com__0-1@x.0x-abcuau.um8.bnc.salesforce.com>",
+        "<support=salesforce.com__0-1@x.0x-abcuau.um8.bnc.salesforce.com",
         "<x@x.0x-abcuau.um8.bnc.salesforce.com.evil.example>",
         "<x@x.0x-abcuau.um8.bnc.salesforce.com> (comment)",
         "<x@x.0x-abcuau.um8.bnc.salesforce.com@evil.example>",
@@ -254,12 +255,31 @@ def test_an_envelope_that_reveals_nothing(value: str) -> None:
     assert revealed_orgs(header(f"Return-Path: {value}")) == NOTHING
 
 
-def test_a_second_return_path_contradicts() -> None:
-    """A Return-Path that a sender wrote below the server's contradicts it."""
-    revealed = revealed_orgs(header("Return-Path: <evil@evil.example>", envelope(OURS_CODE)))
-    assert revealed == Revealed((), ("", OURS_CODE))
-    assert not revealed.one_org
+def test_an_envelope_without_brackets() -> None:
+    """Some servers write the envelope sender without its brackets."""
+    bare = envelope(OURS_CODE).replace("<", "").replace(">", "")
+    assert revealed_orgs(header(bare)) == Revealed((), (OURS_CODE,))
+
+
+def test_a_forwarders_return_path_says_nothing() -> None:
+    """Of two after a forward, the one that is an envelope of Salesforce's counts."""
+    forwarder = "Return-Path: <SRS0=x=y=salesforce.com=support@relay.example>"
+    for fields in ((forwarder, envelope(OURS_CODE)), (envelope(OURS_CODE), forwarder)):
+        revealed = revealed_orgs(header(*fields))
+        assert (revealed, revealed.one_org) == (Revealed((), (OURS_CODE,)), True)
     assert revealed_orgs(header(envelope(OURS_CODE), envelope(OURS_CODE))).one_org
+
+
+def test_the_id_decides_between_two_envelopes() -> None:
+    """Two orgs in two Return-Path contradict each other, unless the id is that of one of them."""
+    both = (envelope(THEIRS_CODE), envelope(OURS_CODE))
+    assert not revealed_orgs(header(*both)).one_org
+    revealed = revealed_orgs(header(*both, f"X-SFDC-LK: {OURS}"))
+    assert (revealed, revealed.one_org) == (Revealed((OURS,), (OURS_CODE,)), True)
+    for ids in ([THEIRS], [OURS, THEIRS], ["00D9d000003TRx3"]):
+        contradicting = revealed_orgs(header(*both, *(f"X-SFDC-LK: {written}" for written in ids)))
+        assert not (contradicting.one_org and contradicting.fits(OURS))
+    assert not revealed_orgs(header(envelope(THEIRS_CODE), f"X-SFDC-LK: {OURS}")).one_org
 
 
 def test_a_second_id_is_seen() -> None:

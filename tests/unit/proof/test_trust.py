@@ -154,6 +154,12 @@ EVIDENCE = (
     ),
     Evidence("proof", True, "dkim salesforce.com test2026", "a DKIM signature of salesforce.com"),
     Evidence(
+        "signature",
+        True,
+        "no server is relied on",
+        "a signature of salesforce.com that covers all that counts, within a day of the Date",
+    ),
+    Evidence(
         "sender",
         True,
         "support@salesforce.com",
@@ -545,6 +551,7 @@ def test_without_a_time_of_signing_the_date_stands_alone(policy: Policy) -> None
 
 # Requirements 5 to 9: the proof, by policy
 
+TAGGED = genuine().replace(b"Subject: ", b"Subject: [EXTERNAL] ")
 CASES = {
     "signed and said": with_results(PASSED, genuine()),
     "signed, nothing said": genuine(),
@@ -559,6 +566,9 @@ CASES = {
     "field changed and said": with_results(
         PASSED, genuine().replace(b"12:57:27 +0000 (GMT)", b"12:57:28 +0000 (GMT)")
     ),
+    "subject tagged and said": with_results(PASSED, TAGGED),
+    "subject tagged, said no": with_results(FAILED, TAGGED),
+    "subject changed and said": with_results(PASSED, genuine().replace(b" token\r", b" t0ken\r")),
     "forged and said": with_results(PASSED, forged(token_mail())),
     "unsigned and said": with_results(PASSED, token_mail()),
     "unsigned, said no": with_results(FAILED, token_mail()),
@@ -573,6 +583,8 @@ BAD = "refused: bad-signature"
 NONE = "refused: unsigned"
 NOBODY = "refused: unauthenticated"
 HELD = "held: unauthenticated"
+WEAK = "held: weak-signature"
+TITLE = "held: unknown-subject"
 EXPECTED = {
     # case                          dkim      authentication-results  auto      both
     "signed and said":             ("stored", "stored",               "stored", "stored"),
@@ -585,7 +597,10 @@ EXPECTED = {
     "body changed, nothing said":  (BAD,      NOBODY,                 HELD,     BAD),
     "field changed and said":      (BAD,      "stored",               BAD,      BAD),
     "forged and said":             (BAD,      "stored",               BAD,      BAD),
-    "unsigned and said":           (NONE,     "stored",               NONE,     NONE),
+    "subject tagged and said":     (BAD,      TITLE,                  TITLE,    BAD),
+    "subject tagged, said no":     (BAD,      NOBODY,                 BAD,      BAD),
+    "subject changed and said":    (BAD,      TITLE,                  BAD,      BAD),
+    "unsigned and said":           (NONE,     WEAK,                   NONE,     NONE),
     "unsigned, said no":           (NONE,     NOBODY,                 NONE,     NONE),
     "unsigned":                    (NONE,     NOBODY,                 NONE,     NONE),
     "signed by a stranger":        (NONE,     NOBODY,                 NONE,     NONE),
@@ -626,6 +641,68 @@ def test_auto_with_a_silent_dns() -> None:
     for case in ("signed, nothing said", "signed, said no", "signed, server unsure"):
         with pytest.raises(TransientError):
             under("auto", CASES[case], SILENT_DNS)
+
+
+def with_tags(raw: bytes, *, org: Org, policy: Policy = "auto") -> Judgement:
+    """The judgement where `[EXTERNAL]` is a configured tag."""
+    extracted = extract(mail(raw), TERMS.subjects, ("[EXTERNAL]",))
+    assert isinstance(extracted, Candidate)
+    terms = replace(TERMS, orgs=(org,), policy=policy)
+    return Trust(terms, KEYS).judge(extracted, (ADDRESS,))
+
+
+def test_a_tag_that_the_server_put_there_after_it_had_checked() -> None:
+    """Under `auto` a tagged mail that the server vouches for is stored once the tag is known.
+
+    Our own check fails for ever, so `dkim` refuses it."""
+    org = Org("acme", (USERNAME,))
+    raw = with_results(PASSED, TAGGED)
+    assert isinstance(with_tags(raw, org=org).verdict, Capture)
+    assert reason(with_tags(raw, org=org, policy="dkim")) == Reason.BAD_SIGNATURE
+    assert reason(with_tags(with_results(FAILED, TAGGED), org=org)) == Reason.BAD_SIGNATURE
+
+
+def test_a_tagged_sandbox_mail_is_never_productions() -> None:
+    """Behind a tag, `Sandbox: ` is found all the same."""
+    raw = genuine(subject="Sandbox: Your new Salesforce security token")
+    tagged = with_results(PASSED, raw.replace(b"Subject: ", b"Subject: [EXTERNAL] "))
+    production = Org("acme", (USERNAME,), "production")
+    assert held(with_tags(tagged, org=production)) == Reason.WRONG_ENVIRONMENT
+    terms = replace(TERMS, policy="auto", orgs=(production,))
+    assert held(judge(tagged, terms=terms)) == Reason.UNKNOWN_SUBJECT
+
+
+@pytest.mark.parametrize(
+    ("raw", "saw"),
+    [
+        (token_mail(), "no DKIM signature"),
+        (craft(token_mail(), l="10"), "l= leaves part of the body unsigned"),
+        (craft(token_mail(), h="From:Date"), "h= leaves out to, subject, mime-version"),
+        (craft(token_mail(), at=ISSUED - 2 * DAY), "t= is more than a day from the Date"),
+        (craft(token_mail(), a="rsa-sha1"), "a= is neither rsa-sha256 nor ed25519-sha256"),
+        (
+            craft(token_mail(), signer=Signer(rsa_pem(2048, 1), "evil.example")),
+            "signed by evil.example",
+        ),
+    ],
+)
+def test_what_a_server_passes_must_cover_what_counts(raw: bytes, saw: str) -> None:
+    """The server's `dkim=pass` may be about a signature that covers less: such mail is held."""
+    terms = replace(TERMS, policy="authentication-results")
+    judgement = judge(with_results(PASSED, raw), terms=terms)
+    assert held(judgement) == Reason.WEAK_SIGNATURE
+    assert said(judgement, "signature").saw.startswith(saw)
+
+
+def test_one_signature_that_covers_it_suffices() -> None:
+    """Beside weak ones and those of others; under `auto` as well, where none can be checked."""
+    weak = craft(token_mail(), l="10").removesuffix(token_mail())
+    raw = with_results(PASSED, weak + genuine())
+    assert under("authentication-results", raw) == "stored"
+    assert under("auto", raw, Keys({})) == "stored"
+    assert under("auto", with_results(PASSED, weak + token_mail()), Keys({})) == BAD
+    changed = with_results(PASSED, weak + TAGGED)
+    assert held(with_tags(changed, org=Org("else", ("else@x",)))) == Reason.UNKNOWN_USER
 
 
 @pytest.mark.parametrize("policy", ["dkim", "both"])
@@ -690,7 +767,7 @@ def test_dmarc_is_asked_for_the_senders_domain() -> None:
     terms = replace(
         TERMS, policy="authentication-results", senders=("support@emea.salesforce.com",)
     )
-    raw = token_mail(sender="support@emea.salesforce.com")
+    raw = genuine(sender="support@emea.salesforce.com")
     assert not captured(with_results(PASSED, raw), terms=terms)
     assert captured(with_results(PASSED.replace("from=", "from=emea."), raw), terms=terms)
 

@@ -83,6 +83,24 @@ def test_never_trims_a_token(wrong: str) -> None:
     assert find(token_body(token=TOKEN + wrong)) == unknown(1)
 
 
+@pytest.mark.parametrize("mark", ["> ", ">", "| ", "* ", "- ", "1. ", "\u200b", "_"])
+def test_a_pair_that_is_quoted_is_no_claim(mark: str) -> None:
+    """A label begins with a letter: a quoted pair is not Salesforce's own, but somebody must see it."""
+    quoted = token_body().replace("Username", f"{mark}Username").replace("Sec", f"{mark}Sec")
+    expected = Unclear(Reason.UNKNOWN_LAYOUT, "a username and a token that are quoted")
+    assert find(quoted) == expected
+    assert find(token_body().replace("Username", f"{mark}Username")) == expected
+    assert find(quoted + token_body()) == ambiguous(2, 2)
+
+
+@pytest.mark.parametrize(
+    "label", ["Username", "Имя", "用户名", "ชื่อผู้ใช้", "사용자", "ユーザ名", "שם", "Élan"]
+)
+def test_a_label_of_any_script(label: str) -> None:
+    """The letter may be of any script."""
+    assert find(pair(label, f"{label} 2")) == Claim(USERNAME, Token(TOKEN))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
