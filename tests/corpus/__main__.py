@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.corpus.base import ADDRESSES, ORGS, PATH, POLICIES, STORE, VARIANTS, Item, keys
+from tests.corpus.base import ORGS, PATH, POLICIES, STORE, VARIANTS, Item, keys
 from tests.corpus.verdicts import corpus, dearest, verdict
 from token_catcher.model import iso
 from token_catcher.proof.trust import Policy, Terms
@@ -37,9 +37,9 @@ def main(arguments: list[str]) -> int:
 
 def write(folder: Path) -> None:
     """All files. The same bytes in every run."""
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "field").mkdir(parents=True, exist_ok=True)
     for item in corpus():
-        (folder / f"{item.name}.eml").write_bytes(item.raw)
+        (folder / item.file).write_bytes(item.raw)
     _write_json(folder / "manifest.json", [_entry(item) for item in corpus()])
     lines = [f"{name}  {text}\n" for name, text in pins().items()]
     (folder / "keys.txt").write_text("".join(lines), "ascii")
@@ -65,7 +65,7 @@ def configuration(variant: str, policy: Policy) -> dict[str, Any]:
                 "host": "imap.example.com",
                 "username": "ops@example.com",
                 "password": {"file": "unused"},
-                "addresses": list(ADDRESSES),
+                "addresses": list(VARIANTS[variant].addresses),
             }
         ],
         "orgs": [_without_empty(asdict(org)) for org in ORGS],
@@ -74,7 +74,10 @@ def configuration(variant: str, policy: Policy) -> dict[str, Any]:
             "auth": {"method": "token", "token": {"file": "unused"}},
             "path": PATH,
         },
-        "trust": _trust(VARIANTS[variant].terms(policy)),
+        "trust": {
+            **_trust(VARIANTS[variant].terms(policy)),
+            "subject_tags": list(VARIANTS[variant].subject_tags),
+        },
     }
 
 
@@ -130,7 +133,7 @@ def _report_times(milliseconds: Mapping[str, float]) -> None:
 
 def _entry(item: Item) -> dict[str, Any]:
     return {
-        "file": f"{item.name}.eml",
+        "file": item.file,
         "class": item.kind,
         "hostile": item.hostile,
         "why": item.why,

@@ -40,10 +40,12 @@ SENDERS = ("support@salesforce.com", "support@emea.salesforce.com")
 
 @dataclass(frozen=True)
 class Variant:
-    """The part of the configuration in which mailboxes differ: where the server writes results."""
+    """The part of the configuration in which mailboxes differ: what their server does to mail."""
 
     authserv_ids: tuple[str, ...] = ("mx.example.com",)
     authserv_zone: Zone = "above-first-received"
+    addresses: tuple[str, ...] = ADDRESSES
+    subject_tags: tuple[str, ...] = ()
 
     def terms(self, policy: Policy) -> Terms:
         """The terms of trust under a policy."""
@@ -71,6 +73,10 @@ VARIANTS: Mapping[str, Variant] = {
     "zoho": Variant(("mx.zohomail.com",)),
     "milters-below": Variant(("mx.example.com",), 1),
     "unique": Variant(("mx.example.com",), "unique"),
+    "field": Variant(
+        addresses=(*ADDRESSES, "ops+*@example.com", "*@tokens.example.com"),
+        subject_tags=("[EXTERNAL]", "EXT:", "***SPAM***"),
+    ),
 }
 
 
@@ -80,7 +86,7 @@ class Item:
 
     name: str
     kind: str
-    """The class of the trick, or `genuine`."""
+    """The class of the trick, or `genuine`, or `field`: genuine as well, as it may arrive."""
     why: str
     """One sentence: what the mail tries, or what makes it genuine."""
     raw: bytes = field(repr=False)
@@ -92,7 +98,14 @@ class Item:
     @property
     def hostile(self) -> bool:
         """Whether storing its token would be wrong, under whatever policy."""
-        return self.kind != "genuine"
+        return self.kind not in ("genuine", "field")
+
+    @property
+    def file(self) -> str:
+        """Where it is written; mails of the field have a folder of their own."""
+        if self.kind == "field":
+            return f"field/{self.name}.eml"
+        return f"{self.name}.eml"
 
     @property
     def asks_dns(self) -> bool:

@@ -9,6 +9,7 @@ from tests.corpus import (
     chains,
     delivered,
     exhaustion,
+    field,
     forwarding,
     genuine,
     languages,
@@ -21,7 +22,7 @@ from tests.corpus import (
     signatures,
     times,
 )
-from tests.corpus.base import ADDRESSES, POLICIES, SUBJECT, SUBJECT_JA, VARIANTS, Item, keys
+from tests.corpus.base import POLICIES, SUBJECT, SUBJECT_JA, VARIANTS, Item, keys
 from tests.kit.cost import cost
 from tests.kit.mails import mail
 from token_catcher.errors import TransientError
@@ -44,6 +45,7 @@ CLASSES = (
     genuine,
     languages,
     delivered,
+    field,
 )
 
 
@@ -58,7 +60,8 @@ def corpus() -> Sequence[Item]:
 @cache
 def judge_of(variant: str, policy: Policy) -> Judge:
     """The judge under a variant's configuration and a policy."""
-    return Judge(Trust(VARIANTS[variant].terms(policy), keys()), (SUBJECT, SUBJECT_JA))
+    trust = Trust(VARIANTS[variant].terms(policy), keys())
+    return Judge(trust, (SUBJECT, SUBJECT_JA), VARIANTS[variant].subject_tags)
 
 
 def verdict(item: Item, policy: Policy) -> str:
@@ -89,4 +92,4 @@ def dearest(item: Item) -> float:
 
 def _judged(item: Item, policy: Policy) -> Verdict:
     arrived = mail(item.raw, received_at=item.received_at)
-    return judge_of(item.variant, policy).judge(arrived, ADDRESSES)
+    return judge_of(item.variant, policy).judge(arrived, VARIANTS[item.variant].addresses)

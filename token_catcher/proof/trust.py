@@ -302,11 +302,11 @@ def _by_either(case: Case) -> Finding:
 
 
 def _is_tagged(case: Case) -> bool:
-    """Whether a known subject has a tag in front, be it configured or not."""
+    """Whether a known subject has a tag beside it, be it configured or not."""
     subject = case.candidate.subject
     if case.candidate.tagged:
         return True
-    return any(subject.endswith(known) for known in case.terms.subjects if known != subject)
+    return any(known in subject for known in case.terms.subjects if known != subject)
 
 
 def _by_both(case: Case) -> Finding:
