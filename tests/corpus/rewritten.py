@@ -50,7 +50,10 @@ LOGO = part(
     "image/png",
     "Content-Transfer-Encoding: base64\nContent-ID: <l>\nContent-Disposition: inline\n",
 )
-SOFT = part(token_body() + "=\n", extra="Content-Transfer-Encoding: quoted-printable\n")
+SOFT = part(
+    quoted(TEXT).decode().replace("\r\n", "\n") + "=\n",
+    extra="Content-Transfer-Encoding: quoted-printable\n",
+)
 INLINE = part(token_body(), extra="Content-Disposition: inline; size=700\n")
 BOLD = PAGE.replace("Username:", "<b>Username:</b>").replace("sensitive):", "sensitive):</b>")
 BOLD = BOLD.replace("Security token (", "<b>Security token (")
