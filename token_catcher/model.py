@@ -255,7 +255,7 @@ class Candidate:
     mail: Mail
     header: Header
     subject: str
-    """Decoded (RFC 2047), white space folded, without configured tags and the `Sandbox: ` prefix."""
+    """Decoded (RFC 2047), white space folded, without configured tags and without `Sandbox: `."""
     sandbox: bool
     """Whether the subject began with `Sandbox: `, behind the tags."""
     issued_at: datetime

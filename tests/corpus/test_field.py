@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
@@ -14,30 +14,34 @@ from tests.corpus.verdicts import judge_of
 from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault, Silent
 from tests.kit.mails import TOKEN
 from token_catcher.pipeline import Pipeline
+from token_catcher.proof.trust import Policy
 from token_catcher.record.journal import Journal
 from token_catcher.sweep import Sweep
 
 
 @pytest.mark.parametrize("policy", ["dkim", "auto"])
 @pytest.mark.parametrize("item", tuple(items()), ids=lambda item: item.name)
-def test_a_scan_ends_it_as_the_table_says(item: Item, policy: str, tmp_path: Path) -> None:
+def test_a_scan_ends_it_as_the_table_says(item: Item, policy: Policy, tmp_path: Path) -> None:
     """What is to be stored is in Vault, all else in the journal with its reason: none is lost."""
-    now = item.received_at + timedelta(minutes=1)
+
+    def now() -> datetime:
+        return item.received_at + timedelta(minutes=1)
+
     log = Silent()
-    account = FakeAccount(now=lambda: now)
-    vault = FakeVault(lambda: now)
+    account = FakeAccount(now=now)
+    vault = FakeVault(now)
     account.append(item.raw, received_at=item.received_at)
-    journal = Journal(tmp_path / "journal.jsonl", now=lambda: now, log=log)
-    judge = judge_of(KIND, policy)  # type: ignore[arg-type] # one of the policies
+    journal = Journal(tmp_path / "journal.jsonl", now=now, log=log)
+    judge = judge_of(KIND, policy)
     store = FakeStore(vault)
-    pipeline = Pipeline(judge, store, journal, instance="one", log=log, now=lambda: now)
+    pipeline = Pipeline(judge, store, journal, instance="one", log=log, now=now)
     sweep = Sweep(
         pipeline,
         tmp_path / "checkpoints",
         addresses=VARIANTS[KIND].addresses,
         lookback=timedelta(days=14),
         log=log,
-        now=lambda: now,
+        now=now,
         rng=Random(1),
         stopping=lambda: False,
     )

@@ -5,8 +5,8 @@
 
 Labels are compared after NFKC (full-width colons and parentheses), values never: a full-width digit
 is no digit of a token. A label begins with a letter: `> Username:` is quoted by somebody who wrote
-the mail, and no claim of Salesforce's. A person's name can carry a line of its own into the mail, so a second line
-that looks like either makes the claim ambiguous.
+the mail, and no claim of Salesforce's. A person's name can carry a line of its own into the mail,
+so a second line that looks like either makes the claim ambiguous.
 
 Known labels are never needed for a claim. They, and the word Salesforce, only tell a token mail
 in a layout not known yet, which a person must see, from all the mail that has some `label: value`

@@ -85,7 +85,7 @@ def test_never_trims_a_token(wrong: str) -> None:
 
 @pytest.mark.parametrize("mark", ["> ", ">", "| ", "* ", "- ", "1. ", "\u200b", "_"])
 def test_a_pair_that_is_quoted_is_no_claim(mark: str) -> None:
-    """A label begins with a letter: a quoted pair is not Salesforce's own, but somebody must see it."""
+    """A label begins with a letter: a quoted pair is not Salesforce's, but somebody must see it."""
     quoted = token_body().replace("Username", f"{mark}Username").replace("Sec", f"{mark}Sec")
     expected = Unclear(Reason.UNKNOWN_LAYOUT, "a username and a token that are quoted")
     assert find(quoted) == expected
