@@ -175,6 +175,7 @@ class App:
             login=PasswordLogin(mailbox.username, mailbox.password.read),
             inbox=mailbox.folders.inbox,
             spam=mailbox.folders.spam,
+            also=mailbox.folders.also,
             sender_domains=self._sender_domains(),
         )
         context = self._tls_context(_text(mailbox.ca_file))

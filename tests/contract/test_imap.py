@@ -147,6 +147,28 @@ def test_a_missing_folder_is_told_with_those_there_are(dovecot: Dovecot, user: s
     )
 
 
+def test_further_folders_come_after_inbox_and_spam(dovecot: Dovecot, user: str) -> None:
+    """In the order of the configuration, each once, whatever the server marks as spam."""
+    for name in ("Filed", "Alerts/Salesforce"):
+        dovecot.create(name, user)
+    also = ("Filed", "Junk", "Alerts/Salesforce", "Inbox")
+    with opened(dovecot, user, also=also) as mailbox:
+        assert mailbox.folders() == ["INBOX", "Junk", "Filed", "Alerts/Salesforce"]
+
+
+def test_a_further_folder_that_is_missing_costs_the_others_nothing(
+    dovecot: Dovecot, user: str
+) -> None:
+    """It is told when it is opened, at each full look."""
+    dovecot.create("Filed", user)
+    with opened(dovecot, user, also=("Gone", "Filed")) as mailbox:
+        for _look in range(2):
+            assert mailbox.folders() == ["INBOX", "Junk", "Gone", "Filed"]
+            with pytest.raises(AccessError, match="got no folder 'Gone'"):
+                mailbox.examine("Gone")
+            assert mailbox.examine("Filed").name == "Filed"
+
+
 def test_a_new_uidvalidity_is_seen(dovecot: Dovecot, user: str) -> None:
     """As after a restored backup."""
     dovecot.append(MAIL, user=user)

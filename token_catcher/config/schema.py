@@ -75,6 +75,11 @@ class Section(BaseModel):
     )
 
 
+MAX_FOLDERS: Final = 10
+"""Watched folders of a mailbox. Each may take a connection of its own to listen on, and servers
+allow 10 to 15 for an account."""
+
+
 class Folders(Section):
     """The watched folders."""
 
@@ -83,6 +88,21 @@ class Folders(Section):
     spam: kinds.Text | None = "auto"
     """auto: the folder with the special use \\Junk, else one of a known name; a name: that folder;
     null: none."""
+    also: tuple[kinds.Text, ...] = ()
+    """Further folders, where a filter files mail away; at most ten folders in all."""
+
+    @field_validator("also")
+    @classmethod
+    def _each_once(cls, also: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        named = [info.data.get("inbox"), info.data.get("spam")]
+        for name in also:
+            if name in named:
+                raise Wrong("each watched folder once", f"{name!a} twice")
+            named.append(name)
+        most = MAX_FOLDERS - 2
+        if len(also) > most:
+            raise Wrong(f"at most {most} folders besides inbox and spam", f"{len(also)}")
+        return also
 
 
 def _usual_port(known: Mapping[str, Any]) -> int:
@@ -117,7 +137,7 @@ class MailboxConfig(Section):
     """The To addresses that are ours, or patterns in which * stands for any characters. Default:
     username, where it is an address."""
     folders: Folders = Folders()
-    """The watched folders: inbox and spam."""
+    """The watched folders: inbox, spam, and further ones."""
     idle: kinds.Flag = True
     """Whether the server may tell of new mail at once (IMAP IDLE)."""
     poll: kinds.Duration = timedelta(seconds=60)

@@ -74,6 +74,8 @@ class Account:
     inbox: str = "INBOX"
     spam: str | None = "auto"
     """`auto`: the server's marks, or known names, say which it is. None: no spam folder."""
+    also: tuple[str, ...] = ()
+    """Further folders to watch."""
     sender_domains: tuple[str, ...] = ("salesforce.com",)
 
     @property

@@ -47,14 +47,12 @@ class ImapMailbox:
         return self._account.name
 
     def folders(self) -> Sequence[str]:
-        """Inbox and spam folders, as far as they exist; the inbox first."""
+        """The inbox, the spam folders as far as they exist, and the further ones."""
         folders = self._list()
         inbox = self._present(self._account.inbox, folders)
-        if self._account.spam == "auto":
-            spam = [name for name in find_spam(folders) if name != inbox]
-            self._log_unusual(spam)
-            return [inbox, *spam]
-        return [inbox, *self._configured_spam(folders)]
+        spam = self._spam(folders, inbox)
+        also = [self._named(name, folders) for name in self._account.also]
+        return list(dict.fromkeys([inbox, *spam, *also]))
 
     def examine(self, folder: str) -> FolderState:
         """EXAMINE: nothing that is read afterwards is marked as read."""
@@ -131,19 +129,27 @@ class ImapMailbox:
             code="imap-folder",
         )
 
-    def _configured_spam(self, folders: Sequence[Listed]) -> list[str]:
-        """The spam folder that the configuration names, if it names one.
+    def _spam(self, folders: Sequence[Listed], inbox: str) -> list[str]:
+        """The spam folders: as the configuration names one, or as the server marks them."""
+        configured = self._account.spam
+        if configured is None:
+            return []
+        if configured != "auto":
+            return [self._named(configured, folders)]
+        spam = [name for name in find_spam(folders) if name != inbox]
+        self._log_unusual(spam)
+        return spam
+
+    def _named(self, name: str, folders: Sequence[Listed]) -> str:
+        """A folder besides the inbox that the configuration names.
 
         One that is missing fails when it is opened, with this message: it must not cost the
-        inbox."""
-        spam = self._account.spam
-        if spam is None:
-            return []
+        others."""
         try:
-            return [self._present(spam, folders)]
+            return self._present(name, folders)
         except AccessError as missing:
-            self._missing[spam] = str(missing)
-            return [spam]
+            self._missing[name] = str(missing)
+            return name
 
     def _log_unusual(self, spam: list[str]) -> None:
         """No spam folder, or several, are worth a line in the log: once a session."""

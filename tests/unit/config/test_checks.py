@@ -172,6 +172,18 @@ MISTAKES = {
         "poll: 60",
         "mailboxes[0].poll: got 60, expected a duration such as 90s, 10m, 2h or 14d, at most 3650d",
     ),
+    "the inbox once more": (
+        "folders: {also: [INBOX]}",
+        "mailboxes[0].folders.also: got 'INBOX' twice, expected each watched folder once",
+    ),
+    "the spam folder once more": (
+        "folders: {spam: Bulk, also: [Filed, Bulk]}",
+        "mailboxes[0].folders.also: got 'Bulk' twice, expected each watched folder once",
+    ),
+    "more than ten folders": (
+        "folders: {also: [a, b, c, d, e, f, g, h, i]}",
+        "mailboxes[0].folders.also: got 9, expected at most 8 folders besides inbox and spam",
+    ),
     "a folder that is a list": (
         "folders: {inbox: []}",
         "mailboxes[0].folders.inbox: got an empty list, expected text on one line",

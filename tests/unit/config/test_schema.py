@@ -35,7 +35,7 @@ EFFECTIVE = {
             "password": {"file": "HOME/imap-password"},
             "oauth2": None,
             "addresses": ("sf@example.com",),
-            "folders": {"inbox": "INBOX", "spam": "auto"},
+            "folders": {"inbox": "INBOX", "spam": "auto", "also": ()},
             "idle": True,
             "poll": "1m",
             "lookback": "14d",
