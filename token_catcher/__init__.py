@@ -24,6 +24,7 @@ use what its `__init__` names, and nothing else.
         trust       candidate in, capture or refused or held out
     record      what is written down
         chain       the journal's lines, each sealed to the one before
+        waiting     which held mails still wait for a person
         journal     the append-only rotation record
         checkpoint  what is settled
 
@@ -87,6 +88,8 @@ use what its `__init__` names, and nothing else.
         logs        rotations out of journals and collected logs
         forms       the history as CSV, and as a page
         history     questions about the record
+        held        the held mails that wait
+        release     a person takes a held mail for good
         audit       is the journal intact
         salesforce  plays Salesforce: signed token mail
         processes   of the demo's own, never left behind

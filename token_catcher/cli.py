@@ -20,7 +20,16 @@ import typer
 
 from token_catcher import config, log
 from token_catcher.app import App, utc_now
-from token_catcher.commands import audit, explain, history, options, output, scan
+from token_catcher.commands import (
+    audit,
+    explain,
+    held,
+    history,
+    options,
+    output,
+    release,
+    scan,
+)
 from token_catcher.commands.advice import next_step
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.rotation import Query
@@ -140,6 +149,22 @@ def history_command(
     sources = files or [str(context.obj.load().journal_file)]
     query = Query(org=org, user=user, event=event, since=since, until=until)
     history.run(sources, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html)
+
+
+@app.command("held")
+def held_command(context: typer.Context, as_json: options.AsJson = False) -> None:
+    """Show the held mails that wait for a person. From the journal alone."""
+    held.run(context.obj.build(writing=False), as_json=as_json)
+
+
+@app.command("release")
+def release_command(
+    context: typer.Context, ids: options.MailIds, reason: options.ReleaseReason = None
+) -> None:
+    """Take held mails for good. Each is judged again: sender, recipient, arrival and subject are
+    waived, and nothing else is. Safe beside a running daemon."""
+    person = release.release_by(os.environ, os.getuid(), reason)
+    raise typer.Exit(release.run(context.obj.build(writing=True), ids, person))
 
 
 @audit_app.command("verify")

@@ -33,15 +33,22 @@ class Judge:
         self._subjects = tuple(subjects)
         self._subject_tags = tuple(subject_tags)
 
-    def judge(self, mail: Mail, addresses: Sequence[str], *, trust_date: bool = False) -> Verdict:
+    def judge(
+        self,
+        mail: Mail,
+        addresses: Sequence[str],
+        *,
+        trust_date: bool = False,
+        waive: frozenset[str] = frozenset(),
+    ) -> Verdict:
         """TransientError: the keys of the signature could not be asked for.
 
         `trust_date` takes the mail's own Date for INTERNALDATE: for mail from files, whose arrival
-        nobody recorded."""
+        nobody recorded. `waive`: rules that a person sets aside for this mail."""
         candidate = extract(mail, self._subjects, self._subject_tags)
         if not isinstance(candidate, Candidate):
             return Verdict(candidate)
         if trust_date:
             candidate = replace(candidate, mail=replace(mail, received_at=candidate.issued_at))
-        judgement = self._trust.judge(candidate, addresses)
+        judgement = self._trust.judge(candidate, addresses, waive=waive)
         return Verdict(judgement.verdict, candidate, judgement)

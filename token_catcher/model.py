@@ -273,6 +273,8 @@ class Evidence:
     passed: bool
     saw: str
     wanted: str
+    waived: bool = False
+    """The mail failed the rule, and a person has set the rule aside for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +352,16 @@ Outcome = Ignored | Refused | Held | Stored | Unchanged
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """The word of a person that a held mail is to be stored."""
+
+    by: str
+    """The name of their account."""
+    reason: str | None
+    """What they say why: printable, at most 200 characters."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """The answer of `trust`: the verdict and, rule by rule, why."""
 
@@ -363,6 +375,11 @@ class Judgement:
 
     def __iter__(self) -> Iterator[Evidence]:
         return iter(self.evidence)
+
+    @property
+    def waived(self) -> tuple[str, ...]:
+        """The rules that the mail failed, and that were set aside for it."""
+        return tuple(line.rule for line in self.evidence if line.waived)
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +414,12 @@ class Entry:
     proof: str | None = None
     """What proved it: `dkim salesforce.com selector`, `authentication-results …`."""
     recovered: bool = False
+    released_by: str | None = None
+    """The person who took a held mail for good, by the name of their account."""
+    release_reason: str | None = None
+    """What they say why: printable, at most 200 characters."""
+    waived: tuple[str, ...] | None = None
+    """The rules that the mail failed, and that the release set aside; None where there was none."""
 
 
 def as_fields(entry: Entry) -> dict[str, Any]:

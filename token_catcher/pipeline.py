@@ -43,12 +43,14 @@ from token_catcher.model import (
     Outcome,
     Receipt,
     Refused,
+    Release,
     Stored,
     Unchanged,
     as_fields,
     iso,
 )
 from token_catcher.ports import Log, SecretStore
+from token_catcher.proof import WAIVABLE
 from token_catcher.record import Journal, Record
 
 
@@ -101,6 +103,27 @@ class Pipeline:
         progress.settle(mail.ref.uid)
         return entry
 
+    def release(self, mail: Mail, addresses: Sequence[str], release: Release) -> Entry | None:
+        """Store a held mail on the word of a person, and return how it ended.
+
+        It is judged again, without the rules that can be waived. What is not proven now, or still
+        held, is returned and not recorded: nothing has changed. None: it is no token mail any more,
+        by the configuration of now. Raises what `process` raises."""
+        verdict = self._judge.judge(mail, addresses, waive=WAIVABLE)
+        if isinstance(verdict.outcome, Ignored):
+            return None
+        if not isinstance(verdict.outcome, Capture):
+            return describe(mail, verdict, verdict.outcome, self._instance)
+        outcome = self._keep(verdict.outcome)
+        assert not isinstance(outcome, Ignored)  # a capture is stored, unchanged or held
+        entry = describe(mail, verdict, outcome, self._instance)
+        if not isinstance(outcome, Held):
+            entry = _released(entry, verdict, release)
+        previous = self._journal.last_for(mail.ref.mailbox, mail.digest)
+        if previous is None or _adds_to(previous, entry):
+            self._write_down(entry)
+        return entry
+
     def _keep(self, verdict: Capture | Refused | Held | Ignored) -> Outcome:
         """Store a capture; everything else is an outcome already."""
         if not isinstance(verdict, Capture):
@@ -125,10 +148,14 @@ class Pipeline:
         entry = describe(mail, verdict, outcome, self._instance)
         if previous is not None and not _adds_to(previous, entry):
             return None
+        self._write_down(entry)
+        return entry
+
+    def _write_down(self, entry: Entry) -> None:
+        """Put it on disk, then tell of it."""
         self._journal.append(entry)
         self._observe(entry)
         self._tell(entry)
-        return entry
 
     def _tell(self, entry: Entry) -> None:
         """One canonical event per record; a flood of refusals is counted, not repeated."""
@@ -186,6 +213,14 @@ def describe(
         received_at=iso(mail.received_at),
     )
     return _with_outcome(_with_verdict(entry, verdict), outcome)
+
+
+def _released(entry: Entry, verdict: Verdict, release: Release) -> Entry:
+    """With who released the mail, and what was set aside for it."""
+    waived: tuple[str, ...] = ()
+    if verdict.judgement is not None:
+        waived = verdict.judgement.waived
+    return replace(entry, released_by=release.by, release_reason=release.reason, waived=waived)
 
 
 def _event(outcome: Refused | Held | Stored | Unchanged) -> Event:

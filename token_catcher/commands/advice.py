@@ -68,6 +68,8 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     "locks": (
         "put state_dir on a local disk, or mount its file system with locks (NFS: without `nolock`)"
     ),
+    "release-unknown": "`token-catcher held` shows the mails that wait, and their ids",
+    "release-gone": "put the mail back into a watched folder, or reset the token once more",
     "busy": "another sweep of this mailbox is running; try again when it has ended",
 }
 """By error code; codes that are not here go away by themselves."""

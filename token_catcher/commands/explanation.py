@@ -70,6 +70,8 @@ class Explanation:
         fields = asdict(self)
         for name in FOR_PEOPLE:
             del fields[name]
+        for rule in fields["rules"]:
+            del rule["waived"]  # which only a release does
         return fields
 
 

@@ -94,7 +94,20 @@ def _cells(rotation: Rotation) -> Iterator[str]:
     yield rotation.path or ""
     yield str(rotation.version or "")
     recovered = "recovered" if rotation.recovered else None
-    yield "; ".join(filter(None, (rotation.reason, rotation.saw, recovered, rotation.advice)))
+    words = (rotation.reason, rotation.saw, recovered, _release(rotation), rotation.advice)
+    yield "; ".join(filter(None, words))
+
+
+def _release(rotation: Rotation) -> str | None:
+    """`released by alice: moved to a new mailbox (without recipient)`"""
+    if rotation.released_by is None:
+        return None
+    words = f"released by {rotation.released_by}"
+    if rotation.release_reason:
+        words += f": {rotation.release_reason}"
+    if rotation.waived:
+        words += f" (without {', '.join(rotation.waived)})"
+    return words
 
 
 def _minute(moment: str) -> str:

@@ -20,7 +20,8 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from gzip import BadGzipFile, GzipFile
 from pathlib import Path
-from typing import Any, Final, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from token_catcher.commands.rotation import EVENTS, Rotation
 from token_catcher.errors import ConfigurationError
@@ -143,6 +144,8 @@ def _from_fields(fields: Mapping[str, Any]) -> Rotation:
 def _value(value: object, kind: type) -> Any:
     """A value of this kind, None where a log has something else; texts printable, and not long."""
     # Not isinstance: to Python, True is the number 1.
+    if type(value) is list and kind is tuple:
+        return tuple(_printable(text[:MAX_TEXT]) for text in value if isinstance(text, str))
     if type(value) is not kind:
         return None
     if isinstance(value, str):
@@ -157,9 +160,12 @@ def _printable(text: str) -> str:
 
 
 def _kind(hint: Any) -> type:
-    """`str` of `str` and of `str | None`."""
-    kind: type = next(iter(get_args(hint)), hint)
-    return kind
+    """`str` of `str` and of `str | None`; `tuple` of a tuple of anything."""
+    kind: Any = hint
+    if isinstance(hint, UnionType):
+        kind = get_args(hint)[0]
+    plain: type = get_origin(kind) or kind
+    return plain
 
 
 _KINDS: Final = {name: _kind(hint) for name, hint in get_type_hints(Rotation).items()}

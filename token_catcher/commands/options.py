@@ -115,6 +115,13 @@ Until = Annotated[datetime | None, _option("--until", "Up to this time.", "T", p
 AsCsv = Annotated[bool, _option("--csv", "Comma-separated values, with a header line.")]
 Html = Annotated[Path | None, _option("--html", "A page to read or print, into FILE.", "FILE")]
 
+MailIds = Annotated[
+    list[str], typer.Argument(metavar="ID", help="Held mails, as `held` names them.")
+]
+ReleaseReason = Annotated[
+    str | None, _option("--reason", "Why, for the record; never a token.", "TEXT")
+]
+
 JournalFile = Annotated[
     Path | None, typer.Argument(metavar="FILE", help="A journal; default: the configured one.")
 ]

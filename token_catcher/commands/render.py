@@ -7,7 +7,7 @@ is never interpreted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ from rich.text import Text
 from token_catcher.commands.advice import advice_for, next_step
 from token_catcher.commands.explanation import Explanation
 from token_catcher.commands.results import ScanResult
-from token_catcher.commands.rotation import OUTCOMES, Rotation
+from token_catcher.commands.rotation import OUTCOMES, HeldMail, Rotation
 from token_catcher.model import Evidence
 from token_catcher.record import State, Verification
 from token_catcher.sweep import Report
@@ -37,6 +37,8 @@ STATE_COLOURS: Final = {
     State.BROKEN: "red",
     State.TRUNCATED: "red",
 }
+AGES: Final = ((86400, "d"), (3600, "h"), (60, "min"))
+"""Seconds of each unit of time, and its symbol."""
 HISTORY_COLUMNS: Final = ("recorded", "outcome", "user", "org", "version", "issued", "why")
 
 
@@ -105,8 +107,12 @@ def _history_cells(rotation: Rotation) -> Iterator[Text]:
     yield Text(rotation.org or "")
     yield _cell(rotation.version)
     yield _minute(rotation.issued_at or "")
-    recovered = "recovered" if rotation.recovered else ""
-    yield Text(rotation.reason or recovered)
+    words = [rotation.reason]
+    if rotation.recovered:
+        words.append("recovered")
+    if rotation.released_by:
+        words.append(f"released by {rotation.released_by}")
+    yield Text(", ".join(filter(None, words)))
 
 
 def advice_lines(rotations: Iterable[Rotation]) -> Iterator[Text]:
@@ -116,6 +122,28 @@ def advice_lines(rotations: Iterable[Rotation]) -> Iterator[Text]:
     ):
         if advice:
             yield Text(f"{reason}: {advice}", "dim")
+
+
+def held_lines(mails: Sequence[HeldMail]) -> Iterator[Text]:
+    """Each mail that waits: its id, its age, whose token it has, why it is held, what to do."""
+    if not mails:
+        yield Text("no held mail waits")
+        return
+    for mail in mails:
+        rotation = mail.rotation
+        user = rotation.username or "no username"
+        why = _why(rotation.reason, rotation.saw)
+        yield Text.assemble((mail.id, "bold"), f"  {_age(mail.age_seconds)}  {user}  {why}")
+        yield from _next(rotation.advice)
+    yield Text("to take one for good: token-catcher release ID", "dim")
+
+
+def _age(seconds: int) -> str:
+    """`3 d`, `5 h`, `12 min`: in the largest unit of which it is one."""
+    for length, symbol in AGES:
+        if seconds >= length:
+            return f"{seconds // length} {symbol}"
+    return "0 min"
 
 
 def verification_lines(path: Path, verification: Verification) -> Iterator[Text]:

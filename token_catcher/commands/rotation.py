@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from token_catcher.commands.advice import advice_for
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Event, moment
+from token_catcher.record import Record
 
 EVENTS: Final = tuple(Event)
 OUTCOMES: Final = tuple(event.outcome for event in Event)
+DIGEST: Final = "sha256:"
+"""What the digest of a mail begins with."""
+ID_LENGTH: Final = 12
+"""Hexadecimal digits of a mail's digest by which people name it: 48 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,15 @@ class Rotation:
     seq: int | None = None
     """Number and hash of the journal's record; None for what only a log tells."""
     hash: str | None = None
+    released_by: str | None = None
+    release_reason: str | None = None
+    waived: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """The row of a record that the journal has checked."""
+        fields = asdict(record.entry)
+        return cls(at=record.at, seq=record.seq, hash=record.hash, **fields)
 
     @property
     def moment(self) -> datetime:
@@ -64,8 +78,40 @@ class Rotation:
 
     def as_json(self) -> dict[str, Any]:
         """The contract of `history --json`."""
+        fields = asdict(self)
         # Logs leave out what is false; machines are told.
-        return {**asdict(self), "recovered": bool(self.recovered), "advice": self.advice}
+        fields["recovered"] = bool(self.recovered)
+        return {**fields, "advice": self.advice}
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMail:
+    """A held mail that waits for a person: a row of `held`."""
+
+    rotation: Rotation
+    """Of its newest record."""
+    age_seconds: int
+    """Since its arrival."""
+
+    @classmethod
+    def of(cls, record: Record, now: datetime) -> Self:
+        """As it stands now."""
+        age = now - moment(record.entry.received_at)
+        return cls(Rotation.of(record), max(0, int(age.total_seconds())))
+
+    @property
+    def id(self) -> str:
+        """What `release` calls the mail: the beginning of its digest."""
+        return mail_id(self.rotation.mail or "")
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract of `held --json`: the fields of the journal, behind two of our own."""
+        return {"id": self.id, "age_seconds": self.age_seconds, **self.rotation.as_json()}
+
+
+def mail_id(digest: str) -> str:
+    """What people call a mail with this digest."""
+    return digest.removeprefix(DIGEST)[:ID_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)

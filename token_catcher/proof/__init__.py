@@ -3,6 +3,16 @@
 Only here is a `Capture` made."""
 
 from token_catcher.proof.routing import ORG_ID, Org, is_plain_path, is_username, overlaps
-from token_catcher.proof.trust import Policy, Terms, Trust
+from token_catcher.proof.trust import WAIVABLE, Policy, Terms, Trust
 
-__all__ = ["ORG_ID", "Org", "Policy", "Terms", "Trust", "is_plain_path", "is_username", "overlaps"]
+__all__ = [
+    "ORG_ID",
+    "WAIVABLE",
+    "Org",
+    "Policy",
+    "Terms",
+    "Trust",
+    "is_plain_path",
+    "is_username",
+    "overlaps",
+]

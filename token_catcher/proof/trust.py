@@ -107,6 +107,8 @@ class Case:
     addresses: tuple[str, ...]
     terms: Terms
     keys: KeyLookup
+    waive: frozenset[str] = frozenset()
+    """The names of the rules that a person has set aside for this mail."""
     proven: bool = False
     by_server: bool = False
     """Whether the receiving server's assessment decides, and not a signature that we checked."""
@@ -138,12 +140,22 @@ class Trust:
         self._terms = terms
         self._keys = keys
 
-    def judge(self, candidate: Candidate, addresses: Sequence[str]) -> Judgement:
+    def judge(
+        self,
+        candidate: Candidate,
+        addresses: Sequence[str],
+        *,
+        waive: frozenset[str] = frozenset(),
+    ) -> Judgement:
         """Look at a candidate under every rule. `addresses` are the mailbox's own.
 
-        TransientError: a key could not be asked for, so nothing can be said yet."""
+        `waive`: rules that a person sets aside for this mail. They are looked at and leave
+        evidence, and do not decide. TransientError: a key could not be asked for, so nothing can be
+        said yet. ValueError: one of these rules can never be set aside."""
+        if not waive <= WAIVABLE:
+            raise ValueError(f"never set aside: {', '.join(sorted(waive - WAIVABLE))}")
         ours = tuple(address.lower() for address in addresses)
-        case = Case(candidate, ours, self._terms, self._keys)
+        case = Case(candidate, ours, self._terms, self._keys, waive)
         try:
             verdict = _verdict(case)
         except TokenCatcherError:  # a silent DNS says nothing of the mail
@@ -173,9 +185,12 @@ def _verdict(case: Case) -> Capture | Refused | Held:
         if finding is None:
             continue
         saw = _plain(finding.saw)
-        case.evidence.append(Evidence(rule.name, finding.passed, saw, _plain(finding.wanted)))
+        waived = not finding.passed and rule.name in case.waive
+        case.evidence.append(
+            Evidence(rule.name, finding.passed, saw, _plain(finding.wanted), waived)
+        )
         # The others are looked at all the same: who asks why is told everything at once.
-        if verdict is None and not finding.passed:
+        if verdict is None and not finding.passed and not waived:
             kind = Held if finding.held else rule.verdict
             verdict = kind(finding.reason or rule.reason, saw)
     return verdict or _capture(case)
@@ -185,7 +200,9 @@ def _capture(case: Case) -> Capture | Refused:
     """The only place where a Capture is made: every rule has passed and left what it takes."""
     claim = case.candidate.claim
     # Not "no rule has failed": a rule that was not looked at, or an empty table, passes nothing.
-    complete = [line.rule for line in case.evidence if line.passed] == [rule.name for rule in RULES]
+    complete = [line.rule for line in case.evidence if line.passed or line.waived] == [
+        rule.name for rule in RULES
+    ]
     if (
         not complete
         or not isinstance(claim, Claim)
@@ -464,6 +481,10 @@ RULES: Final[Sequence[Rule]] = (
     Rule("org", _org, Held, Reason.UNKNOWN_USER),
     Rule("path", _path, Held, Reason.BAD_USERNAME),
 )
+
+WAIVABLE: Final = frozenset({"sender", "recipient", "date", "signed-at", "subject"})
+"""The rules that a person can set aside for a mail: who sent it, for whom, when, and what its
+subject is. Never its proof, nor what it claims, nor where that is written."""
 
 POLICIES: Final[Mapping[Policy, Callable[[Case], Finding]]] = {
     "dkim": _by_dkim,

@@ -2,11 +2,13 @@
 
 from token_catcher.record.checkpoint import Checkpoint, FolderProgress, Pending
 from token_catcher.record.journal import Journal, Record, State, Verification, verify
+from token_catcher.record.waiting import MailToken
 
 __all__ = [
     "Checkpoint",
     "FolderProgress",
     "Journal",
+    "MailToken",
     "Pending",
     "Record",
     "State",

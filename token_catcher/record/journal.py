@@ -19,7 +19,7 @@ import json
 import os
 import threading
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -43,6 +43,7 @@ from token_catcher.record.chain import (
     parsed,
     sealed,
 )
+from token_catcher.record.waiting import MailToken, Waiting
 
 REPAIRED: Final = "journal.repaired"
 HEADLESS: Final = "journal.headless"
@@ -115,6 +116,7 @@ class Journal:
         self._offsets = array("Q")
         self._last: dict[bytes, int] = {}
         self._stored: set[bytes] = set()
+        self._waiting = Waiting()
 
     def open(self) -> None:
         """Create the file where it is missing, read it, mend what a crash left.
@@ -148,6 +150,16 @@ class Journal:
         """Whether a `stored` record tells of this version in Vault."""
         with self._locked(shared=True):
             return _key(path, version, created_at) in self._stored
+
+    @property
+    def held(self) -> Sequence[MailToken]:
+        """The held mails that wait for a person, as far as this process knows. From any thread."""
+        return self._waiting.mails
+
+    def waiting(self) -> list[Record]:
+        """The records of the held mails that wait for a person, as there are now."""
+        with self._locked(shared=True) as file:
+            return [_record(self._content(file, mail.seq)) for mail in self._waiting.mails]
 
     def records(self, after: int = 0) -> Iterator[Record]:
         """The records of mails with a number above `after`, as there are now, oldest first."""
@@ -234,6 +246,7 @@ class Journal:
         if _is_of_mail(content):
             mail = _key(content.get("mailbox"), content.get("mail"))
             self._last[mail] = content["seq"]
+            self._waiting.take_in(mail, content)
         if content["event"] == Event.STORED:
             names = ("path", "version", "vault_created_at")
             self._stored.add(_key(*(content.get(name) for name in names)))
@@ -357,6 +370,8 @@ def _record(content: Mapping[str, Any]) -> Record:
     """Fields that a later version may have added are left out."""
     known = {name: content[name] for name in _ENTRY_FIELDS if name in content}
     try:
+        if "waived" in known:  # which JSON has as a list
+            known["waived"] = tuple(known["waived"])
         known["event"] = Event(content["event"])
         entry = Entry(**known)
         return Record(content["seq"], content["at"], content["hash"], entry)

@@ -56,6 +56,9 @@ def test_a_row_has_the_fields_of_the_record(tmp_path: Path) -> None:
             "received_at": "2026-02-03T12:57:27Z",
             "seq": 1,
             "hash": json.loads((tmp_path / "journal.jsonl").read_bytes())["hash"],
+            "released_by": None,
+            "release_reason": None,
+            "waived": None,
             "advice": None,
         }
     ]

@@ -1,0 +1,116 @@
+"""Which held mails wait for a person: as the journal's records say, on real files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kit.fakes import Silent
+from tests.unit.commands.records import NOW, entry, held
+from token_catcher.model import Entry
+from token_catcher.record.journal import Journal
+
+LATER = "2026-02-03T12:57:21Z"
+EARLIER = "2026-02-03T12:57:19Z"
+OTHER = "sha256:fedcba9876543210"
+
+
+def journal(path: Path) -> Journal:
+    """Open, whatever lies there."""
+    return Journal(path, now=lambda: NOW, log=Silent())
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Journal:
+    """A new journal."""
+    return journal(tmp_path / "journal.jsonl")
+
+
+def waiting(book: Journal, *entries: Entry) -> list[int]:
+    """The UIDs of the mails that wait after these records: the file and the memory agree."""
+    for record in entries:
+        book.append(record)
+    records = book.waiting()
+    assert [mail.seq for mail in book.held] == [record.seq for record in records]
+    return [record.entry.uid for record in records]
+
+
+def test_a_held_mail_waits(book: Journal) -> None:
+    """Each of them, in the order of their records; others do not."""
+    refused = entry(3, event="rotation.refused", reason="unsigned", path=None, fingerprint=OTHER)
+    assert waiting(book, held(2), held(1), refused) == [2, 1]
+
+
+@pytest.mark.parametrize("event", ["rotation.stored", "rotation.unchanged", "rotation.refused"])
+def test_a_mail_with_another_end_waits_no_longer(book: Journal, event: str) -> None:
+    """Its newest record counts."""
+    assert waiting(book, held(1), entry(1, event=event)) == []
+
+
+def test_a_mail_that_is_held_again_waits(book: Journal) -> None:
+    """With the reason of its newest record."""
+    assert waiting(book, held(1), held(1, "unknown-subject")) == [1]
+    assert [record.entry.reason for record in book.waiting()] == ["unknown-subject"]
+
+
+@pytest.mark.parametrize("event", ["rotation.stored", "rotation.unchanged"])
+@pytest.mark.parametrize("held_first", [True, False])
+def test_a_later_token_of_the_user_ends_the_wait(
+    book: Journal, event: str, held_first: bool
+) -> None:
+    """Whoever wrote it, and in whichever order the mails came."""
+    records = [held(1), entry(2, event=event, issued_at=LATER, fingerprint=OTHER)]
+    if not held_first:
+        records.reverse()
+    assert waiting(book, *records) == []
+
+
+def test_the_same_token_from_another_mailbox_ends_the_wait(book: Journal) -> None:
+    """It went to two mailboxes, and one of them was ours to read."""
+    assert waiting(book, held(1), entry(2, mailbox="second")) == []
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"issued_at": EARLIER, "fingerprint": OTHER},
+        {"issued_at": "2026-02-03T12:57:20Z", "fingerprint": OTHER},
+        {"issued_at": LATER, "fingerprint": OTHER, "username": "etl@acme.example"},
+    ],
+    ids=["issued before", "issued in the same second", "of another user"],
+)
+def test_other_tokens_do_not_end_the_wait(book: Journal, stored: dict[str, str]) -> None:
+    """The token of the held mail may still be the one that counts."""
+    assert waiting(book, held(1), entry(2, **stored)) == [1]
+
+
+def test_a_mail_without_a_username_waits_until_it_has_another_end(book: Journal) -> None:
+    """Nothing tells whose token another one would replace."""
+    unclear = held(1, "ambiguous-claim", username=None, fingerprint=None)
+    assert waiting(book, unclear, entry(2, issued_at=LATER)) == [1]
+
+
+def test_what_another_process_appends_counts(tmp_path: Path) -> None:
+    """As a release beside the daemon."""
+    path = tmp_path / "journal.jsonl"
+    ours = journal(path)
+    assert waiting(ours, held(1)) == [1]
+    journal(path).append(entry(1))
+    ours.open()
+    assert waiting(ours) == []
+
+
+def test_the_wait_survives_a_restart(tmp_path: Path) -> None:
+    """It is in the records, and nowhere else."""
+    path = tmp_path / "journal.jsonl"
+    waiting(journal(path), held(1), held(2, issued_at=LATER))
+    assert waiting(journal(path)) == [1, 2]
+
+
+def test_the_journal_keeps_who_released_a_mail(book: Journal) -> None:
+    """And why, and what was set aside; a record without them reads as before."""
+    released = entry(1, released_by="alice", release_reason="moved", waived=("recipient", "date"))
+    book.append(released)
+    book.append(entry(2))
+    assert [record.entry for record in book.records()] == [released, entry(2)]

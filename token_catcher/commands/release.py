@@ -1,0 +1,222 @@
+"""A person takes a held mail for good.
+
+The mail is fetched again and judged again, without the rules that a person can set aside. From
+there it goes the way of every other mail. What it cannot prove, nobody's word replaces.
+"""
+
+from __future__ import annotations
+
+import pwd
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from operator import attrgetter
+from types import TracebackType
+from typing import Final, Self
+
+from token_catcher.app import App
+from token_catcher.commands import output
+from token_catcher.commands.advice import next_step
+from token_catcher.commands.output import ExitCode
+from token_catcher.commands.render import result_lines
+from token_catcher.commands.results import ScanResult
+from token_catcher.commands.rotation import DIGEST, mail_id
+from token_catcher.errors import AccessError, TokenCatcherError
+from token_catcher.model import Entry, Event, Mail, Release, masked, moment
+from token_catcher.ports import FolderState, Mailbox
+from token_catcher.record import Checkpoint, Journal, Record
+from token_catcher.sweep import BATCH, Watched
+
+PATIENCE: Final = 60.0
+"""Seconds to wait for a sweep of the mailbox to end."""
+LONGEST_REASON: Final = 200
+"""Characters of a reason."""
+_ID: Final = re.compile("[0-9a-f]{4,64}")
+_UID: Final = re.compile("[0-9]{1,10}")
+
+
+def release_by(environ: Mapping[str, str], uid: int, reason: str | None) -> Release:
+    """The release of the person who runs this, by name: the one who called sudo, if that was used.
+
+    A name that the system gives them, and no proof of who they are."""
+    sudo_uid = environ.get("SUDO_UID", "")
+    if _UID.fullmatch(sudo_uid):
+        uid = int(sudo_uid)
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):  # as in a container
+        name = f"uid {uid}"
+    return Release(name, _plain(reason or "") or None)
+
+
+def _plain(text: str) -> str:
+    """Printable, on one line, and without what looks like a token."""
+    letters = [letter if letter.isprintable() else " " for letter in text]
+    return masked("".join(letters)).strip()[:LONGEST_REASON]
+
+
+def run(app: App, ids: Sequence[str], release: Release) -> ExitCode:
+    """Release each of these mails; the trouble of one does not keep us from the next.
+
+    FAILED: Vault has not the token of each now. StateError: the journal cannot be continued."""
+    code = ExitCode.DONE
+    with Releases(app.watched(), app.journal, release, app.now) as releases:
+        for written in ids:
+            try:
+                entry = releases.release(written)
+            except TokenCatcherError as error:
+                _complain(written, error)
+                code = ExitCode.FAILED
+                continue
+            output.print_lines(result_lines(ScanResult.from_entry(entry)))
+            if entry.event not in (Event.STORED, Event.UNCHANGED):
+                code = ExitCode.FAILED
+    return code
+
+
+def _complain(written: str, error: TokenCatcherError) -> None:
+    output.complain(f"token-catcher: {written}: {error}")
+    step = next_step(error.code)
+    if step is not None:
+        output.complain(f"next: {step}")
+
+
+class Releases:
+    """Releases one mail after the other, with one session for each mailbox."""
+
+    def __init__(
+        self,
+        watched: Iterable[Watched],
+        journal: Journal,
+        release: Release,
+        now: Callable[[], datetime],
+        patience: float = PATIENCE,
+    ) -> None:
+        """`patience`: seconds to wait for a sweep of the mailbox to end."""
+        self._mailboxes = {mailbox.name: mailbox for mailbox in watched}
+        self._journal = journal
+        self._release = release
+        self._now = now
+        self._patience = patience
+        self._sessions: dict[str, Mailbox] = {}
+        self._refusals: dict[str, AccessError] = {}
+        """Of mailboxes that said no: asking once more would lock the account."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        for name in tuple(self._sessions):
+            self._sessions.pop(name).close()
+
+    def release(self, written: str) -> Entry:
+        """Release the mail of this id, and return how it ended.
+
+        TokenCatcherError: there is no such held mail, it is gone, or something else is in the way."""
+        record = held_record(self._journal.records(), written)
+        watched = self._mailboxes.get(record.entry.mailbox)
+        if watched is None:
+            problem = f"its mailbox {record.entry.mailbox} is not configured"
+            raise TokenCatcherError(problem, code="release")
+        mail = self._fetch(watched, record.entry)
+        with Checkpoint.hold(watched.sweep.checkpoints, watched.name, wait=self._patience):
+            # Once more: another release may have been quicker.
+            held_record(self._journal.records(), written)
+            entry = watched.sweep.pipeline.release(mail, watched.addresses, self._release)
+        if entry is None:
+            problem = "it is no token mail, by the configuration of now"
+            raise TokenCatcherError(problem, code="release")
+        return entry
+
+    def _fetch(self, watched: Watched, entry: Entry) -> Mail:
+        """The mail of this record. TokenCatcherError: it is in no watched folder any more."""
+        since = min(self._now() - watched.lookback, moment(entry.received_at))
+        mail = self._find(watched, entry, since)
+        if mail is None:
+            raise TokenCatcherError(
+                f"the mail is gone: it is neither {entry.folder}/{entry.uid} of mailbox"
+                f" {watched.name}, nor in another of its watched folders",
+                code="release-gone",
+            )
+        return mail
+
+    def _find(self, watched: Watched, entry: Entry, since: datetime) -> Mail | None:
+        if watched.name in self._refusals:
+            raise self._refusals[watched.name]
+        try:
+            if watched.name not in self._sessions:
+                self._sessions[watched.name] = watched.connect()
+            return find(self._sessions[watched.name], entry, since)
+        except TokenCatcherError as error:
+            if isinstance(error, AccessError):
+                self._refusals[watched.name] = error
+            if watched.name in self._sessions:
+                self._sessions.pop(watched.name).close()
+            raise
+
+
+def held_record(records: Iterable[Record], written: str) -> Record:
+    """The newest record of the mail that an id, or any beginning of a digest, names.
+
+    TokenCatcherError: there is no such mail, there are several, or it is not held."""
+    prefix = written.lower().removeprefix(DIGEST)
+    newest: dict[tuple[str, str], Record] = {}  # the same mail may lie in two mailboxes
+    if _ID.fullmatch(prefix):
+        for record in records:
+            if record.entry.mail.startswith(DIGEST + prefix):
+                newest[record.entry.mail, record.entry.mailbox] = record
+    if not newest:
+        raise TokenCatcherError("no mail of the journal has this id", code="release-unknown")
+    digests = {digest for digest, _mailbox in newest}
+    if len(digests) > 1:
+        ids = ", ".join(sorted(mail_id(digest) for digest in digests))
+        raise TokenCatcherError(f"several mails begin so: {ids}", code="release-unknown")
+    last = max(newest.values(), key=attrgetter("seq"))
+    held = [record for record in newest.values() if record.entry.event == Event.HELD]
+    if not held:
+        raise TokenCatcherError(
+            f"it is not held: it ended as {last.entry.event.outcome} at {last.at}",
+            code="release-unknown",
+        )
+    return held[0]
+
+
+def find(mailbox: Mailbox, entry: Entry, since: datetime) -> Mail | None:
+    """The mail of a record: where it was found, else in any watched folder, known by its digest.
+
+    `since`: how far back to look in the latter."""
+    watched = mailbox.folders()
+    state = _examined(mailbox, entry.folder)
+    if state is not None and state.uidvalidity == entry.uidvalidity:
+        mail = _fetched(mailbox, [entry.uid], entry.mail)
+        if mail is not None:
+            return mail
+    for folder in watched:
+        if _examined(mailbox, folder) is None:
+            continue
+        mail = _fetched(mailbox, mailbox.search(0, since), entry.mail)
+        if mail is not None:
+            return mail
+    return None
+
+
+def _examined(mailbox: Mailbox, folder: str) -> FolderState | None:
+    """None: there is no such folder any more."""
+    try:
+        return mailbox.examine(folder)
+    except AccessError:
+        return None
+
+
+def _fetched(mailbox: Mailbox, uids: Sequence[int], digest: str) -> Mail | None:
+    """The mail with this digest among these, if it is."""
+    for start in range(0, len(uids), BATCH):
+        for mail in mailbox.fetch(uids[start : start + BATCH]):
+            if mail.digest == digest:
+                return mail
+    return None

@@ -1,0 +1,90 @@
+"""Which held mails still wait for a person: known from the records alone, one after the other.
+
+A mail waits while its newest record is `held`, and until a record tells that Vault has its token,
+or one of the same user that was issued later: then nobody needs this one any more.
+
+Issued-at is compared as text. It comes from the Date of a mail, which has whole seconds, so all of
+these texts have one form and sort like their times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from token_catcher.model import Event
+
+IN_VAULT: Final = frozenset({Event.STORED, Event.UNCHANGED})
+"""Each tells that Vault has a token of the user which is at least as new as the mail's."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailToken:
+    """A mail that was held or stored, and what its record tells of its token."""
+
+    seq: int
+    mailbox: str
+    at: str
+    """When the record was written."""
+    username: str | None
+    issued_at: str
+    fingerprint: str | None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """From the fields of the record, which need not be the work of this program."""
+        return cls(
+            seq=record["seq"],
+            mailbox=str(record.get("mailbox")),
+            at=str(record.get("at")),
+            username=_text(record.get("username")),
+            issued_at=_text(record.get("issued_at")) or "",
+            fingerprint=_text(record.get("fingerprint")),
+        )
+
+    def is_overtaken_by(self, stored: MailToken) -> bool:
+        """Whether the same token of this user is in Vault, or one that was issued later."""
+        if self.fingerprint is not None and self.fingerprint == stored.fingerprint:
+            return True
+        return self.issued_at < stored.issued_at
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    return None
+
+
+class Waiting:
+    """Told of the record of every mail, oldest first."""
+
+    def __init__(self) -> None:
+        self._held: dict[bytes, MailToken] = {}
+        """The mails whose newest record is `held`."""
+        self._in_vault: dict[str, MailToken] = {}
+        """Of each user, the newest token that is known to be in Vault."""
+
+    def take_in(self, mail: bytes, record: Mapping[str, Any]) -> None:
+        """The next record of a mail, which is known by this key."""
+        self._held.pop(mail, None)
+        token = MailToken.of(record)
+        if record["event"] == Event.HELD:
+            self._held[mail] = token
+        elif record["event"] in IN_VAULT and token.username is not None:
+            known = self._in_vault.setdefault(token.username, token)
+            if token.issued_at >= known.issued_at:
+                self._in_vault[token.username] = token
+
+    @property
+    def mails(self) -> list[MailToken]:
+        """Those that wait now, in the order of their records. From any thread."""
+        # The interpreter makes this copy in one step, whatever the other threads do.
+        held = tuple(self._held.values())
+        return [mail for mail in held if not self._is_overtaken(mail)]
+
+    def _is_overtaken(self, mail: MailToken) -> bool:
+        if mail.username is None:
+            return False
+        stored = self._in_vault.get(mail.username)
+        return stored is not None and mail.is_overtaken_by(stored)
