@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final
@@ -14,9 +15,12 @@ from token_catcher import __version__
 from token_catcher.app import App, utc_now
 from token_catcher.config import Config
 from token_catcher.daemon import Daemon, index_from, mine, only_one
-from token_catcher.errors import ConfigurationError, TokenCatcherError
+from token_catcher.errors import ConfigurationError, StateError, TokenCatcherError
+from token_catcher.model import moment
 from token_catcher.ports import Log
+from token_catcher.record import Journal, MailToken
 from token_catcher.sweep import Watched
+from token_catcher.vault import VaultStore
 from token_catcher.web import Metrics, Subject, routes, serving
 
 FIXED: Final = ("state_dir", "instance", "journal", "http", "shard", "log")
@@ -38,7 +42,7 @@ class Service:
             log=log,
             now=utc_now,
             rng=Random(),  # noqa: S311 - spreads retries, hides nothing
-            housekeeping=self._keep_alive,
+            housekeeping=self._keep_house,
         )
 
     def run(self) -> None:
@@ -63,14 +67,23 @@ class Service:
         self._app = app
         return watched
 
-    def _keep_alive(self) -> None:
-        """Keep our Vault token alive: the next reset may be months away."""
-        if self._app is None:
-            return
+    def _keep_house(self) -> None:
+        """What nobody asks for, and the next reset may be months away."""
+        if self._app is not None:
+            self._keep_alive(self._app.store)
+            self._catch_up(self._app.journal)
+
+    def _keep_alive(self, store: VaultStore) -> None:
+        """Keep our Vault token alive."""
         try:
-            self._app.store.keep_alive()
+            store.keep_alive()
         except TokenCatcherError as error:
             self._log.warning("vault.trouble", code=error.code, error=str(error))
+
+    def _catch_up(self, journal: Journal) -> None:
+        """Learn what other processes recorded, a release for one: the metrics tell of it."""
+        with suppress(StateError):  # which the next sweep meets as well, and tells
+            journal.catch_up()
 
     def _web(self) -> AbstractContextManager[object]:
         """The pages, where they are asked for."""
@@ -85,6 +98,7 @@ class Service:
             monotonic=time.monotonic,
             shard=_shard(self._config),
             journal_head=self._journal_head,
+            held_waiting=self._held_waiting,
             vault_token_expires_at=self._vault_token_expires_at,
         )
         return serving(listen.host, listen.port, routes(subject, self._metrics), self._log)
@@ -94,6 +108,13 @@ class Service:
             return 0
         return self._app.journal.head.seq
 
+    def _held_waiting(self) -> Mapping[str, int]:
+        if self._app is None:
+            return {}
+        now = self._app.now()
+        since = {mailbox.name: now - mailbox.lookback for mailbox in self._app.config.mailboxes}
+        return held_since(self._app.journal.held, since)
+
     def _vault_token_expires_at(self) -> datetime | None:
         if self._app is None:
             return None
@@ -101,6 +122,18 @@ class Service:
         if seconds_left is None:
             return None
         return utc_now() + timedelta(seconds=seconds_left)
+
+
+def held_since(mails: Iterable[MailToken], since: Mapping[str, datetime]) -> Mapping[str, int]:
+    """How many of these mails wait in each mailbox, by when they were held.
+
+    A stranger can have Salesforce send us mail that is held, and that nobody will ever release. So
+    what nobody has taken since a time counts no longer, or it would cover up the next one."""
+    counts: Counter[str] = Counter()
+    for mail in mails:
+        if mail.mailbox in since and moment(mail.at) >= since[mail.mailbox]:
+            counts[mail.mailbox] += 1
+    return counts
 
 
 def _shard(config: Config) -> tuple[int, int]:

@@ -151,6 +151,13 @@ class Journal:
         with self._locked(shared=True):
             return _key(path, version, created_at) in self._stored
 
+    def catch_up(self) -> None:
+        """Take in what other processes appended: `head` and `held` are as of then.
+
+        StateError: it cannot be read, or is broken."""
+        with self._locked(shared=True):
+            pass
+
     @property
     def held(self) -> Sequence[MailToken]:
         """The held mails that wait for a person, as far as this process knows. From any thread."""

@@ -137,6 +137,11 @@ def _of_the_mailboxes(snapshot: Snapshot) -> Iterable[Metric]:
         {mailbox.name: mailbox.pending for mailbox in mailboxes},
     )
     yield _by_mailbox(
+        "held_waiting",
+        "Held mails that wait for a person, of those recorded within the look-back window.",
+        {mailbox.name: snapshot.held_waiting.get(mailbox.name, 0) for mailbox in mailboxes},
+    )
+    yield _by_mailbox(
         "loop_last_progress_timestamp_seconds",
         "When the slowest loop of the mailbox last made a step.",
         {mailbox.name: now - snapshot.seconds_since_progress(mailbox) for mailbox in mailboxes},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -42,6 +42,8 @@ class Snapshot:
     mailboxes: tuple[Health, ...]
     journal_head: int
     """The number of the last record."""
+    held_waiting: Mapping[str, int]
+    """Of each mailbox, how many held mails wait for a person; none where it is not among them."""
     vault_token_expires_at: datetime | None
     """None: it does not expire, or there is none yet."""
 
@@ -69,6 +71,7 @@ class Subject:
     shard: tuple[int, int]
     """Index and count."""
     journal_head: Callable[[], int]
+    held_waiting: Callable[[], Mapping[str, int]]
     vault_token_expires_at: Callable[[], datetime | None]
 
     def snapshot(self) -> Snapshot:
@@ -86,5 +89,6 @@ class Subject:
             stuck=tuple(self.loops.stuck),
             mailboxes=mailboxes,
             journal_head=self.journal_head(),
+            held_waiting=self.held_waiting(),
             vault_token_expires_at=self.vault_token_expires_at(),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -69,6 +69,7 @@ class Site:
     loops: Loops = field(default_factory=Loops)
     log: Silent = field(default_factory=Silent)
     metrics: Metrics = field(default_factory=partial(Metrics, now))
+    held: Mapping[str, int] = field(default_factory=dict)
     expires: datetime | None = NOW + timedelta(hours=1)
     port: int = 0
 
@@ -82,6 +83,7 @@ class Site:
             monotonic=lambda: 1000.0,
             shard=(1, 3),
             journal_head=lambda: 42,
+            held_waiting=lambda: self.held,
             vault_token_expires_at=lambda: self.expires,
         )
         return routes(subject, self.metrics)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from tests.unit.web.kit import NOW, STORED, WELL, Site, now
-from token_catcher.model import Event
+from token_catcher.model import Event, iso
+from token_catcher.record import MailToken
+from token_catcher.service import held_since
 from token_catcher.web.metrics import Metrics
 
 
@@ -18,6 +21,7 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
     site.metrics.vault_request("read", 200)
     site.metrics.vault_request("read", 200)
     site.metrics.vault_request("login", None)
+    site.held = {"integrations": 2, "of a configuration before": 1}
     samples = site.samples()
     for name in list(samples):
         if "bucket" in name:
@@ -33,6 +37,7 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
         f"outcomes_total[{mailbox}, ('org', 'acme'), ('outcome', 'stored'), ('reason', '')]": 1,
         f"outcomes_total[{no_org}, ('outcome', 'refused'), ('reason', 'unsigned')]": 1,
         f"pending_mails[{mailbox}]": 0,
+        f"held_waiting[{mailbox}]": 2,
         "vault_requests_total[('operation', 'read'), ('status', '200')]": 2,
         "vault_requests_total[('operation', 'login'), ('status', 'unreachable')]": 1,
         "vault_token_expiry_timestamp_seconds": NOW.timestamp() + 3600,
@@ -50,6 +55,23 @@ def test_metrics_leave_out_what_is_not_known(site: Site) -> None:
     names = " ".join(site.samples())
     assert "last_successful_sweep" not in names
     assert "vault_token_expiry" not in names
+
+
+def test_where_no_held_mail_waits_the_metric_says_so(site: Site) -> None:
+    """Zero, since an alert that ends has to see it."""
+    assert site.samples()["held_waiting[('mailbox', 'integrations')]"] == 0
+
+
+def test_a_held_mail_that_nobody_took_counts_no_longer_some_day() -> None:
+    """Of each mailbox by its own time: a stranger's mail must not cover up the next one."""
+    mails = [
+        MailToken(1, "integrations", iso(NOW), None, "", None),
+        MailToken(2, "integrations", iso(NOW - timedelta(seconds=1)), None, "", None),
+        MailToken(3, "second", iso(NOW - timedelta(seconds=1)), None, "", None),
+        MailToken(4, "of a configuration before", iso(NOW), None, "", None),
+    ]
+    since = {"integrations": NOW, "second": NOW - timedelta(days=1), "empty": NOW}
+    assert held_since(mails, since) == {"integrations": 1, "second": 1}
 
 
 def test_metrics_tell_of_the_process(site: Site) -> None:
