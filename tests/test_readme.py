@@ -27,6 +27,8 @@ CONTRACT = {
     "scan": {"--mailbox", "--wait", "--user", "--since", "--again", "--dry-run", "--json"},
     "explain": {"--received-at", "--mailbox", "--json"},
     "history": {"--org", "--user", "--event", "--since", "--until", "--json", "--csv", "--html"},
+    "held": {"--json"},
+    "release": {"--reason"},
     "audit verify": {"--json"},
     "config example": set(),
     "config schema": set(),
