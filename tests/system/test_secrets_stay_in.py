@@ -129,6 +129,9 @@ def commands_speak_of_it(run: Watcher, canary: Path, now: datetime) -> None:
     run("history", "--json")
     run("history", "--csv")
     run("history", "--html", str(run.tool.home / "history.html"))
+    run("held")
+    run("held", "--json")
+    run("release", *held_for(run.tool, "unknown-user"), code=1)
     run("audit", "verify")
     run("config", "show")
     # A longer beginning of the token than this is a spelling, which is looked for at the end.
@@ -136,6 +139,11 @@ def commands_speak_of_it(run: Watcher, canary: Path, now: datetime) -> None:
     assert CANARY[:5] not in run("explain", "--json", str(canary)).out
     for raw in unstorable(now):
         run("explain", "-", stdin=raw)
+
+
+def held_for(tool: Program, reason: str) -> list[str]:
+    """The ids of the mails that wait for this reason."""
+    return [mail["id"] for mail in tool("held", "--json").lines if mail["reason"] == reason]
 
 
 def pages(port: int) -> Iterator[str]:

@@ -1,0 +1,113 @@
+"""Rules that a person sets aside for a mail: which they can be, and what holds all the same."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import combinations
+
+import pytest
+
+from tests.kit.mails import (
+    ADDRESS,
+    ISSUED,
+    TOKEN,
+    USERNAME,
+    Signer,
+    genuine_keys,
+    mail,
+    rsa_pem,
+    token_mail,
+)
+from tests.kit.signing import craft
+from token_catcher.model import Candidate, Capture, Held, Judgement, Mail, Refused
+from token_catcher.proof import WAIVABLE, Org, Terms, Trust
+from token_catcher.proof.trust import RULES
+from token_catcher.reading import extract
+
+TERMS = Terms((Org("acme", (USERNAME,)),), "salesforce/{org}/{username}")
+FORGER = Signer(rsa_pem(2048, 1))
+ODD = {
+    "sender": mail(craft(token_mail(sender="no-reply@salesforce.com"))),
+    "recipient": mail(craft(token_mail(to="somebody.else@example.com"))),
+    "date": mail(craft(token_mail()), received_at=ISSUED + timedelta(days=30)),
+    "signed-at": mail(craft(token_mail(), at=ISSUED + timedelta(days=2))),
+    "subject": mail(craft(token_mail(subject="Hello"))),
+}
+"""Genuine mail that fails one rule each."""
+
+
+def judge(received: Mail, waive: frozenset[str] = WAIVABLE) -> Judgement:
+    """Under the default policy."""
+    candidate = extract(received, TERMS.subjects)
+    assert isinstance(candidate, Candidate)
+    return Trust(TERMS, genuine_keys()).judge(candidate, [ADDRESS], waive=waive)
+
+
+@pytest.mark.parametrize("rule", ODD)
+def test_a_rule_that_is_waived_does_not_decide(rule: str) -> None:
+    """It is looked at, fails, and is shown as waived; every other rule has passed."""
+    judgement = judge(ODD[rule])
+    assert isinstance(judgement.verdict, Capture)
+    assert judgement.waived == (rule,)
+    assert [line.rule for line in judgement] == [known.name for known in RULES]
+    assert [line.rule for line in judgement if not line.passed] == [rule]
+
+
+@pytest.mark.parametrize("rule", ODD)
+def test_only_the_rule_that_is_named_is_waived(rule: str) -> None:
+    """With all the others set aside, it still decides."""
+    judgement = judge(ODD[rule], WAIVABLE - {rule})
+    assert not isinstance(judgement.verdict, Capture)
+    assert judgement.waived == ()
+
+
+def test_a_rule_that_passes_is_not_waived() -> None:
+    """Nothing was set aside for a mail that needs nothing."""
+    judgement = judge(mail(craft(token_mail())))
+    assert isinstance(judgement.verdict, Capture)
+    assert judgement.waived == ()
+
+
+def test_several_rules_can_be_waived_for_one_mail() -> None:
+    """A mail to a former address, out of a quarantine."""
+    late = mail(craft(token_mail(to="former@example.com")), received_at=ISSUED + timedelta(days=30))
+    judgement = judge(late)
+    assert isinstance(judgement.verdict, Capture)
+    assert judgement.waived == ("recipient", "date")
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        mail(token_mail(subject="Hello")),
+        mail(craft(token_mail(subject="Hello"), signer=FORGER)),
+        mail(craft(token_mail(subject="Hello")).replace(TOKEN[:9].encode(), b"FAKE6toke")),
+    ],
+    ids=["unsigned", "signed by another", "changed"],
+)
+def test_proof_is_never_waived(received: Mail) -> None:
+    """What nothing proves is refused, whatever a person says."""
+    assert isinstance(judge(received).verdict, Refused)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        token_mail("stranger@elsewhere.example"),
+        token_mail(body="Username: a@acme.example\nSecurity token (case-sensitive): no token\n"),
+        token_mail(sender="support@elsewhere.example"),
+    ],
+    ids=["user", "claim", "From of a domain that is nobody's"],
+)
+def test_whose_token_it_is_is_never_waived(raw: bytes) -> None:
+    """User, org, path and claim hold as for every mail."""
+    assert isinstance(judge(mail(craft(raw))).verdict, Refused | Held)
+
+
+def test_other_rules_cannot_even_be_named() -> None:
+    """A mistake of ours is an error at once, and never a mail that is believed."""
+    fixed = [rule.name for rule in RULES if rule.name not in WAIVABLE]
+    assert {"proof", "username", "claim", "org", "path"} <= set(fixed)
+    for names in [*combinations(fixed, 1), ("subject", "proof"), ("no such rule",)]:
+        with pytest.raises(ValueError, match="never set aside"):
+            judge(ODD["subject"], frozenset(names))
