@@ -394,8 +394,8 @@ MUTANTS = (
         "settled mail is judged again",
         "pipeline.py",
         "Pipeline.process",
-        "        if previous is None or ",
-        "        if True or ",
+        "        if previous is None or progress",
+        "        if True or progress",
         SETTLED,
     ),
     _rule(

@@ -71,6 +71,35 @@ def test_a_held_mail_is_shown_released_and_stored(
     assert tool("audit", "verify").code == 0
 
 
+@pytest.mark.parametrize(
+    ("fields", "days", "reason", "waived"),
+    [
+        ({"to": "former@example.com"}, 0, "wrong-recipient", ["recipient"]),
+        ({}, 3, "date-out-of-bounds", ["date"]),
+        ({"sender": "no-reply@salesforce.com"}, 0, "unknown-sender", ["sender"]),
+    ],
+    ids=["to an address that is gone", "out of a quarantine", "of another sender of Salesforce's"],
+)
+def test_what_a_person_can_set_aside(
+    tool: Program,
+    dovecot: Dovecot,
+    openbao: OpenBao,
+    user: str,
+    org: str,
+    fields: dict[str, str],
+    days: int,
+    reason: str,
+    waived: list[str],
+) -> None:
+    """Recipient, arrival and sender: each mail is held, and stored once it is released."""
+    raw = mails.genuine(USER, TOKEN, issued_at=NOW - timedelta(days=days), **fields)
+    hold(tool, dovecot, user, raw)
+    (mail,) = waiting(tool)
+    assert (mail["reason"], token_of(openbao, org)) == (reason, None)
+    assert tool("release", mail["id"]).code == 0
+    assert (tool.journal[-1]["waived"], token_of(openbao, org)) == (waived, TOKEN)
+
+
 def test_the_history_tells_of_a_release(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str
 ) -> None:

@@ -97,6 +97,8 @@ class Finding:
     """Where it is not the rule's usual one."""
     held: bool = False
     """The proof that, this once, leaves the decision to a person."""
+    final: bool = False
+    """No person can set the rule aside for this mail."""
 
 
 @dataclass(slots=True)
@@ -185,7 +187,7 @@ def _verdict(case: Case) -> Capture | Refused | Held:
         if finding is None:
             continue
         saw = _plain(finding.saw)
-        waived = not finding.passed and rule.name in case.waive
+        waived = rule.name in case.waive and not (finding.passed or finding.final)
         case.evidence.append(
             Evidence(rule.name, finding.passed, saw, _plain(finding.wanted), waived)
         )
@@ -437,7 +439,11 @@ def _subject(case: Case) -> Finding:
     subject = case.candidate.subject
     prefix = "Sandbox: " if case.candidate.sandbox else ""
     known = case.terms.subjects
-    return Finding(subject in known, prefix + subject, "one of " + ", ".join(known))
+    # Behind a tag that nobody configured, the prefix was not seen for what it is: the mail would
+    # count as production's, and no person who releases it could tell.
+    hidden = "sandbox" in subject.lower()
+    wanted = "one of " + ", ".join(known)
+    return Finding(subject in known, prefix + subject, wanted, final=hidden)
 
 
 def _org(case: Case) -> Finding | None:

@@ -223,7 +223,8 @@ def presets() -> list[tuple[tuple[str, ...], Zone]]:
     """The configurations of docs/mailboxes.md, in their order."""
     text = (Path(__file__).parents[3] / "docs" / "mailboxes.md").read_text("utf-8")
     blocks = re.findall(r"(?ms)^```yaml\n(.*?)^```", text)
-    return [preset(YAML(typ="safe").load(block)["trust"]) for block in blocks]
+    configurations = [YAML(typ="safe").load(block) for block in blocks]
+    return [preset(settings["trust"]) for settings in configurations if "trust" in settings]
 
 
 def preset(settings: Mapping[str, Any]) -> tuple[tuple[str, ...], Zone]:

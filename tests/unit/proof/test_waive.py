@@ -19,7 +19,7 @@ from tests.kit.mails import (
     token_mail,
 )
 from tests.kit.signing import craft
-from token_catcher.model import Candidate, Capture, Held, Judgement, Mail, Refused
+from token_catcher.model import Candidate, Capture, Held, Judgement, Mail, Reason, Refused
 from token_catcher.proof import WAIVABLE, Org, Terms, Trust
 from token_catcher.proof.trust import RULES
 from token_catcher.reading import extract
@@ -102,6 +102,15 @@ def test_proof_is_never_waived(received: Mail) -> None:
 def test_whose_token_it_is_is_never_waived(raw: bytes) -> None:
     """User, org, path and claim hold as for every mail."""
     assert isinstance(judge(mail(craft(raw))).verdict, Refused | Held)
+
+
+@pytest.mark.parametrize("prefix", ["[EXTERNAL] Sandbox: ", "[EXT] sandbox: ", "Sandbox : "])
+def test_a_sandbox_behind_a_tag_is_never_waived(prefix: str) -> None:
+    """Its token would replace production's: the tag has to be configured."""
+    tagged = token_mail(subject=f"{prefix}Your new Salesforce security token")
+    judgement = judge(mail(craft(tagged)))
+    assert isinstance(judgement.verdict, Held)
+    assert (judgement.verdict.reason, judgement.waived) == (Reason.UNKNOWN_SUBJECT, ())
 
 
 def test_other_rules_cannot_even_be_named() -> None:

@@ -1,0 +1,87 @@
+"""Mistakes in what waits and what a person can release: `python -m tests.mutation.release`."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.mutation.mutants import Mutant, survivors
+
+WAIVE = ("tests/unit/proof/test_waive.py",)
+RELEASE = ("tests/unit/commands/test_release.py",)
+WAITING = ("tests/unit/record/test_waiting.py",)
+WAIVED = "rule.name in case.waive and not (finding.passed or finding.final)"
+MUTANTS = (
+    Mutant(
+        "any rule can be set aside",
+        "proof/trust.py",
+        "        if not waive <= WAIVABLE:\n",
+        "        if False:\n",
+        WAIVE,
+    ),
+    Mutant(
+        "every rule is set aside",
+        "proof/trust.py",
+        WAIVED,
+        "bool(case.waive) and not finding.passed",
+        WAIVE,
+    ),
+    Mutant(
+        "a sandbox behind a tag is set aside",
+        "proof/trust.py",
+        WAIVED,
+        "rule.name in case.waive and not finding.passed",
+        WAIVE,
+    ),
+    Mutant(
+        "another mail under the same UID is taken",
+        "commands/release.py",
+        "            if mail.digest == digest:\n",
+        "            if mail:\n",
+        RELEASE,
+    ),
+    Mutant(
+        "a UID is asked for under another UIDVALIDITY",
+        "commands/release.py",
+        "state.uidvalidity == entry.uidvalidity",
+        "state.uidvalidity",
+        RELEASE,
+    ),
+    Mutant(
+        "a mail that is not held is released",
+        "commands/release.py",
+        "    if not held:\n",
+        "    held = held or [last]\n    if not held:\n",
+        RELEASE,
+    ),
+    Mutant(
+        "a mailbox that refuses us is asked again",
+        "commands/release.py",
+        "                self._refusals[watched.name] = error\n",
+        "                pass\n",
+        RELEASE,
+    ),
+    Mutant(
+        "nobody is recorded",
+        "pipeline.py",
+        "            entry = _released(entry, verdict, release)\n",
+        "            pass\n",
+        RELEASE,
+    ),
+    Mutant(
+        "a token of the same second ends the wait",
+        "record/waiting.py",
+        "        return self.issued_at < stored.issued_at\n",
+        "        return self.issued_at <= stored.issued_at\n",
+        WAITING,
+    ),
+    Mutant(
+        "the token of another user ends the wait",
+        "record/waiting.py",
+        "        stored = self._in_vault.get(mail.username)\n",
+        "        stored = next(iter(self._in_vault.values()), None)\n",
+        WAITING,
+    ),
+)
+
+if __name__ == "__main__":
+    sys.exit(bool(survivors(MUTANTS)))
