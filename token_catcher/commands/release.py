@@ -117,7 +117,7 @@ class Releases:
     def release(self, written: str) -> Entry:
         """Release the mail of this id, and return how it ended.
 
-        TokenCatcherError: there is no such held mail, it is gone, or something else is in the way."""
+        TokenCatcherError: there is no such held mail, it is gone, or it cannot be done now."""
         record = held_record(self._journal.records(), written)
         watched = self._mailboxes.get(record.entry.mailbox)
         if watched is None:
@@ -189,7 +189,8 @@ def held_record(records: Iterable[Record], written: str) -> Record:
 def find(mailbox: Mailbox, entry: Entry, since: datetime) -> Mail | None:
     """The mail of a record: where it was found, else in any watched folder, known by its digest.
 
-    `since`: how far back to look in the latter."""
+    `since`: how far back to look in the latter. A server whose SEARCH leaves the mail out costs
+    nothing but another try: that it was not found is told."""
     watched = mailbox.folders()
     state = _examined(mailbox, entry.folder)
     if state is not None and state.uidvalidity == entry.uidvalidity:

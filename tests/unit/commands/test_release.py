@@ -1,4 +1,4 @@
-"""`release`: what a person can take for good, where the mail is looked for, and what is recorded."""
+"""`release`: what a person can take for good, where the mail is looked for, what is recorded."""
 
 from __future__ import annotations
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.kit.fakes import Silent
 from tests.unit.commands.records import NOW, entry, held
-from token_catcher.model import Entry
+from token_catcher.model import Entry, as_fields
 from token_catcher.record.journal import Journal
+from token_catcher.record.waiting import Waiting
 
 LATER = "2026-02-03T12:57:21Z"
 EARLIER = "2026-02-03T12:57:19Z"
@@ -114,3 +117,52 @@ def test_the_journal_keeps_who_released_a_mail(book: Journal) -> None:
     book.append(released)
     book.append(entry(2))
     assert [record.entry for record in book.records()] == [released, entry(2)]
+
+
+RECORDS = st.lists(
+    st.builds(
+        entry,
+        st.integers(1, 4),
+        event=st.sampled_from(
+            ["rotation.held", "rotation.stored", "rotation.unchanged", "rotation.refused"]
+        ),
+        username=st.sampled_from([None, "a@acme.example", "b@acme.example"]),
+        issued_at=st.sampled_from([EARLIER, LATER]),
+        fingerprint=st.sampled_from([None, OTHER]),
+    ),
+    max_size=12,
+)
+
+
+@given(RECORDS)
+def test_what_waits_is_what_the_records_say(entries: list[Entry]) -> None:
+    """Told one after the other, and read as a whole: the same mails, whatever their order."""
+    told = Waiting()
+    for seq, record in enumerate(entries, 1):
+        told.take_in(record.mail.encode(), {**as_fields(record), "seq": seq, "at": ""})
+    assert [mail.seq for mail in told.mails] == by_definition(entries)
+
+
+def by_definition(entries: list[Entry]) -> list[int]:
+    """The numbers of the records whose mail waits, in their order."""
+    newest = {record.mail: seq for seq, record in enumerate(entries, 1)}
+    return sorted(seq for seq in newest.values() if is_waiting(entries[seq - 1], entries))
+
+
+def is_waiting(record: Entry, entries: list[Entry]) -> bool:
+    """Whether this newest record of its mail leaves it waiting."""
+    if record.event != "rotation.held":
+        return False
+    if record.username is None:
+        return True
+    in_vault = [
+        other
+        for other in entries
+        if other.event in ("rotation.stored", "rotation.unchanged")
+        and other.username == record.username
+    ]
+    newest = max((str(other.issued_at) for other in in_vault), default="")
+    if str(record.issued_at) < newest:
+        return False
+    same = [other.fingerprint for other in in_vault if str(other.issued_at) == newest]
+    return record.fingerprint is None or record.fingerprint not in same[-1:]
