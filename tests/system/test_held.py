@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.kit import mails
-from tests.kit.program import PATIENCE, Program
-from tests.kit.servers import Dovecot, OpenBao, until
+from tests.kit.program import Program
+from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.waiting import PATIENCE, until
 from tests.system.test_web import Site
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.kit import mails
+from tests.kit.mails import token
+from tests.kit.rig import BEGIN, PATH, Rig
 from tests.unit.commands.records import entry, held
-from tests.unit.rig import BEGIN, PATH, Rig, token
 from token_catcher.commands.release import Releases, held_record, release_by
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 from token_catcher.model import Entry, Event, Release
