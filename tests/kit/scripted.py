@@ -47,7 +47,7 @@ def _as_list(answer: Answer | Sequence[Answer]) -> list[Answer]:
     return [cast("Answer", answer)]
 
 
-class _Listener:
+class Listener:
     """Accepts at 127.0.0.1:`port`, a thread for each connection, all gone at the end."""
 
     def __init__(self) -> None:
@@ -164,7 +164,7 @@ DEFAULTS: Mapping[str, Reply] = {
 """What a plain server with an empty mailbox answers."""
 
 
-class ScriptedImap(_Listener):
+class ScriptedImap(Listener):
     """An IMAP server that answers by a table.
 
     Of each command it has the bytes of its answer, or a function that talks by itself, or several
@@ -239,7 +239,7 @@ KV2 = HttpReply(body={"data": {"type": "kv", "options": {"version": "2"}}})
 ALIVE = HttpReply(body={"data": {"ttl": 3600, "renewable": True}})
 
 
-class HttpScript(_Listener):
+class HttpScript(Listener):
     """A Vault that answers by a table: the beginning of `METHOD /path`, the longest of which wins,
     and its answer, or several of them to be taken in turn.
 

@@ -11,7 +11,7 @@ from tests.kit.odd_imap.log import ConnectionLog, ServerLog
 from tests.kit.odd_imap.memory import Memory
 from tests.kit.odd_imap.quirks import Quirks
 from tests.kit.odd_imap.session import Served, Session
-from tests.kit.scripted import _Listener
+from tests.kit.scripted import Listener
 from tests.kit.waiting import PATIENCE
 
 CORRECT = Quirks()
@@ -19,7 +19,7 @@ DEPARTURE = 5.0
 """Seconds that a new connection waits at most for the end of those whose client has gone."""
 
 
-class OddImap(_Listener):
+class OddImap(Listener):
     """An IMAP server in plain text, correct but for its quirks."""
 
     def __init__(self, quirks: Quirks = CORRECT, account: Account | None = None) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.scale import times
+from tests.kit.waiting import PATIENCE
 from tests.unit.commands.records import NOW, USER, ask, entry, file, journalled, logged, uids
 from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.history import History
@@ -88,7 +89,7 @@ def test_the_program_s_own_log_is_read(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     history = ask("-", stdin=done.stderr.encode())
     (row,) = history.rotations
