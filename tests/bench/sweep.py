@@ -1,4 +1,4 @@
-"""What a sweep costs: commands and bytes where nothing is new; memory of a first scan.
+"""What a sweep costs: commands and bytes where nothing is new, and the memory of a first scan.
 
 The program runs as installed, against Dovecot; a relay of the bench's own counts what passes
 between the two.

@@ -1,4 +1,4 @@
-"""What the fuzzer may throw at the modules that read mail, and what must hold all the same."""
+"""What the fuzzer throws at the modules that read mail, and what must hold whatever it throws."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def fuzz_wire(raw: bytes) -> None:
 
 def fuzz_extract(raw: bytes) -> None:
     """Never raises, and a claim's token stands in the mail or was encoded in it."""
-    said = extract(mail(raw), (SUBJECT, SUBJECT_JA))
-    assert isinstance(said, Candidate | Ignored | Refused)
-    if isinstance(said, Candidate) and isinstance(said.claim, Claim):
-        token = said.claim.token.reveal()
+    extracted = extract(mail(raw), (SUBJECT, SUBJECT_JA))
+    assert isinstance(extracted, Candidate | Ignored | Refused)
+    if isinstance(extracted, Candidate) and isinstance(extracted.claim, Claim):
+        token = extracted.claim.token.reveal()
         assert token.isascii()
         assert token.isalnum()
         assert 20 <= len(token) <= 32
@@ -63,10 +63,10 @@ def fuzz_results(raw: bytes) -> None:
         authres.read_results(text)
     fields = tuple(HeaderField(FIELD, line.encode()) for line in text.split("\n")[:20])
     for zone in ("above-first-received", "unique", 2):
-        said = authres.assess(
+        assessment = authres.assess(
             Header(fields), ("mx.example.com", ""), zone, "salesforce.com", ("salesforce.com",)
         )
-        if said.verdict == "pass":
+        if assessment.verdict == "pass":
             missing = {"dmarc", "dkim", "pass", "header.from", "salesforce.com"}
             assert {word for word in missing if word not in text.lower()} == set()
 

@@ -1,7 +1,7 @@
-"""What something costs, without a wall clock: counted calls, or a share of other work.
+"""What something costs, without a clock on the wall: counted calls, or a share of other work.
 
-A bound in seconds says more of the machine than of the program. A count is the same everywhere;
-where the work is one call into C (a regular expression, a hash), it is compared with other work
+A bound in seconds says more of the machine than of the program. A count is the same everywhere.
+Where the work is one call into C (a regular expression, a hash), it is compared with other work
 that is done in turns with it, in the same thread.
 """
 

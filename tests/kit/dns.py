@@ -15,7 +15,7 @@ import dns.rrset
 SILENCE = dns.rcode.NOERROR + 1000
 """In the table in place of an rcode: no answer at all."""
 
-Said = list[str] | int
+Entry = list[str] | int
 """Records as in a zone file, without the name (`300 IN TXT "v=DKIM1"`), or an rcode."""
 
 
@@ -25,8 +25,8 @@ class TinyDns:
     Names are in lower case, without the last dot.
     """
 
-    def __init__(self, table: Mapping[str, Said] = MappingProxyType({})) -> None:
-        self.table: dict[str, Said] = dict(table)
+    def __init__(self, table: Mapping[str, Entry] = MappingProxyType({})) -> None:
+        self.table: dict[str, Entry] = dict(table)
         self.asked: list[str] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
@@ -59,20 +59,20 @@ class TinyDns:
     def _answer(self, query: dns.message.Message) -> dns.message.Message | None:
         name = query.question[0].name.to_text(omit_final_dot=True).lower()
         self.asked.append(name)
-        said = self.table.get(name, dns.rcode.NXDOMAIN)
-        if said == SILENCE:
+        entry = self.table.get(name, dns.rcode.NXDOMAIN)
+        if entry == SILENCE:
             return None
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.RA
-        if isinstance(said, int):
-            answer.set_rcode(dns.rcode.Rcode(said))
+        if isinstance(entry, int):
+            answer.set_rcode(dns.rcode.Rcode(entry))
             return answer
-        self._add(answer, name, said)
+        self._add(answer, name, entry)
         return answer
 
-    def _add(self, answer: dns.message.Message, name: str, said: list[str]) -> None:
+    def _add(self, answer: dns.message.Message, name: str, records: list[str]) -> None:
         """The records, and those that a CNAME leads to, as a resolver would give them."""
-        for record in said:
+        for record in records:
             seconds, _, kind, text = record.split(maxsplit=3)
             answer.answer.append(dns.rrset.from_text(name + ".", int(seconds), "IN", kind, text))
             target = self.table.get(text.rstrip(".").lower())

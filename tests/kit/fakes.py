@@ -237,7 +237,7 @@ class FakeVault:
         self.now = now
         self.requests = count(1)
         self.lock = threading.RLock()
-        """Held by whoever reads or changes the secrets, so that check-and-set is one step."""
+        """Held by whoever looks at the secrets or changes them: check-and-set is one step."""
 
     def put(self, path: str, data: Mapping[str, Any]) -> int:
         """Write a new version, replacing every field. Returns its number."""
@@ -319,7 +319,8 @@ CAS_MISMATCH = Answer(
 class FakeClient:
     """Speaks for `vault.Client`.
 
-    Trips: `read`, before each; `write` before and `written` after each write."""
+    Trips: `read` before each; `write` before and `written` after each write.
+    """
 
     def __init__(self, vault: FakeVault, trip: Trip = no_trip) -> None:
         self._vault = vault

@@ -1,4 +1,4 @@
-"""Mails for tests: like Salesforce's, signed with a key of our own. Every token is made up."""
+"""Mails for tests: like those of Salesforce, signed with a key of our own. No token is a real one."""
 
 from __future__ import annotations
 

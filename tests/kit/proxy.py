@@ -45,7 +45,7 @@ class TcpProxy:
 
     @property
     def commands(self) -> list[str]:
-        """The IMAP commands sent, without tags and arguments: `UID FETCH`, `IDLE`, `DONE`."""
+        """The IMAP commands that were sent, without tags and arguments: `UID FETCH`, `DONE`."""
         lines = re.findall(
             rb"(?m)^(?:[A-Z]{4}\d+ ((?:UID )?[A-Z]+)|(DONE))\b.*\r\n", bytes(self.up)
         )
@@ -126,28 +126,32 @@ class TcpProxy:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        seen: Callable[[bytes], int],
+        passed_on: Callable[[bytes], int],
     ) -> None:
         """Take what comes at once, and hand it on when it is due: the line is long, not narrow."""
         line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         taking = self._loop.create_task(self._take(reader, line))
         try:
             with suppress(OSError):
-                while await self._hand_on(*await line.get(), writer, seen):
+                while await self._hand_on(*await line.get(), writer, passed_on):
                     pass
         finally:
             taking.cancel()
             writer.close()
 
     async def _hand_on(
-        self, due: float, data: bytes, writer: asyncio.StreamWriter, seen: Callable[[bytes], int]
+        self,
+        due: float,
+        data: bytes,
+        writer: asyncio.StreamWriter,
+        passed_on: Callable[[bytes], int],
     ) -> bool:
         """False: that was the end."""
         await asyncio.sleep(max(0.0, due - self._loop.time()))
         await self._go.wait()
         passing = 0
         if data:
-            passing = seen(data)
+            passing = passed_on(data)
         writer.write(data[:passing])
         await writer.drain()
         if passing < len(data):

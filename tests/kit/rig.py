@@ -1,4 +1,8 @@
-"""The program between a mailbox and a Vault in memory: real modules over real files."""
+"""The program between a mailbox and a Vault in memory.
+
+The modules and the files are the real ones; they are put together here and nowhere else in the
+tests.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +31,20 @@ PATH = f"salesforce/acme/{mails.USERNAME}"
 LOOKBACK = timedelta(days=14)
 
 
+def nothing(_what: str) -> None:
+    """Happens, unless a test lets something else happen."""
+
+
 def judge_under(terms: Terms = TERMS, keys: KeyLookup | None = None) -> Judge:
-    """The judge under these terms; it trusts `genuine_signer` unless other keys are given."""
+    """The judge that goes by these terms, and trusts `genuine_signer` without other keys."""
     return Judge(Trust(terms, keys or mails.genuine_keys()), terms.subjects)
 
 
 class Instance:
-    """One process, newly started over one state directory, as `app` would build it."""
+    """One process, newly started over one state directory.
+
+    What `app` would build over these adapters.
+    """
 
     def __init__(
         self,
@@ -121,7 +132,17 @@ class Store(FakeStore):
 
 
 class Rig:
-    """One account, one Vault, an instance between. Time stands still unless a test moves it."""
+    """One account, one Vault and an instance between them.
+
+    Time stands still unless a test moves it.
+    """
+
+    has_idle = True
+    """Whether sessions from now on can idle."""
+    stopping = False
+    """Whether sweeps are asked to end."""
+    storing = ""
+    """The user whose token was stored last, or is being stored."""
 
     def __init__(self, home: Path, keys: KeyLookup | None = None, terms: Terms = TERMS) -> None:
         self.home = home
@@ -133,15 +154,10 @@ class Rig:
         """What was asked of the sessions."""
         self.idles: list[tuple[str, float]] = []
         """Folder and seconds of every IDLE."""
-        self.on: Callable[[str], object] = lambda _what: None
+        self.on: Callable[[str], object] = nothing
         """Called with each line of the diary: what it raises, the session raises."""
-        self.on_vault: Callable[[str], object] = lambda _effect: None
-        """Called before each `read` and `write`, and after it as `written`.
-
-        Meanwhile `storing` is that user's."""
-        self.storing = ""
-        self.has_idle = True
-        self.stopping = False
+        self.on_vault: Callable[[str], object] = nothing
+        """Called with `read` and `write` before each, and with `written` after a write."""
         instance = Instance(
             home,
             Store(self),
@@ -185,7 +201,9 @@ class Rig:
         user: str = mails.USERNAME,
         received_at: datetime | None = None,
     ) -> int:
-        """A genuine mail arrives with that token, issued so many seconds after the beginning."""
+        """A genuine mail arrives with the token of that number.
+
+        It was issued so many seconds after the beginning."""
         raw = mails.genuine(user, token(number), issued_at=BEGIN + timedelta(seconds=number))
         return self.account.append(raw, folder, received_at=received_at)
 

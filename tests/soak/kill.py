@@ -1,4 +1,4 @@
-"""`kill -9` of the daemon at random moments, under resets, forgeries and late old mails."""
+"""`kill -9` of the daemon at random moments, under a stream of resets, forgeries and late mails."""
 
 from __future__ import annotations
 
@@ -129,6 +129,7 @@ def _killed_round(tool: Program, seconds: float) -> bool:
     """One life of the daemon. Whether it was ready before its end."""
     with tool.daemon(ready=False) as daemon:
         time.sleep(seconds)
+        # A daemon that ended by itself would make the round prove nothing.
         assert daemon.process.poll() is None, daemon.log.read_text("utf-8")
         daemon.end(signal.SIGKILL)
         ready = daemon.says("daemon.ready")
@@ -141,6 +142,7 @@ def _check_vault(tool: Program, openbao: OpenBao, org: str, stream: Stream) -> N
     for username, tokens in stream.resets.items():
         path = f"salesforce/{org}/{username}"
         numbers = sorted(openbao.versions(path))
+        # Vault keeps the ten last versions; of those before, it still knows the number.
         secrets = [openbao.get(path, number) or {} for number in numbers]
         kept = [secret["security_token"] for secret in secrets]
         assert kept == tokens[-len(kept) :], username
@@ -154,10 +156,11 @@ def _check_vault(tool: Program, openbao: OpenBao, org: str, stream: Stream) -> N
 
 def _check_journal(tool: Program, stream: Stream) -> None:
     """Each mail has one record, of the outcome that it deserves, and the chain is intact."""
-    told = records(tool)
-    assert len({record["mail"] for record in told}) == len(told), "a mail has two records"
-    assert len(told) == stream.sent
-    ends = Counter((record["event"], record.get("reason")) for record in told)
+    journal = records(tool)
+    digests = {record["mail"] for record in journal}
+    assert len(digests) == len(journal), "a mail has two records"
+    assert len(journal) == stream.sent
+    ends = Counter((record["event"], record.get("reason")) for record in journal)
     assert ends["rotation.unchanged", "stale"] == len(stream.late)
     refused = sum(count for (event, _), count in ends.items() if event == "rotation.refused")
     assert refused == stream.forged

@@ -65,6 +65,7 @@ class _Pairs:
         """One pair. Returns the seconds from the second mail to its token in Vault."""
         folder = self.rng.choice(FOLDERS)
         self.resets.send(folder)
+        # The first one's sweep is over by then or not: either way IDLE has to see the second.
         time.sleep(self.rng.uniform(*APART))
         began = time.monotonic()
         self.resets.make_the_trip(folder, self.within)

@@ -1,4 +1,4 @@
-"""The program in surroundings of a test's own: a clock that jumps, a DNS it speaks for.
+"""The program in surroundings of a test's own: a clock that jumps, a DNS that a test speaks for.
 
     python -m tests.system.surroundings --config FILE run
 

@@ -1,4 +1,7 @@
-"""The rounds of `make soak`, a few of each with every change, many before a release."""
+"""The rounds of `make soak`, a few of each.
+
+They run with every change, many of them before a release.
+"""
 
 from __future__ import annotations
 

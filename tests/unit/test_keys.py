@@ -15,7 +15,7 @@ from typing import Any
 import dns.rcode
 import pytest
 
-from tests.kit.dns import SILENCE, Said, TinyDns
+from tests.kit.dns import SILENCE, Entry, TinyDns
 from tests.kit.mails import genuine, genuine_signer, sign, token_mail
 from token_catcher import keys as key_sources
 from token_catcher.errors import ConfigurationError, TransientError
@@ -88,7 +88,7 @@ def dns_keys(server: TinyDns, clock: Clock | None = None, timeout: float = 5.0) 
     )
 
 
-def answer(said: Said, name: str = NAME) -> bytes | None:
+def answer(said: Entry, name: str = NAME) -> bytes | None:
     with TinyDns({name: said}) as server:
         return dns_keys(server).lookup(name, THEN)
 
@@ -108,7 +108,7 @@ def test_split_strings_are_joined() -> None:
 
 def test_a_cname_is_followed() -> None:
     """Salesforce's customers publish their keys so."""
-    table: dict[str, Said] = {
+    table: dict[str, Entry] = {
         NAME: ["300 IN CNAME sel.abc.custdkim.example."],
         "sel.abc.custdkim.example": [f'60 IN TXT "{RECORD.decode()}"'],
     }
@@ -128,13 +128,13 @@ def test_a_cname_is_followed() -> None:
     ],
     ids=["no-name", "no-record", "cname-to-nowhere", "two-keys", "key-and-other", "too-long"],
 )
-def test_no_key(said: Said) -> None:
+def test_no_key(said: Entry) -> None:
     """No name, no record, more than one, or one that is larger than any key: never a key."""
     assert answer(said) is None
 
 
 @pytest.mark.parametrize("said", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, SILENCE])
-def test_no_answer_is_a_trouble_that_passes(said: Said) -> None:
+def test_no_answer_is_a_trouble_that_passes(said: Entry) -> None:
     """SERVFAIL, a refusal, or nothing until the time is over."""
     with (
         TinyDns({NAME: said}) as server,

@@ -115,7 +115,7 @@ class _Accounts:
 
 
 def _accounts() -> _Accounts:
-    """Started by root, mail is `mail`'s and processes are Dovecot's users'; else all is ours."""
+    """Started by root, mail belongs to `mail` and processes to Dovecot's users; else all to us."""
     if os.geteuid() == 0:
         return _Accounts("dovecot", "dovecot", "dovenull", pwd.getpwnam("mail"))
     us = pwd.getpwnam(getpass.getuser())

@@ -43,7 +43,7 @@ MEMORY = 'storage "inmem" {}'
 
 
 @dataclass(frozen=True)
-class Said:
+class Answer:
     """What the server answered."""
 
     status: int
@@ -125,7 +125,7 @@ class OpenBao(Server):
         body: Mapping[str, Any] | None = None,
         *,
         token: str | None = None,
-    ) -> Said:
+    ) -> Answer:
         """Any request; nothing raises but a dead server."""
         if token is None:
             token = self.root_token
@@ -135,16 +135,16 @@ class OpenBao(Server):
         answer = self._session.request(
             method, f"{self.url}/v1/{path}", json=body, headers=headers, timeout=PATIENCE
         )
-        told: dict[str, Any] = {}
+        content: dict[str, Any] = {}
         if answer.content:
-            told = answer.json()
-        return Said(answer.status_code, told)
+            content = answer.json()
+        return Answer(answer.status_code, content)
 
-    def tell(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Said:
+    def tell(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         """A request that must succeed."""
-        said = self.ask(method, path, body)
-        assert said.status in (200, 204), (method, path, said.status, said.body)
-        return said
+        answer = self.ask(method, path, body)
+        assert answer.status in (200, 204), (method, path, answer.status, answer.body)
+        return answer
 
     def put(self, path: str, data: Mapping[str, Any], *, mount: str = "secret") -> int:
         """Write a new version, replacing every field. Returns its number."""
@@ -156,15 +156,15 @@ class OpenBao(Server):
 
     def get(self, path: str, version: int = 0, *, mount: str = "secret") -> dict[str, Any] | None:
         """The fields of a version (the latest: 0), or None where there is none or it is deleted."""
-        said = self.ask("get", f"{mount}/data/{path}?version={version}")
-        if said.status != 200:
+        answer = self.ask("get", f"{mount}/data/{path}?version={version}")
+        if answer.status != 200:
             return None
-        return said.data.get("data")
+        return answer.data.get("data")
 
     def versions(self, path: str, *, mount: str = "secret") -> dict[int, dict[str, Any]]:
         """The metadata of each version that is kept: created_time, deletion_time, destroyed."""
-        said = self.ask("get", f"{mount}/metadata/{path}")
-        return {int(number): about for number, about in said.data.get("versions", {}).items()}
+        answer = self.ask("get", f"{mount}/metadata/{path}")
+        return {int(number): about for number, about in answer.data.get("versions", {}).items()}
 
     def paths(self, folder: str = "", *, mount: str = "secret") -> list[str]:
         """Every secret below a folder, however deep."""
@@ -213,8 +213,8 @@ class OpenBao(Server):
         """A token with these policies and `default`.
 
         `settings` are Vault's: `ttl`, `explicit_max_ttl`, `num_uses` and the like."""
-        said = self.tell("post", "auth/token/create", {"policies": policies, **settings})
-        return str(said.body["auth"]["client_token"])
+        answer = self.tell("post", "auth/token/create", {"policies": policies, **settings})
+        return str(answer.body["auth"]["client_token"])
 
     def revoke(self, token: str) -> None:
         """End a token."""
@@ -260,9 +260,9 @@ class OpenBao(Server):
         (self.home / "config.hcl").write_text(text)
 
     def _initialise(self) -> None:
-        said = self.ask("post", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
-        self._unseal_key = said.body["keys"][0]
-        self.root_token = said.body["root_token"]
+        answer = self.ask("post", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        self._unseal_key = answer.body["keys"][0]
+        self.root_token = answer.body["root_token"]
         self.unseal()
         self.mount("secret")
         self.tell("post", "sys/auth/approle", {"type": "approle"})
