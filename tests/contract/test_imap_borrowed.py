@@ -19,6 +19,7 @@ import pytest
 from tests.contract.scripted import DONE
 from tests.kit.scripted import Reply, ScriptedImap
 from tests.kit.servers import until
+from tests.kit.waiting import PATIENCE
 from token_catcher.imap.borrowed import CHUNK, RawConnection
 
 
@@ -46,7 +47,7 @@ READ_AHEAD = "_readbuf" if sys.version_info >= (3, 14) else "file"
 def logged_in(**replies: Reply | Sequence[Reply]) -> Iterator[Library]:
     """The library's own client, logged in to a scripted server."""
     with ScriptedImap(replies) as server:
-        client = imapclient.IMAPClient("127.0.0.1", server.port, ssl=False, timeout=10)
+        client = imapclient.IMAPClient("127.0.0.1", server.port, ssl=False, timeout=PATIENCE)
         try:
             client.login("someone@example.com", "password")
             yield Library(client, RawConnection(client), server)

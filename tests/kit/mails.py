@@ -1,4 +1,4 @@
-"""Mails for tests: like those of Salesforce, signed with a key of our own. No token is a real one."""
+"""Mails for tests: like those of Salesforce, signed with our own key. No token is real."""
 
 from __future__ import annotations
 
