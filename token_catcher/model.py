@@ -208,10 +208,16 @@ class HeaderField:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header of a mail that passed the wire gate. Made by `wire`."""
+    """The header of a mail that passed the wire gate: ASCII in every field that counts.
+    Made by `wire`."""
 
     fields: tuple[HeaderField, ...]
     """Topmost first."""
+    early_ends: tuple[int, ...] = ()
+    """How many fields are above each line at which some programs end a header: a folded one of
+    white space alone, or `>From `."""
+    early_text: bytes = field(default=b"", repr=False)
+    """What follows the first such line in the header: for them the beginning of the body."""
 
     def all(self, name: str) -> tuple[HeaderField, ...]:
         """Every field of this name (any case), topmost first."""
@@ -219,8 +225,8 @@ class Header:
         return tuple(field for field in self.fields if field.name.lower() == wanted)
 
     def text(self, name: str) -> str | None:
-        """The value of the topmost field of this name, unfolded and stripped;
-        the gate has made sure it is ASCII."""
+        """The value of the topmost field of this name, unfolded and stripped.
+        For fields that count: the gate has made sure they are ASCII."""
         fields = self.all(name)
         if not fields:
             return None

@@ -305,6 +305,19 @@ INTERNAL = (
     "ESMTPS "
     "id 61/B8-07121-73D39426; Tue, 03 Feb 2026 12:57:27 +0000\n"
 )
+HAM_REPORT = crlf(
+    'X-Ham-Report: Spam detection software, running on the system "host.example.com",\n'
+    " has NOT identified this incoming email as spam.\n"
+    " \n"
+    " Content preview:  We've sent you a new Salesforce security token because you\n"
+    "    recently changed your password [...]\n"
+    " \n"
+    " Content analysis details:   (-0.2 points, 5.0 required)\n"
+    " \n"
+    "  pts rule name              description\n"
+    " ---- ---------------------- --------------------------------------------------\n"
+    " -0.2 DKIM_VALID             Message has at least one valid DKIM signature\n"
+)
 HEADERS = (
     (
         "malformed-results",
@@ -343,6 +356,62 @@ HEADERS = (
         "message-id-changed",
         "Another Message-ID.",
         arrived(GENUINE.replace(b"<Fake0000T00000ZZ00@sfdc.net>", b"<x@mx.example.com>")),
+    ),
+    *(
+        (name, why, arrived(field + GENUINE))
+        for name, why, field in (
+            (
+                "report-blank-fold",
+                "A spam report with folded lines of white space, as cPanel's.",
+                HAM_REPORT,
+            ),
+            (
+                "report-8-bit",
+                "A spam report in raw UTF-8, as Proxmox's.",
+                crlf("X-SPAM-LEVEL: Spam detection results:  0\n\tBAYES_00 -1.9 Häufigkeit\n"),
+            ),
+            (
+                "report-8-bit-latin",
+                "The same in Latin-1.",
+                "X-Spam-Report: Häufigkeit\r\n".encode("latin-1"),
+            ),
+            (
+                "report-long",
+                "A spam report in one line of over 998 bytes.",
+                b"X-Spam-Report: " + b"BAYES_00, " * 150 + b"\r\n",
+            ),
+            (
+                "escaped-mbox-from",
+                "The escaped separator of an mbox file.",
+                b">From support@salesforce.com Tue Feb  3 12:57:27 2026\r\n",
+            ),
+        )
+    ),
+    (
+        "report-at-the-bottom",
+        "cPanel writes its report below all other fields.",
+        arrived(GENUINE.replace(b"\r\n\r\n", b"\r\n" + HAM_REPORT + b"\r\n", 1)),
+    ),
+    ("report-above-all", "The report above the server's results.", HAM_REPORT + arrived(GENUINE)),
+    *(
+        (
+            f"second-{name.lower()}",
+            f"A second {name} on top, as a forward adds it.",
+            arrived(
+                crlf(f"{name}: {value}\n") + seal(token_mail(extra=f"{name}: x@example.com\n"))
+            ),
+        )
+        for name, value in (
+            ("Message-ID", "<2@mx.example.com>"),
+            ("Sender", "forwarder@example.com"),
+            ("Cc", "list@example.com"),
+            ("Reply-To", "forwarder@example.com"),
+        )
+    ),
+    (
+        "html-long-line",
+        "HTML in one line of over 998 bytes, as a gateway makes it.",
+        _as_html("<div>" + "<br>".join(LINES) + f"<p style='{'color:black;' * 99}'>x</p></div>"),
     ),
     ("spam-header", "A spam filter's opinion.", crlf("X-Spam-Flag: YES\n") + arrived(GENUINE)),
     ("dot-line", "A line that begins with a dot.", salesforce(body=token_body() + ".\n..\n")),

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.corpus.base import EVIL_TOKEN, Item, Row, arrived, body, crlf, header, mails, salesforce
+from tests.corpus.base import (
+    EVIL_TOKEN,
+    PASS,
+    RECEIVED,
+    Item,
+    Row,
+    arrived,
+    body,
+    crlf,
+    expect,
+    header,
+    item,
+    mails,
+    salesforce,
+)
 from tests.kit.mails import token_body, token_mail
 from tests.kit.signing import seal
 
@@ -15,20 +29,11 @@ SECOND = (
     ("To", "attacker@evil.example"),
     ("Subject", "Sandbox: Your new Salesforce security token"),
     ("Date", "Tue, 03 Feb 2026 13:30:00 +0000"),
-    ("Cc", "attacker@evil.example"),
-    ("Sender", "attacker@evil.example"),
-    ("Reply-To", "attacker@evil.example"),
-    ("Message-ID", "<2@evil.example>"),
     ("MIME-Version", "1.0"),
     ("Content-Type", "text/html; charset=UTF-8"),
     ("Content-Transfer-Encoding", "quoted-printable"),
 )
-ALREADY_THERE = {
-    "Cc": "b@example.com",
-    "Sender": "c@example.com",
-    "Reply-To": "d@example.com",
-    "Content-Transfer-Encoding": "8bit",
-}
+ALREADY_THERE = {"Content-Transfer-Encoding": "8bit"}
 """Fields that a second one of is only second when there is a first."""
 
 GENUINE = salesforce()
@@ -117,8 +122,18 @@ LINE_ENDS = (
     ),
     (
         "long-line",
-        "A line of more than 998 bytes.",
-        GENUINE.replace(b"X-Priority: 3", b"X-Priority: " + b"3" * 1000),
+        "A Received of more than 998 bytes.",
+        b"Received: " + b"3" * 1000 + b"\r\n" + GENUINE,
+    ),
+    (
+        "long-line-cut",
+        "Whoever cuts a long line sees another sender.",
+        b"X: " + b"y" * 995 + b"From: attacker@evil.example\r\n" + GENUINE,
+    ),
+    (
+        "long-line-cut-later",
+        "The same for a program with a larger buffer.",
+        _in_front_of_mime(b"X: " + b"y" * 4093 + b"Content-Transfer-Encoding: base64\r\n"),
     ),
 )
 
@@ -140,8 +155,8 @@ FIELDS = (
     ),
     (
         "escaped-mbox-from",
-        "The escaped separator of an mbox file on top.",
-        b">From support@salesforce.com Tue Feb  3 2026\r\n" + GENUINE,
+        "The escaped separator of an mbox file in the middle, which ends the header for some.",
+        _in_front_of_mime(b">From support@salesforce.com Tue Feb  3 2026\r\n"),
     ),
     ("fold-first", "A mail that begins with a folded line.", b" From: " + EVIL_VALUE + GENUINE),
     (
@@ -154,13 +169,25 @@ FIELDS = (
         "blank-fold-evil",
         "The rest of the header becomes the text.",
         b"X: y\r\n \r\nUsername: " + EVIL.encode() + b"\r\n" + GENUINE,
+        "held ambiguous-claim",
     ),
     (
-        "8-bit-value",
-        "A letter outside of ASCII in a field.",
-        _in_front_of_mime("X-Name: Zoë\r\n".encode()),
+        "mbox-from-evil",
+        "The same below the escaped separator of an mbox file.",
+        b">From x\r\nSecurity-token: x\r\nUsername: " + EVIL.encode() + b"\r\n" + GENUINE,
+        "held ambiguous-claim",
     ),
-    ("8-bit-latin", "The same in Latin-1.", _in_front_of_mime("X-Name: Zoë\r\n".encode("latin-1"))),
+    (
+        "blank-fold-signed",
+        "A signed field with a folded line of white space, which relaxed canonicalization allows.",
+        GENUINE.replace(b"Subject: Your new ", b"Subject: Your new\r\n \r\n "),
+    ),
+    ("8-bit-value", "A letter outside of ASCII in the To.", salesforce(to="Zoë <ops@example.com>")),
+    (
+        "8-bit-results",
+        "A letter outside of ASCII in the server's results.",
+        GENUINE.replace(b"(2048-bit key)", "(Schlüssel)".encode(), 1),
+    ),
     (
         "8-bit-name",
         "A field name with a Cyrillic letter.",
@@ -183,6 +210,11 @@ FIELDS = (
         _in_front_of_mime("X: y\u0085From: x@evil.example\r\n".encode()),
     ),
     (
+        "next-line-latin",
+        "The same in Latin-1, where it is a byte.",
+        _in_front_of_mime(b"X: y\x85 from : x@evil.example\r\n"),
+    ),
+    (
         "no-end",
         "A header that never ends: the text is not there.",
         header(GENUINE) + b"\r\nX-Text: Security token: FAKE5tokenNOTreal2xyzQ99a\r\n",
@@ -199,6 +231,7 @@ def items() -> Iterator[Item]:
     yield from mails("line-ends", LINE_ENDS, "refused malformed")
     yield from mails("fields", FIELDS, "refused malformed")
     yield from mails("second", _second(), "refused duplicate-header")
+    yield from _below_an_early_end()
     yield from mails("missing", _missing(), "refused missing-header")
 
 
@@ -213,6 +246,17 @@ def _second() -> Iterator[Row]:
         yield f"{name.lower()}-below", f"A second {name.upper()} below all others.", below
     same = b"From: support@salesforce.com\r\n" + GENUINE
     yield "from-same", "The same From twice.", same
+
+
+def _below_an_early_end() -> Iterator[Item]:
+    """A server that ends the header there removes no results that a stranger wrote below."""
+    verdict = expect("refused unsigned", results="held unauthenticated")
+    forged = crlf(PASS) + token_mail(EVIL, EVIL_TOKEN)
+    for name, odd in (("blank-fold", b"X: y\r\n \r\n"), ("mbox-from", b">From x\r\n")):
+        for variant in ("unique", "milters-below"):
+            raw = crlf(RECEIVED) + odd + forged
+            why = "Results where a server that ends the header early does not look."
+            yield item("fields", f"{name}-results-{variant}", why, raw, verdict, variant=variant)
 
 
 def _missing() -> Iterator[Row]:

@@ -94,14 +94,17 @@ def assess(
     if not fields:
         return Assessment("none", "no Authentication-Results of our server in its zone")
     # Two hosts of a domain count as one id: a forger would take the neighbour's name.
-    distinct = {known for known, _ in fields}
+    distinct = {known for known, _, _ in fields}
     if zone == "unique" and len(distinct) < len(fields):
         trouble = "Authentication-Results of our server, where it writes one for each id"
         return Assessment("fail", f"{len(fields)} {trouble}")
     try:
-        results = [read_results(value) for _, value in fields]
+        results = [read_results(value) for _, value, _ in fields]
     except Malformed as trouble:
         return Assessment("fail", f"Authentication-Results of our server: {trouble}")
+    # A server that ends the header above such a field has not removed what a stranger wrote there.
+    if any(number >= _sure(header) for _, _, number in fields):
+        return Assessment("unsure", "Authentication-Results where some servers see no header")
     domains = {domain.lower() for domain in signing_domains}
     return _decide(results, sender_domain.lower(), domains)
 
@@ -117,11 +120,23 @@ def read_results(value: str) -> list[Result]:
     return [_result(segment) for segment in segments if "=" in segment]
 
 
-def _trusted(header: Header, ids: Sequence[str], zone: Zone) -> Iterator[tuple[str, str]]:
-    """The fields of our server in its zone: for each the configured id that it bears, its value."""
+def _sure(header: Header) -> int:
+    """How many fields, from the top, every server takes for header."""
+    names = [field.name.lower() for field in header.fields]
+    for above in header.early_ends:
+        # Above the first Received our own server wrote, such a line as well.
+        if "received" in names[:above]:
+            return above
+    return len(names)
+
+
+def _trusted(header: Header, ids: Sequence[str], zone: Zone) -> Iterator[tuple[str, str, int]]:
+    """The fields of our server in its zone.
+
+    For each the configured id that it bears, its value, and how many fields are above it."""
     received = 0
     # Topmost first: each server writes above what it got.
-    for field in header.fields:
+    for number, field in enumerate(header.fields):
         name = field.name.lower()
         if name == "received":
             received += 1
@@ -130,7 +145,7 @@ def _trusted(header: Header, ids: Sequence[str], zone: Zone) -> Iterator[tuple[s
         value = field.value.decode("ascii").replace("\r\n", "")
         borne = [known for known in ids if _bears(value, known)]
         if borne:
-            yield borne[0], value
+            yield borne[0], value, number
 
 
 def _inside(zone: Zone, received: int) -> bool:

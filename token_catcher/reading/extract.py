@@ -116,11 +116,16 @@ def _claim(raw: bytes, header: Header, subjects: Sequence[str]) -> Claim | Uncle
     """The claim that all texts agree on; None where nothing speaks of a token."""
     texts = _texts(raw, header)
     if isinstance(texts, mime.MailText):
-        return claims.agreed(texts.readings, texts.hidden)
+        return claims.agreed(texts.readings, (*texts.hidden, _early_text(header)))
     # Most mail of the world has something unexpected, an attachment say. It is nobody's business.
     if _mentions_token(raw, subjects):
         return Unclear(Reason.UNEXPECTED_PART, texts.saw)
     return None
+
+
+def _early_text(header: Header) -> str:
+    """What a program that ends the header too early shows as text."""
+    return header.early_text.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def _texts(raw: bytes, header: Header) -> mime.MailText | mime.Unexpected:
