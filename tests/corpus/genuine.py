@@ -5,6 +5,7 @@ Every token is made up.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -236,6 +237,7 @@ PARAGRAPHS = "".join(f"<p>{line}</p>\n" for line in LINES if line)
 ROWS = "".join(f"<tr><td>{line.replace(': ', '</td><td>', 1)}</td></tr>\n" for line in LINES)
 TABLE = f"<table>{ROWS}</table>".replace("Username</td>", "Username:</td>")
 TABLE = TABLE.replace("sensitive)</td>", "sensitive):</td>")
+LOGO = base64.encodebytes(b"\x89PNG\r\n\x1a\n" * 20).decode()
 BOTH = multipart(part(token_body()), part(ALTERNATIVE, HTML), kind="alternative")
 PAGES = (
     ("alternative", "A gateway adds an HTML alternative.", BOTH),
@@ -269,6 +271,50 @@ PAGES = (
         "html-divisions",
         "HTML only, a division a line.",
         _as_html("".join(f"<div>{line or '&nbsp;'}</div>\n" for line in LINES)),
+    ),
+    (
+        "html-conditions",
+        "HTML only, with downlevel-revealed conditional comments of both forms.",
+        _as_html(
+            "<html><!--[if !mso]><!--><style>p {}</style><!--<![endif]--><body><![if !vml]>"
+            + BROKEN_LINES
+            + "<![endif]></body></html>"
+        ),
+    ),
+    (
+        "logo",
+        "A gateway's logo beside the alternative.",
+        multipart(
+            f'Content-Type: multipart/alternative; boundary="i"\n\n--i\n{part(token_body())}\n--i\n'
+            f"{part(ALTERNATIVE, HTML)}\n--i--\n",
+            part(
+                LOGO,
+                "image/png; name=logo.png",
+                "Content-Transfer-Encoding: base64\nContent-ID: <logo@example.com>\n"
+                'Content-Disposition: inline; filename="logo.png"; size=160\n',
+            ),
+            kind="related",
+        ),
+    ),
+    (
+        "inline-parameters",
+        "An inline part with parameters.",
+        multipart(
+            part(
+                token_body(),
+                extra='Content-Disposition: inline; creation-date="Tue, 03 Feb 2026"\n',
+            )
+        ),
+    ),
+    (
+        "soft-break-at-the-end",
+        "Quoted-printable with a soft break before the delimiter.",
+        multipart(
+            part(
+                token_body().replace("?id=user", "?id=3Duser") + "=",
+                extra="Content-Transfer-Encoding: quoted-printable\n",
+            )
+        ),
     ),
     ("html-pre", "HTML only, preformatted.", _as_html("<pre>" + token_body() + "</pre>")),
     ("html-table", "HTML only, a table.", _as_html(TABLE)),

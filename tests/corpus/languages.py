@@ -81,12 +81,15 @@ def encoded(
     body: str,
     *,
     charset: str = "UTF-8",
+    codec: str = "",
     encoding: str = "base64",
     subject: str = "",
     line_end: str = "\r\n",
 ) -> bytes:
-    """A signed mail with this body in a charset and a transfer encoding."""
-    octets = body.replace("\n", line_end).encode(charset)
+    """A signed mail with this body in a charset and a transfer encoding.
+
+    `codec` is Python's, where it knows the charset by another name."""
+    octets = body.replace("\n", line_end).encode(codec or charset)
     written = octets
     if encoding == "base64":
         written = crlf(base64.encodebytes(octets).decode())
@@ -167,6 +170,25 @@ CHARSETS = (
             in_labels("Nom d\u2019utilisateur\u00a0", "Jeton de sécurité\u00a0"),
             charset="windows-1252",
         ),
+    ),
+    *(
+        (
+            f"charset-{charset.lower()}",
+            f"A text in {charset}.",
+            encoded(in_labels(*labels), charset=charset, codec=codec),
+        )
+        for charset, codec, labels in (
+            ("utf8", "utf-8", ("Nom d’utilisateur", "Jeton de sécurité")),
+            ("x-SJIS_0213", "shift_jisx0213", ("ユーザ名", "セキュリティトークン")),
+            ("Big5-HKSCS", "big5hkscs", ("使用者名稱", "安全性權杖（區分大小寫）")),
+            ("x-windows-949", "cp949", ("사용자 이름", "보안 토큰(대소문자 구분)")),
+            ("TIS-620", "tis-620", ("ชื่อผู้ใช้", "โทเค็นความปลอดภัย")),
+            ("KOI8-R", "koi8-r", ("Имя пользователя", "Маркер безопасности")),
+            ("windows-1251", "cp1251", ("Имя пользователя", "Маркер безопасности")),
+            ("ISO-8859-9", "iso8859-9", ("Kullanıcı Adı", "Güvenlik belirteci")),
+            ("ISO-8859-15", "iso8859-15", ("Nom d'utilisateur\u00a0", "Jeton de sécurité\u00a0")),
+            ("windows-1250", "cp1250", ("Felhasználónév", "Biztonsági token ő")),
+        )
     ),
     ("ja-subject-iso-2022-jp", "A Japanese subject in ISO-2022-JP.", encoded(TEXT, subject=WORDS)),
 )

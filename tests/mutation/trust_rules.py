@@ -597,8 +597,8 @@ MUTANTS = (
         "attachments",
         "reading/mime.py",
         "_Reader.read_part",
-        '"inline").lower() != "inline" or ',
-        '"inline").lower() != "inline" and ',
+        "if not _is_inline(values) or ",
+        "if not _is_inline(values) and ",
         MIME,
     ),
     _rule(

@@ -12,25 +12,57 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
-CHARSETS: Final[Mapping[str, str]] = {
-    "us-ascii": "ascii",
-    "utf-8": "utf-8",
-    "iso-8859-1": "iso-8859-1",
-    "windows-1252": "cp1252",
-    "iso-2022-jp": "iso2022_jp",
-    "shift_jis": "cp932",
-    "windows-31j": "cp932",
-    "euc-jp": "euc_jp",
-    "gb2312": "gbk",
-    "gbk": "gbk",
+_NAMES: Final[Mapping[str, str]] = {
+    "ascii": "us-ascii ascii iso646-us ansi_x3.4-1968",
+    "utf-8": "utf-8 utf8",
+    "iso8859-1": "iso-8859-1 iso8859-1 iso_8859-1 latin1",
+    "iso8859-2": "iso-8859-2",
+    "iso8859-3": "iso-8859-3",
+    "iso8859-4": "iso-8859-4",
+    "iso8859-5": "iso-8859-5",
+    "iso8859-6": "iso-8859-6",
+    "iso8859-7": "iso-8859-7",
+    "iso8859-8": "iso-8859-8 iso-8859-8-i",
+    "iso8859-9": "iso-8859-9 latin5",
+    "iso8859-10": "iso-8859-10",
+    "iso8859-11": "iso-8859-11",
+    "iso8859-13": "iso-8859-13",
+    "iso8859-14": "iso-8859-14",
+    "iso8859-15": "iso-8859-15 iso8859-15 iso_8859-15 latin-9",
+    "iso8859-16": "iso-8859-16",
+    "cp1250": "windows-1250 cp1250",
+    "cp1251": "windows-1251 cp1251",
+    "cp1252": "windows-1252 cp1252",
+    "cp1253": "windows-1253 cp1253",
+    "cp1254": "windows-1254 cp1254",
+    "cp1255": "windows-1255 cp1255",
+    "cp1256": "windows-1256 cp1256",
+    "cp1257": "windows-1257 cp1257",
+    "cp1258": "windows-1258 cp1258",
+    "cp874": "windows-874 cp874 x-windows-874",
+    "tis-620": "tis-620 tis620",
+    "koi8-r": "koi8-r",
+    "koi8-u": "koi8-u",
+    "iso2022_jp": "iso-2022-jp",
+    "cp932": "shift_jis shift-jis x-sjis sjis ms_kanji windows-31j cp932 ms932 x-ms-cp932",
+    "shift_jisx0213": "x-sjis_0213 shift_jisx0213",
+    "euc_jp": "euc-jp x-euc-jp",
+    "gbk": "gb2312 gb_2312-80 euc-cn gbk x-gbk cp936 ms936 windows-936",
     "gb18030": "gb18030",
-    "big5": "big5",
-    "euc-kr": "cp949",
-    "ks_c_5601-1987": "cp949",
+    "big5": "big5 x-x-big5",
+    "cp950": "cp950 ms950 x-windows-950",
+    "big5hkscs": "big5-hkscs big5hkscs",
+    "cp949": "euc-kr ks_c_5601-1987 ks_c_5601 ksc5601 cp949 ms949 uhc windows-949 x-windows-949",
 }
-"""Charsets that are read, and Python's codec for each: those of mail and of Salesforce's
-Japanese, Chinese and Korean. Some names stand for a larger charset in all mail programs. Never
-UTF-7 or a codec that is no charset."""
+"""Python's codecs, and how mail calls each of them. Some names stand for a larger charset in all
+mail programs."""
+CHARSETS: Final[Mapping[str, str]] = {
+    name: codec for codec, names in _NAMES.items() for name in names.split()
+}
+"""Charsets that are read, and Python's codec for each: those of mail, and the list that Salesforce
+lets its users choose from. In all of them ASCII is read as it stands (but for two characters of
+x-SJIS_0213 and the escape sequences of ISO-2022-JP). Never UTF-7, UTF-16 or a codec that is no
+charset."""
 MAX_OFFSET: Final = timedelta(hours=14)
 """No place on earth is further from UTC."""
 

@@ -34,6 +34,11 @@ _TAG: Final = re.compile(
     r"""(?:\s*+=\s*+(?:"[^"<>]*+"|'[^'<>]*+'|[^\s"'<>`]++))?+)*+)\s*+/?"""
 )
 _VALUE: Final = re.compile(r"""=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"']++))""")
+_REVEALED: Final = re.compile(r"<!--\[if [^<>\[\]-]{1,80}\]><!--(?: ?--)?+>")
+"""The beginning of a downlevel-revealed conditional comment, in the form that is a comment to a
+browser. What it encloses is shown by all programs but one, and its end is a comment of its own."""
+_CONDITION: Final = re.compile(r"!\[(?:if [^<>\[\]-]{1,80}|endif)\](?:--)?+")
+"""The older form, `<![if !mso]>` and `<![endif]>`: a bogus comment to a browser."""
 _DOCTYPE: Final = re.compile(r"""!doctype [A-Za-z0-9 "'/.:+-]*+""", re.IGNORECASE)
 
 
@@ -92,17 +97,26 @@ def without_tags(text: str) -> str:
 
 def _without_comments(text: str) -> tuple[str, list[str]]:
     """The markup, and the comments that were in it."""
-    first, *pieces = text.split("<!--")
-    markup = [first]
+    markup = []
     comments = []
-    for piece in pieces:
-        comment, end, rest = piece.partition("-->")
+    position = 0
+    while (start := text.find("<!--", position)) >= 0:
+        markup.append(text[position:start])
+        # A comment inside a tag is none to a browser, and would be one here.
+        if markup[-1].rfind("<") > markup[-1].rfind(">"):
+            raise AmbiguousMarkup("an HTML comment of no plain form, inside a tag")
+        revealed = _REVEALED.match(text, start)
+        if revealed:
+            position = revealed.end()
+            continue
+        end = text.find("-->", start + 4)
+        comment = text[start + 4 : end]
         # By the HTML standard a browser ends comments at `<!-->`, `<!--->` and `--!>` as well.
-        if not end or piece.startswith((">", "->")) or "--!>" in comment:
+        if end < 0 or comment.startswith((">", "->")) or "--!>" in comment or "<!--" in comment:
             raise AmbiguousMarkup("an HTML comment of no plain form")
         comments.append(comment)
-        markup.append(rest)
-    return "".join(markup), comments
+        position = end + 3
+    return "".join([*markup, text[position:]]), comments
 
 
 def _elements(markup: str) -> Iterator[_Element]:
@@ -116,7 +130,7 @@ def _elements(markup: str) -> Iterator[_Element]:
         if closed and parts:
             name = parts["name"].lower()
             yield _Element(unescape(text), name, parts["end"] == "/", parts["attributes"])
-        elif closed and _DOCTYPE.fullmatch(tag):
+        elif closed and (_DOCTYPE.fullmatch(tag) or _CONDITION.fullmatch(tag)):
             yield _Element(unescape(text))
         else:
             raise AmbiguousMarkup("an HTML tag of no plain form")

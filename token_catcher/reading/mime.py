@@ -2,7 +2,8 @@
 
 Only text/plain and text/html, alone or in multipart/alternative, mixed or related; at most four
 levels and ten parts; strict charsets and transfer encodings; no attachments, no parameters said
-twice. Anything else is `Unexpected`: a token mail never had it.
+twice. A picture that a text shows beside itself, a gateway's logo, is stepped over. Anything else
+is `Unexpected`: a token mail never had it.
 
 Where a text still has two readings (wrapped or flowed, HTML with its hidden text) all of them are
 given: whoever believes a mail asks that they agree. What is read here is compared with what a
@@ -27,6 +28,12 @@ MAX_DEPTH: Final = 4
 MAX_PARTS: Final = 10
 MULTIPART_TYPES: Final = ("multipart/alternative", "multipart/mixed", "multipart/related")
 TEXT_TYPES: Final = ("text/plain", "text/html")
+PICTURE_TYPES: Final = tuple(
+    f"image/{kind}" for kind in ("png", "jpeg", "jpg", "pjpeg", "gif", "bmp", "webp")
+)
+"""No SVG, which is markup and can hold text."""
+MAX_PARAMETERS: Final = 16
+"""Of a content type."""
 CONTENT_FIELDS: Final = (
     "mime-version",
     "content-type",
@@ -61,10 +68,10 @@ class Unexpected:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One text part, as two programs must see it."""
+    """One text or picture, as two programs must see it."""
 
     kind: str
-    """text/plain or text/html"""
+    """text/plain, text/html, or the type of a picture"""
     octets: bytes = field(repr=False)
     """After the transfer encoding, before the charset."""
 
@@ -139,25 +146,31 @@ class _Reader:
         self._parts = 0
 
     def read_part(self, fields: Sequence[HeaderField], body: bytes, depth: int) -> None:
-        self._parts += 1
-        if depth > MAX_DEPTH or self._parts > MAX_PARTS:
-            raise _Surprise(f"more than {MAX_DEPTH} levels or {MAX_PARTS} parts")
+        self._count(depth)
         values = _values(fields)
         # RFC 2045, section 5.2: what a part is that does not say so.
         kind, parameters = _content_type(values.get("content-type", "text/plain; charset=us-ascii"))
         # RFC 2045, section 6.1, says 7bit. Everybody takes the bytes as they are.
         encoding = values.get("content-transfer-encoding", "8bit").lower()
-        if values.get("content-disposition", "inline").lower() != "inline" or "name" in parameters:
+        if not _is_inline(values) or "name" in parameters:
             raise _Surprise("a part with a file name, or an attachment")
         if kind in MULTIPART_TYPES:
-            self._read_multipart(parameters, encoding, body, depth)
+            self._read_multipart(kind, parameters, encoding, body, depth)
         elif kind in TEXT_TYPES:
+            if depth > 1 and encoding == "quoted-printable":
+                # A soft break whose line end belongs to the delimiter (RFC 2046, section 5.1.1).
+                body = body.removesuffix(b"=")
             self._read_text(kind, parameters, encoding, body)
         else:
             raise _Surprise(f"a part of type {kind[:60]}")
 
+    def _count(self, depth: int) -> None:
+        self._parts += 1
+        if depth > MAX_DEPTH or self._parts > MAX_PARTS:
+            raise _Surprise(f"more than {MAX_DEPTH} levels or {MAX_PARTS} parts")
+
     def _read_multipart(
-        self, parameters: Mapping[str, str], encoding: str, body: bytes, depth: int
+        self, kind: str, parameters: Mapping[str, str], encoding: str, body: bytes, depth: int
     ) -> None:
         boundary = parameters.get("boundary", "")
         if not _BOUNDARY.fullmatch(boundary) or encoding not in ("7bit", "8bit"):
@@ -165,9 +178,19 @@ class _Reader:
         preamble, pieces, epilogue = _split(body, boundary.encode())
         # To be ignored (RFC 2046, section 5.1.1), and shown by programs that know no MIME.
         self.hidden += [_decoded(preamble, "utf-8"), _decoded(epilogue, "utf-8")]
-        for piece in pieces:
+        for number, piece in enumerate(pieces):
             fields, content = _part(piece)
-            self.read_part(fields, content, depth + 1)
+            # Of an alternative a picture would be the text; in related the first part is shown.
+            beside = kind == "multipart/mixed" or (kind == "multipart/related" and number > 0)
+            if beside and _is_picture(fields):
+                self._step_over(fields, content, depth + 1)
+            else:
+                self.read_part(fields, content, depth + 1)
+
+    def _step_over(self, fields: Sequence[HeaderField], body: bytes, depth: int) -> None:
+        """A picture has no text, and must all the same be the same part for another reader."""
+        self._count(depth)
+        self.leaves.append(Leaf(_kind(_values(fields)), _octets(body, "base64")))
 
     def _read_text(
         self, kind: str, parameters: Mapping[str, str], encoding: str, body: bytes
@@ -202,6 +225,34 @@ def _values(fields: Sequence[HeaderField]) -> dict[str, str]:
     return values
 
 
+def _is_picture(fields: Sequence[HeaderField]) -> bool:
+    """Whether a part is a picture that is shown with a text; its name does not matter."""
+    values = _values(fields)
+    inline = "content-disposition" in values and _disposition(values) == "inline"
+    referred_to = any(header_field.name.lower() == "content-id" for header_field in fields)
+    encoding = values.get("content-transfer-encoding", "").lower()
+    return _kind(values) in PICTURE_TYPES and (inline or referred_to) and encoding == "base64"
+
+
+def _kind(values: Mapping[str, str]) -> str:
+    """The type of a part, whatever its parameters are."""
+    return values.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _disposition(values: Mapping[str, str]) -> str:
+    """`inline` where nothing is said."""
+    return values.get("content-disposition", "inline").partition(";")[0].strip().lower()
+
+
+def _is_inline(values: Mapping[str, str]) -> bool:
+    """Whether a part is shown where it stands, and is no file.
+
+    Of the parameters only a file name decides, in whatever form (RFC 2231): with it some programs
+    take a part for an attachment."""
+    parameters = values.get("content-disposition", "").partition(";")[2].lower()
+    return _disposition(values) == "inline" and "name" not in parameters
+
+
 def _content_type(value: str) -> tuple[str, dict[str, str]]:
     """Type, in lower case, and parameters.
 
@@ -217,6 +268,8 @@ def _content_type(value: str) -> tuple[str, dict[str, str]]:
         # Of a parameter said twice, one reader takes the first and another the last.
         if parameter is None or parameter[1].lower() in parameters:
             raise _Surprise("content type parameters said twice or of no known form")
+        if len(parameters) == MAX_PARAMETERS:
+            raise _Surprise(f"more than {MAX_PARAMETERS} content type parameters")
         parameters[parameter[1].lower()] = parameter[2].strip('"')
         position = parameter.end()
     return kind[1].lower(), parameters

@@ -76,6 +76,11 @@ def test_hidden_text() -> None:
         "<!--->x-->",
         "<!-- x --!> y -->",
         "<!-- <!-- x -->",
+        "<<!-- x -->b>",
+        "<b <!-- x -->>",
+        "<!-- x <!--[if !mso]><!--> y -->",
+        "<![if <b>]>x",
+        "<![if x]y]>x",
         '<a title="<!-- x -->',
     ],
 )
@@ -100,3 +105,20 @@ def test_the_largest_page() -> None:
 def test_without_tags() -> None:
     """For a careless look every tag is a line end."""
     assert markup.without_tags("a<br>b<p class='x'>c < d") == "a\nb\nc < d"
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        ("<![if !mso]>", "<![endif]>"),
+        ("<!--[if !mso]><!-->", "<!--<![endif]-->"),
+        ("<!--[if !mso]><!-- -->", "<!--<![endif]-->"),
+        ("<!--[if (gte mso 9)|(IE)]><!---->", "<!--<![endif]-->"),
+        ("<!--[if !vml]>-->", "<!--<![endif]-->"),
+    ],
+)
+def test_downlevel_revealed_conditions(begin: str, end: str) -> None:
+    """What a conditional comment shows to all programs but one is text like any other."""
+    page = markup.read_page(f"<p>a{begin}b<br>c{end}d</p>")
+    assert page.shown == page.written == "ab\ncd"
+    assert "b" not in page.hidden
