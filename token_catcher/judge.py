@@ -45,7 +45,7 @@ class Judge:
 
         `trust_date` takes the mail's own Date for INTERNALDATE: for mail from files, whose arrival
         nobody recorded. `waive`: rules that a person sets aside for this mail."""
-        candidate = extract(mail, self._subjects, self._subject_tags)
+        candidate = extract(mail, self._subjects, self._subject_tags, self._trust.domains)
         if not isinstance(candidate, Candidate):
             return Verdict(candidate)
         if trust_date:

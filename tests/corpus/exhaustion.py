@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator
 
 from tests.corpus.base import FAIL, Item, arrived, crlf, expect, item, mails
-from tests.kit.mails import token_body, token_mail
+from tests.kit.mails import SIGNED_HEADERS, token_body, token_mail
 from tests.kit.signing import rsa_key, seal, signature, with_value
 from token_catcher.model import MAX_MAIL_BYTES
 
@@ -23,6 +23,9 @@ def _unsigned(content_type: str, body: bytes) -> bytes:
     return crlf(FAIL) + token_mail(content_type=content_type, body="") + body
 
 
+SPARED = expect("would-store", results="refused unauthenticated", both="refused unauthenticated")
+"""Genuine, though made to be expensive; only the receiving server says that it is not."""
+LONG_LINES = (b" \t", b"x", b"a:b ", b"<a b>")
 PLAIN = token_mail()
 TEXT = crlf(token_body())
 SIZES = (
@@ -70,6 +73,30 @@ SIZES = (
         "blank-lines-before",
         "100,000 empty lines before the text.",
         arrived(token_mail(body="")) + b"\r\n" * 100_000 + TEXT,
+    ),
+)
+
+GENUINE = (
+    (
+        "long-lines",
+        "Four lines of 60 kB: spaces, one word, labels, and tags.",
+        arrived(
+            seal(PLAIN + b"".join(unit * (60_000 // len(unit)) + b"\r\n" for unit in LONG_LINES)),
+            FAIL,
+        ),
+    ),
+    (
+        "long-fields",
+        "A field of 60 kB in one line of spaces, which a signature covers.",
+        arrived(
+            seal(b"X-A: y" + b" " * 55_000 + b"z\r\n" + PLAIN, headers=[*SIGNED_HEADERS, "X-A"]),
+            FAIL,
+        ),
+    ),
+    (
+        "odd-lines",
+        "180 fields that end the header for some.",
+        arrived(b"X: y\r\n \r\n z\r\n" * 180 + seal(PLAIN), FAIL),
     ),
 )
 
@@ -226,6 +253,7 @@ LONG_NUMBER = arrived(
 
 def items() -> Iterator[Item]:
     yield from mails("size", SIZES, MALFORMED)
+    yield from mails("genuine", GENUINE, SPARED)
     yield from mails("structure", STRUCTURES, UNSIGNED)
     yield from mails("signatures", SIGNATURES, UNSIGNED, build=_received)
     yield from mails("markup", MARKUP, UNSIGNED, build=_repeated)

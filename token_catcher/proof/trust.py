@@ -142,6 +142,12 @@ class Trust:
         self._terms = terms
         self._keys = keys
 
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains from which token mail comes."""
+        senders = (sender.rpartition("@")[2] for sender in self._terms.senders)
+        return (*senders, *self._terms.signing_domains)
+
     def judge(
         self,
         candidate: Candidate,

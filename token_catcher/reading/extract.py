@@ -8,7 +8,8 @@ structure is compared with that of mail-parser.
 A mail that claims to carry a token leaves a record, and no other does. So where a mail cannot be
 read in this strict way, a careless look decides whether it claims to: then it ends as Refused, or
 as a Candidate with an `Unclear` claim, of which a genuine one is held for a person and not lost;
-otherwise it is Ignored, like all the other broken mail of the world.
+otherwise it is Ignored, like all the other broken mail of the world. Of a sender from whom token
+mail comes, whatever has the form of a token is enough.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import logging
 import re
 from collections.abc import Sequence
 from email.message import Message
+from typing import Final
 
 import mailparser  # type: ignore[import-untyped]  # it ships no types
 
@@ -39,19 +41,26 @@ SANDBOX = "Sandbox: "
 MAX_TAGS = 10
 """What several servers in a row may put in front of one subject."""
 
+_FROM: Final = re.compile(r"^from[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
+"""A From in lower case, with what is folded below it."""
+
 logging.getLogger(mailparser.__name__).setLevel(logging.CRITICAL + 1)
 """mail-parser logs the text of what it cannot read."""
 
 
 def extract(
-    mail: Mail, subjects: Sequence[str], tags: Sequence[str] = ()
+    mail: Mail,
+    subjects: Sequence[str],
+    tags: Sequence[str] = (),
+    domains: Sequence[str] = (),
 ) -> Candidate | Ignored | Refused:
-    """What the mail claims. `subjects` are the known ones, without the sandbox prefix.
+    """What the mail claims. `subjects` are the known ones, without the sandbox prefix; of mail from
+    `domains` nothing is ignored in which something has the form of a token.
 
     `tags` are what our mail system puts in front of subjects.
     TransientError: this machine could not read it now; nothing in a mail makes it raise."""
     try:
-        extracted = _extract(mail, subjects, tags)
+        extracted = _extract(mail, subjects, tags, domains)
     except (MemoryError, OSError) as error:  # of this machine, not of the mail
         raise TransientError(
             f"reading was not possible now: {type(error).__name__}", code="internal"
@@ -59,20 +68,20 @@ def extract(
     # Requirement 22: MIME and HTML code raises anything; it ends this mail, never the loop.
     except Exception as error:  # noqa: BLE001
         extracted = Refused(Reason.UNREADABLE, type(error).__name__)
-    if isinstance(extracted, Refused) and not _mentions_token(mail.raw, subjects):
+    if isinstance(extracted, Refused) and not _speaks(mail.raw, subjects, domains):
         return Ignored()
     return extracted
 
 
 def _extract(
-    mail: Mail, subjects: Sequence[str], tags: Sequence[str]
+    mail: Mail, subjects: Sequence[str], tags: Sequence[str], domains: Sequence[str]
 ) -> Candidate | Ignored | Refused:
     # The gate comes before every parser.
     header = wire.read_header(mail.raw)
     if isinstance(header, Refused):
         return header
     subject = decode_words(header.text("Subject") or "")
-    claim = _claim(mail.raw, header, subjects)
+    claim = _claim(mail.raw, header, subjects, domains)
     if claim is None and _is_token_subject(subject, subjects):
         claim = Unclear(Reason.UNKNOWN_LAYOUT, "the subject of a token mail, no username and token")
     if claim is None:
@@ -112,13 +121,18 @@ def _begins_with(subject: str, tag: str) -> bool:
     return not (tag[-1].isalnum() and behind.isalnum())
 
 
-def _claim(raw: bytes, header: Header, subjects: Sequence[str]) -> Claim | Unclear | None:
+def _claim(
+    raw: bytes, header: Header, subjects: Sequence[str], domains: Sequence[str]
+) -> Claim | Unclear | None:
     """The claim that all texts agree on; None where nothing speaks of a token."""
     texts = _texts(raw, header)
     if isinstance(texts, mime.MailText):
-        return claims.agreed(texts.readings, (*texts.hidden, _early_text(header)))
+        claim = claims.agreed(texts.readings, (*texts.hidden, _early_text(header)))
+        if claim is None and _has_token_of(raw, domains):
+            return Unclear(Reason.UNKNOWN_LAYOUT, "something like a token, no username before it")
+        return claim
     # Most mail of the world has something unexpected, an attachment say. It is nobody's business.
-    if _mentions_token(raw, subjects):
+    if _speaks(raw, subjects, domains):
         return Unclear(Reason.UNEXPECTED_PART, texts.saw)
     return None
 
@@ -147,16 +161,29 @@ def _parsed(fields: Sequence[HeaderField], body: bytes) -> Message:
     return message
 
 
-def _mentions_token(raw: bytes, subjects: Sequence[str]) -> bool:
+def _speaks(raw: bytes, subjects: Sequence[str], domains: Sequence[str]) -> bool:
     """Whether a mail, read without regard for its structure, claims to carry a token.
 
-    By its text, or by a subject wherever one may stand in its header."""
+    By its text, by a subject wherever one may stand in its header, or by what has the form of a
+    token in the mail of a sender from whom token mail comes."""
     if any(claims.find(text) for text in mime.roughly(raw)):
         return True
-    # Any line ends will do: this is the mail that did not pass the gate.
+    if _is_token_subject(decode_words(" ".join(_rough_head(raw).split())), subjects):
+        return True
+    return _has_token_of(raw, domains)
+
+
+def _has_token_of(raw: bytes, domains: Sequence[str]) -> bool:
+    """Whether a From names one of the domains, and something in the body has a token's form."""
+    senders = _FROM.findall(_rough_head(raw).lower())
+    is_ours = any(domain.lower() in sender for sender in senders for domain in domains)
+    return is_ours and mime.has_token_shape(raw)
+
+
+def _rough_head(raw: bytes) -> str:
+    """The header of a mail that may not have passed the gate: any line ends will do."""
     head = re.split(rb"\r?\n\r?\n", raw[: wire.MAX_HEADER_BYTES], maxsplit=1)[0]
-    unfolded = " ".join(head.decode("utf-8", "replace").split())
-    return _is_token_subject(decode_words(unfolded), subjects)
+    return re.sub(r"\r\n?", "\n", head.decode("utf-8", "replace"))
 
 
 def _is_token_subject(text: str, subjects: Sequence[str]) -> bool:

@@ -39,6 +39,10 @@ _REVEALED: Final = re.compile(r"<!--\[if [^<>\[\]-]{1,80}\]><!--(?: ?--)?+>")
 browser. What it encloses is shown by all programs but one, and its end is a comment of its own."""
 _CONDITION: Final = re.compile(r"!\[(?:if [^<>\[\]-]{1,80}|endif)\](?:--)?+")
 """The older form, `<![if !mso]>` and `<![endif]>`: a bogus comment to a browser."""
+_INLINE_TAG: Final = re.compile(
+    r"</?(?:a|abbr|b|big|code|em|font|i|mark|o:p|small|span|strong|sub|sup|tt|u|wbr)(?:\s[^<>]*)?>",
+    re.IGNORECASE,
+)
 _DOCTYPE: Final = re.compile(r"""!doctype [A-Za-z0-9 "'/.:+-]*+""", re.IGNORECASE)
 
 
@@ -93,6 +97,11 @@ def read_page(text: str) -> Readings:
 def without_tags(text: str) -> str:
     """A text in which every tag has become a line end: for hidden text, and text of any kind."""
     return re.sub(r"<[^<>]*>", "\n", text)
+
+
+def without_inline_tags(text: str) -> str:
+    """The same, where a tag inside a line, `<b>` say, has become nothing."""
+    return without_tags(_INLINE_TAG.sub("", text))
 
 
 def _without_comments(text: str) -> tuple[str, list[str]]:

@@ -458,6 +458,19 @@ def test_unique_counts_the_whole_header() -> None:
     )
 
 
+@pytest.mark.parametrize("odd", ["X: y\n \n z", ">From x"])
+@pytest.mark.parametrize("zone", ["unique", 1])
+def test_below_an_early_end(odd: str, zone: Zone) -> None:
+    """A server that ends the header at an odd line has removed no stranger's field below it.
+
+    Above the first Received our own server wrote that line, and the field is its own."""
+    unsure = Assessment("unsure", "Authentication-Results where some servers see no header")
+    assert assess(f"{RECEIVED}\n{odd}\n{SAID}", zone=zone) == unsure
+    assert assess(f"{odd}\n{RECEIVED}\n{odd}\n{SAID}", zone=zone) == unsure
+    assert assess(f"{odd}\n{RECEIVED}\n{SAID}", zone=zone) == PASS
+    assert assess(f"{RECEIVED}\n{SAID}\n{odd}", zone=zone) == PASS
+
+
 def test_unique_counts_hosts_of_a_domain_as_one() -> None:
     """Two hosts of a domain are one id, or a forger would take a neighbour's name."""
     forged = field("mx1.example.com", DMARC) + "\n" + field("mx2.example.com", DKIM)

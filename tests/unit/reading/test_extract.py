@@ -193,6 +193,87 @@ def test_a_claim_that_is_not_read(kind: str, body: str) -> None:
     assert unclear == Unclear(Reason.UNEXPECTED_PART, f"a part of type {kind.partition(';')[0]}")
 
 
+OURS = ("salesforce.com",)
+LABELS = ("Benutzername", "Sicherheitstoken")
+PAIR = f"{LABELS[0]}: {USERNAME}\n{LABELS[1]}: {TOKEN}\n"
+UNSEEN = (
+    ("no-break space in quoted-printable", PAIR.replace(": ", ":=C2=A0"), "quoted-printable"),
+    ("full-width colon in quoted-printable", PAIR.replace(":", "=EF=BC=9A"), "quoted-printable"),
+    ("labels in tags", PAIR.replace(": ", ":</b> ").replace("\n", "<br>"), "8bit"),
+    ("no username", f"Ihr Token ist {TOKEN}, viele Gruesse\n", "8bit"),
+    ("in base64", encoded(f"Das neue Token ist jetzt dieses: {TOKEN}\n" * 2), "base64"),
+)
+CLOTHES = (
+    ("an attachment", "--b\n{0}\n\n{1}\n--b\nContent-Type: application/pdf\n\nx\n--b--\n"),
+    ("a calendar", "--b\n{0}\n\n{1}\n--b\nContent-Type: text/calendar\n\nx\n--b--\n"),
+    ("no end", "--b\n{0}\n\n{1}\n"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"), [row[1:] for row in UNSEEN], ids=[r[0] for r in UNSEEN]
+)
+@pytest.mark.parametrize("clothes", [row[1] for row in CLOTHES], ids=[row[0] for row in CLOTHES])
+@pytest.mark.parametrize("charset", ["utf-8", "x-unknown"])
+def test_mail_of_a_sender_with_a_token_is_never_ignored(
+    text: str, encoding: str, clothes: str, charset: str
+) -> None:
+    """However little of it can be read, it becomes a candidate, or is refused where it is broken."""
+    head = f"Content-Type: text/html; charset={charset}\nContent-Transfer-Encoding: {encoding}"
+    body = clothes.format(head, text)
+    raw = token_mail(subject="hello", content_type="multipart/mixed; boundary=b", body=body)
+    extracted = extract(mail(raw), SUBJECTS, domains=OURS)
+    assert isinstance(extracted, Candidate)
+    assert isinstance(extracted.claim, Unclear)
+    broken = extract(mail(raw.replace(b"\r\n", b"\n")), SUBJECTS, domains=OURS)
+    assert broken == Refused(Reason.MALFORMED, "LF without CR")
+
+
+@pytest.mark.parametrize("charset", ["x-unknown", "utf-7", "utf-16"])
+@pytest.mark.parametrize("text", ["ユーザ名：a@b.example\nトークン：" + TOKEN, TOKEN])
+def test_a_token_in_a_charset_that_is_not_read(charset: str, text: str) -> None:
+    """What a charset hides from the strict reader is told by its form."""
+    octets = text.encode("cp932")
+    if charset == "utf-16":
+        octets = text.encode("utf-16")
+    head = token_mail(
+        subject="hello",
+        body="",
+        content_type=f"text/plain; charset={charset}",
+        extra="Content-Transfer-Encoding: base64\n",
+    )
+    raw = head + base64.encodebytes(octets).replace(b"\n", b"\r\n")
+    extracted = extract(mail(raw), SUBJECTS, domains=OURS)
+    assert isinstance(extracted, Candidate)
+    assert extracted.claim == Unclear(Reason.UNEXPECTED_PART, "an unknown charset")
+
+
+def test_a_token_in_a_text_that_can_be_read() -> None:
+    """A layout that nobody knows is left to a person, and only in the mail of a sender."""
+    raw = token_mail(subject="hello", body=f"Ihr neuer Code: siehe unten\n\n   {TOKEN}\n")
+    saw = "something like a token, no username before it"
+    extracted = extract(mail(raw), SUBJECTS, domains=OURS)
+    assert isinstance(extracted, Candidate)
+    assert extracted.claim == Unclear(Reason.UNKNOWN_LAYOUT, saw)
+    assert (
+        extract(mail(raw.replace(b"@salesforce.com", b"@x.example")), SUBJECTS, domains=OURS) == Ignored()
+    )
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "<support@SALESFORCE.com>",
+        "a <x@evil.example>, b <support@emea.salesforce.com>",
+        "a\n\t<b@salesforce.com>",
+    ],
+)
+def test_whose_mail_it_is_is_looked_at_carelessly(sender: str) -> None:
+    """A From that names a domain of ours anywhere is enough to leave a record."""
+    raw = token_mail(subject="hello", sender=sender, body=f"Code {TOKEN}\n")
+    assert not isinstance(extract(mail(raw), SUBJECTS, domains=OURS), Ignored)
+
+
 @pytest.mark.parametrize(
     ("whole", "broken", "reason"),
     [
