@@ -315,24 +315,32 @@ def _disposition(values: Mapping[str, str]) -> str:
 def _is_inline(values: Mapping[str, str]) -> bool:
     """Whether a part is shown where it stands, and is no file.
 
-    Of the parameters only a file name decides, in whatever form (RFC 2231): with it some programs
-    take a part for an attachment."""
-    parameters = values.get("content-disposition", "").partition(";")[2].lower()
-    return _disposition(values) == "inline" and "name" not in parameters
+    Of the parameters only a file name decides: with it some programs take a part for a file. So
+    they do where one may be hidden (RFC 2231)."""
+    _, semicolon, written = values.get("content-disposition", "").partition(";")
+    try:
+        parameters = _parameters(semicolon + written)
+    except _Surprise:
+        return False
+    return _disposition(values) == "inline" and not any("name" in name for name in parameters)
 
 
 def _content_type(value: str) -> tuple[str, dict[str, str]]:
-    """Type, in lower case, and parameters.
-
-    RFC 2045, section 5.1, without comments and without the extensions of RFC 2231."""
-    value = value.removesuffix(";")
+    """Type, in lower case, and parameters."""
     kind = _TYPE.match(value)
     if kind is None:
         raise _Surprise("a content type of no known form")
+    return kind[1].lower(), _parameters(value[kind.end() :])
+
+
+def _parameters(text: str) -> dict[str, str]:
+    """Each with its semicolon: RFC 2045, section 5.1, without comments and without the extensions
+    of RFC 2231."""
+    text = text.removesuffix(";")
     parameters: dict[str, str] = {}
-    position = kind.end()
-    while position < len(value):
-        parameter = _PARAMETER.match(value, position)
+    position = 0
+    while position < len(text):
+        parameter = _PARAMETER.match(text, position)
         # Of a parameter said twice, one reader takes the first and another the last.
         if parameter is None or parameter[1].lower() in parameters:
             raise _Surprise("content type parameters said twice or of no known form")
@@ -340,7 +348,7 @@ def _content_type(value: str) -> tuple[str, dict[str, str]]:
             raise _Surprise(f"more than {MAX_PARAMETERS} content type parameters")
         parameters[parameter[1].lower()] = parameter[2].strip('"')
         position = parameter.end()
-    return kind[1].lower(), parameters
+    return parameters
 
 
 def _split(body: bytes, boundary: bytes) -> tuple[bytes, list[bytes], bytes]:

@@ -11,9 +11,10 @@ other fields as they please; those may be odd, where nobody sees anything else t
                                       byte 0x85 for a line end, no field that counts begins there.
     a line over 998 bytes             Whoever cuts it finds no field that counts in the rest. In a
                                       body a cut changes what was signed.
-    a folded line of white space,     Some programs end the header here. They see a mail without
-    and a `>From ` line, above        sender and signature, which proves nothing to them. What
-    the fields that decide            follows is no word of the server's (`Header.early_ends`).
+    a folded line of white space,     Some programs end the header here. They see a mail without a
+    and a `>From ` line, above        sender, and every signature must cover one (RFC 6376, section
+    the fields that decide            5.4): nothing passes. What follows is no word of a server's
+                                      (`Header.early_ends`).
     the same, below all fields        They see the same fields that count, and the rest of the
     that count                        header as text: it must not contradict the claim.
     a second Message-ID, Sender,      None of them counts. A signature that covers one is checked
@@ -57,13 +58,17 @@ DECIDING: Final = frozenset(
         "content-type",
         "content-transfer-encoding",
         "content-disposition",
-        "dkim-signature",
         "x-sfdc-lk",
     )
 )
-"""Fields from which is read who sent the mail, what it says, and what proves it."""
-COUNTED: Final = DECIDING | {"authentication-results", "received", "return-path"}
-"""The same, and those that the receiving server writes."""
+"""Fields from which is read who sent the mail, and what it says."""
+COUNTED: Final = DECIDING | {
+    "authentication-results",
+    "dkim-signature",
+    "received",
+    "return-path",
+}
+"""The same, and those from which is read what proves it; servers on the way write them on top."""
 
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 """Control characters but TAB, CR, LF (looked at separately), and ESC, which ISO-2022-JP needs in a

@@ -218,7 +218,7 @@ CLOTHES = (
 def test_mail_of_a_sender_with_a_token_is_never_ignored(
     text: str, encoding: str, clothes: str, charset: str
 ) -> None:
-    """However little of it can be read, it becomes a candidate, or is refused where it is broken."""
+    """However little of it can be read, it becomes a candidate; a broken one is refused."""
     head = f"Content-Type: text/html; charset={charset}\nContent-Transfer-Encoding: {encoding}"
     body = clothes.format(head, text)
     raw = token_mail(subject="hello", content_type="multipart/mixed; boundary=b", body=body)
