@@ -256,7 +256,8 @@ def test_a_token_in_a_text_that_can_be_read() -> None:
     assert isinstance(extracted, Candidate)
     assert extracted.claim == Unclear(Reason.UNKNOWN_LAYOUT, saw)
     assert (
-        extract(mail(raw.replace(b"@salesforce.com", b"@x.example")), SUBJECTS, domains=OURS) == Ignored()
+        extract(mail(raw.replace(b"@salesforce.com", b"@x.example")), SUBJECTS, domains=OURS)
+        == Ignored()
     )
 
 
