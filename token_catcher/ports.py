@@ -36,13 +36,36 @@ class FolderState:
     exists: int
 
 
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What is read of a mail before its body."""
+
+    uid: int
+    number: int
+    """Its place in the folder, from 1: the mails that are there are numbered without a hole."""
+    received_at: datetime | None
+    """INTERNALDATE. None: the server does not say, or says what cannot be."""
+    sender: bytes | None
+    """What its From holds, all of them where there are several. None: the server gave none."""
+    key: str = ""
+    """By which the mail is known again under another UID: of arrival, From and Message-ID.
+    Empty where one of the two fields is missing."""
+
+
+Span = tuple[int, int | None]
+"""A first and a last UID; None: up to the last mail there is."""
+
+
 class Mailbox(Protocol):
     """One logged-in IMAP session, used by one thread.
 
     Nothing it does changes the mailbox: no flag, no move.
 
-    The order of use is `folders`, then for each folder `examine`, `search`, `fetch`.
-    Any error ends the session: close it and open a new one.
+    What a server answers is handed on as it is, and may be wrong: mail that is there is left out of
+    any answer, for a while or for ever. `survey` and `sweep` know how far to believe it.
+
+    The order of use is `folders`, then for each folder `examine`, and whatever follows speaks of
+    that folder. Any error ends the session: close it and open a new one.
     """
 
     @property
@@ -56,20 +79,40 @@ class Mailbox(Protocol):
         Another folder that is named is among them, and fails when it is opened."""
 
     def examine(self, folder: str) -> FolderState:
-        """Open the folder read-only; `search` and `fetch` speak of it from then on."""
+        """Open the folder read-only."""
 
-    def search(self, after_uid: int, since: datetime) -> Sequence[int]:
+    def select_once(self, folder: str) -> FolderState:
+        """SELECT the folder, then open it read-only again.
+
+        For a server that gives a folder no lasting UIDVALIDITY before some client SELECTs it.
+        Changes no flag of a mail; only what is \\Recent is so no longer."""
+
+    def headings(self, *spans: Span) -> Sequence[Heading]:
+        """The headings of the mails in these spans, ascending by UID; others may come along.
+
+        A span that ends in None always gives the last mail, even one below it."""
+
+    def present(self, *spans: Span) -> Sequence[int] | None:
+        """The UIDs in these spans that SEARCH says are there, ascending.
+
+        None: the server does not say."""
+
+    def search(self, after_uid: int, since: datetime) -> Sequence[int] | None:
         """UIDs above `after_uid`, ascending,
         of mail received at or after `since` (to the day, never later).
 
         Only mail whose From names one of the configured sender domains,
-        where the server can search for that."""
+        where the server can search for that. None: it refuses to search."""
+
+    def finds(self, uid: int, domain: str, since: datetime) -> bool:
+        """Whether SEARCH finds this mail by a domain in its From and by its day.
+
+        By which it is told what a search is worth at this server."""
 
     def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
-        """The mails, ascending by UID, each cut at MAX_MAIL_BYTES + 1 bytes;
-        vanished ones are left out.
+        """The mails that come with a body, ascending by UID, each cut at MAX_MAIL_BYTES + 1 bytes.
 
-        At most 32 UIDs a call."""
+        One that does not come may be there all the same. At most 32 UIDs a call."""
 
     @property
     def has_idle(self) -> bool:

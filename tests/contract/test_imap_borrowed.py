@@ -38,8 +38,15 @@ class Library:
 
 
 VERSIONS = f"imapclient {imapclient.__version__} on Python {sys.version.split()[0]}"
-OF_THE_CLIENT = ("_imap", "socket")
-OF_IMAPLIB = ("debug", "untagged_responses", "tagged_commands", "_command")
+OF_THE_CLIENT = ("_imap", "socket", "_proc_folder_list")
+OF_IMAPLIB = (
+    "debug",
+    "untagged_responses",
+    "tagged_commands",
+    "_command",
+    "_simple_command",
+    "uid",
+)
 READ_AHEAD = "_readbuf" if sys.version_info >= (3, 14) else "file"
 
 

@@ -23,9 +23,11 @@ from tests.contract.scripted import (
     opened,
     search,
 )
+from tests.kit.odd_imap import REFUSALS
 from tests.kit.scripted import Reply, Talk
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 from token_catcher.imap import ImapMailbox
+from token_catcher.imap.trouble import LONG_PAUSE
 from token_catcher.model import Secret
 
 
@@ -52,6 +54,53 @@ def test_a_refused_login_is_told_from_one_that_is_not_possible_now(
 ) -> None:
     """Only a refusal makes the daemon fear for the account."""
     assert kind_and_code(failure({"LOGIN": answer})) == (kind, code)
+
+
+@pytest.mark.parametrize("words", REFUSALS.values(), ids=REFUSALS)
+def test_a_login_that_is_refused_for_a_while_is_no_wrong_password(words: str) -> None:
+    """As servers say it; with a pause of their own, or a long one where they count."""
+    error = failure({"LOGIN": f"TAG NO {words}\r\n".encode()})
+    assert kind_and_code(error) == (Outage, "imap-unavailable")
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("[ALERT] Too many simultaneous connections. (Failure)", None),
+        ("LOGIN temporary unavailable", None),
+        ("[OVERQUOTA] Account exceeded command or bandwidth limits.", LONG_PAUSE),
+        ("Login fail. login frequency limited", LONG_PAUSE),
+        ("[LIMIT] Rate limit hit, try again in 90 seconds", 90.0),
+        ("Too many logins, try again after 15 minutes", 900.0),
+    ],
+)
+def test_the_pause_that_a_server_asks_for_is_kept(words: str, seconds: float | None) -> None:
+    """None: the usual back-off."""
+    error = failure({"LOGIN": f"TAG NO {words}\r\n".encode()})
+    assert isinstance(error, Outage)
+    assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize("code", ["AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"])
+def test_a_wrong_password_stays_one_whatever_else_is_said(code: str) -> None:
+    """Knocking on would lock the account."""
+    answer = f"TAG NO [{code}] Invalid; too many failures, try again later\r\n".encode()
+    assert kind_and_code(failure({"LOGIN": answer})) == (AccessError, "imap-login")
+
+
+def test_where_passwords_need_tls_none_is_sent() -> None:
+    """LOGINDISABLED without AUTH=PLAIN: it is told what to configure."""
+    script: Script = {"CAPABILITY": b"* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\n" + DONE}
+    with pytest.raises(AccessError, match="only under TLS") as caught, opened(script):
+        pytest.fail("logged in")
+    assert caught.value.code == "imap-tls"
+
+
+def test_logindisabled_after_the_login_means_nothing() -> None:
+    """Cyrus 3.10 announces it then."""
+    login = b"TAG OK [CAPABILITY IMAP4rev1 LOGINDISABLED] logged in\r\n"
+    with opened({"LOGIN": login}) as (mailbox, _):
+        assert mailbox.folders() == ["INBOX", "Junk"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""What IDLE needs of imapclient and imaplib that neither offers, in one class and nowhere else.
+"""What is needed of imapclient and imaplib that neither offers, in one class and nowhere else.
+
+IDLE without holes; SEARCH answered in several lines; FETCH of a range, and which line came for
+which mail; LIST with special use on request.
 
 `tests/contract/test_imap_borrowed.py` names each borrowed attribute and fails when a new version
 of the libraries has it no more.
@@ -8,11 +11,13 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from imaplib import IMAP4
 from typing import Any, Final
 
 from imapclient import IMAPClient
+from imapclient.response_parser import parse_response
 
 CHUNK: Final = 8192
 """Bytes asked of the socket at once."""
@@ -47,6 +52,38 @@ class RawConnection:
 
         In the order of arrival; usually bytes, with a literal in it a tuple."""
         return list(self._imap.untagged_responses.pop(kind, ()))
+
+    def search(self, criteria: Sequence[str]) -> list[Any]:
+        """`uid`: UID SEARCH and all its untagged lines; imapclient takes no more than one."""
+        return self._by_uid("SEARCH", *criteria)
+
+    def fetch(self, uids: str, items: str) -> Sequence[Any]:
+        """UID FETCH, as imapclient's parser takes it apart: numbers and contents in turn.
+
+        imapclient's own fetch takes no range, and keeps no lines apart."""
+        answer: Sequence[Any] = parse_response(self._by_uid("FETCH", uids, items))
+        return answer
+
+    def _by_uid(self, command: str, *arguments: str) -> list[Any]:
+        """imaplib leaves a NO to be looked at by who asked."""
+        # What is left of an earlier command must not be taken for the answer to this one.
+        self._imap.untagged_responses.pop(command, None)
+        status, lines = self._imap.uid(command, *arguments)
+        if status != "OK":
+            raise IMAP4.error(f"{command} failed: {lines!r}")
+        answer: list[Any] = lines
+        return answer
+
+    def list_special_use(self) -> list[Any]:
+        """`_simple_command`, `_proc_folder_list`: LIST that asks for special use (RFC 6154,
+        section 2), which imapclient's list_folders cannot."""
+        command = self._imap._simple_command  # noqa: SLF001 - see above
+        status, text = command("LIST", '""', '"*"', "RETURN (SPECIAL-USE)")
+        if status != "OK":
+            raise IMAP4.error(f"LIST failed: {text!r}")
+        lines = self.take_untagged("LIST")
+        folders: list[Any] = self._client._proc_folder_list(lines)  # noqa: SLF001 - see above
+        return folders
 
     def begin(self, command: str) -> bytes:
         """Send a command and do not wait. Returns its tag.

@@ -40,7 +40,122 @@ NAMES: Final = (
     "Uønsket e-mail",  # Danish
     "Uønsket mail",  # Danish
     "Søppelpost",  # Norwegian
+    "Useriøs e-post",  # Norwegian, Outlook
+    "Nettsøppel",  # Norwegian
+    "Uønsket e-post",  # Norwegian
+    "Skräp",  # Swedish
+    "Skräpmejl",  # Swedish
+    "Spamfilter",  # Danish and German webmails
+    "Ruslpóstur",  # Icelandic
+    "Rusl",  # Icelandic
     "Roskaposti",  # Finnish
+    "Rämpspost",  # Estonian
+    "Rämps",  # Estonian
+    "Surogātpasts",  # Latvian
+    "Mēstules",  # Latvian, Outlook
+    "Brukalas",  # Lithuanian
+    "Šlamštas",  # Lithuanian
+    "El. pašto šiukšlės",  # Lithuanian, Outlook
+    "Nepageidaujami laiškai",  # Lithuanian
+    "Neželjena pošta",  # Croatian, Bosnian, Serbian
+    "Neželjena e-pošta",  # Croatian
+    "Bezvrijedna pošta",  # Croatian, Outlook
+    "Smeće",  # Croatian, Serbian
+    "Нежељена пошта",  # Serbian
+    "Непожељна пошта",  # Serbian
+    "Непожељна е-пошта",  # Serbian, Outlook
+    "Nepoželjna e-pošta",  # Serbian, Outlook
+    "Neželena pošta",  # Slovenian
+    "Neželena e-pošta",  # Slovenian, Outlook
+    "Vsiljena pošta",  # Slovenian
+    "Нежелана поща",  # Bulgarian
+    "Нежелана е-поща",  # Bulgarian, Outlook
+    "Несакана пошта",  # Macedonian
+    "Несакана е-пошта",  # Macedonian, Outlook
+    "Postë e padëshiruar",  # Albanian
+    "Postë e bezdisshme",  # Albanian
+    "Correu brossa",  # Catalan
+    "Correu no desitjat",  # Catalan
+    "Brossa",  # Catalan
+    "Correo lixo",  # Galician
+    "Correo non desexado",  # Galician
+    "Zabor-posta",  # Basque
+    "Zaborra",  # Basque
+    "E-bost Sothach",  # Welsh
+    "Post Sothach",  # Welsh
+    "Sbwriel",  # Welsh
+    "Dríodar",  # Irish
+    "דואר זבל",  # Hebrew
+    "דואר זבל אלקטרוני",  # Hebrew
+    "ספאם",  # Hebrew
+    "البريد العشوائي",  # Arabic
+    "البريد الإلكتروني العشوائي",  # Arabic, Outlook
+    "بريد غير هام",  # Arabic
+    "البريد غير المرغوب فيه",  # Arabic
+    "بريد مزعج",  # Arabic
+    "هرزنامه",  # Persian
+    "هرزنامهها",  # Persian
+    "ایمیل ناخواسته",  # Persian
+    "پست الکترونیک ناخواسته",  # Persian
+    "जंक ई-मेल",  # Hindi, Outlook
+    "जंक मेल",  # Hindi
+    "स्पैम",  # Hindi
+    "อีเมลขยะ",  # Thai, Outlook
+    "จดหมายขยะ",  # Thai
+    "เมลขยะ",  # Thai
+    "Thư rác",  # Vietnamese
+    "Email rác",  # Vietnamese, Outlook
+    "Thư rác điện tử",  # Vietnamese
+    "Email Sampah",  # Indonesian, Outlook
+    "Surat Sampah",  # Indonesian
+    "E-mel Remeh",  # Malay, Outlook
+    "Mel Sarap",  # Malay
+    "არასასურველი ფოსტა",  # Georgian
+    "სპამი",  # Georgian
+    "Սպամ",  # Armenian
+    "Անցանկալի փոստ",  # Armenian
+    "Қоқыс хат",  # Kazakh
+    "Қажетсіз эл. пошта",  # Kazakh, Outlook
+    "Спам-хаттар",  # Kazakh
+    "Arzuolunmaz məktublar",  # Azerbaijani
+    "Непажаданая пошта",  # Belarusian
+    "Небажані листи",  # Ukrainian
+    "Небажана електронна пошта",  # Ukrainian, Outlook
+    "Нежелательные",  # Russian
+    "Önemsiz",  # Turkish
+    "Önemsiz Posta",  # Turkish
+    "İstenmeyen",  # Turkish
+    "İstenmeyen Posta",  # Turkish
+    "Niechciane",  # Polish
+    "Niechciana poczta",  # Polish
+    "Nevyžádané",  # Czech
+    "Nevyžiadané",  # Slovak
+    "Kéretlen levelek",  # Hungarian
+    "Kéretlen",  # Hungarian
+    "E-mail nedorit",  # Romanian
+    "Nedorite",  # Romanian
+    "E-mails indésirables",  # French
+    "Courriels indésirables",  # French, Canada
+    "Messages indésirables",  # French
+    "Courrier indesirable",  # French, without accents
+    "No deseado",  # Spanish
+    "No deseados",  # Spanish
+    "Indesiderata",  # Italian
+    "Lixo",  # Portuguese
+    "Correio não solicitado",  # Portuguese
+    "Lixo de e-mail",  # Portuguese
+    "Ongewenst",  # Dutch
+    "Spam-E-Mails",  # German
+    "Junk-Mail",  # webmails
+    "Junk Messages",  # webmails
+    "Junkmail",  # webmails
+    "Spam Mail",  # webmails
+    "Spambox",  # webmails
+    "Spam Folder",  # webmails
+    "Probably-Spam",  # webmails
+    "Quarantine",  # webmails
+    "Ανεπιθύμητα",  # Greek
+    "Ενοχλητικά",  # Greek
     "Wiadomości-śmieci",  # Polish
     "Nevyžádaná pošta",  # Czech
     "Nevyžiadaná pošta",  # Slovak
@@ -116,7 +231,14 @@ def find_spam(folders: Sequence[Listed]) -> list[str]:
     Those that the server marks, else those of a known name."""
     candidates = [folder for folder in folders if folder.selectable]
     marked = [folder.name for folder in candidates if JUNK in folder.attributes]
-    return marked or [folder.name for folder in candidates if _own_name(folder) in _KNOWN]
+    if marked:
+        return marked
+    return [folder.name for folder in candidates if _own_name(folder) in _KNOWN]
+
+
+def marks_spam(folders: Sequence[Listed]) -> bool:
+    """Whether the server says which folder is for spam."""
+    return any(folder.selectable and JUNK in folder.attributes for folder in folders)
 
 
 def _all_bytes(*values: object) -> bool:

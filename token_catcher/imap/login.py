@@ -53,12 +53,30 @@ class PasswordLogin:
     def log_in(self, connection: Connection) -> None:
         """LOGIN; AUTHENTICATE PLAIN (RFC 4616) where that cannot be.
 
-        LOGIN carries ASCII alone, and some servers disable it (RFC 3501, section 6.2.3)."""
+        LOGIN carries ASCII alone, and some servers disable it (RFC 3501, section 6.2.3).
+        AccessError: the server takes no password on this connection."""
         password = self.password().reveal()
         log_in = connection.client.login
-        if connection.has("LOGINDISABLED") or not (self.username + password).isascii():
+        disabled = connection.has("LOGINDISABLED")
+        if disabled and not connection.has("AUTH=PLAIN"):
+            raise _takes_no_password(connection)
+        if disabled or not (self.username + password).isascii():
             log_in = connection.client.plain_login
         connection.call("LOGIN", log_in, self.username, password)
+
+
+def _takes_no_password(connection: Connection) -> AccessError:
+    """LOGINDISABLED and no AUTH=PLAIN: nothing is sent that would only be refused."""
+    if isinstance(connection.raw.sock, ssl.SSLSocket):
+        return AccessError(
+            f"{connection.where}: the server takes no passwords, expected LOGIN or AUTH=PLAIN",
+            code="imap-login",
+        )
+    return AccessError(
+        f"{connection.where}: the server takes passwords only under TLS,"
+        " expected tls implicit or starttls",
+        code="imap-tls",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,41 +1,67 @@
 """One IMAP session that reads and never changes.
 
-EXAMINE, SEARCH, and FETCH of BODY.PEEK with a bound.
+EXAMINE, SEARCH, and FETCH of BODY.PEEK with a bound. SELECT for one kind of server, see
+`select_once`.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from token_catcher.errors import AccessError, TransientError
-from token_catcher.imap.folders import Listed, encoded, find_spam
+from imapclient.datetime_util import format_criteria_date
+
+from token_catcher.errors import AccessError
+from token_catcher.imap.answers import (
+    HEADING,
+    OddAnswer,
+    bodies_in,
+    headings_in,
+    uids_in,
+)
+from token_catcher.imap.folders import Listed, encoded, find_spam, marks_spam
 from token_catcher.imap.idle import Idle
 from token_catcher.imap.login import Account, log_in
 from token_catcher.imap.trouble import malformed
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
-from token_catcher.ports import FolderState, Log
+from token_catcher.ports import FolderState, Heading, Log, Span
+
+Value = TypeVar("Value")
 
 WINDOW: Final = 50_000
 """UIDs asked for at a time where the server cannot search by sender.
 
 imaplib reads no answer of 1,000,000 bytes or more."""
-BODY: Final = f"BODY.PEEK[]<0.{MAX_MAIL_BYTES + 1}>"
+BELIEVABLE: Final = 100 * WINDOW
+"""UIDs above what is known that UIDNEXT may speak of; for more the last mail is asked for."""
+BODY: Final = f"(INTERNALDATE BODY.PEEK[]<0.{MAX_MAIL_BYTES + 1}>)"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class ImapMailbox:
     """A logged-in session: see `ports.Mailbox`."""
 
-    def __init__(self, account: Account, context: ssl.SSLContext, log: Log) -> None:
-        """Connect and log in.
+    def __init__(
+        self,
+        account: Account,
+        context: ssl.SSLContext,
+        log: Log,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        """Connect and log in. `now`: the arrival of a mail whose server does not say it.
 
         Outage: not reached. AccessError: refused, or a certificate that is not trusted."""
         self._account = account
         self._log = log
+        self._now = now
         self._connection = log_in(account, context)
         self._client = self._connection.client
+        self._raw = self._connection.raw
         self._idle = Idle(self._connection)
         self._raw_names: dict[str, bytes] = {}
         self._missing: dict[str, str] = {}
@@ -58,28 +84,42 @@ class ImapMailbox:
         """EXAMINE: nothing that is read afterwards is marked as read."""
         if folder in self._missing:
             raise AccessError(self._missing.pop(folder), code="imap-folder")
-        # Some names are no modified UTF-7, so that encoding them again gives another name.
-        name = self._raw_names.get(folder, encoded(folder))
-        select = self._client.select_folder
-        answer = self._connection.call("EXAMINE", select, name, folder=folder, readonly=True)
+        answer = self._open(folder, read_only=True)
         self._folder = self._state(folder, answer)
         self._idle.expect(self._folder.exists)
         return self._folder
 
-    def search(self, after_uid: int, since: datetime) -> Sequence[int]:
+    def select_once(self, folder: str) -> FolderState:
+        """SELECT, which makes Courier 5.2 keep its UIDVALIDITY, then EXAMINE."""
+        self._log.info("mailbox.selected", mailbox=self.name, folder=folder)
+        self._open(folder, read_only=False)
+        return self.examine(folder)
+
+    def headings(self, *spans: Span) -> Sequence[Heading]:
+        """FETCH of INTERNALDATE and two header fields, which sets no flag."""
+        answer = self._connection.call("FETCH", self._raw.fetch, _set_of(spans), HEADING)
+        return self._read("FETCH", headings_in, answer)
+
+    def present(self, *spans: Span) -> Sequence[int] | None:
+        """SEARCH by UID alone."""
+        return self._uids(["UID", _set_of(spans)])
+
+    def search(self, after_uid: int, since: datetime) -> Sequence[int] | None:
         """By UID, day and sender; wider where the server refuses one of them."""
-        # SINCE compares days of a zone that is not known: a day more is asked for.
-        day = ["SINCE", (since.astimezone(UTC) - timedelta(days=1)).date()]
+        day = ["SINCE", _day_before(since)]
         uids = self._by_sender(after_uid, [*day, *_any_of(self._account.sender_domains)])
         for wider in (day, []):
             if uids is None:
                 uids = self._by_windows(after_uid, wider)
         if uids is None:
-            raise TransientError(
-                f"{self._account.where}: the server refuses every SEARCH", code="imap-protocol"
-            )
+            return None
         # `n:*` gives the last mail even where there is none above n (RFC 3501, section 6.4.8).
         return sorted(uid for uid in uids if uid > after_uid)
+
+    def finds(self, uid: int, domain: str, since: datetime) -> bool:
+        """SEARCH of one mail by the same keys as `search`."""
+        criteria = ["UID", str(uid), "SINCE", _day_before(since), "FROM", domain]
+        return self._uids(criteria) == [uid]
 
     def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
         """UID, INTERNALDATE and the first bytes of the body.
@@ -87,10 +127,10 @@ class ImapMailbox:
         What a server sends unasked is not taken for a mail."""
         if not uids:
             return []
-        items = ["INTERNALDATE", BODY]
-        answer = self._connection.call("FETCH", self._client.fetch, list(uids), items)
-        mails = [self._mail(uid, answer.get(uid, {})) for uid in sorted(uids)]
-        return [mail for mail in mails if mail is not None]
+        text = ",".join(str(uid) for uid in uids)
+        answer = self._connection.call("FETCH", self._raw.fetch, text, BODY)
+        bodies = self._read("FETCH", bodies_in, answer)
+        return [self._mail(uid, *bodies[uid]) for uid in sorted(uids) if uid in bodies]
 
     @property
     def has_idle(self) -> bool:
@@ -106,9 +146,23 @@ class ImapMailbox:
         self._connection.close()
 
     def _list(self) -> list[Listed]:
-        """LIST; also learns the names on the wire."""
+        """LIST; with special use asked for where it marks no spam folder by itself."""
+        folders = self._listed(self._connection.call("LIST", self._client.list_folders))
+        if self._account.spam != "auto" or marks_spam(folders):
+            return folders
+        if not self._connection.has("SPECIAL-USE"):
+            return folders
+        # Cyrus with `specialusealways: no` tells it to nobody who does not ask.
+        asked = self._connection.ask("LIST", self._raw.list_special_use)
+        if asked is None:
+            return folders
+        special = self._listed(asked)
+        return special if marks_spam(special) else folders
+
+    def _listed(self, lines: Sequence[Sequence[Any]]) -> list[Listed]:
+        """The folders of a LIST; also learns their names on the wire."""
         folders = []
-        for line in self._connection.call("LIST", self._client.list_folders):
+        for line in lines:
             # imapclient cuts the lines into threes, whatever they hold.
             folder = Listed.parse(*line) if len(line) == 3 else None
             if folder is None:
@@ -167,49 +221,70 @@ class ImapMailbox:
             raise malformed(self._account.where, "EXAMINE", "EXISTS")
         return FolderState(folder, uidvalidity, answer.get(b"UIDNEXT") or None, exists)
 
-    def _by_sender(self, after_uid: int, criteria: Sequence[Any]) -> list[int] | None:
-        """The UIDs in one answer; by windows where a flood of mail could make it too large."""
-        if (self._folder.uidnext or 0) - after_uid > WINDOW:
-            return self._by_windows(after_uid, criteria)
-        return self._uids([f"{after_uid + 1}:*", *criteria])
+    def _open(self, folder: str, *, read_only: bool) -> Mapping[bytes, Any]:
+        # Some names are no modified UTF-7, so that encoding them again gives another name.
+        name = self._raw_names.get(folder, encoded(folder))
+        command = "EXAMINE" if read_only else "SELECT"
+        select = self._client.select_folder
+        answer: Mapping[bytes, Any] = self._connection.call(
+            command, select, name, folder=folder, readonly=read_only
+        )
+        return answer
 
-    def _by_windows(self, after_uid: int, criteria: Sequence[Any]) -> list[int] | None:
+    def _by_sender(self, after_uid: int, criteria: Sequence[str]) -> list[int] | None:
+        """The UIDs in one answer; by windows where a flood of mail could make it too large."""
+        uidnext = self._folder.uidnext
+        if uidnext is None:
+            return self._uids(["UID", f"{after_uid + 1}:*", *criteria])
+        if uidnext - after_uid > WINDOW:
+            return self._by_windows(after_uid, criteria)
+        # Not `n:*`: GNU imap4d finds nothing by that.
+        last = max(uidnext - 1, after_uid + 1)
+        return self._uids(["UID", f"{after_uid + 1}:{last}", *criteria])
+
+    def _by_windows(self, after_uid: int, criteria: Sequence[str]) -> list[int] | None:
         """The UIDs, a window at a time: nobody knows how many they are."""
         uids: list[int] = []
         last = self._last_uid(after_uid)
         for start in range(after_uid + 1, last + 1, WINDOW):
             end = min(start + WINDOW - 1, last)
-            of_window = self._uids([f"{start}:{end}", *criteria])
+            of_window = self._uids(["UID", f"{start}:{end}", *criteria])
             if of_window is None:
                 return None
             uids += of_window
         return uids
 
     def _last_uid(self, after_uid: int) -> int:
-        """From UIDNEXT, or by asking for the last mail where the server does not say it."""
-        if self._folder.uidnext is not None:
-            return self._folder.uidnext - 1
-        return max(self._uids(["*"]) or [after_uid])
+        """From UIDNEXT; by asking for the last mail where it is missing, or beyond belief."""
+        uidnext = self._folder.uidnext
+        if uidnext is not None and uidnext - after_uid <= BELIEVABLE:
+            return uidnext - 1
+        return max(self._uids(["UID", "*"]) or [after_uid])
 
-    def _uids(self, criteria: Sequence[Any]) -> list[int] | None:
+    def _uids(self, criteria: Sequence[str]) -> list[int] | None:
         """SEARCH. None: the server does not take these criteria."""
-        search = self._client.search
-        uids = self._connection.ask("SEARCH", search, ["UID", *criteria], charset=None)
-        if uids is None:
-            self._log.info("mailbox.search_refused", mailbox=self.name, criteria=len(criteria))
+        lines = self._connection.ask("SEARCH", self._raw.search, criteria)
+        if lines is None:
+            self._log.info("mailbox.search_refused", mailbox=self.name, criteria=len(criteria) - 1)
             return None
-        return list(uids)
+        return self._read("SEARCH", uids_in, lines)
 
-    def _mail(self, uid: int, fields: Mapping[bytes, Any]) -> Mail | None:
-        """What FETCH answers for one UID. None: no such mail, as with a body of NIL."""
-        # RFC 3501 wants the origin repeated in the name of the body; not everybody does.
-        body = fields.get(b"BODY[]<0>", fields.get(b"BODY[]"))
-        if not isinstance(body, bytes) or not body:
-            return None
-        received_at = _in_utc(fields.get(b"INTERNALDATE"))
-        if received_at is None:
-            raise malformed(self._account.where, "FETCH", "INTERNALDATE")
+    def _read(
+        self, command: str, reader: Callable[[Sequence[object]], Value], answer: Sequence[object]
+    ) -> Value:
+        """What the answer says. TransientError: it is of no known form."""
+        try:
+            return reader(answer)
+        except OddAnswer as odd:
+            part = str(odd)
+        # Out here the exception is let go; inside it would hang on ours, with the answer.
+        raise malformed(self._account.where, command, part)
+
+    def _mail(self, uid: int, body: bytes, received_at: datetime | None) -> Mail:
+        """A mail as the server gave it, cut; with our time where it named none."""
         ref = MailRef(self.name, self._folder.name, self._folder.uidvalidity, uid)
+        if received_at is None:
+            received_at = self._now()
         return Mail(ref, received_at, body[: MAX_MAIL_BYTES + 1])
 
 
@@ -218,19 +293,29 @@ def _is_inbox(name: str) -> bool:
     return name.upper() == "INBOX"
 
 
-def _in_utc(internaldate: object) -> datetime | None:
-    """None: it is not a time, or one that UTC cannot say."""
-    if not isinstance(internaldate, datetime):
-        return None
-    try:
-        return internaldate.astimezone(UTC)
-    except (ValueError, OverflowError):  # a zone of more than a day; a year past 9999
-        return None
+def _set_of(spans: Sequence[Span]) -> str:
+    """The spans as a set of UIDs (RFC 3501, section 9)."""
+    parts = []
+    for first, last in spans:
+        if last is None:
+            parts.append(f"{first}:*")
+        elif first == last:
+            parts.append(str(first))
+        else:
+            parts.append(f"{first}:{last}")
+    return ",".join(parts)
 
 
-def _any_of(domains: Sequence[str]) -> list[Any]:
+def _day_before(time: datetime) -> str:
+    """As SINCE wants it. It compares days of a zone that is not known: a day more is asked for."""
+    day = time.astimezone(UTC) - timedelta(days=1)
+    text: bytes = format_criteria_date(day)
+    return text.decode()
+
+
+def _any_of(domains: Sequence[str]) -> list[str]:
     """FROM criteria, OR-ed. FROM finds substrings, so a domain covers its subdomains."""
-    criteria: list[Any] = []
+    criteria: list[str] = []
     for domain in dict.fromkeys(domains):
         if _is_covered(domain, domains):
             continue

@@ -34,8 +34,24 @@ FOREIGN: Final = (
 To be caught around a call of the library alone: most of these would also be a bug of ours."""
 
 _THROTTLED: Final = re.compile(r"Backoff Time: (\d{1,9}) milliseconds", re.IGNORECASE)
-_NOT_NOW: Final = re.compile(r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\]|too many", re.IGNORECASE)
+_NOT_NOW: Final = re.compile(
+    r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG|OVERQUOTA|THROTTLED)\]|too many", re.IGNORECASE
+)
 """RFC 5530, and what Gmail and Dovecot say about the number of connections."""
+_NO_LOGIN_NOW: Final = re.compile(
+    r"simultaneous|too many|maximum number|bandwidth|exceeded|rate limit|throttl"
+    r"|temporar|frequen|try again|later|busy|unavailable",
+    re.IGNORECASE,
+)
+"""Words of a login that is refused with the right password: Gmail, Mailo, QQ, Yahoo and others."""
+_NEVER: Final = re.compile(
+    r"\[(?:AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|EXPIRED)\]", re.IGNORECASE
+)
+"""RFC 5530: refused for good, whatever else is said."""
+_ASKED_PAUSE: Final = re.compile(r"\b(?:in|after|for) (\d{1,4}) (second|minute)", re.IGNORECASE)
+_LONG_TROUBLE: Final = re.compile(r"OVERQUOTA|THROTTL|bandwidth|frequen|rate limit", re.IGNORECASE)
+LONG_PAUSE: Final = 300.0
+"""Seconds before the next login where the server counts logins or bytes and names no pause."""
 
 
 def translated(
@@ -67,6 +83,30 @@ def refuses(error: IMAP4.error) -> bool:
 
 def _not_now(error: IMAP4.error) -> bool:
     return bool(_THROTTLED.search(str(error)) or _NOT_NOW.search(str(error)))
+
+
+def _passes(error: LoginError) -> bool:
+    """Whether the login may be taken later, with the same password."""
+    text = str(error)
+    if _NEVER.search(text):
+        return False
+    return bool(_NOT_NOW.search(text) or _NO_LOGIN_NOW.search(text))
+
+
+def _no_login_now(error: LoginError, where: str) -> Outage:
+    """With the pause that the server asks for; a long one where it counts what we do."""
+    text = str(error)
+    seconds = None
+    if _LONG_TROUBLE.search(text):
+        seconds = LONG_PAUSE
+    asked = _ASKED_PAUSE.search(text)
+    if asked is not None:
+        seconds = float(asked[1])
+        if asked[2].lower() == "minute":
+            seconds *= 60
+    return Outage(
+        f"{where}: the server takes no login now", code="imap-unavailable", retry_after=seconds
+    )
 
 
 def _out_of_step(error: IMAP4.error) -> bool:
@@ -110,7 +150,9 @@ def _of_server(
     if throttled:
         seconds = int(throttled[1]) / 1000
         return TransientError(f"{where}: throttled", code="imap-throttled", retry_after=seconds)
-    if _not_now(error) or command == "connect":
+    if isinstance(error, LoginError) and _passes(error):
+        return _no_login_now(error, where)
+    if command == "connect" or (_not_now(error) and not isinstance(error, LoginError)):
         return Outage(f"{where}: {command} is not possible now", code="imap-unavailable")
     if isinstance(error, LoginError):
         return AccessError(f"{where}: the login was refused", code="imap-login")
