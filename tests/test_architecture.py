@@ -34,6 +34,7 @@ MODULES = [
 ADAPTERS = {
     "mailparser": {"reading.extract"},
     "imapclient": {
+        "imap.answers",
         "imap.borrowed",
         "imap.connection",
         "imap.folders",

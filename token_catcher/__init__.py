@@ -30,14 +30,16 @@ use what its `__init__` names, and nothing else.
 
     judge       one mail judged: extract and trust in one call; pure
     pipeline    the way of one mail, in the only safe order
+    survey      which mails of a folder are for us
     poison      which mail, or which dependency, is to blame; pure
     sweep       the way of all new mail of one mailbox
 
     imap        the adapter of the mailbox
         folders     the spam folder, by special use or by name
         trouble     what goes wrong with a mail server, in our words
-        borrowed    what IDLE needs of the library's inside
+        borrowed    what is needed of the library's inside
         connection  where the library is called
+        answers     what a server's lines say
         idle        waits for news
         login       connects, secures the line, proves who we are
         session     examines, searches, fetches

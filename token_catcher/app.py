@@ -19,11 +19,10 @@ from token_catcher.errors import ConfigurationError
 from token_catcher.imap import Account, ImapMailbox, PasswordLogin, tls_context
 from token_catcher.judge import Judge
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
-from token_catcher.model import Entry
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import KeyLookup, Log
 from token_catcher.proof import Terms, Trust
-from token_catcher.record import Journal
+from token_catcher.record import Journal, Record
 from token_catcher.sweep import Sweep, Watched
 from token_catcher.vault import Address, AppRoleLogin, Client, Login, TokenLogin, VaultStore
 from token_catcher.web import Metrics
@@ -94,18 +93,18 @@ class App:
         """The rotation record."""
         return Journal(self.config.journal_file, now=self.now, log=self.log)
 
-    def recorded(self) -> Callable[[], list[Entry]]:
+    def recorded(self) -> Callable[[], list[Record]]:
         """A question that gives, each time it is asked, what was added to the journal since.
 
         The first time, that is all there is."""
         last = 0
 
-        def added() -> list[Entry]:
+        def added() -> list[Record]:
             nonlocal last
             records = list(self.journal.records(after=last))
             if records:
                 last = records[-1].seq
-            return [record.entry for record in records]
+            return records
 
         return added
 
@@ -148,6 +147,7 @@ class App:
             pipeline,
             self.config.state_dir / "checkpoints",
             addresses=mailbox.addresses,
+            domains=self._sender_domains(),
             lookback=mailbox.lookback,
             log=self.log,
             now=self.now,
@@ -179,7 +179,7 @@ class App:
             sender_domains=self._sender_domains(),
         )
         context = self._tls_context(_text(mailbox.ca_file))
-        return partial(ImapMailbox, account, context, self.log)
+        return partial(ImapMailbox, account, context, self.log, self.now)
 
     def _sender_domains(self) -> tuple[str, ...]:
         """Each once, the senders' first: what a search in the mailbox asks for.

@@ -1,7 +1,8 @@
 """The way of all new mail of one mailbox: what every wakeup leads to.
 
-For each watched folder: open it read-only, ask for what came since the checkpoint and for what is
-due again, take it through the pipeline in order of arrival, remember what is settled. The
+For each watched folder: open it read-only, survey what came since the checkpoint, fetch what is
+ours and what is due again, take it through the pipeline in order of arrival, remember what is
+settled. The
 checkpoint is saved after each batch; a crash before that replays the batch, which the pipeline
 recognises. The inbox comes last and stays open: whoever listens for news after a sweep has missed
 none.
@@ -9,12 +10,18 @@ none.
 A mail that cannot be settled now becomes pending, with its own back-off, and holds up nobody.
 When a whole dependency is away (`Outage`) the sweep ends there, and the next one begins with that
 mail. Which of the two it is, and what is done about a mail whose FETCH fails, `poison` decides.
+
+What a server says is never believed where it says that there is nothing: `survey` finds what is
+ours, and a mail whose body does not come is settled only when the server, asked for that one mail,
+says that it is gone. Where a folder is numbered anew, everything is looked at again; what waits is
+known by its digest, and goes on waiting for its own next try.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -35,6 +42,7 @@ from token_catcher.pipeline import Pipeline
 from token_catcher.poison import Cause, MailKey, Poison
 from token_catcher.ports import FolderState, Log, Mailbox
 from token_catcher.record import Checkpoint
+from token_catcher.survey import LITTLE, Survey, Surveyor
 
 BATCH: Final = 32
 """Mails in memory at a time: 32 of at most 256 kB."""
@@ -44,8 +52,14 @@ EVER: Final = datetime(1970, 1, 2, tzinfo=UTC)
 """Before any mail that could be of interest, and a day that every server takes for SINCE."""
 SAVED_APART: Final = timedelta(seconds=1)
 """Between two savings of the checkpoint within a folder."""
-VANISHED: Final = "vanished"
-"""The code of a mail that SEARCH told of and FETCH did not give."""
+NO_BODY: Final = "imap-no-body"
+"""The code of a mail that is there, and whose body the server does not give."""
+INCOMPLETE: Final = "imap-incomplete"
+"""The code where mail is there that the server does not name."""
+ANCHORED_APART: Final = timedelta(hours=1)
+"""How often it is asked, where nothing is new, whether the last mail is still the same."""
+ASKED_AGAIN: Final = timedelta(seconds=30)
+"""After a look that was not complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +124,8 @@ class Sweep:
     """The directory of the checkpoints of all mailboxes."""
     _: KW_ONLY
     addresses: Sequence[str]
+    domains: Sequence[str]
+    """Mail is ours if its From names one of them."""
     lookback: timedelta
     log: Log
     now: Callable[[], datetime]
@@ -197,16 +213,22 @@ class _Run:
                     raise
                 self.report.error = error  # another folder's trouble must not cost the inbox
                 continue
+            if self.checkpoint.wavers(folder, state.uidvalidity):
+                state = self.mailbox.select_once(folder)
             _Visit(self, state).look()
 
-    def tell(self, notes: Sequence[str], **fields: str) -> None:
+    def tell(self, notes: Sequence[str], *, folder: str | None = None, often: bool = False) -> None:
         """Say why a checkpoint, or a folder of it, begins anew.
 
-        Once: the new one is on disk then."""
+        Once: the new one is on disk then. `often`: it is so at every look, and was told."""
+        tell = self.sweep.log.warning
+        if often:
+            tell = self.sweep.log.debug
+        about = {"mailbox": self.mailbox.name}
+        if folder is not None:
+            about["folder"] = folder
         for note in notes:
-            self.sweep.log.warning(
-                "checkpoint.reset", mailbox=self.mailbox.name, note=note, **fields
-            )
+            tell("checkpoint.reset", **about, note=note)
             self.checkpoint.save()
 
 
@@ -219,18 +241,24 @@ class _Visit:
         self._mailbox = run.mailbox
         self._report = run.report
         self._state = state
-        self._progress = run.checkpoint.folder(state.name, state.uidvalidity, state.uidnext)
-        self._horizon = run.begin if self._progress.settled_through == 0 else EVER
+        self._begin = run.sweep.now() - run.sweep.lookback
+        self._progress = run.checkpoint.folder(
+            state.name, state.uidvalidity, state.uidnext, self._begin
+        )
+        self._horizon = EVER
+        self._keys: Mapping[int, str] = {}
+        """Of the new mails: see `Heading.key`."""
         self._saved_at = run.sweep.now()
         self._left: set[int] = set()
         """UIDs that the visit has not come to yet."""
 
     def look(self) -> None:
         """Take every new and every due mail through the pipeline. _Ended: not all of them."""
-        self._run.tell(self._progress.notes, folder=self._state.name)
+        self._tell_anew()
+        survey = self._survey()
         if self._run.again_from is not None:
             self._unsettle(self._run.again_from)
-        uids = self._to_look_at()
+        uids = self._to_look_at(survey)
         waiting = {self._key(uid) for uid in [*uids, *self._progress.pending]}
         self._sweep.poison.forget_gone(self._state.name, waiting)
         self._left = set(uids)
@@ -239,9 +267,11 @@ class _Visit:
             for batch in self._batches(uids):
                 self._batch(batch)
                 self._save_now_and_then()
-            self._finish(uids)
+            self._finish(survey)
             self._run.checkpoint.save()
         except (_Ended, TransientError, ConfigurationError):
+            if survey is not None:
+                self._note_partial(survey)
             # Not on a StateError: saving would fail as well, and hide why.
             self._run.checkpoint.save()
             raise
@@ -257,26 +287,112 @@ class _Visit:
             self._run.checkpoint.save()
             self._saved_at = now
 
+    def _tell_anew(self) -> None:
+        """Why the folder begins anew, if it does; only once where it does so time and again."""
+        often = self._progress.renumbered > 1
+        if self._progress.notes and self._progress.renumbered == 2:
+            self._sweep.log.warning(
+                "mailbox.renumbers",
+                mailbox=self._mailbox.name,
+                folder=self._state.name,
+                note="the server numbers the folder anew at every look or delivery: no mail is"
+                " lost by it, but every look costs more; see docs/mailboxes.md",
+            )
+        self._run.tell(self._progress.notes, folder=self._state.name, often=often)
+        self._progress.notes = ()
+
+    # -- what there is --
+
+    def _survey(self) -> Survey | None:
+        """What is new in the folder. None: EXAMINE says that nothing can be."""
+        progress = self._progress
+        if self._has_nothing_new():
+            return None
+        if progress.is_new:
+            self._horizon = self._run.begin
+        surveyor = self._surveyor()
+        survey = surveyor.above(
+            progress.settled_through,
+            self._horizon,
+            progress.last_uid,
+            with_keys=progress.renumbered > 0,
+        )
+        if self._is_set_back(survey):
+            note = f"the mail of UID {progress.last_uid} is another one: the folder was set back"
+            self._progress = self._run.checkpoint.begin_anew(
+                self._state.name, self._state.uidvalidity, note, self._begin
+            )
+            self._tell_anew()
+            self._horizon = self._run.begin
+            return surveyor.above(0, self._horizon, with_keys=True)
+        if survey.anchor is not None:
+            progress.anchored_at = self._sweep.now()
+        if self._has_grown_below(survey):
+            return self._with_newest(surveyor, survey)
+        return survey
+
+    def _has_nothing_new(self) -> bool:
+        """Nothing is asked then; but now and then, whether the numbers still mean the same."""
+        if not self._progress.has_nothing_new(self._state.uidnext, self._state.exists):
+            return False
+        anchored_at = self._progress.anchored_at
+        if self._state.exists == 0 or anchored_at is None:
+            return True
+        return abs(self._sweep.now() - anchored_at) < ANCHORED_APART
+
+    def _is_set_back(self, survey: Survey) -> bool:
+        """Whether the last mail that was read is another one now (RFC 3501, 2.3.1.1: never)."""
+        if survey.anchor is None or not survey.anchor.key:
+            return False
+        return self._progress.last_key not in ("", survey.anchor.key)
+
+    def _has_grown_below(self, survey: Survey) -> bool:
+        """Whether there is more mail than before and what is new: some servers give out a UID
+        before the mail can be seen."""
+        if self._progress.exists is None:
+            return False
+        return self._state.exists > self._progress.exists + len(survey.uids)
+
+    def _with_newest(self, surveyor: Surveyor, survey: Survey) -> Survey:
+        """The survey, and what is ours among the newest mail below."""
+        after = max(0, self._progress.settled_through - LITTLE)
+        newest = surveyor.above(after, self._progress.looked_back_to or EVER)
+        ours = {*survey.ours, *newest.ours}
+        return replace(survey, ours=tuple(sorted(ours)), whole_through=newest.whole_through)
+
+    def _surveyor(self) -> Surveyor:
+        return Surveyor(self._mailbox, self._state, self._sweep.domains)
+
     def _unsettle(self, since: datetime) -> None:
         """Make the settled mail of the window pending, on disk before any of it is touched: a crash
         repeats the look."""
-        for uid in self._mailbox.search(0, since):
+        for uid in self._surveyor().above(0, since).ours:
             if uid <= self._progress.settled_through:
                 self._progress.unsettle(uid, self._sweep.now())
         self._run.checkpoint.save()
 
-    def _to_look_at(self) -> list[int]:
-        """What is due again and what is new, ascending. The server is asked only where UIDNEXT says
-        that there is something."""
+    def _to_look_at(self, survey: Survey | None) -> list[int]:
+        """What is due again and what is new, ascending."""
         # Only what is pending can be left out: of new mail no checkpoint would know any more.
         left_out = self._sweep.poison.left_out
         due = self._progress.due(self._sweep.now())
-        due = [uid for uid in due if self._key(uid) not in left_out]
-        uidnext = self._state.uidnext
-        if uidnext is not None and uidnext <= self._progress.settled_through + 1:
-            return due
-        new = self._mailbox.search(self._progress.settled_through, self._horizon)
-        return sorted({*due, *new})
+        uids = {uid for uid in due if self._key(uid) not in left_out}
+        if survey is not None:
+            uids.update(self._new(survey))
+        return sorted(uids)
+
+    def _new(self, survey: Survey) -> Iterator[int]:
+        """What is ours, does not wait already, and was not settled under another number."""
+        self._keys = survey.keys
+        if survey.whole_through is not None:
+            self._progress.whole_through = survey.whole_through
+        times = Counter(survey.keys.values())
+        for uid in survey.ours:
+            key = survey.keys.get(uid, "")
+            # Two mails of one key: one of them may be new.
+            is_known = key in self._progress.known and times[key] == 1
+            if not is_known and not self._progress.is_pending(uid):
+                yield uid
 
     def _batches(self, uids: Sequence[int]) -> Iterator[Sequence[int]]:
         """A short one, then full ones; suspects alone."""
@@ -303,11 +419,9 @@ class _Visit:
             self._run.moved()
             mail = mails.pop(uid, None)  # in memory no longer than needed
             if mail is None:
-                self._absent(uid)
-            elif mail.received_at < self._horizon and not self._progress.is_pending(uid):
-                self._progress.settle(uid)  # older than the window, to which SINCE only comes near
+                self._without_body(uid)
             else:
-                self._mail(mail)
+                self._take(mail)
             self._left.discard(uid)
 
     def _fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
@@ -322,16 +436,37 @@ class _Visit:
         self._sweep.poison.fetched(keys)
         return mails
 
-    def _absent(self, uid: int) -> None:
-        """Settled when it is absent for the second time.
+    def _without_body(self, uid: int) -> None:
+        """Ask once more, for this mail alone: some servers leave mail out of a longer answer.
 
-        Most often it was moved away between SEARCH and FETCH; what a server leaves out by mistake
-        is there the second time."""
-        known = self._progress.pending.get(uid)
-        if known is not None and known.code == VANISHED:
+        Settled only where the server says of this one mail that it is gone."""
+        for mail in self._fetch([uid]):
+            self._take(mail)
+            return
+        if self._mailbox.present((uid, uid)) == []:
+            self._sweep.log.debug(
+                "mail.gone", mailbox=self._mailbox.name, folder=self._state.name, uid=uid
+            )
             self._progress.settle(uid)
-        else:
-            self._progress.postpone(uid, VANISHED, self._sweep.now(), self._sweep.rng)
+            return
+        text = f"mailbox {self._mailbox.name}: the server does not give the body of a mail"
+        self._postpone(uid, TransientError(text, code=NO_BODY))
+
+    def _take(self, mail: Mail) -> None:
+        """Take a mail through the pipeline, unless it is too old, or waits for its own next try."""
+        uid = mail.ref.uid
+        if self._progress.carried and not self._progress.is_pending(uid):
+            self._progress.adopt(uid, mail.digest)
+            if self._progress.is_pending(uid) and not self._is_due(uid):
+                self._progress.advance(uid)
+                return
+        if mail.received_at < self._horizon and not self._progress.is_pending(uid):
+            self._progress.settle(uid)
+            return
+        self._mail(mail)
+
+    def _is_due(self, uid: int) -> bool:
+        return self._progress.pending[uid].is_due(self._sweep.now())
 
     def _mail(self, mail: Mail) -> None:
         """Take one mail to its end, or postpone it. _Ended: a dependency is away."""
@@ -342,48 +477,55 @@ class _Visit:
         except StateError:
             raise  # no mail can be settled now
         except Outage as outage:
-            self._outage(uid, outage)
+            self._outage(mail, outage)
         except TransientError as error:
-            self._postpone(uid, error, error.retry_after)
+            self._postpone(uid, error, error.retry_after, digest=mail.digest)
         except ConfigurationError as error:
-            self._postpone(uid, error)
+            self._postpone(uid, error, digest=mail.digest)
         except Exception as bug:  # noqa: BLE001 - what one mail wakes must not cost the others
-            self._crash(uid, bug)
+            self._crash(mail, bug)
         else:
             self._settled(uid, entry)
 
     def _settled(self, uid: int, entry: Entry | None) -> None:
+        self._progress.remember(self._keys.get(uid, ""))
         if entry is not None:
             self._report.entries.append(entry)
         asked_store = entry is not None and entry.path is not None  # which only a capture has
         self._sweep.poison.settled(self._key(uid), answered=asked_store)
 
-    def _outage(self, uid: int, outage: Outage) -> None:
+    def _outage(self, mail: Mail, outage: Outage) -> None:
         """Postpone the mail, and find out what is to blame. _Ended: a dependency is away."""
+        uid = mail.ref.uid
         attempts = self._progress.attempts(uid) + 1
         cause = self._sweep.poison.met(self._key(uid), outage, attempts)
         if cause is Cause.MAIL:
-            self._postpone(uid, outage, outage.retry_after)
+            self._postpone(uid, outage, outage.retry_after, digest=mail.digest)
             return
-        self._postpone(uid, outage, 0.0)  # due at once: whoever sweeps pauses instead
+        # Due at once: whoever sweeps pauses instead.
+        self._postpone(uid, outage, 0.0, digest=mail.digest)
         if cause is Cause.DEPENDENCY:
             raise _Ended
 
-    def _crash(self, uid: int, bug: Exception) -> None:
+    def _crash(self, mail: Mail, bug: Exception) -> None:
         """The mail waits. The log is told where the bug is, not its text, which may be anything."""
         kind = type(bug).__name__
         error = TransientError(f"an error of this program: {kind}", code="internal")
-        self._postpone(uid, error, kind=kind, at=raised_at(bug))
+        self._postpone(mail.ref.uid, error, digest=mail.digest, kind=kind, at=raised_at(bug))
 
     def _postpone(
         self,
         uid: int,
         error: TransientError | ConfigurationError,
         retry_after: float | None = None,
+        *,
+        digest: str = "",
         **fields: str,
     ) -> None:
         now = self._sweep.now()
-        pending = self._progress.postpone(uid, error.code, now, self._sweep.rng, retry_after)
+        pending = self._progress.postpone(
+            uid, error.code, now, self._sweep.rng, retry_after, digest
+        )
         tell = self._sweep.log.debug
         if _is_told(pending.attempts):
             tell = self._sweep.log.warning
@@ -400,11 +542,47 @@ class _Visit:
         )
         self._report.troubles.append(Trouble(self._state.name, uid, error.code, str(error)))
 
-    def _finish(self, uids: Sequence[int]) -> None:
-        """The folder is known up to here: UIDs only grow (RFC 3501, 2.3.1.1), and what SEARCH left
-        out below is not for us."""
-        last_assigned = (self._state.uidnext or 1) - 1
-        self._progress.advance(max([last_assigned, *uids]))
+    def _finish(self, survey: Survey | None) -> None:
+        """Remember how far the folder is known: to the highest UID that was seen.
+
+        Not to UIDNEXT: some servers raise it before the mail can be seen."""
+        if survey is None:
+            self._progress.looked(self._state.uidnext, self._state.exists)
+            return
+        self._progress.advance(survey.highest)
+        if survey.whole_through is not None:
+            self._incomplete(survey, survey.whole_through)
+            return
+        if survey.last is not None:
+            self._progress.saw_last(survey.last.uid, survey.last.key)
+            self._progress.anchored_at = self._sweep.now()
+        self._progress.looked(self._state.uidnext, self._state.exists)
+
+    def _note_partial(self, survey: Survey) -> None:
+        """How many mails the look came to: once there are more, and none of them is new, a mail
+        has come to light below."""
+        left = survey.above(self._progress.settled_through)
+        self._progress.looked_in_part(self._state.exists - left)
+
+    def _incomplete(self, survey: Survey, whole_through: int) -> None:
+        """Mail is there that the server does not name; told loudly once, and asked for again."""
+        text = (
+            f"mailbox {self._mailbox.name}: folder {self._state.name!a} holds mail above UID"
+            f" {whole_through} that the server does not tell"
+        )
+        tell = self._sweep.log.debug
+        if not self._progress.is_partial:
+            tell = self._sweep.log.warning
+        tell(
+            "folder.incomplete",
+            mailbox=self._mailbox.name,
+            folder=self._state.name,
+            whole_through=whole_through,
+        )
+        self._note_partial(survey)
+        self._report.troubles.append(Trouble(self._state.name, whole_through + 1, INCOMPLETE, text))
+        self._report.pending += 1
+        self._report.next_try = self._sweep.now() + ASKED_AGAIN
 
     def _count_waiting(self) -> None:
         """How many mails wait in the folder, and when the first of them is due."""

@@ -116,6 +116,13 @@ def pymap_world(pymap: Pymap, stack: ExitStack) -> World:
     return World(opened, pymap.append, expunge, forgets=False)
 
 
+def found(mailbox: Mailbox, after_uid: int, since: datetime) -> list[int]:
+    """What a search finds; none of these servers refuses one."""
+    uids = mailbox.search(after_uid, since)
+    assert uids is not None
+    return list(uids)
+
+
 def test_inbox_and_spam_folder_are_watched(world: World) -> None:
     """Inbox first; the spam folder is found by what the server marks, or by its name."""
     assert world.open().folders() == ["INBOX", "Junk"]
@@ -155,10 +162,10 @@ def test_only_mail_above_the_last_known_is_found(world: World) -> None:
     for _ in range(3):
         world.append(MAIL)
     mailbox.examine("INBOX")
-    assert list(mailbox.search(start, NOW - DAY)) == [start + 1, start + 2, start + 3]
-    assert list(mailbox.search(start + 2, NOW - DAY)) == [start + 3]
-    assert list(mailbox.search(start + 3, NOW - DAY)) == []
-    assert list(mailbox.search(start + 100, NOW - DAY)) == []
+    assert found(mailbox, start, NOW - DAY) == [start + 1, start + 2, start + 3]
+    assert found(mailbox, start + 2, NOW - DAY) == [start + 3]
+    assert found(mailbox, start + 3, NOW - DAY) == []
+    assert found(mailbox, start + 100, NOW - DAY) == []
 
 
 def test_mail_before_the_window_is_not_found(world: World) -> None:
@@ -168,7 +175,7 @@ def test_mail_before_the_window_is_not_found(world: World) -> None:
     for age in (timedelta(days=16, hours=1), timedelta(days=14), timedelta(days=1)):
         world.append(MAIL, received_at=NOW - age)
     mailbox.examine("INBOX")
-    assert list(mailbox.search(start, NOW - 14 * DAY)) == [start + 2, start + 3]
+    assert found(mailbox, start, NOW - 14 * DAY) == [start + 2, start + 3]
 
 
 @pytest.mark.parametrize("hours", [-12, -3, 9, 14])
@@ -181,7 +188,7 @@ def test_the_window_holds_in_every_zone(world: World, hours: int) -> None:
     start = world.start(mailbox)
     world.append(MAIL, received_at=NOW - 5 * DAY)
     mailbox.examine("INBOX")
-    assert list(mailbox.search(start, (NOW - 5 * DAY).astimezone(zone))) == [start + 1]
+    assert found(mailbox, start, (NOW - 5 * DAY).astimezone(zone)) == [start + 1]
 
 
 def test_only_mail_of_the_sender_domains_is_found(world: World) -> None:
@@ -193,7 +200,72 @@ def test_only_mail_of_the_sender_domains_is_found(world: World) -> None:
     )
     world.append(mails.token_mail(sender="support <support@emea.salesforce.com>"))
     mailbox.examine("INBOX")
-    assert list(mailbox.search(start, NOW - DAY)) == [start + 2]
+    assert found(mailbox, start, NOW - DAY) == [start + 2]
+
+
+def test_headings_come_in_order_with_their_numbers(world: World) -> None:
+    """Of the spans that were asked for; the numbers run without a hole to EXISTS."""
+    mailbox = world.open()
+    start = world.start(mailbox)
+    other = mails.token_mail(sender="someone <a@example.com>")
+    for raw in (MAIL, other, MAIL):
+        world.append(raw, received_at=NOW - DAY)
+    state = mailbox.examine("INBOX")
+    headings = mailbox.headings((start + 1, start + 3))
+    assert [heading.uid for heading in headings] == [start + 1, start + 2, start + 3]
+    last = state.exists
+    assert [heading.number for heading in headings] == [last - 2, last - 1, last]
+    assert [heading.received_at for heading in headings] == [NOW - DAY] * 3
+    ours = [b"salesforce.com" in (heading.sender or b"") for heading in headings]
+    assert ours == [True, False, True]
+    some = mailbox.headings((start + 1, start + 1), (start + 3, start + 9))
+    assert [heading.uid for heading in some] == [start + 1, start + 3]
+
+
+def test_a_span_without_an_end_gives_the_last_mail(world: World) -> None:
+    """Even one below it: so the last mail can be asked for."""
+    mailbox = world.open()
+    start = world.start(mailbox)
+    world.append(MAIL)
+    world.append(MAIL)
+    mailbox.examine("INBOX")
+    assert mailbox.headings((2**32 - 1, None))[-1].uid == start + 2
+    assert [heading.uid for heading in mailbox.headings((start + 1, None))] == [
+        start + 1,
+        start + 2,
+    ]
+
+
+def test_what_is_there_can_be_asked_for_by_uid(world: World) -> None:
+    """Whoever it is from; what is gone is not among it."""
+    mailbox = world.open()
+    start = world.start(mailbox)
+    for raw in (MAIL, mails.token_mail(sender="someone <a@example.com>"), MAIL):
+        world.append(raw)
+    mailbox.examine("INBOX")
+    assert list(mailbox.present((start + 1, start + 9)) or ()) == [start + 1, start + 2, start + 3]
+    assert list(mailbox.present((start + 2, start + 2)) or ()) == [start + 2]
+    world.expunge(start + 2)
+    mailbox.examine("INBOX")
+    assert list(mailbox.present((start + 2, start + 2)) or ()) == []
+
+
+def test_a_search_can_be_put_to_the_test(world: World) -> None:
+    """By a mail and the domain in its From."""
+    mailbox = world.open()
+    start = world.start(mailbox)
+    world.append(mails.token_mail(sender="someone <a@shop.example.com>"))
+    mailbox.examine("INBOX")
+    assert mailbox.finds(start + 1, "shop.example.com", NOW - DAY)
+    assert not mailbox.finds(start + 1, "salesforce.com", NOW - DAY)
+    assert not mailbox.finds(start + 1, "shop.example.com", NOW + 3 * DAY)
+
+
+def test_a_folder_can_be_selected_once(world: World) -> None:
+    """It is open read-only afterwards, as before."""
+    mailbox = world.open()
+    before = mailbox.examine("INBOX")
+    assert mailbox.select_once("INBOX") == before
 
 
 def test_mails_are_fetched_as_they_are(world: World) -> None:
@@ -242,7 +314,7 @@ def test_a_mail_that_vanished_since_the_search_is_left_out(world: World) -> None
     for _ in range(3):
         world.append(MAIL)
     mailbox.examine("INBOX")
-    uids = mailbox.search(start, NOW - DAY)
+    uids = found(mailbox, start, NOW - DAY)
     world.expunge(start + 2)
     if world.forgets:
         assert [mail.ref.uid for mail in mailbox.fetch(uids)] == [start + 1, start + 3]
@@ -261,7 +333,7 @@ def test_idle_ends_when_mail_comes(world: World) -> None:
         assert mailbox.idle(PATIENCE, wake) is True
     arrival.join()
     mailbox.examine("INBOX")
-    assert list(mailbox.search(start, NOW - DAY)) == [start + 1]
+    assert found(mailbox, start, NOW - DAY) == [start + 1]
 
 
 def test_idle_does_not_begin_when_mail_has_come(world: World) -> None:
@@ -308,7 +380,7 @@ def test_a_session_idles_again_and_again(world: World) -> None:
             assert mailbox.idle(PATIENCE, wake) is True
             arrival.join()
             mailbox.examine("INBOX")
-            assert len(mailbox.search(start, NOW - DAY)) == number
+            assert len(found(mailbox, start, NOW - DAY)) == number
             assert mailbox.idle(0.05, wake) is False
 
 

@@ -39,6 +39,7 @@ def test_a_scan_ends_it_as_the_table_says(item: Item, policy: Policy, tmp_path: 
         pipeline,
         tmp_path / "checkpoints",
         addresses=VARIANTS[KIND].addresses,
+        domains=["salesforce.com"],
         lookback=timedelta(days=14),
         log=log,
         now=now,

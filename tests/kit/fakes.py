@@ -8,6 +8,7 @@ crashes the program at any place. Account and Vault may be used by several threa
 
 from __future__ import annotations
 
+import hashlib
 import select
 import threading
 import time
@@ -19,7 +20,7 @@ from typing import Any
 
 from token_catcher.errors import AccessError
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef, iso
-from token_catcher.ports import FolderState
+from token_catcher.ports import FolderState, Heading, Span
 from token_catcher.vault import VaultStore
 from token_catcher.vault.answer import Answer
 
@@ -40,11 +41,17 @@ class Silent:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
+        self.warnings: list[tuple[str, dict[str, Any]]] = []
+        """Those of them that are warnings."""
 
     def debug(self, event: str, **fields: Any) -> None:
         self.events.append((event, fields))
 
-    info = warning = error = debug
+    info = error = debug
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self.debug(event, **fields)
+        self.warnings.append((event, fields))
 
 
 # -- the mailbox --
@@ -104,7 +111,7 @@ class FakeAccount:
 
 
 class FakeMailbox:
-    """A session: see `ports.Mailbox`. Trips: `examine`, `search` and `fetch`, before each."""
+    """A session: see `ports.Mailbox`. Trips: the names of its methods, before each."""
 
     has_idle = True
 
@@ -144,14 +151,46 @@ class FakeMailbox:
         exists = len(self._account.kept(self._folder))
         return FolderState(folder, self._folder.uidvalidity, self._known, exists)
 
-    def search(self, after_uid: int, since: datetime) -> Sequence[int]:
+    def select_once(self, folder: str) -> FolderState:
+        self._trip("select")
+        return self.examine(folder)
+
+    def headings(self, *spans: Span) -> Sequence[Heading]:
+        self._trip("headings")
+        mails = self._account.kept(self._folder)
+        asked = self._named(spans)
+        return [
+            heading(uid, number, *mails[uid])
+            for number, uid in enumerate(sorted(mails), 1)
+            if uid in asked
+        ]
+
+    def present(self, *spans: Span) -> Sequence[int] | None:
+        self._trip("present")
+        return self._named(spans)
+
+    def _named(self, spans: Sequence[Span]) -> list[int]:
+        """The UIDs in the spans; `n:*` always names the last mail."""
+        mails = self._account.kept(self._folder)
+        top = max(mails, default=0)
+        ends = [sorted((first, top if last is None else last)) for first, last in spans]
+        return [uid for uid in sorted(mails) if any(low <= uid <= high for low, high in ends)]
+
+    def search(self, after_uid: int, since: datetime) -> list[int]:
         self._trip("search")
-        earliest = (since.astimezone(UTC) - timedelta(days=1)).date()
         matching = []
         for uid, (received_at, raw) in sorted(self._account.kept(self._folder).items()):
-            if uid > after_uid and received_at.date() >= earliest and self._is_from_domains(raw):
+            if uid > after_uid and _is_since(received_at, since) and self._is_from_domains(raw):
                 matching.append(uid)
         return matching
+
+    def finds(self, uid: int, domain: str, since: datetime) -> bool:
+        self._trip("finds")
+        mails = self._account.kept(self._folder)
+        if uid not in mails or not _is_since(mails[uid][0], since):
+            return False
+        sender = heading(uid, 0, *mails[uid]).sender or b""
+        return domain.encode() in sender.lower()
 
     def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
         self._trip("fetch")
@@ -176,11 +215,29 @@ class FakeMailbox:
         """Nothing to free."""
 
     def _is_from_domains(self, raw: bytes) -> bool:
-        """SEARCH FROM: whether the domain stands anywhere in a From field."""
-        head = raw.partition(b"\r\n\r\n")[0].lower()
-        unfolded = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b"\t")
-        senders = [line for line in unfolded.split(b"\r\n") if line.startswith(b"from:")]
-        return any(domain.encode() in line for line in senders for domain in self._domains)
+        sender = (_fields(raw, b"from") or b"").lower()
+        return any(domain.encode() in sender for domain in self._domains)
+
+
+def heading(uid: int, number: int, received_at: datetime, raw: bytes) -> Heading:
+    """The heading of a mail, as a correct server gives it."""
+    sender, message_id = _fields(raw, b"from"), _fields(raw, b"message-id")
+    key = ""
+    if sender and message_id:
+        key = hashlib.sha256(repr((received_at, sender, message_id)).encode()).hexdigest()
+    return Heading(uid, number, received_at, sender, key)
+
+
+def _fields(raw: bytes, name: bytes) -> bytes | None:
+    """What all fields of this name hold; None where there is none."""
+    head = raw.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").replace(b"\r\n\t", b"\t")
+    lines = [line for line in head.split(b"\r\n") if line.lower().startswith(name + b":")]
+    return b"\n".join(line.partition(b":")[2].strip() for line in lines) or None
+
+
+def _is_since(received_at: datetime, since: datetime) -> bool:
+    """As SINCE is asked: by the day, and a day more."""
+    return received_at.date() >= (since.astimezone(UTC) - timedelta(days=1)).date()
 
 
 # -- the secret store --

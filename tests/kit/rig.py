@@ -19,7 +19,7 @@ from tests.kit.mails import token
 from token_catcher.judge import Judge
 from token_catcher.model import Capture, Entry, Held, Mail, Stored, Unchanged
 from token_catcher.pipeline import Pipeline
-from token_catcher.ports import FolderState, KeyLookup, Log, Mailbox, SecretStore
+from token_catcher.ports import FolderState, Heading, KeyLookup, Log, Mailbox, SecretStore, Span
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import Terms, Trust
 from token_catcher.record.journal import Journal
@@ -69,6 +69,7 @@ class Instance:
             self.pipeline,
             home / "checkpoints",
             addresses=[mails.ADDRESS],
+            domains=["salesforce.com"],
             lookback=LOOKBACK,
             log=log,
             now=now,
@@ -94,9 +95,25 @@ class Session(FakeMailbox):
         self._happens(f"examine {folder}")
         return super().examine(folder)
 
-    def search(self, after_uid: int, since: datetime) -> Sequence[int]:
+    def select_once(self, folder: str) -> FolderState:
+        self._happens(f"select {folder}")
+        return super().select_once(folder)
+
+    def headings(self, *spans: Span) -> Sequence[Heading]:
+        self._happens(f"headings {','.join(map(_span, spans))}")
+        return super().headings(*spans)
+
+    def present(self, *spans: Span) -> Sequence[int] | None:
+        self._happens(f"present {','.join(map(_span, spans))}")
+        return super().present(*spans)
+
+    def search(self, after_uid: int, since: datetime) -> list[int]:
         self._happens(f"search {after_uid}")
         return super().search(after_uid, since)
+
+    def finds(self, uid: int, domain: str, since: datetime) -> bool:
+        self._happens(f"finds {uid} {domain}")
+        return super().finds(uid, domain, since)
 
     def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
         self._happens(f"fetch {','.join(map(str, uids))}")
@@ -114,6 +131,14 @@ class Session(FakeMailbox):
     def _happens(self, what: str) -> None:
         self._rig.diary.append(what)
         self._rig.on(what)
+
+
+def _span(span: Span) -> str:
+    """As it stands in a command."""
+    first, last = span
+    if last == first:
+        return str(first)
+    return f"{first}:{last or '*'}"
 
 
 class Store(FakeStore):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,8 +13,10 @@ from tests.kit import mails
 from tests.kit.crash import Crash
 from tests.kit.fakes import FakeFolder
 from tests.kit.mails import token
-from tests.kit.rig import BEGIN, PATH, Rig
+from tests.kit.rig import BEGIN, PATH, Rig, Session
 from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError, TransientError
+from token_catcher.model import Mail
+from token_catcher.ports import FolderState
 from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.sweep import Report
 
@@ -70,7 +74,7 @@ def test_the_inbox_comes_last_and_stays_open(rig: Rig) -> None:
     """So that whoever listens after a sweep listens there, and has missed nothing since."""
     rig.deliver(1)
     sweep(rig)
-    assert rig.diary == ["folders", "examine Junk", "examine INBOX", "search 0", "fetch 1"]
+    assert rig.diary == ["folders", "examine Junk", "examine INBOX", "headings 1", "fetch 1"]
 
 
 def test_a_sweep_that_finds_nothing_costs_nothing(rig: Rig) -> None:
@@ -109,7 +113,7 @@ def test_an_outage_ends_the_sweep(rig: Rig) -> None:
     assert [(trouble.folder, trouble.uid, trouble.code) for trouble in report.troubles] == [
         ("INBOX", 1, "vault-sealed")
     ]
-    assert rig.diary == ["folders", "examine Junk", "examine INBOX", "search 0", "fetch 1"]
+    assert rig.diary == ["folders", "examine Junk", "examine INBOX", "headings 1:5", "fetch 1"]
 
 
 def test_after_an_outage_the_oldest_comes_first(rig: Rig) -> None:
@@ -417,25 +421,11 @@ def vanishing(rig: Rig, uid: int) -> None:
 
 
 def test_a_vanished_mail_is_settled(rig: Rig) -> None:
-    """It was deleted between SEARCH and FETCH: after a second look nobody waits for it."""
+    """It was deleted between its heading and its body: the server, asked for it, says so."""
     uid = rig.deliver(1)
     vanishing(rig, uid)
-    assert summary(sweep(rig)) == (0, 1, None, True, False)
-    rig.time += timedelta(minutes=10)
     assert summary(sweep(rig)) == (0, 0, None, True, False)
-
-
-def test_a_mail_that_was_left_out_once_is_caught(rig: Rig) -> None:
-    """A server that told of it and did not give it has it the second time."""
-    uid = rig.deliver(1)
-    inbox = rig.account.folders["INBOX"].mails
-    hidden = inbox[uid]
-    vanishing(rig, uid)
-    assert summary(sweep(rig)) == (0, 1, None, True, False)
-    rig.on = lambda _what: None
-    inbox[uid] = hidden
-    rig.time += timedelta(minutes=10)
-    assert (summary(sweep(rig)), rig.tokens) == ((1, 0, None, True, False), [token(1)])
+    assert rig.diary[-3:] == ["fetch 1", "fetch 1", "present 1"]
 
 
 def test_what_came_while_nobody_looked_for_a_month_is_caught(rig: Rig) -> None:
@@ -533,3 +523,214 @@ def test_a_missing_checkpoint_is_told_once(rig: Rig) -> None:
     sweep(rig)
     sweep(rig)
     assert len(rig.said("checkpoint.reset")) == 1
+
+
+# -- what a server says --
+
+
+class LyingSession(Session):
+    """Leaves bodies out, for a while or for ever."""
+
+    without_body: frozenset[int] = frozenset()
+    only_alone: frozenset[int] = frozenset()
+
+    def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
+        left_out = self.without_body
+        if len(uids) > 1:
+            left_out |= self.only_alone
+        return [mail for mail in super().fetch(uids) if mail.ref.uid not in left_out]
+
+
+def lying_sweep(rig: Rig, **lies: frozenset[int]) -> Report:
+    """One sweep in a session that lies so."""
+    session = LyingSession(rig)
+    for name, uids in lies.items():
+        setattr(session, name, uids)
+    rig.diary.clear()
+    return rig.sweep.run(session)
+
+
+def test_a_body_that_did_not_come_is_asked_for_alone(rig: Rig) -> None:
+    """Some servers leave mail out of a longer answer: it is caught in the same sweep."""
+    for number in range(1, 5):
+        rig.deliver(number)
+    report = lying_sweep(rig, only_alone=frozenset({3}))
+    assert (summary(report), rig.tokens[-1]) == ((4, 0, None, True, False), token(4))
+    assert rig.diary[-3:] == ["fetch 1", "fetch 2,3,4", "fetch 3"]
+
+
+def test_a_mail_without_a_body_is_pending_and_told(rig: Rig) -> None:
+    """It is there, as the server says: it waits, with its own back-off, until its body comes."""
+    rig.deliver(1)
+    nothing = frozenset({1})
+    report = lying_sweep(rig, without_body=nothing)
+    assert summary(report) == (0, 1, None, True, False)
+    assert [(trouble.uid, trouble.code) for trouble in report.troubles] == [(1, "imap-no-body")]
+    assert [event["code"] for event in rig.said("mail.pending")] == ["imap-no-body"]
+    for _ in range(5):
+        rig.time += timedelta(minutes=10)
+        assert lying_sweep(rig, without_body=nothing).pending == 1
+    rig.time += timedelta(minutes=10)
+    assert (summary(sweep(rig)), rig.tokens) == ((1, 0, None, True, False), [token(1)])
+
+
+def test_mail_that_is_for_nobody_here_is_not_fetched(rig: Rig) -> None:
+    """Its From says so; the next sweep asks nothing."""
+    rig.account.append(mails.token_mail(sender="Shop <news@shop.example.com>"))
+    assert summary(sweep(rig)) == (0, 0, None, True, False)
+    assert rig.diary[-1] == "headings 1"
+    sweep(rig)
+    assert rig.diary == ["folders", "examine Junk", "examine INBOX"]
+
+
+def test_mail_that_is_seen_after_its_number_was_passed_is_caught(rig: Rig) -> None:
+    """UIDNEXT was raised before the mail could be seen, and a later mail came first."""
+    inbox = rig.account.folders["INBOX"]
+    rig.deliver(1)
+    uid = rig.deliver(2)
+    rig.deliver(3)
+    hidden = inbox.mails.pop(uid)
+    sweep(rig)
+    sweep(rig)
+    inbox.mails[uid] = hidden
+    report = sweep(rig)
+    assert [(entry.event, entry.uid) for entry in report.entries] == [("rotation.unchanged", uid)]
+
+
+def test_a_uidnext_that_runs_ahead_is_asked_behind_once_more(rig: Rig) -> None:
+    """The newest mail cannot be seen yet; nothing behind it is settled by its number."""
+    inbox = rig.account.folders["INBOX"]
+    rig.deliver(1)
+    uid = rig.deliver(2)
+    hidden = inbox.mails.pop(uid)
+    sweep(rig)
+    inbox.mails[uid] = hidden
+    assert (summary(sweep(rig)), rig.tokens[-1]) == ((1, 0, None, True, False), token(2))
+    del inbox.mails[uid]
+    rig.account.folders["INBOX"].uidnext += 5
+    sweep(rig)
+    sweep(rig)
+    sweep(rig)
+    assert rig.diary == ["folders", "examine Junk", "examine INBOX"], "it was told twice"
+
+
+def test_what_waits_keeps_its_back_off_when_numbers_change(rig: Rig) -> None:
+    """Known by its digest: Vault is not asked at every look."""
+    rig.deliver(1)
+    refuse = AccessError("no right", code="vault-policy")
+
+    def refused(_effect: str) -> None:
+        raise refuse
+
+    rig.on_vault = refused
+    assert sweep(rig).pending == 1
+    for _ in range(5):
+        rig.account.change_uidvalidity()
+        report = sweep(rig)
+        assert (report.looked_at, report.pending) == (0, 1)
+    vault_is_back(rig)
+    rig.time += timedelta(minutes=10)
+    rig.account.change_uidvalidity()
+    assert (summary(sweep(rig)), rig.tokens) == ((1, 0, None, True, False), [token(1)])
+
+
+def test_numbers_that_change_at_every_look_are_told_once(rig: Rig) -> None:
+    """And advised about, once; the folder is selected once, which ends it at Courier."""
+    rig.deliver(1)
+    sweep(rig)
+    selected = []
+    for _ in range(4):
+        rig.account.change_uidvalidity()
+        sweep(rig)
+        selected.append("select INBOX" in rig.diary)
+    assert selected == [False, True, False, False]
+    assert len(rig.said("mailbox.renumbers")) == 1
+    warned = [event for event, _ in rig.log.warnings if event == "checkpoint.reset"]
+    assert len(warned) == 2, "no checkpoint yet, and the first new number"
+
+
+def test_settled_mail_is_not_fetched_again_when_numbers_change(rig: Rig) -> None:
+    """From the second time on it is known by its heading."""
+    for number in range(1, 6):
+        rig.deliver(number, received_at=BEGIN + timedelta(seconds=number))
+    sweep(rig)
+    fetched = []
+    for _ in range(3):
+        rig.account.change_uidvalidity()
+        sweep(rig)
+        fetched.append(len([line for line in rig.diary if line.startswith("fetch")]))
+    assert fetched == [2, 0, 0]
+    rig.account.change_uidvalidity()
+    rig.deliver(6, received_at=BEGIN + timedelta(seconds=6))
+    assert (sweep(rig).looked_at, rig.tokens[-1]) == (1, token(6))
+
+
+def test_of_two_mails_with_one_key_neither_is_taken_for_settled(rig: Rig) -> None:
+    """Should it ever happen: both are fetched, and their digests tell."""
+    rig.deliver(1)
+    sweep(rig)
+    for _ in range(2):
+        rig.account.change_uidvalidity()
+        sweep(rig)
+    rig.account.change_uidvalidity()
+    rig.deliver(2)
+    assert (sweep(rig).looked_at, rig.tokens[-1]) == (2, token(2))
+
+
+def test_a_mailbox_set_back_under_the_same_numbers_begins_anew(rig: Rig) -> None:
+    """A backup was put back, and new mail has the numbers of the old: the last mail is another."""
+    for number in range(1, 4):
+        rig.deliver(number)
+    sweep(rig)
+    inbox = rig.account.folders["INBOX"]
+    del inbox.mails[2]
+    del inbox.mails[3]
+    inbox.uidnext = 2
+    for number in range(4, 7):
+        rig.deliver(number, received_at=BEGIN + timedelta(seconds=number))
+    assert (sweep(rig).looked_at, rig.tokens[-1]) == (4, token(6))
+    assert "set back" in rig.said("checkpoint.reset")[-1]["note"]
+
+
+def test_an_old_mail_that_is_another_one_is_noticed_within_the_hour(rig: Rig) -> None:
+    """Set back, by chance with the same UIDNEXT and as many mails: now and then it is asked."""
+    rig.deliver(1)
+    rig.deliver(2)
+    sweep(rig)
+    inbox = rig.account.folders["INBOX"]
+    del inbox.mails[2]
+    inbox.uidnext = 2
+    rig.deliver(3, received_at=BEGIN + timedelta(seconds=3))
+    rig.time += timedelta(minutes=59)
+    assert sweep(rig).looked_at == 0
+    rig.time += timedelta(minutes=2)
+    sweep(rig)
+    assert rig.tokens[-1] == token(3)
+
+
+def test_a_clock_that_was_ahead_costs_no_mail(rig: Rig) -> None:
+    """At the first look it was a month ahead, so that the mail seemed older than the window."""
+    rig.deliver(1)
+    rig.time += timedelta(days=30)
+    assert summary(sweep(rig)) == (0, 0, None, True, False)
+    rig.time -= timedelta(days=30)
+    assert (summary(sweep(rig)), rig.tokens) == ((1, 0, None, True, False), [token(1)])
+    assert "the look back begins" in rig.said("checkpoint.reset")[-1]["note"]
+
+
+def test_mail_that_the_server_does_not_name_is_told(rig: Rig) -> None:
+    """EXISTS counts it, and that is all: the sweep is not at its end, and comes back."""
+    rig.deliver(1)
+    rig.deliver(2)
+
+    class Counting(Session):
+        def examine(self, folder: str) -> FolderState:
+            state = super().examine(folder)
+            return replace(state, exists=state.exists + (folder == "INBOX"))
+
+    report = rig.sweep.run(Counting(rig))
+    assert (report.looked_at, report.pending, report.complete) == (2, 1, True)
+    assert [(trouble.uid, trouble.code) for trouble in report.troubles] == [(3, "imap-incomplete")]
+    assert report.next_try is not None
+    assert len(rig.said("folder.incomplete")) == 1
+    assert summary(sweep(rig)) == (0, 0, None, True, False)

@@ -18,6 +18,8 @@ from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.errors import AccessError, TokenCatcherError
 from token_catcher.model import Entry, Event, Mail, Reason, moment
 from token_catcher.ports import Mailbox
+from token_catcher.record import Record
+from token_catcher.survey import Surveyor
 from token_catcher.sweep import BATCH, Report, Watched
 
 GRACE: Final = timedelta(minutes=15)
@@ -239,26 +241,26 @@ def dry_run(
     A mail that cannot be judged now is a `retry`. Raises what `connect` and the session raise."""
     horizon = now - (since or watched.lookback)
     with closing(watched.connect()) as mailbox:
-        for mail in _received_since(mailbox, horizon):
+        for mail in _received_since(mailbox, watched.sweep.domains, horizon):
             explanation = explain(mail.ref.folder, mail, watched.judge, watched.addresses)
             if explanation.outcome != "ignored":
                 yield ScanResult.from_explanation(watched.name, mail.ref.uid, explanation)
 
 
-def _received_since(mailbox: Mailbox, horizon: datetime) -> Iterator[Mail]:
-    """The mail of all watched folders from the horizon on, fetched as a sweep fetches it."""
+def _received_since(mailbox: Mailbox, domains: Sequence[str], horizon: datetime) -> Iterator[Mail]:
+    """The mail of all watched folders from the horizon on, in batches of what a FETCH may ask."""
     for folder in mailbox.folders():
-        mailbox.examine(folder)
-        uids = mailbox.search(0, horizon)
+        state = mailbox.examine(folder)
+        uids = Surveyor(mailbox, state, domains).above(0, horizon).ours
         for start in range(0, len(uids), BATCH):
             for mail in mailbox.fetch(uids[start : start + BATCH]):
-                if mail.received_at >= horizon:  # SEARCH knows days only
+                if mail.received_at >= horizon:  # a search knows days only
                     yield mail
 
 
 def wait_for(
     look: Callable[[], bool],
-    recorded: Callable[[], Iterable[Entry]],
+    recorded: Callable[[], Iterable[Record]],
     *,
     user: str | None,
     began: datetime,
@@ -277,12 +279,16 @@ def wait_for(
         pause()
 
 
-def awaited(entries: Iterable[Entry], began: datetime, user: str | None) -> Entry | None:
+def awaited(records: Iterable[Record], began: datetime, user: str | None) -> Entry | None:
     """The record that `--wait` waits for: a token of the user (or anybody), issued since it began.
 
-    Other people's work counts as well: the token is in Vault, whoever put it there."""
-    for entry in entries:
-        if _is_in_vault(entry) and _is_fresh(entry, began) and user in (None, entry.username):
+    Other people's work counts as well: the token is in Vault, whoever put it there. `began`: by our
+    own clock, which may be ahead of everybody else's."""
+    for record in records:
+        entry = record.entry
+        if not _is_in_vault(entry) or user not in (None, entry.username):
+            continue
+        if _is_fresh(entry, began - _ahead(record)):
             return entry
     return None
 
@@ -295,3 +301,14 @@ def _is_in_vault(entry: Entry) -> bool:
 
 def _is_fresh(entry: Entry, began: datetime) -> bool:
     return entry.issued_at is not None and moment(entry.issued_at) >= began - GRACE
+
+
+def _ahead(record: Record) -> timedelta:
+    """How far our clock is ahead of Vault's: the time from the version to its record.
+
+    Nothing for a version that another process wrote, or that a crash came after: there it may be
+    any time."""
+    entry = record.entry
+    if entry.event != Event.STORED or entry.recovered or entry.vault_created_at is None:
+        return timedelta()
+    return max(timedelta(), moment(record.at) - moment(entry.vault_created_at))

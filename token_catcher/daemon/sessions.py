@@ -89,8 +89,7 @@ class SessionLoop(threading.Thread):
                 self._log.info("mailbox.connected", **self._subject, idle=has_idle)
                 self._session(mailbox)
         except TokenCatcherError as error:
-            self.trouble = error.code
-            self._log.warning("mailbox.trouble", **self._subject, code=error.code, error=str(error))
+            self._meet(error)
             return error
         except Exception as bug:  # noqa: BLE001 - a bug in one look must not end all later ones
             self.trouble = "internal"
@@ -100,6 +99,11 @@ class SessionLoop(threading.Thread):
             self.connected = False
             self.looked.set()  # a first look that failed is over as well
         return None
+
+    def _meet(self, error: TokenCatcherError) -> None:
+        """Note and tell what ended a session."""
+        self.trouble = error.code
+        self._log.warning("mailbox.trouble", **self._subject, code=error.code, error=str(error))
 
     def _pause(
         self, error: TokenCatcherError | None, lived: float, credential: Secret | None

@@ -147,9 +147,12 @@ class Logins:
 class BackOff:
     """How long to wait before the next session: doubling from the first to the longest pause."""
 
-    def __init__(self, pace: Pace, rng: Random) -> None:
+    def __init__(self, pace: Pace, rng: Random, *, spare: bool = False) -> None:
+        """`spare`: for a connection that can be done without, and that leaves its place to others
+        where a server has no room."""
         self._pace = pace
         self._rng = rng
+        self._spare = spare
         self.failures = 0
         """How many sessions in a row failed."""
 
@@ -164,7 +167,8 @@ class BackOff:
             # A throttled connection is no failure; the bound is for a server that asks for a year.
             return min(error.retry_after, self._pace.refusal[1])
         bounds = self._pace.trouble
-        if isinstance(error, AccessError):
+        no_room = self._spare and error is not None and error.code == "imap-unavailable"
+        if no_room or isinstance(error, AccessError):
             bounds = self._pace.refusal
         seconds = doubling(bounds, self.failures)
         self.failures += 1

@@ -21,7 +21,7 @@ from random import Random
 from typing import Final
 
 from token_catcher.daemon.sessions import SessionLoop
-from token_catcher.daemon.wakeups import PACE, IdleTime, Logins, Pace, Wakeup, doubling
+from token_catcher.daemon.wakeups import PACE, BackOff, IdleTime, Logins, Pace, Wakeup, doubling
 from token_catcher.errors import Outage, TokenCatcherError
 from token_catcher.ports import Log, Mailbox
 from token_catcher.sweep import Report, Watched
@@ -268,11 +268,20 @@ class IdleListener(SessionLoop):
         self.folder = folder
         self._news = news
         self._subject["folder"] = folder
+        self._back_off = BackOff(pace, rng, spare=True)
 
     def stop(self) -> None:
         """Ask the thread to end."""
         self._ending.set()
         self.wakeup.set()
+
+    def _meet(self, error: TokenCatcherError) -> None:
+        """Tell a trouble that goes on only once: that the server has no connection to spare costs
+        no mail, since the inbox has its own."""
+        if error.code == self.trouble:
+            self._log.debug("mailbox.trouble", **self._subject, code=error.code, error=str(error))
+            return
+        super()._meet(error)
 
     def _session(self, mailbox: Mailbox) -> None:
         """Wake the watch for what came before, at any news, and at each renewal of IDLE."""

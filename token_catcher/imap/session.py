@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from imapclient.datetime_util import format_criteria_date
-
 from token_catcher.errors import AccessError
 from token_catcher.imap.answers import (
     HEADING,
     OddAnswer,
     bodies_in,
+    day_of,
     headings_in,
     uids_in,
 )
@@ -308,9 +307,7 @@ def _set_of(spans: Sequence[Span]) -> str:
 
 def _day_before(time: datetime) -> str:
     """As SINCE wants it. It compares days of a zone that is not known: a day more is asked for."""
-    day = time.astimezone(UTC) - timedelta(days=1)
-    text: bytes = format_criteria_date(day)
-    return text.decode()
+    return day_of(time - timedelta(days=1))
 
 
 def _any_of(domains: Sequence[str]) -> list[str]:

@@ -93,6 +93,13 @@ def _passes(error: LoginError) -> bool:
     return bool(_NOT_NOW.search(text) or _NO_LOGIN_NOW.search(text))
 
 
+def _of_login(error: LoginError, where: str) -> TokenCatcherError:
+    """A login was refused: for a while, or for good."""
+    if _passes(error):
+        return _no_login_now(error, where)
+    return AccessError(f"{where}: the login was refused", code="imap-login")
+
+
 def _no_login_now(error: LoginError, where: str) -> Outage:
     """With the pause that the server asks for; a long one where it counts what we do."""
     text = str(error)
@@ -150,12 +157,10 @@ def _of_server(
     if throttled:
         seconds = int(throttled[1]) / 1000
         return TransientError(f"{where}: throttled", code="imap-throttled", retry_after=seconds)
-    if isinstance(error, LoginError) and _passes(error):
-        return _no_login_now(error, where)
-    if command == "connect" or (_not_now(error) and not isinstance(error, LoginError)):
-        return Outage(f"{where}: {command} is not possible now", code="imap-unavailable")
     if isinstance(error, LoginError):
-        return AccessError(f"{where}: the login was refused", code="imap-login")
+        return _of_login(error, where)
+    if command == "connect" or _not_now(error):
+        return Outage(f"{where}: {command} is not possible now", code="imap-unavailable")
     if folder is not None:
         return AccessError(f"{where}: folder {folder!a} cannot be opened", code="imap-folder")
     return TransientError(f"{where}: {command} was refused", code="imap-protocol")

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -36,6 +36,12 @@ SHORTEST_PAUSE: Final = 1.0
 LONGEST_REQUEST: Final = 300.0
 """Seconds that another side may ask us to wait: more is taken for a mistake, and cut."""
 
+MOST_CARRIED: Final = 1000
+"""Pending mails that are known again under another number: more of them wait at no mailbox."""
+MOST_KNOWN: Final = 2000
+"""Settled mails of a folder that is numbered anew time and again: 64 kB of the file."""
+CLOCK_SLACK: Final = timedelta(days=1)
+"""How much earlier a look-back may begin than the one before, without a new look."""
 MAX_UID: Final = 2**32 - 1  # RFC 3501, 9: nz-number
 _POLL: Final = 0.05
 _PLAIN_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -50,6 +56,8 @@ class Pending:
     next_try: datetime
     code: str
     """Of the error it met last; `again` where somebody asked for another look."""
+    digest: str = ""
+    """Of the mail, once its body was read: by it the mail is known under another UID."""
 
     def is_due(self, now: datetime) -> bool:
         """Its time has come; or only a clock that was set back could have put it so far off."""
@@ -66,8 +74,98 @@ class FolderProgress:
     uidvalidity: int
     settled_through: int = 0
     pending: dict[int, Pending] = field(default_factory=dict)
+    looked_back_to: datetime | None = None
+    """Where its first look began; None: a version before this one did not note it."""
+    uidnext: int | None = None
+    exists: int | None = None
+    """What EXAMINE said at the last look, without the mail that it did not come to. None: there was
+    no look."""
+    is_partial: bool = False
+    """Whether that look was broken off, or mail was missing: whatever EXAMINE says, ask."""
+    is_uidnext_sure: bool = False
+    """Whether the look before that one was told the same UIDNEXT."""
+    last_uid: int = 0
+    last_key: str = ""
+    """The newest mail that was read, and what it is known by; see `ports.Heading`."""
+    anchored_at: datetime | None = None
+    """When that mail was last seen to be the same."""
+    renumbered: int = 0
+    """How often in a row it was numbered anew, without new mail under numbers that stayed."""
+    carried: dict[str, Pending] = field(default_factory=dict)
+    """Pending mail from before it was numbered anew, by digest."""
+    known: dict[str, None] = field(default_factory=dict)
+    """Keys of settled mail, the oldest first; only where it was numbered anew."""
     notes: tuple[str, ...] = ()
     """Why it begins anew, if it does; not kept."""
+    whole_through: int = MAX_UID
+    """Mail may be missing above: nothing more is settled for good in this visit; not kept."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing is known of it."""
+        return self.settled_through == 0 and self.exists is None
+
+    def has_nothing_new(self, uidnext: int | None, exists: int) -> bool:
+        """Whether what EXAMINE says now leaves no room for mail that was not seen.
+
+        UIDNEXT may run ahead of what can be seen, so it must have been told twice."""
+        if exists == 0:
+            return True
+        if self.is_partial or self.exists is None or exists > self.exists:
+            return False
+        if uidnext is None:
+            return False
+        if uidnext <= self.settled_through + 1:
+            return True
+        return self.is_uidnext_sure and uidnext == self.uidnext
+
+    def looked(self, uidnext: int | None, exists: int) -> None:
+        """A look was complete; it began with these words of EXAMINE."""
+        self.is_uidnext_sure = uidnext == self.uidnext
+        self.uidnext = uidnext
+        self.exists = exists
+        self.is_partial = False
+
+    def looked_in_part(self, exists: int) -> None:
+        """A look was broken off, or was not complete. `exists`: the mails that it came to."""
+        if not self.is_new:
+            self.exists = exists
+        self.is_partial = True
+
+    def saw_last(self, uid: int, key: str) -> None:
+        """The newest mail that was read."""
+        if uid > self.last_uid and self.last_uid > 0:
+            # New mail, under numbers that have stayed.
+            self.renumbered = 0
+            self.carried.clear()
+            self.known.clear()
+        self.last_uid = uid
+        self.last_key = key
+
+    def remember(self, key: str) -> None:
+        """Know a settled mail again under another number."""
+        if self.renumbered and key:
+            self.known[key] = None
+            while len(self.known) > MOST_KNOWN:
+                self.known.pop(next(iter(self.known)))
+
+    def adopt(self, uid: int, digest: str) -> None:
+        """If the mail was pending under another number, it goes on being so."""
+        if digest in self.carried:
+            self.pending[uid] = self.carried.pop(digest)
+
+    def begun_anew(self, uidvalidity: int, note: str, begin: datetime) -> FolderProgress:
+        """What is left of it once its numbers are worth nothing any more."""
+        waiting = {mail.digest: mail for mail in self.pending.values() if mail.digest}
+        carried = list((self.carried | waiting).items())[-MOST_CARRIED:]
+        return FolderProgress(
+            uidvalidity,
+            looked_back_to=begin,
+            renumbered=self.renumbered + 1,
+            carried=dict(carried),
+            known=self.known,
+            notes=(note,),
+        )
 
     def is_pending(self, uid: int) -> bool:
         """Whether the mail was looked at before without an end, or is to be looked at again."""
@@ -90,16 +188,22 @@ class FolderProgress:
 
     def advance(self, uid: int) -> None:
         """Everything up to here is settled or pending."""
-        self.settled_through = max(self.settled_through, uid)
+        self.settled_through = max(self.settled_through, min(uid, self.whole_through))
 
     def postpone(
-        self, uid: int, code: str, now: datetime, rng: Random, retry_after: float | None = None
+        self,
+        uid: int,
+        code: str,
+        now: datetime,
+        rng: Random,
+        retry_after: float | None = None,
+        digest: str = "",
     ) -> Pending:
         """Try the mail again later: after the seconds that the other side asked for, else after a
         pause that grows."""
         attempts = self.attempts(uid) + 1
         pause = timedelta(seconds=_pause(attempts, rng, retry_after))
-        self.pending[uid] = Pending(attempts, now + pause, code)
+        self.pending[uid] = Pending(attempts, now + pause, code, digest)
         self.advance(uid)
         return self.pending[uid]
 
@@ -169,16 +273,42 @@ class Checkpoint:
                 raise TransientError(problem, code="busy")
             yield cls(directory / f"{name}.json", mailbox)
 
-    def folder(self, name: str, uidvalidity: int, uidnext: int | None) -> FolderProgress:
+    def wavers(self, name: str, uidvalidity: int) -> bool:
+        """Whether the folder's UIDVALIDITY is another one for the second time in a row."""
+        known = self._folders.get(name)
+        if known is None or known.uidvalidity == uidvalidity:
+            return False
+        return known.renumbered == 1
+
+    def folder(
+        self, name: str, uidvalidity: int, uidnext: int | None, begin: datetime
+    ) -> FolderProgress:
         """How far this folder is known.
 
-        From the beginning, with a note, where its UIDs are no longer the ones we knew."""
+        From the beginning, with a note, where its UIDs are no longer the ones we knew. `begin`:
+        where a look back begins now."""
         known = self._folders.get(name)
         if known is None:
-            self._folders[name] = FolderProgress(uidvalidity)
+            self._folders[name] = FolderProgress(uidvalidity, looked_back_to=begin)
         elif note := _stale(known, uidvalidity, uidnext):
-            self._folders[name] = FolderProgress(uidvalidity, notes=(note,))
+            self.begin_anew(name, uidvalidity, note, begin)
+        elif known.looked_back_to is None:
+            known.looked_back_to = begin
+        elif known.looked_back_to - begin > CLOCK_SLACK:
+            self._widen(name, known.looked_back_to, begin)
         return self._folders[name]
+
+    def begin_anew(self, name: str, uidvalidity: int, note: str, begin: datetime) -> FolderProgress:
+        """The numbers of the folder are worth nothing any more; what waits is carried over."""
+        self._folders[name] = self._folders[name].begun_anew(uidvalidity, note, begin)
+        return self._folders[name]
+
+    def _widen(self, name: str, before: datetime, begin: datetime) -> None:
+        """Our clock was ahead at the first look, or the look-back window has grown."""
+        note = f"the look back begins at {iso(begin)}, and began at {iso(before)}"
+        known = self._folders[name]
+        anew = self.begin_anew(name, known.uidvalidity, note, begin)
+        anew.renumbered = known.renumbered
 
     def save(self) -> None:
         """Put all progress on disk.
@@ -251,38 +381,69 @@ def _stale(known: FolderProgress, uidvalidity: int, uidnext: int | None) -> str 
         expected = f"expected {known.uidvalidity}: the folder was made anew"
         return f"got UIDVALIDITY {uidvalidity}, {expected}"
     # UIDs that were given out are never given out again, unless a backup was put back.
-    if uidnext is not None and uidnext <= known.settled_through:
-        expected = f"expected more than {known.settled_through}: the folder was set back"
+    highest = max(known.settled_through, (known.uidnext or 0) - 1)
+    if uidnext is not None and uidnext <= highest:
+        expected = f"expected more than {highest}: the folder was set back"
         return f"got UIDNEXT {uidnext}, {expected}"
     return None
 
 
 def _as_json(progress: FolderProgress) -> dict[str, Any]:
-    return {
+    pending = {str(uid): _mail_as_json(mail) for uid, mail in sorted(progress.pending.items())}
+    folder: dict[str, Any] = {
         "uidvalidity": progress.uidvalidity,
         "settled_through": progress.settled_through,
-        "pending": {
-            str(uid): {
-                "attempts": pending.attempts,
-                "next_try": iso(pending.next_try),
-                "code": pending.code,
-            }
-            for uid, pending in sorted(progress.pending.items())
-        },
+        "pending": pending,
+        "looked_back_to": progress.looked_back_to and iso(progress.looked_back_to),
+        "uidnext": progress.uidnext,
+        "exists": progress.exists,
+        "is_partial": progress.is_partial,
+        "is_uidnext_sure": progress.is_uidnext_sure,
+        "last_uid": progress.last_uid,
+        "last_key": progress.last_key,
+        "anchored_at": progress.anchored_at and iso(progress.anchored_at),
     }
+    if progress.renumbered:
+        folder["renumbered"] = progress.renumbered
+        folder["carried"] = {key: _mail_as_json(mail) for key, mail in progress.carried.items()}
+        folder["known"] = list(progress.known)
+    return folder
+
+
+def _mail_as_json(pending: Pending) -> dict[str, Any]:
+    mail = {
+        "attempts": pending.attempts,
+        "next_try": iso(pending.next_try),
+        "code": pending.code,
+    }
+    if pending.digest:
+        mail["digest"] = pending.digest
+    return mail
 
 
 def _from_json(content: object) -> FolderProgress:
+    """A folder; whatever is missing was not noted by the version that wrote it."""
     folder = _mapping(content)
-    pending = {
-        _number(int(uid)): _pending(_mapping(mail))
-        for uid, mail in _mapping(folder.get("pending")).items()
-    }
-    uidvalidity = _number(folder.get("uidvalidity"))
-    settled_through = _number(folder.get("settled_through"))
-    if max(pending, default=0) > settled_through:
-        raise _Broken("a mail is pending above the last one looked at")
-    return FolderProgress(uidvalidity, settled_through, pending)
+    progress = FolderProgress(
+        uidvalidity=_number(folder.get("uidvalidity")),
+        settled_through=_number(folder.get("settled_through")),
+        looked_back_to=_moment_or_none(folder.get("looked_back_to")),
+        uidnext=_number_or_none(folder.get("uidnext")),
+        exists=_number_or_none(folder.get("exists")),
+        is_partial=folder.get("is_partial") is True,
+        is_uidnext_sure=folder.get("is_uidnext_sure") is True,
+        last_uid=_number(folder.get("last_uid", 0)),
+        last_key=_text(folder.get("last_key", "")),
+        anchored_at=_moment_or_none(folder.get("anchored_at")),
+        renumbered=_number(folder.get("renumbered", 0)),
+    )
+    for uid, mail in _mapping(folder.get("pending")).items():
+        progress.pending[_number(int(uid))] = _pending(_mapping(mail))
+    for digest, mail in _mapping(folder.get("carried", {})).items():
+        progress.carried[digest] = _pending(_mapping(mail))
+    for key in _list(folder.get("known", [])):
+        progress.known[_text(key)] = None
+    return progress
 
 
 def _pending(mail: Mapping[str, Any]) -> Pending:
@@ -290,7 +451,32 @@ def _pending(mail: Mapping[str, Any]) -> Pending:
     code = mail.get("code")
     if not isinstance(next_try, str) or not isinstance(code, str):
         raise _Broken("a pending mail lacks its time or its code")
-    return Pending(_number(mail.get("attempts")), moment(next_try), code)
+    digest = _text(mail.get("digest", ""))
+    return Pending(_number(mail.get("attempts")), moment(next_try), code, digest)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise _Broken("a text is missing")
+    return value
+
+
+def _list(value: object) -> Sequence[Any]:
+    if not isinstance(value, list):
+        raise _Broken("a list is missing")
+    return value
+
+
+def _moment_or_none(value: object) -> datetime | None:
+    if value is None:
+        return None
+    return moment(_text(value))
+
+
+def _number_or_none(value: object) -> int | None:
+    if value is None:
+        return None
+    return _number(value)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ from token_catcher.commands.scan import (
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 from token_catcher.model import Entry, Event
 from token_catcher.ports import Mailbox
+from token_catcher.record import Record
 from token_catcher.sweep import Report, Trouble, Watched
 
 AWAY = TransientError("no route", code="imap-connect")
@@ -402,7 +403,34 @@ def test_the_awaited_token(fields: dict[str, Any], user: str | None, counts: boo
     old = entry(issued_at="2026-01-01T00:00:00Z")
     new = entry(**fields)
     expected = new if counts else None
-    assert awaited([old, new], BEGIN, user) == expected
+    assert awaited([as_record(old), as_record(new)], BEGIN, user) == expected
+
+
+def as_record(of: Entry, at: str = "2026-02-03T13:00:00Z") -> Record:
+    """As the journal has it."""
+    return Record(1, at, "", of)
+
+
+@pytest.mark.parametrize(
+    ("fields", "counts"),
+    [
+        ({}, True),
+        ({"recovered": True}, False),
+        ({"event": "rotation.unchanged", "reason": "same-token"}, False),
+        ({"vault_created_at": None}, False),
+        ({"vault_created_at": "2026-02-03T12:57:00Z"}, False),
+    ],
+)
+def test_our_clock_may_be_ahead_of_vaults(fields: dict[str, Any], counts: bool) -> None:
+    """By twenty minutes: the token was issued after the beginning, by everybody else's clock."""
+    about = {
+        "issued_at": "2026-02-03T12:40:30Z",
+        "vault_created_at": "2026-02-03T12:41:00Z",
+        "recovered": False,
+    }
+    new = entry(**about | fields)
+    record = as_record(new, at="2026-02-03T13:01:00Z")
+    assert (awaited([record], BEGIN, None) is not None) == counts
 
 
 class Wait:
@@ -430,9 +458,9 @@ class Wait:
         self._new = next(self._brings, [])
         return self._hope
 
-    def _recorded(self) -> Iterator[Entry]:
+    def _recorded(self) -> Iterator[Record]:
         new, self._new = self._new, []
-        yield from new
+        yield from map(as_record, new)
 
 
 def test_a_wait_looks_until_the_token_is_there() -> None:

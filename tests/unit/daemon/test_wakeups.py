@@ -130,6 +130,15 @@ def test_a_refusal_backs_off_to_an_hour() -> None:
     assert pauses(REFUSED, 7) == [120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0]
 
 
+def test_a_spare_connection_leaves_its_place_to_others() -> None:
+    """A server without room is left alone as after a refusal; any other trouble is as for all."""
+    full = Outage("no login now", code="imap-unavailable")
+    spare = BackOff(Pace(), AlwaysMost(), spare=True)
+    assert [spare.pause(full, 0.0), spare.pause(full, 0.0)] == [120.0, 240.0]
+    assert BackOff(Pace(), AlwaysMost()).pause(full, 0.0) == 4.0
+    assert BackOff(Pace(), AlwaysMost(), spare=True).pause(Outage("gone"), 0.0) == 4.0
+
+
 def test_pauses_have_jitter() -> None:
     """At least half of the longest, so that a refusal costs a minute at any rate."""
     seconds = [BackOff(Pace(), Random(seed)).pause(REFUSED, 0.0) for seed in range(200)]

@@ -119,7 +119,7 @@ def test_news_of_the_inbox_is_stored_at_once(rig: Rig) -> None:
         rig.diary.clear()
         rig.deliver(1)
         until_stored(rig, 1)
-        assert rig.diary[:3] == ["examine INBOX", "search 0", "fetch 1"]
+        assert rig.diary[:3] == ["examine INBOX", "headings 1", "fetch 1"]
 
 
 def test_news_of_the_spam_folder_is_stored_at_once(rig: Rig) -> None:
@@ -137,7 +137,7 @@ def test_mail_that_comes_during_a_sweep_is_not_missed(rig: Rig) -> None:
         "folders",
         "examine Junk",
         "examine INBOX",
-        "search",
+        "headings",
         "fetch",
         "idle INBOX",
         "idle Junk",

@@ -30,6 +30,8 @@ from token_catcher.record.checkpoint import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     LONGEST_REQUEST,
+    MOST_CARRIED,
+    MOST_KNOWN,
     SHORTEST_PAUSE,
     Checkpoint,
     FolderProgress,
@@ -54,7 +56,7 @@ def file_of(home: Path) -> Path:
 def written(home: Path) -> bytes:
     """A checkpoint with one folder, known through UID 9, and UID 7 pending."""
     with Checkpoint.hold(home, "integrations") as checkpoint:
-        progress = checkpoint.folder("INBOX", 5, 10)
+        progress = checkpoint.folder("INBOX", 5, 10, NOW)
         progress.postpone(7, "dns", NOW, Random(1), 30)
         progress.advance(9)
         checkpoint.save()
@@ -75,6 +77,14 @@ def test_it_is_one_private_file_a_mailbox(home: Path) -> None:
                 "pending": {
                     "7": {"attempts": 1, "next_try": "2026-02-03T12:57:58Z", "code": "dns"}
                 },
+                "looked_back_to": "2026-02-03T12:57:28Z",
+                "uidnext": None,
+                "exists": None,
+                "is_partial": False,
+                "is_uidnext_sure": False,
+                "last_uid": 0,
+                "last_key": "",
+                "anchored_at": None,
             }
         },
     }
@@ -92,8 +102,8 @@ def test_the_next_sweep_goes_on_where_the_last_one_ended(home: Path) -> None:
     """With the same pending mails, and without a note."""
     written(home)
     with Checkpoint.hold(home, "integrations") as checkpoint:
-        assert checkpoint.folder("INBOX", 5, 10) == FolderProgress(
-            5, 9, {7: Pending(1, NOW + timedelta(seconds=30), "dns")}, notes=()
+        assert checkpoint.folder("INBOX", 5, 10, NOW) == FolderProgress(
+            5, 9, {7: Pending(1, NOW + timedelta(seconds=30), "dns")}, looked_back_to=NOW
         )
         assert checkpoint.notes == ()
 
@@ -102,19 +112,19 @@ def test_what_was_not_saved_is_not_remembered(home: Path) -> None:
     """A crash in a batch costs that batch, which the pipeline recognises."""
     before = written(home)
     with Checkpoint.hold(home, "integrations") as checkpoint:
-        checkpoint.folder("INBOX", 5, 10).settle(7)
+        checkpoint.folder("INBOX", 5, 10, NOW).settle(7)
     assert file_of(home).read_bytes() == before
 
 
 def test_what_has_not_changed_is_not_written_again(home: Path) -> None:
     """An idle daemon does not wear the disk."""
     with Checkpoint.hold(home, "integrations") as checkpoint:
-        checkpoint.folder("INBOX", 5, 10).advance(9)
+        checkpoint.folder("INBOX", 5, 10, NOW).advance(9)
         checkpoint.save()
         first = file_of(home).stat().st_ino
         checkpoint.save()
         assert file_of(home).stat().st_ino == first
-        checkpoint.folder("INBOX", 5, 20).advance(19)
+        checkpoint.folder("INBOX", 5, 20, NOW).advance(19)
         checkpoint.save()
         assert file_of(home).stat().st_ino != first
 
@@ -123,11 +133,11 @@ def test_folders_are_told_apart(home: Path) -> None:
     """Each with its own UIDs; a name may be anything."""
     with Checkpoint.hold(home, "integrations") as checkpoint:
         for number, name in enumerate(("INBOX", "迷惑メール", "a\udc80", "")):
-            checkpoint.folder(name, 5, None).advance(number)
+            checkpoint.folder(name, 5, None, NOW).advance(number)
         checkpoint.save()
     with Checkpoint.hold(home, "integrations") as checkpoint:
         assert [
-            checkpoint.folder(name, 5, None).settled_through
+            checkpoint.folder(name, 5, None, NOW).settled_through
             for name in ("INBOX", "迷惑メール", "a\udc80", "")
         ] == [
             0,
@@ -144,7 +154,7 @@ def begins_anew(home: Path) -> tuple[str, ...]:
     """The notes of a sweep that finds nothing it can use;
     what it saves then is a good checkpoint again."""
     with Checkpoint.hold(home, "integrations") as checkpoint:
-        assert checkpoint.folder("INBOX", 5, 10) == FolderProgress(5)
+        assert checkpoint.folder("INBOX", 5, 10, NOW) == FolderProgress(5, looked_back_to=NOW)
         checkpoint.save()
         notes = checkpoint.notes
     with Checkpoint.hold(home, "integrations") as checkpoint:
@@ -206,7 +216,12 @@ def folder(**changes: Any) -> bytes:
             folder(pending={"7": {**PENDING, "code": None}}),
             "a pending mail lacks its time or its code",
         ),
-        (folder(pending={"10": PENDING}), "a mail is pending above the last one looked at"),
+        (folder(carried=[]), "an object is missing"),
+        (folder(known={}), "a list is missing"),
+        (folder(known=[7]), "a text is missing"),
+        (folder(last_key=7), "a text is missing"),
+        (folder(looked_back_to="then"), "no sweep wrote this"),
+        (folder(exists="all"), "a number is missing or out of range"),
     ],
 )
 def test_a_broken_file_begins_anew(home: Path, content: bytes, why: str) -> None:
@@ -244,7 +259,7 @@ def test_a_leftover_of_a_crash_is_in_nobodys_way(home: Path) -> None:
     (home / "integrations.json.new").write_bytes(b"half")
     with Checkpoint.hold(home, "integrations") as checkpoint:
         assert checkpoint.notes == ()
-        checkpoint.folder("INBOX", 5, 20).advance(19)
+        checkpoint.folder("INBOX", 5, 20, NOW).advance(19)
         checkpoint.save()
     assert json.loads(file_of(home).read_bytes())["folders"]["INBOX"]["settled_through"] == 19
     assert not (home / "integrations.json.new").exists()
@@ -281,18 +296,20 @@ def test_no_file_raises(scratch: Path, content: bytes | str) -> None:
     """Any bytes, any JSON: a progress comes out that can be used and saved."""
     file_of(scratch).write_bytes(content if isinstance(content, bytes) else content.encode())
     with Checkpoint.hold(scratch, "integrations") as checkpoint:
-        checkpoint.folder("INBOX", 5, 10).settle(10)
+        checkpoint.folder("INBOX", 5, 10, NOW).settle(10)
         checkpoint.save()
 
 
 def test_a_new_uidvalidity_begins_the_folder_anew(home: Path) -> None:
     """With a note; other folders keep what they know."""
     with Checkpoint.hold(home, "integrations") as checkpoint:
-        checkpoint.folder("INBOX", 5, 10).settle(9)
-        checkpoint.folder("Junk", 5, 10).settle(9)
+        checkpoint.folder("INBOX", 5, 10, NOW).settle(9)
+        checkpoint.folder("Junk", 5, 10, NOW).settle(9)
         note = "got UIDVALIDITY 6, expected 5: the folder was made anew"
-        assert checkpoint.folder("INBOX", 6, 10) == FolderProgress(6, notes=(note,))
-        assert checkpoint.folder("Junk", 5, 10) == FolderProgress(5, 9)
+        assert checkpoint.folder("INBOX", 6, 10, NOW) == FolderProgress(
+            6, looked_back_to=NOW, renumbered=1, notes=(note,)
+        )
+        assert checkpoint.folder("Junk", 5, 10, NOW) == FolderProgress(5, 9, looked_back_to=NOW)
 
 
 @pytest.mark.parametrize(
@@ -307,10 +324,155 @@ def test_a_uidnext_that_went_down_begins_the_folder_anew(
 
     A server that does not say is believed."""
     with Checkpoint.hold(home, "integrations") as checkpoint:
-        checkpoint.folder("INBOX", 5, 10).settle(9)
+        checkpoint.folder("INBOX", 5, 10, NOW).settle(9)
         note = f"got UIDNEXT {uidnext}, expected more than 9: the folder was set back"
-        expected = FolderProgress(5, 9) if kept else FolderProgress(5, notes=(note,))
-        assert checkpoint.folder("INBOX", 5, uidnext) == expected
+        expected = FolderProgress(5, 9, looked_back_to=NOW)
+        if not kept:
+            expected = FolderProgress(5, looked_back_to=NOW, renumbered=1, notes=(note,))
+        assert checkpoint.folder("INBOX", 5, uidnext, NOW) == expected
+
+
+# -- a folder that is numbered anew --
+
+
+def test_a_file_of_the_version_before_is_read(home: Path) -> None:
+    """Whatever it does not have was not noted; what is not known is not minded."""
+    home.mkdir(parents=True, mode=0o700)
+    file_of(home).write_bytes(folder(pending={"7": PENDING}, later="whatever"))
+    file_of(home).chmod(0o600)
+    with Checkpoint.hold(home, "integrations") as checkpoint:
+        progress = checkpoint.folder("INBOX", 5, 10, NOW)
+        assert checkpoint.notes == ()
+        assert (progress.settled_through, progress.is_new) == (9, False)
+        assert progress.pending == {7: Pending(1, NOW + timedelta(seconds=30), "dns")}
+        assert not progress.has_nothing_new(10, 3), "nobody counted the mails"
+
+
+def test_everything_is_read_as_it_was_saved(home: Path) -> None:
+    """What is carried over, and what is known, as well."""
+    waiting = Pending(3, NOW, "vault-sealed", "d1")
+    with Checkpoint.hold(home, "integrations") as checkpoint:
+        checkpoint.folder("INBOX", 5, 10, NOW).pending[7] = waiting
+        saved = checkpoint.folder("INBOX", 6, 10, NOW)
+        saved.remember("k1")
+        saved.looked(10, 3)
+        saved.saw_last(9, "k2")
+        saved.anchored_at = NOW
+        checkpoint.save()
+    saved.notes = ()
+    with Checkpoint.hold(home, "integrations") as checkpoint:
+        assert checkpoint.folder("INBOX", 6, 10, NOW) == saved
+        assert (saved.carried, saved.known) == ({"d1": waiting}, {"k1": None})
+
+
+def test_what_waits_goes_on_waiting_under_its_new_number(home: Path) -> None:
+    """With its attempts and its next try; a mail whose digest is not known begins anew."""
+    with Checkpoint.hold(home, "integrations") as checkpoint:
+        before = checkpoint.folder("INBOX", 5, 10, NOW)
+        waiting = before.postpone(7, "dns", NOW, Random(1), 30, "d1")
+        before.postpone(8, "imap-no-body", NOW, Random(1), 30)
+        after = checkpoint.folder("INBOX", 6, 10, NOW)
+        assert after.pending == {}
+        after.adopt(2, "d1")
+        after.adopt(3, "d2")
+        assert (after.pending, after.carried) == ({2: waiting}, {})
+
+
+def test_what_is_carried_over_is_bounded(home: Path) -> None:
+    """The newest are kept, and keys of settled mail as well."""
+    with Checkpoint.hold(home, "integrations") as checkpoint:
+        before = checkpoint.folder("INBOX", 5, 10, NOW)
+        for uid in range(1, MOST_CARRIED + 11):
+            before.pending[uid] = Pending(1, NOW, "dns", f"d{uid}")
+        after = checkpoint.folder("INBOX", 6, 10, NOW)
+        for number in range(MOST_KNOWN + 10):
+            after.remember(f"k{number}")
+    assert (len(after.carried), len(after.known)) == (MOST_CARRIED, MOST_KNOWN)
+    assert f"d{MOST_CARRIED + 10}" in after.carried
+    assert f"k{MOST_KNOWN + 9}" in after.known
+
+
+def test_keys_are_kept_only_where_numbers_change(home: Path) -> None:
+    """Elsewhere a UID is enough."""
+    progress = FolderProgress(5)
+    progress.remember("k1")
+    assert progress.known == {}
+
+
+def test_new_mail_under_numbers_that_stay_ends_the_row(home: Path) -> None:
+    """One restored backup is not the habit of a server."""
+    with Checkpoint.hold(home, "integrations") as checkpoint:
+        checkpoint.folder("INBOX", 5, 10, NOW)
+        assert not checkpoint.wavers("INBOX", 6)
+        progress = checkpoint.folder("INBOX", 6, 10, NOW)
+        assert checkpoint.wavers("INBOX", 7)
+        progress.saw_last(9, "k1")
+        assert progress.renumbered == 1
+        progress.saw_last(10, "k2")
+        assert progress.renumbered == 0
+        assert not checkpoint.wavers("INBOX", 7)
+
+
+@pytest.mark.parametrize(("earlier", "anew"), [(23, False), (25, True)])
+def test_a_look_back_that_begins_earlier_begins_anew(home: Path, earlier: int, anew: bool) -> None:
+    """Our clock was ahead at the first look, or `lookback` has grown. A day does not matter."""
+    with Checkpoint.hold(home, "integrations") as checkpoint:
+        checkpoint.folder("INBOX", 5, 10, NOW).settle(9)
+        begin = NOW - timedelta(hours=earlier)
+        progress = checkpoint.folder("INBOX", 5, 10, begin)
+    assert (progress.settled_through == 0, progress.notes != ()) == (anew, anew)
+    assert (progress.looked_back_to, progress.renumbered) == ((begin if anew else NOW), 0)
+
+
+@pytest.mark.parametrize(
+    ("uidnext", "exists", "nothing"),
+    [
+        (10, 3, True),
+        (10, 2, True),
+        (10, 4, False),
+        (11, 3, False),
+        (None, 3, False),
+        (None, 0, True),
+    ],
+)
+def test_nothing_is_new_where_neither_number_has_grown(
+    uidnext: int | None, exists: int, nothing: bool
+) -> None:
+    """UIDNEXT and the count; an empty folder has nothing whatever it says."""
+    progress = FolderProgress(5, 9)
+    progress.looked(10, 3)
+    assert progress.has_nothing_new(uidnext, exists) is nothing
+
+
+def test_after_a_look_in_part_the_next_one_asks() -> None:
+    """Whatever EXAMINE says; a folder that nothing is known of stays one."""
+    progress = FolderProgress(5, 9)
+    progress.looked(10, 3)
+    progress.looked_in_part(2)
+    assert not progress.has_nothing_new(10, 2)
+    progress.looked(10, 3)
+    assert progress.has_nothing_new(10, 3)
+    progress = FolderProgress(5)
+    progress.looked_in_part(0)
+    assert progress.is_new
+
+
+def test_a_uidnext_that_runs_ahead_is_believed_at_the_second_time() -> None:
+    """The mail behind it may not be seen yet."""
+    progress = FolderProgress(5, 9)
+    progress.looked(15, 3)
+    assert not progress.has_nothing_new(15, 3)
+    progress.looked(15, 3)
+    assert progress.has_nothing_new(15, 3)
+    assert not progress.has_nothing_new(16, 3)
+
+
+def test_nothing_is_settled_for_good_above_a_hole() -> None:
+    """What may be missing there is asked for again."""
+    progress = FolderProgress(5, 3, whole_through=6)
+    for uid in (5, 8, 9):
+        progress.settle(uid)
+    assert progress.settled_through == 6
 
 
 # -- settled and pending --
@@ -509,7 +671,7 @@ def test_a_sweep_waits_for_the_one_before(home: Path) -> None:
         process.communicate(timeout=PATIENCE)
 
     with Checkpoint.hold(home, "integrations", wait=60, sleep=sleep) as checkpoint:
-        assert checkpoint.folder("INBOX", 5, 10) == FolderProgress(5)
+        assert checkpoint.folder("INBOX", 5, 10, NOW) == FolderProgress(5, looked_back_to=NOW)
 
 
 def test_a_killed_sweep_holds_nobody_up(home: Path) -> None:
@@ -583,12 +745,13 @@ def test_a_lock_that_fails_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) 
 
 FULL = """
     import os, resource, signal, sys
+    from datetime import UTC, datetime
     from pathlib import Path
     from token_catcher.record.checkpoint import Checkpoint
     from token_catcher.errors import StateError
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     with Checkpoint.hold(Path(sys.argv[1]), "integrations") as checkpoint:
-        checkpoint.folder("INBOX", 5, 20).settle(19)
+        checkpoint.folder("INBOX", 5, 20, datetime.now(UTC)).settle(19)
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
         try:
             checkpoint.save()
@@ -630,7 +793,7 @@ def test_a_file_in_its_place_is_told(home: Path) -> None:
         assert checkpoint.notes == note(
             home, "the checkpoint cannot be read: it is not a regular file"
         )
-        checkpoint.folder("INBOX", 5, 10)
+        checkpoint.folder("INBOX", 5, 10, NOW)
         with pytest.raises(
             StateError, match="the checkpoint could not be written: Is a directory"
         ) as caught:
@@ -643,12 +806,14 @@ def test_a_kill_in_the_middle_leaves_the_old_file_whole(home: Path) -> None:
     before = written(home)
     code = """
         import os, sys
+        from datetime import UTC, datetime
         from pathlib import Path
         from token_catcher.record.checkpoint import Checkpoint
+        now = datetime.now(UTC)
         def die(*words, **named):
             os.kill(os.getpid(), 9)
         with Checkpoint.hold(Path(sys.argv[1]), "integrations") as checkpoint:
-            checkpoint.folder("INBOX", 5, 20).settle(19)
+            checkpoint.folder("INBOX", 5, 20, now).settle(19)
             setattr(os, sys.argv[2], die)
             checkpoint.save()
         """
@@ -704,10 +869,10 @@ def test_no_name_takes_the_file_of_another() -> None:
 def test_odd_names_stay_in_the_directory(home: Path, name: str) -> None:
     """Each with a checkpoint that is found again."""
     with Checkpoint.hold(home, name) as checkpoint:
-        checkpoint.folder("INBOX", 5, 10).settle(9)
+        checkpoint.folder("INBOX", 5, 10, NOW).settle(9)
         checkpoint.save()
     with Checkpoint.hold(home, name) as checkpoint:
-        assert checkpoint.folder("INBOX", 5, 10) == FolderProgress(5, 9)
+        assert checkpoint.folder("INBOX", 5, 10, NOW) == FolderProgress(5, 9, looked_back_to=NOW)
     assert {path.parent for path in home.parent.rglob("*.json")} == {home}
 
 
@@ -729,11 +894,11 @@ def test_progress_never_goes_back(call: str) -> None:
 def test_what_has_not_changed_since_it_was_read_is_not_written(tmp_path: Path) -> None:
     """A sweep that finds nothing new needs no room on the disk."""
     with Checkpoint.hold(tmp_path, "integrations") as checkpoint:
-        checkpoint.folder("INBOX", 5, 8).settle(7)
+        checkpoint.folder("INBOX", 5, 8, NOW).settle(7)
         checkpoint.save()
     before = (tmp_path / "integrations.json").stat()
     with Checkpoint.hold(tmp_path, "integrations") as checkpoint:
-        checkpoint.folder("INBOX", 5, 8)
+        checkpoint.folder("INBOX", 5, 8, NOW)
         checkpoint.save()
     after = (tmp_path / "integrations.json").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)

@@ -1,0 +1,284 @@
+"""Which mails of a folder are for us, of a server that leaves some out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.kit.fakes import FakeAccount, FakeMailbox
+from token_catcher.ports import FolderState, Heading, Span
+from token_catcher.survey import LITTLE, Survey, Surveyor
+
+NOW = datetime(2026, 2, 3, 12, tzinfo=UTC)
+SINCE = NOW - timedelta(days=14)
+OURS = b"From: Support <support@EMEA.Salesforce.com>\r\nMessage-ID: <%d@x>\r\n\r\nHello\r\n"
+OTHER = b"From: Shop <news@shop.example.com>\r\nMessage-ID: <%d@x>\r\n\r\nHello\r\n"
+EVERYWHERE = frozenset(range(1, 20_000))
+
+
+class Lying(FakeMailbox):
+    """A mailbox that leaves out what a test says, and keeps a diary."""
+
+    def __init__(self, account: FakeAccount) -> None:
+        super().__init__(account)
+        self.diary: list[str] = []
+        self.without_heading: Collection[int] = ()
+        self.only_alone: Collection[int] = ()
+        """Their headings come when nothing else is asked for."""
+        self.without_sender: Collection[int] = ()
+        self.not_found: Collection[int] = ()
+        """SEARCH does not tell of them, whatever it is asked."""
+        self.not_found_by_sender: Collection[int] = ()
+        self.refuses_search = False
+
+    def headings(self, *spans: Span) -> Sequence[Heading]:
+        self.diary.append("headings " + ",".join(f"{first}:{last}" for first, last in spans))
+        left_out = set(self.without_heading)
+        if len(spans) > 1 or spans[0][0] != spans[0][1]:
+            left_out.update(self.only_alone)
+        return [
+            self._told(heading)
+            for heading in super().headings(*spans)
+            if heading.uid not in left_out
+        ]
+
+    def _told(self, heading: Heading) -> Heading:
+        if heading.uid in self.without_sender:
+            return Heading(heading.uid, heading.number, heading.received_at, None)
+        return heading
+
+    def present(self, *spans: Span) -> Sequence[int] | None:
+        self.diary.append("present")
+        if self.refuses_search:
+            return None
+        return [uid for uid in super().present(*spans) or () if uid not in self.not_found]
+
+    def search(self, after_uid: int, since: datetime) -> list[int] | None:  # type: ignore[override] # it may refuse
+        self.diary.append("search")
+        if self.refuses_search:
+            return None
+        hidden = {*self.not_found, *self.not_found_by_sender}
+        return [uid for uid in super().search(after_uid, since) or () if uid not in hidden]
+
+    def finds(self, uid: int, domain: str, since: datetime) -> bool:
+        self.diary.append("finds")
+        hidden = {*self.not_found, *self.not_found_by_sender}
+        return uid not in hidden and super().finds(uid, domain, since)
+
+
+@pytest.fixture
+def account() -> FakeAccount:
+    """An empty inbox."""
+    return FakeAccount(now=lambda: NOW)
+
+
+def fill(account: FakeAccount, mails: int, ours: Collection[int] = ()) -> None:
+    """So many mails, some of them for us."""
+    for uid in range(1, mails + 1):
+        raw = OURS if uid in ours else OTHER
+        account.append(raw % uid)
+
+
+def opened(account: FakeAccount) -> tuple[Lying, FolderState]:
+    """A session with the inbox open."""
+    mailbox = Lying(account)
+    return mailbox, mailbox.examine("INBOX")
+
+
+def surveyed(
+    mailbox: Lying, state: FolderState, after: int = 0, anchor: int = 0, since: datetime = SINCE
+) -> Survey:
+    """What is above a UID."""
+    return Surveyor(mailbox, state, ("salesforce.com",)).above(after, since, anchor)
+
+
+def test_new_mail_is_told_by_its_own_from(account: FakeAccount) -> None:
+    """In one command: any case, any subdomain; no search is asked."""
+    fill(account, 5, ours={2, 5})
+    mailbox, state = opened(account)
+    survey = surveyed(mailbox, state)
+    assert (survey.ours, survey.uids, survey.whole_through) == ((2, 5), (1, 2, 3, 4, 5), None)
+    assert mailbox.diary == ["headings 1:5"]
+
+
+def test_the_last_known_mail_is_asked_for_along_with_the_new(account: FakeAccount) -> None:
+    """By it a hole at the beginning shows, and a folder that was set back."""
+    fill(account, 5, ours={5})
+    mailbox, state = opened(account)
+    survey = surveyed(mailbox, state, after=4, anchor=4)
+    assert survey.anchor is not None
+    assert (survey.ours, survey.anchor.uid, len(survey.uids)) == ((5,), 4, 1)
+    assert mailbox.diary == ["headings 4:4,5:5"]
+
+
+def test_gaps_in_uids_are_no_holes(account: FakeAccount) -> None:
+    """What was expunged costs nothing."""
+    fill(account, 9, ours={3, 8})
+    account.expunge(1, 4, 5, 9)
+    mailbox, state = opened(account)
+    survey = surveyed(mailbox, state)
+    assert (survey.ours, survey.whole_through, mailbox.diary) == ((3, 8), None, ["headings 1:9"])
+
+
+def test_an_empty_folder_is_not_asked(account: FakeAccount) -> None:
+    """EXISTS is none."""
+    mailbox, state = opened(account)
+    assert surveyed(mailbox, state) == Survey()
+    assert mailbox.diary == []
+
+
+def test_mail_before_the_window_is_not_ours(account: FakeAccount) -> None:
+    """By INTERNALDATE, to the second."""
+    account.append(OURS % 1, received_at=SINCE - timedelta(seconds=1))
+    account.append(OURS % 2, received_at=SINCE)
+    assert surveyed(*opened(account)).ours == (2,)
+
+
+def test_mail_of_an_unknown_sender_is_ours(account: FakeAccount) -> None:
+    """Its body will show."""
+    fill(account, 3)
+    mailbox, state = opened(account)
+    mailbox.without_sender = {2}
+    assert surveyed(mailbox, state).ours == (2,)
+
+
+@pytest.mark.parametrize("uid", [1, 3, 5])
+def test_a_heading_that_was_left_out_is_asked_for_again(account: FakeAccount, uid: int) -> None:
+    """First, in the middle or last: the numbers show it, SEARCH names it."""
+    fill(account, 5, ours={uid})
+    mailbox, state = opened(account)
+    mailbox.only_alone = {uid}
+    survey = surveyed(mailbox, state)
+    assert (survey.ours, survey.whole_through) == ((uid,), None)
+    assert mailbox.diary == ["headings 1:5", "present", f"headings {uid}:{uid}"]
+
+
+@pytest.mark.parametrize("uid", [1, 3, 5])
+def test_a_mail_whose_heading_never_comes_is_ours(account: FakeAccount, uid: int) -> None:
+    """SEARCH says that it is there."""
+    fill(account, 5)
+    mailbox, state = opened(account)
+    mailbox.without_heading = {uid}
+    survey = surveyed(mailbox, state)
+    assert (survey.ours, survey.highest, survey.whole_through) == ((uid,), 5, None)
+
+
+@pytest.mark.parametrize(("uid", "whole_through"), [(1, 0), (3, 2), (5, 4)])
+@pytest.mark.parametrize("refuses", [True, False])
+def test_a_mail_that_nobody_names_makes_the_survey_incomplete(
+    account: FakeAccount, uid: int, whole_through: int, refuses: bool
+) -> None:
+    """EXISTS counts it; neither FETCH nor SEARCH tells of it, or SEARCH is refused."""
+    fill(account, 5, ours={2, 4})
+    mailbox, state = opened(account)
+    mailbox.without_heading = {uid}
+    mailbox.not_found = {uid}
+    mailbox.refuses_search = refuses
+    survey = surveyed(mailbox, state)
+    assert (survey.ours, survey.whole_through) == ((2, 4), whole_through)
+
+
+def test_without_the_last_known_mail_search_is_asked_as_well(account: FakeAccount) -> None:
+    """It was expunged: a hole at the beginning would not show."""
+    fill(account, 6, ours={5})
+    account.expunge(4)
+    mailbox, state = opened(account)
+    mailbox.only_alone = {5}
+    assert surveyed(mailbox, state, after=4, anchor=4).ours == (5,)
+
+
+def test_nothing_above_is_told_from_nothing_said(account: FakeAccount) -> None:
+    """The last mail of all has the highest number, or it does not."""
+    fill(account, 6, ours={5, 6})
+    account.expunge(4)
+    mailbox, state = opened(account)
+    mailbox.without_heading = {5, 6}
+    assert surveyed(mailbox, state, after=4, anchor=4).ours == (5, 6)
+    mailbox.not_found = {5, 6}
+    assert surveyed(mailbox, state, after=4, anchor=4).whole_through == 4
+    account.expunge(5, 6)
+    mailbox, state = opened(account)
+    assert surveyed(mailbox, state, after=4, anchor=4).whole_through is None
+
+
+@pytest.mark.parametrize("uidnext", [None, 2**32 - 1, 5000])
+def test_an_absurd_uidnext_costs_nothing_where_mail_is_little(
+    account: FakeAccount, uidnext: int | None
+) -> None:
+    """EXISTS bounds what can come."""
+    fill(account, 5, ours={5})
+    mailbox, state = opened(account)
+    state = FolderState(state.name, state.uidvalidity, uidnext, state.exists)
+    survey = surveyed(mailbox, state, after=4, anchor=4)
+    assert (survey.ours, survey.whole_through, len(mailbox.diary)) == ((5,), None, 1)
+
+
+# -- a backlog --
+
+MANY = 2 * LITTLE + 100
+
+
+def test_a_backlog_is_narrowed_by_a_search(account: FakeAccount) -> None:
+    """The newest headings are read all the same, and the search is put to the test."""
+    fill(account, MANY, ours={3, MANY})
+    mailbox, state = opened(account)
+    survey = surveyed(mailbox, state)
+    assert (survey.ours, survey.highest) == ((3, MANY), MANY)
+    newest = MANY - LITTLE + 1
+    assert mailbox.diary == [
+        "headings 4294967295:None",
+        f"headings {newest}:{MANY}",
+        "search",
+        "finds",
+    ]
+
+
+def test_a_search_that_misses_what_was_read_is_not_believed(account: FakeAccount) -> None:
+    """An index that lags: then all headings are read, and the mail below is found."""
+    fill(account, MANY, ours={3, MANY})
+    mailbox, state = opened(account)
+    mailbox.not_found_by_sender = {3, MANY}
+    assert surveyed(mailbox, state).ours == (3, MANY)
+    assert "finds" not in mailbox.diary
+
+
+def test_a_search_that_finds_no_domain_is_not_believed(account: FakeAccount) -> None:
+    """Whole addresses or display names only: a mail of somebody else shows it."""
+    fill(account, MANY, ours={3})
+    mailbox, state = opened(account)
+    mailbox.not_found_by_sender = EVERYWHERE
+    assert surveyed(mailbox, state).ours == (3,)
+    assert mailbox.diary.count("finds") == 1
+
+
+def test_a_refused_search_costs_no_mail(account: FakeAccount) -> None:
+    """All headings are read."""
+    fill(account, MANY, ours={3})
+    mailbox, state = opened(account)
+    mailbox.refuses_search = True
+    assert surveyed(mailbox, state).ours == (3,)
+
+
+def test_where_few_uids_are_in_use_the_windows_grow(account: FakeAccount) -> None:
+    """A folder of a few hundred mails among a hundred thousand UIDs."""
+    account.folders["INBOX"].uidnext = 100_001
+    fill(account, 2)
+    account.folders["INBOX"].uidnext = 200_001
+    for _ in range(LITTLE + 50):
+        account.append(OTHER % 1)
+    account.append(OURS % 1)
+    mailbox, state = opened(account)
+    mailbox.refuses_search = True
+    assert len(surveyed(mailbox, state).ours) == 1
+    assert len(mailbox.diary) < 40
+
+
+def test_a_window_without_uidnext_ends_at_the_last_mail(account: FakeAccount) -> None:
+    """`n:*` always gives it."""
+    fill(account, MANY, ours={MANY})
+    mailbox, state = opened(account)
+    state = FolderState(state.name, state.uidvalidity, None, state.exists)
+    assert surveyed(mailbox, state, after=MANY - 1, anchor=MANY - 1).ours == (MANY,)
+    assert len(mailbox.diary) == 2

@@ -1,0 +1,156 @@
+"""What a server's untagged lines say: UIDs out of SEARCH, headings and bodies out of FETCH.
+
+Pure. The library has taken the lines apart; each part is looked at here before it is used, and
+what is of no known form raises `OddAnswer`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from imapclient.datetime_util import format_criteria_date, parse_to_datetime
+
+from token_catcher.ports import Heading
+
+HEADING: Final = "(INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (FROM MESSAGE-ID)])"
+"""What is asked of a mail before its body."""
+EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
+"""No mail is older: a server that names 1970 does not know."""
+
+_SEARCH: Final = re.compile(rb"([\d ]*)(?:\(MODSEQ \d+\) *)?", re.IGNORECASE)
+_FIELD: Final = re.compile(
+    rb"^(from|message-id)[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE
+)
+
+
+class OddAnswer(ValueError):
+    """An answer of no known form. Carries no text of the server's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One untagged FETCH."""
+
+    number: int
+    """Of the sequence."""
+    uid: int
+    fields: Mapping[bytes, Any]
+
+
+def uids_in(lines: Sequence[object]) -> list[int]:
+    """The UIDs of all SEARCH lines: some servers send several, others none for no hits."""
+    uids: set[int] = set()
+    for line in lines:
+        if line is None:
+            continue
+        match = _SEARCH.fullmatch(line) if isinstance(line, bytes) else None
+        if match is None:
+            raise OddAnswer("UIDs")
+        uids.update(int(uid) for uid in match[1].split())
+    return sorted(uids)
+
+
+def lines_of(answer: Sequence[object]) -> Iterator[Line]:
+    """Each FETCH line that names a UID. Others were sent unasked (RFC 3501, section 7.4.2)."""
+    if len(answer) % 2:
+        raise OddAnswer("line")
+    for number, content in zip(answer[::2], answer[1::2], strict=True):
+        if not isinstance(number, int) or not isinstance(content, tuple) or len(content) % 2:
+            raise OddAnswer("line")
+        fields = _fields(content)
+        uid = fields.get(b"UID")
+        if uid is None:
+            continue
+        if not isinstance(uid, int):
+            raise OddAnswer("UID")
+        yield Line(number, uid, fields)
+
+
+def _fields(content: Sequence[object]) -> dict[bytes, object]:
+    fields = {}
+    for name, value in zip(content[::2], content[1::2], strict=True):
+        if not isinstance(name, bytes):
+            raise OddAnswer("field")
+        fields[name.upper()] = value
+    return fields
+
+
+def headings_in(answer: Sequence[object]) -> list[Heading]:
+    """The headings of all mails that are answered for, ascending by UID.
+
+    A line without any of the things that were asked for is another session's change of flags."""
+    merged: dict[int, dict[bytes, Any]] = {}
+    numbers: dict[int, int] = {}
+    for line in lines_of(answer):
+        if not any(_is_of_heading(name) for name in line.fields):
+            continue
+        merged.setdefault(line.uid, {}).update(line.fields)
+        numbers[line.uid] = line.number
+    return [_heading(uid, numbers[uid], merged[uid]) for uid in sorted(merged)]
+
+
+def _is_of_heading(name: bytes) -> bool:
+    return name in (b"INTERNALDATE", b"RFC822.SIZE") or name.startswith(b"BODY[HEADER")
+
+
+def _heading(uid: int, number: int, fields: Mapping[bytes, Any]) -> Heading:
+    received_at = arrival(fields)
+    sender, message_id = _header(fields)
+    key = ""
+    if sender is not None and message_id:
+        size = fields.get(b"RFC822.SIZE")
+        key = _key(str(received_at).encode(), str(size).encode(), sender, message_id)
+    return Heading(uid=uid, number=number, received_at=received_at, sender=sender, key=key)
+
+
+def _header(fields: Mapping[bytes, Any]) -> tuple[bytes | None, bytes]:
+    """What From holds, every one of them, and Message-ID."""
+    values: dict[bytes, list[bytes]] = {b"from": [], b"message-id": []}
+    for name, header in fields.items():
+        if name.startswith(b"BODY[HEADER") and isinstance(header, bytes):
+            for field, value in _FIELD.findall(header):
+                values[field.lower()].append(value.strip())
+    sender = b"\n".join(values[b"from"]).strip()
+    return sender or None, b"\n".join(values[b"message-id"])
+
+
+def _key(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
+
+
+def bodies_in(answer: Sequence[object]) -> dict[int, tuple[bytes, datetime | None]]:
+    """Body and arrival of each mail that came with a body.
+
+    RFC 3501 wants the origin repeated in the name of the body, `BODY[]<0>`; others leave it out,
+    or repeat what they were asked for. An empty body, or NIL, is none."""
+    bodies = {}
+    for line in lines_of(answer):
+        for name, body in line.fields.items():
+            if name.startswith(b"BODY[]") and isinstance(body, bytes) and body.strip():
+                bodies[line.uid] = (body, arrival(line.fields))
+    return bodies
+
+
+def arrival(fields: Mapping[bytes, Any]) -> datetime | None:
+    """INTERNALDATE in UTC. None: missing, not a time, or before there was any token mail."""
+    text = fields.get(b"INTERNALDATE")
+    if not isinstance(text, bytes):
+        return None
+    try:
+        received_at: datetime = parse_to_datetime(text, normalise=False).astimezone(UTC)
+    except (ValueError, OverflowError):  # no date; a zone of more than a day; a year past 9999
+        return None
+    if received_at < EARLIEST:
+        return None
+    return received_at
+
+
+def day_of(time: datetime) -> str:
+    """The day as SEARCH wants it, in UTC and in no locale's language: `03-Feb-2026`."""
+    day: bytes = format_criteria_date(time.astimezone(UTC))
+    return day.decode()

@@ -1,0 +1,346 @@
+"""Which mails of a folder are for us: asked of a server whose answers may leave mail out.
+
+A mail is passed over only when its own From was read and names none of our domains, or when it
+came before the time that is asked about. For that the *headings* of new mail are fetched, not
+searched for: a FETCH of a range has no index that lags, and no opinion of what a name matches.
+
+**What a FETCH leaves out** shows as a hole, since the mails of a folder are numbered from 1 to
+EXISTS. Then SEARCH is asked which UIDs there are, those without a heading are asked for again, and
+a mail whose heading never comes is for us: its body will show. Where not even SEARCH can name what
+is missing, the survey is *incomplete*, and says how far it is whole.
+
+**A backlog** of more than `LITTLE` mails is narrowed by a search for our domains. The newest of
+them are read all the same, and what is read puts the search to the test: it must have found each
+of them that is for us, and must find a mail by the domain in its From. A search that fails is not
+believed, and all headings are read.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from token_catcher.ports import FolderState, Heading, Mailbox, Span
+
+LITTLE: Final = 500
+"""Mails whose headings are read whatever a search says: about 100 kB."""
+WIDEST: Final = 10_000
+"""UIDs in a window of headings, at most: 2 MB where every one is used."""
+AT_A_TIME: Final = 100
+"""UIDs in one command: a line of 4,000 bytes is safe everywhere."""
+ALONE: Final = 32
+"""Headings that are asked for one by one; further ones are taken for mail that is for us."""
+LAST_UID: Final = 2**32 - 1
+
+_DOMAIN: Final = re.compile(rb"@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.IGNORECASE)
+_SPACE: Final = re.compile(rb"\s")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a folder holds above some UID, as far as the server can be made to say."""
+
+    ours: tuple[int, ...] = ()
+    """UIDs of the mails that are for us, ascending."""
+    keys: Mapping[int, str] = field(default_factory=dict)
+    """Of those whose heading was read: see `Heading.key`."""
+    last: Heading | None = None
+    """The newest mail whose heading was read."""
+    anchor: Heading | None = None
+    """The mail that was asked for along with them, if it was read."""
+    uids: tuple[int, ...] = ()
+    """All mails that are there, ascending; of a backlog that was searched, the newest."""
+    whole_through: int | None = None
+    """None: the survey is complete. Else nothing is missing up to this UID."""
+
+    @property
+    def highest(self) -> int:
+        """The highest UID that is there; 0: none."""
+        return max(self.uids, default=0)
+
+    def above(self, uid: int) -> int:
+        """How many mails are above this one."""
+        return len(self.uids) - bisect_right(self.uids, uid)
+
+
+@dataclass(slots=True)
+class _Part:
+    """What was read of one range of UIDs."""
+
+    headings: list[Heading]
+    """Ascending by UID."""
+    unread: list[int] = field(default_factory=list)
+    """Mails that are there, and whose headings do not come."""
+    whole_through: int | None = None
+
+    @property
+    def names(self) -> list[int]:
+        """Every UID that is known to be there, ascending."""
+        return sorted([*self.unread, *(heading.uid for heading in self.headings)])
+
+
+START: Final = Heading(uid=0, number=0, received_at=None, sender=None)
+"""Before the first mail of a folder."""
+
+
+class Surveyor:
+    """Surveys the folder that is open."""
+
+    def __init__(self, mailbox: Mailbox, state: FolderState, domains: Sequence[str]) -> None:
+        """`domains`: any of them in From, in any case, makes a mail one of ours."""
+        self._mailbox = mailbox
+        self._state = state
+        self._domains = [domain.encode().lower() for domain in domains]
+
+    def above(
+        self, after: int, since: datetime, anchor: int = 0, *, with_keys: bool = False
+    ) -> Survey:
+        """Survey the mails above UID `after` that were received at or after `since`.
+
+        `anchor`: the UID of the last mail below that was ever read; 0: none. `with_keys`: read the
+        headings of what a search has found as well, for their keys."""
+        if self._state.exists == 0:
+            return Survey()
+        first = after + 1
+        last = self._last(first)
+        if last is None or last - first < LITTLE or self._state.exists <= LITTLE:
+            return self._little(first, last, since, anchor)
+        survey = self._backlog(first, last, since)
+        if with_keys:
+            return self._with_keys(survey)
+        return survey
+
+    def _with_keys(self, survey: Survey) -> Survey:
+        """The keys of all mails that are ours, as far as they come."""
+        keys = dict(survey.keys)
+        unread = [uid for uid in survey.ours if uid not in keys]
+        for start in range(0, len(unread), AT_A_TIME):
+            for uid, heading in self._named(unread[start : start + AT_A_TIME]).items():
+                keys[uid] = heading.key
+        return replace(survey, keys=keys)
+
+    def _last(self, first: int) -> int | None:
+        """The last UID to ask for. None: the server does not say it, and there is little mail."""
+        uidnext = self._state.uidnext
+        if uidnext is not None and uidnext - first <= LITTLE:
+            return max(uidnext - 1, first)
+        if self._state.exists > LITTLE:
+            # UIDNEXT is missing or far off. `n:*` always gives the last mail (RFC 3501, 6.4.8).
+            there = self._mailbox.headings((LAST_UID, None))
+            if there:
+                return max(there[-1].uid, first)
+        if uidnext is None:
+            return None
+        return max(uidnext - 1, first)
+
+    # -- little mail --
+
+    def _little(self, first: int, last: int | None, since: datetime, anchor: int) -> Survey:
+        """Read all headings, and that of the anchor, in one command."""
+        spans: list[Span] = [(first, last)]
+        if anchor > 0:
+            spans.insert(0, (anchor, anchor))
+        headings = self._mailbox.headings(*spans)
+        below = self._below(first, headings)
+        part = self._whole(first, last, headings, below, self._state.exists)
+        survey = self._survey([part], since)
+        known = {heading.uid: heading for heading in headings}
+        return replace(survey, anchor=known.get(anchor))
+
+    def _below(self, first: int, headings: Sequence[Heading]) -> Heading | None:
+        """The last mail below the range: from its number on, holes show."""
+        if first == 1:
+            return START
+        below = [heading for heading in headings if heading.uid < first]
+        if below:
+            return below[-1]
+        if headings:
+            return None
+        # Nothing is there, or nothing was told: the last mail of all shows which.
+        there = self._mailbox.headings((LAST_UID, None))
+        if there:
+            return there[-1]
+        return replace(START, uid=first - 1)  # not even that: from here on anything may be missing
+
+    # -- a backlog --
+
+    def _backlog(self, first: int, last: int, since: datetime) -> Survey:
+        """Search, and read the newest headings; read all where the search is not to be believed."""
+        newest_from = max(first, last - LITTLE + 1)
+        headings = self._mailbox.headings((newest_from, last))
+        newest = self._whole(newest_from, last, headings, _just_below(headings), self._state.exists)
+        hits = self._mailbox.search(first - 1, since)
+        if hits is not None and self._believed(hits, newest, since):
+            survey = self._survey([newest], since)
+            return replace(survey, ours=tuple(sorted({*hits, *survey.ours})))
+        return self._survey([*self._windows(first, newest_from - 1), newest], since)
+
+    def _believed(self, hits: Sequence[int], newest: _Part, since: datetime) -> bool:
+        """Whether the search has found what is known to be there, and would find by a domain."""
+        found = frozenset(hits)
+        trial = None
+        for heading in newest.headings:
+            if heading.uid not in found and self._names_us(heading, since):
+                return False
+            domain = _DOMAIN.search(heading.sender or b"")
+            if domain is not None:
+                trial = (heading.uid, domain[1].decode().lower(), heading.received_at or since)
+        if trial is None:
+            return False
+        uid, name, received_at = trial
+        return self._mailbox.finds(uid, name, min(received_at, since))
+
+    def _windows(self, first: int, last: int) -> Iterator[_Part]:
+        """Read every heading, window by window: wider ones where few UIDs are in use."""
+        below = START if first == 1 else None
+        width = LITTLE
+        while first <= last:
+            end = min(first + width - 1, last)
+            part = self._whole(first, end, self._mailbox.headings((first, end)), below, None)
+            yield part
+            if part.headings:
+                below = part.headings[-1]
+            if len(part.headings) < LITTLE // 4:
+                width = min(width * 4, WIDEST)
+            elif len(part.headings) > LITTLE:
+                width = LITTLE
+            first = end + 1
+
+    # -- holes --
+
+    def _whole(
+        self,
+        first: int,
+        last: int | None,
+        answer: Sequence[Heading],
+        below: Heading | None,
+        top: int | None,
+    ) -> _Part:
+        """The headings of the range, and what it takes to have all of them.
+
+        `below`: the mail before the range, or None; `top`: the number of the last mail of the
+        range, or None."""
+        headings = [heading for heading in answer if _within(heading.uid, first, last)]
+        if _is_complete(headings, below, top):
+            return _Part(headings)
+        there = self._mailbox.present((first, last)) or ()
+        read = {heading.uid for heading in headings}
+        missing = [uid for uid in there if _within(uid, first, last) and uid not in read]
+        headings = sorted([*headings, *self._again(missing)], key=_by_uid)
+        read = {heading.uid for heading in headings}
+        part = _Part(headings, [uid for uid in missing if uid not in read])
+        part.whole_through = _hole(part, below, top)
+        return part
+
+    def _again(self, missing: Sequence[int]) -> list[Heading]:
+        """Ask once more for mails that were left out: by name, and then one by one."""
+        headings: dict[int, Heading] = {}
+        for start in range(0, len(missing), AT_A_TIME):
+            named = missing[start : start + AT_A_TIME]
+            headings |= self._named(named)
+        left = [uid for uid in missing if uid not in headings]
+        for uid in left[:ALONE]:
+            headings |= self._named([uid])
+        return list(headings.values())
+
+    def _named(self, uids: Sequence[int]) -> dict[int, Heading]:
+        answer = self._mailbox.headings(*[(uid, uid) for uid in uids])
+        return {heading.uid: heading for heading in answer if heading.uid in uids}
+
+    # -- what is ours --
+
+    def _survey(self, parts: Iterable[_Part], since: datetime) -> Survey:
+        """Put the parts together, from low UIDs to high ones."""
+        ours: list[int] = []
+        keys: dict[int, str] = {}
+        uids: list[int] = []
+        last = None
+        whole_through = None
+        for part in parts:
+            ours += part.unread
+            for heading in part.headings:
+                if self._is_ours(heading, since):
+                    ours.append(heading.uid)
+                    keys[heading.uid] = heading.key
+                last = heading
+            uids += part.names
+            if whole_through is None:
+                whole_through = part.whole_through
+        return Survey(
+            ours=tuple(sorted(ours)),
+            keys=keys,
+            last=last,
+            uids=tuple(uids),
+            whole_through=whole_through,
+        )
+
+    def _is_ours(self, heading: Heading, since: datetime) -> bool:
+        """Whether its body must be read: it names one of our domains, or it may."""
+        if heading.sender is None:
+            return not _is_before(heading, since)
+        return self._names_us(heading, since)
+
+    def _names_us(self, heading: Heading, since: datetime) -> bool:
+        """Whether its From was read, and names one of our domains."""
+        if heading.sender is None or _is_before(heading, since):
+            return False
+        sender = _SPACE.sub(b"", heading.sender).lower()  # folded within an address
+        return any(domain in sender for domain in self._domains)
+
+
+def _is_before(heading: Heading, since: datetime) -> bool:
+    return heading.received_at is not None and heading.received_at < since
+
+
+def _within(uid: int, first: int, last: int | None) -> bool:
+    return uid >= first and (last is None or uid <= last)
+
+
+def _by_uid(heading: Heading) -> int:
+    return heading.uid
+
+
+def _just_below(headings: Sequence[Heading]) -> Heading | None:
+    """A mail before the first of these, as if it had been read."""
+    if not headings:
+        return None
+    first = headings[0]
+    return replace(START, uid=first.uid - 1, number=first.number - 1)
+
+
+def _is_complete(headings: Sequence[Heading], below: Heading | None, top: int | None) -> bool:
+    """Whether the numbers run without a hole from the mail below to the top."""
+    if below is None:
+        return False
+    number = below.number
+    for heading in headings:
+        number += 1
+        if heading.number != number:
+            return False
+    return top is None or number == top
+
+
+def _hole(part: _Part, below: Heading | None, top: int | None) -> int | None:
+    """Up to which UID no mail is missing that has no name; None: none is."""
+    names = part.names
+    before = below
+    for heading in part.headings:
+        if before is not None:
+            room = heading.number - before.number - 1
+            if room > _between(names, before.uid, heading.uid):
+                return before.uid
+        before = heading
+    if top is not None and before is not None:
+        room = top - before.number
+        if room > _between(names, before.uid, LAST_UID + 1):
+            return before.uid
+    return None
+
+
+def _between(uids: Sequence[int], low: int, high: int) -> int:
+    """How many of these, ascending, are above the one and below the other."""
+    return bisect_left(uids, high) - bisect_right(uids, low)
