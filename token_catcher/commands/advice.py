@@ -24,6 +24,15 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "check host, port and tls of the mailbox, and the network; the mail waits on the server"
     ),
     "imap-tls": "check `tls`: implicit is usual on port 993, starttls on 143",
+    "imap-no-body": (
+        "open that mail with another client: the server has it, and does not give it; it is tried"
+        " again by itself"
+    ),
+    "imap-incomplete": (
+        "open that folder with another client: the server counts mail that it does not name; it is"
+        " asked again by itself"
+    ),
+    "imap-unavailable": "nothing, if it passes: the server takes no more for now",
     "vault-login": (
         "check vault.auth; a used-up or expired secret_id needs a new one"
         " (deploy/vault/setup-approle.sh)"
