@@ -25,6 +25,7 @@ from token_catcher.errors import AccessError, TokenCatcherError
 from token_catcher.model import Entry, Event, Mail, Release, masked, moment
 from token_catcher.ports import FolderState, Mailbox
 from token_catcher.record import Checkpoint, Journal, Record
+from token_catcher.survey import Surveyor
 from token_catcher.sweep import BATCH, Watched
 
 PATIENCE: Final = 60.0
@@ -151,7 +152,8 @@ class Releases:
         try:
             if watched.name not in self._sessions:
                 self._sessions[watched.name] = watched.connect()
-            return find(self._sessions[watched.name], entry, since)
+            session = self._sessions[watched.name]
+            return find(session, entry, since, watched.sweep.domains)
         except TokenCatcherError as error:
             if isinstance(error, AccessError):
                 self._refusals[watched.name] = error
@@ -186,11 +188,10 @@ def held_record(records: Iterable[Record], written: str) -> Record:
     return held[0]
 
 
-def find(mailbox: Mailbox, entry: Entry, since: datetime) -> Mail | None:
+def find(mailbox: Mailbox, entry: Entry, since: datetime, domains: Sequence[str]) -> Mail | None:
     """The mail of a record: where it was found, else in any watched folder, known by its digest.
 
-    `since`: how far back to look in the latter. A server whose SEARCH leaves the mail out costs
-    nothing but another try: that it was not found is told."""
+    `since`: how far back to look in the latter; `domains`: of which a From must name one there."""
     watched = mailbox.folders()
     state = _examined(mailbox, entry.folder)
     if state is not None and state.uidvalidity == entry.uidvalidity:
@@ -198,9 +199,11 @@ def find(mailbox: Mailbox, entry: Entry, since: datetime) -> Mail | None:
         if mail is not None:
             return mail
     for folder in watched:
-        if _examined(mailbox, folder) is None:
+        state = _examined(mailbox, folder)
+        if state is None:
             continue
-        mail = _fetched(mailbox, mailbox.search(0, since), entry.mail)
+        ours = Surveyor(mailbox, state, domains).above(0, since).ours
+        mail = _fetched(mailbox, ours, entry.mail)
         if mail is not None:
             return mail
     return None
