@@ -498,15 +498,6 @@ MUTANTS = (
         "{_QUOTED}|",
         ADDRESSES,
     ),
-    _rule(
-        12,
-        "a pattern over the @",
-        "proof/trust.py",
-        "_is_ours",
-        "        if routing.matches(own_local, local) and routing.matches(own_domain, domain):\n",
-        "        if routing.matches(own, address.lower()):\n",
-        TRUST,
-    ),
     _look(12, "any Date", "date"),
     *(
         _rule(
