@@ -1,4 +1,4 @@
-"""`make mutants`: every mistake of both tables.
+"""`make mutants`: every mistake of all tables.
 
 `python -m tests.mutation older` plants those whose name has `older` in it.
 """
@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from tests.mutation import pipeline, trust_rules
+from tests.mutation import pipeline, release, trust_rules
 from tests.mutation.mutants import survivors
 
-MUTANTS = (*pipeline.MUTANTS, *trust_rules.MUTANTS)
+MUTANTS = (*pipeline.MUTANTS, *release.MUTANTS, *trust_rules.MUTANTS)
 
 
 def main(words: list[str]) -> int:

@@ -1,10 +1,8 @@
-"""Mistakes in what waits and what a person can release: `python -m tests.mutation.release`."""
+"""Mistakes in what waits for a person, and in what a person can release."""
 
 from __future__ import annotations
 
-import sys
-
-from tests.mutation.mutants import Mutant, survivors
+from tests.mutation.mutants import Mutant
 
 WAIVE = ("tests/unit/proof/test_waive.py",)
 RELEASE = ("tests/unit/commands/test_release.py",)
@@ -17,6 +15,7 @@ MUTANTS = (
         "        if not waive <= WAIVABLE:\n",
         "        if False:\n",
         WAIVE,
+        "Trust.judge",
     ),
     Mutant(
         "every rule is set aside",
@@ -24,6 +23,7 @@ MUTANTS = (
         WAIVED,
         "bool(case.waive) and not finding.passed",
         WAIVE,
+        "_verdict",
     ),
     Mutant(
         "a sandbox behind a tag is set aside",
@@ -31,6 +31,7 @@ MUTANTS = (
         WAIVED,
         "rule.name in case.waive and not finding.passed",
         WAIVE,
+        "_verdict",
     ),
     Mutant(
         "another mail under the same UID is taken",
@@ -38,6 +39,7 @@ MUTANTS = (
         "            if mail.digest == digest:\n",
         "            if mail:\n",
         RELEASE,
+        "_fetched",
     ),
     Mutant(
         "a UID is asked for under another UIDVALIDITY",
@@ -45,6 +47,7 @@ MUTANTS = (
         "state.uidvalidity == entry.uidvalidity",
         "state.uidvalidity",
         RELEASE,
+        "find",
     ),
     Mutant(
         "a mail that is not held is released",
@@ -52,6 +55,7 @@ MUTANTS = (
         "    if not held:\n",
         "    held = held or [last]\n    if not held:\n",
         RELEASE,
+        "held_record",
     ),
     Mutant(
         "a mailbox that refuses us is asked again",
@@ -59,6 +63,7 @@ MUTANTS = (
         "                self._refusals[watched.name] = error\n",
         "                pass\n",
         RELEASE,
+        "Releases._find",
     ),
     Mutant(
         "nobody is recorded",
@@ -66,6 +71,7 @@ MUTANTS = (
         "            entry = _released(entry, verdict, release)\n",
         "            pass\n",
         RELEASE,
+        "Pipeline.release",
     ),
     Mutant(
         "a token of the same second ends the wait",
@@ -73,6 +79,7 @@ MUTANTS = (
         "        return self.issued_at < stored.issued_at\n",
         "        return self.issued_at <= stored.issued_at\n",
         WAITING,
+        "MailToken.is_overtaken_by",
     ),
     Mutant(
         "the token of another user ends the wait",
@@ -80,8 +87,6 @@ MUTANTS = (
         "        stored = self._in_vault.get(mail.username)\n",
         "        stored = next(iter(self._in_vault.values()), None)\n",
         WAITING,
+        "Waiting._is_overtaken",
     ),
 )
-
-if __name__ == "__main__":
-    sys.exit(bool(survivors(MUTANTS)))

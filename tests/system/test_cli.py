@@ -122,7 +122,17 @@ def test_without_a_command_the_help_is_shown() -> None:
     done = bare()
     assert (done.code, done.out) == (2, "")
     listed = [line.split()[0] for line in done.err.partition("Commands:\n")[2].splitlines()]
-    assert listed == ["run", "scan", "explain", "history", "demo", "audit", "config"]
+    assert listed == [
+        "run",
+        "scan",
+        "explain",
+        "history",
+        "held",
+        "release",
+        "demo",
+        "audit",
+        "config",
+    ]
 
 
 def test_the_version() -> None:

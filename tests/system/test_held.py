@@ -12,7 +12,7 @@ import pytest
 from tests.kit import mails
 from tests.kit.program import Program
 from tests.kit.servers import Dovecot, OpenBao
-from tests.kit.waiting import PATIENCE, until
+from tests.kit.waiting import until
 from tests.system.test_web import Site
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -126,13 +126,13 @@ def test_a_release_beside_the_daemon(
     mailbox = {"mailbox": "integrations"}
     with tool.daemon():
         dovecot.deliver(held_mail(), user)
-        until(lambda: site.sample("held_waiting", **mailbox) == 1, "the mail to wait", PATIENCE)
+        until(lambda: site.sample("held_waiting", **mailbox) == 1, "the mail to wait")
         (mail,) = waiting(tool)
         assert tool("release", mail["id"]).code == 0
         assert token_of(openbao, org) == TOKEN
-        until(lambda: site.sample("held_waiting", **mailbox) == 0, "the daemon to know", PATIENCE)
+        until(lambda: site.sample("held_waiting", **mailbox) == 0, "the daemon to know")
         dovecot.deliver(mails.genuine(USER, LATER, issued_at=NOW + timedelta(seconds=1)), user)
-        until(lambda: token_of(openbao, org) == LATER, "the next token", PATIENCE)
+        until(lambda: token_of(openbao, org) == LATER, "the next token")
     assert tool.outcomes == [("held", "unknown-subject"), ("stored", None), ("stored", None)]
 
 
@@ -212,10 +212,8 @@ def test_mail_of_a_further_folder_reaches_vault(
     dovecot.create("Filed", user)
     tool.configure(idle="folders: {also: [Gone, Filed]}\nidle: true")
     with tool.daemon() as daemon:
-        until(
-            lambda: daemon.says("mailbox.connected", folder="Filed"), "the listener there", PATIENCE
-        )
+        until(lambda: daemon.says("mailbox.connected", folder="Filed"), "the listener there")
         dovecot.deliver(mails.genuine(USER, TOKEN, issued_at=NOW), user, "Filed")
-        until(lambda: token_of(openbao, org) == TOKEN, "the token in Vault", PATIENCE)
+        until(lambda: token_of(openbao, org) == TOKEN, "the token in Vault")
     done = tool("scan")
     assert (done.code, "got no folder 'Gone'" in done.out) == (1, True)
