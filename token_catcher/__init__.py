@@ -32,6 +32,7 @@ use what its `__init__` names, and nothing else.
     pipeline    the way of one mail, in the only safe order
     survey      which mails of a folder are for us
     poison      which mail, or which dependency, is to blame; pure
+    visit       one folder in one sweep
     sweep       the way of all new mail of one mailbox
 
     imap        the adapter of the mailbox

@@ -17,7 +17,7 @@ RECORD_FIRST = """\
 """
 
 PROCESS = """\
-            entry = self._sweep.pipeline.process(mail, self._sweep.addresses, self._progress)
+            entry = self._tools.pipeline.process(mail, self._tools.addresses, self._progress)
 """
 SETTLE = """\
             self._progress.settle(uid)
@@ -33,8 +33,8 @@ SAME_DATE_WRITES = """\
 MUTANTS = (
     Mutant(
         "settle before journal",
-        "sweep.py",
-        function="_Visit._mail",
+        "visit.py",
+        function="Visit._mail",
         old=PROCESS,
         new=SETTLE + PROCESS,
         tests=MACHINE,

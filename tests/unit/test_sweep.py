@@ -18,7 +18,7 @@ from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherEr
 from token_catcher.model import Mail
 from token_catcher.ports import FolderState
 from token_catcher.record.checkpoint import Checkpoint
-from token_catcher.sweep import Report
+from token_catcher.visit import Report
 
 SEALED = Outage("Vault is sealed", code="vault-sealed")
 

@@ -26,7 +26,8 @@ from token_catcher.model import Entry, Event, Mail, Release, masked, moment
 from token_catcher.ports import FolderState, Mailbox
 from token_catcher.record import Checkpoint, Journal, Record
 from token_catcher.survey import Surveyor
-from token_catcher.sweep import BATCH, Watched
+from token_catcher.sweep import Watched
+from token_catcher.visit import BATCH
 
 PATIENCE: Final = 60.0
 """Seconds to wait for a sweep of the mailbox to end."""

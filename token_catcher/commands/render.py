@@ -20,7 +20,7 @@ from token_catcher.commands.results import ScanResult
 from token_catcher.commands.rotation import OUTCOMES, HeldMail, Rotation
 from token_catcher.model import Evidence
 from token_catcher.record import State, Verification
-from token_catcher.sweep import Report
+from token_catcher.visit import Report
 
 COLOURS: Final = {
     "stored": "green",

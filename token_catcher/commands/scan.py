@@ -20,7 +20,8 @@ from token_catcher.model import Entry, Event, Mail, Reason, moment
 from token_catcher.ports import Mailbox
 from token_catcher.record import Record
 from token_catcher.survey import Surveyor
-from token_catcher.sweep import BATCH, Report, Watched
+from token_catcher.sweep import Watched
+from token_catcher.visit import BATCH, Report
 
 GRACE: Final = timedelta(minutes=15)
 """A token issued this long before `--wait` began counts: people type it after the reset."""
