@@ -91,11 +91,21 @@ class OddWorld(Rig):
     @property
     def recorded(self) -> set[str]:
         """Users whose mail has a record, whatever became of it."""
+        return {str(record.get("username")) for record in self.records_of_mail()}
+
+    @property
+    def held(self) -> set[str]:
+        """Users whose mail waits for a person."""
+        held = [record for record in self.records_of_mail() if record["event"] == "rotation.held"]
+        return {record["username"] for record in held}
+
+    def records_of_mail(self) -> list[dict[str, Any]]:
+        """What the journal has so far."""
         journal = self.home / "journal.jsonl"
         if not journal.exists():
-            return set()
+            return []
         lines = journal.read_text("utf-8").split("\n")[:-1]  # a watch may be writing one more
-        return {json.loads(line).get("username") for line in lines}
+        return [json.loads(line) for line in lines]
 
     @property
     def missing(self) -> set[str]:

@@ -33,9 +33,9 @@ def deliver(world: OddWorld) -> None:
 
 
 def assert_caught(world: OddWorld, name: str) -> None:
-    """Every token is in Vault; of servers whose clock cannot be, every mail has its record."""
+    """Every token is in Vault; of servers whose clock cannot be, in Vault or held."""
     if name in ZONES:
-        assert set(world.sent) <= world.recorded
+        assert world.missing <= world.held
     else:
         assert world.stored == world.sent
 
