@@ -140,14 +140,20 @@ class Surveyor:
     # -- little mail --
 
     def _little(self, first: int, last: int | None, since: datetime, anchor: int) -> Survey:
-        """Read all headings, and that of the anchor, in one command."""
+        """Read all headings, and those from the anchor on, in one command."""
         spans: list[Span] = [(first, last)]
-        if anchor > 0:
+        start = first
+        is_near = first - anchor <= LITTLE
+        if anchor > 0 and is_near:
+            # A look that was broken off has settled mail above the anchor: that is no hole.
+            start = anchor + 1
+            spans.insert(0, (anchor, first - 1))
+        elif anchor > 0:
             spans.insert(0, (anchor, anchor))
         headings = self._mailbox.headings(*spans)
-        below = self._below(first, headings)
-        part = self._whole(first, last, headings, below, self._state.exists)
-        survey = self._survey([part], since)
+        below = self._below(start, headings) if anchor == 0 or is_near else None
+        part = self._whole(start, last, headings, below, self._state.exists)
+        survey = self._survey([_above(part, first)], since)
         known = {heading.uid: heading for heading in headings}
         return replace(survey, anchor=known.get(anchor))
 
@@ -177,7 +183,8 @@ class Surveyor:
         if hits is not None and self._believed(hits, newest, since):
             survey = self._survey([newest], since)
             return replace(survey, ours=tuple(sorted({*hits, *survey.ours})))
-        return self._survey([*self._windows(first, newest_from - 1), newest], since)
+        top = newest.headings[0].number - 1 if newest.headings else None
+        return self._survey([*self._windows(first, newest_from - 1, top), newest], since)
 
     def _believed(self, hits: Sequence[int], newest: _Part, since: datetime) -> bool:
         """Whether the search has found what is known to be there, and would find by a domain."""
@@ -194,13 +201,16 @@ class Surveyor:
         uid, name, received_at = trial
         return self._mailbox.finds(uid, name, min(received_at, since))
 
-    def _windows(self, first: int, last: int) -> Iterator[_Part]:
-        """Read every heading, window by window: wider ones where few UIDs are in use."""
+    def _windows(self, first: int, last: int, top: int | None) -> Iterator[_Part]:
+        """Read every heading, window by window: wider ones where few UIDs are in use.
+
+        `top`: the number of the last mail, or None."""
         below = START if first == 1 else None
         width = LITTLE
         while first <= last:
             end = min(first + width - 1, last)
-            part = self._whole(first, end, self._mailbox.headings((first, end)), below, None)
+            headings = self._mailbox.headings((first, end))
+            part = self._whole(first, end, headings, below, top if end == last else None)
             yield part
             if part.headings:
                 below = part.headings[-1]
@@ -290,6 +300,13 @@ class Surveyor:
             return False
         sender = _SPACE.sub(b"", heading.sender).lower()  # folded within an address
         return any(domain in sender for domain in self._domains)
+
+
+def _above(part: _Part, first: int) -> _Part:
+    """What of the part is not below this UID."""
+    headings = [heading for heading in part.headings if heading.uid >= first]
+    unread = [uid for uid in part.unread if uid >= first]
+    return _Part(headings, unread, part.whole_through)
 
 
 def _is_before(heading: Heading, since: datetime) -> bool:

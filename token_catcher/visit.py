@@ -213,7 +213,7 @@ class Visit:
         if self._has_nothing_new():
             return None
         if progress.is_new:
-            self._horizon = self._run.begin
+            self._horizon = self._first_horizon()
         surveyor = self._surveyor()
         survey = surveyor.above(
             progress.settled_through,
@@ -227,13 +227,17 @@ class Visit:
                 self._state.name, self._state.uidvalidity, note, self._begin
             )
             self._tell_anew()
-            self._horizon = self._run.begin
+            self._horizon = self._first_horizon()
             return surveyor.above(0, self._horizon, with_keys=True)
         if survey.anchor is not None:
             progress.anchored_at = self._tools.now()
         if self._has_grown_below(survey):
             return self._with_newest(surveyor, survey)
         return survey
+
+    def _first_horizon(self) -> datetime:
+        """Where a folder begins that nothing is known of, or that was numbered anew."""
+        return min(self._run.begin, self._progress.looked_back_to or self._run.begin)
 
     def _has_nothing_new(self) -> bool:
         """Nothing is asked then; but now and then, whether the numbers still mean the same."""
@@ -347,7 +351,8 @@ class Visit:
         for mail in self._fetch([uid]):
             self._take(mail)
             return
-        if self._mailbox.present((uid, uid)) == []:
+        # A search alone may leave it out as well.
+        if self._mailbox.present((uid, uid)) == [] and not self._mailbox.headings((uid, uid)):
             self._tools.log.debug(
                 "mail.gone", mailbox=self._mailbox.name, folder=self._state.name, uid=uid
             )

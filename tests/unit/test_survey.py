@@ -261,6 +261,26 @@ def test_a_refused_search_costs_no_mail(account: FakeAccount) -> None:
     assert surveyed(mailbox, state).ours == (3,)
 
 
+def test_a_heading_left_out_where_two_windows_meet_is_asked_for(account: FakeAccount) -> None:
+    """The last one before the newest mail: the number behind it shows the hole."""
+    seam = 3 * LITTLE - LITTLE
+    fill(account, 3 * LITTLE, ours={seam})
+    mailbox, state = opened(account)
+    mailbox.not_found_by_sender = EVERYWHERE
+    mailbox.only_alone = {seam}
+    survey = surveyed(mailbox, state)
+    assert (survey.ours, survey.whole_through) == ((seam,), None)
+
+
+def test_what_was_settled_above_the_last_known_mail_is_no_hole(account: FakeAccount) -> None:
+    """A look that was broken off knows more than the newest mail of the look before."""
+    fill(account, 5, ours={3, 5})
+    mailbox, state = opened(account)
+    survey = surveyed(mailbox, state, after=3, anchor=1)
+    assert (survey.ours, survey.uids, survey.whole_through) == ((5,), (4, 5), None)
+    assert mailbox.diary == ["headings 1:3,4:5"]
+
+
 def test_where_few_uids_are_in_use_the_windows_grow(account: FakeAccount) -> None:
     """A folder of a few hundred mails among a hundred thousand UIDs."""
     account.folders["INBOX"].uidnext = 100_001

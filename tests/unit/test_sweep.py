@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.kit.mails import token
 from tests.kit.rig import BEGIN, PATH, Rig, Session
 from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError, TransientError
 from token_catcher.model import Mail
-from token_catcher.ports import FolderState
+from token_catcher.ports import FolderState, Span
 from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.visit import Report
 
@@ -425,7 +426,60 @@ def test_a_vanished_mail_is_settled(rig: Rig) -> None:
     uid = rig.deliver(1)
     vanishing(rig, uid)
     assert summary(sweep(rig)) == (0, 0, None, True, False)
-    assert rig.diary[-3:] == ["fetch 1", "fetch 1", "present 1"]
+    assert rig.diary[-4:] == ["fetch 1", "fetch 1", "present 1", "headings 1"]
+
+
+class Forgetful(Session):
+    """Gives no body, and says by SEARCH that the mail is not there."""
+
+    def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
+        return []
+
+    def present(self, *spans: Span) -> Sequence[int]:
+        return []
+
+
+def test_a_mail_that_only_a_search_denies_is_not_settled(rig: Rig) -> None:
+    """Its heading still comes: it waits, and is stored once its body comes."""
+    rig.deliver(1)
+    report = rig.sweep.run(Forgetful(rig))
+    assert [trouble.code for trouble in report.troubles] == ["imap-no-body"]
+    rig.time += timedelta(minutes=10)
+    assert summary(sweep(rig)) == (1, 0, None, True, False)
+    assert rig.tokens == [token(1)]
+
+
+def test_a_look_that_was_broken_off_leaves_no_hole_behind(rig: Rig) -> None:
+    """What it settled above the last mail of the look before is not taken for missing."""
+    for number in (1, 2, 3):
+        rig.deliver(number)
+        if number == 1:
+            sweep(rig)
+    writes = count(1)
+
+    def second_write_fails(effect: str) -> None:
+        if effect == "write" and next(writes) == 2:
+            raise Outage("away", code="vault-away")
+
+    rig.on_vault = second_write_fails
+    assert summary(sweep(rig))[1] == 1
+    for _ in range(3):
+        rig.time += timedelta(minutes=10)
+        assert (sweep(rig).troubles, rig.said("folder.incomplete")) == ([], [])
+    assert rig.tokens == [token(1), token(2), token(3)]
+
+
+def test_what_waits_is_not_lost_to_new_numbers_and_age(rig: Rig) -> None:
+    """It waited longer than the look-back window, and then the folder was numbered anew."""
+    rig.deliver(1)
+    vault_is_away(rig)
+    sweep(rig)
+    rig.deliver(2)
+    rig.time += timedelta(days=15)
+    rig.account.change_uidvalidity()
+    vault_is_back(rig)
+    sweep(rig)
+    assert rig.tokens == [token(1), token(2)]
 
 
 def test_what_came_while_nobody_looked_for_a_month_is_caught(rig: Rig) -> None:

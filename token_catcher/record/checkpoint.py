@@ -158,9 +158,11 @@ class FolderProgress:
         """What is left of it once its numbers are worth nothing any more."""
         waiting = {mail.digest: mail for mail in self.pending.values() if mail.digest}
         carried = list((self.carried | waiting).items())[-MOST_CARRIED:]
+        # What waits, or came since the last look, may be older than the window of now.
+        looked_back_to = min(begin, self.looked_back_to or begin)
         return FolderProgress(
             uidvalidity,
-            looked_back_to=begin,
+            looked_back_to=looked_back_to,
             renumbered=self.renumbered + 1,
             carried=dict(carried),
             known=self.known,
