@@ -1,7 +1,7 @@
 """Which held mails still wait for a person: known from the records alone, one after the other.
 
 A mail waits while its newest record is `held`, and until a record tells that Vault has its token,
-or one of the same user that was issued later: then nobody needs this one any more.
+or one of the same user in the same org that was issued later: then nobody needs this one any more.
 
 Issued-at is compared as text. It comes from the Date of a mail, which has whole seconds, so all of
 these texts have one form and sort like their times.
@@ -28,6 +28,8 @@ class MailToken:
     at: str
     """When the record was written."""
     username: str | None
+    org: str | None
+    """None: the record names none, as of a user whom no org names."""
     issued_at: str
     fingerprint: str | None
 
@@ -39,14 +41,19 @@ class MailToken:
             mailbox=str(record.get("mailbox")),
             at=str(record.get("at")),
             username=_text(record.get("username")),
+            org=_text(record.get("org")),
             issued_at=_text(record.get("issued_at")) or "",
             fingerprint=_text(record.get("fingerprint")),
         )
 
     def is_overtaken_by(self, stored: MailToken) -> bool:
-        """Whether the same token of this user is in Vault, or one that was issued later."""
+        """Whether the same token of this user is in Vault, or a later one of the same org.
+
+        A sandbox may have a user of the same name, whose token says nothing of this one."""
         if self.fingerprint is not None and self.fingerprint == stored.fingerprint:
             return True
+        if self.org is None or self.org != stored.org:
+            return False
         return self.issued_at < stored.issued_at
 
 
@@ -62,8 +69,8 @@ class Waiting:
     def __init__(self) -> None:
         self._held: dict[bytes, MailToken] = {}
         """The mails whose newest record is `held`."""
-        self._in_vault: dict[str, MailToken] = {}
-        """Of each user, the newest token that is known to be in Vault."""
+        self._in_vault: dict[str, dict[str | None, MailToken]] = {}
+        """Of each user, by org, the newest token that is known to be in Vault."""
 
     def take_in(self, mail: bytes, record: Mapping[str, Any]) -> None:
         """The next record of a mail, which is known by this key."""
@@ -72,9 +79,10 @@ class Waiting:
         if record["event"] == Event.HELD:
             self._held[mail] = token
         elif record["event"] in IN_VAULT and token.username is not None:
-            known = self._in_vault.setdefault(token.username, token)
+            by_org = self._in_vault.setdefault(token.username, {})
+            known = by_org.setdefault(token.org, token)
             if token.issued_at >= known.issued_at:
-                self._in_vault[token.username] = token
+                by_org[token.org] = token
 
     @property
     def mails(self) -> list[MailToken]:
@@ -86,5 +94,6 @@ class Waiting:
     def _is_overtaken(self, mail: MailToken) -> bool:
         if mail.username is None:
             return False
-        stored = self._in_vault.get(mail.username)
-        return stored is not None and mail.is_overtaken_by(stored)
+        by_org = self._in_vault.get(mail.username, {})
+        # A copy in one step, as above.
+        return any(mail.is_overtaken_by(stored) for stored in tuple(by_org.values()))

@@ -80,12 +80,34 @@ def test_the_same_token_from_another_mailbox_ends_the_wait(book: Journal) -> Non
         {"issued_at": EARLIER, "fingerprint": OTHER},
         {"issued_at": "2026-02-03T12:57:20Z", "fingerprint": OTHER},
         {"issued_at": LATER, "fingerprint": OTHER, "username": "etl@acme.example"},
+        {"issued_at": LATER, "fingerprint": OTHER, "org": "acme-sandbox"},
+        {"issued_at": LATER, "fingerprint": OTHER, "org": None},
     ],
-    ids=["issued before", "issued in the same second", "of another user"],
+    ids=[
+        "issued before",
+        "issued in the same second",
+        "of another user",
+        "of the user's namesake in another org",
+        "of no known org",
+    ],
 )
-def test_other_tokens_do_not_end_the_wait(book: Journal, stored: dict[str, str]) -> None:
+def test_other_tokens_do_not_end_the_wait(book: Journal, stored: dict[str, str | None]) -> None:
     """The token of the held mail may still be the one that counts."""
     assert waiting(book, held(1), entry(2, **stored)) == [1]
+
+
+def test_a_mail_of_no_known_org_waits_for_its_own_token(book: Journal) -> None:
+    """Nothing tells whose later token would replace it, and the same token is the same."""
+    later = entry(2, issued_at=LATER, fingerprint=OTHER)
+    assert waiting(book, held(1, org=None), later) == [1]
+    assert waiting(book, entry(3, org="acme-sandbox")) == []
+
+
+def test_a_later_token_of_another_org_hides_no_token_of_ours(book: Journal) -> None:
+    """Each org has its own newest token."""
+    ours = entry(2, issued_at=LATER, fingerprint=OTHER)
+    others = entry(3, issued_at="2026-02-03T13:00:00Z", fingerprint=None, org="acme-sandbox")
+    assert waiting(book, held(1), ours, others) == []
 
 
 def test_a_mail_without_a_username_waits_until_it_has_another_end(book: Journal) -> None:
@@ -127,6 +149,7 @@ RECORDS = st.lists(
             ["rotation.held", "rotation.stored", "rotation.unchanged", "rotation.refused"]
         ),
         username=st.sampled_from([None, "a@acme.example", "b@acme.example"]),
+        org=st.sampled_from([None, "acme-production", "acme-sandbox"]),
         issued_at=st.sampled_from([EARLIER, LATER]),
         fingerprint=st.sampled_from([None, OTHER]),
     ),
@@ -161,8 +184,15 @@ def is_waiting(record: Entry, entries: list[Entry]) -> bool:
         if other.event in ("rotation.stored", "rotation.unchanged")
         and other.username == record.username
     ]
-    newest = max((str(other.issued_at) for other in in_vault), default="")
-    if str(record.issued_at) < newest:
-        return False
-    same = [other.fingerprint for other in in_vault if str(other.issued_at) == newest]
-    return record.fingerprint is None or record.fingerprint not in same[-1:]
+    orgs = {other.org for other in in_vault}
+    return not any(is_overtaken(record, in_vault, org) for org in orgs)
+
+
+def is_overtaken(record: Entry, in_vault: list[Entry], org: str | None) -> bool:
+    """Whether the newest token of the user in this org is the same, or replaces it."""
+    stored = [other for other in in_vault if other.org == org]
+    newest = max(str(other.issued_at) for other in stored)
+    same = [other.fingerprint for other in stored if str(other.issued_at) == newest]
+    if record.fingerprint is not None and record.fingerprint == same[-1]:
+        return True
+    return org is not None and org == record.org and str(record.issued_at) < newest
