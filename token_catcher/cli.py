@@ -7,6 +7,7 @@ Results go to standard output, logs to standard error. What a command does is in
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import os
 import resource
@@ -226,14 +227,18 @@ def _fail(error: TokenCatcherError) -> None:
 
 
 def _have_streams() -> None:
-    """Put /dev/null where the caller closed a standard stream.
+    """Put /dev/null where the caller closed a standard stream, and let the others take any text.
 
-    What we open next would take its number, and its text."""
+    What we open next would take a closed one's number, and its text. A folder or a file may have a
+    name that the terminal's encoding cannot hold: it is shown with escapes."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
             nothing = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - stays open
             setattr(sys, name, nothing)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _keep_to_ourselves() -> None:

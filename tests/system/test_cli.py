@@ -60,6 +60,28 @@ NOBODY_THERE = (
 )
 
 
+def test_a_name_that_the_terminal_cannot_hold(alone: Program, tmp_path: Path) -> None:
+    """A mail's file and a file that is not there: shown with escapes, and ended as always."""
+    mail = tmp_path / "Entwürfe.eml"
+    mail.write_bytes(mails.genuine())
+    undecodable = os.fsdecode(b"caf\xe9.eml")
+    for words, code, shown in (
+        (("explain", str(mail)), 0, "Entw\\xfcrfe.eml"),
+        (("explain", str(tmp_path / undecodable)), 2, "caf\\udce9.eml"),
+        (("history", str(tmp_path / "Entwürfe.jsonl")), 2, "Entw\\xfcrfe.jsonl"),
+    ):
+        done = subprocess.run(
+            [COMMAND, "--config", str(alone.config), *words],
+            capture_output=True,
+            env=os.environ | {"PYTHONIOENCODING": "ascii"},
+            timeout=PATIENCE,
+            check=False,
+        )
+        text = (done.stdout + done.stderr).decode("ascii")
+        assert (done.returncode, "Traceback" in text) == (code, False), text
+        assert shown in text
+
+
 @pytest.fixture
 def alone(tmp_path: Path) -> Program:
     """A program of which neither mailbox nor Vault can be reached."""
