@@ -84,9 +84,25 @@ MUTANTS = (
     Mutant(
         "the token of another user ends the wait",
         "record/waiting.py",
-        "        stored = self._in_vault.get(mail.username)\n",
-        "        stored = next(iter(self._in_vault.values()), None)\n",
+        "        by_org = self._in_vault.get(mail.username, {})\n",
+        "        by_org = next(iter(self._in_vault.values()), {})\n",
         WAITING,
         "Waiting._is_overtaken",
+    ),
+    Mutant(
+        "the token of another org ends the wait",
+        "record/waiting.py",
+        "        if self.org is None or self.org != stored.org:\n",
+        "        if False:\n",
+        WAITING,
+        "MailToken.is_overtaken_by",
+    ),
+    Mutant(
+        "a subject that was replaced is waived",
+        "proof/trust.py",
+        "final=hidden or replaced)",
+        "final=hidden)",
+        ("tests/unit/proof/test_waive.py",),
+        "_subject",
     ),
 )

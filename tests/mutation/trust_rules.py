@@ -208,6 +208,15 @@ MUTANTS = (
     _look(5, "whatever the server passed", "signature"),
     _rule(
         5,
+        "one good signature beside those that the server passed",
+        "proof/signature.py",
+        "read",
+        '        if verification.verdict == "fail":\n',
+        "        if False:\n",
+        TRUST,
+    ),
+    _rule(
+        5,
         "a changed field that the server passed",
         "proof/trust.py",
         "_by_either",

@@ -110,21 +110,47 @@ def check(
 def read(header: Header, issued_at: datetime, signing_domains: Sequence[str]) -> Verification:
     """What the signatures say, for mail that the receiving server checked: no key, no body.
 
-    A pass: one of a signing domain, made within a day of the Date, covers all that counts. A
-    server passes less, too, an `l=` or an unsigned To, say."""
+    A pass: there is one of a signing domain, and each of them covers all that counts and was made
+    within a day of the Date. A server passes less, too, an `l=` or an unsigned To, say; and which
+    of them it passed is not known, so a good one that anybody put on top makes up for none.
+    `signed_at` is the one furthest from the Date."""
     domains = {domain.lower() for domain in signing_domains}
-    verifications: list[Verification] = []
-    for field in header.all("DKIM-Signature")[:MAX_SIGNATURES]:
-        try:
-            tags = _own_tags(field, domains)
-            signed_at = _moment(tags, "t")
-            near = signed_at is None or abs(signed_at - issued_at) <= SIGNED_WITHIN
-            _demand([(near, "t= is more than a day from the Date")])
-        except _Unacceptable as unacceptable:
-            verifications.append(unacceptable.verification)
-            continue
-        return Verification("pass", f"{tags['d']} {tags['s']} covers it", signed_at)
-    return _best(verifications)
+    # However many there are: the one that the server passed may be the last.
+    fields = header.all("DKIM-Signature")
+    verifications = [_read_one(field, issued_at, domains) for field in fields]
+    worst = _best(verifications)
+    for verification in verifications:
+        if verification.verdict == "fail":
+            return verification
+        if verification.verdict == "pass" and _is_worse(verification, worst, issued_at):
+            worst = verification
+    return worst
+
+
+def _read_one(field: HeaderField, issued_at: datetime, domains: set[str]) -> Verification:
+    """A malformed one that names a signing domain fails: the server may have read it."""
+    try:
+        tags = _own_tags(field, domains)
+        signed_at = _moment(tags, "t")
+        near = signed_at is None or abs(signed_at - issued_at) <= SIGNED_WITHIN
+        _demand([(near, "t= is more than a day from the Date")])
+    except _Unacceptable as unacceptable:
+        named = b"".join(field.value.split()).decode("ascii", "replace").lower()
+        if not any(domain in named for domain in domains):
+            return Verification("none", unacceptable.verification.saw)
+        return unacceptable.verification
+    return Verification("pass", f"{tags['d']} {tags['s']} covers it", signed_at)
+
+
+def _is_worse(signature: Verification, known: Verification, issued_at: datetime) -> bool:
+    """Whether a good signature is the first one, or was made further from the Date."""
+    if known.verdict != "pass":
+        return True
+    if signature.signed_at is None:
+        return False
+    if known.signed_at is None:
+        return True
+    return abs(signature.signed_at - issued_at) > abs(known.signed_at - issued_at)
 
 
 def _best(verifications: Sequence[Verification]) -> Verification:

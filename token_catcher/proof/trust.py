@@ -10,7 +10,7 @@ secret only if *all* of this holds, and it is looked at in this order:
                     assessment, or both
     proven, and something does not fit (else Held: a person decides)
       signature     where the receiving server is believed, a signature of a signing domain is
-                    there that covers all that counts, in the time of the Date
+                    there, and each of them covers all that counts, in the time of the Date
       sender        From is one of `senders`
       recipient     the signed To holds one of the mailbox's own addresses: no mail to somebody
                     else, re-sent
@@ -444,8 +444,10 @@ def _subject(case: Case) -> Finding:
     # Behind a tag that nobody configured, the prefix was not seen for what it is: the mail would
     # count as production's, and no person who releases it could tell.
     hidden = "sandbox" in subject.lower()
+    # So would one whose whole subject was replaced after the server had checked it.
+    replaced = case.by_server and not any(text in subject for text in known)
     wanted = "one of " + ", ".join(known)
-    return Finding(subject in known, prefix + subject, wanted, final=hidden)
+    return Finding(subject in known, prefix + subject, wanted, final=hidden or replaced)
 
 
 def _org(case: Case) -> Finding | None:

@@ -37,6 +37,7 @@ from token_catcher.model import (
     Reason,
     Refused,
     Token,
+    iso,
 )
 from token_catcher.ports import KeyLookup
 from token_catcher.proof import trust
@@ -694,15 +695,53 @@ def test_what_a_server_passes_must_cover_what_counts(raw: bytes, saw: str) -> No
     assert said(judgement, "signature").saw.startswith(saw)
 
 
-def test_one_signature_that_covers_it_suffices() -> None:
-    """Beside weak ones and those of others; under `auto` as well, where none can be checked."""
-    weak = craft(token_mail(), l="10").removesuffix(token_mail())
-    raw = with_results(PASSED, weak + genuine())
-    assert under("authentication-results", raw) == "stored"
-    assert under("auto", raw, Keys({})) == "stored"
-    assert under("auto", with_results(PASSED, weak + token_mail()), Keys({})) == BAD
-    changed = with_results(PASSED, weak + TAGGED)
-    assert held(with_tags(changed, org=Org("else", ("else@x",)))) == Reason.UNKNOWN_USER
+def on_top(weak: bytes, raw: bytes) -> bytes:
+    """Passed by the server, with the signature of another mail over that of this one."""
+    return with_results(PASSED, weak.removesuffix(token_mail()) + raw)
+
+
+@pytest.mark.parametrize("below", [0, 1, 20])
+def test_every_signature_must_cover_what_counts(below: int) -> None:
+    """Which one the server passed is not known: a good one beside it makes up for nothing.
+
+    Under `auto` as well, where none can be checked."""
+    bogus = genuine().removesuffix(token_mail())
+    weak = craft(token_mail(), l="10")
+    raw = with_results(PASSED, bogus * below + weak.removesuffix(token_mail()) + genuine())
+    weak_signature = f"held: {Reason.WEAK_SIGNATURE}"
+    assert under("authentication-results", raw) == weak_signature
+    assert under("auto", raw, Keys({})) == weak_signature
+    assert under("auto", on_top(weak, token_mail()), Keys({})) == BAD
+    changed = on_top(weak, TAGGED)
+    assert held(with_tags(changed, org=Org("acme", (USERNAME,)))) == Reason.WEAK_SIGNATURE
+
+
+def test_a_signature_that_cannot_be_read_may_be_the_one_that_was_passed() -> None:
+    """Nobody knows whose signature the server took it for."""
+    raw = with_results(PASSED, b"DKIM-Signature: d=salesforce.com; d=evil.example\r\n" + genuine())
+    assert under("authentication-results", raw) == f"held: {Reason.WEAK_SIGNATURE}"
+
+
+def test_signatures_of_others_are_no_matter() -> None:
+    """Intermediaries put their own on top, and cover what they like."""
+    other = craft(token_mail(), signer=Signer(rsa_pem(2048, 1), "relay.example"), l="10")
+    assert under("authentication-results", on_top(other, genuine())) == "stored"
+
+
+@pytest.mark.parametrize("hours", [(0, 5), (5, 0), (-5, 4), (None, 5), (5, None)])
+def test_of_several_times_of_signing_the_furthest_counts(hours: tuple[int | None, ...]) -> None:
+    """In whichever order they stand; one without `t=` says nothing."""
+
+    def signed(offset: int | None) -> bytes:
+        if offset is None:
+            return craft(token_mail(), t=None)
+        return craft(token_mail(), at=ISSUED + offset * HOUR)
+
+    upper, lower = hours
+    terms = replace(TERMS, policy="authentication-results")
+    judgement = judge(on_top(signed(upper), signed(lower)), terms=terms)
+    furthest = max((offset for offset in hours if offset is not None), key=abs)
+    assert said(judgement, "signed-at").saw.startswith(f"t={iso(ISSUED + furthest * HOUR)}")
 
 
 @pytest.mark.parametrize("policy", ["dkim", "both"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
 
@@ -21,7 +22,7 @@ from tests.kit.mails import (
 from tests.kit.signing import craft
 from token_catcher.model import Candidate, Capture, Held, Judgement, Mail, Reason, Refused
 from token_catcher.proof import WAIVABLE, Org, Terms, Trust
-from token_catcher.proof.trust import RULES
+from token_catcher.proof.trust import RULES, Policy
 from token_catcher.reading import extract
 
 TERMS = Terms((Org("acme", (USERNAME,)),), "salesforce/{org}/{username}")
@@ -111,6 +112,38 @@ def test_a_sandbox_behind_a_tag_is_never_waived(prefix: str) -> None:
     judgement = judge(mail(craft(tagged)))
     assert isinstance(judgement.verdict, Held)
     assert (judgement.verdict.reason, judgement.waived) == (Reason.UNKNOWN_SUBJECT, ())
+
+
+@pytest.mark.parametrize("policy", ["authentication-results", "auto"])
+@pytest.mark.parametrize(
+    ("subject", "taken"),
+    [
+        ("[Suspected spam]", False),
+        ("Hello", False),
+        ("[EXTERNAL] Your new Salesforce security token", True),
+    ],
+)
+def test_a_subject_that_was_replaced_is_never_waived(
+    policy: Policy, subject: str, taken: bool
+) -> None:
+    """Where the server is believed: it may have checked the subject of a sandbox.
+
+    Where the known one still stands in it, a person can take the mail."""
+    sent = craft(token_mail(subject="Sandbox: Your new Salesforce security token"))
+    changed = sent.replace(b"Sandbox: Your new Salesforce security token", subject.encode())
+    results = (
+        b"Authentication-Results: mx.example.com; dmarc=pass header.from=salesforce.com;"
+        b" dkim=pass header.d=salesforce.com\r\nReceived: from x by mx.example.com\r\n"
+    )
+    # Without a body of its own the signature is beyond our check, and `auto` asks the server.
+    candidate = extract(mail(results + changed + b"scanned\r\n"), TERMS.subjects)
+    assert isinstance(candidate, Candidate)
+    terms = replace(TERMS, policy=policy, authserv_ids=("mx.example.com",))
+    judgement = Trust(terms, genuine_keys()).judge(candidate, [ADDRESS], waive=WAIVABLE)
+    assert isinstance(judgement.verdict, Capture) == taken
+    if not taken:
+        assert isinstance(judgement.verdict, Held)
+        assert judgement.verdict.reason == Reason.UNKNOWN_SUBJECT
 
 
 def test_other_rules_cannot_even_be_named() -> None:
