@@ -56,6 +56,7 @@ class Sweep(Tools):
         *,
         again: bool = False,
         since: timedelta | None = None,
+        at_once: bool = False,
         wait: float = 60,
         moved: Callable[[], None] = lambda: None,
     ) -> Report:
@@ -63,8 +64,9 @@ class Sweep(Tools):
 
         The look-back window is for a folder that nothing is known of; above what is known every
         mail is new, however old. `again`: at the settled mail of the window as well. `since`:
-        another window for that; where nothing is known, it only widens. `wait`: seconds to wait
-        for another sweep of this mailbox to end. `moved` is told of each step."""
+        another window for that; where nothing is known, it only widens. `at_once`: what waits is
+        tried now, whatever its back-off, so that each is told with its reason. `wait`: seconds to
+        wait for another sweep of this mailbox to end. `moved` is told of each step."""
         report = Report(mailbox.name)
         window = since or self.lookback
         now = self.now()
@@ -72,7 +74,7 @@ class Sweep(Tools):
         again_from = now - window if again else None
         try:
             with Checkpoint.hold(self.checkpoints, mailbox.name, wait=wait) as checkpoint:
-                run = Run(self, mailbox, checkpoint, report, begin, again_from, moved)
+                run = Run(self, mailbox, checkpoint, report, begin, again_from, at_once, moved)
                 self._look(run, folders)
         except (StateError, TransientError) as error:
             # The disk, or another sweep that holds the checkpoint: the session is still good.

@@ -119,6 +119,8 @@ class Run:
     """Where a folder begins that nothing is known of."""
     again_from: datetime | None
     """Where a second look at settled mail begins, if there is to be one."""
+    at_once: bool
+    """Whether what waits is due now, whatever its back-off."""
     moved: Callable[[], None]
 
     def tell(self, notes: Sequence[str], *, folder: str | None = None, often: bool = False) -> None:
@@ -283,11 +285,15 @@ class Visit:
         """What is due again and what is new, ascending."""
         # Only what is pending can be left out: of new mail no checkpoint would know any more.
         left_out = self._tools.poison.left_out
-        due = self._progress.due(self._tools.now())
-        uids = {uid for uid in due if self._key(uid) not in left_out}
+        uids = {uid for uid in self._due() if self._key(uid) not in left_out}
         if survey is not None:
             uids.update(self._new(survey))
         return sorted(uids)
+
+    def _due(self) -> Sequence[int]:
+        if self._run.at_once:
+            return sorted(self._progress.pending)
+        return self._progress.due(self._tools.now())
 
     def _new(self, survey: Survey) -> Iterator[int]:
         """What is ours, does not wait already, and was not settled under another number."""
@@ -375,7 +381,7 @@ class Visit:
         self._mail(mail)
 
     def _is_due(self, uid: int) -> bool:
-        return self._progress.pending[uid].is_due(self._tools.now())
+        return self._run.at_once or self._progress.pending[uid].is_due(self._tools.now())
 
     def _mail(self, mail: Mail) -> None:
         """Take one mail to its end, or postpone it. Ended: a dependency is away."""

@@ -168,6 +168,7 @@ class Scan:
         self._watched = tuple(watched)
         self._again = again
         self._since = since
+        self._at_once = True
         self._monotonic = monotonic
         self._sessions: dict[str, Mailbox] = {}
         self._refused: dict[str, Report] = {}
@@ -193,10 +194,11 @@ class Scan:
         return len(self._refused) == len(self._watched)
 
     def look(self) -> Iterator[Report]:
-        """One sweep of each mailbox. `--again` holds for the first."""
+        """One sweep of each mailbox. `--again` holds for the first, which also tries what waits."""
         for watched in self._watched:
             yield self._look(watched)
         self._again = False
+        self._at_once = False
 
     def _look(self, watched: Watched) -> Report:
         # Both stand without another login: servers lock accounts, and ban who knocks every second.
@@ -207,7 +209,9 @@ class Scan:
             if watched.name not in self._sessions:
                 self._sessions[watched.name] = watched.connect()
             session = self._sessions[watched.name]
-            report = watched.sweep.run(session, again=self._again, since=self._since)
+            report = watched.sweep.run(
+                session, again=self._again, since=self._since, at_once=self._at_once
+            )
         except TokenCatcherError as error:
             report = Report(watched.name, error=error, broken=True)
         self._remember(watched.name, report)

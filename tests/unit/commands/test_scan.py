@@ -176,6 +176,27 @@ def test_again_holds_for_the_first_look(rig: Rig) -> None:
         ]
 
 
+def test_what_waits_is_tried_at_once_and_told(rig: Rig) -> None:
+    """Whatever its back-off: a person who asks hears of every mail that is not settled, and why.
+    The looks after that wait for its time."""
+    rig.deliver(1)
+    reason = TransientError("ask me in five minutes", code="vault-busy", retry_after=300)
+
+    def refuse(_effect: str) -> None:
+        raise reason
+
+    rig.on_vault = refuse
+    trouble = Trouble("INBOX", 1, "vault-busy", "ask me in five minutes")
+    for _ in range(2):
+        with scan(rig.watched) as looks:
+            reports = [*looks.look(), *looks.look()]
+        assert [report.troubles for report in reports] == [[trouble], []]
+        assert [report.pending for report in reports] == [1, 1]
+    rig.on_vault = lambda _effect: None
+    with scan(rig.watched) as looks:
+        assert settled(looks) == [("integrations", 1, 1)]
+
+
 def test_since_never_narrows_a_first_look(rig: Rig) -> None:
     """Where nothing is known of a folder it widens the window;
     a narrower one would settle mail that nobody has seen."""
