@@ -21,6 +21,8 @@ use what its `__init__` names, and nothing else.
         signature   a DKIM signature, checked
         addresses   the addresses of From and To
         routing     which org a username belongs to
+        case        what a judgement goes by, and its state while it lasts
+        policies    the proof, by signature and by the server's assessment
         trust       candidate in, capture or refused or held out
     record      what is written down
         chain       the journal's lines, each sealed to the one before

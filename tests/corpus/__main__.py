@@ -21,7 +21,7 @@ from typing import Any
 from tests.corpus.base import ORGS, PATH, POLICIES, STORE, VARIANTS, Item, keys
 from tests.corpus.verdicts import corpus, dearest, verdict
 from token_catcher.model import iso
-from token_catcher.proof.trust import Policy, Terms
+from token_catcher.proof.case import Policy, Terms
 
 
 def main(arguments: list[str]) -> int:

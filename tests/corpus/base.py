@@ -10,8 +10,8 @@ from typing import Any
 from tests.kit.mails import ADDRESS, ISSUED, Keys, token_mail
 from tests.kit.signing import RsaKey, ed_key, record, rsa_key, seal
 from token_catcher.proof.authres import Zone
+from token_catcher.proof.case import Policy, Terms
 from token_catcher.proof.routing import Org
-from token_catcher.proof.trust import Policy, Terms
 
 POLICIES: tuple[Policy, ...] = ("dkim", "authentication-results", "both", "auto")
 STORE = "would-store"

@@ -14,7 +14,7 @@ from tests.corpus.verdicts import judge_of
 from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault, Silent
 from tests.kit.mails import TOKEN
 from token_catcher.pipeline import Pipeline
-from token_catcher.proof.trust import Policy
+from token_catcher.proof.case import Policy
 from token_catcher.record.journal import Journal
 from token_catcher.sweep import Sweep
 

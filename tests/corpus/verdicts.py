@@ -28,7 +28,8 @@ from tests.kit.mails import mail
 from token_catcher.errors import TransientError
 from token_catcher.judge import Judge, Verdict
 from token_catcher.model import Capture, Held, Ignored, Refused
-from token_catcher.proof.trust import Policy, Trust
+from token_catcher.proof.case import Policy
+from token_catcher.proof.trust import Trust
 
 CLASSES = (
     signatures,

@@ -25,7 +25,7 @@ from token_catcher.model import (
     Refused,
 )
 from token_catcher.proof import authres
-from token_catcher.proof.trust import Policy
+from token_catcher.proof.case import Policy
 from token_catcher.reading import wire
 from token_catcher.reading.extract import extract
 

@@ -20,8 +20,9 @@ from token_catcher.judge import Judge
 from token_catcher.model import Capture, Entry, Held, Mail, Stored, Unchanged
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import FolderState, Heading, KeyLookup, Log, Mailbox, SecretStore, Span
+from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
-from token_catcher.proof.trust import Terms, Trust
+from token_catcher.proof.trust import Trust
 from token_catcher.record.journal import Journal
 from token_catcher.sweep import Sweep, Watched
 

@@ -218,7 +218,7 @@ MUTANTS = (
     _rule(
         5,
         "a changed field that the server passed",
-        "proof/trust.py",
+        "proof/policies.py",
         "_by_either",
         " and assessed.passed and _is_tagged(case)\n",
         " and assessed.passed\n",
@@ -814,7 +814,7 @@ MUTANTS = (
     _rule(
         25,
         "a shorter name for the insecure policy",
-        "proof/trust.py",
+        "proof/policies.py",
         None,
         INSECURE,
         INSECURE + '    "insecure": _by_nothing,\n',

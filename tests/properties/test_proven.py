@@ -21,8 +21,9 @@ from tests.kit.mails import (
 )
 from tests.kit.signing import craft
 from token_catcher.model import Candidate, Capture, Held, Mail
+from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
-from token_catcher.proof.trust import Terms, Trust
+from token_catcher.proof.trust import Trust
 from token_catcher.reading.extract import extract
 
 TERMS = Terms((Org("acme", ("*@acme.example",)),), "salesforce/{org}/{username}")

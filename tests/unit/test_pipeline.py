@@ -28,8 +28,8 @@ from tests.kit.mails import (
 from tests.kit.rig import PATH, TERMS, Instance
 from token_catcher.errors import AccessError, Outage, StateError, TransientError
 from token_catcher.model import Entry, Event, Mail, MailRef
+from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
-from token_catcher.proof.trust import Terms
 from token_catcher.record.checkpoint import FolderProgress
 from token_catcher.record.journal import Journal, Record
 

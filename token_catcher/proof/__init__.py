@@ -2,8 +2,9 @@
 
 Only here is a `Capture` made."""
 
+from token_catcher.proof.case import Policy, Terms
 from token_catcher.proof.routing import ORG_ID, Org, is_plain_path, is_username, overlaps
-from token_catcher.proof.trust import WAIVABLE, Policy, Terms, Trust
+from token_catcher.proof.trust import WAIVABLE, Trust
 
 __all__ = [
     "ORG_ID",

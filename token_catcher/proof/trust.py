@@ -35,10 +35,10 @@ table passes nothing; an exception refuses the mail, or holds one that is proven
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Final, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
 from token_catcher.errors import TokenCatcherError, TransientError
 from token_catcher.model import (
@@ -54,72 +54,14 @@ from token_catcher.model import (
     masked,
 )
 from token_catcher.ports import KeyLookup
-from token_catcher.proof import authres, routing, signature
+from token_catcher.proof import routing, signature
 from token_catcher.proof.addresses import folded, listed_addresses, single_address
-from token_catcher.proof.routing import Org
+from token_catcher.proof.case import Case, Finding, Terms
+from token_catcher.proof.policies import POLICIES
 from token_catcher.proof.signature import SIGNED_WITHIN
-
-Policy = Literal[
-    "dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"
-]
 
 USUAL_LENGTHS: Final = (24, 25)
 """Characters of all tokens in published mails."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the configuration says of trust, in plain values."""
-
-    orgs: tuple[Org, ...]
-    path: str
-    """`salesforce/{org}/{username}`, below the mount"""
-    policy: Policy = "dkim"
-    senders: tuple[str, ...] = ("support@salesforce.com", "support@emea.salesforce.com")
-    signing_domains: tuple[str, ...] = ("salesforce.com",)
-    subjects: tuple[str, ...] = ("Your new Salesforce security token",)
-    authserv_ids: tuple[str, ...] = ()
-    authserv_zone: authres.Zone = "above-first-received"
-    max_delay: timedelta = timedelta(hours=24)
-    """From the Date to the arrival. Salesforce retries delivery for a day."""
-    clock_skew: timedelta = timedelta(hours=1)
-    """How far a sending clock may run ahead of ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a rule found."""
-
-    passed: bool
-    saw: str
-    wanted: str
-    reason: Reason | None = None
-    """Where it is not the rule's usual one."""
-    held: bool = False
-    """The proof that, this once, leaves the decision to a person."""
-    final: bool = False
-    """No person can set the rule aside for this mail."""
-
-
-@dataclass(slots=True)
-class Case:
-    """State of one decision in one object: what is fixed, and what the rules have found so far."""
-
-    candidate: Candidate
-    addresses: tuple[str, ...]
-    terms: Terms
-    keys: KeyLookup
-    waive: frozenset[str] = frozenset()
-    """The names of the rules that a person has set aside for this mail."""
-    proven: bool = False
-    by_server: bool = False
-    """Whether the receiving server's assessment decides, and not a signature that we checked."""
-    signed_at: datetime | None = None
-    """`t=` of the signature that proved it, or that the receiving server checked."""
-    username: str | None = None
-    org: Org | None = None
-    path: str | None = None
-    evidence: list[Evidence] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,102 +231,6 @@ def _proof(case: Case) -> Finding:
     return finding
 
 
-def _by_dkim(case: Case) -> Finding:
-    return _of_verification(case, _verify(case))
-
-
-def _by_results(case: Case) -> Finding:
-    case.by_server = True
-    return _of_assessment(case, _assess(case))
-
-
-def _by_either(case: Case) -> Finding:
-    """DKIM first; where nothing speaks against the signature, the receiving server decides.
-
-    Where that server is silent too, a person does, and where DNS is, a later try."""
-    # The server first: it costs no question to DNS, and decides where DNS is silent.
-    assessed = _of_assessment(case, _assess(case), undecided=("unsure", "none"))
-    try:
-        verification = _verify(case)
-    except TransientError:
-        if not assessed.passed:
-            raise
-        case.by_server = True
-        return assessed
-    verified = _of_verification(case, verification)
-    # A forger can make a signature uncheckable, and then has only the server to convince. A bad
-    # signature, or none, is final, unless the server checked it before it put a tag in front of
-    # the subject.
-    tagged_since = verification.verdict == "fail" and assessed.passed and _is_tagged(case)
-    if verification.verdict != "unverifiable" and not tagged_since:
-        return verified
-    case.by_server = True
-    return replace(assessed, saw=f"{verified.saw}; {assessed.saw}")
-
-
-def _is_tagged(case: Case) -> bool:
-    """Whether a known subject has a tag beside it, be it configured or not."""
-    subject = case.candidate.subject
-    if case.candidate.tagged:
-        return True
-    return any(known in subject for known in case.terms.subjects if known != subject)
-
-
-def _by_both(case: Case) -> Finding:
-    verified = _by_dkim(case)
-    if not verified.passed:
-        return verified
-    assessed = _of_assessment(case, _assess(case))
-    saw = f"{verified.saw}; {assessed.saw}"
-    return replace(assessed, saw=saw, wanted=f"{verified.wanted}; {assessed.wanted}")
-
-
-def _by_nothing(_case: Case) -> Finding:
-    nothing = "nothing: insecure-accept-unauthenticated"
-    return Finding(True, nothing, nothing)
-
-
-def _verify(case: Case) -> signature.Verification:
-    mail = case.candidate.mail
-    return signature.check(
-        mail.raw, case.candidate.header, mail.received_at, case.terms.signing_domains, case.keys
-    )
-
-
-def _of_verification(case: Case, verification: signature.Verification) -> Finding:
-    """Also keeps the time of signing, for the rule `signed-at`."""
-    case.signed_at = verification.signed_at
-    reason = Reason.BAD_SIGNATURE
-    if verification.verdict == "none":
-        reason = Reason.UNSIGNED
-    wanted = "a DKIM signature of " + ", ".join(case.terms.signing_domains)
-    return Finding(verification.verdict == "pass", verification.saw, wanted, reason)
-
-
-def _assess(case: Case) -> authres.Assessment:
-    header = case.candidate.header
-    terms = case.terms
-    sender = single_address(header.text("From") or "") or ""
-    domain = sender.rpartition("@")[2]
-    return authres.assess(
-        header, terms.authserv_ids, terms.authserv_zone, domain, terms.signing_domains
-    )
-
-
-def _of_assessment(
-    case: Case, assessment: authres.Assessment, *, undecided: Sequence[str] = ("unsure",)
-) -> Finding:
-    """`undecided`: the verdicts of a server that leave the decision to a person."""
-    servers = [server or "''" for server in case.terms.authserv_ids] or ["nobody"]
-    return Finding(
-        assessment.verdict == "pass",
-        assessment.saw,
-        "dmarc=pass and dkim=pass, said by " + ", ".join(servers),
-        Reason.UNAUTHENTICATED,
-        held=assessment.verdict in undecided,
-    )
-
-
 def _signature(case: Case) -> Finding | None:
     """Requirement 5. What the server checked must have covered what the rules below rest on."""
     if not case.proven:
@@ -495,14 +341,6 @@ RULES: Final[Sequence[Rule]] = (
 WAIVABLE: Final = frozenset({"sender", "recipient", "date", "signed-at", "subject"})
 """The rules that a person can set aside for a mail: who sent it, for whom, when, and what its
 subject is. Never its proof, nor what it claims, nor where that is written."""
-
-POLICIES: Final[Mapping[Policy, Callable[[Case], Finding]]] = {
-    "dkim": _by_dkim,
-    "authentication-results": _by_results,
-    "auto": _by_either,
-    "both": _by_both,
-    "insecure-accept-unauthenticated": _by_nothing,
-}
 
 
 def _plain(text: str) -> str:

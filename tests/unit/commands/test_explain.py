@@ -25,7 +25,8 @@ from token_catcher.commands.explain import explain
 from token_catcher.commands.explanation import Explanation
 from token_catcher.commands.mailfiles import as_mail
 from token_catcher.model import MAX_MAIL_BYTES, Evidence, Mail, MailRef, Reason, Token
-from token_catcher.proof.trust import RULES, Terms
+from token_catcher.proof.case import Terms
+from token_catcher.proof.trust import RULES
 
 GENUINE = craft(token_mail())
 FINGERPRINT = Token(TOKEN).fingerprint

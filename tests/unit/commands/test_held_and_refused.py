@@ -12,8 +12,8 @@ from tests.kit.mails import token
 from tests.kit.rig import BEGIN, TERMS, Rig
 from token_catcher.pipeline import Quiet
 from token_catcher.ports import KeyLookup
+from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
-from token_catcher.proof.trust import Terms
 from token_catcher.record.journal import Journal
 from token_catcher.visit import Report
 

@@ -13,11 +13,10 @@ import trustme
 from ruamel.yaml import YAML
 
 from tests.unit.config.texts import ENVIRON, MINIMAL, changed, load
-from token_catcher import config
+from token_catcher import config, proof
 from token_catcher.config import Listen
 from token_catcher.config.kinds import duration_text
 from token_catcher.config.schema import Policy
-from token_catcher.proof import trust
 from token_catcher.proof.authres import Zone
 from token_catcher.proof.routing import Org
 
@@ -211,14 +210,14 @@ def test_where_vault_may_be(home: Path, address: str) -> None:
     assert load(home, changed("https://vault.example.com:8200", address)).vault.address == address
 
 
-@pytest.mark.parametrize("policy", get_args(trust.Policy))
+@pytest.mark.parametrize("policy", get_args(proof.Policy))
 def test_every_policy_of_proof(home: Path, policy: str) -> None:
     """The configuration and `proof` know the same policies."""
     assert (
         load(home, MINIMAL + f"trust: {{policy: {policy}, authserv_ids: ['']}}\n").trust.policy
         == policy
     )
-    assert get_args(Policy) == get_args(trust.Policy)
+    assert get_args(Policy) == get_args(proof.Policy)
 
 
 @pytest.mark.parametrize(("written", "zone"), [("unique", "unique"), ("{received_above: 3}", 3)])

@@ -41,16 +41,10 @@ from token_catcher.model import (
 )
 from token_catcher.ports import KeyLookup
 from token_catcher.proof import trust
+from token_catcher.proof.case import Case, Finding, Policy, Terms
+from token_catcher.proof.policies import POLICIES
 from token_catcher.proof.routing import Org
-from token_catcher.proof.trust import (
-    POLICIES,
-    RULES,
-    Case,
-    Finding,
-    Policy,
-    Terms,
-    Trust,
-)
+from token_catcher.proof.trust import RULES, Trust
 from token_catcher.reading.extract import extract
 
 TERMS = replace(rigs.TERMS, authserv_ids=("mx.example.com",))

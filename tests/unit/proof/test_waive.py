@@ -22,7 +22,8 @@ from tests.kit.mails import (
 from tests.kit.signing import craft
 from token_catcher.model import Candidate, Capture, Held, Judgement, Mail, Reason, Refused
 from token_catcher.proof import WAIVABLE, Org, Terms, Trust
-from token_catcher.proof.trust import RULES, Policy
+from token_catcher.proof.case import Policy
+from token_catcher.proof.trust import RULES
 from token_catcher.reading import extract
 
 TERMS = Terms((Org("acme", (USERNAME,)),), "salesforce/{org}/{username}")

@@ -1,0 +1,71 @@
+"""What a judgement goes by, and the state of one while it lasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from token_catcher.model import Candidate, Evidence, Reason
+from token_catcher.ports import KeyLookup
+from token_catcher.proof import authres
+from token_catcher.proof.routing import Org
+
+Policy = Literal[
+    "dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the configuration says of trust, in plain values."""
+
+    orgs: tuple[Org, ...]
+    path: str
+    """`salesforce/{org}/{username}`, below the mount"""
+    policy: Policy = "dkim"
+    senders: tuple[str, ...] = ("support@salesforce.com", "support@emea.salesforce.com")
+    signing_domains: tuple[str, ...] = ("salesforce.com",)
+    subjects: tuple[str, ...] = ("Your new Salesforce security token",)
+    authserv_ids: tuple[str, ...] = ()
+    authserv_zone: authres.Zone = "above-first-received"
+    max_delay: timedelta = timedelta(hours=24)
+    """From the Date to the arrival. Salesforce retries delivery for a day."""
+    clock_skew: timedelta = timedelta(hours=1)
+    """How far a sending clock may run ahead of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule found."""
+
+    passed: bool
+    saw: str
+    wanted: str
+    reason: Reason | None = None
+    """Where it is not the rule's usual one."""
+    held: bool = False
+    """The proof that, this once, leaves the decision to a person."""
+    final: bool = False
+    """No person can set the rule aside for this mail."""
+
+
+@dataclass(slots=True)
+class Case:
+    """State of one decision in one object: what is fixed, and what the rules have found so far."""
+
+    candidate: Candidate
+    addresses: tuple[str, ...]
+    terms: Terms
+    keys: KeyLookup
+    waive: frozenset[str] = frozenset()
+    """The names of the rules that a person has set aside for this mail."""
+    proven: bool = False
+    by_server: bool = False
+    """Whether the receiving server's assessment decides, and not a signature that we checked."""
+    signed_at: datetime | None = None
+    """`t=` of the signature that proved it, or that the receiving server checked."""
+    username: str | None = None
+    org: Org | None = None
+    path: str | None = None
+    evidence: list[Evidence] = field(default_factory=list)
