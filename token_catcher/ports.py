@@ -48,7 +48,7 @@ class Heading:
     sender: bytes | None
     """What its From holds, all of them where there are several. None: the server gave none."""
     key: str = ""
-    """By which the mail is known again under another UID: of arrival, size, From and
+    """By which the mail is known again under another UID: of arrival, From and
     Message-ID. Empty where one of the two fields is missing."""
 
 

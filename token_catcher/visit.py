@@ -43,8 +43,9 @@ NO_BODY: Final = "imap-no-body"
 """The code of a mail that is there, and whose body the server does not give."""
 INCOMPLETE: Final = "imap-incomplete"
 """The code where mail is there that the server does not name."""
-ANCHORED_APART: Final = timedelta(hours=1)
-"""How often it is asked, where nothing is new, whether the last mail is still the same."""
+BELOW_APART: Final = timedelta(hours=1)
+"""Between two looks below what is settled, where nothing calls for one: whether the last mail is
+still the same, and whether one has come to light that a count of the mails does not show."""
 ASKED_AGAIN: Final = timedelta(seconds=30)
 """After a look that was not complete."""
 
@@ -154,6 +155,8 @@ class Visit:
         self._horizon = EVER
         self._keys: Mapping[int, str] = {}
         """Of the new mails: see `Heading.key`."""
+        self._looks_below = False
+        """Whether the survey holds the newest mail below as well."""
         self._saved_at = run.tools.now()
         self._left: set[int] = set()
         """UIDs that the visit has not come to yet."""
@@ -231,9 +234,7 @@ class Visit:
             self._tell_anew()
             self._horizon = self._first_horizon()
             return surveyor.above(0, self._horizon, with_keys=True)
-        if survey.anchor is not None:
-            progress.anchored_at = self._tools.now()
-        if self._has_grown_below(survey):
+        if self._is_look_below_due() or self._has_grown_below(survey):
             return self._with_newest(surveyor, survey)
         return survey
 
@@ -242,13 +243,17 @@ class Visit:
         return min(self._run.begin, self._progress.looked_back_to or self._run.begin)
 
     def _has_nothing_new(self) -> bool:
-        """Nothing is asked then; but now and then, whether the numbers still mean the same."""
+        """Nothing is asked then, unless it is time for a look below."""
         if not self._progress.has_nothing_new(self._state.uidnext, self._state.exists):
             return False
-        anchored_at = self._progress.anchored_at
-        if self._state.exists == 0 or anchored_at is None:
-            return True
-        return abs(self._tools.now() - anchored_at) < ANCHORED_APART
+        return self._state.exists == 0 or not self._is_look_below_due()
+
+    def _is_look_below_due(self) -> bool:
+        looked_below_at = self._progress.looked_below_at
+        if looked_below_at is None:
+            return False
+        # The wall's clock may be set back, hence the absolute value.
+        return abs(self._tools.now() - looked_below_at) >= BELOW_APART
 
     def _is_set_back(self, survey: Survey) -> bool:
         """Whether the last mail that was read is another one now (RFC 3501, 2.3.1.1: never)."""
@@ -264,10 +269,13 @@ class Visit:
         return self._state.exists > self._progress.exists + len(survey.uids)
 
     def _with_newest(self, surveyor: Surveyor, survey: Survey) -> Survey:
-        """The survey, and what is ours among the newest mail below."""
+        """The survey, and what has come to light among the newest mail below.
+
+        What earlier looks came to is settled or pending, and is not fetched again."""
         after = max(0, self._progress.settled_through - LITTLE)
         newest = surveyor.above(after, self._progress.looked_back_to or EVER)
-        ours = {*survey.ours, *newest.ours}
+        self._looks_below = True
+        ours = {*survey.ours, *newest.ours}.difference(self._progress.newest_ours)
         return replace(survey, ours=tuple(sorted(ours)), whole_through=newest.whole_through)
 
     def _surveyor(self) -> Surveyor:
@@ -470,7 +478,9 @@ class Visit:
             return
         if survey.last is not None:
             self._progress.saw_last(survey.last.uid, survey.last.key)
-            self._progress.anchored_at = self._tools.now()
+        self._progress.saw_ours(survey.ours)
+        if self._looks_below or self._progress.looked_below_at is None:
+            self._progress.looked_below_at = self._tools.now()
         self._progress.looked(self._state.uidnext, self._state.exists)
 
     def _note_partial(self, survey: Survey) -> None:

@@ -651,6 +651,44 @@ def test_mail_that_is_seen_after_its_number_was_passed_is_caught(rig: Rig) -> No
     assert [(entry.event, entry.uid) for entry in report.entries] == [("rotation.unchanged", uid)]
 
 
+def test_mail_that_is_seen_just_as_another_is_expunged_is_caught_within_the_hour(rig: Rig) -> None:
+    """The count of mails is the same, and nothing looks new; new mail does not put the look off."""
+    inbox = rig.account.folders["INBOX"]
+    first = rig.deliver(1)
+    uid = rig.deliver(2, user="etl@acme.example")
+    rig.deliver(3)
+    hidden = inbox.mails.pop(uid)
+    sweep(rig)
+    inbox.mails[uid] = hidden
+    rig.account.expunge(first)
+    rig.time += timedelta(minutes=59)
+    rig.deliver(4)
+    assert [entry.uid for entry in sweep(rig).entries] == [4]
+    rig.time += timedelta(minutes=2)
+    report = sweep(rig)
+    assert [(entry.event, entry.uid) for entry in report.entries] == [("rotation.stored", uid)]
+    assert rig.diary[-3:] == ["headings 4,5", "headings 1:4", f"fetch {uid}"]
+
+
+def test_an_hourly_look_below_fetches_nothing_twice(rig: Rig) -> None:
+    """Not what a look came to before, as settled or as pending mail; nor on the next day."""
+    rig.deliver(1)
+    rig.account.append(mails.token_mail(subject="Your weekly digest", body="Nothing of note.\n"))
+    sweep(rig)
+    rig.deliver(3)
+    sweep(rig)
+    for _ in range(2):
+        rig.time += timedelta(hours=12)
+        sweep(rig)
+        assert rig.diary == [
+            "folders",
+            "examine Junk",
+            "examine INBOX",
+            "headings 3,4",
+            "headings 1:3",
+        ]
+
+
 def test_a_uidnext_that_runs_ahead_is_asked_behind_once_more(rig: Rig) -> None:
     """The newest mail cannot be seen yet; nothing behind it is settled by its number."""
     inbox = rig.account.folders["INBOX"]

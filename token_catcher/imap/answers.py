@@ -17,7 +17,7 @@ from imapclient.datetime_util import format_criteria_date, parse_to_datetime
 
 from token_catcher.ports import Heading
 
-HEADING: Final = "(INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (FROM MESSAGE-ID)])"
+HEADING: Final = "(INTERNALDATE BODY.PEEK[HEADER.FIELDS (FROM MESSAGE-ID)])"
 """What is asked of a mail before its body."""
 EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 """No mail is older: a server that names 1970 does not know."""
@@ -95,7 +95,7 @@ def headings_in(answer: Sequence[object]) -> list[Heading]:
 
 
 def _is_of_heading(name: bytes) -> bool:
-    return name in (b"INTERNALDATE", b"RFC822.SIZE") or name.startswith(b"BODY[HEADER")
+    return name == b"INTERNALDATE" or name.startswith(b"BODY[HEADER")
 
 
 def _heading(uid: int, number: int, fields: Mapping[bytes, Any]) -> Heading:
@@ -103,8 +103,8 @@ def _heading(uid: int, number: int, fields: Mapping[bytes, Any]) -> Heading:
     sender, message_id = _header(fields)
     key = ""
     if sender is not None and message_id:
-        size = fields.get(b"RFC822.SIZE")
-        key = _key(str(received_at).encode(), str(size).encode(), sender, message_id)
+        # RFC822.SIZE is not in it: Exchange estimates the size until a mail was read for once.
+        key = _key(str(received_at).encode(), sender, message_id)
     return Heading(uid=uid, number=number, received_at=received_at, sender=sender, key=key)
 
 

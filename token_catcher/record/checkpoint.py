@@ -13,7 +13,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -40,6 +40,8 @@ MOST_CARRIED: Final = 1000
 """Pending mails that are known again under another number: more of them wait at no mailbox."""
 MOST_KNOWN: Final = 2000
 """Settled mails of a folder that is numbered anew time and again: 64 kB of the file."""
+MOST_NEWEST: Final = 500
+"""Mails for us that are known among the newest: 5 kB of the file where no two are neighbours."""
 CLOCK_SLACK: Final = timedelta(days=1)
 """How much earlier a look-back may begin than the one before, without a new look."""
 MAX_UID: Final = 2**32 - 1  # RFC 3501, 9: nz-number
@@ -87,8 +89,11 @@ class FolderProgress:
     last_uid: int = 0
     last_key: str = ""
     """The newest mail that was read, and what it is known by; see `ports.Heading`."""
-    anchored_at: datetime | None = None
-    """When that mail was last seen to be the same."""
+    newest_ours: tuple[int, ...] = ()
+    """The newest mails for us that complete looks have come to, ascending."""
+    looked_below_at: datetime | None = None
+    """When the newest mail below was last looked at along with the new. None: there was no complete
+    look."""
     renumbered: int = 0
     """How often in a row it was numbered anew, without new mail under numbers that stayed."""
     carried: dict[str, Pending] = field(default_factory=dict)
@@ -141,6 +146,10 @@ class FolderProgress:
             self.known.clear()
         self.last_uid = uid
         self.last_key = key
+
+    def saw_ours(self, uids: Iterable[int]) -> None:
+        """A look was complete, and came to these mails: a look below need not fetch them again."""
+        self.newest_ours = tuple(sorted({*self.newest_ours, *uids})[-MOST_NEWEST:])
 
     def remember(self, key: str) -> None:
         """Know a settled mail again under another number."""
@@ -403,7 +412,8 @@ def _as_json(progress: FolderProgress) -> dict[str, Any]:
         "is_uidnext_sure": progress.is_uidnext_sure,
         "last_uid": progress.last_uid,
         "last_key": progress.last_key,
-        "anchored_at": progress.anchored_at and iso(progress.anchored_at),
+        "newest_ours": _spans(progress.newest_ours),
+        "looked_below_at": progress.looked_below_at and iso(progress.looked_below_at),
     }
     if progress.renumbered:
         folder["renumbered"] = progress.renumbered
@@ -436,7 +446,8 @@ def _from_json(content: object) -> FolderProgress:
         is_uidnext_sure=folder.get("is_uidnext_sure") is True,
         last_uid=_number(folder.get("last_uid", 0)),
         last_key=_text(folder.get("last_key", "")),
-        anchored_at=_moment_or_none(folder.get("anchored_at")),
+        newest_ours=_uids(folder.get("newest_ours", "")),
+        looked_below_at=_moment_or_none(folder.get("looked_below_at")),
         renumbered=_number(folder.get("renumbered", 0)),
     )
     for uid, mail in _mapping(folder.get("pending")).items():
@@ -455,6 +466,28 @@ def _pending(mail: Mapping[str, Any]) -> Pending:
         raise _Broken("a pending mail lacks its time or its code")
     digest = _text(mail.get("digest", ""))
     return Pending(_number(mail.get("attempts")), moment(next_try), code, digest)
+
+
+def _spans(uids: Sequence[int]) -> str:
+    """Ascending UIDs as IMAP has a set of them: `1:4,7`."""
+    spans: list[list[int]] = []
+    for uid in uids:
+        if spans and uid == spans[-1][1] + 1:
+            spans[-1][1] = uid
+        else:
+            spans.append([uid, uid])
+    return ",".join(f"{first}:{last}" for first, last in spans)
+
+
+def _uids(value: object) -> tuple[int, ...]:
+    """The inverse of `_spans`."""
+    uids: list[int] = []
+    for span in filter(None, _text(value).split(",")):
+        first, _, last = span.partition(":")
+        if _number(int(last)) - _number(int(first)) >= MOST_NEWEST:
+            raise _Broken("a set of mails is too large")
+        uids += range(int(first), int(last) + 1)
+    return tuple(uids)
 
 
 def _text(value: object) -> str:

@@ -84,7 +84,8 @@ def test_it_is_one_private_file_a_mailbox(home: Path) -> None:
                 "is_uidnext_sure": False,
                 "last_uid": 0,
                 "last_key": "",
-                "anchored_at": None,
+                "newest_ours": "",
+                "looked_below_at": None,
             }
         },
     }
@@ -357,7 +358,8 @@ def test_everything_is_read_as_it_was_saved(home: Path) -> None:
         saved.remember("k1")
         saved.looked(10, 3)
         saved.saw_last(9, "k2")
-        saved.anchored_at = NOW
+        saved.saw_ours([4, 5, 6, 9])
+        saved.looked_below_at = NOW
         checkpoint.save()
     saved.notes = ()
     with Checkpoint.hold(home, "integrations") as checkpoint:
