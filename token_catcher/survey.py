@@ -9,10 +9,11 @@ EXISTS. Then SEARCH is asked which UIDs there are, those without a heading are a
 a mail whose heading never comes is for us: its body will show. Where not even SEARCH can name what
 is missing, the survey is *incomplete*, and says how far it is whole.
 
-**A backlog** of more than `LITTLE` mails is narrowed by a search for our domains. The newest of
-them are read all the same, and what is read puts the search to the test: it must have found each
-of them that is for us, and must find a mail by the domain in its From. A search that fails is not
-believed, and all headings are read.
+**A backlog** of more than `LITTLE` mails is read the same way from its newest mail down, until so
+many in a row came before the time that is asked about. A mail that came since lies below those only
+if they were moved here after it, and for that alone a search is asked. What was read puts it to the
+test: it must have found each of the newest mails that is for us, and must find a mail by the domain
+in its From. A search that fails is not believed, and all headings are read.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Final
 from token_catcher.ports import FolderState, Heading, Mailbox, Span
 
 LITTLE: Final = 500
-"""Mails whose headings are read whatever a search says: about 100 kB."""
+"""Mails whose headings are read whatever they are: about 100 kB."""
 WIDEST: Final = 10_000
 """UIDs in a window of headings, at most: 2 MB where every one is used."""
 AT_A_TIME: Final = 100
@@ -53,7 +54,7 @@ class Survey:
     anchor: Heading | None = None
     """The mail that was asked for along with them, if it was read."""
     uids: tuple[int, ...] = ()
-    """All mails that are there, ascending; of a backlog that was searched, the newest."""
+    """All mails that are there, ascending; of a backlog that was searched, those that were read."""
     whole_through: int | None = None
     """None: the survey is complete. Else nothing is missing up to this UID."""
 
@@ -85,6 +86,63 @@ class _Part:
 
 START: Final = Heading(uid=0, number=0, received_at=None, sender=None)
 """Before the first mail of a folder."""
+
+
+class _Descent:
+    """How far down a backlog is read: window by window, wider ones where few UIDs are in use."""
+
+    def __init__(self, first: int, last: int, top: int) -> None:
+        """`top`: the number of the last mail."""
+        self._first = first
+        self._width = LITTLE
+        self._older = 0
+        """Mails in a row, down to here, that came before the time that is asked about."""
+        self._empty = 0
+        """UIDs in a row, down to here, without a mail of that time."""
+        self.end = last
+        """Where the next window ends."""
+        self.rest = last
+        """The last UID below the mails that were read; where nothing is left, less than `first`."""
+        self.top: int | None = top
+        """The number of the last mail up to there, where it is known."""
+
+    @property
+    def begin(self) -> int:
+        """Where the next window begins."""
+        return max(self._first, self.end - self._width + 1)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing is left below the next window."""
+        return self.begin == self._first
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no mail of the time that is asked about is to be expected further down."""
+        return self.end < self._first or self._older >= LITTLE or self._empty >= WIDEST
+
+    def read(self, part: _Part, since: datetime) -> None:
+        """The next window was read."""
+        end = self.begin - 1
+        self._count(part, since, self.end - end)
+        if part.headings:
+            self.rest = part.headings[0].uid - 1
+            self.top = part.headings[0].number - 1
+        if self.is_last:
+            self.rest = end
+        if len(part.headings) < LITTLE // 4:
+            self._width = min(self._width * 4, WIDEST)
+        elif len(part.headings) > LITTLE:
+            self._width = LITTLE
+        self.end = end
+
+    def _count(self, part: _Part, since: datetime, uids: int) -> None:
+        if part.unread or not all(_is_before(heading, since) for heading in part.headings):
+            self._older = 0
+            self._empty = 0
+            return
+        self._older += len(part.headings)
+        self._empty += uids
 
 
 class Surveyor:
@@ -175,16 +233,38 @@ class Surveyor:
     # -- a backlog --
 
     def _backlog(self, first: int, last: int, since: datetime) -> Survey:
-        """Search, and read the newest headings; read all where the search is not to be believed."""
-        newest_from = max(first, last - LITTLE + 1)
-        headings = self._mailbox.headings((newest_from, last))
-        newest = self._whole(newest_from, last, headings, _just_below(headings), self._state.exists)
+        """Read the headings of the time that is asked about, and search below.
+
+        All headings are read where the search is not to be believed."""
+        descent = _Descent(first, last, self._state.exists)
+        newest = _Part([])
+        surveys: list[Survey] = []
+        while not descent.is_over:
+            part = self._next(descent)
+            descent.read(part, since)
+            surveys.append(self._survey([part], since))
+            if not newest.headings:
+                newest = part
+        survey = _joined(surveys[::-1])
+        if descent.rest < first:
+            return survey
         hits = self._mailbox.search(first - 1, since)
         if hits is not None and self._believed(hits, newest, since):
-            survey = self._survey([newest], since)
             return replace(survey, ours=tuple(sorted({*hits, *survey.ours})))
-        top = newest.headings[0].number - 1 if newest.headings else None
-        return self._survey([*self._windows(first, newest_from - 1, top), newest], since)
+        below = self._survey(self._windows(first, descent.rest, descent.top), since)
+        return _joined([below, survey])
+
+    def _next(self, descent: _Descent) -> _Part:
+        """The headings of the next window down."""
+        begin = descent.begin
+        headings = self._mailbox.headings((begin, descent.end))
+        below = _just_below(headings)
+        if descent.is_last:
+            below = START if begin == 1 else None
+        elif not headings:
+            return _Part([])  # the numbers of the next window show whether any were left out
+        # Up to the mail above: what was left out at the seam belongs to this window.
+        return self._whole(begin, descent.rest, headings, below, descent.top)
 
     def _believed(self, hits: Sequence[int], newest: _Part, since: datetime) -> bool:
         """Whether the search has found what is known to be there, and would find by a domain."""
@@ -300,6 +380,23 @@ class Surveyor:
             return False
         sender = _SPACE.sub(b"", heading.sender).lower()  # folded within an address
         return any(domain in sender for domain in self._domains)
+
+
+def _joined(surveys: Sequence[Survey]) -> Survey:
+    """One of several, from low UIDs to high ones."""
+    keys: dict[int, str] = {}
+    ours: list[int] = []
+    uids: list[int] = []
+    last = None
+    whole_through = None
+    for survey in surveys:
+        keys |= survey.keys
+        ours += survey.ours
+        uids += survey.uids
+        last = survey.last or last
+        if whole_through is None:
+            whole_through = survey.whole_through
+    return Survey(tuple(ours), keys, last, None, tuple(uids), whole_through)
 
 
 def _above(part: _Part, first: int) -> _Part:

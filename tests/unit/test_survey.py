@@ -74,11 +74,19 @@ def account() -> FakeAccount:
     return FakeAccount(now=lambda: NOW)
 
 
-def fill(account: FakeAccount, mails: int, ours: Collection[int] = ()) -> None:
-    """So many mails, some of them for us."""
+def fill(
+    account: FakeAccount,
+    mails: int,
+    ours: Collection[int] = (),
+    older: Collection[int] = (),
+) -> None:
+    """So many mails, some of them for us, some of before the time that is asked about."""
     for uid in range(1, mails + 1):
         raw = OURS if uid in ours else OTHER
-        account.append(raw % uid)
+        received_at = NOW
+        if uid in older:
+            received_at = SINCE - timedelta(days=2)
+        account.append(raw % uid, received_at=received_at)
 
 
 def opened(account: FakeAccount) -> tuple[Lying, FolderState]:
@@ -218,26 +226,75 @@ def test_an_absurd_uidnext_costs_nothing_where_mail_is_little(
 # -- a backlog --
 
 MANY = 2 * LITTLE + 100
+ARCHIVE = range(10, MANY - LITTLE + 1)
+"""Mails of before the window: so many that what was moved here before them is searched."""
 
 
-def test_a_backlog_is_narrowed_by_a_search(account: FakeAccount) -> None:
-    """The newest headings are read all the same, and the search is put to the test."""
+def test_of_a_backlog_all_headings_of_the_time_in_question_are_read(account: FakeAccount) -> None:
+    """A search that would leave out one old mail, and passes every test, is not asked."""
     fill(account, MANY, ours={3, MANY})
+    mailbox, state = opened(account)
+    mailbox.not_found = {3}
+    survey = surveyed(mailbox, state)
+    assert (survey.ours, len(survey.uids), survey.whole_through) == ((3, MANY), MANY, None)
+    assert mailbox.diary == [
+        "headings 4294967295:None",
+        f"headings {MANY - LITTLE + 1}:{MANY}",
+        f"headings {MANY - 2 * LITTLE + 1}:{MANY - LITTLE}",
+        f"headings 1:{MANY - 2 * LITTLE}",
+    ]
+
+
+def test_an_archive_is_narrowed_by_a_search(account: FakeAccount) -> None:
+    """What was moved here before it is in time all the same; the search is put to the test."""
+    fill(account, MANY, ours={3, 20, MANY}, older=ARCHIVE)
     mailbox, state = opened(account)
     survey = surveyed(mailbox, state)
     assert (survey.ours, survey.highest) == ((3, MANY), MANY)
-    newest = MANY - LITTLE + 1
     assert mailbox.diary == [
         "headings 4294967295:None",
-        f"headings {newest}:{MANY}",
+        f"headings {MANY - LITTLE + 1}:{MANY}",
+        f"headings {MANY - 2 * LITTLE + 1}:{MANY - LITTLE}",
         "search",
         "finds",
     ]
 
 
+def test_a_wide_gap_of_uids_is_not_read_to_its_end(account: FakeAccount) -> None:
+    """Nothing in ten thousand UIDs: what is below is searched."""
+    fill(account, 2, ours={2})
+    account.folders["INBOX"].uidnext = 1_000_001
+    for _ in range(LITTLE + 50):
+        account.append(OTHER % 1)
+    mailbox, state = opened(account)
+    assert surveyed(mailbox, state).ours == (2,)
+    assert mailbox.diary[-2:] == ["search", "finds"]
+    assert len(mailbox.diary) < 10
+
+
+def test_a_mail_left_out_below_a_gap_is_asked_for(account: FakeAccount) -> None:
+    """The numbers around the gap show it."""
+    fill(account, 2, ours={2})
+    account.folders["INBOX"].uidnext = 3 * LITTLE
+    for _ in range(LITTLE + 50):
+        account.append(OTHER % 1)
+    mailbox, state = opened(account)
+    mailbox.only_alone = {2}
+    survey = surveyed(mailbox, state)
+    assert (survey.ours, survey.whole_through) == ((2,), None)
+
+
+def test_a_mail_left_out_just_above_what_is_settled_is_asked_for(account: FakeAccount) -> None:
+    """No number below shows it, so SEARCH is asked as well."""
+    fill(account, MANY, ours={5})
+    mailbox, state = opened(account)
+    mailbox.only_alone = {5}
+    assert surveyed(mailbox, state, after=4, anchor=4).ours == (5,)
+
+
 def test_a_search_that_misses_what_was_read_is_not_believed(account: FakeAccount) -> None:
     """An index that lags: then all headings are read, and the mail below is found."""
-    fill(account, MANY, ours={3, MANY})
+    fill(account, MANY, ours={3, MANY}, older=ARCHIVE)
     mailbox, state = opened(account)
     mailbox.not_found_by_sender = {3, MANY}
     assert surveyed(mailbox, state).ours == (3, MANY)
@@ -246,7 +303,7 @@ def test_a_search_that_misses_what_was_read_is_not_believed(account: FakeAccount
 
 def test_a_search_that_finds_no_domain_is_not_believed(account: FakeAccount) -> None:
     """Whole addresses or display names only: a mail of somebody else shows it."""
-    fill(account, MANY, ours={3})
+    fill(account, MANY, ours={3}, older=ARCHIVE)
     mailbox, state = opened(account)
     mailbox.not_found_by_sender = EVERYWHERE
     assert surveyed(mailbox, state).ours == (3,)
@@ -255,7 +312,7 @@ def test_a_search_that_finds_no_domain_is_not_believed(account: FakeAccount) -> 
 
 def test_a_refused_search_costs_no_mail(account: FakeAccount) -> None:
     """All headings are read."""
-    fill(account, MANY, ours={3})
+    fill(account, MANY, ours={3}, older=ARCHIVE)
     mailbox, state = opened(account)
     mailbox.refuses_search = True
     assert surveyed(mailbox, state).ours == (3,)
