@@ -35,6 +35,7 @@ use what its `__init__` names, and nothing else.
     survey      which mails of a folder are for us
     poison      which mail, or which dependency, is to blame; pure
     visit       one folder in one sweep
+    lookup      mail read without a checkpoint
     sweep       the way of all new mail of one mailbox
 
     imap        the adapter of the mailbox

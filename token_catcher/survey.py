@@ -382,6 +382,13 @@ class Surveyor:
         return any(domain in sender for domain in self._domains)
 
 
+def is_gone(mailbox: Mailbox, uid: int) -> bool:
+    """Whether the server, asked for this one mail, says that it is not there.
+
+    By two commands: a search alone may leave it out."""
+    return mailbox.present((uid, uid)) == [] and not mailbox.headings((uid, uid))
+
+
 def _joined(surveys: Sequence[Survey]) -> Survey:
     """One of several, from low UIDs to high ones."""
     keys: dict[int, str] = {}

@@ -102,14 +102,21 @@ class Sweep(Tools):
         """Each folder, the inbox last."""
         # The last one stays open, and whoever listens after the sweep listens on the inbox.
         inbox, *others = folders
+        unopened: list[AccessError] = []
         for folder in [*others, inbox]:
             try:
                 state = run.mailbox.examine(folder)
             except AccessError as error:
                 if folder == inbox:
                     raise
-                run.report.error = error  # another folder's trouble must not cost the inbox
+                unopened.append(error)  # another folder's trouble must not cost the inbox
+                run.report.error = _together(unopened)
                 continue
             if run.checkpoint.wavers(folder, state.uidvalidity):
                 state = run.mailbox.select_once(folder)
             Visit(run, state).look()
+
+
+def _together(errors: Sequence[AccessError]) -> AccessError:
+    """One error that names every folder that cannot be opened."""
+    return AccessError("; ".join(map(str, errors)), code=errors[0].code)

@@ -29,7 +29,7 @@ from token_catcher.pipeline import Pipeline
 from token_catcher.poison import Cause, MailKey, Poison
 from token_catcher.ports import FolderState, Log, Mailbox
 from token_catcher.record import Checkpoint
-from token_catcher.survey import LITTLE, Survey, Surveyor
+from token_catcher.survey import LITTLE, Survey, Surveyor, is_gone
 
 BATCH: Final = 32
 """Mails in memory at a time: 32 of at most 256 kB."""
@@ -55,9 +55,25 @@ class Trouble:
     """A mail that could not be settled now, and why."""
 
     folder: str
-    uid: int
+    uid: int | None
+    """None: the folder as a whole."""
     code: str
     message: str
+
+
+def without_body(mailbox: str, folder: str, uid: int) -> Trouble:
+    """The server has the mail, and does not give its body."""
+    text = f"mailbox {mailbox}: the server does not give the body of a mail"
+    return Trouble(folder, uid, NO_BODY, text)
+
+
+def incomplete(mailbox: str, folder: str, whole_through: int) -> Trouble:
+    """The server counts mail above this UID that it does not name."""
+    text = (
+        f"mailbox {mailbox}: folder {folder!a} holds mail above UID {whole_through} that the server"
+        " does not tell"
+    )
+    return Trouble(folder, whole_through + 1, INCOMPLETE, text)
 
 
 @dataclass(slots=True)
@@ -365,15 +381,14 @@ class Visit:
         for mail in self._fetch([uid]):
             self._take(mail)
             return
-        # A search alone may leave it out as well.
-        if self._mailbox.present((uid, uid)) == [] and not self._mailbox.headings((uid, uid)):
+        if is_gone(self._mailbox, uid):
             self._tools.log.debug(
                 "mail.gone", mailbox=self._mailbox.name, folder=self._state.name, uid=uid
             )
             self._progress.settle(uid)
             return
-        text = f"mailbox {self._mailbox.name}: the server does not give the body of a mail"
-        self._postpone(uid, TransientError(text, code=NO_BODY))
+        trouble = without_body(self._mailbox.name, self._state.name, uid)
+        self._postpone(uid, TransientError(trouble.message, code=trouble.code))
 
     def _take(self, mail: Mail) -> None:
         """Take a mail through the pipeline, unless it is too old, or waits for its own next try."""
@@ -491,10 +506,6 @@ class Visit:
 
     def _incomplete(self, survey: Survey, whole_through: int) -> None:
         """Mail is there that the server does not name; told loudly once, and asked for again."""
-        text = (
-            f"mailbox {self._mailbox.name}: folder {self._state.name!a} holds mail above UID"
-            f" {whole_through} that the server does not tell"
-        )
         tell = self._tools.log.debug
         if not self._progress.is_partial:
             tell = self._tools.log.warning
@@ -505,7 +516,9 @@ class Visit:
             whole_through=whole_through,
         )
         self._note_partial(survey)
-        self._report.troubles.append(Trouble(self._state.name, whole_through + 1, INCOMPLETE, text))
+        self._report.troubles.append(
+            incomplete(self._mailbox.name, self._state.name, whole_through)
+        )
         self._report.pending += 1
         self._report.next_try = self._tools.now() + ASKED_AGAIN
 

@@ -6,7 +6,7 @@ tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -140,6 +140,30 @@ def _span(span: Span) -> str:
     if last == first:
         return str(first)
     return f"{first}:{last or '*'}"
+
+
+class Withholding(Session):
+    """A session with a server that has more mail than it shows."""
+
+    def __init__(self, rig: Rig) -> None:
+        super().__init__(rig)
+        self.without_body: Collection[int] = ()
+        self.only_alone: Collection[int] = ()
+        """Their bodies come when nothing else is asked for."""
+        self.uncounted = 0
+        """Mails at the end of the inbox that are counted, and that is all."""
+
+    def examine(self, folder: str) -> FolderState:
+        state = super().examine(folder)
+        if folder == "INBOX":
+            return replace(state, exists=state.exists + self.uncounted)
+        return state
+
+    def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
+        left_out = set(self.without_body)
+        if len(uids) > 1:
+            left_out.update(self.only_alone)
+        return [mail for mail in super().fetch(uids) if mail.ref.uid not in left_out]
 
 
 class Store(FakeStore):

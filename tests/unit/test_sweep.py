@@ -296,6 +296,18 @@ def test_a_spam_folder_that_cannot_be_opened_does_not_cost_the_inbox(rig: Rig) -
     assert rig.tokens == [token(1)]
 
 
+def test_every_folder_that_cannot_be_opened_is_told(rig: Rig) -> None:
+    """In one error, and the inbox is looked at."""
+    rig.deliver(1)
+    report = rig.sweep.run(rig.connect(), ["INBOX", "Alerts", "Archive"])
+    assert str(report.error) == (
+        "mailbox integrations: folder Alerts cannot be opened; mailbox integrations: folder Archive"
+        " cannot be opened"
+    )
+    assert report.error is not None
+    assert (report.error.code, rig.tokens) == ("imap-folder", [token(1)])
+
+
 def test_an_inbox_that_cannot_be_opened_breaks_the_session(rig: Rig) -> None:
     """Without it there is nothing to listen to."""
     del rig.account.folders["INBOX"]

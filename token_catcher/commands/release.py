@@ -21,13 +21,12 @@ from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import result_lines
 from token_catcher.commands.results import ScanResult
 from token_catcher.commands.rotation import DIGEST, mail_id
-from token_catcher.errors import AccessError, TokenCatcherError
+from token_catcher.errors import AccessError, TokenCatcherError, TransientError
+from token_catcher.lookup import Found, Lookup
 from token_catcher.model import Entry, Event, Mail, Release, masked, moment
-from token_catcher.ports import FolderState, Mailbox
+from token_catcher.ports import Mailbox
 from token_catcher.record import Checkpoint, Journal, Record
-from token_catcher.survey import Surveyor
 from token_catcher.sweep import Watched
-from token_catcher.visit import BATCH
 
 PATIENCE: Final = 60.0
 """Seconds to wait for a sweep of the mailbox to end."""
@@ -136,25 +135,31 @@ class Releases:
         return entry
 
     def _fetch(self, watched: Watched, entry: Entry) -> Mail:
-        """The mail of this record. TokenCatcherError: it is in no watched folder any more."""
-        since = min(self._now() - watched.lookback, moment(entry.received_at))
-        mail = self._find(watched, entry, since)
-        if mail is None:
-            raise TokenCatcherError(
-                f"the mail is gone: it is neither {entry.folder}/{entry.uid} of mailbox"
-                f" {watched.name}, nor in another of its watched folders",
-                code="release-gone",
-            )
-        return mail
+        """The mail of this record.
 
-    def _find(self, watched: Watched, entry: Entry, since: datetime) -> Mail | None:
+        TransientError: it was not found, and the server does not show everything.
+        TokenCatcherError: it is in no watched folder any more."""
+        since = min(self._now() - watched.lookback, moment(entry.received_at))
+        found = self._find(watched, entry, since)
+        if found.mail is not None:
+            return found.mail
+        if found.trouble is not None:
+            problem = f"the mail was not found, and may be there: {found.trouble.message}"
+            raise TransientError(problem, code=found.trouble.code)
+        raise TokenCatcherError(
+            f"the mail is gone: it is neither {entry.folder}/{entry.uid} of mailbox"
+            f" {watched.name}, nor in another of its watched folders",
+            code="release-gone",
+        )
+
+    def _find(self, watched: Watched, entry: Entry, since: datetime) -> Found:
         if watched.name in self._refusals:
             raise self._refusals[watched.name]
         try:
             if watched.name not in self._sessions:
                 self._sessions[watched.name] = watched.connect()
             session = self._sessions[watched.name]
-            return find(session, entry, since, watched.sweep.domains)
+            return Lookup(session, watched.sweep.domains).find(entry, since)
         except TokenCatcherError as error:
             if isinstance(error, AccessError):
                 self._refusals[watched.name] = error
@@ -187,41 +192,3 @@ def held_record(records: Iterable[Record], written: str) -> Record:
             code="release-unknown",
         )
     return held[0]
-
-
-def find(mailbox: Mailbox, entry: Entry, since: datetime, domains: Sequence[str]) -> Mail | None:
-    """The mail of a record: where it was found, else in any watched folder, known by its digest.
-
-    `since`: how far back to look in the latter; `domains`: of which a From must name one there."""
-    watched = mailbox.folders()
-    state = _examined(mailbox, entry.folder)
-    if state is not None and state.uidvalidity == entry.uidvalidity:
-        mail = _fetched(mailbox, [entry.uid], entry.mail)
-        if mail is not None:
-            return mail
-    for folder in watched:
-        state = _examined(mailbox, folder)
-        if state is None:
-            continue
-        ours = Surveyor(mailbox, state, domains).above(0, since).ours
-        mail = _fetched(mailbox, ours, entry.mail)
-        if mail is not None:
-            return mail
-    return None
-
-
-def _examined(mailbox: Mailbox, folder: str) -> FolderState | None:
-    """None: there is no such folder any more."""
-    try:
-        return mailbox.examine(folder)
-    except AccessError:
-        return None
-
-
-def _fetched(mailbox: Mailbox, uids: Sequence[int], digest: str) -> Mail | None:
-    """The mail with this digest among these, if it is."""
-    for start in range(0, len(uids), BATCH):
-        for mail in mailbox.fetch(uids[start : start + BATCH]):
-            if mail.digest == digest:
-                return mail
-    return None

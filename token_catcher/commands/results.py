@@ -20,7 +20,7 @@ class ScanResult:
     uid: int | None
     outcome: str
     """stored | unchanged | held | refused | retry; in a dry run would-store in place of the first
-    two; error: the mailbox itself could not be looked at"""
+    two; error: the mailbox itself, or that folder of it, could not be looked at"""
     reason: str | None = None
     saw: str | None = None
     username: str | None = None
@@ -69,8 +69,11 @@ class ScanResult:
 
     @classmethod
     def from_trouble(cls, mailbox: str, trouble: Trouble) -> Self:
-        """Of a mail that waits for another try."""
-        return cls(mailbox, trouble.folder, trouble.uid, "retry", trouble.code, trouble.message)
+        """Of a mail that waits for another try, or of a folder that could not be looked at."""
+        outcome = "retry"
+        if trouble.uid is None:
+            outcome = "error"
+        return cls(mailbox, trouble.folder, trouble.uid, outcome, trouble.code, trouble.message)
 
     @classmethod
     def from_error(cls, mailbox: str, code: str, message: str) -> Self:

@@ -16,12 +16,12 @@ from token_catcher.commands.output import ExitCode, Progress
 from token_catcher.commands.render import result_lines, scan_summary
 from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.errors import AccessError, TokenCatcherError
-from token_catcher.model import Entry, Event, Mail, Reason, moment
+from token_catcher.lookup import Lookup
+from token_catcher.model import Entry, Event, Reason, moment
 from token_catcher.ports import Mailbox
 from token_catcher.record import Record
-from token_catcher.survey import Surveyor
 from token_catcher.sweep import Watched
-from token_catcher.visit import BATCH, Report
+from token_catcher.visit import Report, Trouble
 
 GRACE: Final = timedelta(minutes=15)
 """A token issued this long before `--wait` began counts: people type it after the reset."""
@@ -55,15 +55,15 @@ def run(
 def run_dry(app: App, names: Sequence[str], *, since: timedelta | None, as_json: bool) -> ExitCode:
     """Judge the mail of each mailbox. The trouble of one does not keep us from the next.
 
-    FAILED: a mailbox cannot be looked at, or a mail not judged for now. ConfigurationError: there
-    is no such mailbox."""
+    FAILED: a mailbox, or a folder of it, cannot be looked at, or a mail not judged for now.
+    ConfigurationError: there is no such mailbox."""
     show = _show(as_json)
     code = ExitCode.DONE
     for watched in app.watched(names):
         try:
             for result in dry_run(watched, app.now(), since):
                 show(result)
-                if result.outcome == "retry":
+                if result.outcome in ("retry", "error"):
                     code = ExitCode.FAILED
         except TokenCatcherError as error:
             show(ScanResult.from_error(watched.name, error.code, str(error)))
@@ -243,24 +243,17 @@ def dry_run(
 ) -> Iterator[ScanResult]:
     """Judge the mail of the window and write nothing: no journal, no checkpoint, no Vault.
 
-    A mail that cannot be judged now is a `retry`. Raises what `connect` and the session raise."""
+    A mail that cannot be judged now, or that the server does not show, is a `retry`. Raises what
+    `connect` and the session raise."""
     horizon = now - (since or watched.lookback)
     with closing(watched.connect()) as mailbox:
-        for mail in _received_since(mailbox, watched.sweep.domains, horizon):
-            explanation = explain(mail.ref.folder, mail, watched.judge, watched.addresses)
+        for answer in Lookup(mailbox, watched.sweep.domains).since(horizon):
+            if isinstance(answer, Trouble):
+                yield ScanResult.from_trouble(watched.name, answer)
+                continue
+            explanation = explain(answer.ref.folder, answer, watched.judge, watched.addresses)
             if explanation.outcome != "ignored":
-                yield ScanResult.from_explanation(watched.name, mail.ref.uid, explanation)
-
-
-def _received_since(mailbox: Mailbox, domains: Sequence[str], horizon: datetime) -> Iterator[Mail]:
-    """The mail of all watched folders from the horizon on, in batches of what a FETCH may ask."""
-    for folder in mailbox.folders():
-        state = mailbox.examine(folder)
-        uids = Surveyor(mailbox, state, domains).above(0, horizon).ours
-        for start in range(0, len(uids), BATCH):
-            for mail in mailbox.fetch(uids[start : start + BATCH]):
-                if mail.received_at >= horizon:  # a search knows days only
-                    yield mail
+                yield ScanResult.from_explanation(watched.name, answer.ref.uid, explanation)
 
 
 def wait_for(

@@ -14,7 +14,7 @@ import pytest
 
 from tests.kit import mails
 from tests.kit.mails import token
-from tests.kit.rig import BEGIN, PATH, Rig
+from tests.kit.rig import BEGIN, PATH, Rig, Withholding
 from tests.unit.commands.records import entry, held
 from token_catcher.commands.release import Releases, held_record, release_by
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
@@ -230,6 +230,18 @@ def test_a_folder_that_is_gone_is_looked_past(rig: Rig) -> None:
     rig.account.append(odd_mail())
     del rig.account.folders["Junk"]
     assert release(rig).folder == "INBOX"
+
+
+def test_a_mail_whose_body_does_not_come_is_not_gone(rig: Rig) -> None:
+    """The server has it, and says so when it is asked for that mail alone."""
+    hold(rig, odd_mail())
+    mailbox = Withholding(rig)
+    mailbox.without_body = {1}
+    rig.watched = rig.but(connect=lambda: mailbox)
+    assert refusal(rig) == (
+        "the mail was not found, and may be there: mailbox integrations: the server does not give"
+        " the body of a mail"
+    )
 
 
 def test_another_mail_under_the_same_uid_is_not_taken(rig: Rig) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.kit import mails
 from tests.kit.mails import Keys, fingerprint, genuine_signer, token
-from tests.kit.rig import BEGIN, PATH, Rig
+from tests.kit.rig import BEGIN, PATH, Rig, Withholding
 from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.commands.scan import (
     GRACE,
@@ -291,6 +291,52 @@ def test_a_dry_run_fetches_no_more_at_a_time_than_a_sweep(rig: Rig) -> None:
     assert list(dry_run(rig.watched, BEGIN)) == []
     fetched = [len(line.split()[1].split(",")) for line in rig.diary if line.startswith("fetch")]
     assert fetched == [32, 1]
+
+
+def test_a_dry_run_goes_on_behind_a_folder_that_is_missing(rig: Rig) -> None:
+    """It is told, and the run is not well."""
+    rig.account.watched = ("INBOX", "Gone", "Junk")
+    rig.deliver(1, "Junk")
+    first, second = dry_run(rig.watched, BEGIN)
+    assert first == ScanResult(
+        "integrations",
+        "Gone",
+        None,
+        "error",
+        "imap-folder",
+        "mailbox integrations: folder Gone cannot be opened",
+    )
+    assert (second.uid, second.outcome) == (1, "would-store")
+
+
+def test_a_dry_run_tells_what_the_server_does_not_show(rig: Rig) -> None:
+    """A mail without a body, and one that has no name; what comes alone is judged."""
+    rig.deliver(1)
+    rig.deliver(2)
+    rig.deliver(3)
+    mailbox = Withholding(rig)
+    mailbox.without_body = {1}
+    mailbox.only_alone = {2}
+    mailbox.uncounted = 1
+    results = list(dry_run(rig.but(connect=lambda: mailbox), BEGIN))
+    assert [(line.folder, line.uid, line.outcome, line.reason) for line in results] == [
+        ("INBOX", 1, "retry", "imap-no-body"),
+        ("INBOX", 2, "would-store", None),
+        ("INBOX", 3, "would-store", None),
+        ("INBOX", 4, "retry", "imap-incomplete"),
+    ]
+
+
+def test_a_dry_run_is_silent_of_a_mail_that_is_gone(rig: Rig) -> None:
+    """It was expunged between its heading and its body."""
+    uid = rig.deliver(1)
+
+    def expunge(what: str) -> None:
+        if what == f"fetch {uid}":
+            rig.account.folders["INBOX"].mails.pop(uid, None)
+
+    rig.on = expunge
+    assert list(dry_run(rig.watched, BEGIN)) == []
 
 
 def test_a_dry_run_raises_what_the_mailbox_raises(rig: Rig) -> None:
