@@ -28,7 +28,7 @@ PINNED = (
     "        return [org for org in fitting if org in pinned]\n"
     "    return [org for org in fitting if org.org_id is None]\n"
 )
-PATH = '.replace("{org}", case.org.name).replace("{username}", case.username)'
+PATH = '.replace("{org}", org).replace("{username}", username)'
 
 
 def _rule(
@@ -748,10 +748,10 @@ MUTANTS = (
     _rule(
         21,
         "the path is a format string",
-        "proof/trust.py",
-        "_path",
+        "proof/case.py",
+        "Terms.written_path",
         PATH,
-        ".format(org=case.org.name, username=case.username)",
+        ".format(org=org, username=username)",
         TRUST,
     ),
     _rule(

@@ -8,7 +8,7 @@ from typing import Literal
 
 from token_catcher.model import Candidate, Evidence, Reason
 from token_catcher.ports import KeyLookup
-from token_catcher.proof import authres
+from token_catcher.proof import authres, routing
 from token_catcher.proof.routing import Org
 
 Policy = Literal[
@@ -33,6 +33,23 @@ class Terms:
     """From the Date to the arrival. Salesforce retries delivery for a day."""
     clock_skew: timedelta = timedelta(hours=1)
     """How far a sending clock may run ahead of ours."""
+
+    def path_of(self, org: str, username: str) -> str | None:
+        """Where a token of this user of that org is written.
+
+        None: nowhere, since that org does not name the user, or the path is no plain one."""
+        if not any(named.name == org for named in routing.naming(self.orgs, username)):
+            return None
+        path = self.written_path(org, username)
+        if not routing.is_plain_path(path):
+            return None
+        return path
+
+    def written_path(self, org: str, username: str) -> str:
+        """What `path` makes of them; whether that is a plain path is not looked at.
+
+        No format string: mail text is never a template."""
+        return self.path.replace("{org}", org).replace("{username}", username)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def _values(header: Header, name: str) -> list[str]:
 
 def assign(orgs: Sequence[Org], username: str, *, sandbox: bool, revealed: Revealed) -> Org | Held:
     """The one org of a validated, lower-cased username, or why a person must decide."""
-    named = _naming(orgs, username)
+    named = naming(orgs, username)
     if not named:
         return Held(Reason.UNKNOWN_USER, f"no org names {username}")
     # The absence of `Sandbox: ` proves nothing, so only its presence excludes.
@@ -127,7 +127,7 @@ def assign(orgs: Sequence[Org], username: str, *, sandbox: bool, revealed: Revea
     return allowed[0]
 
 
-def _naming(orgs: Sequence[Org], username: str) -> list[Org]:
+def naming(orgs: Sequence[Org], username: str) -> list[Org]:
     """The orgs that have this very name; where none has, those with a pattern that fits."""
     named = [org for org in orgs if username in org.usernames]
     if named:

@@ -313,10 +313,10 @@ def _org(case: Case) -> Finding | None:
 
 
 def _path(case: Case) -> Finding | None:
-    """Requirements 20 and 21. No format string: mail text is never a template."""
+    """Requirements 20 and 21."""
     if case.org is None or case.username is None:
         return None
-    path = case.terms.path.replace("{org}", case.org.name).replace("{username}", case.username)
+    path = case.terms.written_path(case.org.name, case.username)
     plain = routing.is_plain_path(path)
     if plain:
         case.path = path

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from token_catcher.model import Header, Held, Reason
+from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import (
     Org,
     Revealed,
@@ -397,3 +398,24 @@ def test_plain_paths(path: str) -> None:
 def test_paths_that_are_not_plain(path: str) -> None:
     """Requirement 20: an empty segment, dots, or any other character makes no plain path."""
     assert not is_plain_path(path)
+
+
+@pytest.mark.parametrize(
+    ("org_name", "username", "path"),
+    [
+        ("acme", USER, f"salesforce/acme/{USER}"),
+        ("acme", "etl@acme.example", None),
+        ("other", "etl@acme.example", "salesforce/other/etl@acme.example"),
+        ("other", USER, None),
+        ("gone", USER, None),
+        ("other", "a/../b@acme.example", None),
+        ("other", "{org}@acme.example", None),
+    ],
+    ids=["named", "of the other", "by pattern", "named elsewhere", "no org", "odd", "no template"],
+)
+def test_where_the_token_of_a_user_is_written(
+    org_name: str, username: str, path: str | None
+) -> None:
+    """Where a mail of theirs would be written to now; nowhere, where the org names them no more."""
+    terms = Terms((org("acme"), org("other", "*@acme.example")), "salesforce/{org}/{username}")
+    assert terms.path_of(org_name, username) == path
