@@ -315,6 +315,20 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What Vault holds at a path at this moment: all but the token itself. Made by `vault`."""
+
+    version: int
+    """0: there is nothing at all."""
+    gone: bool = False
+    """Deleted, destroyed or expired: what it held is not known."""
+    fingerprint: str | None = None
+    """None: there is no token in it."""
+    issued_at: datetime | None = None
+    """When that very token was issued; None: nobody noted it, as where a person wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """Not a token mail: no record."""
 
@@ -420,6 +434,8 @@ class Entry:
     proof: str | None = None
     """What proved it: `dkim salesforce.com selector`, `authentication-results …`."""
     recovered: bool = False
+    mended: bool = False
+    """Vault had lost the token that an earlier record of the mail tells of, and has it again."""
     released_by: str | None = None
     """The person who took a held mail for good, by the name of their account."""
     release_reason: str | None = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from token_catcher.model import Capture, Held, Mail, Stored, Unchanged
+from token_catcher.model import Capture, Held, Holding, Mail, Stored, Unchanged
 
 
 class Log(Protocol):
@@ -137,6 +137,9 @@ class SecretStore(Protocol):
         `issued_at` wins; other fields of the secret survive. A secret deleted on purpose is not
         brought back: Held. After a TransientError the write may or may not have happened; calling
         again finds out."""
+
+    def holds(self, path: str) -> Holding:
+        """What is at this path now, in one read of the secret. Changes nothing."""
 
 
 class KeyLookup(Protocol):

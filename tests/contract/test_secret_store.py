@@ -21,6 +21,7 @@ from token_catcher.errors import AccessError, TransientError
 from token_catcher.model import (
     Capture,
     Held,
+    Holding,
     Reason,
     Receipt,
     Stored,
@@ -496,6 +497,50 @@ def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
     with pytest.raises(AccessError) as caught:
         store.store(Capture(mails.mail(b""), USER, Token(NEW), "acme", path, NOW))
     assert (caught.value.code, effects, vault.paths()) == ("vault-path", [], [])
+
+
+def test_of_two_writes_of_a_token_the_later_one_is_known_again(world: World) -> None:
+    """It was lost in between; what a person changed after it is no write of ours."""
+    world.store(NEW)
+    world.vault.put(world.path, {"password": "p"})
+    world.store(NEW)
+    world.vault.merge(world.path, {"password": "q"})
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt(3))
+
+
+def held_after(world: World, prepare: Callable[[], object]) -> Holding:
+    """What the store says of the path once a test has had its way with it."""
+    prepare()
+    return world.build("three").holds(world.path)
+
+
+def test_what_is_held_is_told_without_the_token(world: World) -> None:
+    """Nothing; ours, with its age; what somebody else wrote; nothing beside other fields."""
+    assert held_after(world, lambda: None) == Holding(0)
+    ours = held_after(world, lambda: world.store(NEW))
+    assert ours == Holding(1, fingerprint=Token(NEW).fingerprint, issued_at=NOW)
+    foreign = held_after(world, lambda: world.vault.merge(world.path, {"security_token": OTHER}))
+    assert foreign == Holding(2, fingerprint=Token(OTHER).fingerprint)
+    dropped = held_after(world, lambda: world.vault.put(world.path, {"password": "p"}))
+    assert dropped == Holding(3)
+
+
+def test_what_was_deleted_is_told_to_be_gone(world: World) -> None:
+    """It was there, and nobody knows what it was; without its metadata there is nothing."""
+    world.store(NEW)
+    assert held_after(world, lambda: world.vault.delete(world.path)) == Holding(1, gone=True)
+    assert held_after(world, lambda: world.vault.destroy(world.path, 1)) == Holding(1, gone=True)
+    assert held_after(world, lambda: world.vault.purge(world.path)) == Holding(0)
+
+
+def test_to_ask_what_is_held_takes_one_read() -> None:
+    """Of the secret itself; the mount is looked at once."""
+    vault = FakeVault()
+    effects: list[str] = []
+    store = FakeStore(vault, trip=effects.append)
+    store.holds(USER)
+    store.holds(USER)
+    assert effects == ["read", "read"]
 
 
 def test_versions_tell_who_wrote_what(world: World) -> None:

@@ -18,6 +18,7 @@ from token_catcher.errors import TransientError
 from token_catcher.model import (
     Capture,
     Held,
+    Holding,
     Reason,
     Receipt,
     Stored,
@@ -102,6 +103,20 @@ class VaultStore:
             code="vault-race",
         )
 
+    def holds(self, path: str) -> Holding:
+        """What is at this path now. See `ports.SecretStore`."""
+        self._secrets.check_path(path)
+        self._secrets.check_mount(path)
+        current = self._secrets.read(path)
+        token = self._token(current)
+        if token is None:
+            return Holding(current.number, current.gone)
+        return Holding(
+            current.number,
+            fingerprint=token.fingerprint,
+            issued_at=_issued_at(current, token),
+        )
+
     def versions(self, path: str) -> Iterator[Version]:
         """Every version that Vault keeps, oldest first. Reads only."""
         self._secrets.check_path(path)
@@ -139,11 +154,9 @@ class VaultStore:
             return None
         if token == capture.token:
             return Unchanged(Reason.SAME_TOKEN, self._written(capture, current))
-        # Our issued_at speaks of this token only if our fingerprint does.
-        if current.ours("fingerprint") == token.fingerprint:
-            issued_at = _time(current.ours("issued_at"))
-            if issued_at is not None:
-                return self._beside_one_of(issued_at, capture, current)
+        issued_at = _issued_at(current, token)
+        if issued_at is not None:
+            return self._beside_one_of(issued_at, capture, current)
         return self._beside_a_foreign_one(capture, current)
 
     def _token(self, version: SecretVersion) -> Token | None:
@@ -212,11 +225,14 @@ class VaultStore:
         """The version in which this instance wrote this token, while Vault keeps it.
 
         Later versions carry our fields on when another one is changed, and a rollback copies them:
-        ours is the earliest, and was made by Vault when we captured it."""
+        ours is the earliest that was captured at one time, and was made by Vault at that time."""
         earliest: SecretVersion | None = None
         for version in self._secrets.history(capture.path, current):  # newest first
-            if self._is_ours(version, capture.token):
-                earliest = version
+            if not self._is_ours(version, capture.token):
+                continue
+            if earliest and version.ours("captured_at") != earliest.ours("captured_at"):
+                break  # the token was lost after that write, and brought back by this one
+            earliest = version
         if earliest is None or not _made_when_captured(earliest):
             return None
         return Receipt(capture.path, earliest.number, earliest.created_at, None)
@@ -238,6 +254,14 @@ class VaultStore:
             "security_token_captured_by": self._instance,
             "security_token_fingerprint": capture.token.fingerprint,
         }
+
+
+def _issued_at(version: SecretVersion, token: Token) -> datetime | None:
+    """When the token in it was issued; None: nobody noted it."""
+    # What we note speaks of this token only if our fingerprint does.
+    if version.ours("fingerprint") != token.fingerprint:
+        return None
+    return _time(version.ours("issued_at"))
 
 
 def _time(value: object) -> datetime | None:
