@@ -18,8 +18,10 @@ recorded as `stored`, `recovered`, once per version. Between journal and settle,
 the mail and no second record is written. So every step may be repeated and none may be exchanged.
 
 A mail with a record is not judged again, whatever folder or UID it turns up under: what was proof
-on arrival stays proof. Only who asks for it (`scan --again`, which makes settled mail pending)
-has it judged anew, and only a different ending is recorded.
+on arrival stays proof. Only who asks for it has it judged anew (`scan --again`, and the daily look
+for what Vault has lost, which make settled mail pending), and only a different ending is recorded.
+A token that the journal already knows to be in Vault, and that is stored again, was lost there: the
+record says so, `mended`. What a person set aside for the mail stays set aside.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from token_catcher.model import (
     Judgement,
     Mail,
     Outcome,
+    Reason,
     Receipt,
     Refused,
     Release,
@@ -97,7 +100,7 @@ class Pipeline:
         previous = self._journal.last_for(mail.ref.mailbox, mail.digest)
         entry = None
         if previous is None or progress.is_pending(mail.ref.uid):
-            verdict = self._judge.judge(mail, addresses)
+            verdict = self._judge.judge(mail, addresses, waive=_waived(previous))
             outcome = self._keep(verdict.outcome)
             entry = self._record(mail, verdict, outcome, previous)
         progress.settle(mail.ref.uid)
@@ -146,8 +149,11 @@ class Pipeline:
         if isinstance(outcome, Ignored):
             return None
         entry = describe(mail, verdict, outcome, self._instance)
-        if previous is not None and not _adds_to(previous, entry):
-            return None
+        if previous is not None:
+            if not _adds_to(previous, entry):
+                return None
+            if had_token(previous.entry):
+                entry = _mended(entry, previous.entry)
         self._write_down(entry)
         return entry
 
@@ -221,6 +227,31 @@ def _released(entry: Entry, verdict: Verdict, release: Release) -> Entry:
     if verdict.judgement is not None:
         waived = verdict.judgement.waived
     return replace(entry, released_by=release.by, release_reason=release.reason, waived=waived)
+
+
+def had_token(entry: Entry) -> bool:
+    """Whether the record says that Vault had the very token of its mail."""
+    if entry.event == Event.STORED:
+        return True
+    return entry.event == Event.UNCHANGED and entry.reason == Reason.SAME_TOKEN
+
+
+def _waived(previous: Record | None) -> frozenset[str]:
+    """What a person set aside for the mail when they released it."""
+    if previous is None:
+        return frozenset()
+    return WAIVABLE.intersection(previous.entry.waived or ())
+
+
+def _mended(entry: Entry, previous: Entry) -> Entry:
+    """The token was in Vault before; whoever released its mail did so for good."""
+    return replace(
+        entry,
+        mended=True,
+        released_by=previous.released_by,
+        release_reason=previous.release_reason,
+        waived=previous.waived,
+    )
 
 
 def _event(outcome: Refused | Held | Stored | Unchanged) -> Event:

@@ -27,7 +27,7 @@ from tests.kit.mails import (
 )
 from tests.kit.rig import PATH, TERMS, Instance
 from token_catcher.errors import AccessError, Outage, StateError, TransientError
-from token_catcher.model import Entry, Event, Mail, MailRef
+from token_catcher.model import Entry, Event, Mail, MailRef, Release
 from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
 from token_catcher.record.checkpoint import FolderProgress
@@ -390,6 +390,85 @@ def test_a_lost_version_is_recovered_although_a_newer_one_is_there(bench: Bench)
         (1, True),
     ]
     assert (bench.vault.get(PATH) or {})["security_token"] == OTHER
+
+
+# -- a token that Vault has lost --
+
+
+@pytest.mark.parametrize("lost", ["dropped", "never there"])
+def test_a_token_that_vault_had_lost_is_recorded_as_mended(bench: Bench, lost: str) -> None:
+    """Once more as stored, with its new version; what a person wrote meanwhile survives."""
+    bench.process(genuine())
+    if lost == "dropped":
+        bench.vault.put(PATH, {"password": "p"})
+    else:
+        bench.vault.purge(PATH)
+    mended = bench.again(genuine())
+    version = {"dropped": 3, "never there": 1}[lost]
+    assert mended is not None
+    assert (mended.event, mended.mended, mended.version) == (Event.STORED, True, version)
+    assert (bench.vault.get(PATH) or {})["security_token"] == TOKEN
+    assert ("password" in (bench.vault.get(PATH) or {})) == (lost == "dropped")
+    assert [record.entry.mended for record in bench.records] == [False, True]
+    assert bench.again(genuine()) is None
+
+
+def test_a_token_that_was_found_in_vault_is_mended_as_well(bench: Bench) -> None:
+    """Another instance had stored it."""
+    other = Bench(bench.home.parent, "two", bench.vault)
+    other.process(genuine())
+    assert (bench.process(genuine()), bench.endings) != (None, [("unchanged", "same-token")])
+    bench.vault.put(PATH, {"password": "p"})
+    mended = bench.again(genuine())
+    assert (mended is not None and mended.mended, bench.endings[-1]) == (True, ("stored", None))
+
+
+def test_a_token_that_never_was_in_vault_is_not_mended(bench: Bench) -> None:
+    """It was held, and is stored for the first time."""
+    bench.configure(TERMS)
+    stranger = genuine(STRANGER)
+    bench.process(stranger)
+    bench.configure(WIDER)
+    stored = bench.again(stranger)
+    assert stored is not None
+    assert (stored.event, stored.mended) == (Event.STORED, False)
+
+
+def test_a_crash_while_a_token_is_brought_back_is_recovered(bench: Bench) -> None:
+    """The version has its record in the end, and tells both."""
+    bench.process(genuine())
+    bench.vault.put(PATH, {"password": "p"})
+    bench.time += timedelta(days=1)
+
+    def trip(effect: str) -> None:
+        if effect == "written":
+            raise Crash
+
+    bench.trip = trip
+    with pytest.raises(Crash):
+        bench.again(genuine())
+    bench.trip = lambda _effect: None
+    mended = bench.process(genuine())
+    assert mended is not None
+    assert (mended.mended, mended.recovered, mended.version) == (True, True, 3)
+    assert len(bench.records) == 2
+
+
+def test_what_a_person_released_is_brought_back(bench: Bench) -> None:
+    """The rules that they set aside for the mail stay so, and the record names them again."""
+    odd = genuine(subject="Ihr neues Salesforce-Sicherheitstoken")
+    bench.process(odd)
+    mail = Mail(MailRef("integrations", "INBOX", 1, 1), ISSUED + timedelta(seconds=10), odd)
+    bench.pipeline.release(mail, (ADDRESS,), Release("alice", "INC-1"))
+    bench.vault.put(PATH, {"password": "p"})
+    mended = bench.again(odd)
+    assert mended is not None
+    assert (mended.event, mended.mended) == (Event.STORED, True)
+    assert (mended.released_by, mended.release_reason, mended.waived) == (
+        "alice",
+        "INC-1",
+        ("subject",),
+    )
 
 
 def test_a_crash_between_journal_and_settle_adds_nothing(bench: Bench) -> None:

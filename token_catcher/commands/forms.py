@@ -93,8 +93,12 @@ def _cells(rotation: Rotation) -> Iterator[str]:
     yield _minute(rotation.issued_at or "")
     yield rotation.path or ""
     yield str(rotation.version or "")
-    recovered = "recovered" if rotation.recovered else None
-    words = (rotation.reason, rotation.saw, recovered, _release(rotation), rotation.advice)
+    words = [rotation.reason, rotation.saw]
+    if rotation.recovered:
+        words.append("recovered")
+    if rotation.mended:
+        words.append("mended")
+    words += [_release(rotation), rotation.advice]
     yield "; ".join(filter(None, words))
 
 

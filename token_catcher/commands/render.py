@@ -110,6 +110,8 @@ def _history_cells(rotation: Rotation) -> Iterator[Text]:
     words = [rotation.reason]
     if rotation.recovered:
         words.append("recovered")
+    if rotation.mended:
+        words.append("mended")
     if rotation.released_by:
         words.append(f"released by {rotation.released_by}")
     yield Text(", ".join(filter(None, words)))
@@ -178,6 +180,8 @@ def _subject(result: ScanResult) -> str | None:
         words += f" v{result.version}"
     if result.recovered:
         words += " (recovered)"
+    if result.mended:
+        words += " (mended: Vault had lost it)"
     return words
 
 

@@ -30,6 +30,7 @@ class ScanResult:
     issued_at: str | None = None
     fingerprint: str | None = None
     recovered: bool = False
+    mended: bool = False
 
     @classmethod
     def from_entry(cls, entry: Entry) -> Self:
@@ -48,6 +49,7 @@ class ScanResult:
             issued_at=entry.issued_at,
             fingerprint=entry.fingerprint,
             recovered=entry.recovered,
+            mended=entry.mended,
         )
 
     @classmethod

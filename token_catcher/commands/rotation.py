@@ -34,6 +34,7 @@ class Rotation:
     reason: str | None = None
     saw: str | None = None
     recovered: bool | None = None
+    mended: bool | None = None
     fingerprint: str | None = None
     token_length: int | None = None
     proof: str | None = None
@@ -81,6 +82,7 @@ class Rotation:
         fields = asdict(self)
         # Logs leave out what is false; machines are told.
         fields["recovered"] = bool(self.recovered)
+        fields["mended"] = bool(self.mended)
         return {**fields, "advice": self.advice}
 
 

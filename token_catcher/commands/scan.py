@@ -17,7 +17,8 @@ from token_catcher.commands.render import result_lines, scan_summary
 from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.errors import AccessError, TokenCatcherError
 from token_catcher.lookup import Lookup
-from token_catcher.model import Entry, Event, Reason, moment
+from token_catcher.model import Entry, Event, moment
+from token_catcher.pipeline import had_token
 from token_catcher.ports import Mailbox
 from token_catcher.record import Record
 from token_catcher.sweep import Watched
@@ -284,17 +285,11 @@ def awaited(records: Iterable[Record], began: datetime, user: str | None) -> Ent
     own clock, which may be ahead of everybody else's."""
     for record in records:
         entry = record.entry
-        if not _is_in_vault(entry) or user not in (None, entry.username):
+        if not had_token(entry) or user not in (None, entry.username):
             continue
         if _is_fresh(entry, began - _ahead(record)):
             return entry
     return None
-
-
-def _is_in_vault(entry: Entry) -> bool:
-    if entry.event == Event.STORED:
-        return True
-    return entry.event == Event.UNCHANGED and entry.reason == Reason.SAME_TOKEN
 
 
 def _is_fresh(entry: Entry, began: datetime) -> bool:

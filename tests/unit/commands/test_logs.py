@@ -43,6 +43,7 @@ def test_a_row_has_the_fields_of_the_record(tmp_path: Path) -> None:
             "reason": None,
             "saw": None,
             "recovered": False,
+            "mended": False,
             "fingerprint": "sha256:0123456789abcdef",
             "token_length": 25,
             "proof": "dkim salesforce.com test2026",

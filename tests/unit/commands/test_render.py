@@ -69,6 +69,10 @@ def shown(
             [f"m INBOX/7  stored  {USER} → {PATH} v3 (recovered)"],
         ),
         (
+            ScanResult("m", "INBOX", 7, "stored", username=USER, path=PATH, version=4, mended=True),
+            [f"m INBOX/7  stored  {USER} → {PATH} v4 (mended: Vault had lost it)"],
+        ),
+        (
             ScanResult("m", "INBOX", 7, "would-store", username=USER, path=PATH),
             [f"m INBOX/7  would-store  {USER} → {PATH}"],
         ),
@@ -210,17 +214,19 @@ HISTORY = """\
 recorded             outcome  user              org   version  issued               why
 2026-02-03 12:57:28  stored   etl@acme.example  acme  3        2026-02-03 12:57:27
 2026-02-03 12:57:28  stored   etl@acme.example  acme  4        2026-02-03 13:57:27  recovered
+2026-02-03 12:57:28  stored   etl@acme.example  acme  6        2026-02-03 13:57:27  mended
 2026-02-03 12:57:28  refused                                                        malformed
 """
 
 
 def test_the_history_is_a_table() -> None:
     """Times without fractions, in UTC; what is not known is empty;
-    what a crash left behind is marked."""
+    what a crash left behind, and what Vault had lost, is marked."""
     whose = {"username": "etl@acme.example", "org": "acme"}
     rotations = [
         rotation("stored", version=3, issued_at="2026-02-03T12:57:27Z", **whose),
         rotation("stored", version=4, issued_at="2026-02-03T13:57:27Z", recovered=True, **whose),
+        rotation("stored", version=6, issued_at="2026-02-03T13:57:27Z", mended=True, **whose),
         rotation("refused", reason="malformed"),
     ]
     assert shown([history_table(rotations)]) == HISTORY.splitlines()

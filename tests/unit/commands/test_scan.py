@@ -417,7 +417,7 @@ def test_a_report_line_by_line() -> None:
 
 
 def test_the_contract_for_machines() -> None:
-    """Thirteen fields, in this order, whatever the outcome."""
+    """Fourteen fields, in this order, whatever the outcome."""
     assert list(
         ScanResult("integrations", "INBOX", 7, "stored", path=PATH, version=3).as_json().items()
     ) == [
@@ -434,6 +434,7 @@ def test_the_contract_for_machines() -> None:
         ("issued_at", None),
         ("fingerprint", None),
         ("recovered", False),
+        ("mended", False),
     ]
 
 
