@@ -34,6 +34,7 @@ use what its `__init__` names, and nothing else.
     pipeline    the way of one mail, in the only safe order
     survey      which mails of a folder are for us
     poison      which mail, or which dependency, is to blame; pure
+    drift       what Vault has lost, held against the record; pure
     visit       one folder in one sweep
     lookup      mail read without a checkpoint
     sweep       the way of all new mail of one mailbox
@@ -60,6 +61,7 @@ use what its `__init__` names, and nothing else.
         wakeups     when to look, and how long to wait
         sessions    one session with a mailbox after the other
         watch       one mailbox, for as long as the process lives
+        restoration  the daily look for what Vault has lost
         housekeeping  what nobody asks for and is done all the same
         systemd     what the service manager is told
         loop        schedule, signals, readiness, shutdown

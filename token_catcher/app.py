@@ -189,6 +189,10 @@ class App:
         domains = [sender.rpartition("@")[2] for sender in trust.senders]
         return tuple(dict.fromkeys((*domains, *trust.signing_domains)))
 
+    def path_of(self, org: str, username: str) -> str | None:
+        """Where a token of this user of that org is written; None: nowhere."""
+        return self._terms().path_of(org, username)
+
     @cached_property
     def _tls_context(self) -> Callable[[str | None], ssl.SSLContext]:
         """One for all mailboxes with the same authorities, whose reading takes its time."""

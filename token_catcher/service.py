@@ -14,9 +14,9 @@ from typing import Final
 from token_catcher import __version__
 from token_catcher.app import App, utc_now
 from token_catcher.config import Config
-from token_catcher.daemon import Daemon, index_from, mine, only_one
+from token_catcher.daemon import Daemon, Restoration, index_from, mine, only_one
 from token_catcher.errors import ConfigurationError, StateError, TokenCatcherError
-from token_catcher.model import moment
+from token_catcher.model import Entry, moment
 from token_catcher.ports import Log
 from token_catcher.record import Journal, MailToken
 from token_catcher.sweep import Watched
@@ -37,6 +37,7 @@ class Service:
         self._config = load()
         self._metrics = Metrics(utc_now)
         self._app: App | None = None
+        self._restoration: Restoration | None = None
         self._daemon = Daemon(
             self._watched,
             log=log,
@@ -65,13 +66,34 @@ class Service:
             watched = app.watched(names)
         # Not before: with a configuration that is refused, the parts of the old one stay.
         self._app = app
+        self._restoration = self._restoring(app, watched)
         return watched
+
+    def _restoring(self, app: App, watched: Iterable[Watched]) -> Restoration:
+        """What looks for tokens that Vault has lost, and has the watches bring them back."""
+        sweeps = {mailbox.name: mailbox.sweep for mailbox in watched}
+
+        def bring_back(entry: Entry) -> None:
+            sweeps[entry.mailbox].bring_back(entry)
+            self._daemon.wake(entry.mailbox)
+
+        return Restoration(
+            app.journal,
+            app.store,
+            mailboxes=sweeps.keys(),
+            path_of=app.path_of,
+            bring_back=bring_back,
+            log=self._log,
+            monotonic=time.monotonic,
+        )
 
     def _keep_house(self) -> None:
         """What nobody asks for, and the next reset may be months away."""
         if self._app is not None:
             self._keep_alive(self._app.store)
             self._catch_up(self._app.journal)
+        if self._restoration is not None:
+            self._restore(self._restoration)
 
     def _keep_alive(self, store: VaultStore) -> None:
         """Keep our Vault token alive."""
@@ -84,6 +106,11 @@ class Service:
         """Learn what other processes recorded, a release for one: the metrics tell of it."""
         with suppress(StateError):  # which the next sweep meets as well, and tells
             journal.catch_up()
+
+    def _restore(self, restoration: Restoration) -> None:
+        """Have what Vault has lost stored again."""
+        with suppress(StateError):  # as above
+            restoration.round()
 
     def _web(self) -> AbstractContextManager[object]:
         """The pages, where they are asked for."""
@@ -99,6 +126,7 @@ class Service:
             shard=_shard(self._config),
             journal_head=self._journal_head,
             held_waiting=self._held_waiting,
+            drifted=self._drifted,
             vault_token_expires_at=self._vault_token_expires_at,
         )
         return serving(listen.host, listen.port, routes(subject, self._metrics), self._log)
@@ -114,6 +142,11 @@ class Service:
         now = self._app.now()
         since = {mailbox.name: now - mailbox.lookback for mailbox in self._app.config.mailboxes}
         return held_since(self._app.journal.held, since)
+
+    def _drifted(self) -> Mapping[str, int]:
+        if self._restoration is None:
+            return {}
+        return self._restoration.lost
 
     def _vault_token_expires_at(self) -> datetime | None:
         if self._app is None:

@@ -14,15 +14,16 @@ mail. Which of the two it is, and what is done about a mail whose FETCH fails, `
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from token_catcher.errors import AccessError, StateError, TokenCatcherError, TransientError
 from token_catcher.judge import Judge
-from token_catcher.model import Secret
+from token_catcher.lookup import Lookup
+from token_catcher.model import Entry, Secret
 from token_catcher.ports import Mailbox
 from token_catcher.record import Checkpoint
-from token_catcher.visit import Ended, Report, Run, Tools, Visit
+from token_catcher.visit import Ended, Report, Run, Tools, Trouble, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ class Sweep(Tools):
     """Sweeps one mailbox, as often as asked, one sweep at a time.
 
     The checkpoint is locked for the time of a sweep, so a manual scan beside the daemon is safe."""
+
+    wanted: dict[str, Entry] = field(init=False, default_factory=dict)
+    """By digest, the records whose mail the next sweep takes through once more."""
+
+    def bring_back(self, entry: Entry) -> None:
+        """Have the next sweep take the mail of this record through once more. From any thread."""
+        self.wanted[entry.mail] = entry
 
     def run(
         self,
@@ -86,6 +94,7 @@ class Sweep(Tools):
         run.tell(run.checkpoint.notes)
         self.poison.begin_sweep()
         try:
+            self._unsettle_wanted(run)
             self._visit(run, run.mailbox.folders() if folders is None else folders)
             self.poison.complete_sweep()
             run.report.complete = True
@@ -97,6 +106,33 @@ class Sweep(Tools):
         except TokenCatcherError as error:
             run.report.error = error
             run.report.broken = True
+
+    def _unsettle_wanted(self, run: Run) -> None:
+        """Make the mail of each wanted record pending, on disk before any of it is touched."""
+        while self.wanted:
+            # Taken out before the search: one that breaks the session must not break the next.
+            entry = self.wanted.pop(next(iter(self.wanted)))
+            found = Lookup(run.mailbox, self.domains).find(entry, self.now() - self.lookback)
+            run.moved()
+            if found.mail is None:
+                self._tell_missing(entry, found.trouble)
+            elif run.checkpoint.unsettle(found.mail.ref, self.now()):
+                run.checkpoint.save()
+
+    def _tell_missing(self, entry: Entry, trouble: Trouble | None) -> None:
+        """The mail does not bring its token back, or not now."""
+        note = "it is in no watched folder any more: reset the user's security token"
+        if trouble is not None:
+            note = trouble.message
+        self.log.warning(
+            "mail.missing",
+            mailbox=entry.mailbox,
+            folder=entry.folder,
+            uid=entry.uid,
+            org=entry.org,
+            username=entry.username,
+            note=note,
+        )
 
     def _visit(self, run: Run, folders: Sequence[str]) -> None:
         """Each folder, the inbox last."""

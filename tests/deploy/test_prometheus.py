@@ -98,6 +98,7 @@ def exported() -> dict[str, set[str]]:
         shard=(0, 1),
         journal_head=lambda: 0,
         held_waiting=dict,
+        drifted=dict,
         vault_token_expires_at=lambda: NOW,
     )
     text = routes(subject, metrics)["/metrics"]().text

@@ -14,14 +14,15 @@ from tests.kit import mails
 from tests.kit.crash import Crash
 from tests.kit.fakes import FakeFolder
 from tests.kit.mails import token
-from tests.kit.rig import BEGIN, PATH, Rig, Session
+from tests.kit.rig import BEGIN, PATH, Rig, Session, Withholding
 from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError, TransientError
-from token_catcher.model import Mail
+from token_catcher.model import Entry, Mail
 from token_catcher.ports import FolderState, Span
 from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.visit import Report
 
 SEALED = Outage("Vault is sealed", code="vault-sealed")
+AWAY = TransientError("the connection was lost", code="imap-connect")
 
 
 @pytest.fixture
@@ -548,6 +549,102 @@ def test_again_survives_a_crash(rig: Rig) -> None:
         sweep(rig, again=True)
     rig.on = lambda _what: None
     assert summary(sweep(rig)) == (3, 0, None, True, False)
+
+
+# -- a token that Vault has lost --
+
+
+def lose(rig: Rig) -> Entry:
+    """A token is stored, a person drops it from Vault, and its mail is asked for; its record."""
+    rig.deliver(1)
+    (record,) = sweep(rig).entries
+    rig.vault.put(PATH, {"password": "p"})
+    rig.sweep.bring_back(record)
+    return record
+
+
+def test_a_lost_token_is_brought_back_from_its_mail(rig: Rig) -> None:
+    """By the next sweep, which fetches that mail alone; once."""
+    lose(rig)
+    rig.deliver(2, user="etl@acme.example")
+    first, second = sweep(rig).entries
+    assert (first.uid, first.event, first.mended) == (1, "rotation.stored", True)
+    assert (second.uid, second.mended) == (2, False)
+    assert (rig.vault.get(PATH) or {})["security_token"] == token(1)
+    assert rig.diary[:3] == ["folders", "examine INBOX", "fetch 1"]
+    assert (sweep(rig).looked_at, rig.log.warnings[1:]) == (0, [])
+
+
+def test_a_mail_that_was_moved_brings_its_token_back(rig: Rig) -> None:
+    """Known by its digest, in any watched folder, whatever a sweep has made of it there."""
+    lose(rig)
+    _, raw = rig.account.folders["INBOX"].mails.pop(1)
+    rig.account.append(raw, "Junk")
+    sweep(rig)
+    assert (rig.vault.get(PATH) or {})["security_token"] == token(1)
+
+
+def test_a_crash_before_a_lost_token_is_stored_does_not_forget_it(rig: Rig) -> None:
+    """That its mail is to be looked at again is on disk before anything is done."""
+    lose(rig)
+    vault_is_away(rig)
+    assert sweep(rig).pending == 1
+    vault_is_back(rig)
+    again = Rig(rig.home)
+    again.account, again.vault = rig.account, rig.vault
+    (record,) = sweep(again).entries
+    assert record.mended
+
+
+def test_a_lost_token_whose_mail_is_gone_is_told(rig: Rig) -> None:
+    """With what to do; and the sweep goes on."""
+    record = lose(rig)
+    rig.account.expunge()
+    rig.deliver(2, user="etl@acme.example")
+    report = sweep(rig)
+    assert summary(report) == (1, 0, None, True, False)
+    assert rig.said("mail.missing") == [
+        {
+            "mailbox": "integrations",
+            "folder": "INBOX",
+            "uid": 1,
+            "org": "acme",
+            "username": record.username,
+            "note": "it is in no watched folder any more: reset the user's security token",
+        }
+    ]
+
+
+def test_a_lost_token_whose_mail_does_not_show_is_told_so(rig: Rig) -> None:
+    """Nobody is sent to reset a token whose mail is there."""
+    lose(rig)
+    session = Withholding(rig)
+    session.without_body = {1}
+    rig.sweep.run(session)
+    (told,) = rig.said("mail.missing")
+    assert told["note"] == "mailbox integrations: the server does not give the body of a mail"
+
+
+def test_a_search_for_a_mail_that_breaks_the_session_breaks_one(rig: Rig) -> None:
+    """What waits for Vault's sake must not cost the new mail; it is asked for again later."""
+    lose(rig)
+    rig.deliver(2, user="etl@acme.example")
+
+    def cut(what: str) -> None:
+        if what == "fetch 1":
+            raise AWAY
+
+    rig.on = cut
+    assert sweep(rig).broken
+    assert [entry.uid for entry in sweep(rig).entries] == [2]
+
+
+def test_a_folder_that_no_sweep_has_come_to_is_looked_at_first(rig: Rig) -> None:
+    """A UID of it means nothing without its checkpoint."""
+    lose(rig)
+    (rig.home / "checkpoints" / "integrations.json").unlink()
+    assert summary(sweep(rig)) == (1, 0, None, True, False)
+    assert rig.vault.get(PATH) == {"password": "p"}
 
 
 def test_a_pending_mail_is_told_seldom(rig: Rig) -> None:

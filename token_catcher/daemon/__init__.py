@@ -1,7 +1,8 @@
 """Who looks when, for months: wake-ups, one watch for each mailbox, the loop around them all."""
 
 from token_catcher.daemon.loop import Daemon, only_one
+from token_catcher.daemon.restoration import Restoration
 from token_catcher.daemon.shards import index_from, mine
 from token_catcher.daemon.watch import Health
 
-__all__ = ["Daemon", "Health", "index_from", "mine", "only_one"]
+__all__ = ["Daemon", "Health", "Restoration", "index_from", "mine", "only_one"]

@@ -1,4 +1,4 @@
-"""What nobody asks for and has to be done all the same: renewing Vault's token, say."""
+"""What nobody asks for and has to be done all the same: renewing Vault's token, for one."""
 
 from __future__ import annotations
 

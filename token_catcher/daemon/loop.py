@@ -117,6 +117,12 @@ class Daemon:
             return ["daemon", *stuck]
         return stuck
 
+    def wake(self, mailbox: str) -> None:
+        """Have the watch of this mailbox look now. From any thread."""
+        for watch in self._generation.watches:
+            if watch.health.name == mailbox:
+                watch.wakeup.set()
+
     def run(self) -> None:
         """Start, run until a signal ends it. ConfigurationError, StateError: it could not start."""
         # First of all: until then each of them would end the process on the spot.

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from token_catcher import files
 from token_catcher.errors import StateError, TransientError
-from token_catcher.model import iso, moment
+from token_catcher.model import MailRef, iso, moment
 
 FIRST_PAUSE: Final = 5.0
 """Seconds before the second try, at most: a lost DNS answer is there again by then."""
@@ -308,6 +308,16 @@ class Checkpoint:
         elif known.looked_back_to - begin > CLOCK_SLACK:
             self._widen(name, known.looked_back_to, begin)
         return self._folders[name]
+
+    def unsettle(self, mail: MailRef, now: datetime) -> bool:
+        """Have the next visit look at a mail again. False: nothing is known of the mail's folder
+        under this UIDVALIDITY, so that no UID of it means anything here."""
+        progress = self._folders.get(mail.folder)
+        if progress is None or progress.uidvalidity != mail.uidvalidity:
+            return False
+        if not progress.is_pending(mail.uid):
+            progress.unsettle(mail.uid, now)
+        return True
 
     def begin_anew(self, name: str, uidvalidity: int, note: str, begin: datetime) -> FolderProgress:
         """The numbers of the folder are worth nothing any more; what waits is carried over."""

@@ -168,6 +168,17 @@ class Journal:
         with self._locked(shared=True) as file:
             return [_record(self._content(file, mail.seq)) for mail in self._waiting.mails]
 
+    def newest_tokens(self) -> Iterator[Record]:
+        """Of each user and org the newest record that tells of a token in Vault: of one that was
+        stored or found there, or that was older than what was found there."""
+        with self._locked(shared=True):
+            seqs = [token.seq for token in self._waiting.newest]
+        for seq in seqs:
+            # Not kept open: whoever asks takes their time.
+            with self._translated(), files.opened(self._path) as file:
+                record = _record(self._content(file, seq))
+            yield record
+
     def records(self, after: int = 0) -> Iterator[Record]:
         """The records of mails with a number above `after`, as there are now, oldest first."""
         with self._locked(shared=True):

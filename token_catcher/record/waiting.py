@@ -85,6 +85,11 @@ class Waiting:
                 by_org[token.org] = token
 
     @property
+    def newest(self) -> list[MailToken]:
+        """Of each user and org the newest token that is known to be, or to have been, in Vault."""
+        return [token for by_org in self._in_vault.values() for token in by_org.values()]
+
+    @property
     def mails(self) -> list[MailToken]:
         """Those that wait now, in the order of their records. From any thread."""
         # The interpreter makes this copy in one step, whatever the other threads do.

@@ -142,6 +142,11 @@ def _of_the_mailboxes(snapshot: Snapshot) -> Iterable[Metric]:
         {mailbox.name: snapshot.held_waiting.get(mailbox.name, 0) for mailbox in mailboxes},
     )
     yield _by_mailbox(
+        "vault_drift",
+        "Users whose token was stored, and is missing in Vault or an older one now.",
+        {mailbox.name: snapshot.drifted.get(mailbox.name, 0) for mailbox in mailboxes},
+    )
+    yield _by_mailbox(
         "loop_last_progress_timestamp_seconds",
         "When the slowest loop of the mailbox last made a step.",
         {mailbox.name: now - snapshot.seconds_since_progress(mailbox) for mailbox in mailboxes},

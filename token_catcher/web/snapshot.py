@@ -44,6 +44,8 @@ class Snapshot:
     """The number of the last record."""
     held_waiting: Mapping[str, int]
     """Of each mailbox, how many held mails wait for a person; none where it is not among them."""
+    drifted: Mapping[str, int]
+    """Of each mailbox, of how many users Vault lacks the token that its mail brought."""
     vault_token_expires_at: datetime | None
     """None: it does not expire, or there is none yet."""
 
@@ -72,6 +74,7 @@ class Subject:
     """Index and count."""
     journal_head: Callable[[], int]
     held_waiting: Callable[[], Mapping[str, int]]
+    drifted: Callable[[], Mapping[str, int]]
     vault_token_expires_at: Callable[[], datetime | None]
 
     def snapshot(self) -> Snapshot:
@@ -90,5 +93,6 @@ class Subject:
             mailboxes=mailboxes,
             journal_head=self.journal_head(),
             held_waiting=self.held_waiting(),
+            drifted=self.drifted(),
             vault_token_expires_at=self.vault_token_expires_at(),
         )

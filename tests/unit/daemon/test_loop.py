@@ -215,6 +215,20 @@ def test_housekeeping_begins_at_the_start(rig: Rig) -> None:
     assert "secret" not in str(crash)
 
 
+def test_a_watch_is_woken_by_the_name_of_its_mailbox(rig: Rig) -> None:
+    """From any thread; a mailbox that is not watched here wakes nobody."""
+    daemon = made(rig)
+
+    def steps() -> None:
+        until(lambda: daemon.ready and bool(rig.idles), "the watch to listen")
+        sweeps = rig.diary.count("folders")
+        daemon.wake("of another shard")
+        daemon.wake("integrations")
+        until(lambda: rig.diary.count("folders") > sweeps, "another sweep")
+
+    run(daemon, steps)
+
+
 def test_housekeeping_that_hangs_holds_up_nobody(rig: Rig) -> None:
     """Mail is stored, and the process leaves, while it still hangs."""
     released = threading.Event()

@@ -26,6 +26,7 @@ from tests.kit.processes import reaped
 from tests.kit.scale import times
 from tests.kit.waiting import PATIENCE
 from token_catcher.errors import StateError, TransientError
+from token_catcher.model import MailRef
 from token_catcher.record.checkpoint import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
@@ -347,6 +348,34 @@ def test_a_file_of_the_version_before_is_read(home: Path) -> None:
         assert (progress.settled_through, progress.is_new) == (9, False)
         assert progress.pending == {7: Pending(1, NOW + timedelta(seconds=30), "dns")}
         assert not progress.has_nothing_new(10, 3), "nobody counted the mails"
+
+
+def test_a_mail_is_looked_at_again_where_its_number_means_something(home: Path) -> None:
+    """Under the UIDVALIDITY that is known; one that waits goes on waiting for its own next try."""
+    with Checkpoint.hold(home, "integrations") as checkpoint:
+        progress = checkpoint.folder("INBOX", 5, 10, NOW)
+        waiting = progress.postpone(7, "dns", NOW, Random(1), 30)
+        refs = [
+            MailRef("integrations", folder, uidvalidity, uid)
+            for folder, uidvalidity, uid in [
+                ("INBOX", 5, 3),
+                ("INBOX", 5, 7),
+                ("INBOX", 6, 4),
+                ("Junk", 5, 5),
+            ]
+        ]
+        assert [checkpoint.unsettle(ref, NOW) for ref in refs] == [True, True, False, False]
+        assert progress.pending == {3: Pending(0, NOW, "again"), 7: waiting}
+
+
+@pytest.mark.parametrize("spans", ["5", "a:b", "1:600", "0:-1", 7, "1:2:3", "1:99999999999"])
+def test_a_set_of_mails_that_no_sweep_wrote_begins_anew(home: Path, spans: object) -> None:
+    """Whatever stands there; it is never unrolled beyond what a sweep would write."""
+    home.mkdir(parents=True, mode=0o700)
+    file_of(home).write_bytes(folder(newest_ours=spans))
+    file_of(home).chmod(0o600)
+    with Checkpoint.hold(home, "integrations") as checkpoint:
+        assert "the checkpoint is broken" in checkpoint.notes[0]
 
 
 def test_everything_is_read_as_it_was_saved(home: Path) -> None:

@@ -166,6 +166,30 @@ def test_what_waits_is_what_the_records_say(entries: list[Entry]) -> None:
     assert [mail.seq for mail in told.mails] == by_definition(entries)
 
 
+def test_the_newest_token_of_each_user_and_org_is_known(book: Journal) -> None:
+    """By its issue, in whatever order the records came; held and refused mail brought none."""
+    for record in (
+        entry(1, issued_at=LATER),
+        entry(2, issued_at=EARLIER),
+        entry(3, org="acme-uat"),
+        entry(4, username="etl@acme.example", event="rotation.unchanged", reason="stale"),
+        held(5, issued_at=LATER, username="other@acme.example"),
+        entry(6, event="rotation.refused", reason="unsigned", username="other@acme.example"),
+    ):
+        book.append(record)
+    assert [record.entry.uid for record in book.newest_tokens()] == [1, 3, 4]
+
+
+def test_records_that_come_while_tokens_are_gone_through_disturb_nothing(book: Journal) -> None:
+    """Whoever goes through them takes hours; other processes append meanwhile."""
+    book.append(entry(1))
+    book.append(entry(2, username="etl@acme.example"))
+    tokens = book.newest_tokens()
+    first = next(tokens)
+    book.append(entry(3, issued_at=LATER))
+    assert [first.entry.uid, *(record.entry.uid for record in tokens)] == [1, 2]
+
+
 def by_definition(entries: list[Entry]) -> list[int]:
     """The numbers of the records whose mail waits, in their order."""
     newest = {record.mail: seq for seq, record in enumerate(entries, 1)}

@@ -70,6 +70,7 @@ class Site:
     log: Silent = field(default_factory=Silent)
     metrics: Metrics = field(default_factory=partial(Metrics, now))
     held: Mapping[str, int] = field(default_factory=dict)
+    drifted: Mapping[str, int] = field(default_factory=dict)
     expires: datetime | None = NOW + timedelta(hours=1)
     port: int = 0
 
@@ -84,6 +85,7 @@ class Site:
             shard=(1, 3),
             journal_head=lambda: 42,
             held_waiting=lambda: self.held,
+            drifted=lambda: self.drifted,
             vault_token_expires_at=lambda: self.expires,
         )
         return routes(subject, self.metrics)

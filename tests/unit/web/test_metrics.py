@@ -22,6 +22,7 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
     site.metrics.vault_request("read", 200)
     site.metrics.vault_request("login", None)
     site.held = {"integrations": 2, "of a configuration before": 1}
+    site.drifted = {"integrations": 3, "of a configuration before": 1}
     samples = site.samples()
     for name in list(samples):
         if "bucket" in name:
@@ -38,6 +39,7 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
         f"outcomes_total[{no_org}, ('outcome', 'refused'), ('reason', 'unsigned')]": 1,
         f"pending_mails[{mailbox}]": 0,
         f"held_waiting[{mailbox}]": 2,
+        f"vault_drift[{mailbox}]": 3,
         "vault_requests_total[('operation', 'read'), ('status', '200')]": 2,
         "vault_requests_total[('operation', 'login'), ('status', 'unreachable')]": 1,
         "vault_token_expiry_timestamp_seconds": NOW.timestamp() + 3600,

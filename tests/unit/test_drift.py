@@ -1,0 +1,70 @@
+"""How Vault falls short of the record of a token, if it does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.unit.commands.records import entry
+from token_catcher.drift import Drift, drift
+from token_catcher.model import Entry, Holding
+
+ISSUED = datetime(2026, 2, 3, 12, 57, 20, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+RECORD = entry(fingerprint="sha256:0123456789abcdef")
+OTHER = "sha256:fedcba9876543210"
+
+
+@pytest.mark.parametrize(
+    ("holding", "kind"),
+    [
+        (Holding(0), Drift.MISSING),
+        (Holding(4), Drift.MISSING),
+        (Holding(4, gone=True), Drift.GONE),
+        (Holding(3, fingerprint=RECORD.fingerprint, issued_at=ISSUED), None),
+        (Holding(4, fingerprint=RECORD.fingerprint), None),
+        (Holding(4, fingerprint=OTHER, issued_at=ISSUED - SECOND), Drift.OLDER),
+        (Holding(4, fingerprint=OTHER, issued_at=ISSUED), None),
+        (Holding(4, fingerprint=OTHER, issued_at=ISSUED + SECOND), None),
+        (Holding(4, fingerprint=OTHER), None),
+    ],
+    ids=[
+        "no secret",
+        "no token in it",
+        "deleted",
+        "the token",
+        "the token without its age",
+        "a token of before",
+        "another of the same second",
+        "a later token",
+        "a token of unknown age",
+    ],
+)
+def test_what_vault_holds_is_held_against_the_record(holding: Holding, kind: Drift | None) -> None:
+    """Only what certainly falls short of it does."""
+    assert drift(RECORD, holding) is kind
+
+
+@pytest.mark.parametrize(
+    ("record", "kind"),
+    [
+        (entry(received_at="2026-02-03T12:57:10Z"), None),
+        (entry(received_at="2026-02-03T12:57:12Z"), Drift.OLDER),
+        (entry(issued_at=None), None),
+    ],
+    ids=["issued after its arrival", "before it", "at no known time"],
+)
+def test_a_token_is_no_newer_than_its_mail(record: Entry, kind: Drift | None) -> None:
+    """A sending clock may be ahead of ours: the arrival counts where it is earlier."""
+    holding = Holding(4, fingerprint=OTHER, issued_at=datetime(2026, 2, 3, 12, 57, 11, tzinfo=UTC))
+    assert drift(record, holding) is kind
+
+
+def test_what_was_deleted_is_left_alone() -> None:
+    """It was somebody's decision; everything else is mended."""
+    assert {kind: kind.is_mended for kind in Drift} == {
+        Drift.MISSING: True,
+        Drift.OLDER: True,
+        Drift.GONE: False,
+    }

@@ -1,0 +1,188 @@
+"""The daily look for what Vault has lost: a token that the journal tells of is stored again.
+
+For each user the journal's newest token is held against Vault, in one read of the secret. Where
+Vault has none or an older one, the watch of the mailbox is asked to find the mail and take it the
+way of all mail once more: it is judged, and the newer token wins, so that nothing is decided here.
+Then Vault is asked again, ever more seldom, until it has the token.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from token_catcher.drift import Drift, drift
+from token_catcher.errors import AccessError, TransientError
+from token_catcher.model import Entry
+from token_catcher.pipeline import had_token
+from token_catcher.ports import Log, SecretStore
+from token_catcher.record import Journal, Record
+
+DAILY: Final = 86_400.0
+"""Seconds between two looks at all users."""
+A_ROUND: Final = 100
+"""Secrets that are read in one round of housekeeping, so that nothing else waits for long."""
+ASKED_AGAIN: Final = 600.0
+"""Seconds after which it is asked for the first time whether a token is there again."""
+PAUSES: Final = (60.0, 900.0)
+"""Seconds without a question after Vault did not answer: at first, and at most."""
+DENIED: Final = "vault-policy"
+"""The code where Vault refuses one path, and may show the others."""
+MENDING: Final = "it is stored again from its mail, if the mail is still there"
+NEXT_STEP: Final = (
+    "its mail does not bring it back: reset the user's security token (docs/runbook.md)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """A token that Vault lacks."""
+
+    entry: Entry
+    """The record of it."""
+    kind: Drift
+    pause: float
+    """Seconds between the last question for it and the next."""
+    due_at: float
+    """Monotonic seconds of the next one."""
+
+
+class Restoration:
+    """Looks after the tokens of one configuration. One thread at a time."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        store: SecretStore,
+        *,
+        mailboxes: Collection[str],
+        path_of: Callable[[str, str], str | None],
+        bring_back: Callable[[Entry], object],
+        log: Log,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`mailboxes`: by name, those that are watched here. `path_of`: where the configuration
+        has the token of an org and its user; None: nowhere. `bring_back`: have the mail of this
+        record taken through once more."""
+        self._journal = journal
+        self._store = store
+        self._mailboxes = frozenset(mailboxes)
+        self._path_of = path_of
+        self._bring_back = bring_back
+        self._log = log
+        self._monotonic = monotonic
+        self._looked_at: float | None = None
+        self._records: Iterator[Record] = iter(())
+        """Those that the look in hand has not come to."""
+        self._due: deque[Entry] = deque()
+        """Whose tokens are to be looked for next."""
+        self._lost: dict[str, _Lost] = {}
+        """Whose tokens Vault lacks, by path."""
+        self._denials = 0
+        """Secrets that Vault has refused to show, in the look in hand."""
+        self._silent_until = 0.0
+        self._pause = PAUSES[0]
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """Of how many users Vault lacks the token, by the mailbox of its mail. From any thread."""
+        # The interpreter makes this copy in one step, whatever the other threads do.
+        lost = tuple(self._lost.values())
+        return Counter(user.entry.mailbox for user in lost)
+
+    def round(self) -> None:
+        """Look at what is due, as far as one round goes. Does nothing most of the time."""
+        now = self._monotonic()
+        if now < self._silent_until:
+            return
+        try:
+            self._gather(now)
+            while self._due:
+                self._look_at(self._due[0], now)
+                self._due.popleft()
+        except (TransientError, AccessError) as error:
+            # Whoever keeps our Vault token alive tells it as well.
+            self._log.debug("vault.not_asked", code=error.code, error=str(error))
+            self._silent_until = now + self._pause
+            self._pause = min(2 * self._pause, PAUSES[1])
+        else:
+            self._pause = PAUSES[0]
+
+    def _gather(self, now: float) -> None:
+        """Whose tokens are due: of users that Vault lacks one of, and so many of all others."""
+        if self._due:  # of a round that was broken off
+            return
+        self._due += [user.entry for user in self._lost.values() if user.due_at <= now]
+        if self._looked_at is None or now - self._looked_at >= DAILY:
+            self._looked_at = now
+            self._records = self._journal.newest_tokens()
+            self._denials = 0
+        for record in islice(self._records, A_ROUND):
+            entry = record.entry
+            if self._is_ours(entry) and entry.path not in self._lost:
+                self._due.append(entry)
+
+    def _is_ours(self, entry: Entry) -> bool:
+        """Whether Vault should have this very token where the configuration has it.
+
+        A newest token that was found to be stale never was there; whose it is, nobody knows."""
+        if not had_token(entry) or entry.mailbox not in self._mailboxes:
+            return False
+        if entry.path is None or entry.org is None or entry.username is None:
+            return False
+        return entry.path == self._path_of(entry.org, entry.username)
+
+    def _look_at(self, entry: Entry, now: float) -> None:
+        """Hold one record against Vault. Raises what stands between us and all of them."""
+        path = entry.path or ""
+        try:
+            kind = drift(entry, self._store.holds(path))
+        except AccessError as error:
+            if error.code != DENIED:
+                raise
+            self._tell_denial(error)
+            self._lost.pop(path, None)
+            return
+        if kind is not None and kind.is_mended:
+            self._found(entry, kind, now)
+            return
+        if kind is Drift.GONE:
+            note = "the latest version was deleted or has expired: it is left as it is"
+            self._log.info("vault.drift", **_subject(entry, kind), note=note)
+        elif path in self._lost:
+            self._log.info("vault.drift_ended", **_subject(entry, self._lost[path].kind))
+        self._lost.pop(path, None)
+
+    def _tell_denial(self, error: AccessError) -> None:
+        """Once in a look: a policy that is wrong is wrong for many paths."""
+        tell = self._log.debug
+        if self._denials == 0:
+            tell = self._log.warning
+        self._denials += 1
+        tell("vault.trouble", code=error.code, error=str(error))
+
+    def _found(self, entry: Entry, kind: Drift, now: float) -> None:
+        """Vault lacks the token: tell it, and have it brought back."""
+        path = entry.path or ""
+        pause = ASKED_AGAIN
+        note = MENDING
+        if path in self._lost:
+            pause = min(2 * self._lost[path].pause, DAILY)
+            note = NEXT_STEP
+        self._lost[path] = _Lost(entry, kind, pause, now + pause)
+        self._log.warning("vault.drift", **_subject(entry, kind), note=note)
+        self._bring_back(entry)
+
+
+def _subject(entry: Entry, kind: Drift) -> dict[str, str | None]:
+    return {
+        "mailbox": entry.mailbox,
+        "org": entry.org,
+        "username": entry.username,
+        "path": entry.path,
+        "issued_at": entry.issued_at,
+        "drift": kind.value,
+    }
