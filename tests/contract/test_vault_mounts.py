@@ -16,7 +16,7 @@ from tests.kit.reverse import ReverseProxy, page
 from tests.kit.scripted import KV2, HttpReply, HttpRequest, HttpScript
 from tests.kit.servers import OpenBao, until
 from token_catcher.errors import AccessError, TransientError
-from token_catcher.model import Capture, Held, Reason, Stored, Token, Unchanged
+from token_catcher.model import Capture, Held, Reason, Receipt, Stored, Token, Unchanged
 
 NEWER = "FAKEnewerTOKEN0000000001"
 
@@ -205,6 +205,19 @@ def test_a_late_mail_does_not_come_in_the_place_of_a_deleted_newer_token(
         openbao.merge(capture(org).path, {"password": "changed"})
         openbao.delete(capture(org).path)
         assert store.store(capture(org)) == Unchanged(Reason.STALE, None)
+
+
+def test_what_was_overtaken_does_not_come_in_the_place_of_a_deleted_token(
+    openbao: OpenBao, org: str
+) -> None:
+    """Ours is in the version before: what came after it may be newer, and is not known."""
+    with opened(openbao.url, given(openbao.root_token), writes_over_deleted=True) as store:
+        store.store(capture(org))
+        store.store(newer(org))
+        openbao.delete(capture(org).path)
+        created_at = openbao.versions(capture(org).path)[1]["created_time"]
+        written = Receipt(capture(org).path, 1, created_at, None)
+        assert store.store(capture(org)) == Unchanged(Reason.STALE, written)
 
 
 # -- PATCH that does not come through --

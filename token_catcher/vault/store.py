@@ -194,11 +194,19 @@ class VaultStore:
         """What the latest version held is not known: the one before may tell of a newer token."""
         if not ended.expired and not self._writes_over_deleted:
             return Held(Reason.SECRET_DELETED, ended.saw)
+        written = self._written(capture, current)
+        # Ours in a version before: what came after it, and is gone, may be newer.
+        if written is not None or self._had_newer(capture, current):
+            return Unchanged(Reason.STALE, written)
+        return None
+
+    def _had_newer(self, capture: Capture, current: SecretVersion) -> bool:
+        """Whether a version that is still there holds a token issued after this one."""
         for version in self._secrets.history(capture.path, current):
             issued_at = self._issued_at(version)
             if issued_at is not None and issued_at > capture.issued_at:
-                return Unchanged(Reason.STALE, self._written(capture, current))
-        return None
+                return True
+        return False
 
     def _token(self, version: SecretVersion) -> Token | None:
         """The token in it. None: nothing, or what somebody put there until a token comes."""
