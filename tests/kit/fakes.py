@@ -294,6 +294,10 @@ class FakeVault:
         self.secrets: dict[str, FakeSecret] = {}
         self.now = now
         self.requests = count(1)
+        self.max_versions = 10
+        """How many versions a new secret keeps."""
+        self.puts: list[tuple[str, int, dict[str, Any]]] = []
+        """Path, number and fields of every version that was ever written."""
         self.lock = threading.RLock()
         """Held by whoever looks at the secrets or changes them: check-and-set is one step."""
 
@@ -301,12 +305,14 @@ class FakeVault:
         """Write a new version, replacing every field. Returns its number."""
         created = self.now()
         with self.lock:
-            secret = self.secrets.setdefault(path, FakeSecret())
+            new = FakeSecret(max_versions=self.max_versions)
+            secret = self.secrets.setdefault(path, new)
             version = FakeVersion(dict(data), iso(created))
             if secret.delete_version_after:
                 version.deletion_time = iso(created + secret.delete_version_after)
             secret.latest += 1
             secret.versions[secret.latest] = version
+            self.puts.append((path, secret.latest, dict(data)))
             for number in sorted(secret.versions)[: -secret.max_versions]:
                 del secret.versions[number]
             return secret.latest
