@@ -7,10 +7,12 @@ looks at the same mailbox: twins of one name, hosts whose names change, clocks t
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +21,11 @@ import pytest
 
 from tests.kit import mails
 from tests.kit.program import UNMEASURED, Program, program
+from tests.kit.reverse import ReverseProxy
 from tests.kit.scale import times
+from tests.kit.scripted import HttpReply, HttpRequest
 from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.waiting import PATIENCE
 
 ROUNDS = 5
 BLOCKS = 2
@@ -83,13 +88,14 @@ def test_twins_killed_at_random_moments(
     ]
     if others.shared:
         tools = [tools[0]] * len(tools)
-    rounds = Twins(
-        tools[0], dovecot, openbao, user, org, random.Random(org), tools=tools, others=others
-    )
-    openbao.settings(rounds.path, max_versions=others.versions)
-    rounds.scan()
-    for _ in range(times(TWIN_ROUNDS)):
-        rounds.take()
+    with DeadlyProxy(openbao.url, {}) as proxy:
+        rounds = Twins(
+            tools[0], dovecot, openbao, user, org, random.Random(org), tools, others, proxy
+        )
+        openbao.settings(rounds.path, max_versions=others.versions)
+        rounds.scan()
+        for _ in range(times(TWIN_ROUNDS)):
+            rounds.take()
     rounds.check_stored()
     for tool in rounds.tools:
         rounds.check_one_record_a_mail(tool)
@@ -107,6 +113,19 @@ def surrounded(tool: Program, ahead: int) -> Program:
     return tool
 
 
+class DeadlyProxy(ReverseProxy):
+    """In front of Vault: once that has taken a write, whoever looks is killed before the answer."""
+
+    victims: Sequence[subprocess.Popen[bytes]] = ()
+
+    def reply(self, request: HttpRequest) -> HttpReply:
+        reply = super().reply(request)
+        if request.method in ("POST", "PATCH") and "/data/" in request.path:
+            for victim in self.victims:
+                victim.kill()
+        return reply
+
+
 @dataclass
 class Rounds:
     """A token and a forgery come, a scan or two are killed, and one runs to its end."""
@@ -117,13 +136,15 @@ class Rounds:
     user: str
     org: str
     rng: random.Random
-    tokens: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list, kw_only=True)
     """In order: each must become a version."""
-    killed: int = 0
+    killed: int = field(default=0, kw_only=True)
     """Scans that had not ended by themselves."""
-    lifetime: float = 0.0
+    lifetime: float = field(default=0.0, kw_only=True)
     """Seconds that the last whole scan took, here and now: kills are spread over it."""
-    began: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    began: datetime = field(
+        default_factory=lambda: datetime.now(UTC).replace(microsecond=0), kw_only=True
+    )
 
     @property
     def path(self) -> str:
@@ -196,15 +217,16 @@ class Rounds:
 class Twins(Rounds):
     """The same rounds, with several scans at once."""
 
-    tools: list[Program] = field(default_factory=list)
-    others: Others = field(default_factory=Others)
-    _starts: int = 0
+    tools: list[Program]
+    others: Others
+    proxy: DeadlyProxy
+    _starts: int = field(default=0, kw_only=True)
 
     def scan(self) -> None:
         """Scans that nobody kills, one after the other."""
         began = time.monotonic()
         for tool in self.tools:
-            self._rename(tool)
+            self._configure(tool)
             assert tool("scan").code == 0
         self.lifetime = (time.monotonic() - began) / len(self.tools)
 
@@ -231,18 +253,27 @@ class Twins(Rounds):
         assert tool("audit", "verify").code == 0
 
     def _kill_a_scan(self) -> None:
-        """Kill all that run, each at a moment of its own."""
-        processes = []
-        for tool in self.tools:
-            self._rename(tool)
-            processes.append(tool.start("scan"))
-        for process in processes:
-            self._kill(process, self.lifetime * self.rng.uniform(0.2, 1.0))
+        """Kill all that run: at the moment of a write, or each at a moment of its own."""
+        processes = [self._started(tool) for tool in self.tools]
+        if self.rng.random() < 0.5:
+            self.proxy.victims = processes
+            for process in processes:
+                self.killed += process.wait(PATIENCE) == -signal.SIGKILL
+            self.proxy.victims = ()
+        else:
+            for process in processes:
+                self._kill(process, self.lifetime * self.rng.uniform(0.2, 1.0))
         if self.others.passwords and self.openbao.get(self.path) is not None:
             self.openbao.merge(self.path, {"password": str(self.rng.random())})
 
-    def _rename(self, tool: Program) -> None:
-        """As a container that is started anew."""
+    def _started(self, tool: Program) -> subprocess.Popen[bytes]:
+        self._configure(tool)
+        return tool.start("scan")
+
+    def _configure(self, tool: Program) -> None:
+        """Through the proxy; where that is asked for, with the host name of a new container."""
+        instance = "instance: test"
         if self.others.renamed:
             self._starts += 1
-            tool.configure(instance=f"instance: host-{self._starts}")
+            instance = f"instance: host-{self._starts}"
+        tool.configure(address=f"address: {self.proxy.url}", instance=instance)
