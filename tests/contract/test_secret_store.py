@@ -502,7 +502,9 @@ def test_no_clock_has_a_say_in_whose_write_it_was() -> None:
     assert store.store(capture) == Unchanged(Reason.SAME_TOKEN, written)
 
 
-@pytest.mark.parametrize("number", ["", "0", "2", "-1", "first", None])
+@pytest.mark.parametrize(
+    "number", ["", "0", "2", "-1", "first", pytest.param("9" * 5000, id="endless"), None]
+)
 def test_a_version_of_no_possible_number_is_not_ours(world: World, number: str | None) -> None:
     """Somebody wrote the field: it names no version that there can be."""
     world.store(NEW)
@@ -559,6 +561,13 @@ def test_a_token_that_somebody_put_in_the_place_of_ours_is_the_newer_one(world: 
     world.store(NEW)
     world.vault.merge(world.path, {"security_token": OTHER})
     assert world.store(NEW) == Unchanged(Reason.STALE, world.receipt(1))
+
+
+def test_no_clock_has_a_say_in_what_was_there_before(world: World) -> None:
+    """Salesforce's clock is ahead: by the times the mail is newer than what took its place."""
+    world.store(NEW, NOW + HOUR)
+    world.vault.merge(world.path, {"security_token": OTHER})
+    assert world.store(NEW, NOW + HOUR) == Unchanged(Reason.STALE, world.receipt(1))
 
 
 def test_versions_around_a_deleted_one_are_found(world: World) -> None:

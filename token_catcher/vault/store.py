@@ -15,6 +15,7 @@ compared like any other, and none of them is claimed after a crash.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,6 +47,9 @@ CLOCKS_DIFFER: Final = timedelta(minutes=15)
 """At most so much between Vault's clock and Salesforce's.
 
 Where it matters: for a foreign token to be the newer one."""
+
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+"""Of a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,13 +245,13 @@ class VaultStore:
 
         Older by that is stale, if nothing is in doubt: neither when it first appeared, nor which
         of two clocks is right."""
+        written = self._written(capture, current)
+        # Ours was there before, whatever the clocks say: somebody put theirs in its place.
+        if written is not None:
+            return Unchanged(Reason.STALE, written)
         appeared, certain = self._appeared(capture.path, current)
         if appeared is None or capture.issued_at > appeared:
             return None
-        written = self._written(capture, current)
-        # Ours was there before: somebody put theirs in its place.
-        if written is not None:
-            return Unchanged(Reason.STALE, written)
         if certain and appeared - capture.issued_at > CLOCKS_DIFFER:
             return Unchanged(Reason.STALE)
         return Held(
@@ -281,12 +285,15 @@ class VaultStore:
 
     def _number_carried(self, version: SecretVersion, capture: Capture) -> int | None:
         """The number of our write of this mail, where the version carries its fields."""
-        if version.ours("mail") != capture.mail.digest or version.ours("writer") != self._writer():
+        if version.ours("mail") != capture.mail.digest:
             return None
-        number = version.ours("version") or ""
-        if not number.isdecimal() or not 0 < int(number) <= version.number:
+        if version.ours("writer") != self._writer():
             return None
-        return int(number)
+        text = version.ours("version") or ""
+        # Who may write the secret may have written anything there.
+        if not _NUMBER.fullmatch(text) or int(text) > version.number:
+            return None
+        return int(text)
 
     def _created_at(self, capture: Capture, number: int, carrier: SecretVersion) -> str | None:
         """When Vault made the version of our write; None: it does not keep it any more."""
