@@ -29,6 +29,7 @@ use what its `__init__` names, and nothing else.
         waiting     which held mails still wait for a person
         journal     the append-only rotation record
         checkpoint  what is settled
+        writer      who we are in Vault
 
     judge       one mail judged: extract and trust in one call; pure
     pipeline    the way of one mail, in the only safe order
@@ -53,6 +54,7 @@ use what its `__init__` names, and nothing else.
         login       ways to get a token of Vault's
         client      HTTP, logged in and classified
         kv          versions of secrets, read and written
+        ending      whether a version expired or was deleted; pure
         store       read, decide, write with check-and-set
     keys        the door to DNS: public keys of signatures
 

@@ -22,7 +22,7 @@ from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import KeyLookup, Log
 from token_catcher.proof import Terms, Trust
-from token_catcher.record import Journal, Record
+from token_catcher.record import Journal, Record, writer_id
 from token_catcher.sweep import Sweep, Watched
 from token_catcher.vault import Address, AppRoleLogin, Client, Login, TokenLogin, VaultStore
 from token_catcher.web import Metrics
@@ -128,10 +128,20 @@ class App:
             mount=vault.mount,
             field=vault.field,
             instance=self.config.instance,
+            writer=self._writer,
+            writes_over_deleted=vault.on_deleted == "write",
             now=self.now,
             sleep=time.sleep,
             log=self.log,
         )
+
+    def _writer(self) -> str:
+        """Who writes to Vault, asked when something is stored: a dry run makes no file."""
+        return self._writer_id
+
+    @cached_property
+    def _writer_id(self) -> str:
+        return writer_id(self.config.state_dir / "writer")
 
     def _watched(self, mailbox: MailboxConfig) -> Watched:
         pipeline = Pipeline(

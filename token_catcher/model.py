@@ -306,9 +306,10 @@ class Receipt:
 
     path: str
     version: int
-    created_at: str
+    created_at: str | None
     """Vault's created_time, verbatim:
-    after a `DELETE metadata` versions restart at 1, so a version is told by both."""
+    after a `DELETE metadata` versions restart at 1, so a version is told by both.
+    None: Vault does not keep that version any more."""
     request_id: str | None
     """Equal to `request.id` in Vault's audit log;
     None when the write's own answer was never seen."""
@@ -356,6 +357,8 @@ class Stored:
     receipt: Receipt
     recovered: bool = False
     """The write was made before a crash or a lost answer, and is recorded now."""
+    saw: str = ""
+    """Why it was written over a version that is gone; empty where none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,8 +367,8 @@ class Unchanged:
 
     reason: Reason
     written: Receipt | None = None
-    """The version in which *this instance* once wrote this very token,
-    where Vault still keeps it: what a crash between store and journal leaves behind."""
+    """The version in which we wrote the token of this very mail, by what the secret carries:
+    what a crash between store and journal leaves behind."""
 
 
 Outcome = Ignored | Refused | Held | Stored | Unchanged

@@ -13,9 +13,11 @@ record is found again (below).
 is lost.
 
 A crash between two steps replays the mail. Before the store nothing has happened. Between store
-and journal, Vault already has the token and says that this instance wrote it; the replay is
-recorded as `stored`, `recovered`, once per version. Between journal and settle, the journal knows
-the mail and no second record is written. So every step may be repeated and none may be exchanged.
+and journal, Vault already has the token, and the secret says which mail it came from and which
+writer wrote it (`vault.store`): the replay is recorded as `stored`, `recovered`, once per version.
+Another writer that finds the token there records `unchanged`. Between journal and settle, the
+journal knows the mail and no second record is written. So every step may be repeated and none may
+be exchanged.
 
 A mail with a record is not judged again, whatever folder or UID it turns up under: what was proof
 on arrival stays proof. Only who asks for it has it judged anew (`scan --again`, and the daily look
@@ -124,7 +126,7 @@ class Pipeline:
             entry = _released(entry, verdict, release)
         previous = self._journal.last_for(mail.ref.mailbox, mail.digest)
         if previous is None or _adds_to(previous, entry):
-            self._write_down(entry)
+            return self._write_down(entry)
         return entry
 
     def _keep(self, verdict: Capture | Refused | Held | Ignored) -> Outcome:
@@ -134,13 +136,10 @@ class Pipeline:
         outcome = self._store.store(verdict)
         if not isinstance(outcome, Unchanged) or outcome.written is None:
             return outcome
-        if self._has_record_of(outcome.written):
+        if self._journal.has_stored(outcome.written, verdict.mail.digest):
             return outcome
-        # This instance wrote it, and a crash came before the record.
+        # We wrote it, and a crash came before the record.
         return Stored(outcome.written, recovered=True)
-
-    def _has_record_of(self, written: Receipt) -> bool:
-        return self._journal.has_stored(written.path, written.version, written.created_at)
 
     def _record(
         self, mail: Mail, verdict: Verdict, outcome: Outcome, previous: Record | None
@@ -154,14 +153,19 @@ class Pipeline:
                 return None
             if had_token(previous.entry):
                 entry = _mended(entry, previous.entry)
-        self._write_down(entry)
-        return entry
+        return self._write_down(entry)
 
-    def _write_down(self, entry: Entry) -> None:
-        """Put it on disk, then tell of it."""
-        self._journal.append(entry)
+    def _write_down(self, entry: Entry) -> Entry:
+        """Put it on disk, then tell of it. Returns what was recorded."""
+        if entry.event != Event.STORED:
+            self._journal.append(entry)
+        elif self._journal.append_stored(entry) is None:
+            # The same mail in another mailbox was faster, in another thread or process.
+            entry = _as_unchanged(entry)
+            self._journal.append(entry)
         self._observe(entry)
         self._tell(entry)
+        return entry
 
     def _tell(self, entry: Entry) -> None:
         """One canonical event per record; a flood of refusals is counted, not repeated."""
@@ -219,6 +223,11 @@ def describe(
         received_at=iso(mail.received_at),
     )
     return _with_outcome(_with_verdict(entry, verdict), outcome)
+
+
+def _as_unchanged(entry: Entry) -> Entry:
+    """The record of a mail whose token is in Vault, in a version that has its record."""
+    return replace(entry, event=Event.UNCHANGED, reason=Reason.SAME_TOKEN.value, recovered=False)
 
 
 def _released(entry: Entry, verdict: Verdict, release: Release) -> Entry:
@@ -293,7 +302,8 @@ def _with_claim(entry: Entry, candidate: Candidate) -> Entry:
 def _with_outcome(entry: Entry, outcome: Refused | Held | Stored | Unchanged) -> Entry:
     """Why it ended so, and which version in Vault it is about."""
     if isinstance(outcome, Stored):
-        return replace(_with_receipt(entry, outcome.receipt), recovered=outcome.recovered)
+        entry = _with_receipt(entry, outcome.receipt)
+        return replace(entry, recovered=outcome.recovered, saw=outcome.saw or None)
     entry = replace(entry, reason=outcome.reason.value)
     if isinstance(outcome, Unchanged):
         return _with_receipt(entry, outcome.written)

@@ -2,7 +2,8 @@
 # vault.path; setup-approle.sh puts in others. The two `+` are one segment each: {org} and {username}.
 
 # read: is the token there already? create: the first token of a user. patch: merge the token's fields into an existing
-# secret, so that a password beside it survives. update: a new version where `delete_version_after` took the last one.
+# secret, so that a password beside it survives. update: a new version where `delete_version_after` took the last one, and
+# where PATCH does not come through (a proxy that does not know it).
 path "secret/data/salesforce/+/+" {
   capabilities = ["create", "read", "update", "patch"]
 }

@@ -6,7 +6,7 @@ Kept by the in-memory store and by OpenBao, as root and under the shipped policy
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
@@ -57,6 +57,7 @@ class World:
     vault: FakeVault | OpenBao
     path: str
     build: Callable[[str], VaultStore]
+    """By the name of an instance; `one@two` is named like `one`, and writes as `two` does."""
     interfere: Callable[[Callable[[], object]], None]
     """Run something between the store's next read and its write."""
     stores: dict[str, VaultStore] = field(default_factory=dict)
@@ -67,10 +68,14 @@ class World:
         """Store a capture as this instance."""
         if instance not in self.stores:
             self.stores[instance] = self.build(instance)
-        mail = mails.mail(b"")
+        mail = mails.mail(token.encode())
         return self.stores[instance].store(
             Capture(mail, USER, Token(token), "acme", self.path, issued_at)
         )
+
+    def receipt_of_a_lost(self, version: int) -> Receipt:
+        """What a store says of its version, once Vault keeps it no more."""
+        return Receipt(self.path, version, None, None)
 
     def receipt(self, version: int) -> Receipt:
         """What a store says of a version whose write it did not see answered."""
@@ -113,6 +118,12 @@ def proxy(openbao: OpenBao) -> Iterator[TcpProxy]:
         yield running
 
 
+def names(instance: str) -> tuple[str, str]:
+    """The name of an instance, and the id of who writes there."""
+    name, _, writer = instance.partition("@")
+    return name, f"writer of {writer or name}"
+
+
 def fake_world(path: str, clock: Callable[[], datetime] = utc_now) -> World:
     """Everything in memory."""
     vault = FakeVault(clock)
@@ -123,7 +134,8 @@ def fake_world(path: str, clock: Callable[[], datetime] = utc_now) -> World:
             waiting.pop()()
 
     def build(instance: str) -> VaultStore:
-        return FakeStore(vault, instance=instance, trip=trip)
+        name, writer = names(instance)
+        return FakeStore(vault, instance=name, writer=writer, trip=trip)
 
     return World(vault, path, build, waiting.append)
 
@@ -137,6 +149,7 @@ def openbao_world(openbao: OpenBao, proxy: TcpProxy, token: str, path: str) -> W
             waiting.pop()()
 
     def build(instance: str) -> VaultStore:
+        name, writer = names(instance)
         # Only "one" is interfered with; the others are the interference, and go past the proxy.
         port = openbao.port
         if instance == "one":
@@ -146,7 +159,8 @@ def openbao_world(openbao: OpenBao, proxy: TcpProxy, token: str, path: str) -> W
             client,
             mount="secret",
             field="security_token",
-            instance=instance,
+            instance=name,
+            writer=lambda: writer,
             now=utc_now,
             sleep=no_sleep,
             log=Silent(),
@@ -157,7 +171,7 @@ def openbao_world(openbao: OpenBao, proxy: TcpProxy, token: str, path: str) -> W
 
 
 def test_a_token_for_an_empty_path_becomes_its_first_version(world: World) -> None:
-    """Version 1 holds the token and our four fields, and the receipt is Vault's own answer."""
+    """Version 1 holds the token and our fields, and the receipt is Vault's own answer."""
     before = utc_now()
     outcome = world.store(NEW)
     after = utc_now()
@@ -170,6 +184,9 @@ def test_a_token_for_an_empty_path_becomes_its_first_version(world: World) -> No
         "security_token_issued_at": iso(NOW),
         "security_token_captured_by": "one",
         "security_token_fingerprint": Token(NEW).fingerprint,
+        "security_token_mail": mails.mail(NEW.encode()).digest,
+        "security_token_writer": "writer of one",
+        "security_token_version": "1",
     }
     assert outcome.receipt.request_id
     assert (outcome.recovered, outcome.receipt.path, outcome.receipt.version) == (
@@ -302,7 +319,7 @@ def test_a_destroyed_secret_is_not_brought_back(world: World) -> None:
     """The same for a version that is gone for good."""
     world.store(OLD, NOW - MINUTE)
     world.vault.destroy(world.path, 1)
-    assert world.store(NEW) == Held(Reason.SECRET_DELETED, "version 1 was deleted")
+    assert world.store(NEW) == Held(Reason.SECRET_DELETED, "version 1 was destroyed")
 
 
 @pytest.mark.parametrize("how", ["delete", "destroy"])
@@ -311,15 +328,48 @@ def test_a_secret_with_an_end_may_still_be_deleted_on_purpose(world: World, how:
     world.vault.settings(world.path, delete_version_after="1000s")
     world.store(OLD, NOW - MINUTE)
     getattr(world.vault, how)(world.path, 1)
-    assert world.store(NEW) == Held(Reason.SECRET_DELETED, "version 1 was deleted")
+    held = world.store(NEW)
+    assert isinstance(held, Held)
+    assert held.reason is Reason.SECRET_DELETED
 
 
 def test_a_secret_that_expired_by_itself_is_written_again(world: World) -> None:
-    """`delete_version_after` is nobody's decision against this token."""
+    """`delete_version_after` is nobody's decision against this token; the record has it."""
     world.vault.settings(world.path, delete_version_after="1s")
     world.store(OLD, NOW - MINUTE)
     until(lambda: world.vault.get(world.path) is None, "the version to expire")
-    assert world.store(NEW).receipt.version == 2  # type: ignore[union-attr]
+    stored = world.store(NEW)
+    assert isinstance(stored, Stored)
+    assert (stored.receipt.version, stored.saw) == (
+        2,
+        "version 1 expired, by delete_version_after of 1 s",
+    )
+
+
+@pytest.mark.parametrize("setting", ["0s", "300s"])
+def test_a_secret_that_expired_by_an_earlier_setting_is_written_again(
+    world: World, setting: str
+) -> None:
+    """Vault gave the version its end when it was written, to the nanosecond."""
+    world.vault.settings(world.path, delete_version_after="1s")
+    world.store(OLD, NOW - MINUTE)
+    world.vault.settings(world.path, delete_version_after=setting)
+    until(lambda: world.vault.get(world.path) is None, "the version to expire")
+    stored = world.store(NEW)
+    assert isinstance(stored, Stored)
+    assert (stored.receipt.version, stored.saw) == (
+        2,
+        "version 1 ended 1 s after it was written, to the nanosecond: taken for expired",
+    )
+
+
+def test_what_expired_does_not_let_an_older_token_in(world: World) -> None:
+    """A newer token in a version before, which is still there, tells that the mail is late."""
+    world.store(NEW)
+    world.vault.settings(world.path, delete_version_after="1s")
+    world.vault.merge(world.path, {"password": "changed"})
+    until(lambda: world.vault.get(world.path) is None, "the version to expire")
+    assert world.store(OLD, NOW - MINUTE) == Unchanged(Reason.STALE, None)
 
 
 def test_after_a_purge_versions_begin_again(world: World) -> None:
@@ -330,7 +380,7 @@ def test_after_a_purge_versions_begin_again(world: World) -> None:
     assert isinstance(first, Stored)
     assert isinstance(second, Stored)
     assert (first.receipt.version, second.receipt.version) == (1, 1)
-    assert first.receipt.created_at < second.receipt.created_at
+    assert str(first.receipt.created_at) < str(second.receipt.created_at)
 
 
 def test_a_write_is_found_again_after_a_crash(world: World) -> None:
@@ -366,8 +416,8 @@ def test_a_version_that_was_rolled_back_to_is_not_a_second_write(world: World) -
     assert world.store(OLD, NOW - MINUTE) == Unchanged(Reason.SAME_TOKEN, world.receipt(1))
 
 
-def test_a_write_that_vault_no_longer_keeps_is_not_told(world: World) -> None:
-    """Vault keeps ten versions; of older ones nothing is known."""
+def test_a_write_of_which_no_version_tells_is_not_told(world: World) -> None:
+    """Vault keeps ten versions; of what was overtaken before them nothing is known."""
     world.store(OLD, NOW - MINUTE)
     world.store(NEW)
     for number in range(10):
@@ -375,22 +425,40 @@ def test_a_write_that_vault_no_longer_keeps_is_not_told(world: World) -> None:
     assert world.store(OLD, NOW - MINUTE) == Unchanged(Reason.STALE, None)
 
 
-def test_fields_that_a_change_carried_on_are_not_a_write_of_ours() -> None:
-    """Our version is pruned, and later changes of another field carried our fields on.
-
-    Vault made those versions long after we captured the token."""
-    clock = Clock()
-    world = fake_world("salesforce/acme/user", clock)
+@pytest.mark.parametrize("kept", [1, 3, 10])
+def test_a_write_that_vault_keeps_no_more_is_told_by_its_number(world: World, kept: int) -> None:
+    """Changes of another field carry our fields on, which name the version that was ours; none of
+    the changes is taken for a write of ours."""
+    world.vault.settings(world.path, max_versions=kept)
+    world.store(OLD, NOW - MINUTE)
     world.store(NEW)
-    for hour in range(1, 12):
-        clock.time += HOUR
-        world.vault.merge(world.path, {"password": str(hour)})
-    assert min(world.vault.versions(world.path)) == 3
-    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, None)
+    for number in range(kept):
+        world.vault.merge(world.path, {"password": str(number)})
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt_of_a_lost(2))
 
 
-def test_a_second_capture_after_a_purge_is_told_by_its_own_version() -> None:
-    """The latest capture counts, whatever was written, and told, before."""
+def test_a_secret_that_was_put_back_by_hand_is_not_a_write_of_ours(world: World) -> None:
+    """Removed with its versions, then written from a copy: the fields name a version that Vault
+    keeps no more, whatever has its number now."""
+    world.store(OLD, NOW - MINUTE)
+    world.store(NEW)
+    copy = world.vault.get(world.path) or {}
+    world.vault.purge(world.path)
+    for data in ({"password": "first"}, {"password": "second"}, copy):
+        world.vault.put(world.path, data)
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt_of_a_lost(2))
+
+
+def test_a_write_of_a_deleted_version_is_told_by_those_after_it(world: World) -> None:
+    """What a deleted version held is not known, when it was made is."""
+    world.store(NEW)
+    world.vault.merge(world.path, {"password": "changed"})
+    world.vault.delete(world.path, 1)
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt(1))
+
+
+def test_a_second_write_after_a_purge_is_told_by_its_own_version() -> None:
+    """The same number again, made at another time."""
     clock = Clock()
     world = fake_world("salesforce/acme/user", clock)
     world.store(NEW)
@@ -399,6 +467,108 @@ def test_a_second_capture_after_a_purge_is_told_by_its_own_version() -> None:
     world.store(NEW)
     world.vault.merge(world.path, {"password": "x"})
     assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt(1))
+
+
+CLAIMS = {
+    "the same": ("one", True),
+    "a twin of the same name": ("one@two", False),
+    "another instance": ("two", False),
+    "another host name": ("two@one", True),
+}
+
+
+@pytest.mark.parametrize(("who", "is_ours"), CLAIMS.values(), ids=CLAIMS)
+def test_a_write_is_known_again_by_the_writer(world: World, who: str, is_ours: bool) -> None:
+    """Not by a name, which two processes can share and a container changes at each start."""
+    world.store(NEW)
+    written = world.receipt(1) if is_ours else None
+    assert world.store(NEW, instance=who) == Unchanged(Reason.SAME_TOKEN, written)
+
+
+def test_a_write_is_known_again_by_its_mail(world: World) -> None:
+    """Another mail with the same token has written nothing."""
+    world.store(NEW)
+    other = Capture(mails.mail(b"other"), USER, Token(NEW), "acme", world.path, NOW)
+    assert world.stores["one"].store(other) == Unchanged(Reason.SAME_TOKEN, None)
+
+
+def test_no_clock_has_a_say_in_whose_write_it_was() -> None:
+    """Ours a day ahead of Vault's: the write is known again all the same."""
+    vault = FakeVault()
+    store = FakeStore(vault, now=lambda: utc_now() + 24 * HOUR)
+    capture = Capture(mails.mail(b""), USER, Token(NEW), "acme", "salesforce/acme/user", NOW)
+    stored = store.store(capture)
+    assert isinstance(stored, Stored)
+    written = replace(stored.receipt, request_id=None)
+    assert store.store(capture) == Unchanged(Reason.SAME_TOKEN, written)
+
+
+@pytest.mark.parametrize(
+    "number", ["", "0", "2", "-1", "first", pytest.param("9" * 5000, id="endless"), None]
+)
+def test_a_version_of_no_possible_number_is_not_ours(world: World, number: str | None) -> None:
+    """Somebody wrote the field: it names no version that there can be."""
+    world.store(NEW)
+    data = (world.vault.get(world.path) or {}) | {"security_token_version": number}
+    world.vault.purge(world.path)
+    world.vault.put(world.path, data)
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, None)
+
+
+BEFORE = {
+    "the same token": (NEW, NOW, Unchanged(Reason.SAME_TOKEN)),
+    "an older token": (OTHER, NOW - MINUTE, Unchanged(Reason.STALE)),
+    "a token of the same second": (
+        OTHER,
+        NOW,
+        Held(Reason.SAME_DATE, f"version 1 has another token of {iso(NOW)}"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("token", "issued_at", "expected"), BEFORE.values(), ids=BEFORE)
+def test_a_secret_of_an_earlier_version_is_understood(
+    world: World, token: str, issued_at: datetime, expected: Unchanged | Held
+) -> None:
+    """Without mail, writer and number it is compared like any other, and not claimed."""
+    put_before(world)
+    assert world.store(token, issued_at) == expected
+
+
+def test_a_secret_of_an_earlier_version_is_replaced_by_a_newer_token(world: World) -> None:
+    """All our fields are there then."""
+    put_before(world)
+    assert isinstance(world.store(OTHER, NOW + MINUTE), Stored)
+    data = world.vault.get(world.path) or {}
+    assert (data["security_token"], data["security_token_version"]) == (OTHER, "2")
+
+
+def put_before(world: World) -> None:
+    """A secret as 0.1.0 left it."""
+    world.vault.put(
+        world.path,
+        {
+            "security_token": NEW,
+            "security_token_issued_at": iso(NOW),
+            "security_token_captured_at": iso(NOW),
+            "security_token_captured_by": "one",
+            "security_token_fingerprint": Token(NEW).fingerprint,
+        },
+    )
+
+
+def test_a_token_that_somebody_put_in_the_place_of_ours_is_the_newer_one(world: World) -> None:
+    """Ours was there before, and that is told; nobody has to decide."""
+    world.store(NEW)
+    world.vault.merge(world.path, {"security_token": OTHER})
+    assert world.store(NEW) == Unchanged(Reason.STALE, world.receipt(1))
+
+
+def test_no_clock_has_a_say_in_what_was_there_before(world: World) -> None:
+    """Salesforce's clock is ahead: by the times the mail is newer than what took its place."""
+    world.store(NEW, NOW + HOUR)
+    world.vault.merge(world.path, {"security_token": OTHER})
+    assert world.store(NEW, NOW + HOUR) == Unchanged(Reason.STALE, world.receipt(1))
 
 
 def test_versions_around_a_deleted_one_are_found(world: World) -> None:

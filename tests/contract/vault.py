@@ -22,6 +22,7 @@ POLICY = Path(__file__).parents[2] / "deploy" / "vault" / "token-catcher.hcl"
 CANARY = "CANARYtokenMUSTnotLEAK01"
 VAULT_TOKEN = "s.CANARYvaultTOKENmustNOTleak"
 SECRET_ID = "CANARYsecretIDmustNOTleak"
+WRITER = "0123456789abcdef0123456789abcdef"
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
@@ -53,17 +54,22 @@ def opened(
     mount: str = "secret",
     ca_file: str | None = None,
     clock: Callable[[], float] = monotonic,
+    namespace: str | None = None,
+    writes_over_deleted: bool = False,
+    log: Silent | None = None,
 ) -> Iterator[VaultStore]:
     """A store for as long as the block runs."""
-    client = Client(Address(url, ca_file=ca_file), login, monotonic=clock)
+    client = Client(Address(url, namespace, ca_file), login, monotonic=clock)
     store = VaultStore(
         client,
         mount=mount,
         field="security_token",
         instance="one",
+        writer=lambda: WRITER,
         now=utc_now,
+        writes_over_deleted=writes_over_deleted,
         sleep=no_sleep,
-        log=Silent(),
+        log=log or Silent(),
     )
     with closing(store):
         yield store

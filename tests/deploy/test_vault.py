@@ -209,6 +209,7 @@ def test_the_program_stores_under_the_policy(
         mount="secret",
         field="security_token",
         instance="tc-1",
+        writer=lambda: "tc-1",
         now=lambda: issued,
         sleep=time.sleep,
         log=Silent(),

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from token_catcher.errors import AccessError
+from token_catcher.errors import AccessError, Outage
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef, iso
 from token_catcher.ports import FolderState, Heading, Span
 from token_catcher.vault import VaultStore
@@ -271,11 +271,12 @@ class FakeVersion:
 
 @dataclass
 class FakeSecret:
-    """The versions that are kept, at most ten, and the number of the latest."""
+    """The versions that are kept, and the number of the latest."""
 
     versions: dict[int, FakeVersion] = field(default_factory=dict)
     latest: int = 0
     delete_version_after: timedelta = timedelta()
+    max_versions: int = 10
 
     @property
     def newest(self) -> FakeVersion | None:
@@ -293,6 +294,10 @@ class FakeVault:
         self.secrets: dict[str, FakeSecret] = {}
         self.now = now
         self.requests = count(1)
+        self.max_versions = 10
+        """How many versions a new secret keeps."""
+        self.puts: list[tuple[str, int, dict[str, Any]]] = []
+        """Path, number and fields of every version that was ever written."""
         self.lock = threading.RLock()
         """Held by whoever looks at the secrets or changes them: check-and-set is one step."""
 
@@ -300,13 +305,15 @@ class FakeVault:
         """Write a new version, replacing every field. Returns its number."""
         created = self.now()
         with self.lock:
-            secret = self.secrets.setdefault(path, FakeSecret())
+            new = FakeSecret(max_versions=self.max_versions)
+            secret = self.secrets.setdefault(path, new)
             version = FakeVersion(dict(data), iso(created))
             if secret.delete_version_after:
                 version.deletion_time = iso(created + secret.delete_version_after)
             secret.latest += 1
             secret.versions[secret.latest] = version
-            for number in sorted(secret.versions)[:-10]:
+            self.puts.append((path, secret.latest, dict(data)))
+            for number in sorted(secret.versions)[: -secret.max_versions]:
                 del secret.versions[number]
             return secret.latest
 
@@ -359,12 +366,15 @@ class FakeVault:
         """DELETE metadata: every version and the count of them gone."""
         del self.secrets[path]
 
-    def settings(self, path: str, *, delete_version_after: str) -> None:
-        """Let versions written from now on go by themselves; seconds, as `5s`."""
+    def settings(self, path: str, *, delete_version_after: str = "", max_versions: int = 0) -> None:
+        """Let versions written from now on go by themselves, after seconds, as `5s`; keep so many
+        of them."""
         secret = self.secrets.setdefault(path, FakeSecret())
-        secret.delete_version_after = timedelta(
-            seconds=float(delete_version_after.removesuffix("s"))
-        )
+        if delete_version_after:
+            seconds = float(delete_version_after.removesuffix("s"))
+            secret.delete_version_after = timedelta(seconds=seconds)
+        if max_versions:
+            secret.max_versions = max_versions
 
 
 NOT_FOUND = Answer(404, {"errors": []})
@@ -376,12 +386,14 @@ CAS_MISMATCH = Answer(
 class FakeClient:
     """Speaks for `vault.Client`.
 
-    Trips: `read` before each; `write` before and `written` after each write.
+    Trips: `read` before each; `write` before and `written` after each write. Who asks for the mount
+    is not told, unless Vault was away just before.
     """
 
     def __init__(self, vault: FakeVault, trip: Trip = no_trip) -> None:
         self._vault = vault
         self._trip = trip
+        self._was_away = False
 
     def request(
         self,
@@ -392,19 +404,30 @@ class FakeClient:
     ) -> Answer:
         """Answer with the numbers and bodies of OpenBao 2.7."""
         if path.startswith("sys/internal/ui/mounts/"):
-            return Answer(200, {"data": {"type": "kv", "options": {"version": "2"}}})
+            if self._was_away:
+                self._happens("read")
+            about = {"path": "secret/", "type": "kv", "options": {"version": "2"}}
+            return Answer(200, {"data": about})
         _, kind, rest = path.split("/", 2)
         name, _, number = rest.partition("?version=")
         if method == "get":
-            self._trip("read")
+            self._happens("read")
             with self._vault.lock:
                 return self._told(kind, name, int(number or 0))
         assert body is not None
-        self._trip("write")
+        self._happens("write")
         with self._vault.lock:
             answer = self._write(method, name, body)
-        self._trip("written")
+        self._happens("written")
         return answer
+
+    def _happens(self, effect: str) -> None:
+        try:
+            self._trip(effect)
+        except Outage:
+            self._was_away = True
+            raise
+        self._was_away = False
 
     def close(self) -> None:
         """Nothing to free."""
@@ -460,12 +483,17 @@ class FakeStore(VaultStore):
         now: Callable[[], datetime] | None = None,
         trip: Trip = no_trip,
         field: str = "security_token",
+        writer: str | None = None,
+        writes_over_deleted: bool = False,
     ) -> None:
+        """`writer`: the id kept in the state directory; by default one for each instance."""
         super().__init__(
             FakeClient(vault, trip),  # type: ignore[arg-type] # speaks for it
             mount="secret",
             field=field,
             instance=instance,
+            writer=lambda: writer or f"writer of {instance}",
+            writes_over_deleted=writes_over_deleted,
             now=now or vault.now,
             sleep=lambda _seconds: None,
             log=Silent(),

@@ -86,6 +86,8 @@ class Program:
     home: Path
     text: str
     env: dict[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = (COMMAND,)
+    """What is run; the installed program."""
 
     @property
     def config(self) -> Path:
@@ -179,7 +181,7 @@ class Program:
             process.wait()
 
     def _command(self, words: tuple[str, ...]) -> list[str]:
-        return [COMMAND, "--config", str(self.config), *words]
+        return [*self.command, "--config", str(self.config), *words]
 
     def _environment(self) -> Mapping[str, str]:
         """Ours, without what would configure the program behind the test's back."""

@@ -235,7 +235,7 @@ class HttpRequest:
     body: bytes
 
 
-KV2 = HttpReply(body={"data": {"type": "kv", "options": {"version": "2"}}})
+KV2 = HttpReply(body={"data": {"path": "secret/", "type": "kv", "options": {"version": "2"}}})
 ALIVE = HttpReply(body={"data": {"ttl": 3600, "renewable": True}})
 
 
@@ -259,10 +259,11 @@ class HttpScript(Listener):
             request = _read_request(reader)
             while request is not None:
                 self.requests.append(request)
-                self._answer(connection, self._reply(request))
+                self._answer(connection, self.reply(request))
                 request = _read_request(reader)
 
-    def _reply(self, request: HttpRequest) -> HttpReply:
+    def reply(self, request: HttpRequest) -> HttpReply:
+        """The answer to a request, by the table."""
         line = f"{request.method} {request.path}"
         matching = [name for name in self._replies.names() if line.startswith(name)]
         if not matching:

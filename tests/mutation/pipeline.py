@@ -72,6 +72,22 @@ MUTANTS = (
         tests=MACHINE,
     ),
     Mutant(
+        "the write of a twin is taken for ours",
+        "vault/store.py",
+        function="VaultStore._number_carried",
+        old='        if version.ours("writer") != self._writer():\n            return None\n',
+        new="",
+        tests=MACHINE,
+    ),
+    Mutant(
+        "a version that carries our fields on is taken for our write",
+        "vault/store.py",
+        function="VaultStore._number_carried",
+        old="        return int(text)\n",
+        new="        return version.number\n",
+        tests=MACHINE,
+    ),
+    Mutant(
         "token written to the journal",
         "pipeline.py",
         function="_with_claim",

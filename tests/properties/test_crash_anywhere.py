@@ -3,7 +3,8 @@ the promises hold once it has run to its end.
 
 A machine delivers genuine, late, forged and plain mail in any order, lets the program die before,
 in the middle of, or after any effect (a request to Vault, a write, a synchronisation, a rename),
-loses the checkpoint, renumbers the mailbox, seals Vault, and lets a second instance look as well.
+loses the checkpoint, renumbers the mailbox, seals Vault, and lets a second instance look as well:
+a twin of the same name, or with a clock that is a day off.
 The program is the real one, over the real files; mailbox and Vault are in memory.
 """
 
@@ -16,7 +17,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import hypothesis
@@ -38,6 +39,8 @@ BEGIN = datetime(2026, 2, 3, 12, tzinfo=UTC)
 USERS = ("etl@acme.example", "integration@acme.example")
 INSTANCES = ("one", "two")
 FOLDERS = ("INBOX", "Junk")
+CLOCKS = {"one": timedelta(days=1), "two": timedelta(days=-1)}
+"""How far each clock is ahead of Vault's, where they differ."""
 PLACES = st.integers(0, 45)
 SHRINK = [hypothesis.Phase.shrink] if os.environ.get("SHRINK") else []
 """A failing example is made small only on demand: it takes minutes."""
@@ -63,13 +66,16 @@ def signed(user: str, minute: int) -> bytes:
 class Machine(RuleBasedStateMachine):
     """One mailbox, one Vault, two instances with a state directory each."""
 
-    @initialize()
-    def begin(self) -> None:
-        """Nothing has come yet."""
+    @initialize(kept=st.sampled_from((10, 1)), twins=st.booleans(), clocks=st.booleans())
+    def begin(self, kept: int, twins: bool, clocks: bool) -> None:
+        """Nothing has come yet. `kept`: how many versions of a secret Vault keeps."""
+        self.twins = twins
+        self.clocks = clocks
         self.home = tempfile.TemporaryDirectory()
         self.time = BEGIN
         self.sealed = False
         self.vault = FakeVault(self._now)
+        self.vault.max_versions = kept
         self.account = FakeAccount(now=self._now)
         self.crashes = Crashes()
         self.sent: list[Sent] = []
@@ -212,7 +218,7 @@ class Machine(RuleBasedStateMachine):
                 self.vault.secrets[path].versions[number].data
                 for number in sorted(self.vault.versions(path))
             ]
-            written = [data["security_token_captured_at"] + data["security_token"] for data in held]
+            written = [data["security_token_issued_at"] + data["security_token"] for data in held]
             assert written == sorted(written), "an older token came after a newer one"
             assert len({data["security_token"] for data in held}) == len(set(written)), (
                 "a token was written twice"
@@ -230,42 +236,45 @@ class Machine(RuleBasedStateMachine):
         assert not [mail.token for mail in self.sent if mail.token.encode() in everything]
 
     def _check_stored_records(self) -> None:
-        """Each version that wrote a token has exactly one `stored` record,
-        in the journal of the instance that wrote it."""
-        for path in self.vault.paths():
-            for instance in INSTANCES:
-                recorded = [
-                    record["version"]
-                    for record in self._records(instance)
-                    if record["event"] == "rotation.stored"
-                    and record["path"] == path
-                    and record["version"] in self.vault.versions(path)
-                ]
-                assert len(recorded) == len(set(recorded))
-                assert self._written_by(instance, path) <= set(recorded), (
-                    f"{instance} wrote versions of {path} without a record"
-                )
-
-    def _written_by(self, instance: str, path: str) -> set[int]:
-        """The versions with which the instance wrote a token; others carry one on."""
-        numbers: set[int] = set()
-        written: object = None
-        for number, version in sorted(self.vault.secrets[path].versions.items()):
-            before = written
-            written = version.data["security_token_captured_at"] + version.data["security_token"]
-            if number > 1 and before is None:
-                continue  # the oldest that Vault still keeps may carry on what a lost one wrote
-            if written != before and version.data["security_token_captured_by"] == instance:
-                numbers.add(number)
-        return numbers
+        """Over all journals no version has two `stored` records, and each that wrote a token has
+        one, in the journal of who wrote it, for as long as Vault keeps a version that tells."""
+        recorded = Counter(
+            (instance, record["path"], record["version"])
+            for instance in INSTANCES
+            for record in self._records(instance)
+            if record["event"] == "rotation.stored"
+        )
+        written = {
+            (data["security_token_writer"], path, number): data["security_token_mail"]
+            for path, number, data in self.vault.puts
+            if data["security_token_version"] == str(number)
+        }
+        assert recorded.keys() <= written.keys(), "a record of a write that was not ours"
+        assert set(recorded.values()) <= {1}, "two records of one version"
+        told = {version.data["security_token_mail"] for version in self.vault.written()}
+        missing = {key for key, mail in written.items() if mail in told} - recorded.keys()
+        assert missing == set(), "versions without a record"
 
     def _sweep(self, instance: str, *, again: bool) -> Report:
         """One run of the program: every object new, as in a new process."""
-        store = FakeStore(self.vault, instance=instance, trip=self._trip)
-        process = Instance(self._state(instance), store, now=self._now, name=instance)
+        name = "twin" if self.twins else instance
+        store = FakeStore(
+            self.vault,
+            instance=name,
+            writer=instance,
+            now=partial(self._clock, instance),
+            trip=self._trip,
+        )
+        process = Instance(self._state(instance), store, now=self._now, name=name)
         return process.sweep.run(FakeMailbox(self.account, trip=self._trip), again=again)
 
     def _now(self) -> datetime:
+        return self.time
+
+    def _clock(self, instance: str) -> datetime:
+        """By which an instance says when it caught a token."""
+        if self.clocks:
+            return self.time + CLOCKS[instance]
         return self.time
 
     def _trip(self, effect: str) -> None:

@@ -1,4 +1,5 @@
-"""`kill -9` of the daemon at random moments, under a stream of resets, forgeries and late mails."""
+"""`kill -9` of two daemons of one name at random moments, under a stream of resets, forgeries and
+late mails."""
 
 from __future__ import annotations
 
@@ -7,14 +8,15 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from tests.kit import mails
-from tests.kit.program import UNMEASURED, Program, program
+from tests.kit.program import UNMEASURED, Daemon, Program, program
 from tests.kit.servers import Dovecot, OpenBao, until
 from tests.system.resets import records
 
@@ -84,37 +86,46 @@ class Stream:
 def kill_in_a_stream(
     home: Path, dovecot: Dovecot, openbao: OpenBao, rounds: int, *, org: str = "soak", seed: int = 1
 ) -> str:
-    """Kill and restart so many times, let it run to its end, and compare. Returns the figures."""
+    """Kill and restart so many times, let them run to their end, and compare. Returns the
+    figures."""
     rng = random.Random(seed)
     user = f"{org}@example.com"
-    tool = program(home / "tool", dovecot, openbao, user, org)
-    tool.env |= UNMEASURED
-    start_up = _start_up(tool)
+    twins = [program(home / name, dovecot, openbao, user, org) for name in ("tool", "twin")]
+    for tool in twins:
+        tool.env |= UNMEASURED
+    start_up = _start_up(twins[0])
     stream = Stream(dovecot, user, rng)
     began = time.monotonic()
     ready = 0
     with stream.running():
         for _ in range(rounds):
-            ready += _killed_round(tool, rng.uniform(0.5 * start_up, start_up + 2.5))
-    with tool.daemon() as daemon:
-        until(lambda: len(records(tool)) >= stream.sent, "every mail to have its record")
-        assert daemon.end() == 0
-    _check_vault(tool, openbao, org, stream)
-    _check_journal(tool, stream)
+            ready += _killed_round(twins, rng.uniform(0.5 * start_up, start_up + 2.5))
+    for tool in twins:
+        _run_to_the_end(tool, stream)
+    _check_vault(twins, openbao, org, stream)
+    for tool in twins:
+        _check_journal(tool, stream)
     seconds = time.monotonic() - began
     return (
-        f"{rounds} rounds of kill -9 in {seconds:.0f} s, {ready} of them after the first look;"
-        f" {_figures(tool, stream)}"
+        f"{rounds} rounds of kill -9 of two daemons in {seconds:.0f} s, {ready} of the daemons"
+        f" after their first look; {_figures(twins, stream)}"
     )
 
 
-def _figures(tool: Program, stream: Stream) -> str:
-    kinds = Counter(record["event"].removeprefix("rotation.") for record in records(tool))
-    recovered = sum(record.get("recovered", False) for record in records(tool))
+def _run_to_the_end(tool: Program, stream: Stream) -> None:
+    with tool.daemon() as daemon:
+        until(lambda: len(records(tool)) >= stream.sent, "every mail to have its record")
+        assert daemon.end() == 0
+
+
+def _figures(twins: Sequence[Program], stream: Stream) -> str:
+    journals = [record for tool in twins for record in records(tool)]
+    kinds = Counter(record["event"].removeprefix("rotation.") for record in journals)
+    recovered = sum(record.get("recovered", False) for record in journals)
     return (
-        f"{stream.sent} mails: {dict(sorted(kinds.items()))},"
+        f"{stream.sent} mails, in two journals: {dict(sorted(kinds.items()))},"
         f" {recovered} versions recorded after a crash;"
-        " nothing lost, nothing twice, newest wins, the journal is intact"
+        " nothing lost, nothing twice, newest wins, the journals are intact"
     )
 
 
@@ -125,20 +136,28 @@ def _start_up(tool: Program) -> float:
         return time.monotonic() - began
 
 
-def _killed_round(tool: Program, seconds: float) -> bool:
-    """One life of the daemon. Whether it was ready before its end."""
-    with tool.daemon(ready=False) as daemon:
+def _killed_round(twins: Sequence[Program], seconds: float) -> int:
+    """One life of the daemons. How many were ready before their end."""
+    with ExitStack() as running:
+        daemons = [running.enter_context(tool.daemon(ready=False)) for tool in twins]
         time.sleep(seconds)
-        # A daemon that ended by itself would make the round prove nothing.
-        assert daemon.process.poll() is None, daemon.log.read_text("utf-8")
-        daemon.end(signal.SIGKILL)
-        ready = daemon.says("daemon.ready")
+        return sum(map(_killed, daemons))
+
+
+def _killed(daemon: Daemon) -> bool:
+    """Kill it. Whether it was ready before."""
+    # A daemon that ended by itself would make the round prove nothing.
+    assert daemon.process.poll() is None, daemon.log.read_text("utf-8")
+    daemon.end(signal.SIGKILL)
+    ready = daemon.says("daemon.ready")
     daemon.log.unlink()
     return ready
 
 
-def _check_vault(tool: Program, openbao: OpenBao, org: str, stream: Stream) -> None:
-    """Every reset is a version, in order, nothing else is, and each version has its record."""
+def _check_vault(twins: Sequence[Program], openbao: OpenBao, org: str, stream: Stream) -> None:
+    """Every reset is a version, in order, nothing else is, and each version has one `stored`
+    record over all journals."""
+    journals = [record for tool in twins for record in records(tool)]
     for username, tokens in stream.resets.items():
         path = f"salesforce/{org}/{username}"
         numbers = sorted(openbao.versions(path))
@@ -148,10 +167,10 @@ def _check_vault(tool: Program, openbao: OpenBao, org: str, stream: Stream) -> N
         assert kept == tokens[-len(kept) :], username
         assert (numbers or [0])[-1] == len(tokens), f"{username}: as many versions as resets"
         stored = []
-        for record in records(tool):
+        for record in journals:
             if record["event"] == "rotation.stored" and record["path"] == path:
                 stored.append((record["version"], record["fingerprint"]))
-        assert stored == list(enumerate(map(mails.fingerprint, tokens), 1))
+        assert sorted(stored) == list(enumerate(map(mails.fingerprint, tokens), 1))
 
 
 def _check_journal(tool: Program, stream: Stream) -> None:
@@ -160,8 +179,13 @@ def _check_journal(tool: Program, stream: Stream) -> None:
     digests = {record["mail"] for record in journal}
     assert len(digests) == len(journal), "a mail has two records"
     assert len(journal) == stream.sent
-    ends = Counter((record["event"], record.get("reason")) for record in journal)
-    assert ends["rotation.unchanged", "stale"] == len(stream.late)
-    refused = sum(count for (event, _), count in ends.items() if event == "rotation.refused")
+    ends = {record["fingerprint"]: record for record in journal if "fingerprint" in record}
+    for token in stream.late:
+        late = ends[mails.fingerprint(token)]
+        assert (late["event"], late["reason"]) == ("rotation.unchanged", "stale")
+    # What the twin stored is unchanged here: the same token, or an older one by now.
+    for token in chain.from_iterable(stream.resets.values()):
+        assert ends[mails.fingerprint(token)]["event"] in ("rotation.stored", "rotation.unchanged")
+    refused = sum(record["event"] == "rotation.refused" for record in journal)
     assert refused == stream.forged
     assert tool("audit", "verify").code == 0

@@ -51,6 +51,9 @@ secret/salesforce/acme-production/etl@acme.example version 1
    captured_by     demo
    fingerprint     sha256:X
    issued_at       TIME
+   mail            sha256:X
+   version         1
+   writer          X
 secret/salesforce/acme-production/integration@acme.example version 2
    password        ******** (13 characters)
    security_token  ******** (25 characters)
@@ -58,12 +61,18 @@ secret/salesforce/acme-production/integration@acme.example version 2
    captured_by     demo
    fingerprint     sha256:X
    issued_at       TIME
+   mail            sha256:X
+   version         2
+   writer          X
 secret/salesforce/acme-uat/integration@acme.example.uat version 1
    security_token  ******** (25 characters)
    captured_at     TIME
    captured_by     demo
    fingerprint     sha256:X
    issued_at       TIME
+   mail            sha256:X
+   version         1
+   writer          X
 
 $ token-catcher audit verify
 HOME/state/journal.jsonl: intact, 5 records, head X
@@ -144,7 +153,8 @@ def plain(shown: str) -> str:
     """What was shown, without what differs from run to run."""
     shown = re.sub(r"/\S*/token-catcher-demo-\w+", "HOME", shown)
     shown = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME", shown)
-    shown = re.sub(r"sha256:[0-9a-f]{16}", "sha256:X", shown)
+    shown = re.sub(r"sha256:([0-9a-f]{64}|[0-9a-f]{16})", "sha256:X", shown)
+    shown = re.sub(r"\b[0-9a-f]{32}\b", "X", shown)
     shown = re.sub(r"head [0-9a-f]{64}", "head X", shown)
     shown = re.sub(r"\d+\.\d s after", "N s after", shown)
     return "\n".join(line.rstrip() for line in shown.splitlines())

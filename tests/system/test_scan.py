@@ -44,12 +44,16 @@ def test_tokens_in_inbox_and_junk_reach_vault(
     inbox = openbao.get(path(org, "integration@acme.example"))
     assert inbox is not None
     assert inbox.pop("security_token_captured_at")
+    assert inbox.pop("security_token_mail") in {record["mail"] for record in tool.journal}
+    writer = (tool.state / "writer").read_text("ascii").strip()
     assert inbox == {
         "password": "kept",
         "security_token": INBOX_TOKEN,
         "security_token_issued_at": NOW.isoformat().replace("+00:00", "Z"),
         "security_token_captured_by": "test",
         "security_token_fingerprint": mails.fingerprint(INBOX_TOKEN),
+        "security_token_writer": writer,
+        "security_token_version": "2",
     }
     junk = openbao.get(path(org, "etl@acme.example"))
     assert junk is not None

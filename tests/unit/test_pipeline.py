@@ -368,10 +368,11 @@ def test_a_version_is_recovered_once(bench: Bench) -> None:
     assert bench.again(genuine()) is None
     second = bench.process(genuine(extra="X-Other: delivery\n"), uid=2)
     assert second is not None
+    # The version is the first mail's, by the digest that it carries.
     assert (second.event, second.reason, second.version, second.recovered) == (
         "rotation.unchanged",
         "same-token",
-        1,
+        None,
         False,
     )
     assert bench.endings == [("stored", None), ("unchanged", "same-token")]
@@ -597,6 +598,7 @@ def user_dropped(bench: Bench) -> None:
 
 def secret_purged(bench: Bench) -> None:
     bench.vault.purge(PATH)
+    bench.time += timedelta(seconds=1)  # or the new version 1 would be the old one
 
 
 def secret_deleted(bench: Bench) -> None:

@@ -472,7 +472,7 @@ def test_a_look_that_was_broken_off_leaves_no_hole_behind(rig: Rig) -> None:
 
     def second_write_fails(effect: str) -> None:
         if effect == "write" and next(writes) == 2:
-            raise Outage("away", code="vault-away")
+            raise Outage("not reached", code="vault-unreachable")
 
     rig.on_vault = second_write_fails
     assert summary(sweep(rig))[1] == 1

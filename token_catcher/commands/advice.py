@@ -45,6 +45,14 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "upgrade the mount: `bao kv enable-versioning MOUNT`; check-and-set needs version 2"
     ),
     "vault-mount": "enable a KV version 2 engine there, or correct vault.mount",
+    "vault-mount-path": (
+        "write vault.mount as `bao secrets list` shows it, without `data` or `metadata`; what"
+        " follows it belongs into vault.path"
+    ),
+    "vault-secret": (
+        "look into Vault's own log for that path; other secrets are written meanwhile, and this"
+        " mail is tried again by itself"
+    ),
     "vault-certificate": (
         "give the CA under vault.ca_file, or use the host name that the certificate holds"
     ),
@@ -130,7 +138,8 @@ ADVICE: Final[Mapping[Reason, str]] = {
         "the mail is from a sandbox, the org is production: add a sandbox org with the username"
     ),
     Reason.SECRET_DELETED: (
-        "the secret was deleted on purpose: undelete it or remove its metadata in Vault"
+        "the secret was deleted on purpose: undelete it or remove its metadata in Vault, or set"
+        " vault.on_deleted to write"
     ),
     Reason.UNKNOWN_AGE: (
         "somebody else wrote this secret, perhaps after the reset: remove its token if the"

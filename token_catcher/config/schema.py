@@ -28,8 +28,14 @@ READ_RESULTS: Final = ("authentication-results", "auto", "both")
 """The policies that read Authentication-Results."""
 IMAP_PORTS: Final = {"implicit": 993, "starttls": 143, "none": 143}
 """The usual port, by tls."""
-OUR_FIELDS: Final = tuple(
-    f"security_token_{name}" for name in ("issued_at", "captured_at", "captured_by", "fingerprint")
+OUR_FIELDS: Final = (
+    "security_token_issued_at",
+    "security_token_captured_at",
+    "security_token_captured_by",
+    "security_token_fingerprint",
+    "security_token_mail",
+    "security_token_writer",
+    "security_token_version",
 )
 """What stands beside the token in Vault."""
 
@@ -213,6 +219,9 @@ class VaultConfig(Section):
     """Certificate authorities (PEM) in place of the system's."""
     auth: Annotated[AppRole | TokenLogin, Field(discriminator="method")]
     """How to log in."""
+    on_deleted: Literal["hold", "write"] = "hold"
+    """What becomes of a token whose secret a person deleted: it is held, or written. A secret that
+    only expired is always written."""
     mount: kinds.VaultPath = "secret"
     """A KV version 2 mount."""
     path: kinds.PathTemplate = "salesforce/{org}/{username}"

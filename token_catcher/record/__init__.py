@@ -3,6 +3,7 @@
 from token_catcher.record.checkpoint import Checkpoint, FolderProgress, Pending
 from token_catcher.record.journal import Journal, Record, State, Verification, verify
 from token_catcher.record.waiting import MailToken
+from token_catcher.record.writer import writer_id
 
 __all__ = [
     "Checkpoint",
@@ -14,4 +15,5 @@ __all__ = [
     "State",
     "Verification",
     "verify",
+    "writer_id",
 ]

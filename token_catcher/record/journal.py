@@ -30,7 +30,7 @@ from typing import Any, Final
 
 from token_catcher import files
 from token_catcher.errors import StateError
-from token_catcher.model import Entry, Event, as_fields, iso
+from token_catcher.model import Entry, Event, Receipt, as_fields, iso
 from token_catcher.ports import Log
 from token_catcher.record.chain import (
     MAX_LINE,
@@ -135,8 +135,17 @@ class Journal:
 
         StateError: it could not be, and the mail stays unsettled."""
         with self._locked() as file:
-            self._write(file, as_fields(entry))
-            return _record(self._content(file, self.head.seq))
+            return self._append(file, entry)
+
+    def append_stored(self, entry: Entry) -> Record | None:
+        """Add the `stored` record of a version, unless there is one.
+
+        Asked and added under one lock: of two processes that saw the same version, one records
+        it. Raises what `append` raises. None: the version has its record."""
+        with self._locked() as file:
+            if _stored_keys(as_fields(entry))[0] in self._stored:
+                return None
+            return self._append(file, entry)
 
     def last_for(self, mailbox: str, digest: str) -> Record | None:
         """The newest record of a mail: by its bytes, wherever it lies."""
@@ -146,10 +155,18 @@ class Journal:
                 return None
             return _record(self._content(file, seq))
 
-    def has_stored(self, path: str, version: int, created_at: str) -> bool:
-        """Whether a `stored` record tells of this version in Vault."""
+    def has_stored(self, written: Receipt, digest: str) -> bool:
+        """Whether a `stored` record tells of this version, which holds the token of this mail.
+
+        A version that Vault does not keep any more is known by its mail alone."""
+        fields = {
+            "path": written.path,
+            "version": written.version,
+            "vault_created_at": written.created_at,
+            "mail": digest,
+        }
         with self._locked(shared=True):
-            return _key(path, version, created_at) in self._stored
+            return _stored_keys(fields)[0] in self._stored
 
     def catch_up(self) -> None:
         """Take in what other processes appended: `head` and `held` are as of then.
@@ -266,8 +283,11 @@ class Journal:
             self._last[mail] = content["seq"]
             self._waiting.take_in(mail, content)
         if content["event"] == Event.STORED:
-            names = ("path", "version", "vault_created_at")
-            self._stored.add(_key(*(content.get(name) for name in names)))
+            self._stored.update(_stored_keys(content))
+
+    def _append(self, file: FileIO, entry: Entry) -> Record:
+        self._write(file, as_fields(entry))
+        return _record(self._content(file, self.head.seq))
 
     def _repair(self, file: FileIO) -> None:
         """Cut off the torn last line.
@@ -399,6 +419,17 @@ def _record(content: Mapping[str, Any]) -> Record:
 
 def _is_of_mail(content: Mapping[str, Any]) -> bool:
     return content["event"] in _EVENTS
+
+
+def _stored_keys(content: Mapping[str, Any]) -> tuple[bytes, ...]:
+    """What the version of a `stored` record is known by, the surest first."""
+    path = content.get("path")
+    version = content.get("version")
+    by_mail = _key("mail", path, version, content.get("mail"))
+    created_at = content.get("vault_created_at")
+    if created_at is None:
+        return (by_mail,)
+    return _key(path, version, created_at), by_mail
 
 
 def _key(*parts: object) -> bytes:

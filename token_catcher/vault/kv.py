@@ -1,6 +1,10 @@
 """A mount of KV version 2: read a version, write one with check-and-set.
 
 What Vault answers is looked at part by part before it is used: a proxy may have spoken for it.
+
+A secret that is there is merged into with PATCH, in Vault itself. Not everywhere does PATCH come
+through: a proxy may not know the method, Vault before 1.9 does not, a policy may not grant it. Then
+POST says the same, with what was read and our fields, and with the same check-and-set.
 """
 
 from __future__ import annotations
@@ -10,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from token_catcher.errors import AccessError, TransientError
+from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 from token_catcher.model import Receipt
+from token_catcher.ports import Log
 from token_catcher.vault.answer import Answer, mapping
 from token_catcher.vault.client import MERGE_PATCH, Client
 
@@ -26,6 +31,13 @@ VERSIONS_BACK: Final = 20
 _PATH: Final = re.compile(
     r"[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*(?:/[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*)*(?<!\.)", re.ASCII
 )
+NO_PATCH: Final = frozenset({403, 404, 405, 415, 501})
+"""What a proxy, a policy or an old Vault answers to a PATCH that it does not let through."""
+FOR_ALL: Final = frozenset({"vault-unreachable", "vault-quota"})
+"""Codes of outages that cannot concern one path alone."""
+ONE_SECRET: Final = "vault-secret"  # noqa: S105 - an error code
+"""The code of a failure that concerns one path, while Vault answers for others."""
+
 # As Go writes one: 1h30m0s.
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([hms])")
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0}
@@ -56,10 +68,13 @@ class SecretVersion:
 class KeyValue:
     """Secrets under one mount. Thread-safe."""
 
-    def __init__(self, client: Client, mount: str) -> None:
+    def __init__(self, client: Client, mount: str, log: Log) -> None:
         self._client = client
         self._mount = mount.strip("/")
-        self._is_v2 = False
+        self._log = log
+        self._is_mount_known = False
+        self._told = False
+        """Whether the log has it that PATCH does not come through."""
 
     def where(self, path: str) -> str:
         """The path in Vault's API and in its policies."""
@@ -75,19 +90,25 @@ class KeyValue:
             )
 
     def check_mount(self, path: str) -> None:
-        """The first time, see that the mount is of version 2. AccessError: it is not.
+        """See that the mount is the configured one, and of version 2; not asked again while secrets
+        are found there. AccessError: it is not.
 
-        Version 1 takes a write made for version 2, answers 204, and stores it wrongly. The real
-        path is asked with: the mount alone is denied to a token with few rights."""
-        if self._is_v2:
+        Version 1 takes a write made for version 2, answers 204, and stores it wrongly. So does a
+        mount whose name was taken too long (`secret/data`): it stores elsewhere. The real path is
+        asked with: the mount alone is denied to a token with few rights."""
+        if self._is_mount_known:
             return
-        answer = self._client.request("get", f"sys/internal/ui/mounts/{self._mount}/{path}")
+        answer = self._ask_for_mount(self._mount, path)
         if answer.status != 200:
             raise AccessError(
                 f"vault.mount: there is no mount {self._mount}, or our token has no rights on"
                 f" {self.where(path)} (got {answer.status}, expected 200)",
                 code="vault-mount",
             )
+        name = _mount_name(answer)
+        if not name:
+            raise self._malformed(path, "an answer about the mount without its name")
+        self._check_name(name, path)
         kind = answer.data.get("type")
         version = str(mapping(answer.data.get("options")).get("version", "1"))
         if kind != "kv" or version != "2":
@@ -95,7 +116,7 @@ class KeyValue:
                 f"vault.mount: {self._mount} is {kind} version {version}, expected kv version 2",
                 code="vault-kv1",
             )
-        self._is_v2 = True
+        self._is_mount_known = True
 
     def read(self, path: str, number: int = 0, *, fresh: bool = False) -> SecretVersion:
         """A version, or the latest (0). `fresh`: not from a standby's memory."""
@@ -103,11 +124,13 @@ class KeyValue:
         if number:
             url += f"?version={number}"
         headers = FRESH if fresh else None
-        answer = self._client.request("get", url, headers=headers)
+        answer = self._send("get", url, path, headers=headers)
         self._expect(answer, path, (200, 404))
         about = mapping(answer.data.get("metadata"))
         # A version that is gone is answered with 404 as well, and with its metadata.
         if answer.status == 404 and not about:
+            # The mount may be gone as well, or be another one now.
+            self._is_mount_known = False
             return SecretVersion(0)
         number, created_at = self._identity(about, path)
         return SecretVersion(
@@ -141,7 +164,8 @@ class KeyValue:
         return sorted(int(number) for number in numbers)
 
     def lifetime(self, path: str) -> float:
-        """Seconds after which Vault itself deletes a version of this secret; 0: it does not."""
+        """Seconds after which Vault itself deletes a version of this secret, by the secret's own
+        setting; 0: it has none, or we may not read it."""
         duration = str(self._metadata(path).data.get("delete_version_after", ""))
         return sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(duration))
 
@@ -149,15 +173,71 @@ class KeyValue:
         """Write these fields, and only over `current`. None: it is no longer the latest.
 
         A secret that is there is merged into, so that its other fields survive."""
-        url = self.where(path)
-        body = {"options": {"cas": current.number}, "data": fields}
-        # PATCH answers 404 where there is nothing to merge into.
-        if current.number == 0 or current.gone:
-            answer = self._client.request("post", url, body)
-        else:
-            answer = self._client.request("patch", url, body, {"Content-Type": MERGE_PATCH})
-        # 404: it was deleted since the read. 400: somebody wrote another version.
-        if answer.status == 404 or (answer.status == 400 and answer.says("check-and-set")):
+        # PATCH answers 404 where nothing is to be merged into, and 500 where that is null.
+        if not current.data:
+            return self._post(path, fields, current)
+        answer = self._patch(path, fields, current)
+        if answer is not None and answer.status not in NO_PATCH:
+            return self._receipt(answer, path)
+        latest = self.read(path, fresh=True)
+        if latest.number != current.number or latest.gone:
+            return None
+        # Nobody has written since: it was PATCH itself that did not come through.
+        receipt = self._post_merged(path, fields, current)
+        if receipt is not None:
+            self._tell_once(path, answer)
+        return receipt
+
+    def _patch(self, path: str, fields: Mapping[str, str], current: SecretVersion) -> Answer | None:
+        """What Vault answers to a merge into `current`. None: an error, for this secret alone."""
+        headers = {"Content-Type": MERGE_PATCH}
+        try:
+            return self._send("patch", self.where(path), path, _over(current, fields), headers)
+        except TransientError as error:
+            if error.code != ONE_SECRET:
+                raise
+            return None
+
+    def _post_merged(
+        self, path: str, fields: Mapping[str, str], current: SecretVersion
+    ) -> Receipt | None:
+        """Merge into what was read. None: `current` is no longer the latest."""
+        # A mount of version 1, put in the place of ours, refuses PATCH and takes POST.
+        self._is_mount_known = False
+        self.check_mount(path)
+        return self._post(path, {**current.data, **fields}, current)
+
+    def _tell_once(self, path: str, answer: Answer | None) -> None:
+        """Tell the log that PATCH does not come through."""
+        if self._told:
+            return
+        self._told = True
+        got = "an error of the server"
+        if answer is not None:
+            got = str(answer.status)
+        self._log.warning(
+            "vault.patch_refused",
+            path=self.where(path),
+            got=got,
+            note="a proxy, an old Vault, or a policy without the capability `patch`: such secrets"
+            " are read, merged and written with POST and the same check-and-set; told once",
+        )
+
+    def _post(self, path: str, fields: Mapping[str, Any], current: SecretVersion) -> Receipt | None:
+        """Write a version of these fields alone. None: `current` is no longer the latest."""
+        answer = self._send("post", self.where(path), path, _over(current, fields))
+        if answer.status == 404:
+            self._is_mount_known = False
+            raise AccessError(
+                f"vault.mount: nothing takes a write to {self.where(path)} (got 404, expected 200):"
+                f" the mount {self._mount} is gone, or something else stands in its place",
+                code="vault-mount",
+            )
+        return self._receipt(answer, path)
+
+    def _receipt(self, answer: Answer, path: str) -> Receipt | None:
+        """What a write became. None: somebody wrote another version since the read."""
+        if answer.status == 400 and answer.says("check-and-set"):
             return None
         self._expect(answer, path, (200,))
         number, created_at = self._identity(answer.data, path)
@@ -166,8 +246,62 @@ class KeyValue:
             request_id = None
         return Receipt(path, number, created_at, request_id)
 
+    def _send(
+        self,
+        method: str,
+        url: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """A request about one secret. Outage: Vault is away.
+
+        TransientError with the code `ONE_SECRET`: it fails for this secret alone."""
+        try:
+            return self._client.request(method, url, body, headers)
+        except Outage as error:
+            outage = error
+        # Out here the exception is no context of the next one.
+        if outage.code in FOR_ALL or not self._answers(path):
+            raise outage
+        raise TransientError(
+            f"{outage}; but it answers for other paths than {self.where(path)}, so that secret"
+            " waits alone",
+            code=ONE_SECRET,
+        )
+
+    def _answers(self, path: str) -> bool:
+        """Whether Vault is there, asked with a request that reads no secret."""
+        try:
+            return self._ask_for_mount(self._mount, path).status == 200
+        except TokenCatcherError:
+            return False
+
+    def _ask_for_mount(self, mount: str, path: str) -> Answer:
+        # The active node: a standby may answer this by itself, and be of no use for the rest.
+        return self._client.request("get", f"sys/internal/ui/mounts/{mount}/{path}", None, FRESH)
+
+    def _check_name(self, name: str, path: str) -> None:
+        """AccessError: Vault's name of the mount is another one than the configured.
+
+        Either may have namespaces in front: OpenBao tells them, HashiCorp Vault does not."""
+        if name == self._mount or name.endswith(f"/{self._mount}"):
+            return
+        namespace = self._mount.removesuffix(name).rstrip("/")
+        if f"{namespace}/{name}" == self._mount and self._is_namespace(namespace, path):
+            return
+        raise AccessError(
+            f"vault.mount: got {self._mount}, but the mount there is {name}:"
+            " expected the mount alone, as `bao secrets list` shows it, and the rest in vault.path",
+            code="vault-mount-path",
+        )
+
+    def _is_namespace(self, name: str, path: str) -> bool:
+        """Whether it is no mount itself: `secret/secret` leads into the mount `secret`."""
+        return _mount_name(self._ask_for_mount(name, path)) != name
+
     def _metadata(self, path: str) -> Answer:
-        return self._client.request("get", f"{self._mount}/metadata/{path}")
+        return self._send("get", f"{self._mount}/metadata/{path}", path)
 
     def _identity(self, about: Mapping[str, Any], path: str) -> tuple[int, str]:
         """Number and created_time of a version: together they tell it from all others."""
@@ -199,9 +333,19 @@ class KeyValue:
             )
         if answer.status == 405:
             raise AccessError(
-                f"vault.mount: {self._mount} is not kv version 2 (got 405 to PATCH)",
+                f"vault.mount: {self._mount} is not kv version 2 (got 405, expected 200)",
                 code="vault-kv1",
             )
         raise AccessError(
             f"Vault answered {answer.status} for {self.where(path)}", code="vault-refused"
         )
+
+
+def _over(current: SecretVersion, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body of a write that fails where `current` is no longer the latest version."""
+    return {"options": {"cas": current.number}, "data": fields}
+
+
+def _mount_name(answer: Answer) -> str:
+    """Vault's name of a mount, without the slash at its end."""
+    return str(answer.data.get("path", "")).strip("/")

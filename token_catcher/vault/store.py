@@ -5,10 +5,17 @@ Writing the same capture twice gives one version, whoever wrote it first; the ne
 `security_token_issued_at` wins; other fields of the secret survive, since an existing secret is
 only merged into (PATCH). Check-and-set makes Vault the arbiter between instances, so no lock is
 needed. After a time-out a write may have happened; the next call finds out by reading.
+
+Our own write is known again by what it carries: the mail it came from, the writer, and the number
+of the version, which check-and-set lets us know before the write. Later changes of other fields,
+rollbacks and a secret that keeps one version alone carry these fields on, and they still name the
+version that was ours. Secrets of earlier versions of this program do not have them: they are
+compared like any other, and none of them is claimed after a crash.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +37,7 @@ from token_catcher.model import (
 from token_catcher.ports import Log
 from token_catcher.reading import TOKEN
 from token_catcher.vault.client import Client
+from token_catcher.vault.ending import Ending, ending
 from token_catcher.vault.kv import KeyValue, SecretVersion
 
 ATTEMPTS: Final = 5
@@ -37,11 +45,12 @@ ATTEMPTS: Final = 5
 PAUSE: Final = 0.1
 """Seconds before another round: a standby may serve reads that old."""
 CLOCKS_DIFFER: Final = timedelta(minutes=15)
-"""At most so much between our clock, Vault's and Salesforce's.
+"""At most so much between Vault's clock and Salesforce's.
 
-Where it matters: for a write to be known again, for a foreign token to be the newer one."""
-EXPIRY_DIFFERS: Final = 2.0
-"""Seconds at most between when a version ended and when it had to end by itself."""
+Where it matters: for a foreign token to be the newer one."""
+
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+"""Of a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,32 +79,39 @@ class VaultStore:
         mount: str,
         field: str,
         instance: str,
+        writer: Callable[[], str],
+        writes_over_deleted: bool = False,
         now: Callable[[], datetime],
         sleep: Callable[[float], None],
         log: Log,
     ) -> None:
-        """`field`: where the token is kept. `instance`: who we are, kept beside it."""
+        """`field`: where the token is kept. `instance`: our name, kept beside it.
+
+        `writer`: our id, asked when something is stored; it raises what it raises.
+        `writes_over_deleted`: also where a person deleted the latest version."""
         self._client = client
-        self._secrets = KeyValue(client, mount)
+        self._secrets = KeyValue(client, mount, log)
         self._field = field
         self._instance = instance
+        self._writer = writer
+        self._writes_over_deleted = writes_over_deleted
         self._now = now
         self._sleep = sleep
-        self._log = log
 
     def store(self, capture: Capture) -> Stored | Unchanged | Held:
         """Write the token unless it, or a newer one, is there. See `ports.SecretStore`."""
         self._secrets.check_path(capture.path)
-        self._secrets.check_mount(capture.path)
         fresh = False
         for _ in range(ATTEMPTS):
-            current = self._secrets.read(capture.path, fresh=fresh)
-            outcome = self._without_writing(capture, current)
+            current = self._read(capture.path, fresh=fresh)
+            ended = self._ending(capture.path, current)
+            outcome = self._without_writing(capture, current, ended)
             if outcome is not None:
                 return outcome
-            receipt = self._secrets.write(capture.path, self._fields(capture), current)
+            fields = self._fields(capture, current.number + 1)
+            receipt = self._secrets.write(capture.path, fields, current)
             if receipt is not None:
-                return Stored(receipt)
+                return Stored(receipt, saw=self._why_written(ended))
             fresh = True  # or a standby shows the version that was just overtaken
             self._sleep(PAUSE)
         raise TransientError(
@@ -114,8 +130,15 @@ class VaultStore:
         return Holding(
             current.number,
             fingerprint=token.fingerprint,
-            issued_at=_issued_at(current, token),
+            issued_at=self._issued_at(current),
         )
+
+    def check_mount(self, path: str) -> None:
+        """See that the mount is as configured, asked with the path of a secret. Reads only.
+
+        AccessError: there is none, it is not of KV version 2, or `vault.mount` is not its name."""
+        self._secrets.check_path(path)
+        self._secrets.check_mount(path)
 
     def versions(self, path: str) -> Iterator[Version]:
         """Every version that Vault keeps, oldest first. Reads only."""
@@ -145,19 +168,64 @@ class VaultStore:
         """Free the connections."""
         self._client.close()
 
-    def _without_writing(self, capture: Capture, current: SecretVersion) -> Unchanged | Held | None:
+    def _read(self, path: str, *, fresh: bool) -> SecretVersion:
+        """The latest version. AccessError: the mount is not what it has to be."""
+        self._secrets.check_mount(path)
+        current = self._secrets.read(path, fresh=fresh)
+        if not current.number:
+            # Nothing there: before anything is written, see that the mount has not changed.
+            self._secrets.check_mount(path)
+        return current
+
+    def _ending(self, path: str, version: SecretVersion) -> Ending | None:
+        """How the version ended; None: it is there."""
+        if not version.gone:
+            return None
+        return ending(version, self._secrets.lifetime(path))
+
+    def _why_written(self, ended: Ending | None) -> str:
+        """Of a version that is gone, why it was written over."""
+        if ended is None:
+            return ""
+        if ended.expired:
+            return ended.saw
+        return f"{ended.saw}; vault.on_deleted is write"
+
+    def _without_writing(
+        self, capture: Capture, current: SecretVersion, ended: Ending | None
+    ) -> Unchanged | Held | None:
         """How it ends when there is nothing to write; None: write."""
-        if current.gone and not self._expired(capture.path, current):
-            return Held(Reason.SECRET_DELETED, f"version {current.number} was deleted")
+        if ended is not None:
+            return self._over_a_gone_one(capture, current, ended)
         token = self._token(current)
         if token is None:
             return None
         if token == capture.token:
             return Unchanged(Reason.SAME_TOKEN, self._written(capture, current))
-        issued_at = _issued_at(current, token)
+        issued_at = self._issued_at(current)
         if issued_at is not None:
             return self._beside_one_of(issued_at, capture, current)
         return self._beside_a_foreign_one(capture, current)
+
+    def _over_a_gone_one(
+        self, capture: Capture, current: SecretVersion, ended: Ending
+    ) -> Unchanged | Held | None:
+        """What the latest version held is not known: the one before may tell of a newer token."""
+        if not ended.expired and not self._writes_over_deleted:
+            return Held(Reason.SECRET_DELETED, ended.saw)
+        written = self._written(capture, current)
+        # Ours in a version before: what came after it, and is gone, may be newer.
+        if written is not None or self._had_newer(capture, current):
+            return Unchanged(Reason.STALE, written)
+        return None
+
+    def _had_newer(self, capture: Capture, current: SecretVersion) -> bool:
+        """Whether a version that is still there holds a token issued after this one."""
+        for version in self._secrets.history(capture.path, current):
+            issued_at = self._issued_at(version)
+            if issued_at is not None and issued_at > capture.issued_at:
+                return True
+        return False
 
     def _token(self, version: SecretVersion) -> Token | None:
         """The token in it. None: nothing, or what somebody put there until a token comes."""
@@ -165,6 +233,14 @@ class VaultStore:
         if isinstance(text, str) and TOKEN.fullmatch(text):
             return Token(text)
         return None
+
+    def _issued_at(self, version: SecretVersion) -> datetime | None:
+        """When the token in it was issued; None: there is none, or nobody says when."""
+        token = self._token(version)
+        # Our issued_at speaks of this token only if our fingerprint does.
+        if token is None or version.ours("fingerprint") != token.fingerprint:
+            return None
+        return _time(version.ours("issued_at"))
 
     def _beside_one_of(
         self, issued_at: datetime, capture: Capture, current: SecretVersion
@@ -184,11 +260,15 @@ class VaultStore:
 
         Older by that is stale, if nothing is in doubt: neither when it first appeared, nor which
         of two clocks is right."""
+        written = self._written(capture, current)
+        # Ours was there before, whatever the clocks say: somebody put theirs in its place.
+        if written is not None:
+            return Unchanged(Reason.STALE, written)
         appeared, certain = self._appeared(capture.path, current)
         if appeared is None or capture.issued_at > appeared:
             return None
         if certain and appeared - capture.issued_at > CLOCKS_DIFFER:
-            return Unchanged(Reason.STALE, self._written(capture, current))
+            return Unchanged(Reason.STALE)
         return Held(
             Reason.UNKNOWN_AGE,
             f"somebody else wrote the token of version {current.number}, at {iso(appeared)}"
@@ -208,60 +288,52 @@ class VaultStore:
             first = version
         return _time(first.created_at), first.number == 1
 
-    def _expired(self, path: str, version: SecretVersion) -> bool:
-        """Whether it went by the secret's own `delete_version_after`.
-
-        Then nobody decided against *this* secret."""
-        if version.destroyed:
-            return False
-        lifetime = self._secrets.lifetime(path)
-        ended = _time(version.deletion_time)
-        began = _time(version.created_at)
-        if not lifetime or ended is None or began is None:
-            return False
-        return abs((ended - began).total_seconds() - lifetime) < EXPIRY_DIFFERS
-
     def _written(self, capture: Capture, current: SecretVersion) -> Receipt | None:
-        """The version in which this instance wrote this token, while Vault keeps it.
+        """The version in which we wrote the token of this mail; None: no version that is kept tells
+        of one."""
+        for version in self._secrets.history(capture.path, current):
+            number = self._number_carried(version, capture)
+            if number is not None:
+                created_at = self._created_at(capture, number, version)
+                return Receipt(capture.path, number, created_at, None)
+        return None
 
-        Later versions carry our fields on when another one is changed, and a rollback copies them:
-        ours is the earliest that was captured at one time, and was made by Vault at that time."""
-        earliest: SecretVersion | None = None
-        for version in self._secrets.history(capture.path, current):  # newest first
-            if not self._is_ours(version, capture.token):
-                continue
-            if earliest and version.ours("captured_at") != earliest.ours("captured_at"):
-                break  # the token was lost after that write, and brought back by this one
-            earliest = version
-        if earliest is None or not _made_when_captured(earliest):
+    def _number_carried(self, version: SecretVersion, capture: Capture) -> int | None:
+        """The number of our write of this mail, where the version carries its fields."""
+        if version.ours("mail") != capture.mail.digest:
             return None
-        return Receipt(capture.path, earliest.number, earliest.created_at, None)
+        if version.ours("writer") != self._writer():
+            return None
+        text = version.ours("version") or ""
+        # Who may write the secret may have written anything there.
+        if not _NUMBER.fullmatch(text) or int(text) > version.number:
+            return None
+        return int(text)
 
-    def _is_ours(self, version: SecretVersion, token: Token) -> bool:
-        """Whether it says that this instance wrote this token."""
-        if version.ours("captured_by") != self._instance:
-            return False
-        return version.ours("fingerprint") == token.fingerprint
+    def _created_at(self, capture: Capture, number: int, carrier: SecretVersion) -> str | None:
+        """When Vault made the version of our write; None: it does not keep it any more."""
+        if number == carrier.number:
+            return carrier.created_at
+        version = self._secrets.read(capture.path, number)
+        # Somebody may have removed the secret, and put in again what they had kept of it.
+        if version.gone or self._number_carried(version, capture) == number:
+            return version.created_at
+        return None
 
-    def _fields(self, capture: Capture) -> dict[str, str]:
+    def _fields(self, capture: Capture, number: int) -> dict[str, str]:
         """What is kept: the token, when it was issued, and who caught it when.
 
-        The only place where a token is revealed."""
+        `number`: of the version that this becomes. The only place where a token is revealed."""
         return {
             self._field: capture.token.reveal(),
             "security_token_issued_at": iso(capture.issued_at),
             "security_token_captured_at": iso(self._now()),
             "security_token_captured_by": self._instance,
             "security_token_fingerprint": capture.token.fingerprint,
+            "security_token_mail": capture.mail.digest,
+            "security_token_writer": self._writer(),
+            "security_token_version": str(number),
         }
-
-
-def _issued_at(version: SecretVersion, token: Token) -> datetime | None:
-    """When the token in it was issued; None: nobody noted it."""
-    # What we note speaks of this token only if our fingerprint does.
-    if version.ours("fingerprint") != token.fingerprint:
-        return None
-    return _time(version.ours("issued_at"))
 
 
 def _time(value: object) -> datetime | None:
@@ -272,12 +344,3 @@ def _time(value: object) -> datetime | None:
         return moment(value)
     except ValueError:
         return None
-
-
-def _made_when_captured(version: SecretVersion) -> bool:
-    """Whether both times, by two clocks, speak of one write."""
-    captured_at = _time(version.ours("captured_at"))
-    created_at = _time(version.created_at)
-    if captured_at is None or created_at is None:
-        return False
-    return abs(created_at - captured_at) <= CLOCKS_DIFFER

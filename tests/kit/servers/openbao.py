@@ -204,6 +204,12 @@ class OpenBao(Server):
         until(lambda: self._is_open(name), f"the mount {name} to be open")
         return name
 
+    def mount_in(self, namespace: str, name: str) -> None:
+        """Another KV mount of version 2, in a namespace, ready for use."""
+        body = {"type": "kv", "options": {"version": "2"}}
+        self.tell("post", f"{namespace}/sys/mounts/{name}", body)
+        until(lambda: self._is_open(f"{namespace}/{name}"), f"the mount {name} to be open")
+
     def policy(self, name: str, text: str) -> str:
         """Write a policy."""
         self.tell("post", f"sys/policies/acl/{name}", {"policy": text})

@@ -54,6 +54,7 @@ EFFECTIVE = {
         "namespace": None,
         "ca_file": None,
         "auth": {"method": "token", "token": {"env": "VAULT_TOKEN"}},
+        "on_deleted": "hold",
         "mount": "secret",
         "path": "salesforce/{org}/{username}",
         "field": "security_token",

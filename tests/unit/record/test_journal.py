@@ -31,7 +31,7 @@ from tests.kit.processes import reaped
 from tests.kit.scale import times
 from tests.kit.waiting import PATIENCE
 from token_catcher.errors import StateError
-from token_catcher.model import Entry, Event, as_fields
+from token_catcher.model import Entry, Event, Receipt, as_fields
 from token_catcher.record.chain import MAX_LINE, Head, sealed
 from token_catcher.record.journal import Journal, Record, State, Verification, verify
 
@@ -173,17 +173,37 @@ def test_the_newest_record_of_a_mail_counts(path: Path) -> None:
     assert [record and record.seq for record in records] == [2, None, None]
 
 
-def test_a_version_is_told_by_path_number_and_time(path: Path) -> None:
-    """And only a `stored` record tells of it."""
+VERSIONS = {
+    "the version": (Receipt(PATH, 1, CREATED, None), 1, True),
+    "by another mail": (Receipt(PATH, 1, CREATED, None), 2, True),
+    "made at another time": (Receipt(PATH, 1, "2027-01-01T00:00:00Z", None), 1, False),
+    "of another path": (Receipt("salesforce/other", 1, CREATED, None), 1, False),
+    "of another number": (Receipt(PATH, 2, CREATED, None), 1, False),
+    "that Vault keeps no more": (Receipt(PATH, 1, None, None), 1, True),
+    "that Vault keeps no more, by another mail": (Receipt(PATH, 1, None, None), 2, False),
+    "that Vault keeps no more, of another number": (Receipt(PATH, 2, None, None), 1, False),
+}
+
+
+@pytest.mark.parametrize(("version", "mail", "known"), VERSIONS.values(), ids=VERSIONS)
+def test_a_version_is_told_by_path_number_and_time(
+    path: Path, version: Receipt, mail: int, known: bool
+) -> None:
+    """And by its mail where Vault keeps it no more; only a `stored` record tells of it."""
     book = journal(path)
     book.append(entry(1))
     book.append(entry(2, event=Event.UNCHANGED, reason="same-token"))
-    assert [
-        book.has_stored(PATH, 1, CREATED),
-        book.has_stored(PATH, 1, "2027-01-01T00:00:00Z"),
-        book.has_stored("salesforce/other", 1, CREATED),
-        book.has_stored(PATH, 2, CREATED),
-    ] == [True, False, False, False]
+    assert book.has_stored(version, entry(mail).mail) is known
+
+
+@pytest.mark.parametrize("created_at", [CREATED, None])
+def test_a_version_has_one_stored_record(path: Path, created_at: str | None) -> None:
+    """Of two processes that saw the same version, the first one records it."""
+    stored = entry(1, vault_created_at=created_at)
+    books = [journal(path), journal(path)]
+    records = [book.append_stored(stored) for book in books]
+    assert [record and record.entry for record in records] == [stored, None]
+    assert [record.entry for record in journal(path).records()] == [stored]
 
 
 def test_records_are_read_from_any_number_on(path: Path) -> None:
