@@ -8,6 +8,7 @@ use what its `__init__` names, and nothing else.
     ports       what lies behind a network, and its promises
     files       local files: private, synced, replaced as a whole
     log         structlog, set up once
+    tls         TLS to a server, and what its failures mean
 
     reading     bytes in, candidate out; pure
         wire        the byte-level gate before any parser

@@ -83,10 +83,9 @@ def test_untrusted_certificate(
         1,
         [
             "integrations  error  imap-certificate: mailbox integrations:"
-            f" localhost:{dovecot.tls_port}: the certificate is not"
-            " trusted (unable to get local issuer certificate)",
-            "  next: give the CA under mailboxes[].ca_file, or use the host name that the"
-            " certificate holds",
+            f" localhost:{dovecot.tls_port}: its certificate was not issued by"
+            " an authority that we trust",
+            "  next: give the authority that issued it under mailboxes[].ca_file",
         ],
     )
     all_is_well_again(waiting, openbao, org)
