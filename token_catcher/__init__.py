@@ -48,9 +48,11 @@ use what its `__init__` names, and nothing else.
         login       connects, secures the line, proves who we are
         session     examines, searches, fetches
     vault       the adapter of the secret store
-        answer      what Vault answers
+        answer      what is answered, and who spoke
+        transport   HTTP over TLS or a unix socket
+        lease       our token, and how long it lives
         login       ways to get a token of Vault's
-        client      HTTP, logged in and classified
+        client      requests, logged in, the token kept alive
         kv          versions of secrets, read and written
         store       read, decide, write with check-and-set
     keys        the door to DNS: public keys of signatures

@@ -123,6 +123,7 @@ class App:
                 address,
                 login,
                 monotonic=time.monotonic,
+                log=self.log,
                 observe=self.metrics.vault_request,
             ),
             mount=vault.mount,

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.kit.fakes import Silent, utc_now
 from tests.kit.servers import AppRole, OpenBao
 from token_catcher.errors import TokenCatcherError
 from token_catcher.model import Capture, Secret, Token
+from token_catcher.ports import Log
 from token_catcher.vault import Address, AppRoleLogin, Client, Login, TokenLogin, VaultStore
 
 POLICY = Path(__file__).parents[2] / "deploy" / "vault" / "token-catcher.hcl"
@@ -51,11 +53,12 @@ def opened(
     login: Login,
     *,
     mount: str = "secret",
-    ca_file: str | None = None,
     clock: Callable[[], float] = monotonic,
+    log: Log | None = None,
+    **address: Any,
 ) -> Iterator[VaultStore]:
-    """A store for as long as the block runs."""
-    client = Client(Address(url, ca_file=ca_file), login, monotonic=clock)
+    """A store for as long as the block runs. `address`: more of where Vault is."""
+    client = Client(Address(url, **address), login, monotonic=clock, log=log or Silent())
     store = VaultStore(
         client,
         mount=mount,
