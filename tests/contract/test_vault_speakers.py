@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -273,7 +274,7 @@ def test_a_mount_of_another_kind_is_told_as_one() -> None:
 
 def test_a_page_to_lookup_self_is_no_refusal_of_the_token() -> None:
     """The token is asked after where Vault denies; a page says nothing of it."""
-    replies = {
+    replies: dict[str, Any] = {
         "GET /v1/secret/data/": HttpReply(403, {"errors": ["permission denied"]}),
         "GET /v1/auth/token/lookup-self": [
             HttpReply(200, {"data": {}}),
