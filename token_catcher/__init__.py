@@ -74,6 +74,7 @@ use what its `__init__` names, and nothing else.
         problems    what is wrong with it, line by line
         kinds       the kinds of values
         secret      where a secret is kept
+        surroundings  defaults of the environment's
         schema      the keys
         document    YAML with line numbers
         checks      what no single key can say

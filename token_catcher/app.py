@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -112,7 +112,6 @@ class App:
     def store(self) -> VaultStore:
         """Vault, logged in when it is first used."""
         vault = self.config.vault
-        address = Address(vault.address, vault.namespace, _text(vault.ca_file))
         login: Login
         if isinstance(vault.auth, AppRole):
             login = AppRoleLogin(vault.auth.role_id, vault.auth.secret_id.read, vault.auth.mount)
@@ -120,7 +119,7 @@ class App:
             login = TokenLogin(vault.auth.token.read)
         return VaultStore(
             Client(
-                address,
+                self._vault_address(),
                 login,
                 monotonic=time.monotonic,
                 log=self.log,
@@ -133,6 +132,13 @@ class App:
             sleep=time.sleep,
             log=self.log,
         )
+
+    def _vault_address(self) -> Address:
+        vault = self.config.vault
+        address = Address(vault.address, vault.namespace, _text(vault.ca_file))
+        if vault.client_certificate is None:
+            return address
+        return replace(address, client_certificate=vault.client_certificate.as_pair())
 
     def _watched(self, mailbox: MailboxConfig) -> Watched:
         pipeline = Pipeline(
