@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
@@ -177,10 +178,11 @@ class Client:
             answer = self._asked("post", "auth/token/renew-self", {}, token=lease.token)
         except Outage:  # the login that follows says more
             return False
-        is_full = answer.status == 200 and not answer.body.get("warnings")
-        if is_full and answer.auth:
-            self._own.take(Lease.of(lease.token, answer.auth, "lease_duration"))
-            return True
+        if answer.status == 200 and answer.auth:
+            renewed = Lease.of(lease.token, answer.auth, "lease_duration")
+            is_full = not answer.body.get("warnings")
+            self._own.take(replace(renewed, renewable=is_full and renewed.renewable))
+            return is_full
         # A Vault that is away has said nothing of the token.
         if answer.says("max TTL") or trouble_of(answer, self._address.where) is None:
             self._own.cannot_be_renewed()
