@@ -218,7 +218,7 @@ def test_used_up_secret_id(waiting: Program, openbao: OpenBao, org: str) -> None
         1,
         [
             f"integrations INBOX/1  retry  vault-login: Vault at {openbao.url} refused the AppRole"
-            " login (got 400, expected"
+            " login at auth/approle/login (got 400, expected"
             " 200): role_id or secret_id is wrong, expired or used up",
             "  next: check vault.auth; a used-up or expired secret_id needs a new one"
             " (deploy/vault/setup-approle.sh)",
