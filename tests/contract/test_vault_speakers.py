@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from time import monotonic
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.kit.fakes import Silent
 from tests.kit.proxy import Page, ReverseProxy
 from tests.kit.scripted import HttpReply, HttpScript
 from tests.kit.servers import OpenBao
-from token_catcher.errors import AccessError, Outage
+from token_catcher.errors import AccessError, Outage, TransientError
 from token_catcher.model import Secret, Stored
 from token_catcher.vault import Address, AppRoleLogin, Client
 
@@ -83,7 +84,7 @@ def is_mount(_method: str, path: str) -> bool:
     return path.startswith("/v1/sys/internal/ui/mounts/")
 
 
-@pytest.mark.parametrize("concerns", [is_login, is_mount, is_read, is_write])
+@pytest.mark.parametrize("concerns", [is_login, is_mount])
 @pytest.mark.parametrize("status", PAGES)
 def test_a_page_of_a_proxy_is_an_outage_and_nothing_more(
     proxy: ReverseProxy,
@@ -99,10 +100,36 @@ def test_a_page_of_a_proxy_is_an_outage_and_nothing_more(
         error = refusal(store, org)
         proxy.page = None
         assert isinstance(store.store(capture(org)), Stored)
-    code, text = PAGES[status]
-    assert (type(error), error.code) == (Outage, code)
-    form = f"{status} with text/html"
-    assert str(error) == f"Vault at {proxy.url} is away: {text.format(form=form)}"
+    assert (type(error), error.code) == (Outage, PAGES[status][0])
+    assert str(error) == away(proxy, status)
+
+
+@pytest.mark.parametrize("concerns", [is_read, is_write])
+@pytest.mark.parametrize("status", PAGES)
+def test_a_page_says_nothing_of_a_secret(
+    proxy: ReverseProxy,
+    openbao: OpenBao,
+    login: AppRoleLogin,
+    org: str,
+    status: int,
+    concerns: Callable[[str, str], bool],
+) -> None:
+    """Neither that there is none, nor that a policy denies it: it is asked for again."""
+    with opened(proxy.url, login) as store:
+        proxy.concerns = concerns
+        proxy.page = Page(status, "text/html", FOREIGN_PAGE)
+        error = refusal(store, org)
+        assert openbao.get(capture(org).path) is None
+        proxy.page = None
+        assert isinstance(store.store(capture(org)), Stored)
+    assert isinstance(error, TransientError)
+    assert str(error).startswith(away(proxy, status))
+
+
+def away(proxy: ReverseProxy, status: int) -> str:
+    """What is told of a page with this status."""
+    _, text = PAGES[status]
+    return f"Vault at {proxy.url} is away: {text.format(form=f'{status} with text/html')}"
 
 
 FORMS = {
@@ -143,14 +170,19 @@ def test_a_refused_patch_is_the_callers_to_understand(
     proxy: ReverseProxy, openbao: OpenBao, status: int
 ) -> None:
     """A proxy may let GET and POST pass; the answer says that it is not Vault's."""
-    client = Client(
-        Address(proxy.url), given(openbao.root_token), monotonic=monotonic, log=Silent()
-    )
     proxy.page = Page(status)
     proxy.concerns = lambda method, _path: method == "PATCH"
-    answer = client.request("patch", "secret/data/x", {"data": {}})
-    client.close()
+    with client(proxy.url, openbao.root_token) as vault:
+        answer = vault.request("patch", "secret/data/x", {"data": {}})
     assert (answer.status, answer.media_type, answer.is_vaults) == (status, "text/html", False)
+
+
+@contextmanager
+def client(url: str, token: str) -> Iterator[Client]:
+    """A client without a store."""
+    vault = Client(Address(url), given(token), monotonic=monotonic, log=Silent())
+    with closing(vault):
+        yield vault
 
 
 # -- what Vault refuses a login for --
@@ -281,6 +313,10 @@ def test_a_page_to_lookup_self_is_no_refusal_of_the_token() -> None:
             HttpReply(403, FOREIGN_PAGE, {"Content-Type": "text/html"}),
         ],
     }
-    with HttpScript(replies) as server, opened(server.url, given(VAULT_TOKEN)) as store:
-        error = refusal(store)
-    assert (type(error), error.code) == (Outage, "vault-foreign")
+    with (
+        HttpScript(replies) as server,
+        client(server.url, VAULT_TOKEN) as vault,
+        pytest.raises(Outage) as caught,
+    ):
+        vault.request("get", "secret/data/x")
+    assert caught.value.code == "vault-foreign"
