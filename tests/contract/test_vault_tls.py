@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import trustme
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from tests.contract.vault import capture, given, opened, paths, refusal
 from tests.kit.servers import OpenBao, free_port
@@ -20,6 +21,7 @@ from tests.kit.servers.process import command
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Stored, Unchanged
 from token_catcher.tls import ClientCertificate
+from token_catcher.vault import Address
 from token_catcher.vault import transport as transport_module
 
 pytestmark = pytest.mark.servers
@@ -274,5 +276,6 @@ def test_a_machine_without_authorities_has_those_of_the_library(
     """A slim container: no file, and an empty directory."""
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing"))
-    assert not transport_module._system_has_authorities()
     assert ssl.create_default_context().cert_store_stats()["x509_ca"] == 0
+    transport = transport_module.Transport(Address("https://vault.example.com"))
+    assert transport._authorities_file() == DEFAULT_CA_BUNDLE_PATH

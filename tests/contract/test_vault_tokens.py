@@ -229,11 +229,15 @@ def renewals(server: HttpScript) -> int:
     return [request.path for request in server.requests].count(f"/v1/{RENEWAL}")
 
 
-def test_a_renewal_during_an_outage_is_tried_again_soon() -> None:
-    """A sealed Vault has said nothing of the token; ten seconds lie between two tries."""
-    sealed = HttpReply(503, {"errors": ["Vault is sealed"]})
+SEALED = HttpReply(503, {"errors": ["Vault is sealed"]})
+LOST = HttpReply(200, {"auth": {}}, cut=True)
+
+
+@pytest.mark.parametrize("outage", [SEALED, LOST])
+def test_a_renewal_during_an_outage_is_tried_again_soon(outage: HttpReply) -> None:
+    """Vault has said nothing of the token; ten seconds lie between two tries."""
     with (
-        scripted(sealed, sealed, GRANTED) as server,
+        scripted(outage, outage, GRANTED) as server,
         months(server.url, given(VAULT_TOKEN)) as life,
     ):
         for seconds, expected in ((2401, 1), (2405, 1), (2412, 2), (2423, 3), (2440, 3)):
@@ -314,6 +318,14 @@ def failing(error: TokenCatcherError) -> Callable[[], Secret]:
         raise error
 
     return read
+
+
+def test_a_token_that_never_ends_has_no_seconds_left(openbao: OpenBao) -> None:
+    """Root's, for one; neither has a program that has not logged in yet."""
+    with opened(openbao.url, given(openbao.root_token)) as store:
+        assert store.token_seconds_left is None
+        store.keep_alive()
+        assert store.token_seconds_left is None
 
 
 def test_the_first_token_has_nothing_to_fall_back_to() -> None:

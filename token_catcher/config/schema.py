@@ -411,8 +411,8 @@ class Config(Section):
 
     def model_post_init(self, context: Any, /) -> None:
         """Keep where the values came from."""
-        if isinstance(context, kinds.Origin):
-            self._sources = context.sources
+        origin: kinds.Origin = context
+        self._sources = origin.sources
 
     def source(self, *loc: str) -> str | None:
         """The variable of the environment that a key's value came from.

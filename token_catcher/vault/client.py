@@ -49,11 +49,6 @@ class Client:
         self._lock = threading.Lock()  # one login at a time, whoever asks for it
         self._transport = Transport(address)
 
-    @property
-    def url(self) -> str:
-        """The configured address, for messages."""
-        return self._address.url
-
     def request(
         self,
         method: str,
@@ -162,7 +157,7 @@ class Client:
     def _kept(self, lease: Lease, code: str, why: str) -> Secret:
         """Go on with this token for now; somebody is told once, when its end is near."""
         self._own.postpone()
-        if self._own.is_to_be_told():
+        if self._own.is_to_be_told(lease):
             left = round(self._own.seconds_left or 0)
             self._log.warning("vault.token_ends", seconds_left=left, code=code, error=why)
         return lease.token
@@ -185,7 +180,7 @@ class Client:
             return is_full
         # A Vault that is away has said nothing of the token.
         if answer.says("max TTL") or trouble_of(answer, self._address.where) is None:
-            self._own.cannot_be_renewed()
+            self._own.cannot_be_renewed(lease)
         return False
 
     def _send(

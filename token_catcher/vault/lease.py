@@ -60,10 +60,9 @@ class OwnToken:
         self._see_to_it_at = self._since + lease.seconds * DUE
         self._is_told = False
 
-    def cannot_be_renewed(self) -> None:
-        """Vault does not renew the token we have, or not in full: do not ask again."""
-        if self.lease is not None:
-            self.lease = replace(self.lease, renewable=False)
+    def cannot_be_renewed(self, lease: Lease) -> None:
+        """Vault does not renew this token of ours: do not ask again."""
+        self.lease = replace(lease, renewable=False)
 
     def postpone(self) -> None:
         """The token goes on for now."""
@@ -90,14 +89,12 @@ class OwnToken:
             return None
         return max(0.0, self._since + self.lease.seconds - self._monotonic())
 
-    def is_to_be_told(self) -> bool:
-        """Whether its end is near, and this is the first time that somebody asks so late."""
-        if self.lease is None or self._is_told:
-            return False
-        if self._monotonic() < self._since + self.lease.seconds * ENDING:
-            return False
-        self._is_told = True
-        return True
+    def is_to_be_told(self, lease: Lease) -> bool:
+        """Whether the end of this token of ours is near, and nobody was told so yet."""
+        is_near = self._monotonic() >= self._since + lease.seconds * ENDING
+        is_first = is_near and not self._is_told
+        self._is_told = is_near
+        return is_first
 
     def refuse(self, credential: Secret, reason: str, code: str) -> None:
         """Vault does not accept this credential."""
