@@ -15,13 +15,13 @@ import pytest
 import trustme
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from tests.contract.vault import capture, given, opened, paths, refusal
+from tests.contract.vault import capture, given, opened, paths, refusal, shipped_policy
 from tests.kit.servers import OpenBao, free_port
 from tests.kit.servers.process import command
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
-from token_catcher.model import Stored, Unchanged
+from token_catcher.model import Secret, Stored, Unchanged
 from token_catcher.tls import ClientCertificate
-from token_catcher.vault import Address
+from token_catcher.vault import Address, TokenLogin
 from token_catcher.vault import transport as transport_module
 
 pytestmark = pytest.mark.servers
@@ -201,19 +201,27 @@ def test_a_client_certificate_is_shown(tls: Tls, name: str, files: tuple[str, st
 
 
 def test_a_client_certificate_that_was_renewed_is_taken_without_a_restart(tls: Tls) -> None:
-    """The files are read anew after a failure of TLS, and at each login."""
+    """The files are read anew at each login, and after a failure of TLS, when no login follows."""
     file = tls.home / "renewed"
-    file.write_bytes((tls.home / "old.both").read_bytes())
-    certificate = ClientCertificate(str(file))
+    policy = shipped_policy(tls.server)
+    tokens = [tls.server.token(policy), tls.server.token(policy)]
+
+    def use(name: str) -> None:
+        file.write_bytes((tls.home / name).read_bytes())
+
+    use("us.both")
     with opened(
         tls.url("asking"),
-        given(tls.server.root_token),
+        TokenLogin(lambda: Secret(tokens[0])),
         ca_file=tls.file("root"),
-        client_certificate=certificate,
+        client_certificate=ClientCertificate(str(file)),
     ) as store:
+        assert isinstance(store.store(capture("renewed-1")), Stored)
+        use("old.both")
+        tls.server.revoke(tokens.pop(0))  # so that there is a login
         assert refusal(store).code == "vault-client-certificate"
-        file.write_bytes((tls.home / "us.both").read_bytes())
-        assert isinstance(store.store(capture("renewed")), Stored)
+        use("us.both")
+        assert isinstance(store.store(capture("renewed-2")), Stored)
 
 
 @pytest.mark.parametrize("content", [None, "nothing"])
