@@ -8,6 +8,7 @@ use what its `__init__` names, and nothing else.
     ports       what lies behind a network, and its promises
     files       local files: private, synced, replaced as a whole
     log         structlog, set up once
+    tls         TLS to a server, and what its failures mean
 
     reading     bytes in, candidate out; pure
         wire        the byte-level gate before any parser
@@ -50,9 +51,11 @@ use what its `__init__` names, and nothing else.
         login       connects, secures the line, proves who we are
         session     examines, searches, fetches
     vault       the adapter of the secret store
-        answer      what Vault answers
+        answer      what is answered, and who spoke
+        transport   HTTP over TLS or a unix socket
+        lease       our token, and how long it lives
         login       ways to get a token of Vault's
-        client      HTTP, logged in and classified
+        client      requests, logged in, the token kept alive
         kv          versions of secrets, read and written
         ending      whether a version expired or was deleted; pure
         store       read, decide, write with check-and-set
@@ -76,6 +79,7 @@ use what its `__init__` names, and nothing else.
         problems    what is wrong with it, line by line
         kinds       the kinds of values
         secret      where a secret is kept
+        surroundings  defaults of the environment's
         schema      the keys
         document    YAML with line numbers
         checks      what no single key can say

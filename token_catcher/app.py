@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -112,7 +112,6 @@ class App:
     def store(self) -> VaultStore:
         """Vault, logged in when it is first used."""
         vault = self.config.vault
-        address = Address(vault.address, vault.namespace, _text(vault.ca_file))
         login: Login
         if isinstance(vault.auth, AppRole):
             login = AppRoleLogin(vault.auth.role_id, vault.auth.secret_id.read, vault.auth.mount)
@@ -120,9 +119,10 @@ class App:
             login = TokenLogin(vault.auth.token.read)
         return VaultStore(
             Client(
-                address,
+                self._vault_address(),
                 login,
                 monotonic=time.monotonic,
+                log=self.log,
                 observe=self.metrics.vault_request,
             ),
             mount=vault.mount,
@@ -142,6 +142,13 @@ class App:
     @cached_property
     def _writer_id(self) -> str:
         return writer_id(self.config.state_dir / "writer")
+
+    def _vault_address(self) -> Address:
+        vault = self.config.vault
+        address = Address(vault.address, vault.namespace, _text(vault.ca_file))
+        if vault.client_certificate is None:
+            return address
+        return replace(address, client_certificate=vault.client_certificate.as_pair())
 
     def _watched(self, mailbox: MailboxConfig) -> Watched:
         pipeline = Pipeline(

@@ -289,7 +289,7 @@ def test_a_certificate_for_another_host_is_refused(tls: str) -> None:
     with Dovecot(hosts=("imap.example.com",)) as server:
         for host in ("localhost", "127.0.0.1"):
             target = account(host, port_for(server, tls), tls=tls)
-            assert failure(target, str(server.ca_file)) == (AccessError, "imap-certificate")
+            assert failure(target, str(server.ca_file)) == (AccessError, "imap-certificate-host")
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
@@ -307,7 +307,7 @@ def test_implicit_tls_to_a_plain_port_is_an_outage_with_a_hint(dovecot: Dovecot,
     """OpenSSL's reason is a word of its own, and shown."""
     target = dovecot_account(dovecot, user, port=dovecot.port)
     with pytest.raises(
-        Outage, match=r"TLS failed during connect \(WRONG_VERSION_NUMBER\)"
+        Outage, match=r"during connect: it speaks no TLS there \(WRONG_VERSION_NUMBER\)"
     ) as caught:
         ImapMailbox(target, tls_context(str(dovecot.ca_file)), Silent())
     assert refusal(caught) == (Outage, "imap-tls")

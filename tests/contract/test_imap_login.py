@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,43 @@ def test_without_starttls_no_password_is_sent() -> None:
         AccessError,
         "imap-tls",
     )
+
+
+def starting_tls(certificate: trustme.LeafCert) -> Script:
+    """A server that shows this certificate after STARTTLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+
+    def starttls(talk: Talk) -> None:
+        talk.send(DONE)
+        talk.secure(context)
+
+    return {
+        "CAPABILITY": b"* CAPABILITY IMAP4rev1 STARTTLS\r\n" + DONE,
+        "STARTTLS": starttls,
+    }
+
+
+DAY = timedelta(days=1)
+TIMES = {
+    "expired": (-2, -1, "its certificate has expired, or our clock is ahead"),
+    "not-yet-valid": (1, 2, "its certificate is not valid yet, or our clock is behind"),
+}
+
+
+@pytest.mark.parametrize("cause", TIMES)
+def test_a_certificate_out_of_its_time_is_told(tmp_path: Path, cause: str) -> None:
+    """With the clock as the other thing to look at; in the words that Vault's has."""
+    first, last, text = TIMES[cause]
+    now = datetime.now(UTC)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certificate = authority.issue_cert(
+        "127.0.0.1", "localhost", not_before=now + first * DAY, not_after=now + last * DAY
+    )
+    error = failure(starting_tls(certificate), tls="starttls", ca_file=str(tmp_path / "ca.pem"))
+    assert kind_and_code(error) == (AccessError, f"imap-certificate-{cause}")
+    assert str(error).endswith(f": {text}")
 
 
 def test_lines_slipped_in_before_tls_are_not_read(tmp_path: Path) -> None:

@@ -154,7 +154,8 @@ def openbao_world(openbao: OpenBao, proxy: TcpProxy, token: str, path: str) -> W
         port = openbao.port
         if instance == "one":
             port = proxy.port
-        client = Client(Address(f"http://127.0.0.1:{port}"), given(token), monotonic=monotonic)
+        address = Address(f"http://127.0.0.1:{port}")
+        client = Client(address, given(token), monotonic=monotonic, log=Silent())
         return VaultStore(
             client,
             mount="secret",

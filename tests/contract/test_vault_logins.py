@@ -242,16 +242,6 @@ def test_a_renewal_that_fails_with_500_is_a_reason_to_log_in_again(org: str) -> 
     ]
 
 
-@pytest.mark.parametrize("auth", [None, {}, {"client_token": None}, ["s.x"]])
-def test_a_login_without_a_token_is_refused(auth: object) -> None:
-    """Somebody else than Vault may have said 200."""
-    replies = {"POST /v1/auth/approle/login": HttpReply(body={"auth": auth})}
-    login = AppRoleLogin("role", lambda: Secret(SECRET_ID))
-    with HttpScript(replies) as server, opened(server.url, login) as store:
-        error = refusal(store)
-    assert (type(error), error.code) == (AccessError, "vault-login")
-
-
 def test_a_bug_of_our_own_is_not_taken_for_trouble_with_vault() -> None:
     """Only the library's call is caught around: what else fails shows its file and line."""
 

@@ -19,7 +19,7 @@ from tests.kit.scripted import HttpReply, HttpScript
 from tests.kit.servers import OpenBao, free_port
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 from token_catcher.model import Reason, Receipt, Stored, Unchanged
-from token_catcher.vault import client as client_module
+from token_catcher.vault import transport as transport_module
 
 # -- outages --
 
@@ -119,7 +119,7 @@ def test_every_bad_answer_has_its_error(
 ) -> None:
     """Whatever is answered, to whichever request: one of our errors, told by the number alone."""
     reply, kind, code = BAD_DAYS[day]
-    monkeypatch.setattr(client_module, "READ_TIMEOUT", 0.2)
+    monkeypatch.setattr(transport_module, "READ_TIMEOUT", 0.2)
     replies = {"GET /v1/secret/data/": HttpReply(404, {"errors": []}), request_line: reply}
     with HttpScript(replies) as server, opened(server.url, given(VAULT_TOKEN)) as store:
         error = refusal(store)
@@ -275,12 +275,16 @@ def test_a_certificate_for_another_host_is_refused() -> None:
         url = server.url.replace("localhost", "127.0.0.1")
         with opened(url, given(server.root_token), ca_file=server.ca_file) as store:
             error = refusal(store)
-    assert (type(error), error.code) == (AccessError, "vault-certificate")
+    assert (type(error), error.code) == (AccessError, "vault-certificate-host")
 
 
 @pytest.mark.servers
 def test_plain_http_to_a_tls_port_is_no_success(secure: OpenBao) -> None:
-    """The wrong scheme in `vault.address`: the server says 400, and we say so."""
-    with opened(secure.url.replace("https", "http"), given(secure.root_token)) as store:
+    """The wrong scheme in `vault.address`: the server says so with a 400 in plain text."""
+    url = secure.url.replace("https", "http")
+    with opened(url, given(secure.root_token)) as store:
         error = refusal(store)
-    assert (type(error), error.code) == (AccessError, "vault-mount")
+    assert (type(error), error.code) == (AccessError, "vault-address")
+    assert str(error) == (
+        f"vault.address: Vault at {url} speaks TLS, expected https:// in place of http://"
+    )

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -52,14 +53,13 @@ def opened(
     login: Login,
     *,
     mount: str = "secret",
-    ca_file: str | None = None,
     clock: Callable[[], float] = monotonic,
-    namespace: str | None = None,
     writes_over_deleted: bool = False,
     log: Silent | None = None,
+    **address: Any,
 ) -> Iterator[VaultStore]:
-    """A store for as long as the block runs."""
-    client = Client(Address(url, namespace, ca_file), login, monotonic=clock)
+    """A store for as long as the block runs. `address`: more of where Vault is."""
+    client = Client(Address(url, **address), login, monotonic=clock, log=log or Silent())
     store = VaultStore(
         client,
         mount=mount,

@@ -202,7 +202,7 @@ def test_the_program_stores_under_the_policy(
     """Login, probe, read, write and read of the real store need no more than the policy."""
     role_id = run(str(tmp_path / "secret-id")).stdout.strip()
     auth = AppRoleLogin(role_id, lambda: Secret((tmp_path / "secret-id").read_text()))
-    client = Client(Address(openbao.url), auth, monotonic=time.monotonic)
+    client = Client(Address(openbao.url), auth, monotonic=time.monotonic, log=Silent())
     issued = datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC)
     store = VaultStore(
         client,

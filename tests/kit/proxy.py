@@ -1,6 +1,8 @@
-"""A TCP proxy of a test's own.
+"""Proxies of a test's own.
 
-It delays, stalls, cuts, counts, and lets the test act between two packets.
+One passes bytes on: it delays, stalls, cuts, counts, and lets the test act between two packets. The
+other is a reverse proxy for HTTP: it serves a server under a path, and answers with pages of its
+own.
 """
 
 from __future__ import annotations
@@ -10,6 +12,9 @@ import re
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from tests.kit.servers.process import free_port
@@ -185,3 +190,84 @@ class TcpProxy:
         else:
             self._cut_after = None
         return passing
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a reverse proxy says in a server's place."""
+
+    status: int
+    content_type: str | None = "text/html"
+    body: bytes = b"<html>Sorry.</html>"
+
+
+class ReverseProxy:
+    """Serves what is at a port of a real server below `prefix`, at 127.0.0.1:`port`."""
+
+    def __init__(self, target: int, prefix: str = "") -> None:
+        """`prefix`: `/vault`, taken off before the request is handed on; or nothing."""
+        self.target = target
+        self.prefix = prefix
+        self.page: Page | None = None
+        """Answered in the server's place, where `concerns` says so; None: it hands all on."""
+        self.concerns: Callable[[str, str], bool] = lambda _method, _path: True
+        """Asked with the method and the path, which is the server's."""
+        self.requests: list[tuple[str, str]] = []
+        """Method and path of each, as it was sent."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}{prefix}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Page:
+        """Of its own, or the server's."""
+        self.requests.append((method, path))
+        if not path.startswith(f"{self.prefix}/"):
+            return Page(404)
+        path = path.removeprefix(self.prefix)
+        if self.page is not None and self.concerns(method, path):
+            return self.page
+        return self._handed_on(method, path, headers, body)
+
+    def _handed_on(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Page:
+        connection = HTTPConnection("127.0.0.1", self.target, timeout=10)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return Page(answer.status, answer.getheader("Content-Type"), answer.read())
+        finally:
+            connection.close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            """One connection, and so one request: it is closed after the answer."""
+
+            def _handle(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                page = proxy.answer(self.command, self.path, dict(self.headers), body)
+                self.send_response(page.status)
+                if page.content_type is not None:
+                    self.send_header("Content-Type", page.content_type)
+                self.send_header("Content-Length", str(len(page.body)))
+                self.end_headers()
+                self.wfile.write(page.body)
+
+            # http.server asks for these names.
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815
+
+            def log_message(self, *_: Any) -> None:
+                """Nothing is printed."""
+
+        return Handler

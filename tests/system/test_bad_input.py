@@ -83,10 +83,9 @@ def test_untrusted_certificate(
         1,
         [
             "integrations  error  imap-certificate: mailbox integrations:"
-            f" localhost:{dovecot.tls_port}: the certificate is not"
-            " trusted (unable to get local issuer certificate)",
-            "  next: give the CA under mailboxes[].ca_file, or use the host name that the"
-            " certificate holds",
+            f" localhost:{dovecot.tls_port}: its certificate was not issued by"
+            " an authority that we trust",
+            "  next: give the authority that issued it under mailboxes[].ca_file",
         ],
     )
     all_is_well_again(waiting, openbao, org)
@@ -219,7 +218,7 @@ def test_used_up_secret_id(waiting: Program, openbao: OpenBao, org: str) -> None
         1,
         [
             f"integrations INBOX/1  retry  vault-login: Vault at {openbao.url} refused the AppRole"
-            " login (got 400, expected"
+            " login at auth/approle/login (got 400, expected"
             " 200): role_id or secret_id is wrong, expired or used up",
             "  next: check vault.auth; a used-up or expired secret_id needs a new one"
             " (deploy/vault/setup-approle.sh)",

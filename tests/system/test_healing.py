@@ -21,7 +21,7 @@ import pytest
 from tests.kit import mails
 from tests.kit.dns import SILENCE, TinyDns
 from tests.kit.program import COMMAND, POLICY, Daemon, Program
-from tests.kit.proxy import TcpProxy
+from tests.kit.proxy import Page, ReverseProxy, TcpProxy
 from tests.kit.scripted import Reply, ScriptedImap, Talk
 from tests.kit.servers import Dovecot, OpenBao, until
 from tests.kit.waiting import PATIENCE
@@ -259,6 +259,21 @@ def test_vault_hangs(tool: Program, resets: Resets) -> None:
         return front.answering.set
 
     _bad_days(tool, resets, trouble, wait=45)
+
+
+@pytest.mark.parametrize("status", [200, 403, 404])
+def test_a_proxy_answers_for_vault(tool: Program, resets: Resets, status: int) -> None:
+    """A page to the login, to every request: no credential is left alone for minutes after it."""
+    with ReverseProxy(resets.openbao.port, "/vault") as proxy:
+        tool.configure(address=f"address: {proxy.url}")
+        proxy.page = Page(status)
+        with tool.daemon() as daemon:
+            resets.send(times=2)
+            until(lambda: len(_events(daemon, "mail.pending")) >= 2, "two tries")
+            assert {event["code"] for event in _events(daemon, "mail.pending")} == {"vault-foreign"}
+            proxy.page = None
+            resets.arrive()
+    resets.all_accounted_for()
 
 
 def test_vaults_token_revoked(

@@ -17,8 +17,14 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "name an existing folder under mailboxes[].folders, or `spam: null` to leave the spam"
         " folder out"
     ),
-    "imap-certificate": (
-        "give the CA under mailboxes[].ca_file, or use the host name that the certificate holds"
+    "imap-certificate": "give the authority that issued it under mailboxes[].ca_file",
+    "imap-certificate-expired": (
+        "have the mail server's certificate renewed; check this machine's clock"
+    ),
+    "imap-certificate-host": "set mailboxes[].host to a name that the certificate holds",
+    "imap-certificate-not-yet-valid": "check this machine's clock, then the server's certificate",
+    "imap-client-certificate": (
+        "ask who runs the mail server how programs log in: client certificates are not supported"
     ),
     "imap-connect": (
         "check host, port and tls of the mailbox, and the network; the mail waits on the server"
@@ -37,6 +43,21 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "check vault.auth; a used-up or expired secret_id needs a new one"
         " (deploy/vault/setup-approle.sh)"
     ),
+    "vault-login-cidr": (
+        "add this machine's address, as Vault sees it, to secret_id_bound_cidrs of the role, or"
+        " make the secret_id without cidr_list"
+    ),
+    "vault-login-denied": (
+        "check vault.auth.mount and vault.namespace (HCP: admin); a lock-out ends by itself, or by"
+        " `bao write -f sys/locked-users/ACCESSOR/unlock/ROLE_ID`"
+    ),
+    "vault-login-mount": "correct vault.auth.mount, or vault.namespace: the login is not there",
+    "vault-login-role": "correct vault.auth.role_id: `bao read auth/approle/role/NAME/role-id`",
+    "vault-namespace": "correct vault.namespace; it is case-sensitive, HCP's is admin",
+    "vault-token": (
+        "put another token where vault.auth.token says, before this one ends; Vault Agent does"
+        " that by itself while it runs"
+    ),
     "vault-policy": (
         "grant the capabilities of deploy/vault/token-catcher.hcl on that path; the mail"
         " stays pending"
@@ -53,12 +74,21 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "look into Vault's own log for that path; other secrets are written meanwhile, and this"
         " mail is tried again by itself"
     ),
-    "vault-certificate": (
-        "give the CA under vault.ca_file, or use the host name that the certificate holds"
+    "vault-certificate": "give the authority that issued it under vault.ca_file",
+    "vault-certificate-expired": "have Vault's certificate renewed; check this machine's clock",
+    "vault-certificate-host": "set vault.address to a host name that the certificate holds",
+    "vault-certificate-not-yet-valid": "check this machine's clock, then Vault's certificate",
+    "vault-client-certificate": (
+        "give certificate and key under vault.client_certificate, issued by an authority that"
+        " Vault's listener knows"
     ),
-    "vault-address": "correct vault.address: https://HOST:PORT",
+    "vault-address": "correct vault.address: https://HOST:PORT, or unix:///PATH of an Agent",
     "vault-path": "correct vault.path: plain segments, {org} and {username}",
     "vault-refused": "look into Vault's own log for the request; the mail stays pending",
+    "vault-foreign": (
+        "check that vault.address is Vault's, with the path that a reverse proxy wants; a proxy's"
+        " maintenance passes by itself"
+    ),
     "vault-protocol": "check that vault.address is Vault itself, and no proxy answers in its place",
     "vault-sealed": "unseal Vault; pending mail is stored by itself after that",
     "vault-unreachable": (

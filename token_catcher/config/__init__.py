@@ -6,6 +6,7 @@ In reading order:
     document    YAML in, plain values and their lines out
     kinds       the kinds of values: durations, addresses, paths
     secret      where a secret is kept, and who may read it
+    surroundings  what the environment says where the file does not
     schema      every key, its kind, its default
     checks      everything that is wrong with the values
     load        find the file, read it

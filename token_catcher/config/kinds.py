@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -29,7 +29,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from token_catcher.config.problems import LONGEST, Wrong
+from token_catcher.config.problems import LONGEST, Loc, Wrong
 from token_catcher.proof import ORG_ID, is_plain_path, is_username
 
 LONGEST_DURATION: Final = timedelta(days=3650)
@@ -46,6 +46,11 @@ _LABELS: Final = re.compile(
 _ADDRESS: Final = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?P<domain>[^@]{1,253})", re.ASCII
 )
+_UNIX: Final = "unix://"
+# 107 bytes are the most that a socket's path can have.
+_SOCKET: Final = re.compile(r"/[!-~]{1,106}", re.ASCII)
+# Plain segments, none of which begins with a dot: requests would resolve `..`.
+_PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", re.ASCII)
 _LISTEN: Final = re.compile(
     r"(?:(?P<host>[^\[\]:]+|\[[^\[\]]+\])?:)?(?P<port>[0-9]{1,5})", re.ASCII
 )
@@ -57,6 +62,8 @@ class Origin:
 
     base: Path
     environ: Mapping[str, str]
+    sources: Mapping[Loc, str] = field(default_factory=dict)
+    """The values that the environment gave, and not the file: which variable, by the place."""
 
     @classmethod
     def of(cls, info: ValidationInfo) -> Origin:
@@ -148,14 +155,23 @@ def _is_username(text: str) -> bool:
 
 
 def _is_vault_address(text: str) -> bool:
-    """No user, path or query; plain HTTP only where nobody listens, since the tokens go over it."""
+    """No user and no query; plain HTTP only where nobody listens, since the tokens go over it."""
+    if text.startswith(_UNIX):
+        return _SOCKET.fullmatch(text.removeprefix(_UNIX)) is not None
     parts = urlsplit(text)
     host = parts.hostname or ""
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         return False
-    if f"{parts.scheme}://{parts.netloc}" != text.rstrip("/") or "@" in parts.netloc:
+    # Whatever is not scheme, host, port and path is left out here, and so makes a difference.
+    if f"{parts.scheme}://{parts.netloc}{parts.path}" != text or "@" in parts.netloc:
         return False
-    return parts.port != 0 and _is_host(host)
+    return parts.port != 0 and _is_host(host) and _is_prefix(parts.path)
+
+
+def _is_prefix(path: str) -> bool:
+    """The path below which a reverse proxy serves Vault; `/v1` itself is added to each request."""
+    prefix = path.rstrip("/")
+    return _PREFIX.fullmatch(prefix) is not None and not prefix.endswith("/v1")
 
 
 def _is_subject(text: str) -> bool:
@@ -170,6 +186,12 @@ def _is_tag(text: str) -> bool:
 
 def _with_single_blanks(text: str) -> str:
     return " ".join(text.split())
+
+
+def _with_lower_case_scheme(text: str) -> str:
+    """RFC 3986, section 3.1: case does not matter there."""
+    scheme, separator, rest = text.partition("://")
+    return scheme.lower() + separator + rest
 
 
 def _without_last_slash(text: str) -> str:
@@ -380,9 +402,12 @@ Username = Annotated[
 ]
 VaultAddress = Annotated[
     str,
+    AfterValidator(_with_lower_case_scheme),
     _only(_is_vault_address),
     AfterValidator(_without_last_slash),
-    Expected("https://HOST or https://HOST:PORT (http:// only to loopback)"),
+    Expected(
+        "https://HOST, with :PORT and /PATH if needed (http:// only to loopback), or unix:///PATH"
+    ),
 ]
 VaultPath = Annotated[
     str,

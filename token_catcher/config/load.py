@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from token_catcher.config.checks import check
 from token_catcher.config.document import MAX_BYTES, parse
 from token_catcher.config.kinds import Origin
-from token_catcher.config.problems import Problem
+from token_catcher.config.problems import Mistake, Problem
 from token_catcher.config.schema import Config
+from token_catcher.config.surroundings import Sources, source_of, with_defaults
 from token_catcher.errors import ConfigurationError
 
 VARIABLE: Final = "TOKEN_CATCHER_CONFIG"
@@ -44,12 +46,23 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     if document.root is None:
         raise _refusal(path, document.problems)
     # A key that stands twice leaves values that load: then only the document has a problem.
-    config, mistakes = check(document.data, Origin(path.absolute().parent, environ))
-    located = [Problem(document.line(mistake.loc), mistake) for mistake in mistakes]
+    data, sources = with_defaults(document.data, environ)
+    config, mistakes = check(data, Origin(path.absolute().parent, environ, sources))
+    located = [
+        Problem(document.line(mistake.loc), _with_source(mistake, sources)) for mistake in mistakes
+    ]
     problems = {*document.problems, *located}
     if config is None or problems:
         raise _refusal(path, problems)
     return config
+
+
+def _with_source(mistake: Mistake, sources: Sources) -> Mistake:
+    """Name the variable, where the mistake is not in the file."""
+    variable = source_of(mistake.loc, sources)
+    if variable is None:
+        return mistake
+    return replace(mistake, got=f"{mistake.got} (from {variable})")
 
 
 def _refusal(path: Path, problems: Iterable[Problem]) -> ConfigurationError:

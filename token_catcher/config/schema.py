@@ -8,18 +8,30 @@ errors, nothing is converted.
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from token_catcher import tls
 from token_catcher.config import kinds
 from token_catcher.config.kinds import is_address, is_loopback
 from token_catcher.config.problems import Wrong
-from token_catcher.config.secret import SecretKey
+from token_catcher.config.secret import SecretKey, private_bytes
+from token_catcher.config.surroundings import Sources, source_of
 from token_catcher.proof import Org
+from token_catcher.tls import introduce
 
 Policy = Literal[
     "dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"
@@ -208,15 +220,53 @@ AUTH: Final[Mapping[str, type[Section]]] = {"approle": AppRole, "token": TokenLo
 """The section of each method."""
 
 
+class ClientCertificate(Section):
+    """Who we are to a TLS server that asks."""
+
+    file: kinds.ReadableFile
+    """The certificate (PEM), and its key unless that has a file of its own."""
+    key: kinds.ReadableFile | None = None
+    """The key (PEM), not encrypted."""
+
+    @model_validator(mode="after")
+    def _is_a_pair(self) -> Self:
+        """As OpenSSL takes it, and with a key that is ours alone."""
+        private_bytes(self.key or self.file)
+        try:
+            introduce(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self.as_pair())
+        except OSError:
+            expected = "a certificate and its key in PEM, the key not encrypted"
+            raise Wrong(expected, "files that do not hold that") from None
+        return self
+
+    def as_pair(self) -> tls.ClientCertificate:
+        """In the words of `tls`."""
+        if self.key is None:
+            return tls.ClientCertificate(str(self.file))
+        return tls.ClientCertificate(str(self.file), str(self.key))
+
+
+def _address_may_be_left_out(schema: dict[str, Any]) -> None:
+    """An editor does not know the environment."""
+    schema["required"].remove("address")
+
+
 class VaultConfig(Section):
     """HashiCorp Vault or OpenBao."""
 
+    model_config = ConfigDict(json_schema_extra=_address_may_be_left_out)
+
     address: kinds.VaultAddress
-    """Where it is; plain http only to loopback."""
+    """Where it is, with the path that a reverse proxy wants; unix:///PATH for the socket of an
+    Agent; plain http only to loopback. Default: BAO_ADDR or VAULT_ADDR of the environment."""
     namespace: kinds.VaultPath | None = None
-    """The namespace (Vault Enterprise, OpenBao)."""
+    """The namespace (Vault Enterprise, OpenBao). Default: BAO_NAMESPACE or VAULT_NAMESPACE."""
     ca_file: kinds.AuthoritiesFile | None = None
-    """Certificate authorities (PEM) in place of the system's."""
+    """Certificate authorities (PEM) in place of the system's. Default: BAO_CACERT or
+    VAULT_CACERT."""
+    client_certificate: ClientCertificate | None = None
+    """Who we are, where Vault's TLS asks. Default: BAO_CLIENT_CERT and BAO_CLIENT_KEY, or
+    VAULT_…."""
     auth: Annotated[AppRole | TokenLogin, Field(discriminator="method")]
     """How to log in."""
     on_deleted: Literal["hold", "write"] = "hold"
@@ -365,6 +415,19 @@ class Config(Section):
         if journal.file is None and "state_dir" in info.data:
             return journal.model_copy(update={"file": info.data["state_dir"] / "journal.jsonl"})
         return journal
+
+    _sources: Sources = PrivateAttr(default_factory=dict)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep where the values came from."""
+        origin: kinds.Origin = context
+        self._sources = origin.sources
+
+    def source(self, *loc: str) -> str | None:
+        """The variable of the environment that a key's value came from.
+
+        The key by its place, `source("vault", "address")`. None: the file, or our own default."""
+        return source_of(loc, self._sources)
 
     @property
     def journal_file(self) -> Path:

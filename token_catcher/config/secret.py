@@ -91,6 +91,11 @@ def exposure(mode: int, owner: int, us: int) -> str | None:
     return None
 
 
+def private_bytes(path: Path) -> bytes:
+    """A file that nobody else can use, such as a private key's. Wrong: it is not that."""
+    return _file(path)
+
+
 def _file(path: Path) -> bytes:
     try:
         return _contents(path)

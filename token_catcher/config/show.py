@@ -38,7 +38,7 @@ def schema() -> dict[str, Any]:
 def show(config: Config) -> str:
     """The effective configuration as YAML, every default filled in.
 
-    Of a secret it says only where it is kept. Loading it gives an equal Config."""
+    Of a secret it says only where it is kept. Loading it gives a Config of the same values."""
     return dump(config.model_dump())
 
 

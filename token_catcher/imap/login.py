@@ -21,6 +21,7 @@ from token_catcher import __version__
 from token_catcher.errors import AccessError
 from token_catcher.imap.connection import Connection, call_library
 from token_catcher.model import Secret
+from token_catcher.tls import trusting_context
 
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
@@ -107,14 +108,12 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
 
     AccessError: no such file, or no certificates in it."""
     try:
-        context = ssl.create_default_context(cafile=ca_file)
+        return trusting_context(ca_file)
     except OSError:
         raise AccessError(
             f"ca_file: got {ca_file}, expected a readable PEM file of certificates",
             code="imap-certificate",
         ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def log_in(account: Account, context: ssl.SSLContext) -> Connection:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 import socket
-import ssl
 from imaplib import IMAP4
 from typing import Final
 
 from imapclient.exceptions import LoginError
 
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
+from token_catcher.tls import tls_failure
 
 FOREIGN: Final = (
     OSError,
@@ -129,15 +129,12 @@ def _lost(error: IMAP4.error) -> bool:
 
 
 def _of_network(error: OSError, where: str, command: str) -> TokenCatcherError:
-    """The server is not reached, or not trusted. OpenSSL's own words are kept, cleaned."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        why = re.sub(r"[^A-Za-z0-9 ',.-]", "", error.verify_message)[:100]
-        return AccessError(
-            f"{where}: the certificate is not trusted ({why})", code="imap-certificate"
-        )
-    if isinstance(error, ssl.SSLError):
-        why = re.sub(r"[^A-Z0-9_]", "", error.reason or "")[:100]
-        return Outage(f"{where}: TLS failed during {command} ({why})", code="imap-tls")
+    """The server is not reached, or not trusted."""
+    failure = tls_failure(error)
+    if failure is not None and failure.lasting:
+        return AccessError(f"{where}: {failure.text}", code=f"imap-{failure.code}")
+    if failure is not None:
+        return Outage(f"{where}: during {command}: {failure.text}", code=f"imap-{failure.code}")
     if isinstance(error, TimeoutError):
         return Outage(f"{where}: no answer to {command} in time", code="imap-connection")
     if isinstance(error, socket.gaierror):

@@ -1,61 +1,25 @@
-"""HTTP to Vault through hvac's adapter: logged in, renewed, each answer classified by its number.
+"""Requests to Vault: logged in, the token kept alive, each answer classified by number and form.
 
-hvac's own exceptions carry no status code, and their text holds URL and body; so the plain
-responses are used and no foreign text goes further than here. Redirects are not followed: they
-would take the Vault token to whatever host they name.
+`transport` speaks HTTP, `answer` tells who spoke, `login` gets a token, `lease` knows how long it
+lives. Here it is decided when: a token is renewed, or replaced by the next one, before it ends.
 """
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Final
 
-import requests
-from hvac.adapters import RawAdapter
-
-from token_catcher.errors import AccessError, Outage
+from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Secret
-from token_catcher.vault.answer import Answer, mapping
-from token_catcher.vault.login import Lease, Login, Refusal
+from token_catcher.ports import Log
+from token_catcher.vault.answer import PATCH_REFUSED, Answer, trouble_of
+from token_catcher.vault.lease import Lease, OwnToken
+from token_catcher.vault.login import Login, Refusal
+from token_catcher.vault.transport import Address, Transport
 
-CONNECT_TIMEOUT: Final = 3.0
-READ_TIMEOUT: Final = 10.0
-"""Seconds."""
-REFUSAL_PAUSE: Final = 300.0
-"""Seconds before a refused credential is shown again.
-
-Vault locks a role out after five refusals in a quarter of an hour."""
 MERGE_PATCH: Final = "application/merge-patch+json"
-AWAY: Final[Mapping[int, str]] = {
-    307: "a standby that knows no active node, or names another host",
-    308: "a redirect",
-    412: "a standby that is behind",
-    472: "a disaster recovery secondary",
-    473: "a performance standby",
-    500: "an internal error",
-    502: "a proxy without a server",
-    503: "sealed, or without an active node",
-    504: "a proxy without an answer",
-}
-"""Answers after which everything else will fail as well, for a while; so will it after any other
-of 500 and above."""
-
-OPENING: Final = "Upgrading from non-versioned to versioned data"
-"""What a KV mount says, with 400, for a moment after it was made or Vault was unsealed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where Vault is."""
-
-    url: str
-    namespace: str | None = None
-    ca_file: str | None = None
-    """None: the system's certificate authorities."""
 
 
 def _unobserved(_operation: str, _status: int | None) -> None:
@@ -71,6 +35,7 @@ class Client:
         login: Login,
         *,
         monotonic: Callable[[], float],
+        log: Log,
         observe: Callable[[str, int | None], None] = _unobserved,
     ) -> None:
         """`observe` is called for each request: read, write, login, renew-self or lookup-self.
@@ -78,15 +43,11 @@ class Client:
         With the status, or None where there was no answer."""
         self._address = address
         self._login = login
+        self._log = log
         self._observe = observe
         self._own = OwnToken(monotonic)
         self._lock = threading.Lock()  # one login at a time, whoever asks for it
-        self._http = _adapter(address)
-
-    @property
-    def url(self) -> str:
-        """The configured address, for messages."""
-        return self._address.url
+        self._transport = Transport(address)
 
     def request(
         self,
@@ -97,19 +58,20 @@ class Client:
     ) -> Answer:
         """Send a request; log in first where needed, and once more where the token has died.
 
-        Returns what is the caller's to understand: 2xx, 400, 403, 404, 405. Outage: Vault is away.
-        AccessError: login."""
+        Returns what is the caller's to understand: Vault's own 2xx, 400, 403, 404 and 405, and how
+        a PATCH was refused (`PATCH_REFUSED`), by Vault or not. Outage: Vault is away, or somebody
+        else spoke in its place. AccessError: login."""
         token = self._ready()
         answer = self._send(method, path, body, headers, token=token)
         # A policy denies with the same number and words; that is the caller's to understand.
-        if answer.status != 403 or not self._died(token):
+        if not self._is_denied(answer) or not self._died(token):
             return answer
         token = self._replaced(token)
         answer = self._send(method, path, body, headers, token=token)
-        if answer.status == 403 and self._died(token):
+        if self._is_denied(answer) and self._died(token):
             raise AccessError(
-                f"Vault at {self.url} refuses our token (got 403, by lookup-self as well):"
-                " it expired, was revoked, or has no rights at all",
+                f"{self._address.where} refuses our token (got 403, by lookup-self as well): it"
+                " expired, was revoked, is bound to other addresses, or has no rights at all",
                 code="vault-login",
             )
         return answer
@@ -120,22 +82,25 @@ class Client:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until our token expires; None: there is none, or it never does."""
+        """Until our token expires, 0 afterwards; None: there is none, or it never does."""
         return self._own.seconds_left
 
     def close(self) -> None:
         """Free the connections."""
-        self._http.close()
+        self._transport.close()
 
     def _ready(self) -> Secret:
-        """Our token: the one there is, renewed in time, or a new one."""
+        """Our token: the one there is, renewed or replaced in time, or the first one."""
         with self._lock:
             lease = self._own.lease
             if lease is None:
                 return self._log_in()
             if self._own.is_due:
-                return self._renew(lease)
+                return self._prolonged(lease)
             return lease.token
+
+    def _is_denied(self, answer: Answer) -> bool:
+        return answer.status == 403 and answer.is_vaults
 
     def _died(self, token: Secret) -> bool:
         """All refusals of 403 read alike.
@@ -154,38 +119,69 @@ class Client:
     def _log_in(self) -> Secret:
         credential = self._login.credential()
         # Showing it again would only bring the lock-out nearer.
-        reason = self._own.refusal_of(credential)
-        if reason is not None:
-            raise AccessError(reason, code="vault-login")
+        refusal = self._own.refusal_of(credential)
+        if refusal is not None:
+            reason, code = refusal
+            raise AccessError(reason, code=code)
+        self._transport.renew()
         lease = self._login.log_in(credential, self._send)
         if isinstance(lease, Refusal):
-            reason = f"Vault at {self.url} refused {lease.reason}"
-            self._own.refuse(credential, reason)
-            raise AccessError(reason, code="vault-login")
+            reason = f"{self._address.where} refused {lease.reason}"
+            self._own.refuse(credential, reason, lease.code)
+            raise AccessError(reason, code=lease.code)
         self._own.take(lease)
         return lease.token
 
-    def _renew(self, lease: Lease) -> Secret:
-        """Renewed where Vault does that in full; otherwise log in again, while there is time."""
-        renewed = self._renewed(lease)
-        if renewed is None:
-            return self._log_in()
-        self._own.take(renewed)
-        return renewed.token
-
-    def _renewed(self, lease: Lease) -> Lease | None:
-        """None: not, or not in full.
-
-        Where its longest life ends, a token is renewed in part (a warning) or not at all (403,
-        500)."""
+    def _prolonged(self, lease: Lease) -> Secret:
+        """Renewed where Vault does that in full; otherwise the next token, while there is time."""
+        if self._is_renewed(lease):
+            return lease.token
         try:
-            answer = self._send("post", "auth/token/renew-self", {}, token=lease.token)
-        except Outage:  # of the token, or of Vault: the login that follows says which
-            return None
-        # The warning says that less was granted than asked for.
-        if answer.status != 200 or not answer.auth or answer.body.get("warnings"):
-            return None
-        return Lease.of(lease.token, answer.auth, "lease_duration")
+            return self._next(lease)
+        except TokenCatcherError as error:
+            if self._own.has_ended:
+                raise
+            trouble = error
+        # What keeps us from the next token does not end this one.
+        return self._kept(lease, trouble.code, str(trouble))
+
+    def _next(self, lease: Lease) -> Secret:
+        """Another token than this one, if there is one already.
+
+        A login gives another one; a file has it once whoever keeps it has put it there."""
+        is_the_same = self._login.credential() == lease.token
+        if is_the_same and not self._own.has_ended:
+            return self._kept(lease, "vault-token", "vault.auth.token still holds this token")
+        return self._log_in()
+
+    def _kept(self, lease: Lease, code: str, why: str) -> Secret:
+        """Go on with this token for now; somebody is told once, when its end is near."""
+        self._own.postpone()
+        if self._own.is_to_be_told(lease):
+            left = round(self._own.seconds_left or 0)
+            self._log.warning("vault.token_ends", seconds_left=left, code=code, error=why)
+        return lease.token
+
+    def _is_renewed(self, lease: Lease) -> bool:
+        """Ask for the same life once more.
+
+        Where its longest life ends, a token is renewed in part (a warning says so) or not at all
+        (400, 403, or 500 `past the max TTL`). Batch tokens never are."""
+        if not lease.renewable:
+            return False
+        try:
+            answer = self._asked("post", "auth/token/renew-self", {}, token=lease.token)
+        except Outage:  # the login that follows says more
+            return False
+        if answer.status == 200 and answer.auth:
+            renewed = Lease.of(lease.token, answer.auth, "lease_duration")
+            is_full = not answer.body.get("warnings")
+            self._own.take(replace(renewed, renewable=is_full and renewed.renewable))
+            return is_full
+        # A Vault that is away has said nothing of the token.
+        if answer.says("max TTL") or trouble_of(answer, self._address.where) is None:
+            self._own.cannot_be_renewed(lease)
+        return False
 
     def _send(
         self,
@@ -197,152 +193,35 @@ class Client:
         token: Secret | None = None,
     ) -> Answer:
         """One request. Outage or AccessError: it was not answered, or by a Vault that is away."""
-        options: dict[str, Any] = {"headers": dict(headers or {})}
-        if token is not None:
-            options["headers"]["X-Vault-Token"] = token.reveal()
-        if body is not None:
-            options["json"] = body
-        response = self._response(method, path, options)
-        self._observe(_operation(method, path), response.status_code)
-        return self._classified(response)
-
-    def _response(self, method: str, path: str, options: Mapping[str, Any]) -> requests.Response:
-        """Call the library, and nothing else. Its own exceptions for 4xx and 5xx are off."""
-        ask = self._http.request
-        try:
-            response: requests.Response = ask(
-                method, f"/v1/{path}", raise_exception=False, **options
-            )
-            return response
-        except OSError as error:  # requests' own are among them
-            trouble = self._trouble(error)
-        # Out here the foreign exception is let go: its text, or its request, may hold a secret.
-        self._observe(_operation(method, path), None)
-        raise trouble
-
-    def _classified(self, response: requests.Response) -> Answer:
-        """The answer, unless it says that Vault is away: by the number, never by foreign words."""
-        status = response.status_code
-        # A rate limit quota of Vault's, or of a proxy before it.
-        if status == 429:
-            raise Outage(
-                f"Vault at {self.url} asked to slow down (429)",
-                code="vault-quota",
-                retry_after=_seconds(response.headers.get("Retry-After", "")),
-            )
-        if status == 503:
-            raise self._away(status, "vault-sealed")
-        if status in AWAY or status >= 500:
-            raise self._away(status, "vault-away")
-        answer = Answer(status, mapping(_json(response)))
-        if status == 400 and answer.says(OPENING):
-            raise Outage(f"Vault at {self.url} is still opening the mount", code="vault-away")
+        answer = self._asked(method, path, body, headers, token=token)
+        if method == "patch" and answer.status in PATCH_REFUSED:
+            return answer
+        trouble = trouble_of(answer, self._address.where)
+        if trouble is not None:
+            raise trouble
         return answer
 
-    def _away(self, status: int, code: str) -> Outage:
-        why = AWAY.get(status, "an error of the server")
-        return Outage(f"Vault at {self.url} is away: {status}, {why}", code=code)
-
-    def _trouble(self, error: OSError) -> AccessError | Outage:
-        """What kept a request from being answered."""
-        if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL):
-            return AccessError(
-                f"vault.address: got {self.url}, which is no address", code="vault-address"
-            )
-        if self._is_about_certificates(error):
-            expected = self._address.ca_file or "the system's authorities"
-            return AccessError(
-                f"Vault at {self.url}: its certificate is not one of {expected}, or not for this"
-                " host name",
-                code="vault-certificate",
-            )
-        kind = type(error).__name__
-        return Outage(f"Vault at {self.url} was not reached ({kind})", code="vault-unreachable")
-
-    def _is_about_certificates(self, error: OSError) -> bool:
-        """Theirs is not trusted, or our file of authorities is not there."""
-        # OpenSSL names the certificate in its text alone; there is no type for it here.
-        if isinstance(error, requests.exceptions.SSLError):
-            return "certificate" in str(error).lower()
-        # requests says OSError for a file that is missing.
-        return self._address.ca_file is not None and not Path(self._address.ca_file).is_file()
-
-
-class OwnToken:
-    """The state of our login: the token, its life, and what Vault last refused."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        """`monotonic`: seconds, never set back."""
-        self._monotonic = monotonic
-        self._since = 0.0
-        self._refused: _Refused | None = None
-        self.lease: Lease | None = None
-        """None: there is no token yet."""
-
-    def take(self, lease: Lease) -> None:
-        """From now on it is this one."""
-        self.lease = lease
-        self._since = self._monotonic()
-
-    @property
-    def is_due(self) -> bool:
-        """Whether it is to be renewed: two thirds of its life are over."""
-        if self.lease is None or not self.lease.renewable or not self.lease.seconds:
-            return False
-        return self._monotonic() >= self._since + self.lease.seconds * 2 / 3
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Until it ends; None: there is none, or it never does."""
-        if self.lease is None or not self.lease.seconds:
-            return None
-        return self._since + self.lease.seconds - self._monotonic()
-
-    def refuse(self, credential: Secret, reason: str) -> None:
-        """Vault does not accept this credential."""
-        self._refused = _Refused(credential, reason, self._monotonic())
-
-    def refusal_of(self, credential: Secret) -> str | None:
-        """Why it was refused, if this very one was, within the last `REFUSAL_PAUSE` seconds."""
-        refused = self._refused
-        if refused is None or refused.credential != credential:
-            return None
-        if self._monotonic() - refused.at >= REFUSAL_PAUSE:
-            return None
-        return refused.reason
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """The last refusal."""
-
-    credential: Secret
-    reason: str
-    at: float
-    """Seconds, by the same clock."""
-
-
-def _adapter(address: Address) -> RawAdapter:
-    """hvac's own client would read tokens, proxies and addresses from the surroundings."""
-    session = requests.Session()
-    session.trust_env = False  # a .netrc or a proxy of the environment is not for Vault
-    session.verify = address.ca_file or _system_authorities()
-    return RawAdapter(
-        base_uri=address.url,
-        token="",  # each request brings its own: a login must not change what other threads send
-        namespace=address.namespace,
-        session=session,
-        timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-        allow_redirects=False,
-    )
-
-
-def _system_authorities() -> str | bool:
-    """The system's, where it has a file of them (requests would take certifi's)."""
-    file = ssl.get_default_verify_paths().cafile
-    if file and Path(file).is_file():
-        return file
-    return True
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        token: Secret | None = None,
+    ) -> Answer:
+        """The answer, whatever it says. Outage or AccessError: there was none."""
+        fields = dict(headers or {})
+        if token is not None:
+            fields["X-Vault-Token"] = token.reveal()
+        operation = _operation(method, path)
+        try:
+            answer = self._transport.send(method, path, fields, body)
+        except TokenCatcherError:
+            self._observe(operation, None)
+            raise
+        self._observe(operation, answer.status)
+        return answer
 
 
 def _operation(method: str, path: str) -> str:
@@ -352,18 +231,3 @@ def _operation(method: str, path: str) -> str:
     if method == "get":
         return "read"
     return "write"
-
-
-def _seconds(retry_after: str) -> float | None:
-    """Retry-After in seconds; its other form, a date, is not understood."""
-    if not retry_after.isdecimal():
-        return None
-    return float(retry_after)
-
-
-def _json(response: requests.Response) -> object:
-    """The body; None where it is none, or no JSON, or nested past all sense."""
-    try:
-        return response.json()
-    except (ValueError, RecursionError):
-        return None

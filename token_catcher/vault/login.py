@@ -11,30 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from token_catcher.errors import AccessError
+from token_catcher.errors import AccessError, Outage
 from token_catcher.model import Secret
 from token_catcher.vault.answer import Answer
+from token_catcher.vault.lease import Lease
 
 # What a header can carry, and a token consists of.
 _SENDABLE: Final = re.compile(r"[!-~]+", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A token, and for how long it is ours."""
-
-    token: Secret
-    seconds: int
-    """0: it never ends, or Vault does not say."""
-    renewable: bool
-
-    @classmethod
-    def of(cls, token: Secret, about: Mapping[str, Any], lifetime: str) -> Lease:
-        """By what Vault says about it. `lifetime`: the field that holds the seconds."""
-        seconds = about.get(lifetime)
-        if not isinstance(seconds, int) or seconds < 0:
-            seconds = 0
-        return cls(token, seconds, bool(about.get("renewable")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +26,14 @@ class Refusal:
 
     reason: str
     """What was refused, what came back, and what may be wrong: `the … login (got …): …`."""
+    code: str
+    """The cause, as an error's code."""
 
 
 class Send(Protocol):
-    """Sends one request, with this token or with none. Outage: Vault is away."""
+    """Sends one request, with this token or with none.
+
+    Outage: Vault is away, or it was not Vault that answered."""
 
     def __call__(
         self,
@@ -65,7 +52,9 @@ class Login(Protocol):
         """What is shown to Vault, read anew. AccessError: it cannot be what it should be."""
 
     def log_in(self, credential: Secret, send: Send) -> Lease | Refusal:
-        """Show it, with as many requests as that takes."""
+        """Show it, with as many requests as that takes. Raises what `send` raises.
+
+        AccessError: nothing was refused, and all the same there is no login."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +70,52 @@ class AppRoleLogin:
         return self.secret_id()
 
     def log_in(self, credential: Secret, send: Send) -> Lease | Refusal:
-        """One request; Vault answers 400 for a wrong role_id and a wrong secret_id alike."""
+        """One request."""
+        path = f"auth/{self.mount}/login"
         body = {"role_id": self.role_id, "secret_id": credential.reveal()}
-        answer = send("post", f"auth/{self.mount}/login", body)
-        token = answer.auth.get("client_token")
-        if answer.status != 200 or not isinstance(token, str):
-            return Refusal(
-                f"the AppRole login (got {answer.status}, expected 200): role_id or secret_id is"
-                " wrong, expired or used up"
-            )
-        return Lease.of(Secret(token), answer.auth, "lease_duration")
+        answer = send("post", path, body)
+        if answer.status == 200:
+            return _granted(answer, path)
+        if answer.status in (400, 403):
+            return _refused(answer, path)
+        raise AccessError(
+            f"vault.auth.mount: got {answer.status} from {path}, expected Vault's AppRole login",
+            code="vault-login-mount",
+        )
+
+
+def _granted(answer: Answer, path: str) -> Lease:
+    """The token of a login. Outage: there is none, so this is not Vault's answer to a login."""
+    token = answer.auth.get("client_token")
+    if not isinstance(token, str):
+        raise Outage(
+            f"Vault's answer to {path} holds no token (got {answer.form}, expected auth with a"
+            " client_token)",
+            code="vault-foreign",
+        )
+    return Lease.of(Secret(token), answer.auth, "lease_duration")
+
+
+def _refused(answer: Answer, path: str) -> Refusal:
+    """What Vault does not accept, as far as it tells."""
+    login = f"the AppRole login at {path} (got {answer.status}, expected 200)"
+    if answer.says("CIDR"):
+        return Refusal(
+            f"{login}: the role or the secret_id is bound to other addresses than ours",
+            "vault-login-cidr",
+        )
+    # Without a token Vault says the same of a mount that is not there, and of a role that is
+    # locked out; HCP says it of everything outside of the namespace `admin`.
+    if answer.status == 403:
+        return Refusal(
+            f"{login}: there is no such mount in this namespace, or the role is locked out for a"
+            " quarter of an hour, after five wrong secret_ids",
+            "vault-login-denied",
+        )
+    # Older ones than OpenBao 2 and Vault 1.15 say which of the two it is.
+    if answer.says("role") and not answer.says("secret"):
+        return Refusal(f"{login}: there is no role with this role_id", "vault-login-role")
+    return Refusal(f"{login}: role_id or secret_id is wrong, expired or used up", "vault-login")
 
 
 @dataclass(frozen=True, slots=True)

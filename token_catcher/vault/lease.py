@@ -1,0 +1,121 @@
+"""Our Vault token, and how long it lives; pure but for the clock that is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from token_catcher.model import Secret
+
+REFUSAL_PAUSE: Final = 300.0
+"""Seconds before a refused credential is shown again.
+
+Vault locks a role out after five refusals in a quarter of an hour."""
+RETRY_PAUSE: Final = 10.0
+"""Seconds before a token that could not be renewed or replaced is seen to again, while it lives."""
+DUE: Final = 2 / 3
+"""The part of its life after which a token is renewed or replaced."""
+ENDING: Final = 9 / 10
+"""The part of its life after which somebody is told.
+
+Vault Agent puts the next token into its file before that: with 10 to 20 % left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A token, and for how long it is ours."""
+
+    token: Secret
+    seconds: int
+    """0: it never ends, or Vault does not say."""
+    renewable: bool
+
+    @classmethod
+    def of(cls, token: Secret, about: Mapping[str, Any], lifetime: str) -> Lease:
+        """By what Vault says about it. `lifetime`: the field that holds the seconds."""
+        seconds = about.get(lifetime)
+        if not isinstance(seconds, int) or seconds < 0:
+            seconds = 0
+        return cls(token, seconds, bool(about.get("renewable")))
+
+
+class OwnToken:
+    """The state of our login: the token, its life, and what Vault last refused."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """`monotonic`: seconds, never set back."""
+        self._monotonic = monotonic
+        self._since = 0.0
+        self._see_to_it_at = 0.0
+        self._is_told = False
+        self._refused: _Refused | None = None
+        self.lease: Lease | None = None
+        """None: there is no token yet."""
+
+    def take(self, lease: Lease) -> None:
+        """From now on it is this one."""
+        self.lease = lease
+        self._since = self._monotonic()
+        self._see_to_it_at = self._since + lease.seconds * DUE
+        self._is_told = False
+
+    def cannot_be_renewed(self, lease: Lease) -> None:
+        """Vault does not renew this token of ours: do not ask again."""
+        self.lease = replace(lease, renewable=False)
+
+    def postpone(self) -> None:
+        """The token goes on for now."""
+        self._see_to_it_at = self._monotonic() + RETRY_PAUSE
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is to be renewed or replaced: two thirds of its life are over.
+
+        Some tokens cannot be renewed, but all that end have to be replaced."""
+        if self.lease is None or not self.lease.seconds:
+            return False
+        return self.has_ended or self._monotonic() >= self._see_to_it_at
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its life is over, by our clock."""
+        return self.seconds_left == 0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until it ends, 0 afterwards; None: there is none, or it never does."""
+        if self.lease is None or not self.lease.seconds:
+            return None
+        return max(0.0, self._since + self.lease.seconds - self._monotonic())
+
+    def is_to_be_told(self, lease: Lease) -> bool:
+        """Whether the end of this token of ours is near, and nobody was told so yet."""
+        is_near = self._monotonic() >= self._since + lease.seconds * ENDING
+        is_first = is_near and not self._is_told
+        self._is_told = is_near
+        return is_first
+
+    def refuse(self, credential: Secret, reason: str, code: str) -> None:
+        """Vault does not accept this credential."""
+        self._refused = _Refused(credential, reason, code, self._monotonic())
+
+    def refusal_of(self, credential: Secret) -> tuple[str, str] | None:
+        """Why it was refused, and the code of that, if this very one was, and not long ago."""
+        refused = self._refused
+        if refused is None or refused.credential != credential:
+            return None
+        if self._monotonic() - refused.at >= REFUSAL_PAUSE:
+            return None
+        return refused.reason, refused.code
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """The last refusal."""
+
+    credential: Secret
+    reason: str
+    code: str
+    at: float
+    """Seconds, by the same clock."""
