@@ -7,19 +7,17 @@ Results go to standard output, logs to standard error. What a command does is in
 from __future__ import annotations
 
 import ctypes
-import io
 import json
 import os
 import resource
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import typer
 
-from token_catcher import config, log
+from token_catcher import config, log, signals
 from token_catcher.app import App, utc_now
 from token_catcher.commands import (
     audit,
@@ -30,6 +28,7 @@ from token_catcher.commands import (
     output,
     release,
     scan,
+    streams,
 )
 from token_catcher.commands.advice import next_step
 from token_catcher.commands.output import ExitCode
@@ -207,8 +206,9 @@ def demo_command(keep: options.Keep = False) -> None:
 
 
 def main() -> None:
-    """The console script: what a user can cause ends in one message and an exit code."""
-    _have_streams()
+    """What a user can cause ends in one message and an exit code."""
+    signals.end_by_exception()
+    streams.take_over()
     _keep_to_ourselves()
     try:
         app()
@@ -217,6 +217,9 @@ def main() -> None:
         if isinstance(error, ConfigurationError) and not isinstance(error, AccessError):
             sys.exit(ExitCode.USAGE)
         sys.exit(ExitCode.FAILED)
+    finally:
+        # What Python does on its way out would be interrupted with a traceback.
+        signals.leave_at_once()
 
 
 def _fail(error: TokenCatcherError) -> None:
@@ -224,21 +227,6 @@ def _fail(error: TokenCatcherError) -> None:
     step = next_step(error.code)
     if step is not None:
         output.complain(f"next: {step}")
-
-
-def _have_streams() -> None:
-    """Put /dev/null where the caller closed a standard stream, and let the others take any text.
-
-    What we open next would take a closed one's number, and its text. A folder or a file may have a
-    name that the terminal's encoding cannot hold: it is shown with escapes."""
-    for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:
-            mode = "r" if name == "stdin" else "w"
-            nothing = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - stays open
-            setattr(sys, name, nothing)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _keep_to_ourselves() -> None:
