@@ -129,7 +129,8 @@ def _position(rotation: Rotation) -> tuple[datetime, int]:
 def _save(path: Path, pieces: Iterable[str]) -> None:
     """ConfigurationError: the file cannot be written."""
     try:
-        with path.open("w", encoding="utf-8") as file:
+        # What was asked for may hold bytes that are no text, from the command line.
+        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(pieces)
     except OSError as error:
         raise ConfigurationError(f"--html: {path} cannot be written: {error.strerror}") from None

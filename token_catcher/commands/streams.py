@@ -88,12 +88,25 @@ def _told(error: OSError) -> Exception:
 
 
 def take_over() -> None:
-    """Exchange the standard streams of the process."""
-    for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, _nothing(name))
-    sys.stdout = _text(Results(sys.stdout.fileno()), sys.stdout)
-    sys.stderr = _text(Sink(sys.stderr.fileno()), sys.stderr)
+    """Exchange the standard streams of the process.
+
+    In the order of their numbers: what is opened next takes that of a closed one."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - stays open
+    sys.stdout = _taken_over(sys.stdout, Results)
+    sys.stderr = _taken_over(sys.stderr, Sink)
+
+
+def _taken_over(stream: TextIO | None, kind: type[Sink]) -> TextIO:
+    """`stream`: None, where the caller closed it."""
+    if stream is None:
+        return Path(os.devnull).open("w", encoding="utf-8", errors="backslashreplace")
+    return io.TextIOWrapper(
+        io.BufferedWriter(kind(stream.fileno())),
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=bool(stream.line_buffering),
+    )
 
 
 def trouble_last() -> AbstractContextManager[None]:
@@ -104,20 +117,3 @@ def trouble_last() -> AbstractContextManager[None]:
     if isinstance(sink, Results):
         return sink.trouble_last()
     return nullcontext()  # a stream of somebody who calls us from Python
-
-
-def _nothing(name: str) -> TextIO:
-    """What stands for a closed stream; else the next file that is opened would take its number."""
-    mode = "w"
-    if name == "stdin":
-        mode = "r"
-    return Path(os.devnull).open(mode, encoding="utf-8")  # type: ignore[return-value]
-
-
-def _text(sink: Sink, stream: TextIO) -> TextIO:
-    return io.TextIOWrapper(
-        io.BufferedWriter(sink),
-        encoding=stream.encoding,
-        errors="backslashreplace",
-        line_buffering=bool(stream.line_buffering),
-    )
