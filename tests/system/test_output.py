@@ -55,7 +55,7 @@ COMMANDS = [
 
 
 def run(
-    stdout: int, *words: str, stderr: int = subprocess.PIPE, **env: str
+    stdout: int, *words: str, stderr: int = subprocess.PIPE, encoding: str = "utf-8"
 ) -> subprocess.CompletedProcess[bytes]:
     """The command, with these streams."""
     return subprocess.run(
@@ -63,7 +63,7 @@ def run(
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        env=os.environ | env,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
         timeout=PATIENCE,
         check=False,
     )
@@ -115,8 +115,11 @@ class TwoMailboxes:
         for name, of in (("integration", user), ("etl", second)):
             dovecot.deliver(mails.genuine(f"{name}@acme.example", issued_at=NOW), of)
 
-    def scan(self, stdout: int, *options: str, **env: str) -> subprocess.CompletedProcess[bytes]:
-        return run(stdout, "--config", str(self.program.config), "scan", *options, **env)
+    def scan(
+        self, stdout: int, *options: str, encoding: str = "utf-8"
+    ) -> subprocess.CompletedProcess[bytes]:
+        words = ["--config", str(self.program.config), "scan", *options]
+        return run(stdout, *words, encoding=encoding)
 
 
 @pytest.fixture
@@ -153,7 +156,7 @@ def test_a_scan_whose_arrows_the_terminal_cannot_hold(
     two: TwoMailboxes, openbao: OpenBao, encoding: str
 ) -> None:
     """They are shown with escapes, and both mailboxes are looked at."""
-    done = two.scan(subprocess.PIPE, PYTHONIOENCODING=encoding)
+    done = two.scan(subprocess.PIPE, encoding=encoding)
     lines = done.stdout.decode(encoding).splitlines()
     assert (done.returncode, done.stderr) == (0, b"")
     assert lines == [
@@ -232,6 +235,6 @@ def test_a_page_in_any_locale(recorded: Program, tmp_path: Path) -> None:
     page = tmp_path / "history.html"
     user = os.fsdecode(b"caf\xe9@acme.example")
     words = ["--config", str(recorded.config), "history", "--user", user, "--html", str(page)]
-    done = run(subprocess.PIPE, *words, PYTHONIOENCODING="ascii")
+    done = run(subprocess.PIPE, *words, encoding="ascii")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert "caf\\udce9@acme.example" in page.read_text("utf-8")

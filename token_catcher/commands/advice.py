@@ -8,7 +8,10 @@ from typing import Final
 from token_catcher.model import Reason
 
 NEXT_STEP: Final[Mapping[str, str]] = {
-    "configuration": "mend the lines named above; `token-catcher config example` shows every key",
+    "configuration-lines": (
+        "mend the lines named above; `token-catcher config example` shows every key"
+    ),
+    "configuration-file": "name a file that the user who runs this may read",
     "imap-login": (
         "check username and password; for Gmail and Microsoft 365 see docs/mailboxes.md;"
         " nothing was lost"

@@ -13,12 +13,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import Any, TextIO
 
 from token_catcher.errors import TokenCatcherError
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 
 class Sink(io.RawIOBase):
@@ -40,8 +37,10 @@ class Sink(io.RawIOBase):
         """It is."""
         return True
 
-    def write(self, content: ReadableBuffer) -> int:
-        """Write a part, or all, and return how many bytes that were."""
+    def write(self, content: Any) -> int:
+        """Write a part, or all, and return how many bytes that were.
+
+        `content`: a Buffer, for which Python has a type from 3.12 on."""
         try:
             return os.write(self._descriptor, content)
         except OSError as error:

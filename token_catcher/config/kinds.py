@@ -57,6 +57,8 @@ class Origin:
 
     base: Path
     environ: Mapping[str, str]
+    secrets: bool = True
+    """Whether secrets must be there: not for a command that uses none."""
 
     @classmethod
     def of(cls, info: ValidationInfo) -> Origin:

@@ -34,8 +34,10 @@ def find(path: str | None, environ: Mapping[str, str], places: Sequence[Path] = 
     )
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Config:
+def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Config:
     """Read a file, and the secrets it names once, to see that they are there.
+
+    `secrets`: False where the caller uses none; then they may be missing, or another user's.
 
     ConfigurationError: a line for each problem, `FILE:LINE: key.path: got …, expected …`, never
     with a secret."""
@@ -44,7 +46,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     if document.root is None:
         raise _refusal(path, document.problems)
     # A key that stands twice leaves values that load: then only the document has a problem.
-    config, mistakes = check(document.data, Origin(path.absolute().parent, environ))
+    config, mistakes = check(document.data, Origin(path.absolute().parent, environ, secrets))
     located = [Problem(document.line(mistake.loc), mistake) for mistake in mistakes]
     problems = {*document.problems, *located}
     if config is None or problems:
@@ -54,7 +56,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 
 def _refusal(path: Path, problems: Iterable[Problem]) -> ConfigurationError:
     lines = [f"{path}:{problem}" for problem in sorted(problems, key=_position)]
-    return ConfigurationError("\n".join(lines))
+    return ConfigurationError("\n".join(lines), code="configuration-lines")
 
 
 def _position(problem: Problem) -> tuple[int, str]:
@@ -85,4 +87,5 @@ def _bytes(path: Path) -> bytes:
         why = error.strerror
     except ValueError:
         why = "no file can have this name"
-    raise ConfigurationError(f"{path}: the configuration cannot be read: {why}")
+    problem = f"{path}: the configuration cannot be read: {why}"
+    raise ConfigurationError(problem, code="configuration-file")
