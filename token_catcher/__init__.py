@@ -9,6 +9,7 @@ use what its `__init__` names, and nothing else.
     files       local files: private, synced, replaced as a whole
     log         structlog, set up once
     tls         TLS to a server, and what its failures mean
+    signals     how SIGTERM and SIGINT end a command
 
     reading     bytes in, candidate out; pure
         wire        the byte-level gate before any parser
@@ -89,6 +90,7 @@ use what its `__init__` names, and nothing else.
     service     the daemon and its pages, over one configuration after the other
 
     commands    one module a command
+        streams     the standard streams, made harmless
         output      results on standard output, and exit codes
         options     what can be typed after a command
         advice      what a person does next

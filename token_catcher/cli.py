@@ -7,19 +7,17 @@ Results go to standard output, logs to standard error. What a command does is in
 from __future__ import annotations
 
 import ctypes
-import io
 import json
 import os
 import resource
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import typer
 
-from token_catcher import config, log
+from token_catcher import config, log, signals
 from token_catcher.app import App, utc_now
 from token_catcher.commands import (
     audit,
@@ -30,11 +28,13 @@ from token_catcher.commands import (
     output,
     release,
     scan,
+    streams,
 )
 from token_catcher.commands.advice import next_step
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.rotation import Query
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
+from token_catcher.ports import Log
 from token_catcher.service import Service
 
 app = typer.Typer(
@@ -62,14 +62,28 @@ class Settings:
 
     file: str | None
 
-    def load(self) -> config.Config:
-        """The configuration that applies. ConfigurationError: none, or not a valid one."""
-        return config.load(config.find(self.file, os.environ), os.environ)
+    def load(self, *, secrets: bool = True) -> config.Config:
+        """The configuration that applies. ConfigurationError: none, or not a valid one.
 
-    def build(self, *, writing: bool) -> App:
+        `secrets`: whether the command needs them, so that they must be there."""
+        return config.load(config.find(self.file, os.environ), os.environ, secrets=secrets)
+
+    def build(self, *, writing: bool, secrets: bool = True) -> App:
         """The program over that configuration, with its log set up."""
-        loaded = self.load()
-        return App(loaded, log.setup(loaded.log.level, loaded.log.format), writing=writing)
+        loaded = self.load(secrets=secrets)
+        events = log.setup(loaded.log.level, loaded.log.format)
+        if secrets:
+            _warn_of_shared_secrets(loaded, events)
+        return App(loaded, events, writing=writing)
+
+
+def _warn_of_shared_secrets(loaded: config.Config, events: Log) -> None:
+    """Once for each file: everybody of its group can read it as well."""
+    shared = {source.where: source.shared() for source in config.sources_in(loaded)}
+    for path, mode in shared.items():
+        if mode is not None:
+            note = f"got mode {mode}, expected 0600: the file's group can read it too"
+            events.warning("secret.shared", path=path, note=note)
 
 
 @app.callback()
@@ -85,7 +99,9 @@ def _settings(
 def run_command(context: typer.Context) -> None:
     """Run the daemon, in the foreground."""
     loaded = context.obj.load()
-    Service(context.obj.load, log.setup(loaded.log.level, loaded.log.format)).run()
+    events = log.setup(loaded.log.level, loaded.log.format)
+    _warn_of_shared_secrets(loaded, events)
+    Service(context.obj.load, events).run()
 
 
 @app.command("scan")
@@ -126,7 +142,7 @@ def explain_command(
     as_json: options.AsJson = False,
 ) -> None:
     """Judge mail from files and say why. Touches neither mailbox nor Vault."""
-    built = context.obj.build(writing=False)
+    built = context.obj.build(writing=False, secrets=False)
     code = explain.run(built, files, received_at=received_at, mailbox=mailbox, as_json=as_json)
     raise typer.Exit(code)
 
@@ -147,15 +163,24 @@ def history_command(
     """Show the rotation history. From the journal, or from any collected logs."""
     if sum((as_json, as_csv, html is not None)) > 1:
         raise typer.BadParameter("choose one of --json, --csv and --html")
-    sources = files or [str(context.obj.load().journal_file)]
+    sources = files or _recorded(context.obj)
     query = Query(org=org, user=user, event=event, since=since, until=until)
     history.run(sources, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html)
+
+
+def _recorded(settings: Settings) -> list[str]:
+    """The journal, as a source of the history; none where nothing was recorded yet."""
+    journal = settings.load(secrets=False).journal_file
+    if not journal.exists():
+        output.complain(f"token-catcher: nothing was recorded yet: {journal} does not exist")
+        return []
+    return [str(journal)]
 
 
 @app.command("held")
 def held_command(context: typer.Context, as_json: options.AsJson = False) -> None:
     """Show the held mails that wait for a person. From the journal alone."""
-    held.run(context.obj.build(writing=False), as_json=as_json)
+    held.run(context.obj.build(writing=False, secrets=False), as_json=as_json)
 
 
 @app.command("release")
@@ -173,7 +198,7 @@ def audit_verify_command(
     context: typer.Context, file: options.JournalFile = None, as_json: options.AsJson = False
 ) -> None:
     """Say whether the journal is intact, broken or truncated, and where."""
-    path = file or context.obj.load().journal_file
+    path = file or context.obj.load(secrets=False).journal_file
     raise typer.Exit(audit.run_verify(path, as_json=as_json))
 
 
@@ -193,7 +218,7 @@ def config_schema_command() -> None:
 def config_show_command(context: typer.Context) -> None:
     """Print the configuration in effect. With every default,
     and of secrets only where they come from."""
-    output.write([config.show(context.obj.load())])
+    output.write([config.show(context.obj.load(secrets=False))])
 
 
 @app.command("demo")
@@ -207,8 +232,9 @@ def demo_command(keep: options.Keep = False) -> None:
 
 
 def main() -> None:
-    """The console script: what a user can cause ends in one message and an exit code."""
-    _have_streams()
+    """What a user can cause ends in one message and an exit code."""
+    signals.end_by_exception()
+    streams.take_over()
     _keep_to_ourselves()
     try:
         app()
@@ -217,6 +243,9 @@ def main() -> None:
         if isinstance(error, ConfigurationError) and not isinstance(error, AccessError):
             sys.exit(ExitCode.USAGE)
         sys.exit(ExitCode.FAILED)
+    finally:
+        # What Python does on its way out would be interrupted with a traceback.
+        signals.leave_at_once()
 
 
 def _fail(error: TokenCatcherError) -> None:
@@ -224,21 +253,6 @@ def _fail(error: TokenCatcherError) -> None:
     step = next_step(error.code)
     if step is not None:
         output.complain(f"next: {step}")
-
-
-def _have_streams() -> None:
-    """Put /dev/null where the caller closed a standard stream, and let the others take any text.
-
-    What we open next would take a closed one's number, and its text. A folder or a file may have a
-    name that the terminal's encoding cannot hold: it is shown with escapes."""
-    for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:
-            mode = "r" if name == "stdin" else "w"
-            nothing = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - stays open
-            setattr(sys, name, nothing)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _keep_to_ourselves() -> None:

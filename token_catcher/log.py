@@ -9,6 +9,7 @@ security token or a Vault token. Of an exception it keeps the kind and the place
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -64,7 +65,7 @@ def setup(
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_message,
             redact,
-            *_rendering(console=console),
+            *_rendering(out, console=console),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         context_class=dict,
@@ -138,11 +139,20 @@ def _file_and_line(frame: traceback.FrameSummary) -> str:
     return f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
 
 
-def _rendering(*, console: bool) -> list[Callable[..., Any]]:
+def _has_colours(stream: TextIO) -> bool:
+    """Whether it is a terminal that has them, and nobody wants none (https://no-color.org)."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def _rendering(stream: TextIO, *, console: bool) -> list[Callable[..., Any]]:
     if not console:
         return [_ordered, structlog.processors.JSONRenderer(default=str)]
     renderer = structlog.dev.ConsoleRenderer(
-        exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+        colors=_has_colours(stream),
+        exception_formatter=structlog.dev.plain_traceback,
+        sort_keys=False,
     )
     return [_printable, renderer]
 

@@ -148,13 +148,15 @@ class Program:
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start a command and leave it running, until the test ends; its output is thrown away."""
+    def start(self, *words: str, terminal: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+        """Start a command and leave it running, until the test ends.
+
+        Its output goes to the terminal of this descriptor, or is thrown away."""
         process = subprocess.Popen(
             self._command(words),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=terminal,
+            stderr=terminal,
             env=self._environment(),
         )
         return reaped(process)

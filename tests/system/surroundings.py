@@ -1,4 +1,5 @@
-"""The program in surroundings of a test's own: a clock that jumps, a DNS that a test speaks for.
+"""The program in surroundings of a test's own: a clock that jumps, a DNS that a test speaks for, a
+disk that fails.
 
     python -m tests.system.surroundings --config FILE run
 
@@ -9,8 +10,12 @@ world.
 from __future__ import annotations
 
 import datetime
+import errno
+import fcntl
 import os
+import stat
 from pathlib import Path
+from typing import Any
 
 
 class _Jumping(datetime.datetime):
@@ -39,7 +44,35 @@ def _exchange_dns() -> None:
     Resolver.read_resolv_conf = read  # type: ignore[assignment,method-assign]
 
 
+def _exchange_disk(name: str) -> None:
+    """Every volume is full (ENOSPC, EDQUOT), read-only (EROFS), or has no locks (all others)."""
+    failure = OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+    really_open, really_write = os.open, os.write
+
+    def read_only(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise failure
+        return really_open(path, flags, *more, **named)
+
+    def full(descriptor: int, content: Any) -> int:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise failure
+        return really_write(descriptor, content)
+
+    def lockless(_file: Any, _how: int) -> None:
+        raise failure
+
+    if name == "EROFS":
+        os.open = read_only
+    elif name in ("ENOSPC", "EDQUOT"):
+        os.write = full
+    else:
+        fcntl.flock = lockless
+
+
 if __name__ == "__main__":
+    if "SURROUNDINGS_DISK" in os.environ:
+        _exchange_disk(os.environ["SURROUNDINGS_DISK"])
     if "SURROUNDINGS_CLOCK" in os.environ:
         _exchange_clock()
     if "SURROUNDINGS_DNS" in os.environ:

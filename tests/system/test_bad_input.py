@@ -296,8 +296,6 @@ def typed(value: object) -> str:
             "got 'soon', expected a time (2026-02-03T12:00:00Z) or a duration back from now",
         ),
         (("history", "--json", "--csv"), "choose one of --json, --csv and --html"),
-        (("history", "no-such-file"), "no-such-file: cannot be read: No such file or directory"),
-        (("explain", "no-such-file"), "no-such-file: cannot be read: No such file or directory"),
         (("audit", "mend"), "No such command 'mend'"),
     ],
     ids=typed,

@@ -203,6 +203,6 @@ def test_a_demo_that_is_ended_early(tmp_path: Path) -> None:
     """By `timeout`, or whoever sends SIGTERM: servers, daemon and files are gone as well."""
     with demo(tmp_path) as running:
         running.shows("1. A reset")
-        assert running.end(signal.SIGTERM) == 130
+        assert running.end(signal.SIGTERM) == 143
         assert running.left_behind == []
     assert "Traceback" not in running.shown

@@ -8,7 +8,10 @@ from typing import Final
 from token_catcher.model import Reason
 
 NEXT_STEP: Final[Mapping[str, str]] = {
-    "configuration": "mend the lines named above; `token-catcher config example` shows every key",
+    "configuration-lines": (
+        "mend the lines named above; `token-catcher config example` shows every key"
+    ),
+    "configuration-file": "name a file that the user who runs this may read",
     "imap-login": (
         "check username and password; for Gmail and Microsoft 365 see docs/mailboxes.md;"
         " nothing was lost"
@@ -103,15 +106,19 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         " with its .head file"
     ),
     "journal-write": (
-        "make room for the journal; the mail stays unsettled until its record is on disk"
+        "make room for the journal, or mount its file system writable; the mail stays unsettled"
+        " until its record is on disk"
     ),
-    "checkpoint-write": "make room in state_dir; at worst settled mail is looked at once more",
+    "checkpoint-write": (
+        "make room in state_dir, or mount its file system writable; at worst settled mail is looked"
+        " at once more"
+    ),
     "secret": "put the secret back (mode 0600); it is read anew at the next login",
     "running": (
         "stop the other daemon, or give this one a state_dir of its own; `scan` is safe"
         " beside a daemon"
     ),
-    "state": "check that state_dir exists, is ours and has room",
+    "state": "check that state_dir exists, is ours, can be written and has room",
     "locks": (
         "put state_dir on a local disk, or mount its file system with locks (NFS: without `nolock`)"
     ),

@@ -21,6 +21,7 @@ from token_catcher.commands.processes import until
 from token_catcher.commands.salesforce import Salesforce
 from token_catcher.errors import Outage
 from token_catcher.model import Event
+from token_catcher.signals import Ended
 
 USER: Final = "integration@acme.example"
 COLOURS: Final[Mapping[Event, str]] = {
@@ -86,8 +87,6 @@ Ctrl-C ends it and removes {home}."""
 
 def run(*, keep: bool) -> None:
     """Play all scenes, show history and secrets. Outage: something did not happen in time."""
-    # SIGTERM ends it as Ctrl-C does, so that the servers are taken along.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(highlight=False)
     console.print(
         "[bold]token-catcher[/bold] on embedded servers: pymap (IMAP) and OpenBao (Vault)\n"
@@ -182,5 +181,5 @@ def _keep(place: Playground, console: Console) -> None:
     console.print(hints, soft_wrap=True)
     try:
         signal.pause()
-    except KeyboardInterrupt:
+    except Ended:
         console.print("Ended.")

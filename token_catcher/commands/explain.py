@@ -30,7 +30,7 @@ def run(
 ) -> ExitCode:
     """Explain every mail of the files. FAILED: of one of them nothing can be said for now.
 
-    ConfigurationError: there is no such mailbox, or a file cannot be read."""
+    ConfigurationError: there is no such mailbox. TokenCatcherError: a file cannot be read."""
     own = app.mailbox(mailbox)
     code = ExitCode.DONE
     for file in files:

@@ -19,7 +19,7 @@ from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.logs import numbered_lines, rotation_of
 from token_catcher.commands.render import advice_lines, history_table
 from token_catcher.commands.rotation import Query, Rotation
-from token_catcher.errors import ConfigurationError
+from token_catcher.errors import TokenCatcherError
 
 SAME: Final = timedelta(minutes=1)
 """The log line follows the record at once: two tellings of the same end of the same mail within
@@ -48,7 +48,7 @@ def run(
 ) -> None:
     """Show what the sources tell; as a table, unless another form is asked for.
 
-    ConfigurationError: a source cannot be read, or the page cannot be written."""
+    TokenCatcherError: a source cannot be read, or the page cannot be written."""
     assert isinstance(sys.stdin.buffer, io.BufferedReader)
     history = read(sources, query, sys.stdin.buffer)
     if as_json:
@@ -68,7 +68,7 @@ def run(
 
 
 def read(sources: Iterable[str], query: Query, stdin: io.BufferedReader) -> History:
-    """Ask the sources, one after the other. ConfigurationError: one cannot be opened or read."""
+    """Ask the sources, one after the other. TokenCatcherError: one cannot be opened or read."""
     rotations: list[Rotation] = []
     unreadable: list[str] = []
     for source in sources:
@@ -127,9 +127,11 @@ def _position(rotation: Rotation) -> tuple[datetime, int]:
 
 
 def _save(path: Path, pieces: Iterable[str]) -> None:
-    """ConfigurationError: the file cannot be written."""
+    """TokenCatcherError: the file cannot be written."""
     try:
-        with path.open("w", encoding="utf-8") as file:
+        # What was asked for may hold bytes that are no text, from the command line.
+        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(pieces)
     except OSError as error:
-        raise ConfigurationError(f"--html: {path} cannot be written: {error.strerror}") from None
+        problem = f"--html: {path} cannot be written: {error.strerror}"
+        raise TokenCatcherError(problem, code="file") from None

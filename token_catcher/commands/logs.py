@@ -24,7 +24,7 @@ from types import UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from token_catcher.commands.rotation import EVENTS, Rotation
-from token_catcher.errors import ConfigurationError
+from token_catcher.errors import TokenCatcherError
 from token_catcher.model import iso, moment
 
 TIMES: Final = ("at", "timestamp")
@@ -48,7 +48,7 @@ _ROTATION: Final = re.compile("|".join(map(re.escape, EVENTS)).encode())
 def numbered_lines(source: str, stdin: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
     """The lines of a source, from 1; what a damaged archive lost counts as one torn line.
 
-    ConfigurationError: it cannot be opened or read."""
+    TokenCatcherError: it cannot be opened or read."""
     number = 0
     try:
         with _opened(source, stdin) as file:
@@ -58,7 +58,8 @@ def numbered_lines(source: str, stdin: io.BufferedReader) -> Iterator[tuple[int,
         # Cut off or damaged. What was read so far counts, and what is lost is one line.
         yield number + 1, TORN
     except OSError as error:
-        raise ConfigurationError(f"{source}: cannot be read: {error.strerror}") from None
+        problem = f"{source}: cannot be read: {error.strerror}"
+        raise TokenCatcherError(problem, code="file") from None
 
 
 def _opened(source: str, stdin: io.BufferedReader) -> AbstractContextManager[io.BufferedReader]:

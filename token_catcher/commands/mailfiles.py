@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from token_catcher.errors import ConfigurationError
+from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
 
 LIMIT: Final = MAX_MAIL_BYTES + 1
@@ -21,8 +21,8 @@ _POSTMARK: Final = re.compile(rb"From [^\r\n]* \d\d:\d\d[^\r\n]* \d{4}\r?\n")
 def read(path: str, standard_input: BinaryIO) -> Iterator[tuple[str, bytes]]:
     """The mails of one argument, each with a name.
 
-    It is a mail file, `-` for one mail, an mbox file, or a Maildir folder. ConfigurationError:
-    there is no such file, or it cannot be read."""
+    It is a mail file, `-` for one mail, an mbox file, or a Maildir folder. TokenCatcherError: there
+    is no such file, or it cannot be read. ConfigurationError: it is another kind of folder."""
     try:
         if path == "-":
             yield "-", _as_delivered(standard_input.read(LIMIT))
@@ -32,7 +32,7 @@ def read(path: str, standard_input: BinaryIO) -> Iterator[tuple[str, bytes]]:
             yield from _file(path)
     except OSError as error:
         why = error.strerror or "unknown trouble"
-        raise ConfigurationError(f"{path}: cannot be read: {why}", code="file") from None
+        raise TokenCatcherError(f"{path}: cannot be read: {why}", code="file") from None
 
 
 def as_mail(name: str, raw: bytes, received_at: datetime | None, mailbox: str) -> Mail:

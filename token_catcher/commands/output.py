@@ -1,7 +1,7 @@
 """What a command gives back: results on standard output, and an exit code.
 
-Standard output carries nothing but results, for people or, with `--json`, for machines. A reader
-that goes away (`| head`) ends the program quietly, which is typer's doing.
+Standard output carries nothing but results, for people or, with `--json`, for machines. What is
+raised where it cannot be written is said in `streams`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final, Self
 
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from token_catcher.errors import TokenCatcherError
+from token_catcher.signals import postponed
 
 WIDEST: Final = 400
 """Columns of a table: it may wrap in the terminal, but is never cut."""
@@ -37,9 +37,8 @@ class ExitCode(IntEnum):
 
 def write(pieces: Iterable[str]) -> None:
     """Write text as it is. TokenCatcherError: it cannot be written."""
-    with _translated():
-        sys.stdout.writelines(pieces)
-        sys.stdout.flush()  # while the error can still be told
+    sys.stdout.writelines(pieces)
+    sys.stdout.flush()  # while the error can still be told
 
 
 def write_json(objects: Iterable[object]) -> None:
@@ -50,51 +49,53 @@ def write_json(objects: Iterable[object]) -> None:
 def print_lines(lines: Iterable[Text]) -> None:
     """Print for people, each line whole, however long. TokenCatcherError: it cannot be written."""
     console = Console(highlight=False, soft_wrap=True)
-    with _translated():
-        for line in lines:
-            console.print(line)
+    for line in lines:
+        console.print(line)
 
 
 def print_table(table: Table) -> None:
     """Print for people, as wide as it takes: a name that is cut off cannot be searched for.
 
     TokenCatcherError: it cannot be written."""
-    with _translated():
-        Console(highlight=False, width=WIDEST).print(table)
+    Console(highlight=False, width=WIDEST).print(table)
 
 
 def complain(message: str) -> None:
     """Write a line to standard error; nobody is told where that is impossible."""
-    with suppress(OSError):
-        sys.stderr.write(f"{message}\n")
+    sys.stderr.write(f"{message}\n")
 
 
 class Progress:
-    """Shows on a terminal's standard error that the program waits, until the block ends."""
+    """Shows on a terminal's standard error that the program waits, until the block ends.
+
+    rich hides the cursor and starts a thread. A signal in the middle of that would leave both half
+    done, and end in an error of rich's."""
 
     def __init__(self, text: str) -> None:
         self._status = Console(stderr=True).status(Text(text))
 
     def __enter__(self) -> Self:
-        self._status.start()
+        try:
+            self._show()
+        except BaseException:  # the signal that was postponed: then nobody calls __exit__
+            self._hide()
+            raise
         return self
 
     def __exit__(self, *_details: object) -> None:
-        self._status.stop()
+        self._hide()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Room for results: while it is shown, rich takes standard output for itself."""
-        self._status.stop()
+        self._hide()
         yield
-        self._status.start()
+        self._show()
 
+    def _show(self) -> None:
+        with postponed():
+            self._status.start()
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise  # the reader has what it wanted
-    except OSError as error:
-        raise TokenCatcherError(f"standard output cannot be written: {error.strerror}") from None
+    def _hide(self) -> None:
+        with postponed():
+            self._status.stop()

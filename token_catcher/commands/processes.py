@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from token_catcher.errors import Outage
+from token_catcher.signals import postponed
 
 Answer = TypeVar("Answer")
 
@@ -53,33 +53,12 @@ def running_process(
     """A process of our own, for as long as the block runs, and on the way out of it at most 5 s."""
     process = None
     try:
-        with signals_later():
+        with postponed():  # interrupted, Popen leaves a process behind which nobody knows
             process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, **streams)
         yield process
     finally:
         if process is not None:
             _stop(process)
-
-
-@contextmanager
-def signals_later() -> Iterator[None]:
-    """Ctrl-C and SIGTERM take effect when the block ends.
-
-    Popen that is interrupted leaves a process behind which nobody knows."""
-    arrived: list[int] = []
-
-    def note(number: int, _frame: object) -> None:
-        arrived.append(number)
-
-    interrupt = signal.signal(signal.SIGINT, note)
-    terminate = signal.signal(signal.SIGTERM, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, interrupt)
-        signal.signal(signal.SIGTERM, terminate)
-    for number in arrived:
-        signal.raise_signal(number)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

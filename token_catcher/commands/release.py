@@ -21,6 +21,7 @@ from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import result_lines
 from token_catcher.commands.results import ScanResult
 from token_catcher.commands.rotation import DIGEST, mail_id
+from token_catcher.commands.streams import trouble_last
 from token_catcher.errors import AccessError, TokenCatcherError, TransientError
 from token_catcher.lookup import Found, Lookup
 from token_catcher.model import Entry, Event, Mail, Release, masked, moment
@@ -61,7 +62,10 @@ def run(app: App, ids: Sequence[str], release: Release) -> ExitCode:
 
     FAILED: Vault has not the token of each now. StateError: the journal cannot be continued."""
     code = ExitCode.DONE
-    with Releases(app.watched(), app.journal, release, app.now) as releases:
+    with (
+        trouble_last(),
+        Releases(app.watched(), app.journal, release, app.now) as releases,
+    ):
         for written in ids:
             try:
                 entry = releases.release(written)

@@ -15,6 +15,7 @@ from token_catcher.commands.explain import explain
 from token_catcher.commands.output import ExitCode, Progress
 from token_catcher.commands.render import result_lines, scan_summary
 from token_catcher.commands.results import ScanResult, results_of
+from token_catcher.commands.streams import trouble_last
 from token_catcher.errors import AccessError, TokenCatcherError
 from token_catcher.lookup import Lookup
 from token_catcher.model import Entry, Event, moment
@@ -42,7 +43,7 @@ def run(
     ConfigurationError: there is no such mailbox. StateError: the journal cannot be continued."""
     show = _show(as_json)
     code = ExitCode.DONE
-    with _scan(app, names, again, since) as scan:
+    with trouble_last(), _scan(app, names, again, since) as scan:
         for report in scan.look():
             for result in results_of(report):
                 show(result)
@@ -60,15 +61,16 @@ def run_dry(app: App, names: Sequence[str], *, since: timedelta | None, as_json:
     ConfigurationError: there is no such mailbox."""
     show = _show(as_json)
     code = ExitCode.DONE
-    for watched in app.watched(names):
-        try:
-            for result in dry_run(watched, app.now(), since):
-                show(result)
-                if result.outcome in ("retry", "error"):
-                    code = ExitCode.FAILED
-        except TokenCatcherError as error:
-            show(ScanResult.from_error(watched.name, error.code, str(error)))
-            code = ExitCode.FAILED
+    with trouble_last():
+        for watched in app.watched(names):
+            try:
+                for result in dry_run(watched, app.now(), since):
+                    show(result)
+                    if result.outcome in ("retry", "error"):
+                        code = ExitCode.FAILED
+            except TokenCatcherError as error:
+                show(ScanResult.from_error(watched.name, error.code, str(error)))
+                code = ExitCode.FAILED
     return code
 
 
@@ -89,7 +91,7 @@ def run_waiting(
     whose = user or "any user"
     until = f"{began + wait:%H:%M:%S} UTC"
     text = f"waiting for a new token of {whose}, until {until}; Ctrl-C ends it safely"
-    with _scan(app, names, again, since) as scan:
+    with trouble_last(), _scan(app, names, again, since) as scan:
         with Progress(text) as progress:
             looks = _Looks(scan, _show(as_json), progress, time.monotonic() + wait.total_seconds())
             record = wait_for(

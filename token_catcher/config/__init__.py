@@ -24,7 +24,7 @@ from token_catcher.config.schema import (
     TokenLogin,
     VaultConfig,
 )
-from token_catcher.config.secret import SecretSource
+from token_catcher.config.secret import SecretSource, sources_in
 from token_catcher.config.show import example, schema, show
 
 __all__ = [
@@ -43,4 +43,5 @@ __all__ = [
     "load",
     "schema",
     "show",
+    "sources_in",
 ]

@@ -64,6 +64,8 @@ class Origin:
     environ: Mapping[str, str]
     sources: Mapping[Loc, str] = field(default_factory=dict)
     """The values that the environment gave, and not the file: which variable, by the place."""
+    secrets: bool = True
+    """Whether secrets must be there: not for a command that uses none."""
 
     @classmethod
     def of(cls, info: ValidationInfo) -> Origin:

@@ -36,8 +36,10 @@ def find(path: str | None, environ: Mapping[str, str], places: Sequence[Path] = 
     )
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Config:
+def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Config:
     """Read a file, and the secrets it names once, to see that they are there.
+
+    `secrets`: False where the caller uses none; then they may be missing, or another user's.
 
     ConfigurationError: a line for each problem, `FILE:LINE: key.path: got …, expected …`, never
     with a secret."""
@@ -47,7 +49,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise _refusal(path, document.problems)
     # A key that stands twice leaves values that load: then only the document has a problem.
     data, sources = with_defaults(document.data, environ)
-    config, mistakes = check(data, Origin(path.absolute().parent, environ, sources))
+    config, mistakes = check(data, Origin(path.absolute().parent, environ, sources, secrets))
     located = [
         Problem(document.line(mistake.loc), _with_source(mistake, sources)) for mistake in mistakes
     ]
@@ -67,7 +69,7 @@ def _with_source(mistake: Mistake, sources: Sources) -> Mistake:
 
 def _refusal(path: Path, problems: Iterable[Problem]) -> ConfigurationError:
     lines = [f"{path}:{problem}" for problem in sorted(problems, key=_position)]
-    return ConfigurationError("\n".join(lines))
+    return ConfigurationError("\n".join(lines), code="configuration-lines")
 
 
 def _position(problem: Problem) -> tuple[int, str]:
@@ -98,4 +100,5 @@ def _bytes(path: Path) -> bytes:
         why = error.strerror
     except ValueError:
         why = "no file can have this name"
-    raise ConfigurationError(f"{path}: the configuration cannot be read: {why}")
+    problem = f"{path}: the configuration cannot be read: {why}"
+    raise ConfigurationError(problem, code="configuration-file")

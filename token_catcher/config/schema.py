@@ -129,7 +129,9 @@ def _usual_port(known: Mapping[str, Any]) -> int:
 
 def _own_address(known: Mapping[str, Any]) -> tuple[str, ...]:
     username = known["username"]
-    return (username,) if is_address(username) else ()
+    if is_address(username):
+        return (username,)
+    return ()  # `_at_least_one` says what to do
 
 
 class MailboxConfig(Section):
@@ -162,6 +164,17 @@ class MailboxConfig(Section):
     """How often to look in any case."""
     lookback: kinds.Duration = timedelta(days=14)
     """How old mail may be that is still looked at."""
+
+    @field_validator("addresses", mode="before")
+    @classmethod
+    def _at_least_one(cls, addresses: Any, info: ValidationInfo) -> Any:
+        # A username that is wrong itself is not among the data.
+        if addresses == () and not is_address(info.data.get("username", "x@y.example")):
+            raise Wrong(
+                "the To addresses that are ours, such as [sf-integration@example.com]",
+                "none, and username is not an address",
+            )
+        return addresses
 
     @field_validator("tls")
     @classmethod

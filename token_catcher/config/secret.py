@@ -1,27 +1,32 @@
 """Where a secret is kept: `{file: PATH}` or `{env: NAME}`, never the secret itself.
 
-It is read anew whenever it is asked for, since files are rotated under a running program. Nobody
-but us may read the file:
+It is read anew whenever it is asked for, since files are rotated under a running program. Who else
+may read the file:
 
-    mode 0600, 0400       ours alone
-    root's, with 0040     let in by root, where we are somebody else: so Kubernetes gives Secrets to
-                          the pod's `fsGroup`, and so the mode of systemd's credentials shows their
+    mode 0600, 0400       nobody
+    root's, with 0040     root lets us in, who are somebody else: so Kubernetes gives Secrets to the
+                          pod's `fsGroup`, and so the mode of systemd's credentials shows their
                           access list
+    0640, 0440            the group, where it is one of ours, or root's: so Vault Agent writes its
+                          sink. It is taken, and told once at the start
     anything else         refused, since others can read it, or put their own secret there
 
 No message here carries what was written below the key: it may be the secret, in the wrong place.
+A missing file is named where what was written is surely the path of one.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 
 from token_catcher.config.kinds import Origin, on_one_line
 from token_catcher.config.problems import Wrong, did_you_mean
@@ -30,6 +35,10 @@ from token_catcher.model import Secret
 
 MAX_BYTES: Final = 64 * 1024
 FORM: Final = "{file: PATH} or {env: NAME}"
+_SAYS_WHAT_IT_HOLDS: Final = re.compile(
+    r"([a-z]+[-_.])*(password|passwd|secret|token|id|key|jwt|pem)(\.[a-z]{2,4})?", re.ASCII
+)
+"""`imap-password`, `vault-secret-id`, `client.pem`: the name of a file, and hardly a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +63,21 @@ class SecretSource:
 
     def look(self) -> Secret:
         """The same for the loader, which knows the key and its line. Wrong: it is not there."""
+        return Secret(_text(self._bytes()))
+
+    def shared(self) -> str | None:
+        """The mode of the file, such as `0640`, where its group may read it as well.
+
+        None: nobody else may, or root let us in that way, or it is no file that is there."""
+        if self.kind != "file":
+            return None
         try:
-            text = self._bytes().decode()
-        except UnicodeDecodeError:
-            raise Wrong("text in UTF-8", "bytes that are not UTF-8") from None
-        # The one newline that editors and `echo` leave; a blank may belong to the secret.
-        text = text.removesuffix("\n").removesuffix("\r")
-        if not text:
-            raise Wrong("a secret", "an empty one")
-        if not on_one_line(text):
-            raise Wrong("one line of text", "control characters or several lines")
-        return Secret(text)
+            status = Path(self.where).stat()
+        except OSError:
+            return None
+        if not status.st_mode & stat.S_IRGRP or _is_let_in(status, os.geteuid()):
+            return None
+        return f"{stat.S_IMODE(status.st_mode):04o}"
 
     def _bytes(self) -> bytes:
         if self.kind == "file":
@@ -79,14 +92,32 @@ class SecretSource:
         return f"{{{self.kind}: {self.where}}}"
 
 
-def exposure(mode: int, owner: int, us: int) -> str | None:
-    """How to mend the permissions of a secret file; None: they are fine. See the module's table."""
+def sources_in(section: BaseModel) -> Iterator[SecretSource]:
+    """Every secret that a configuration, or a part of it, names."""
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        values = (value,)
+        if isinstance(value, tuple):
+            values = value
+        for item in values:
+            if isinstance(item, SecretSource):
+                yield item
+            elif isinstance(item, BaseModel):
+                yield from sources_in(item)
+
+
+def exposure(status: os.stat_result, us: int, groups: Collection[int]) -> str | None:
+    """How to mend the permissions of a secret file; None: they are fine. See the module's table.
+
+    `us`: the user who reads it; `groups`: all of this user's."""
     allowed = stat.S_IRWXU
     mend = "chmod 0600"
-    if owner == 0 and us != 0:
+    if status.st_gid == 0 or status.st_gid in groups:
+        allowed |= stat.S_IRGRP
+    if _is_let_in(status, us):
         allowed |= stat.S_IRGRP
         mend = "chmod 0440"
-    if stat.S_IMODE(mode) & 0o777 & ~allowed:
+    if stat.S_IMODE(status.st_mode) & 0o777 & ~allowed:
         return mend
     return None
 
@@ -96,17 +127,51 @@ def private_bytes(path: Path) -> bytes:
     return _file(path)
 
 
+def _is_let_in(status: os.stat_result, us: int) -> bool:
+    """Whether root gives us this file, who are somebody else."""
+    return status.st_uid == 0 and us != 0
+
+
+def _text(raw: bytes) -> str:
+    """The secret of these bytes. Wrong: they hold none, or what no server would take for it."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise Wrong("text in UTF-8", "bytes that are not UTF-8") from None
+    # The one newline that editors and `echo` leave; a blank may belong to the secret.
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise Wrong("a secret", "an empty one")
+    if text.startswith("\ufeff"):
+        raise Wrong("the secret alone", "a byte-order mark before it, as some editors write")
+    if "\0" in text:
+        raise Wrong("text in UTF-8", "a NUL, as in UTF-16 or in a padded file")
+    if not on_one_line(text):
+        raise Wrong("one line of text", "control characters or several lines")
+    for letter in text:
+        # Zero-width marks, soft hyphens, directions: copied from a page, and nothing to be seen.
+        if unicodedata.category(letter) == "Cf":
+            raise Wrong("the secret alone", f"an invisible mark in it (U+{ord(letter):04X})")
+    return text
+
+
 def _file(path: Path) -> bytes:
     try:
         return _contents(path)
     except FileNotFoundError:
-        got = "no such file, nor its directory"
-        if path.parent.is_dir():
-            got = f"no such file in {path.parent}"
-        raise Wrong("the path of an existing file", got) from None
+        raise Wrong("the path of an existing file", _missing(path)) from None
     except OSError as error:
         got = f"a file that cannot be read ({error.strerror})"
         raise Wrong("the path of a file that we can read", got) from None
+
+
+def _missing(path: Path) -> str:
+    """Where nothing is; by its name only where this can be no secret in the wrong place."""
+    if not path.parent.is_dir():
+        return "no such file, nor its directory"
+    if _SAYS_WHAT_IT_HOLDS.fullmatch(path.name):
+        return f"no such file: {path}"
+    return f"no such file in {path.parent}"
 
 
 def _contents(path: Path) -> bytes:
@@ -126,7 +191,7 @@ def _contents(path: Path) -> bytes:
 def _only_ours(status: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise Wrong("the path of a regular file", "something else")
-    mend = exposure(status.st_mode, status.st_uid, os.geteuid())
+    mend = exposure(status, os.geteuid(), {os.getegid(), *os.getgroups()})
     if mend is not None:
         got = f"a file that others can use (mode {stat.S_IMODE(status.st_mode):04o})"
         raise Wrong(f"one for us alone: {mend} {path}", got)
@@ -157,7 +222,8 @@ def _source(value: Any, info: ValidationInfo) -> SecretSource:
     if kind == "file":
         where = str(origin.base / where)
     source = SecretSource(kind, where, origin.environ)
-    source.look()  # now, so that a missing secret is told with its key and line
+    if origin.secrets:
+        source.look()  # now, so that a missing secret is told with its key and line
     return source
 
 
@@ -189,7 +255,7 @@ SecretKey = Annotated[
             "oneOf": [
                 _one_key(
                     "file",
-                    "A file that only we can read;"
+                    "A file that others cannot read;"
                     " relative paths begin beside the configuration file.",
                 ),
                 _one_key("env", "A variable of the environment."),

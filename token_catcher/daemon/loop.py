@@ -26,7 +26,7 @@ from typing import Final
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from token_catcher import files
+from token_catcher import files, signals
 from token_catcher.daemon import systemd
 from token_catcher.daemon.housekeeping import Housekeeping
 from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
@@ -47,7 +47,6 @@ BEAT_AT_START: Final = 0.1
 LEAVE_WITHIN: Final = 2.5
 """Seconds given to the watches to end; then the process leaves all the same, since a crash is safe
 as well."""
-ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 @dataclass(frozen=True)
@@ -125,9 +124,8 @@ class Daemon:
 
     def run(self) -> None:
         """Start, run until a signal ends it. ConfigurationError, StateError: it could not start."""
-        # First of all: until then each of them would end the process on the spot.
-        for number in (*ENDING, signal.SIGHUP, signal.SIGUSR1):
-            signal.signal(number, self._note_signal)
+        # First of all: until then each of them ends the process.
+        signals.answer_with(self._note_signal, signal.SIGHUP, signal.SIGUSR1)
         with closing(self._wakeup):
             generation = self._prepare()
             self._start_helpers()
@@ -145,7 +143,7 @@ class Daemon:
 
     @property
     def _leaving(self) -> bool:
-        return not ENDING.isdisjoint(self._signals)
+        return not signals.ENDING.isdisjoint(self._signals)
 
     def _names(self) -> list[str]:
         return [mailbox.name for mailbox in self.health]

@@ -21,7 +21,7 @@ from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.history import History
 from token_catcher.commands.logs import MAX_LINE, MAX_TEXT
 from token_catcher.commands.rotation import Query, Rotation
-from token_catcher.errors import ConfigurationError
+from token_catcher.errors import TokenCatcherError
 from token_catcher.model import Entry, as_fields
 
 ROOT = Path(__file__).parents[3]
@@ -249,7 +249,7 @@ def test_an_endless_line_is_read_over(tmp_path: Path) -> None:
 )
 def test_a_source_that_is_not_there_is_an_error(tmp_path: Path, name: str, why: str) -> None:
     """A typing mistake must not look like an empty history."""
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(TokenCatcherError) as caught:
         ask(str(tmp_path / name))
     assert str(caught.value) == f"{tmp_path / name}: cannot be read: {why}"
 

@@ -12,7 +12,7 @@ from tests.kit.mails import token_mail
 from tests.kit.signing import craft
 from token_catcher.commands.advice import next_step
 from token_catcher.commands.mailfiles import read
-from token_catcher.errors import ConfigurationError
+from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.model import MAX_MAIL_BYTES
 
 GENUINE = craft(token_mail())
@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     """One clear message."""
     (tmp_path / "a.eml").write_bytes(GENUINE)
     with pytest.raises(
-        ConfigurationError, match=r"cannot be read: (No such file or directory|Not a directory)"
+        TokenCatcherError, match=r"cannot be read: (No such file or directory|Not a directory)"
     ) as raised:
         mails_in(tmp_path / name)
     assert next_step(raised.value.code) is None

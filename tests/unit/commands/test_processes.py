@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from token_catcher.commands.processes import finished, running_process, signals_later
+from token_catcher.commands.processes import finished, running_process
 from token_catcher.errors import Outage
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -26,20 +26,6 @@ def test_a_process_ends_with_its_block() -> None:
     with pytest.raises(Outage):
         fail_beside_it()
     assert started[0].returncode == -signal.SIGTERM
-
-
-def test_a_signal_waits_until_the_process_is_known() -> None:
-    """A start that is interrupted would leave a process behind that nobody can end."""
-    steps = []
-
-    def interrupted_start() -> None:
-        with signals_later():
-            signal.raise_signal(signal.SIGINT)
-            steps.append("started")
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted_start()
-    assert steps == ["started"]
 
 
 def test_what_a_command_prints() -> None:

@@ -143,7 +143,12 @@ MISTAKES = {
         " only for loopback",
     ),
     "no address at all": (
-        "username: service",
+        "username: bob",
+        "mailboxes[0].addresses: got none, and username is not an address, expected the To"
+        " addresses that are ours, such as [sf-integration@example.com]",
+    ),
+    "an empty list of addresses": (
+        "addresses: []",
         "mailboxes[0].addresses: got an empty list, expected at least one",
     ),
     "an address with a name": (

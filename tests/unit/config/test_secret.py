@@ -11,7 +11,7 @@ import pytest
 from tests.unit.config.texts import CANARY, MINIMAL, changed, load, refusal_of, write_secret
 from token_catcher import config
 from token_catcher.config import Config, SecretSource
-from token_catcher.config.secret import exposure
+from token_catcher.config.secret import exposure, sources_in
 from token_catcher.errors import ConfigurationError
 
 LITERALS = {
@@ -114,13 +114,40 @@ def test_a_secret_that_went_away_is_told_without_its_content(home: Path) -> None
             b"hunter2\ncanary\n",
             "got control characters or several lines, expected one line of text",
         ),
-        (b"hunter2\x00", "got control characters or several lines, expected one line of text"),
+        (
+            b"hunter2\x00",
+            "got a NUL, as in UTF-16 or in a padded file, expected text in UTF-8",
+        ),
+        (
+            "x\n".encode("utf-16-le"),
+            "got a NUL, as in UTF-16 or in a padded file, expected text in UTF-8",
+        ),
+        (
+            b"\xef\xbb\xbfhunter2\n",
+            "got a byte-order mark before it, as some editors write, expected the secret alone",
+        ),
+        (
+            "hunter2\u200b\n".encode(),
+            "got an invisible mark in it (U+200B), expected the secret alone",
+        ),
+        (
+            "hun\u00adter2".encode(),
+            "got an invisible mark in it (U+00AD), expected the secret alone",
+        ),
+        (
+            "hunter2\ufeff".encode(),
+            "got an invisible mark in it (U+FEFF), expected the secret alone",
+        ),
+        (
+            "\u202ehunter2".encode(),
+            "got an invisible mark in it (U+202E), expected the secret alone",
+        ),
         (b"hunter2\xff", "got bytes that are not UTF-8, expected text in UTF-8"),
         (b"x" * 65_537, "got more, expected at most 65536 bytes"),
     ],
 )
 def test_a_file_that_holds_no_secret(home: Path, content: bytes, expected: str) -> None:
-    """Empty, binary, several lines, or far too large."""
+    """Empty, binary, several lines, far too large, or with what nobody sees and no server takes."""
     (home / "imap-password").write_bytes(content)
     assert refusal_of(home, MINIMAL) == f"config.yaml:5: mailboxes[0].password: {expected}"
 
@@ -131,6 +158,14 @@ def test_a_file_that_holds_no_secret(home: Path, content: bytes, expected: str) 
         ("{env: UNSET}", "got a variable that is not set, expected the name of one that is"),
         ("{env: EMPTY}", "got an empty one, expected a secret"),
         ("{file: .}", "got something else, expected the path of a regular file"),
+        (
+            "{file: sf-password}",
+            "got no such file: sf-password, expected the path of an existing file",
+        ),
+        (
+            "{file: hunter2}",
+            "got no such file in {home}, expected the path of an existing file",
+        ),
         (
             "{file: /nowhere/x}",
             "got no such file, nor its directory, expected the path of an existing file",
@@ -147,12 +182,13 @@ def test_a_file_that_holds_no_secret(home: Path, content: bytes, expected: str) 
     ],
 )
 def test_a_source_that_is_none(home: Path, written: str, expected: str) -> None:
-    """What is below the key is never repeated."""
+    """What is below the key is never repeated, but for what is surely the name of a file."""
     text = changed("{file: imap-password}", written)
-    assert refusal_of(home, text) == f"config.yaml:5: mailboxes[0].password: {expected}"
+    told = f"config.yaml:5: mailboxes[0].password: {expected}"
+    assert refusal_of(home, text) == told.replace("{home}", str(home))
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o601, 0o620])
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o601, 0o620, 0o650])
 def test_a_secret_file_that_others_can_use(home: Path, mode: int) -> None:
     """The error says how to mend it."""
     path = write_secret(home / "imap-password", "x", mode)
@@ -163,25 +199,77 @@ def test_a_secret_file_that_others_can_use(home: Path, mode: int) -> None:
     assert refusal_of(home, MINIMAL) == f"config.yaml:5: mailboxes[0].password: {expected}"
 
 
+ROOT, WE, VAULT = 0, 1000, 1001
+OURS, STRANGERS = 1000, 1002
+"""Groups."""
+
+
+def status(mode: int, owner: int, group: int) -> os.stat_result:
+    """Of a regular file."""
+    return os.stat_result((stat.S_IFREG | mode, 0, 0, 1, owner, group, 0, 0, 0, 0))
+
+
 @pytest.mark.parametrize(
-    ("mode", "owner", "us", "mend"),
+    ("mode", "owner", "group", "us", "mend"),
     [
-        (0o600, 1000, 1000, None),
-        (0o400, 1000, 1000, None),
-        (0o440, 1000, 1000, "chmod 0600"),
-        (0o400, 0, 0, None),
-        (0o440, 0, 0, "chmod 0600"),
-        (0o440, 0, 1000, None),  # a Secret under fsGroup; a credential of systemd
-        (0o640, 0, 1000, None),
-        (0o660, 0, 1000, "chmod 0440"),
-        (0o444, 0, 1000, "chmod 0440"),
-        (0o644, 0, 1000, "chmod 0440"),  # a Secret without defaultMode
-        (0o440, 1001, 1000, "chmod 0600"),
+        (0o600, WE, OURS, WE, None),
+        (0o400, WE, OURS, WE, None),
+        (0o440, WE, OURS, WE, None),
+        (0o640, WE, OURS, WE, None),  # the sink of a Vault Agent that runs as we do
+        (0o640, VAULT, OURS, WE, None),  # of one that runs as somebody else
+        (0o640, WE, ROOT, WE, None),
+        (0o640, WE, STRANGERS, WE, "chmod 0600"),
+        (0o440, VAULT, STRANGERS, WE, "chmod 0600"),
+        (0o660, WE, OURS, WE, "chmod 0600"),
+        (0o641, WE, OURS, WE, "chmod 0600"),
+        (0o644, WE, OURS, WE, "chmod 0600"),
+        (0o400, ROOT, ROOT, ROOT, None),
+        (0o640, ROOT, ROOT, ROOT, None),
+        (0o640, ROOT, STRANGERS, ROOT, "chmod 0600"),
+        (0o440, ROOT, OURS, WE, None),  # a Secret under fsGroup
+        (0o440, ROOT, STRANGERS, WE, None),  # a credential of systemd, by its access list
+        (0o640, ROOT, ROOT, WE, None),
+        (0o660, ROOT, OURS, WE, "chmod 0440"),
+        (0o444, ROOT, OURS, WE, "chmod 0440"),
+        (0o644, ROOT, OURS, WE, "chmod 0440"),  # a Secret without defaultMode
     ],
 )
-def test_who_may_use_a_secret_file(mode: int, owner: int, us: int, mend: str | None) -> None:
-    """Nobody else; but root may let us in through the group."""
-    assert exposure(stat.S_IFREG | mode, owner, us) == mend
+def test_who_may_use_a_secret_file(
+    mode: int, owner: int, group: int, us: int, mend: str | None
+) -> None:
+    """We, our groups and root's, and whom root lets in."""
+    assert exposure(status(mode, owner, group), us, {OURS}) == mend
+
+
+@pytest.mark.parametrize(
+    ("mode", "shared"), [(0o600, None), (0o400, None), (0o640, "0640"), (0o440, "0440")]
+)
+def test_a_secret_file_that_a_group_reads(home: Path, mode: int, shared: str | None) -> None:
+    """It is taken, and the mode is there to be told."""
+    write_secret(home / "imap-password", "x", mode)
+    source = source_of(load(home))
+    assert (source.read().reveal(), source.shared()) == ("x", shared)
+
+
+def test_every_secret_of_a_configuration(home: Path) -> None:
+    """Wherever it stands."""
+    write_secret(home / "secret-id", "x")
+    text = changed(
+        "{method: token, token: {env: VAULT_TOKEN}}",
+        "{method: approle, role_id: r, secret_id: {file: secret-id}}",
+    )
+    assert [source.where for source in sources_in(load(home, text))] == [
+        f"{home}/imap-password",
+        f"{home}/secret-id",
+    ]
+
+
+def test_a_command_that_uses_no_secret_asks_for_none(home: Path) -> None:
+    """They may be missing, or another user's."""
+    (home / "imap-password").unlink()
+    (home / "config.yaml").write_text(MINIMAL)
+    loaded = config.load(home / "config.yaml", {}, secrets=False)
+    assert source_of(loaded).where == f"{home}/imap-password"
 
 
 @pytest.mark.timeout(10)

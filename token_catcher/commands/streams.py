@@ -1,0 +1,118 @@
+"""The standard streams, made so that none of them can do harm.
+
+A closed one is an empty one. What a stream's encoding cannot hold is shown with escapes. Where
+standard output cannot be written, that is raised once: as TokenCatcherError, or as BrokenPipeError
+where the reader has gone away. Where standard error cannot, there is nobody to tell.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TextIO
+
+from token_catcher.errors import TokenCatcherError
+
+
+class Sink(io.RawIOBase):
+    """The bytes of a standard stream. The first that cannot be written is a trouble, the rest is
+    thrown away, so that what is still buffered makes no second one when the process ends."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        """The stream's own."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """Whether it leads to a terminal."""
+        return os.isatty(self._descriptor)
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, content: Any) -> int:
+        """Write a part, or all, and return how many bytes that were.
+
+        `content`: a Buffer, for which Python has a type from 3.12 on."""
+        try:
+            return os.write(self._descriptor, content)
+        except OSError as error:
+            nothing = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            os.dup2(nothing, self._descriptor)
+            os.close(nothing)
+            self.meet(error)
+        return memoryview(content).nbytes
+
+    def meet(self, error: OSError) -> None:
+        """Nobody can be told that standard error cannot be written."""
+
+
+class Results(Sink):
+    """Standard output."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor)
+        self._trouble: Exception | None = None
+        self._keeps = False
+
+    def meet(self, error: OSError) -> None:
+        """Raise the trouble, or keep it for later."""
+        self._trouble = _told(error)
+        if not self._keeps:
+            raise self._trouble from None
+
+    @contextmanager
+    def trouble_last(self) -> Iterator[None]:
+        """Have a trouble raised when the block ends, and not before."""
+        self._keeps = True
+        try:
+            yield
+        finally:
+            self._keeps = False
+        if self._trouble is not None:
+            raise self._trouble
+
+
+def _told(error: OSError) -> Exception:
+    if isinstance(error, BrokenPipeError):
+        return error  # the reader has what it wanted: typer ends the program quietly
+    return TokenCatcherError(f"standard output cannot be written: {error.strerror}")
+
+
+def take_over() -> None:
+    """Exchange the standard streams of the process.
+
+    In the order of their numbers: what is opened next takes that of a closed one."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - stays open
+    sys.stdout = _taken_over(sys.stdout, Results)
+    sys.stderr = _taken_over(sys.stderr, Sink)
+
+
+def _taken_over(stream: TextIO | None, kind: type[Sink]) -> TextIO:
+    """`stream`: None, where the caller closed it."""
+    if stream is None:
+        return Path(os.devnull).open("w", encoding="utf-8", errors="backslashreplace")
+    return io.TextIOWrapper(
+        io.BufferedWriter(kind(stream.fileno())),
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=bool(stream.line_buffering),
+    )
+
+
+def trouble_last() -> AbstractContextManager[None]:
+    """For a block of work that must not end where its results cannot be written.
+
+    The trouble is raised when the block ends: as TokenCatcherError, or BrokenPipeError."""
+    sink = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    if isinstance(sink, Results):
+        return sink.trouble_last()
+    return nullcontext()  # a stream of somebody who calls us from Python
