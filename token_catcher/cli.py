@@ -35,6 +35,7 @@ from token_catcher.commands.advice import next_step
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.rotation import Query
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
+from token_catcher.record import series
 from token_catcher.service import Service
 
 app = typer.Typer(
@@ -47,7 +48,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 audit_app = typer.Typer(
-    help="Is the journal intact, and does it agree with Vault?", no_args_is_help=True
+    help="The journal: whether it is intact, and closing its file.", no_args_is_help=True
 )
 config_app = typer.Typer(
     help="The configuration: an example, its schema, what is in effect.", no_args_is_help=True
@@ -147,7 +148,7 @@ def history_command(
     """Show the rotation history. From the journal, or from any collected logs."""
     if sum((as_json, as_csv, html is not None)) > 1:
         raise typer.BadParameter("choose one of --json, --csv and --html")
-    sources = files or [str(context.obj.load().journal_file)]
+    sources = files or [str(path) for path in series(context.obj.load().journal_file)]
     query = Query(org=org, user=user, event=event, since=since, until=until)
     history.run(sources, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html)
 
@@ -170,11 +171,21 @@ def release_command(
 
 @audit_app.command("verify")
 def audit_verify_command(
-    context: typer.Context, file: options.JournalFile = None, as_json: options.AsJson = False
+    context: typer.Context,
+    files: options.JournalFiles = None,
+    head: options.KnownHead = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Say whether the journal is intact, broken or truncated, and where."""
-    path = file or context.obj.load().journal_file
-    raise typer.Exit(audit.run_verify(path, as_json=as_json))
+    """Say whether the journal is intact, broken or truncated, and where. Prints its head, to be
+    kept elsewhere."""
+    paths = files or [context.obj.load().journal_file]
+    raise typer.Exit(audit.run_verify(paths, head, as_json=as_json))
+
+
+@audit_app.command("archive")
+def audit_archive_command(context: typer.Context) -> None:
+    """Close the journal's file and go on in a new one. Safe beside a running daemon."""
+    audit.run_archive(context.obj.build(writing=True))
 
 
 @config_app.command("example")

@@ -6,7 +6,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final
@@ -37,6 +37,7 @@ class Service:
         self._config = load()
         self._metrics = Metrics(utc_now)
         self._app: App | None = None
+        self._journal_trouble: str | None = None
         self._daemon = Daemon(
             self._watched,
             log=log,
@@ -81,9 +82,19 @@ class Service:
             self._log.warning("vault.trouble", code=error.code, error=str(error))
 
     def _catch_up(self, journal: Journal) -> None:
-        """Learn what other processes recorded, a release for one: the metrics tell of it."""
-        with suppress(StateError):  # which the next sweep meets as well, and tells
+        """Learn what other processes recorded, a release for one: the metrics tell of it.
+
+        A journal that cannot be used would stop the next token, so it is told before that comes."""
+        try:
             journal.catch_up()
+        except StateError as error:
+            if self._journal_trouble is None:
+                self._log.error("journal.trouble", code=error.code, error=str(error))
+            self._journal_trouble = error.code
+            return
+        if self._journal_trouble is not None:
+            self._log.info("journal.usable_again")
+        self._journal_trouble = None
 
     def _web(self) -> AbstractContextManager[object]:
         """The pages, where they are asked for."""
@@ -98,6 +109,7 @@ class Service:
             monotonic=time.monotonic,
             shard=_shard(self._config),
             journal_head=self._journal_head,
+            journal_trouble=lambda: self._journal_trouble,
             held_waiting=self._held_waiting,
             vault_token_expires_at=self._vault_token_expires_at,
         )

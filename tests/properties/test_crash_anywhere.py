@@ -31,7 +31,7 @@ from tests.kit.rig import Instance
 from tests.kit.scale import times
 from token_catcher.errors import Outage
 from token_catcher.model import Mail
-from token_catcher.record.journal import State, verify
+from token_catcher.record.verification import State, verify
 from token_catcher.visit import Report
 
 BEGIN = datetime(2026, 2, 3, 12, tzinfo=UTC)

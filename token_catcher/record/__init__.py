@@ -1,17 +1,23 @@
 """What is written down: the rotation record, and what is settled."""
 
+from token_catcher.record.archive import series
+from token_catcher.record.chain import Head
 from token_catcher.record.checkpoint import Checkpoint, FolderProgress, Pending
-from token_catcher.record.journal import Journal, Record, State, Verification, verify
+from token_catcher.record.journal import Journal, Record
+from token_catcher.record.verification import State, Verification, verify, verify_files
 from token_catcher.record.waiting import MailToken
 
 __all__ = [
     "Checkpoint",
     "FolderProgress",
+    "Head",
     "Journal",
     "MailToken",
     "Pending",
     "Record",
     "State",
     "Verification",
+    "series",
     "verify",
+    "verify_files",
 ]
