@@ -58,6 +58,7 @@ from token_catcher.record.rotated import (
     find_rotated,
     keep_in_tail,
     put_back,
+    replace_by_copy,
     take_over,
     was_emptied,
 )
@@ -370,7 +371,7 @@ class Journal:
         try:
             os.fchmod(file.fileno(), 0o600)
         except PermissionError:
-            take_over(self._path)
+            replace_by_copy(self._path, file)
             return False
         return True
 

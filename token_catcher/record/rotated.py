@@ -116,8 +116,13 @@ def take_over(path: Path) -> None:
         return
     with files.opened(path) as file:
         files.lock(file, path)
-        size = os.fstat(file.fileno()).st_size
-        files.replace_by(path, _copy(pieces_of(file), size))
+        replace_by_copy(path, file)
+
+
+def replace_by_copy(path: Path, file: FileIO) -> None:
+    """Put a copy, which is ours and private, in place of the file, which is open and locked."""
+    size = os.fstat(file.fileno()).st_size
+    files.replace_by(path, _copy(pieces_of(file), size))
 
 
 def _copy(pieces: Pieces, size: int) -> Iterator[bytes]:
