@@ -525,7 +525,7 @@ def test_audit_verify_of_a_copy_without_its_head(alone: Program, tmp_path: Path)
     done = bare("audit", "verify", str(tmp_path))
     assert (done.code, done.err.splitlines()[0]) == (
         1,
-        f"token-catcher: {tmp_path}: the journal cannot be read: Is a directory",
+        f"token-catcher: {tmp_path}: the journal cannot be read: it is not a regular file",
     )
 
 

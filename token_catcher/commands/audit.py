@@ -10,16 +10,18 @@ from token_catcher.app import App
 from token_catcher.commands import output
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import verification_lines
-from token_catcher.record import Head, State, Verification, verify, verify_files
+from token_catcher.record import Head, State, Verification, in_order, verify, verify_files
 
 
 def run_verify(paths: Sequence[Path], head: Head | None, *, as_json: bool) -> ExitCode:
-    """Say how a journal stands: the one at this path, or the one that these files make.
+    """Say how a journal stands: the one at this path, or the one that these files make, in
+    whatever order they are named.
 
     `head`: one that was kept elsewhere. FAILED: it is not intact, or not there.
     StateError: it cannot be read."""
-    verification = _verified(paths, head)
-    file = verification.file or paths[-1]
+    ordered = in_order(paths)
+    verification = _verified(ordered, head)
+    file = verification.file or ordered[-1]
     if as_json:
         output.write_json([{**asdict(verification), "file": str(file)}])
     else:

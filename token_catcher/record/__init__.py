@@ -4,7 +4,7 @@ from token_catcher.record.archive import series
 from token_catcher.record.chain import Head
 from token_catcher.record.checkpoint import Checkpoint, FolderProgress, Pending
 from token_catcher.record.journal import Journal, Record
-from token_catcher.record.verification import State, Verification, verify, verify_files
+from token_catcher.record.verification import State, Verification, in_order, verify, verify_files
 from token_catcher.record.waiting import MailToken
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Record",
     "State",
     "Verification",
+    "in_order",
     "series",
     "verify",
     "verify_files",

@@ -8,7 +8,7 @@ is kept elsewhere is the stronger proof.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -96,8 +96,15 @@ def verify(path: Path, given: Head | None = None) -> Verification:
 
 
 def verify_files(paths: Sequence[Path], given: Head | None = None) -> Verification:
-    """These files, which are one journal, in any order. StateError: as `verify`."""
-    return _Verifier(sorted(paths, key=_first_record), given).run()
+    """These files, which are one journal, in the order of their records.
+
+    StateError: as `verify`."""
+    return _Verifier(paths, given).run()
+
+
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """The files of one journal in the order of their records."""
+    return sorted(paths, key=_first_record)
 
 
 def _first_record(path: Path) -> int:

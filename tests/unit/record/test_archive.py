@@ -17,7 +17,7 @@ from tests.kit.fakes import Silent
 from tests.unit.record.books import CREATED, PATH, entry, in_files, journal, names
 from token_catcher.errors import StateError
 from token_catcher.model import Event
-from token_catcher.record import Head, State, Verification, series, verify, verify_files
+from token_catcher.record import Head, State, Verification, in_order, series, verify, verify_files
 
 
 @pytest.fixture
@@ -318,7 +318,7 @@ def test_a_series_is_verified_as_one(path: Path) -> None:
     packed = compress(closed(path, 1))
     expected = Verification(State.INTACT, 8, book.head)
     assert verify(path) == expected
-    assert verify_files([path, closed(path, 2), packed]) == expected
+    assert verify_files(in_order([path, closed(path, 2), packed])) == expected
 
 
 def test_a_closed_file_alone_is_whole(path: Path) -> None:
