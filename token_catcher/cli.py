@@ -176,8 +176,8 @@ def audit_verify_command(
     head: options.KnownHead = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Say whether the journal is intact, broken or truncated, and where. Prints its head, to be
-    kept elsewhere."""
+    """Say whether the journal is intact, broken or truncated. Names the file and the line, and
+    prints the head, to be kept elsewhere."""
     paths = files or [context.obj.load().journal_file]
     raise typer.Exit(audit.run_verify(paths, head, as_json=as_json))
 
