@@ -30,6 +30,7 @@ use what its `__init__` names, and nothing else.
         index       where the record of a mail is in a file
         head        number and hash of the last record
         archive     the closed files of a journal
+        openfile    the file that is written to, as far as it was read
         rotated     a file that was rotated away like a log, put back
         verification  is a journal intact
         journal     the append-only rotation record

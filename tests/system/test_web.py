@@ -107,7 +107,7 @@ def test_a_journal_that_is_rotated_under_the_daemon_is_put_back(
         told = [line for line in daemon.events if line["event"] == "journal.put_back"]
     assert [line["rotated_to"] for line in told] == ["journal.jsonl.1"]
     rows = tool("history", "--json").lines
-    assert [row["outcome"] for row in rows] == ["stored"] * 4
+    assert [row["event"] for row in rows] == ["rotation.stored"] * 4
     assert tool("audit", "verify").code == 0
 
 

@@ -3,7 +3,8 @@
 from token_catcher.record.archive import series
 from token_catcher.record.chain import Head
 from token_catcher.record.checkpoint import Checkpoint, FolderProgress, Pending
-from token_catcher.record.journal import Journal, Record
+from token_catcher.record.journal import Journal
+from token_catcher.record.openfile import Record
 from token_catcher.record.verification import State, Verification, in_order, verify, verify_files
 from token_catcher.record.waiting import MailToken
 

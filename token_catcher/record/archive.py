@@ -141,10 +141,17 @@ class Archive:
         """The newest record of the closed files with this key."""
         closed = archived_files(self._path)
         for position in reversed(range(len(closed))):
-            offset = self._index(closed, position).find(key)
+            offset = self._offset(closed, position, key)
             if offset is not None:
                 return _record_at(closed[position].path, offset)
         return None
+
+    def _offset(self, closed: list[ArchivedFile], position: int, key: bytes) -> int | None:
+        try:
+            return self._index(closed, position).find(key)
+        except OSError:  # somebody removed it, or exchanged the disk under us
+            del self._indexes[closed[position].number]
+            return self._index(closed, position).find(key)
 
     def _index(self, closed: list[ArchivedFile], position: int) -> FileIndex:
         """From memory, else from disk, else made from the file."""

@@ -21,7 +21,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, fields
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
@@ -29,7 +28,7 @@ from typing import Any, Final
 
 from token_catcher import files
 from token_catcher.errors import StateError
-from token_catcher.model import Entry, Event, as_fields, iso
+from token_catcher.model import Entry, as_fields, iso
 from token_catcher.ports import Log
 from token_catcher.record.archive import (
     ARCHIVED,
@@ -48,12 +47,11 @@ from token_catcher.record.chain import (
     Reading,
     may_be_ours,
     open_start,
-    parsed,
-    pieces_of,
     sealed,
 )
 from token_catcher.record.head import head_file, read_head, write_head
-from token_catcher.record.index import MemoryIndex, is_of_mail, mail_key, version_key
+from token_catcher.record.index import is_of_mail, mail_key, version_key
+from token_catcher.record.openfile import OpenFile, Record, identity, record_of
 from token_catcher.record.rotated import (
     find_rotated,
     keep_in_tail,
@@ -63,7 +61,7 @@ from token_catcher.record.rotated import (
     was_emptied,
 )
 from token_catcher.record.verification import HEADLESS, PUT_BACK, REPAIRED
-from token_catcher.record.waiting import MailToken, Waiting
+from token_catcher.record.waiting import MailToken
 
 ARCHIVE_AT: Final = 64_000_000
 """Bytes of a file from which on it is closed after an append; ordinary ones are 70,000 records."""
@@ -74,49 +72,6 @@ _EXCHANGING: Final = (
     "the file is exchanged again and again while it is opened; expected one journal"
 )
 _CUT: Final = "the record could not be written: the file was emptied at that moment"
-_ENTRY_FIELDS: Final = tuple(field.name for field in fields(Entry))
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The entry of one mail, as the journal has it."""
-
-    seq: int
-    at: str
-    """When it was written."""
-    hash: str
-    entry: Entry
-
-
-class OpenFile:
-    """What is known of the file that is written to, as far as it was read."""
-
-    def __init__(self, status: os.stat_result | None, reading: Reading, waiting: Waiting) -> None:
-        """`status`: None where there is no file. `waiting`: as of the end of the closed files."""
-        self.identity = _identity(status)
-        self.reading = reading
-        self.index = MemoryIndex(reading.head, waiting)
-        self.follows: str | None = None
-        """The closed file that this one carries on, by name."""
-        self.has_head = True
-        """Whether there was a head file beside it."""
-
-    def is_still(self, status: os.stat_result) -> bool:
-        """Whether a file is this one, and nothing of it is missing."""
-        return self.identity == _identity(status) and status.st_size >= self.reading.size
-
-    def catch_up(self, file: FileIO) -> None:
-        """Take in what was appended. Fault: it does not continue the chain."""
-        for offset, content in self.reading.lines(pieces_of(file)):
-            if content["event"] == CONTINUED:
-                self.follows = str(content.get("file"))
-            self.index.take_in(offset, content)
-        self.reading.expect_known()
-
-    def content(self, file: FileIO, offset: int) -> dict[str, Any]:
-        """The line at an offset, read again."""
-        line = os.pread(file.fileno(), MAX_LINE, offset).partition(b"\n")[0]
-        return parsed(line, None)
 
 
 class Journal:
@@ -174,7 +129,7 @@ class Journal:
         with self._alone() as file:
             self._write(file, as_fields(entry))
             state = self._state
-            record = _record(state.content(file, state.index.offsets[-1]))
+            record = record_of(state.content(file, state.index.offsets[-1]))
             if state.reading.size >= self._archive_at:
                 self._close_if_possible(file)
             return record
@@ -199,7 +154,7 @@ class Journal:
             content = self._find(file, mail_key(mailbox, digest))
             if content is None:
                 return None
-            return _record(content)
+            return record_of(content)
 
     def has_stored(self, path: str, version: int, created_at: str) -> bool:
         """Whether a `stored` record tells of this version in Vault."""
@@ -225,7 +180,7 @@ class Journal:
         """The records of the held mails that wait for a person, as there are now."""
         with self._shared() as file:
             contents = [self._find(file, key) for key in self._state.index.waiting.by_key]
-            return [_record(content) for content in contents if content is not None]
+            return [record_of(content) for content in contents if content is not None]
 
     def records(self, after: int = 0) -> Iterator[Record]:
         """The records of mails with a number above `after`, as there are now, oldest first."""
@@ -245,14 +200,14 @@ class Journal:
                 assert file is not None  # it has these records
                 content = state.content(file, state.index.offsets[seq - start - 1])
                 if is_of_mail(content):
-                    yield _record(content)
+                    yield record_of(content)
 
     def _closed_records(self, paths: Sequence[Path], after: int, last: int) -> Iterator[Record]:
         for path in paths:
             with opened_pieces(path) as pieces:
                 for _offset, content in Reading(start=None).lines(pieces):
                     if after < content["seq"] <= last and is_of_mail(content):
-                        yield _record(content)
+                        yield record_of(content)
 
     @property
     def _state(self) -> OpenFile:
@@ -357,7 +312,7 @@ class Journal:
             status = self._path.stat(follow_symlinks=False)
         except FileNotFoundError:
             return False
-        return _identity(status) == _identity(os.fstat(file.fileno()))
+        return identity(status) == identity(os.fstat(file.fileno()))
 
     def _make_private(self, file: FileIO) -> bool:
         """Take from others what a restored backup or a volume's fsGroup gave them.
@@ -545,26 +500,7 @@ class Journal:
         return closed
 
 
-def _identity(status: os.stat_result | None) -> tuple[int, int] | None:
-    if status is None:
-        return None
-    return status.st_dev, status.st_ino
-
-
 def _cut(file: FileIO, size: int) -> None:
     """Never longer than it is: somebody may have emptied it."""
     if os.fstat(file.fileno()).st_size > size:
         os.ftruncate(file.fileno(), size)
-
-
-def _record(content: Mapping[str, Any]) -> Record:
-    """Fields that a later version may have added are left out."""
-    known = {name: content[name] for name in _ENTRY_FIELDS if name in content}
-    try:
-        if "waived" in known:  # which JSON has as a list
-            known["waived"] = tuple(known["waived"])
-        known["event"] = Event(content["event"])
-        entry = Entry(**known)
-        return Record(content["seq"], content["at"], content["hash"], entry)
-    except (TypeError, KeyError, ValueError):
-        raise Fault(content["seq"], NOT_OURS) from None

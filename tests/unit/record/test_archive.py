@@ -199,6 +199,15 @@ def test_what_was_closed_is_found(path: Path, change: Callable[[Path], object]) 
     assert verify(path).state is State.INTACT
 
 
+def test_an_index_that_is_removed_under_a_process_is_made_anew(path: Path) -> None:
+    """It is derived: no look-up fails for it."""
+    book = in_files(path, 2, 1)
+    assert book.last_for("integrations", entry(1).mail) is not None
+    remove_indexes(path)
+    assert book.last_for("integrations", entry(1).mail) is not None
+    assert closed(path, 1).with_name("journal-000001.jsonl.index").exists()
+
+
 def test_the_newest_record_of_a_mail_counts_across_files(path: Path) -> None:
     """Held in a closed file and stored in the next, it is stored."""
     book = journal(path)

@@ -33,7 +33,8 @@ from tests.kit.waiting import PATIENCE
 from token_catcher.errors import StateError
 from token_catcher.model import Entry, Event, as_fields
 from token_catcher.record.chain import MAX_LINE, Head, sealed
-from token_catcher.record.journal import Journal, Record
+from token_catcher.record.journal import Journal
+from token_catcher.record.openfile import Record
 from token_catcher.record.verification import State, Verification, verify
 
 ROOT = Path(__file__).parents[3]
