@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Debian packages that the tests need beside Python.
-PACKAGES := dovecot-imapd dovecot-lmtpd systemd
+PACKAGES := dovecot-imapd dovecot-lmtpd logrotate systemd
 # Twice as many as a small machine has cores: most of the time of a system test is spent waiting.
 WORKERS ?= 4
 

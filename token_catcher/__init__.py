@@ -29,6 +29,12 @@ use what its `__init__` names, and nothing else.
     record      what is written down
         chain       the journal's lines, each sealed to the one before
         waiting     which held mails still wait for a person
+        index       where the record of a mail is in a file
+        head        number and hash of the last record
+        archive     the closed files of a journal
+        openfile    the file that is written to, as far as it was read
+        rotated     a file that was rotated away like a log, put back
+        verification  is a journal intact
         journal     the append-only rotation record
         checkpoint  what is settled
         writer      who we are in Vault

@@ -91,7 +91,13 @@ class App:
     @cached_property
     def journal(self) -> Journal:
         """The rotation record."""
-        return Journal(self.config.journal_file, now=self.now, log=self.log)
+        return Journal(
+            self.config.journal_file,
+            now=self.now,
+            log=self.log,
+            archive_at=self.config.journal.archive_at,
+            writing=self.writing,
+        )
 
     def recorded(self) -> Callable[[], list[Record]]:
         """A question that gives, each time it is asked, what was added to the journal since.

@@ -35,6 +35,7 @@ from token_catcher.commands.output import ExitCode
 from token_catcher.commands.rotation import Query
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
 from token_catcher.ports import Log
+from token_catcher.record import series
 from token_catcher.service import Service
 
 app = typer.Typer(
@@ -47,7 +48,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 audit_app = typer.Typer(
-    help="Is the journal intact, and does it agree with Vault?", no_args_is_help=True
+    help="The journal: whether it is intact, and closing its file.", no_args_is_help=True
 )
 config_app = typer.Typer(
     help="The configuration: an example, its schema, what is in effect.", no_args_is_help=True
@@ -171,10 +172,10 @@ def history_command(
 def _recorded(settings: Settings) -> list[str]:
     """The journal, as a source of the history; none where nothing was recorded yet."""
     journal = settings.load(secrets=False).journal_file
-    if not journal.exists():
+    files = [str(file) for file in series(journal) if file.exists()]
+    if not files:
         output.complain(f"token-catcher: nothing was recorded yet: {journal} does not exist")
-        return []
-    return [str(journal)]
+    return files
 
 
 @app.command("held")
@@ -195,11 +196,21 @@ def release_command(
 
 @audit_app.command("verify")
 def audit_verify_command(
-    context: typer.Context, file: options.JournalFile = None, as_json: options.AsJson = False
+    context: typer.Context,
+    files: options.JournalFiles = None,
+    head: options.KnownHead = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Say whether the journal is intact, broken or truncated, and where."""
-    path = file or context.obj.load(secrets=False).journal_file
-    raise typer.Exit(audit.run_verify(path, as_json=as_json))
+    """Say whether the journal is intact, broken or truncated. Names the file and the line, and
+    prints the head, to be kept elsewhere."""
+    paths = files or [context.obj.load(secrets=False).journal_file]
+    raise typer.Exit(audit.run_verify(paths, head, as_json=as_json))
+
+
+@audit_app.command("archive")
+def audit_archive_command(context: typer.Context) -> None:
+    """Close the journal's file and go on in a new one. Safe beside a running daemon."""
+    audit.run_archive(context.obj.build(writing=True))
 
 
 @config_app.command("example")

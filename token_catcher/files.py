@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -92,12 +92,19 @@ def replace(path: Path, content: bytes, *, durable: bool = True) -> None:
 
     One writer at a time: callers hold a lock.
     `durable`: not even a power cut brings the old content back."""
+    replace_by(path, [content], durable=durable)
+
+
+def replace_by(path: Path, pieces: Iterable[bytes], *, durable: bool = True) -> None:
+    """As `replace`, with content that comes in pieces and is never in memory as a whole."""
     new = path.with_name(path.name + ".new")
     with suppress(FileNotFoundError):
         new.unlink()  # what a crash left behind
     try:
         with opened(new, os.O_RDWR | os.O_CREAT | os.O_EXCL) as file:
-            write(file, content)
+            for piece in pieces:
+                _write_all(file, piece)
+            os.fsync(file.fileno())
         new.replace(path)
     except OSError:
         with suppress(OSError):
@@ -109,10 +116,14 @@ def replace(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 def write(file: FileIO, content: bytes) -> None:
     """Write all of it, and make it durable."""
+    _write_all(file, content)
+    os.fsync(file.fileno())
+
+
+def _write_all(file: FileIO, content: bytes) -> None:
     left = memoryview(content)
     while left:  # a disk that is almost full takes a part
         left = left[os.write(file.fileno(), left) :]
-    os.fsync(file.fileno())
 
 
 def sync_directory(path: Path) -> None:

@@ -38,6 +38,7 @@ class Service:
         self._metrics = Metrics(utc_now)
         self._app: App | None = None
         self._restoration: Restoration | None = None
+        self._journal_trouble: str | None = None
         self._daemon = Daemon(
             self._watched,
             log=log,
@@ -103,13 +104,23 @@ class Service:
             self._log.warning("vault.trouble", code=error.code, error=str(error))
 
     def _catch_up(self, journal: Journal) -> None:
-        """Learn what other processes recorded, a release for one: the metrics tell of it."""
-        with suppress(StateError):  # which the next sweep meets as well, and tells
+        """Learn what other processes recorded, a release for one: the metrics tell of it.
+
+        A journal that cannot be used would stop the next token, so it is told before that comes."""
+        try:
             journal.catch_up()
+        except StateError as error:
+            if self._journal_trouble is None:
+                self._log.error("journal.trouble", code=error.code, error=str(error))
+            self._journal_trouble = error.code
+            return
+        if self._journal_trouble is not None:
+            self._log.info("journal.usable_again")
+        self._journal_trouble = None
 
     def _restore(self, restoration: Restoration) -> None:
         """Have what Vault has lost stored again."""
-        with suppress(StateError):  # as above
+        with suppress(StateError):  # which the look at the journal tells
             restoration.round()
 
     def _web(self) -> AbstractContextManager[object]:
@@ -125,6 +136,7 @@ class Service:
             monotonic=time.monotonic,
             shard=_shard(self._config),
             journal_head=self._journal_head,
+            journal_trouble=lambda: self._journal_trouble,
             held_waiting=self._held_waiting,
             drifted=self._drifted,
             vault_token_expires_at=self._vault_token_expires_at,

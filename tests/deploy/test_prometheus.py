@@ -97,6 +97,7 @@ def exported() -> dict[str, set[str]]:
         monotonic=lambda: 0.0,
         shard=(0, 1),
         journal_head=lambda: 0,
+        journal_trouble=lambda: None,
         held_waiting=dict,
         drifted=dict,
         vault_token_expires_at=lambda: NOW,

@@ -17,6 +17,7 @@ from tests.kit import mails
 from tests.kit.processes import reaped
 from tests.kit.servers import Dovecot, OpenBao
 from tests.kit.waiting import PATIENCE, until
+from token_catcher.record import series
 
 COMMAND = str(Path(sys.executable).parent / "token-catcher")
 POLICY = Path(__file__).parents[2] / "deploy" / "vault" / "token-catcher.hcl"
@@ -101,13 +102,14 @@ class Program:
 
     @property
     def journal(self) -> list[dict[str, Any]]:
-        """The journal's records."""
-        file = self.state / "journal.jsonl"
-        if not file.exists():
-            return []
-        # What follows the last line end is a record that the daemon is just writing.
-        lines = file.read_text("utf-8").split("\n")[:-1]
-        return [json.loads(line) for line in lines]
+        """The journal's records, in all of its files."""
+        records = []
+        for file in series(self.state / "journal.jsonl"):
+            if file.exists():
+                # What follows the last line end is a record that the daemon is just writing.
+                lines = file.read_text("utf-8").split("\n")[:-1]
+                records += [json.loads(line) for line in lines]
+        return records
 
     @property
     def outcomes(self) -> list[tuple[str, str | None]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections import Counter
 from contextlib import suppress
@@ -30,9 +31,9 @@ from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault
 from tests.kit.mails import token
 from tests.kit.rig import Instance
 from tests.kit.scale import times
-from token_catcher.errors import Outage
+from token_catcher.errors import Outage, StateError
 from token_catcher.model import Mail
-from token_catcher.record.journal import State, verify
+from token_catcher.record import State, series, verify
 from token_catcher.visit import Report
 
 BEGIN = datetime(2026, 2, 3, 12, tzinfo=UTC)
@@ -144,6 +145,29 @@ class Machine(RuleBasedStateMachine):
         with self.crashes.at(place, full=True):
             self._sweep(instance, again=again)
 
+    @rule(place=PLACES, instance=st.sampled_from(INSTANCES), full=st.booleans())
+    def the_journal_is_closed(self, place: int, instance: str, full: bool) -> None:
+        """A person archives it, and that dies, or meets a full disk, at some place."""
+        journal = self._process(instance).journal
+        with suppress(Crash, StateError), self.crashes.at(place, full=full):
+            journal.archive()
+
+    @rule(place=PLACES, instance=st.sampled_from(INSTANCES), copying=st.booleans())
+    def the_journal_is_rotated(self, place: int, instance: str, copying: bool) -> None:
+        """logrotate takes it for a log, and the program dies while it puts it back."""
+        file = self._state(instance) / "journal.jsonl"
+        if not file.exists():
+            return
+        rotated = file.with_name("journal.jsonl.1")
+        if copying:
+            shutil.copy(file, rotated)
+            os.truncate(file, 0)
+        else:
+            file.rename(rotated)
+        with suppress(Crash), self.crashes.at(place):
+            self._process(instance).journal.open()
+        self._process(instance).journal.open()
+
     @rule(instance=st.sampled_from(INSTANCES), again=st.booleans())
     def a_look(self, instance: str, again: bool) -> None:
         """The program looks, and ends by itself."""
@@ -232,7 +256,9 @@ class Machine(RuleBasedStateMachine):
         """Intact, one record a mail that claims a token,
         and no token anywhere below the state directory."""
         state = self._state(instance)
-        begun = (state / "journal.jsonl").exists()
+        begun = self._process(instance).journal.is_begun
+        if begun:  # and mended, where the last crash was in closing it
+            self._process(instance).journal.open()
         assert verify(state / "journal.jsonl").state is (State.INTACT if begun else State.MISSING)
         recorded = Counter(record["mail"] for record in self._records(instance))
         assert recorded == Counter(dict.fromkeys(self._digests(), 1))
@@ -261,6 +287,11 @@ class Machine(RuleBasedStateMachine):
 
     def _sweep(self, instance: str, *, again: bool) -> Report:
         """One run of the program: every object new, as in a new process."""
+        mailbox = FakeMailbox(self.account, trip=self._trip)
+        return self._process(instance).sweep.run(mailbox, again=again)
+
+    def _process(self, instance: str) -> Instance:
+        """The program, newly started."""
         name = "twin" if self.twins else instance
         store = FakeStore(
             self.vault,
@@ -269,8 +300,7 @@ class Machine(RuleBasedStateMachine):
             now=partial(self._clock, instance),
             trip=self._trip,
         )
-        process = Instance(self._state(instance), store, now=self._now, name=name)
-        return process.sweep.run(FakeMailbox(self.account, trip=self._trip), again=again)
+        return Instance(self._state(instance), store, now=self._now, name=name)
 
     def _now(self) -> datetime:
         return self.time
@@ -301,11 +331,12 @@ class Machine(RuleBasedStateMachine):
         return Path(self.home.name) / instance
 
     def _records(self, instance: str) -> list[dict[str, object]]:
-        file = self._state(instance) / "journal.jsonl"
-        lines = file.read_text("ascii").splitlines() if file.exists() else []
-        return [
-            record for record in map(json.loads, lines) if record["event"].startswith("rotation.")
-        ]
+        lines: list[str] = []
+        for file in series(self._state(instance) / "journal.jsonl"):
+            if file.exists():
+                lines += file.read_text("ascii").splitlines()
+        records = map(json.loads, lines)
+        return [record for record in records if record["event"].startswith("rotation.")]
 
     def _digests(self) -> set[str]:
         """Every mail that claims a token."""

@@ -177,7 +177,7 @@ def test_the_version() -> None:
 
 def test_done_is_0(alone: Program) -> None:
     """And nothing on standard error."""
-    done = alone("audit", "verify")
+    done = alone("held")
     assert (done.code, done.err) == (0, "")
 
 
@@ -448,6 +448,85 @@ def test_audit_verify(alone: Program) -> None:
         3,
     )
     assert bare("audit", "verify", str(file)).code == 1
+
+
+def test_on_a_fresh_host_nothing_is_created(alone: Program) -> None:
+    """By `held`, `release` and `audit verify`; a journal that is not there fails the last."""
+    assert alone("held") == Done(0, "no held mail waits\n", "")
+    done = alone("release", "abcdef")
+    assert (done.code, done.err.splitlines()[0]) == (
+        1,
+        "token-catcher: abcdef: no mail of the journal has this id",
+    )
+    file = alone.state / "journal.jsonl"
+    done = alone("audit", "verify")
+    assert (done.code, done.out.splitlines()[1]) == (
+        1,
+        f"{file}: {file} does not exist: nothing was recorded yet, or it is elsewhere",
+    )
+    assert not alone.state.exists()
+
+
+def test_audit_archive(alone: Program) -> None:
+    """Closes the file; `audit verify` and `history` read both as one, by names and compressed as
+    well."""
+    file = alone.state / "journal.jsonl"
+    closed = alone.state / "journal-000001.jsonl"
+    assert alone("audit", "archive") == Done(
+        0, f"{file} holds no record yet: it goes on as it is\n", ""
+    )
+    journal(file, rotations(3))
+    done = alone("audit", "archive")
+    assert (done.code, done.out) == (0, f"closed as {closed}; {file} carries it on\n")
+    journal(file, rotations(2))
+    done = alone("audit", "verify", "--json")
+    (line,) = done.lines
+    assert (done.code, line["file"], line["state"], line["records"]) == (0, str(file), "intact", 7)
+    rows = alone("history", "--json").lines
+    assert len(rows) == 5
+    packed = closed.with_name("journal-000001.jsonl.gz")
+    packed.write_bytes(gzip.compress(closed.read_bytes()))
+    closed.unlink()
+    assert bare("audit", "verify", str(file), str(packed)).out == alone("audit", "verify").out
+    assert alone("history", "--json").lines == rows
+
+
+def test_audit_verify_compares_with_a_head_kept_elsewhere(alone: Program) -> None:
+    """The head that it prints is what `--head` takes."""
+    file = alone.state / "journal.jsonl"
+    journal(file, rotations(3))
+    head = alone("audit", "verify").out.split()[-1]
+    journal(file, rotations(1))
+    assert alone("audit", "verify", "--head", head).code == 0
+    wrong = head[:-1] + ("1" if head.endswith("0") else "0")
+    done = alone("audit", "verify", "--head", wrong)
+    assert (done.code, done.out.splitlines()[1]) == (
+        1,
+        f"{file}:3: the line is not the one that the head given with --head knows: one of the two"
+        " was exchanged",
+    )
+    done = alone("audit", "verify", "--head", "3")
+    assert (done.code, "got '3', expected SEQ:HASH" in done.err) == (2, True)
+
+
+def test_audit_verify_of_a_copy_without_its_head(alone: Program, tmp_path: Path) -> None:
+    """Says what it proves and what it cannot; a directory is no journal."""
+    file = alone.state / "journal.jsonl"
+    journal(file, rotations(3))
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(file.read_bytes())
+    done = bare("audit", "verify", str(copy))
+    assert (done.code, done.out.splitlines()[1]) == (
+        1,
+        f"{copy}: records 1 to 3 are whole and in order; without copy.jsonl.head nothing tells"
+        " whether later ones were cut off: put that file beside it, or give --head SEQ:HASH from"
+        " elsewhere",
+    )
+    done = bare("audit", "verify", str(tmp_path))
+    assert (done.code, done.err.splitlines()[0]) == (
+        1,
+        f"token-catcher: {tmp_path}: the journal cannot be read: it is not a regular file",
+    )
 
 
 # -- explain --

@@ -75,7 +75,7 @@ secret/salesforce/acme-uat/integration@acme.example.uat version 1
    writer          X
 
 $ token-catcher audit verify
-HOME/state/journal.jsonl: intact, 5 records, head X
+HOME/state/journal.jsonl: intact, 5 records, head 5:X
 
 Still running."""
 
@@ -155,7 +155,7 @@ def plain(shown: str) -> str:
     shown = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME", shown)
     shown = re.sub(r"sha256:([0-9a-f]{64}|[0-9a-f]{16})", "sha256:X", shown)
     shown = re.sub(r"\b[0-9a-f]{32}\b", "X", shown)
-    shown = re.sub(r"head [0-9a-f]{64}", "head X", shown)
+    shown = re.sub(r"(head [0-9]+):[0-9a-f]{64}", r"\1:X", shown)
     shown = re.sub(r"\d+\.\d s after", "N s after", shown)
     return "\n".join(line.rstrip() for line in shown.splitlines())
 

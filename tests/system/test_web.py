@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 from http.client import HTTPConnection
 from typing import Any
@@ -64,6 +66,49 @@ def site(tool: Program) -> Site:
 def resets(tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> Resets:
     """Of one user, over the shared servers."""
     return Resets(tool, dovecot, openbao, user, org)
+
+
+def test_a_journal_that_was_tampered_with_shows_before_the_next_mail(
+    tool: Program, site: Site, resets: Resets
+) -> None:
+    """In health, readiness and log, while nothing comes; put back, the next token is stored."""
+    with tool.daemon() as daemon:
+        resets.make_the_trip()
+        file = tool.state / "journal.jsonl"
+        good = file.read_bytes()
+        file.write_bytes(b"")
+        until(lambda: site.health["journal"]["trouble"] == "journal-broken", "the trouble")
+        assert site.get("/readyz") == (503, "the journal cannot be used: journal-broken\n")
+        assert daemon.says("journal.trouble", code="journal-broken")
+        file.write_bytes(good)
+        until(lambda: site.health["journal"]["trouble"] is None, "the journal to be usable")
+        resets.make_the_trip()
+
+
+@pytest.mark.parametrize("way", ["create", "copytruncate"])
+def test_a_journal_that_is_rotated_under_the_daemon_is_put_back(
+    tool: Program, resets: Resets, way: str
+) -> None:
+    """Between two resets; a person's scan and `audit archive` beside it change nothing of that."""
+    file = tool.state / "journal.jsonl"
+    with tool.daemon() as daemon:
+        resets.make_the_trip()
+        assert tool("audit", "archive").code == 0
+        resets.make_the_trip()
+        if way == "create":
+            file.rename(file.with_name("journal.jsonl.1"))
+            file.touch(0o644)
+        else:
+            shutil.copy(file, file.with_name("journal.jsonl.1"))
+            os.truncate(file, 0)
+        resets.make_the_trip()
+        assert tool("scan", "--again").code == 0
+        resets.make_the_trip()
+        told = [line for line in daemon.events if line["event"] == "journal.put_back"]
+    assert [line["rotated_to"] for line in told] == ["journal.jsonl.1"]
+    rows = tool("history", "--json").lines
+    assert [row["event"] for row in rows] == ["rotation.stored"] * 4
+    assert tool("audit", "verify").code == 0
 
 
 def test_the_pages_tell_how_it_is(tool: Program, site: Site, resets: Resets) -> None:

@@ -31,7 +31,8 @@ from token_catcher.model import Entry, Event, Mail, MailRef, Release
 from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
 from token_catcher.record.checkpoint import FolderProgress
-from token_catcher.record.journal import Journal, Record
+from token_catcher.record.journal import Journal
+from token_catcher.record.openfile import Record
 
 OTHER = "FAKEotherTOKENnotREAL12ab"
 STRANGER = "someone@partner.example"

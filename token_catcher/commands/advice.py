@@ -105,6 +105,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "run `token-catcher audit verify`; put the journal back from a copy, or move it away"
         " with its .head file"
     ),
+    "journal-head": (
+        "give the .head file beside the journal back to its owner (mode 0600); it is not made anew,"
+        " since it shows what was cut off"
+    ),
     "journal-write": (
         "make room for the journal, or mount its file system writable; the mail stays unsettled"
         " until its record is on disk"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,6 +14,9 @@ from token_catcher import __version__, config
 from token_catcher.app import utc_now
 from token_catcher.commands import output
 from token_catcher.commands.output import ExitCode
+from token_catcher.record import Head
+
+_HEAD: Final = re.compile("([0-9]{1,15}):([0-9a-f]{64})")
 
 
 def _duration(text: str) -> timedelta:
@@ -33,6 +37,13 @@ def _moment(text: str) -> datetime:
         f"got {text!r}, expected a time (2026-02-03T12:00:00Z)"
         " or a duration back from now (14d, 2h)"
     )
+
+
+def _head(text: str) -> Head:
+    match = _HEAD.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter(f"got {text!r}, expected SEQ:HASH, as `audit verify` prints it")
+    return Head(int(match[1]), match[2])
 
 
 def _show_version(asked: bool) -> None:
@@ -122,7 +133,19 @@ ReleaseReason = Annotated[
     str | None, _option("--reason", "Why, for the record; never a token.", "TEXT")
 ]
 
-JournalFile = Annotated[
-    Path | None, typer.Argument(metavar="FILE", help="A journal; default: the configured one.")
+JournalFiles = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="FILE", help="Files of one journal, .gz too; default: all of the configured one."
+    ),
+]
+KnownHead = Annotated[
+    Head | None,
+    _option(
+        "--head",
+        "A head that was kept elsewhere: the journal must hold it.",
+        "SEQ:HASH",
+        parser=_head,
+    ),
 ]
 Keep = Annotated[bool, _option("--keep", "Leave the servers up and say how to look around.")]

@@ -31,6 +31,7 @@ from token_catcher.sweep import Watched
 
 PATIENCE: Final = 60.0
 """Seconds to wait for a sweep of the mailbox to end."""
+UNKNOWN: Final = "no mail of the journal has this id"
 LONGEST_REASON: Final = 200
 """Characters of a reason."""
 _ID: Final = re.compile("[0-9a-f]{4,64}")
@@ -61,6 +62,10 @@ def run(app: App, ids: Sequence[str], release: Release) -> ExitCode:
     """Release each of these mails; the trouble of one does not keep us from the next.
 
     FAILED: Vault has not the token of each now. StateError: the journal cannot be continued."""
+    if not app.journal.is_begun:  # and none is begun for this
+        for written in ids:
+            _complain(written, TokenCatcherError(UNKNOWN, code="release-unknown"))
+        return ExitCode.FAILED
     code = ExitCode.DONE
     with (
         trouble_last(),
@@ -183,7 +188,7 @@ def held_record(records: Iterable[Record], written: str) -> Record:
             if record.entry.mail.startswith(DIGEST + prefix):
                 newest[record.entry.mail, record.entry.mailbox] = record
     if not newest:
-        raise TokenCatcherError("no mail of the journal has this id", code="release-unknown")
+        raise TokenCatcherError(UNKNOWN, code="release-unknown")
     digests = {digest for digest, _mailbox in newest}
     if len(digests) > 1:
         ids = ", ".join(sorted(mail_id(digest) for digest in digests))

@@ -33,7 +33,8 @@ COLOURS: Final = {
 }
 STATE_COLOURS: Final = {
     State.INTACT: "green",
-    State.MISSING: "yellow",
+    State.UNPROVEN: "yellow",
+    State.MISSING: "red",
     State.BROKEN: "red",
     State.TRUNCATED: "red",
 }
@@ -151,11 +152,16 @@ def _age(seconds: int) -> str:
 def verification_lines(path: Path, verification: Verification) -> Iterator[Text]:
     """How a journal stands, and from where on it is not to be trusted."""
     state = (verification.state, STATE_COLOURS[verification.state])
-    counted = f", {verification.records} records, head {verification.head.hash}"
-    yield Text.assemble(f"{path}: ", state, counted)
+    head = f"{verification.head.seq}:{verification.head.hash}"
+    yield Text.assemble(f"{path}: ", state, f", {verification.records} records, head {head}")
     if verification.problem:
-        where = f"{path}:{verification.line}" if verification.line else f"{path}"
+        where = f"{path}"
+        if verification.line:
+            where += f":{verification.line}"
         yield Text(f"{where}: {verification.problem}")
+    if verification.first > 1:
+        first = f"record {verification.first}"
+        yield Text(f"  begins with {first}: the files before it are not here")
     if verification.repairs:
         yield Text(f"  {verification.repairs} of the records tell of a repair of the file itself")
     if verification.unfinished:

@@ -34,9 +34,11 @@ from token_catcher.proof import ORG_ID, is_plain_path, is_username
 
 LONGEST_DURATION: Final = timedelta(days=3650)
 DURATION_PATTERN: Final = r"^[1-9][0-9]{0,8}[smhd]$"
+SIZE_PATTERN: Final = r"^[1-9][0-9]{0,5}(kB|MB|GB)$"
 A_DURATION: Final = "a duration such as 90s, 10m, 2h or 14d, at most 3650d"
 # Control characters, line separators, and halves of surrogate pairs, which UTF-8 cannot say.
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_BYTES: Final[Mapping[str, int]] = {"GB": 10**9, "MB": 10**6, "kB": 10**3}
 _SECONDS: Final[Mapping[str, int]] = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 # RFC 1123, with the underscore that internal names often have; each label up to 63 characters.
 _LABELS: Final = re.compile(
@@ -100,6 +102,13 @@ class Listen:
         if ":" in self.host:
             return f"[{self.host}]:{self.port}"
         return f"{self.host}:{self.port}"
+
+
+class Size(int):
+    """A number of bytes."""
+
+    def __str__(self) -> str:
+        return size_text(self)
 
 
 def on_one_line(text: str) -> bool:
@@ -240,6 +249,21 @@ def duration_text(value: timedelta) -> str:
     return f"{seconds // _SECONDS[unit]}{unit}"
 
 
+def _size(value: Any) -> int:
+    """In bytes; a number is a default, and passes: no document can say one that is a `Size`."""
+    if isinstance(value, Size):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(SIZE_PATTERN, value, re.ASCII):
+        raise ValueError
+    return Size(int(value[:-2]) * _BYTES[value[-2:]])
+
+
+def size_text(value: int) -> str:
+    """In the largest unit that divides it: `64MB`, `500kB`."""
+    unit = next(unit for unit, size in _BYTES.items() if value % size == 0)
+    return f"{value // _BYTES[unit]}{unit}"
+
+
 def _path(value: Any, info: ValidationInfo) -> Path:
     """Relative paths begin beside the configuration file.
 
@@ -367,6 +391,12 @@ Duration = Annotated[
     ),
     Expected(A_DURATION),
     PlainSerializer(duration_text),
+]
+ByteSize = Annotated[
+    Size,
+    PlainValidator(_size, json_schema_input_type=Annotated[str, Field(pattern=SIZE_PATTERN)]),
+    Expected("a size such as 500kB, 64MB or 1GB"),
+    PlainSerializer(size_text),
 ]
 FilePath = Annotated[
     Path,

@@ -352,6 +352,9 @@ class JournalConfig(Section):
     """Not available in this version."""
     anchor: kinds.Flag = Field(default=False, json_schema_extra={"const": False})
     """Not available in this version."""
+    archive_at: kinds.ByteSize = kinds.Size(64_000_000)
+    """The size at which the file is closed, renamed to journal-000001.jsonl and so on, and carried
+    on in a new one."""
 
 
 class HttpConfig(Section):

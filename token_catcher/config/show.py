@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 
 from token_catcher.config.document import dump
-from token_catcher.config.kinds import duration_text
+from token_catcher.config.kinds import Size, duration_text, size_text
 from token_catcher.config.schema import Config
 from token_catcher.errors import ConfigurationError
 
@@ -48,4 +48,6 @@ class _Generator(GenerateJsonSchema):
     def encode_default(self, dft: Any) -> Any:
         if isinstance(dft, timedelta):
             return duration_text(dft)
+        if isinstance(dft, Size):
+            return size_text(dft)
         return super().encode_default(dft)

@@ -1,19 +1,27 @@
 """What is written down: the rotation record, and what is settled."""
 
+from token_catcher.record.archive import series
+from token_catcher.record.chain import Head
 from token_catcher.record.checkpoint import Checkpoint, FolderProgress, Pending
-from token_catcher.record.journal import Journal, Record, State, Verification, verify
+from token_catcher.record.journal import Journal
+from token_catcher.record.openfile import Record
+from token_catcher.record.verification import State, Verification, in_order, verify, verify_files
 from token_catcher.record.waiting import MailToken
 from token_catcher.record.writer import writer_id
 
 __all__ = [
     "Checkpoint",
     "FolderProgress",
+    "Head",
     "Journal",
     "MailToken",
     "Pending",
     "Record",
     "State",
     "Verification",
+    "in_order",
+    "series",
     "verify",
+    "verify_files",
     "writer_id",
 ]

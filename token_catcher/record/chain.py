@@ -2,8 +2,8 @@
 
 One record a line, in ASCII, its JSON keys sorted and without white space, `hash` last. Of each line
 
-    seq     is the line's number, from 1
-    prev    is the `hash` of the line above, 64 zeros in line 1
+    seq     is the record's number, from 1: the line's, until a first file was archived
+    prev    is the `hash` of the record before, 64 zeros in record 1
     hash    is the SHA-256, in hexadecimal, of the line without its end and without `,"hash":"…"`
 
 so an auditor needs no program of ours to check line N, and with `prev` everything above it:
@@ -19,8 +19,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from gzip import BadGzipFile, GzipFile
 from io import FileIO
 from typing import Any, Final
 
@@ -32,6 +34,13 @@ MAX_LINE: Final = 64 * 1024
 Bounds what a foreign file can make us take for a line."""
 
 NOT_OURS: Final = "got a line that is not a record of ours, expected JSON that ends in its hash"
+
+CONTINUED: Final = "journal.continued"
+"""The first record of a file that carries on an archived one; only such a file may begin with a
+number above 1."""
+
+Pieces = Callable[[int], bytes]
+"""Bytes of a journal from an offset on, as many as come; none at its end."""
 
 _CHUNK: Final = 1024 * 1024
 _BEGINNING: Final = b'{"at":"'
@@ -55,30 +64,51 @@ class Fault(Exception):
     """A chain is not as it must be. Never carries text of the file, which may be a foreign one."""
 
     def __init__(self, line: int | None, problem: str, *, truncated: bool = False) -> None:
+        """`line`: of the file, from 1; None: the file as a whole, or its head."""
         super().__init__(problem)
         self.line = line
         self.truncated = truncated
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A place in the chain that is known from elsewhere: the journal must lead through it."""
+
+    head: Head
+    source: str
+    """What knows it, for people: `head file`."""
+
+
 class Reading:
-    """How far a journal has been read.
+    """How far a journal file has been read.
 
     Reads on from there, as long as each line continues the chain."""
 
-    def __init__(self) -> None:
-        self.noted: Head | None = None
-        """What the head file says."""
-        self.head = START
+    def __init__(self, start: Head | None = START, known: Sequence[Known] = ()) -> None:
+        """`start`: where the chain stands before the first line. None: where that line says; so an
+        archived file can be read without those before it."""
+        self.start = start or START
+        self.known = list(known)
+        self.head = self.start
         self.size = 0
         """Bytes of all whole lines so far."""
         self.torn = b""
         """What follows them without a line end."""
+        self.last_event = ""
+        """Of the last line."""
+        self._is_open_start = start is None
 
-    def lines(self, file: FileIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    @property
+    def line(self) -> int:
+        """The number of the line that comes next."""
+        return self.head.seq - self.start.seq + 1
+
+    def lines(self, pieces: Pieces) -> Iterator[tuple[int, dict[str, Any]]]:
         """Offset and content of every further line. Fault: one does not continue the chain."""
         self.torn = b""
-        while chunk := os.pread(file.fileno(), _CHUNK, self.size):
-            *lines, rest = chunk.split(b"\n")
+        # From the end of the last whole line: what follows may have been cut off meanwhile.
+        while piece := pieces(self.size):
+            *lines, rest = piece.split(b"\n")
             if not lines:
                 self.torn = rest
                 break
@@ -88,25 +118,74 @@ class Reading:
                 self.size += len(line) + 1
                 yield offset, content
         if len(self.torn) >= MAX_LINE:
-            raise Fault(self.head.seq + 1, NOT_OURS)
+            raise Fault(self.line, NOT_OURS)
 
     def _next(self, line: bytes) -> dict[str, Any]:
-        content, head = continuing(line, self.head)
-        noted = self.noted
-        if noted is not None and noted.seq == head.seq and noted.hash != head.hash:
-            raise Fault(
-                head.seq,
-                "the line is not the one that the head file knows: one of the two was exchanged",
-            )
+        number = self.line
+        if self._is_open_start:
+            self._begin_with(line)
+        content, head = continuing(line, self.head, number)
+        for known in self.known:
+            if known.head.seq == head.seq and known.head.hash != head.hash:
+                problem = f"the line is not the one that the {known.source} knows"
+                raise Fault(number, f"{problem}: one of the two was exchanged")
         self.head = head
+        self.last_event = content["event"]
         return content
 
-    def expect_head(self) -> None:
-        """Fault: the journal ends before its head."""
-        if self.noted is not None and self.noted.seq > self.head.seq:
-            known = f"its head file knows {self.noted.seq} records"
-            problem = f"the journal ends here, {known}: the rest was cut off"
-            raise Fault(self.head.seq + 1, problem, truncated=True)
+    def _begin_with(self, line: bytes) -> None:
+        """Take the start from the first line, where it carries an archived file on."""
+        self._is_open_start = False
+        content = parsed(line, 1)
+        if content["event"] == CONTINUED and isinstance(content.get("prev"), str):
+            self.start = Head(content["seq"] - 1, content["prev"])
+            self.head = self.start
+
+    def expect_known(self) -> None:
+        """Fault: the journal ends before a place that is known."""
+        for known in self.known:
+            if known.head.seq > self.head.seq:
+                records = f"its {known.source} knows {known.head.seq} records"
+                problem = f"the journal ends here, {records}: the rest was cut off"
+                raise Fault(self.line, problem, truncated=True)
+
+
+def pieces_of(file: FileIO) -> Pieces:
+    """The bytes of an open file."""
+
+    def piece(offset: int) -> bytes:
+        return os.pread(file.fileno(), _CHUNK, offset)
+
+    return piece
+
+
+class Unpacked:
+    """The bytes that a gzip file holds: read once, from front to back.
+
+    What was read last can be read again, since a line may go on in the next piece."""
+
+    def __init__(self, file: FileIO) -> None:
+        self._file = GzipFile(fileobj=file, mode="rb")
+        self._offset = 0
+        self._piece = b""
+
+    def __call__(self, offset: int) -> bytes:
+        """Fault: the file is damaged, or cut off."""
+        rest = self._piece[offset - self._offset :]
+        try:
+            self._piece = rest + self._file.read(_CHUNK)
+        except (EOFError, BadGzipFile, zlib.error):
+            problem = "the gzip file is damaged or cut off, expected a whole one"
+            raise Fault(None, problem, truncated=True) from None
+        self._offset = offset
+        return self._piece
+
+
+def open_start(end: Head) -> Head | None:
+    """For `Reading`: after the closed files; where there are none, as the first line says."""
+    if end == START:
+        return None
+    return end
 
 
 def sealed(content: Mapping[str, Any], before: Head) -> bytes:
@@ -116,11 +195,10 @@ def sealed(content: Mapping[str, Any], before: Head) -> bytes:
     return body[:-1] + _SEAL + hashlib.sha256(body).hexdigest().encode() + b'"}\n'
 
 
-def continuing(line: bytes, before: Head) -> tuple[dict[str, Any], Head]:
+def continuing(line: bytes, before: Head, number: int) -> tuple[dict[str, Any], Head]:
     """The content of a line, without its end, and its place in the chain.
 
-    Fault: it does not come after `before`."""
-    number = before.seq + 1
+    `number`: of the line in its file. Fault: it does not come after `before`."""
     body, _, seal = line.rpartition(_SEAL)
     digest = hashlib.sha256(body + b"}").hexdigest()
     if not body:
@@ -128,16 +206,17 @@ def continuing(line: bytes, before: Head) -> tuple[dict[str, Any], Head]:
     if seal != digest.encode() + b'"}':
         raise Fault(number, "the line was edited: its content does not have the hash it names")
     content = parsed(line, number)
-    if content["seq"] != number:
+    seq = before.seq + 1
+    if content["seq"] != seq:
         problem = "a line was removed, added or moved"
-        raise Fault(number, f"got record {content['seq']}, expected {number}: {problem}")
+        raise Fault(number, f"got record {content['seq']}, expected {seq}: {problem}")
     if content.get("prev") != before.hash:
         problem = "the line does not continue the one above: one of the two was exchanged"
         raise Fault(number, problem)
-    return content, Head(number, digest)
+    return content, Head(seq, digest)
 
 
-def parsed(line: bytes, number: int) -> dict[str, Any]:
+def parsed(line: bytes, number: int | None) -> dict[str, Any]:
     """The content of a line whose hash is right, which is no proof that we wrote it."""
     try:
         content: dict[str, Any] = json.loads(line)

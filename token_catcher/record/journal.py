@@ -1,102 +1,77 @@
 """The rotation record: append-only, hash-chained (`chain` has the rule), synced, never a secret.
 
-What was cut off at the end shows in `<journal>.head`: `seq` and `hash` of the last record,
-replaced after each append. A crash between the two leaves it behind, which is normal; a head that
-knows more than the journal never is. Records of our own keep the history of the file itself:
-`journal.repaired` (the torn last line that a crash left was cut off: `cut` bytes) and
-`journal.headless` (the head had vanished and was made anew). Who can write both files can write
-both anew: keep the head that `audit verify` prints somewhere else to notice that as well. A
-journal is archived together with its head.
+Records of our own keep the history of the file itself:
 
-Several processes append to one file. Each operation opens it, locks it (flock) and first takes in
-what others appended.
+    journal.repaired    the torn last line that a crash left was cut off: `cut` bytes
+    journal.headless    the head file had vanished and was made anew
+    journal.put_back    the file had been rotated away like a log: put together again from `file`
+    journal.archived    the last record of a file: it was closed, and is called `file` now
+    journal.continued   the first record of the next one, after `file`
+
+What was tampered with is not continued. A backup holds the journal together with its head; keep
+the head that `audit verify` prints somewhere else, to notice that somebody wrote both anew.
+
+Several processes append to one file. Each operation opens it, locks it (flock), looks whether it
+is still the one in place, and first takes in what others appended.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import threading
-from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from enum import StrEnum
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
 from token_catcher import files
 from token_catcher.errors import StateError
-from token_catcher.model import Entry, Event, Receipt, as_fields, iso
+from token_catcher.model import Entry, Receipt, as_fields, iso
 from token_catcher.ports import Log
+from token_catcher.record.archive import (
+    ARCHIVED,
+    Archive,
+    archived_files,
+    opened_pieces,
+)
 from token_catcher.record.chain import (
+    CONTINUED,
     MAX_LINE,
     NOT_OURS,
     START,
     Fault,
     Head,
+    Known,
     Reading,
     may_be_ours,
-    parsed,
+    open_start,
     sealed,
 )
-from token_catcher.record.waiting import MailToken, Waiting
-
-REPAIRED: Final = "journal.repaired"
-HEADLESS: Final = "journal.headless"
-
-_EXCHANGED: Final = (
-    "the file was exchanged or cut while it was in use: put the old one back, or start again with a"
-    " look at both"
+from token_catcher.record.head import head_file, read_head, write_head
+from token_catcher.record.index import is_of_mail, mail_key, stored_keys
+from token_catcher.record.openfile import OpenFile, Record, identity, record_of
+from token_catcher.record.rotated import (
+    find_rotated,
+    keep_in_tail,
+    put_back,
+    replace_by_copy,
+    take_over,
+    was_emptied,
 )
-_TORN: Final = (
-    "the line has no end: a crash cut its append off, which the next start repairs, or somebody"
-    " else wrote it"
+from token_catcher.record.verification import HEADLESS, PUT_BACK, REPAIRED
+from token_catcher.record.waiting import IN_VAULT, MailToken
+
+ARCHIVE_AT: Final = 64_000_000
+"""Bytes of a file from which on it is closed after an append; ordinary ones are 70,000 records."""
+
+_ATTEMPTS: Final = 10
+"""How often in a row somebody may exchange the file between our look and our lock."""
+_EXCHANGING: Final = (
+    "the file is exchanged again and again while it is opened; expected one journal"
 )
-_EVENTS: Final = frozenset(Event)
-_ENTRY_FIELDS: Final = tuple(field.name for field in fields(Entry))
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The entry of one mail, as the journal has it."""
-
-    seq: int
-    at: str
-    """When it was written."""
-    hash: str
-    entry: Entry
-
-
-class State(StrEnum):
-    """How a journal stands."""
-
-    INTACT = "intact"
-    BROKEN = "broken"
-    TRUNCATED = "truncated"
-    MISSING = "missing"
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """How a journal stands, and where it goes wrong. Made by `verify`."""
-
-    state: State
-    records: int
-    """Lines that continue the chain, from the first one on."""
-    head: Head
-    """The last of them."""
-    line: int | None = None
-    """The first line that is wrong or missing; None also where the file as a whole, or its head,
-    cannot be taken for one."""
-    problem: str | None = None
-    repairs: int = 0
-    """How many of the records tell of a repair of the file."""
-    unfinished: bool = False
-    """A record was being written at that moment; it is not counted, and nothing is wrong."""
+_CUT: Final = "the record could not be written: the file was emptied at that moment"
 
 
 class Journal:
@@ -104,37 +79,54 @@ class Journal:
 
     Thread-safe, and safe beside other processes."""
 
-    def __init__(self, path: Path, *, now: Callable[[], datetime], log: Log) -> None:
-        """Touches nothing yet: the first use opens it, and raises what `open` raises."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        now: Callable[[], datetime],
+        log: Log,
+        archive_at: int = ARCHIVE_AT,
+        writing: bool = True,
+    ) -> None:
+        """Touches nothing yet: the first use opens it, and raises what `open` raises.
+
+        `archive_at`: bytes from which on a file is closed. `writing`: False for who only reads;
+        then nothing is created and nothing is mended."""
         self._path = path
         self._now = now
         self._log = log
+        self._archive_at = archive_at
+        self._writing = writing
         self._mutex = threading.Lock()
-        self._opened = False
-        self._identity: tuple[int, int] | None = None
-        self._reading = Reading()
-        self._offsets = array("Q")
-        self._last: dict[bytes, int] = {}
-        self._stored: set[bytes] = set()
-        self._waiting = Waiting()
+        self._archive = Archive(path, writing=writing)
+        self._open: OpenFile | None = None
 
     def open(self) -> None:
         """Create the file where it is missing, read it, mend what a crash left.
 
         StateError: not ours, broken, truncated."""
-        with self._locked():
+        with self._alone():
             pass
 
     @property
+    def is_begun(self) -> bool:
+        """Whether there is a file, or a trace of one."""
+        traces = [self._path, head_file(self._path)]
+        return any(trace.exists() for trace in traces) or bool(archived_files(self._path))
+
+    @property
     def head(self) -> Head:
-        """The last record known to this process."""
-        return self._reading.head
+        """The last record known to this process. From any thread."""
+        known = self._open
+        if known is None:
+            return START
+        return known.reading.head
 
     def append(self, entry: Entry) -> Record:
         """Add the record of one mail and make it durable.
 
         StateError: it could not be, and the mail stays unsettled."""
-        with self._locked() as file:
+        with self._alone() as file:
             return self._append(file, entry)
 
     def append_stored(self, entry: Entry) -> Record | None:
@@ -142,18 +134,40 @@ class Journal:
 
         Asked and added under one lock: of two processes that saw the same version, one records
         it. Raises what `append` raises. None: the version has its record."""
-        with self._locked() as file:
-            if _stored_keys(as_fields(entry))[0] in self._stored:
+        with self._alone() as file:
+            if self._find(file, stored_keys(as_fields(entry))[0]) is not None:
                 return None
             return self._append(file, entry)
 
+    def _append(self, file: FileIO, entry: Entry) -> Record:
+        self._write(file, as_fields(entry))
+        state = self._state
+        record = record_of(state.content(file, state.index.offsets[-1]))
+        if state.reading.size >= self._archive_at:
+            self._close_if_possible(file)
+        return record
+
+    def archive(self) -> Path | None:
+        """Close the file, and go on in a new one. None: there is nothing in it to close.
+
+        StateError: it could not be."""
+        with self._alone() as file:
+            lines = len(self._state.index.offsets)
+            if self._state.follows is not None:
+                lines -= 1  # which is no more than its beginning
+            if lines == 0:
+                return None
+            closed = self._close(file)
+        self.open()
+        return closed
+
     def last_for(self, mailbox: str, digest: str) -> Record | None:
         """The newest record of a mail: by its bytes, wherever it lies."""
-        with self._locked(shared=True) as file:
-            seq = self._last.get(_key(mailbox, digest))
-            if seq is None:
+        with self._shared() as file:
+            content = self._find(file, mail_key(mailbox, digest))
+            if content is None:
                 return None
-            return _record(self._content(file, seq))
+            return record_of(content)
 
     def has_stored(self, written: Receipt, digest: str) -> bool:
         """Whether a `stored` record tells of this version, which holds the token of this mail.
@@ -165,79 +179,266 @@ class Journal:
             "vault_created_at": written.created_at,
             "mail": digest,
         }
-        with self._locked(shared=True):
-            return _stored_keys(fields)[0] in self._stored
+        with self._shared() as file:
+            return self._find(file, stored_keys(fields)[0]) is not None
 
     def catch_up(self) -> None:
         """Take in what other processes appended: `head` and `held` are as of then.
 
         StateError: it cannot be read, or is broken."""
-        with self._locked(shared=True):
+        with self._shared():
             pass
 
     @property
     def held(self) -> Sequence[MailToken]:
         """The held mails that wait for a person, as far as this process knows. From any thread."""
-        return self._waiting.mails
+        known = self._open
+        if known is None:
+            return []
+        return known.index.waiting.mails
 
     def waiting(self) -> list[Record]:
         """The records of the held mails that wait for a person, as there are now."""
-        with self._locked(shared=True) as file:
-            return [_record(self._content(file, mail.seq)) for mail in self._waiting.mails]
+        with self._shared() as file:
+            contents = [self._find(file, key) for key in self._state.index.waiting.by_key]
+            return [record_of(content) for content in contents if content is not None]
 
     def newest_tokens(self) -> Iterator[Record]:
         """Of each user and org the newest record that tells of a token in Vault: of one that was
         stored or found there, or that was older than what was found there."""
-        with self._locked(shared=True):
-            seqs = [token.seq for token in self._waiting.newest]
-        for seq in seqs:
+        with self._shared():
+            tokens = self._state.index.waiting.newest
+        for token in tokens:
             # Not kept open: whoever asks takes their time.
-            with self._translated(), files.opened(self._path) as file:
-                record = _record(self._content(file, seq))
-            yield record
+            with self._shared() as file:
+                content = self._find(file, mail_key(token.mailbox, token.mail))
+            if content is not None and content["event"] in IN_VAULT:
+                yield record_of(content)
 
     def records(self, after: int = 0) -> Iterator[Record]:
         """The records of mails with a number above `after`, as there are now, oldest first."""
-        with self._locked(shared=True):
-            last = self.head.seq
-        # Without the lock: lines that were taken in do not change any more.
-        with self._translated(), files.opened(self._path) as file:
-            for seq in range(after + 1, last + 1):
-                content = self._content(file, seq)
-                if _is_of_mail(content):
-                    yield _record(content)
+        with ExitStack() as stack, self._translated():
+            # What was taken in does not change any more, so it is read without the lock. But the
+            # file is opened before: later it may be a closed one, under another name.
+            with self._shared() as file:
+                state = self._state
+                last = state.reading.head.seq
+                start = state.reading.start.seq
+                closed = archived_files(self._path)
+                if file is not None:
+                    file = stack.enter_context(files.opened(self._path))
+            if after < start:
+                yield from self._closed_records([file.path for file in closed], after, start)
+            for seq in range(max(after, start) + 1, last + 1):
+                assert file is not None  # it has these records
+                content = state.content(file, state.index.offsets[seq - start - 1])
+                if is_of_mail(content):
+                    yield record_of(content)
+
+    def _closed_records(self, paths: Sequence[Path], after: int, last: int) -> Iterator[Record]:
+        for path in paths:
+            with opened_pieces(path) as pieces:
+                for _offset, content in Reading(start=None).lines(pieces):
+                    if after < content["seq"] <= last and is_of_mail(content):
+                        yield record_of(content)
+
+    @property
+    def _state(self) -> OpenFile:
+        """Of the file in hand."""
+        assert self._open is not None
+        return self._open
+
+    def _find(self, file: FileIO | None, key: bytes) -> Mapping[str, Any] | None:
+        """The newest record with this key, in whatever file."""
+        offset = self._state.index.find(key)
+        if offset is not None and file is not None:
+            return self._state.content(file, offset)
+        return self._archive.find(key)
+
+    # -- opening --
 
     @contextmanager
-    def _locked(self, *, shared: bool = False) -> Iterator[FileIO]:
-        """The file for one operation, ours alone or shared with other readers, read to its end."""
-        with self._mutex, self._translated():
-            if not self._opened:
-                self._begin()
-            with files.opened(self._path, os.O_RDWR | os.O_APPEND) as file:
-                files.lock(file, self._path, shared=shared)
-                # Once it is locked: whoever had it may have exchanged it.
-                self._check(os.fstat(file.fileno()))
-                self._catch_up(file, repair=not shared)
-                yield file
+    def _shared(self) -> Iterator[FileIO | None]:
+        """The file for one look, shared with other readers, read to its end.
 
-    def _begin(self) -> None:
-        """The first use: a new journal has its head before its first record.
+        None: there is no file, and who only reads makes none."""
+        with self._mutex, self._translated():
+            for _ in range(_ATTEMPTS):
+                with ExitStack() as stack:
+                    file = self._opened_shared(stack)
+                    if file is not None or not self._writing:
+                        yield file
+                        return
+                # Whatever is not as it should be is mended by who has it alone.
+                with ExitStack() as stack:
+                    self._opened_alone(stack)
+            raise StateError(f"{self._path}: {_EXCHANGING}", code="journal-broken")
+
+    def _opened_shared(self, stack: ExitStack) -> FileIO | None:
+        """None: there is none that can be used as it is."""
+        try:
+            file = stack.enter_context(files.opened(self._path))
+        except FileNotFoundError:
+            if not self._writing:
+                self._open = self._read_from_start(None)
+            return None
+        except PermissionError:
+            if not self._writing:
+                raise
+            return None
+        files.lock(file, self._path, shared=True)
+        status = os.fstat(file.fileno())
+        known = self._open
+        if known is not None and known.is_still(status) and self._is_usable(file, status):
+            known.catch_up(file)
+            return file
+        if self._writing:
+            return None
+        self._open = self._read_from_start(file)
+        return file
+
+    def _is_usable(self, file: FileIO, status: os.stat_result) -> bool:
+        if not self._writing:
+            return True
+        return self._is_in_place(file) and files.excess(status) is None
+
+    @contextmanager
+    def _alone(self) -> Iterator[FileIO]:
+        """The file for one operation, ours alone, read to its end and mended."""
+        with self._mutex, self._translated():
+            for _ in range(_ATTEMPTS):
+                with ExitStack() as stack:
+                    file = self._opened_alone(stack)
+                    if file is not None:
+                        yield file
+                        return
+            raise StateError(f"{self._path}: {_EXCHANGING}", code="journal-broken")
+
+    def _opened_alone(self, stack: ExitStack) -> FileIO | None:
+        """None: another file is in its place by now."""
+        if self._open is None:
+            files.make_directory(self._path.parent)
+        try:
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+            file = stack.enter_context(files.opened(self._path, flags))
+        except PermissionError:
+            take_over(self._path)
+            self._log.warning("journal.taken_over", file=str(self._path))
+            return None
+        files.lock(file, self._path)
+        # Once it is locked: whoever had it may have closed it, or rotated it away.
+        if not self._is_in_place(file) or not self._make_private(file):
+            return None
+        if not self._take_in(file):
+            return None
+        if self._state.reading.torn:
+            self._repair(file)
+        if self._state.reading.last_event == ARCHIVED:
+            self._finish_closing()  # which a crash, or a full disk, had come before
+            return None
+        self._carry_on(file)
+        self._see_to_head(file)
+        return file
+
+    def _is_in_place(self, file: FileIO) -> bool:
+        try:
+            status = self._path.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return identity(status) == identity(os.fstat(file.fileno()))
+
+    def _make_private(self, file: FileIO) -> bool:
+        """Take from others what a restored backup or a volume's fsGroup gave them.
+
+        False: it is somebody else's, and a copy of our own is in its place now. What they may have
+        written meanwhile shows in the chain."""
+        mode = files.excess(os.fstat(file.fileno()))
+        if mode is None:
+            return True
+        self._log.warning("journal.narrowed", file=str(self._path), got=mode, expected="0600")
+        try:
+            os.fchmod(file.fileno(), 0o600)
+        except PermissionError:
+            replace_by_copy(self._path, file)
+            return False
+        return True
+
+    def _take_in(self, file: FileIO) -> bool:
+        """Read to the end what is new, of another file everything. False: it was put back.
+
+        Fault: it does not continue the chain, or lacks records that are known."""
+        if self._open is not None and self._open.is_still(os.fstat(file.fileno())):
+            self._open.catch_up(file)
+            return True
+        try:
+            self._open = self._read_from_start(file)
+        except Fault:
+            if not was_emptied(file, self._archive.end) or not self._put_back():
+                raise
+            return False
+        return True
+
+    def _read_from_start(self, file: FileIO | None) -> OpenFile:
+        """A file that this process has not read, or not as it is now; None: there is none."""
+        known = []
+        noted = read_head(self._path)
+        if noted is not None:
+            known.append(Known(noted, "head file"))
+        if self.head.seq:
+            known.append(Known(self.head, "reader"))
+        status = None
+        if file is not None:
+            status = os.fstat(file.fileno())
+        reading = Reading(open_start(self._archive.end), known)
+        state = OpenFile(status, reading, self._archive.waiting)
+        if file is None:
+            state.reading.expect_known()
+        else:
+            state.catch_up(file)
+        state.has_head = noted is not None
+        return state
+
+    def _carry_on(self, file: FileIO) -> None:
+        """Give a file that follows a closed one its first line."""
+        state = self._state
+        if state.reading.size or state.reading.start == START:
+            return
+        closed = archived_files(self._path)[-1].path.name.removesuffix(".gz")
+        # A power cut must not lose the name of a file that has records.
+        files.sync_directory(self._path.parent)
+        self._write(file, {"event": CONTINUED, "file": closed})
+
+    def _see_to_head(self, file: FileIO) -> None:
+        """A new journal has its head before its first record.
 
         So where an old one has none, it did not vanish by itself."""
-        files.make_directory(self._path.parent)
-        with files.opened(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
-            files.lock(file, self._path)
-            self._check(os.fstat(file.fileno()))
-            self._reading.noted = _read_head(self._path)
-            self._catch_up(file, repair=True)
-            if self._reading.noted is None and self.head.seq:
-                self._log.warning(HEADLESS, file=str(self._path), line=self.head.seq + 1)
-                self._write(file, {"event": HEADLESS})
-            elif self._reading.noted is None:
-                # A power cut must not lose the name of a file that has records.
-                files.sync_directory(self._path.parent)
-                self._write_head()
-        self._opened = True
+        state = self._state
+        if state.has_head:
+            return
+        if self.head.seq:
+            self._log.warning(HEADLESS, file=str(self._path), line=state.reading.line)
+            self._write(file, {"event": HEADLESS})
+        else:
+            files.sync_directory(self._path.parent)
+            self._write_head()
+        state.has_head = True
+
+    def _put_back(self) -> bool:
+        """Put the file together again that was rotated away. False: there is nothing to do it from.
+
+        OSError: it could not be."""
+        start = self._archive.end
+        known = []
+        if self.head.seq:
+            known.append(Known(self.head, "reader"))
+        found = find_rotated(self._path, start, known)
+        if found is None:
+            return False
+        name = found.path.name
+        note = {"event": PUT_BACK, "file": name, "at": iso(self._now())}
+        put_back(self._path, found, sealed(note, found.head))
+        self._log.warning(PUT_BACK, file=str(self._path), rotated_to=name)
+        return True
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -253,76 +454,49 @@ class Journal:
             problem = f"{self._path}: the journal cannot be used: {error.strerror}"
             raise StateError(problem) from None
 
-    def _check(self, status: os.stat_result) -> None:
-        """StateError: the file is not private, or not the one that was read before."""
-        mode = files.excess(status)
-        if mode is not None:
-            problem = f"got mode {mode}, expected 0600: others can read or write the journal"
-            raise StateError(f"{self._path}: {problem}")
-        identity = status.st_dev, status.st_ino
-        is_another = self._identity is not None and self._identity != identity
-        if is_another or status.st_size < self._reading.size:
-            raise StateError(f"{self._path}: {_EXCHANGED}", code="journal-broken")
-        self._identity = identity
-
-    def _catch_up(self, file: FileIO, *, repair: bool = False) -> None:
-        """Take in what others appended.
-
-        `repair`: and mend what a crash left, for which the file must be ours alone."""
-        for offset, content in self._reading.lines(file):
-            self._offsets.append(offset)
-            self._index(content)
-        self._reading.expect_head()
-        if self._reading.torn and repair:
-            self._repair(file)
-
-    def _index(self, content: Mapping[str, Any]) -> None:
-        """What `last_for` and `has_stored` ask for, without a look at the file."""
-        if _is_of_mail(content):
-            mail = _key(content.get("mailbox"), content.get("mail"))
-            self._last[mail] = content["seq"]
-            self._waiting.take_in(mail, content)
-        if content["event"] == Event.STORED:
-            self._stored.update(_stored_keys(content))
-
-    def _append(self, file: FileIO, entry: Entry) -> Record:
-        self._write(file, as_fields(entry))
-        return _record(self._content(file, self.head.seq))
+    # -- writing --
 
     def _repair(self, file: FileIO) -> None:
         """Cut off the torn last line.
 
         Its append never returned, so its mail is unsettled and comes again."""
-        line = self.head.seq + 1
-        if not may_be_ours(self._reading.torn):
-            raise Fault(line, NOT_OURS)
-        cut = len(self._reading.torn)
-        self._log.warning(REPAIRED, file=str(self._path), line=line, cut=cut)
-        os.ftruncate(file.fileno(), self._reading.size)
+        reading = self._state.reading
+        if not may_be_ours(reading.torn):
+            raise Fault(reading.line, NOT_OURS)
+        cut = len(reading.torn)
+        self._log.warning(REPAIRED, file=str(self._path), line=reading.line, cut=cut)
+        os.ftruncate(file.fileno(), reading.size)
+        self._carry_on(file)
         self._write(file, {"event": REPAIRED, "cut": cut})
 
     def _write(self, file: FileIO, content: Mapping[str, Any]) -> None:
         """Append one line, whole and durable or not at all, then move the head."""
-        line = sealed({**content, "at": iso(self._now())}, self.head)
+        reading = self._state.reading
+        line = sealed({**content, "at": iso(self._now())}, reading.head)
         if len(line) > MAX_LINE:
             problem = f"got a record of {len(line)} bytes, expected at most {MAX_LINE}"
-            raise Fault(self.head.seq + 1, problem)
+            raise Fault(reading.line, problem)
         try:
             files.write(file, line)
         except OSError as error:
             # Where not even the cut works, the torn line is cut off before the next append.
             with suppress(OSError):
-                os.ftruncate(file.fileno(), self._reading.size)
+                _cut(file, reading.size)
             raise self._unwritable(error) from None
-        self._catch_up(file)  # reads the line back, and so checks what is on disk
+        seq = reading.head.seq
+        self._state.catch_up(file)  # reads the line back, and so checks what is on disk
+        if reading.head.seq == seq:
+            # By copytruncate, which asks for no lock. The mail comes again, and finds its record
+            # in what is put back, or gets one.
+            raise StateError(f"{self._path}: {_CUT}", code="journal-write")
+        with suppress(OSError):  # it is but a second copy
+            keep_in_tail(self._path, line)
         self._write_head()
 
     def _write_head(self) -> None:
         """Where this fails the record stands: the mail comes again, and is found to be recorded."""
-        content = json.dumps({"seq": self.head.seq, "hash": self.head.hash}) + "\n"
         try:
-            # A power cut may bring back the head before, which is normal, but never an empty one.
-            files.replace(_head_of(self._path), content.encode(), durable=False)
+            write_head(self._path, self.head)
         except OSError as error:
             raise self._unwritable(error) from None
 
@@ -330,126 +504,36 @@ class Journal:
         problem = f"{self._path}: the record could not be written: {error.strerror}"
         return StateError(problem, code="journal-write")
 
-    def _content(self, file: FileIO, seq: int) -> dict[str, Any]:
-        """A line that was taken in, read again."""
-        begin = self._offsets[seq - 1]
-        end = self._reading.size
-        if seq < len(self._offsets):
-            end = self._offsets[seq]
-        return parsed(os.pread(file.fileno(), end - begin, begin), seq)
+    # -- closing --
+
+    def _close_if_possible(self, file: FileIO) -> None:
+        """The record before it stands in any case; the next append tries again."""
+        try:
+            self._close(file)
+        except (StateError, OSError) as error:
+            self._log.warning("journal.not_archived", file=str(self._path), error=str(error))
+
+    def _close(self, file: FileIO) -> Path:
+        """Write the last record, and give the file its new name."""
+        self._write(file, {"event": ARCHIVED, "file": self._closed_name()})
+        return self._finish_closing()
+
+    def _closed_name(self) -> str:
+        return self._archive.next_name(self._state.follows)
+
+    def _finish_closing(self) -> Path:
+        """Index first, then the name: a closed file has its index, whenever a crash comes."""
+        state = self._state
+        closed = self._path.with_name(self._closed_name())
+        with suppress(OSError):  # made again when it is needed
+            state.index.save(closed.with_name(closed.name + ".index"))
+        self._path.replace(closed)
+        files.sync_directory(self._path.parent)
+        self._log.info(ARCHIVED, file=str(closed), records=len(state.index.offsets))
+        return closed
 
 
-def verify(path: Path) -> Verification:
-    """Read the journal from its first line to its last and say whether it is whole.
-
-    Changes nothing, holds up nobody. StateError: it cannot be read, or is no regular file."""
-    reading = Reading()
-    repairs = 0
-    try:
-        # The head first: what is appended meanwhile puts the journal ahead of it, which is normal.
-        reading.noted = _read_head(path)
-        with files.opened(path) as file:
-            for _, content in reading.lines(file):
-                repairs += content["event"] in (REPAIRED, HEADLESS)
-            unfinished = bool(reading.torn) and _is_being_written(path, file, reading)
-        _expect_end(path, reading, unfinished=unfinished)
-    except FileNotFoundError:
-        return _missing(path, reading)
-    except Fault as fault:
-        return _faulty(fault, reading.head, repairs)
-    except OSError as error:
-        raise StateError(f"{path}: the journal cannot be read: {error.strerror}") from None
-    head = reading.head
-    return Verification(State.INTACT, head.seq, head, repairs=repairs, unfinished=unfinished)
-
-
-def _faulty(fault: Fault, head: Head, repairs: int) -> Verification:
-    state = State.BROKEN
-    if fault.truncated:
-        state = State.TRUNCATED
-    return Verification(state, head.seq, head, fault.line, str(fault), repairs)
-
-
-def _is_being_written(path: Path, file: FileIO, reading: Reading) -> bool:
-    """Whether the last line has no end because somebody is writing it at this moment.
-
-    If not, read what has become of it."""
-    # A StateError: a file system without locks, on which nobody writes a journal.
-    with suppress(StateError):
-        if not files.lock(file, path, shared=True, wait=False):
-            return True
-    for _ in reading.lines(file):
-        pass
-    return False
-
-
-def _expect_end(path: Path, reading: Reading, *, unfinished: bool) -> None:
-    """Fault: the journal does not end where it should."""
-    reading.expect_head()
-    line = reading.head.seq + 1
-    if reading.torn and not unfinished:
-        if may_be_ours(reading.torn):
-            raise Fault(line, _TORN)
-        raise Fault(line, NOT_OURS)
-    if reading.noted is None and reading.head.seq and _read_head(path) is None:
-        problem = "the head file is missing: nothing tells whether records were cut off here"
-        raise Fault(line, problem, truncated=True)
-
-
-def _missing(path: Path, reading: Reading) -> Verification:
-    if reading.noted and reading.noted.seq:
-        problem = f"the journal is gone, its head file knows {reading.noted.seq} records"
-        return Verification(State.TRUNCATED, 0, START, 1, problem)
-    problem = f"{path} does not exist: nothing was recorded yet, or it is elsewhere"
-    return Verification(State.MISSING, 0, START, None, problem)
-
-
-def _record(content: Mapping[str, Any]) -> Record:
-    """Fields that a later version may have added are left out."""
-    known = {name: content[name] for name in _ENTRY_FIELDS if name in content}
-    try:
-        if "waived" in known:  # which JSON has as a list
-            known["waived"] = tuple(known["waived"])
-        known["event"] = Event(content["event"])
-        entry = Entry(**known)
-        return Record(content["seq"], content["at"], content["hash"], entry)
-    except (TypeError, KeyError, ValueError):
-        raise Fault(content["seq"], NOT_OURS) from None
-
-
-def _is_of_mail(content: Mapping[str, Any]) -> bool:
-    return content["event"] in _EVENTS
-
-
-def _stored_keys(content: Mapping[str, Any]) -> tuple[bytes, ...]:
-    """What the version of a `stored` record is known by, the surest first."""
-    path = content.get("path")
-    version = content.get("version")
-    by_mail = _key("mail", path, version, content.get("mail"))
-    created_at = content.get("vault_created_at")
-    if created_at is None:
-        return (by_mail,)
-    return _key(path, version, created_at), by_mail
-
-
-def _key(*parts: object) -> bytes:
-    """What the index holds in place of texts: 16 bytes, too many for anybody to find two alike."""
-    text = "\0".join(map(str, parts))
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _head_of(path: Path) -> Path:
-    return path.with_name(path.name + ".head")
-
-
-def _read_head(path: Path) -> Head | None:
-    """What the head file says; None where there is none."""
-    try:
-        with files.opened(_head_of(path)) as file:
-            content = json.loads(file.read(MAX_LINE))
-            return Head(int(content["seq"]), str(content["hash"]))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        expected = "expected a file with seq and hash of a record"
-        raise Fault(None, f"{_head_of(path).name} cannot be read, {expected}") from None
+def _cut(file: FileIO, size: int) -> None:
+    """Never longer than it is: somebody may have emptied it."""
+    if os.fstat(file.fileno()).st_size > size:
+        os.ftruncate(file.fileno(), size)

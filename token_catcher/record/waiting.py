@@ -10,7 +10,7 @@ these texts have one form and sort like their times.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 from token_catcher.model import Event
@@ -25,6 +25,8 @@ class MailToken:
 
     seq: int
     mailbox: str
+    mail: str
+    """Its digest."""
     at: str
     """When the record was written."""
     username: str | None
@@ -39,6 +41,7 @@ class MailToken:
         return cls(
             seq=record["seq"],
             mailbox=str(record.get("mailbox")),
+            mail=str(record.get("mail")),
             at=str(record.get("at")),
             username=_text(record.get("username")),
             org=_text(record.get("org")),
@@ -72,29 +75,58 @@ class Waiting:
         self._in_vault: dict[str, dict[str | None, MailToken]] = {}
         """Of each user, by org, the newest token that is known to be in Vault."""
 
+    @classmethod
+    def of_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """What `as_fields` gave. KeyError, TypeError, ValueError: it is something else."""
+        waiting = cls()
+        for mail, held in fields["held"].items():
+            waiting._held[bytes.fromhex(mail)] = MailToken.of(held)
+        for stored in fields["in_vault"]:
+            waiting._note_in_vault(MailToken.of(stored))
+        return waiting
+
+    def as_fields(self) -> dict[str, Any]:
+        """Values for JSON: the mails that wait, and the newest token of each user."""
+        held = {key.hex(): asdict(mail) for key, mail in self.by_key.items()}
+        return {"held": held, "in_vault": [asdict(token) for token in self.newest]}
+
+    def copy(self) -> Self:
+        """One that goes its own way from here on."""
+        return self.of_fields(self.as_fields())
+
     def take_in(self, mail: bytes, record: Mapping[str, Any]) -> None:
         """The next record of a mail, which is known by this key."""
         self._held.pop(mail, None)
         token = MailToken.of(record)
         if record["event"] == Event.HELD:
             self._held[mail] = token
-        elif record["event"] in IN_VAULT and token.username is not None:
-            by_org = self._in_vault.setdefault(token.username, {})
-            known = by_org.setdefault(token.org, token)
-            if token.issued_at >= known.issued_at:
-                by_org[token.org] = token
+        elif record["event"] in IN_VAULT:
+            self._note_in_vault(token)
+
+    def _note_in_vault(self, token: MailToken) -> None:
+        if token.username is None:
+            return
+        by_org = self._in_vault.setdefault(token.username, {})
+        known = by_org.setdefault(token.org, token)
+        if token.issued_at >= known.issued_at:
+            by_org[token.org] = token
+
+    @property
+    def by_key(self) -> dict[bytes, MailToken]:
+        """Those that wait now, each by its key, in the order of their records. From any thread."""
+        # The interpreter makes this copy in one step, whatever the other threads do.
+        held = tuple(self._held.items())
+        return {key: mail for key, mail in held if not self._is_overtaken(mail)}
+
+    @property
+    def mails(self) -> list[MailToken]:
+        """The same without the keys."""
+        return list(self.by_key.values())
 
     @property
     def newest(self) -> list[MailToken]:
         """Of each user and org the newest token that is known to be, or to have been, in Vault."""
         return [token for by_org in self._in_vault.values() for token in by_org.values()]
-
-    @property
-    def mails(self) -> list[MailToken]:
-        """Those that wait now, in the order of their records. From any thread."""
-        # The interpreter makes this copy in one step, whatever the other threads do.
-        held = tuple(self._held.values())
-        return [mail for mail in held if not self._is_overtaken(mail)]
 
     def _is_overtaken(self, mail: MailToken) -> bool:
         if mail.username is None:

@@ -2,7 +2,8 @@
 
     /livez     every loop moves; touches no dependency. 503: some stand still, and a new start is
                the remedy
-    /readyz    the first look at every mailbox has ended, and one of them at least is connected
+    /readyz    the first look at every mailbox has ended, one of them at least is connected, and
+               the journal can be used
     /healthz   the parts, as JSON; 503 where one of them has trouble
     /metrics   for Prometheus
 
@@ -43,7 +44,7 @@ def routes(subject: Subject, metrics: Metrics) -> Routes:
     metrics.ask(subject)
     return {
         "/livez": partial(_livez, subject.loops),
-        "/readyz": partial(_readyz, subject.loops),
+        "/readyz": partial(_readyz, subject.loops, subject.journal_trouble),
         "/healthz": partial(_healthz, subject),
         "/metrics": partial(_metrics, metrics),
     }
@@ -56,12 +57,15 @@ def _livez(loops: Loops) -> Response:
     return _ok("alive")
 
 
-def _readyz(loops: Loops) -> Response:
+def _readyz(loops: Loops, journal_trouble: Callable[[], str | None]) -> Response:
     if not loops.ready:
         return _unavailable("waiting for the first look at every mailbox")
     mailboxes = loops.health  # none, where the shard has none: that is ready
     if mailboxes and not any(mailbox.connected for mailbox in mailboxes):
         return _unavailable("no mailbox is connected")
+    trouble = journal_trouble()
+    if trouble is not None:
+        return _unavailable(f"the journal cannot be used: {trouble}")
     return _ok("ready")
 
 
@@ -82,7 +86,7 @@ def _parts(snapshot: Snapshot) -> dict[str, Any]:
         "ready": snapshot.ready,
         "stuck": list(snapshot.stuck),
         "mailboxes": [_mailbox(snapshot, mailbox) for mailbox in snapshot.mailboxes],
-        "journal": {"head": snapshot.journal_head},
+        "journal": {"head": snapshot.journal_head, "trouble": snapshot.journal_trouble},
         "vault": {"token_expires": _time(snapshot.vault_token_expires_at)},
     }
 

@@ -42,6 +42,8 @@ class Snapshot:
     mailboxes: tuple[Health, ...]
     journal_head: int
     """The number of the last record."""
+    journal_trouble: str | None
+    """Why the journal cannot be used, as the code of the error; then no token can be stored."""
     held_waiting: Mapping[str, int]
     """Of each mailbox, how many held mails wait for a person; none where it is not among them."""
     drifted: Mapping[str, int]
@@ -51,8 +53,9 @@ class Snapshot:
 
     @property
     def well(self) -> bool:
-        """Whether every part works: nothing stands still, and no mailbox has any trouble."""
-        if self.stuck:
+        """Whether every part works: nothing stands still, and neither the journal nor a mailbox has
+        any trouble."""
+        if self.stuck or self.journal_trouble is not None:
             return False
         return all(mailbox.connected and mailbox.trouble is None for mailbox in self.mailboxes)
 
@@ -73,6 +76,7 @@ class Subject:
     shard: tuple[int, int]
     """Index and count."""
     journal_head: Callable[[], int]
+    journal_trouble: Callable[[], str | None]
     held_waiting: Callable[[], Mapping[str, int]]
     drifted: Callable[[], Mapping[str, int]]
     vault_token_expires_at: Callable[[], datetime | None]
@@ -92,6 +96,7 @@ class Subject:
             stuck=tuple(self.loops.stuck),
             mailboxes=mailboxes,
             journal_head=self.journal_head(),
+            journal_trouble=self.journal_trouble(),
             held_waiting=self.held_waiting(),
             drifted=self.drifted(),
             vault_token_expires_at=self.vault_token_expires_at(),

@@ -25,7 +25,7 @@ from token_catcher.commands.rotation import Rotation
 from token_catcher.errors import TransientError
 from token_catcher.model import Entry, Event, Evidence, Reason
 from token_catcher.record.chain import START, Head
-from token_catcher.record.journal import State, Verification
+from token_catcher.record.verification import State, Verification
 from token_catcher.visit import Report
 
 USER = "integration@acme.example"
@@ -259,26 +259,26 @@ HEAD = Head(5, "ab" * 32)
 @pytest.mark.parametrize(
     ("verification", "expected"),
     [
-        (Verification(State.INTACT, 5, HEAD), [f"/j: intact, 5 records, head {HEAD.hash}"]),
+        (Verification(State.INTACT, 5, HEAD), [f"/j: intact, 5 records, head 5:{HEAD.hash}"]),
         (
             Verification(State.INTACT, 5, HEAD, repairs=1, unfinished=True),
             [
-                f"/j: intact, 5 records, head {HEAD.hash}",
+                f"/j: intact, 5 records, head 5:{HEAD.hash}",
                 "  1 of the records tell of a repair of the file itself",
                 "  one more record was being written at that moment",
             ],
         ),
         (
             Verification(State.BROKEN, 5, HEAD, 6, "the line was edited"),
-            [f"/j: broken, 5 records, head {HEAD.hash}", "/j:6: the line was edited"],
+            [f"/j: broken, 5 records, head 5:{HEAD.hash}", "/j:6: the line was edited"],
         ),
         (
             Verification(State.TRUNCATED, 5, HEAD, None, "the head cannot be read"),
-            [f"/j: truncated, 5 records, head {HEAD.hash}", "/j: the head cannot be read"],
+            [f"/j: truncated, 5 records, head 5:{HEAD.hash}", "/j: the head cannot be read"],
         ),
         (
             Verification(State.MISSING, 0, START, None, "nothing was recorded yet"),
-            [f"/j: missing, 0 records, head {START.hash}", "/j: nothing was recorded yet"],
+            [f"/j: missing, 0 records, head 0:{START.hash}", "/j: nothing was recorded yet"],
         ),
     ],
 )

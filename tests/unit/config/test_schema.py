@@ -17,6 +17,7 @@ from token_catcher import config, proof
 from token_catcher.config import Listen
 from token_catcher.config.kinds import duration_text
 from token_catcher.config.schema import Policy
+from token_catcher.errors import ConfigurationError
 from token_catcher.proof.authres import Zone
 from token_catcher.proof.routing import Org
 
@@ -72,7 +73,12 @@ EFFECTIVE = {
         "authserv_zone": "above-first-received",
         "dkim_keys": None,
     },
-    "journal": {"file": "/var/lib/token-catcher/journal.jsonl", "key": None, "anchor": False},
+    "journal": {
+        "file": "/var/lib/token-catcher/journal.jsonl",
+        "key": None,
+        "anchor": False,
+        "archive_at": "64MB",
+    },
     "http": {"listen": None},
     "shard": None,
     "notify": (),
@@ -139,6 +145,24 @@ def test_relative_paths_begin_beside_the_file(home: Path, monkeypatch: pytest.Mo
     )
     assert (loaded.trust.dkim_keys, loaded.vault.ca_file) == (home / "keys", home / "ca.pem")
     assert loaded.mailboxes[0].password.where == str(home / "imap-password")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("500kB", 500_000), ("64MB", 64_000_000), ("1GB", 1_000_000_000)]
+)
+def test_sizes(home: Path, text: str, size: int) -> None:
+    """In units of a thousand."""
+    loaded = load(home, MINIMAL + f"journal: {{archive_at: {text}}}\n")
+    assert (loaded.journal.archive_at, str(loaded.journal.archive_at)) == (size, text)
+
+
+@pytest.mark.parametrize("text", ["64", "'64'", "0MB", "64mb", "64 MB", "1.5GB", "64MiB", "true"])
+def test_other_sizes_are_refused(home: Path, text: str) -> None:
+    """Above all those that another program would understand otherwise."""
+    with pytest.raises(
+        ConfigurationError, match=r"archive_at: got .*, expected a size such as 500kB, 64MB or 1GB"
+    ):
+        load(home, MINIMAL + f"journal: {{archive_at: {text}}}\n")
 
 
 def test_the_journal_may_be_elsewhere(home: Path) -> None:

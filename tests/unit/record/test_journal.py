@@ -33,7 +33,9 @@ from tests.kit.waiting import PATIENCE
 from token_catcher.errors import StateError
 from token_catcher.model import Entry, Event, Receipt, as_fields
 from token_catcher.record.chain import MAX_LINE, Head, sealed
-from token_catcher.record.journal import Journal, Record, State, Verification, verify
+from token_catcher.record.journal import Journal
+from token_catcher.record.openfile import Record
+from token_catcher.record.verification import State, Verification, verify
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 2, 3, 12, 57, 28, tzinfo=UTC)
@@ -125,18 +127,16 @@ def test_a_record_is_one_line_of_canonical_json(path: Path) -> None:
 
 
 def test_the_head_lies_beside_the_journal_and_both_are_private(path: Path) -> None:
-    """The directory too, and nothing else is in it."""
+    """The directory too; beside them only the newest lines once more, as private."""
     record = journal(path).append(entry(1))
     assert json.loads(head_file(path).read_bytes()) == {"seq": 1, "hash": record.hash}
-    assert [oct(file.stat().st_mode & 0o777) for file in (path.parent, path, head_file(path))] == [
-        "0o700",
-        "0o600",
-        "0o600",
-    ]
-    assert sorted(file.name for file in path.parent.iterdir()) == [
-        "journal.jsonl",
-        "journal.jsonl.head",
-    ]
+    assert oct(path.parent.stat().st_mode & 0o777) == "0o700"
+    modes = {file.name: oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()}
+    assert modes == {
+        "journal.jsonl": "0o600",
+        "journal.jsonl.head": "0o600",
+        "journal.jsonl.tail": "0o600",
+    }
 
 
 def test_the_rule_holds_with_other_tools(path: Path) -> None:
@@ -575,6 +575,7 @@ def test_a_record_without_its_head_stands(path: Path, monkeypatch: pytest.Monkey
     assert sorted(file.name for file in path.parent.iterdir()) == [
         "journal.jsonl",
         "journal.jsonl.head",
+        "journal.jsonl.tail",
     ]
     record = book.last_for("integrations", entry(2).mail)
     assert record is not None
@@ -587,16 +588,24 @@ def test_a_record_without_its_head_stands(path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601])
-def test_a_journal_that_others_can_read_or_write_is_refused(path: Path, mode: int) -> None:
-    """It names users and paths, and proves nothing if others can write it."""
+@pytest.mark.parametrize("use", ["append", "last_for"])
+def test_a_mode_that_was_widened_is_narrowed_and_told_once(path: Path, mode: int, use: str) -> None:
+    """A restored backup, a volume's fsGroup, `chmod -R`: no token waits for it, before the first
+    use or under a running daemon. What others may have written shows in the chain."""
     filled(path, 1)
-    path.chmod(mode)
-    with pytest.raises(StateError) as caught:
-        journal(path).append(entry(2))
-    assert (
-        str(caught.value)
-        == f"{path}: got mode 0{mode:o}, expected 0600: others can read or write the journal"
-    )
+    log = Silent()
+    book = journal(path, log)
+    told = ("journal.narrowed", {"file": str(path), "got": f"0{mode:o}", "expected": "0600"})
+    for times_told in (1, 2):
+        path.chmod(mode)
+        for _ in range(2):
+            if use == "append":
+                book.append(entry(2))
+            else:
+                assert book.last_for("integrations", entry(1).mail) is not None
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert log.events == [told] * times_told
+    assert verify(path).state is State.INTACT
 
 
 def symbolic_link(path: Path) -> None:
@@ -724,33 +733,20 @@ def test_a_torn_line_that_was_whole_before_is_not_mended(path: Path) -> None:
     assert state_of(path) == (State.TRUNCATED, 5)
 
 
-EXCHANGED = (
-    "the file was exchanged or cut while it was in use: put the old one back, or start again with a"
-    " look at both"
-)
-
-
-def exchanged(path: Path) -> None:
-    shutil.copy(path, path.with_name("copy"))
-    path.with_name("copy").replace(path)
-
-
 @pytest.mark.parametrize(
-    ("change", "why"),
+    "change",
     [
-        (exchanged, EXCHANGED),
-        (lambda path: os.truncate(path, 100), EXCHANGED),
-        (
-            lambda path: path.rename(path.with_name("moved")),
-            "the journal cannot be used: No such file or directory",
-        ),
+        lambda path: os.truncate(path, 0),
+        lambda path: os.truncate(path, 100),
+        lambda path: path.rename(path.with_name("moved")),
+        lambda path: path.unlink(),
     ],
-    ids=["exchanged", "cut", "moved away"],
+    ids=["emptied", "cut", "moved away", "removed"],
 )
-def test_a_file_that_changes_under_us_is_not_continued(
-    path: Path, change: Callable[[Path], None], why: str
+def test_a_file_that_is_lost_under_us_is_not_begun_anew(
+    path: Path, change: Callable[[Path], None]
 ) -> None:
-    """A journal that was rotated away like a log is a loss that must show."""
+    """Where nothing is left to put it together from, a loss must show."""
     filled(path, 2)
     book = journal(path)
     book.open()
@@ -762,7 +758,39 @@ def test_a_file_that_changes_under_us_is_not_continued(
     ):
         with pytest.raises(StateError) as caught:
             use()
-        assert str(caught.value) == f"{path}: {why}"
+        assert (caught.value.code, str(caught.value)) == (
+            "journal-broken",
+            f"{path}:1: the journal ends here, its head file knows 2 records: the rest was cut off",
+        )
+    assert state_of(path) == (State.TRUNCATED, 1)
+
+
+def test_an_equal_file_in_its_place_is_continued(path: Path) -> None:
+    """A backup put back, a volume moved under the daemon: the chain shows that nothing is missing,
+    so no token waits."""
+    filled(path, 2)
+    book = journal(path)
+    book.open()
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").replace(path)
+    assert book.append(entry(3)).seq == 3
+    assert [record.seq for record in book.records()] == [1, 2, 3]
+    assert verify(path) == Verification(State.INTACT, 3, book.head)
+
+
+def test_an_older_file_in_its_place_is_not_continued(path: Path) -> None:
+    """Even when its head is put back with it: the process knows more."""
+    filled(path, 1)
+    shutil.copytree(path.parent, path.parent.with_name("backup"))
+    book = journal(path)
+    book.append(entry(2))
+    shutil.rmtree(path.parent)
+    path.parent.with_name("backup").rename(path.parent)
+    with pytest.raises(StateError) as caught:
+        book.append(entry(3))
+    assert str(caught.value) == (
+        f"{path}:2: the journal ends here, its reader knows 2 records: the rest was cut off"
+    )
 
 
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -778,13 +806,18 @@ def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 # -- the head --
 
 
+UNPROVEN = (
+    "records 1 to 3 are whole and in order; without journal.jsonl.head nothing tells whether later"
+    " ones were cut off: put that file beside it, or give --head SEQ:HASH from elsewhere"
+)
+
+
 def test_a_vanished_head_is_noted_in_the_chain(path: Path) -> None:
     """Nothing tells any more whether records were cut off: that stays visible for ever."""
     lines = filled(path, 3)
     head_file(path).unlink()
-    problem = "the head file is missing: nothing tells whether records were cut off here"
     assert replace(verify(path), head=Head(3, "")) == Verification(
-        State.TRUNCATED, 3, Head(3, ""), 4, problem
+        State.UNPROVEN, 3, Head(3, ""), None, UNPROVEN
     )
     log = Silent()
     book = journal(path, log)
@@ -810,15 +843,16 @@ def test_a_vanished_head_and_a_torn_line_are_both_noted(path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{}", b"5", b"\xff", b'{"seq": "x", "hash": ""}', b"[" * 60_000]
 )
-def test_an_unreadable_head_is_not_overwritten(path: Path, content: bytes) -> None:
+def test_a_malformed_head_is_not_overwritten(path: Path, content: bytes) -> None:
     """It may be the only trace of what was cut off."""
     filled(path, 1)
     head_file(path).write_bytes(content)
-    with pytest.raises(
-        StateError,
-        match=r"journal.jsonl.head cannot be read, expected a file with seq and hash of a record",
-    ):
+    with pytest.raises(StateError) as caught:
         journal(path).append(entry(2))
+    assert str(caught.value) == (
+        f"{path}: journal.jsonl.head is no head: got {len(content)} bytes of something else,"
+        " expected JSON with seq and hash of a record"
+    )
     assert head_file(path).read_bytes() == content
     assert state_of(path) == (State.BROKEN, None)
 

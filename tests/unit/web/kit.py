@@ -71,6 +71,7 @@ class Site:
     metrics: Metrics = field(default_factory=partial(Metrics, now))
     held: Mapping[str, int] = field(default_factory=dict)
     drifted: Mapping[str, int] = field(default_factory=dict)
+    journal_trouble: str | None = None
     expires: datetime | None = NOW + timedelta(hours=1)
     port: int = 0
 
@@ -84,6 +85,7 @@ class Site:
             monotonic=lambda: 1000.0,
             shard=(1, 3),
             journal_head=lambda: 42,
+            journal_trouble=lambda: self.journal_trouble,
             held_waiting=lambda: self.held,
             drifted=lambda: self.drifted,
             vault_token_expires_at=lambda: self.expires,

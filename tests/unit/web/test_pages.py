@@ -53,7 +53,7 @@ def test_healthz_tells_of_every_part(site: Site) -> None:
                 "trouble": None,
             }
         ],
-        "journal": {"head": 42},
+        "journal": {"head": 42, "trouble": None},
         "vault": {"token_expires": "2026-02-03T14:00:00Z"},
     }
 
@@ -68,6 +68,18 @@ def test_healthz_is_degraded_by_any_trouble(site: Site, trouble: dict[str, objec
     assert (status, parts["status"]) == (503, "degraded")
     assert parts["mailboxes"][0]["last_successful_sweep"] is None
     assert parts["vault"] == {"token_expires": None}
+
+
+def test_a_journal_that_cannot_be_used_shows_before_the_first_mail(site: Site) -> None:
+    """By its code, in health and readiness; a new start is no remedy, so the process lives."""
+    site.journal_trouble = "journal-broken"
+    status, body = site.says("/healthz")
+    assert (status, json.loads(body)["journal"]) == (
+        503,
+        {"head": 42, "trouble": "journal-broken"},
+    )
+    assert site.says("/readyz") == (503, "the journal cannot be used: journal-broken\n")
+    assert site.says("/livez") == (200, "alive\n")
 
 
 def test_no_username_and_no_path_is_told(site: Site) -> None:

@@ -1,0 +1,48 @@
+"""The head file beside a journal: number and hash of its last record, replaced after each append.
+
+What was cut off at the end shows in it. A crash between the two leaves it behind, which is normal;
+a head that knows more than the journal never is.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from token_catcher import files
+from token_catcher.errors import StateError
+from token_catcher.record.chain import MAX_LINE, Fault, Head
+
+
+def head_file(path: Path) -> Path:
+    """The head file of this journal."""
+    return path.with_name(path.name + ".head")
+
+
+def read_head(path: Path) -> Head | None:
+    """What the head file of this journal says; None: there is none.
+
+    StateError: it cannot be read. Fault: it is no head."""
+    name = head_file(path)
+    try:
+        with files.opened(name) as file:
+            content = file.read(MAX_LINE)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        problem = f"{name}: the head of the journal cannot be read: {error.strerror}"
+        raise StateError(problem, code="journal-head") from None
+    try:
+        fields = json.loads(content)
+        return Head(int(fields["seq"]), str(fields["hash"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        expected = "expected JSON with seq and hash of a record"
+        problem = f"{name.name} is no head: got {len(content)} bytes of something else, {expected}"
+        raise Fault(None, problem) from None
+
+
+def write_head(path: Path, head: Head) -> None:
+    """OSError: it could not be."""
+    content = json.dumps({"seq": head.seq, "hash": head.hash}) + "\n"
+    # A power cut may bring back the head before, which is normal, but never an empty one.
+    files.replace(head_file(path), content.encode(), durable=False)

@@ -1,0 +1,181 @@
+"""The journal's file, taken away like a log and put back.
+
+Whoever has logrotate rotate `*.jsonl` takes the file away (`create`), or copies and empties it
+(`copytruncate`). Neither is an attack, and no token may wait for somebody to notice. So the file is
+put together again: what logrotate left beside it, plain or compressed; then the newest lines, which
+`copytruncate` may have swallowed between its copy and its cut, out of `<journal>.tail`; then what
+was written to the emptied file. Only a chain that leads to everything known is put back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from io import FileIO
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from token_catcher import files
+from token_catcher.record.archive import archived_files, opened_pieces
+from token_catcher.record.chain import (
+    CONTINUED,
+    Fault,
+    Head,
+    Known,
+    Pieces,
+    Reading,
+    continuing,
+    may_be_ours,
+    open_start,
+    parsed,
+    pieces_of,
+)
+from token_catcher.record.head import read_head
+
+TAIL_SIZE: Final = 512 * 1024
+"""Bytes of the newest lines that are kept a second time: some 500 records, many more than come
+while a file is copied."""
+
+
+def tail_file(path: Path) -> Path:
+    """Where the newest lines of this journal are kept a second time."""
+    return path.with_name(path.name + ".tail")
+
+
+def keep_in_tail(path: Path, line: bytes) -> None:
+    """Keep a line that the journal has. OSError: it could not be.
+
+    Not synced: no power cut comes between the copy and the cut of a logrotate that goes on."""
+    with files.opened(tail_file(path), os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size + len(line) <= TAIL_SIZE:
+            os.write(file.fileno(), line)
+            return
+        newer_half = os.pread(file.fileno(), TAIL_SIZE, TAIL_SIZE // 2).partition(b"\n")[2]
+    files.replace(tail_file(path), newer_half + line, durable=False)
+
+
+def was_emptied(file: FileIO, start: Head) -> bool:
+    """Whether nothing is left of what a journal that begins at `start` has in its first line.
+
+    What was edited or exchanged is not: it has a first line of its own."""
+    piece = pieces_of(file)(0)
+    line, end, _rest = piece.partition(b"\n")
+    if not end:
+        return may_be_ours(line)
+    try:
+        content = parsed(line, 1)
+    except Fault:
+        return False
+    # Written by somebody who had looked at the file just before it was emptied.
+    seq: int = content["seq"]
+    return seq > start.seq + 1 and content["event"] != CONTINUED
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that the journal can be put together from."""
+
+    path: Path
+    size: int
+    """Bytes of its whole lines."""
+    following: tuple[bytes, ...]
+    """The lines that come after them, from elsewhere."""
+    head: Head
+    """The last record with those."""
+
+
+def find_rotated(path: Path, start: Head, known: Sequence[Known]) -> Found | None:
+    """What the journal can be put together from, up to everything known; None: nothing there."""
+    for candidate in _candidates(path):
+        # OSError: not ours to read, or just being compressed; another look finds what became of it.
+        with suppress(OSError, Fault):
+            found = _found(path, candidate, start)
+            if all(found.head.seq >= place.head.seq for place in known):
+                return found
+    return None
+
+
+def put_back(path: Path, found: Found, note: bytes) -> None:
+    """Make one file of it, with a note as its last line, in place of the emptied one.
+
+    OSError: it could not be. The rotated file itself stays as it is, it may be somebody's."""
+    with opened_pieces(found.path) as pieces:
+        files.replace_by(path, chain(_copy(pieces, found.size), found.following, [note]))
+
+
+def take_over(path: Path) -> None:
+    """Make a file that belongs to somebody else our own, private one. OSError: it cannot be.
+
+    An empty one, as logrotate creates it, is removed: a new one takes its place."""
+    if path.stat(follow_symlinks=False).st_size == 0:
+        path.unlink()
+        return
+    with files.opened(path) as file:
+        files.lock(file, path)
+        replace_by_copy(path, file)
+
+
+def replace_by_copy(path: Path, file: FileIO) -> None:
+    """Put a copy, which is ours and private, in place of the file, which is open and locked."""
+    size = os.fstat(file.fileno()).st_size
+    files.replace_by(path, _copy(pieces_of(file), size))
+
+
+def _copy(pieces: Pieces, size: int) -> Iterator[bytes]:
+    """The first bytes, piece by piece."""
+    offset = 0
+    while offset < size:
+        piece = pieces(offset)[: size - offset]
+        if not piece:  # it was cut meanwhile; what is missing shows in the chain
+            return
+        offset += len(piece)
+        yield piece
+
+
+def _candidates(path: Path) -> list[Path]:
+    """The files beside the journal that may have been it, the newest first."""
+    closed = archived_files(path)
+    ours = {path, *(file.path for file in closed), *(file.index for file in closed)}
+    ours |= {path.with_name(path.name + end) for end in (".head", ".tail", ".new")}
+    times: dict[Path, float] = {}
+    for candidate in path.parent.iterdir():
+        if not candidate.name.startswith(path.stem) or candidate in ours:
+            continue
+        with suppress(OSError):
+            times[candidate] = candidate.stat(follow_symlinks=False).st_mtime
+    return sorted(times, key=times.__getitem__, reverse=True)
+
+
+def _found(path: Path, candidate: Path, start: Head) -> Found:
+    """Fault, OSError: it is no file of this journal, or not up to its end."""
+    reading = Reading(open_start(start))
+    with ExitStack() as stack:
+        # Whoever opened the file under its old name may be writing to it at this moment.
+        file = stack.enter_context(files.opened(candidate))
+        files.lock(file, candidate, shared=True)
+        pieces = stack.enter_context(opened_pieces(candidate))
+        for _ in reading.lines(pieces):
+            pass
+    # Only now: it is the end of what that writer did.
+    noted = read_head(path)
+    head = reading.head
+    following = []
+    for line in (*_lines(tail_file(path)), *_lines(path)):
+        with suppress(Fault):  # one that the file has, or that never became a record
+            _content, head = continuing(line, head, 0)
+            following.append(line + b"\n")
+    if noted is not None and noted.seq > head.seq:
+        raise Fault(None, "a file that ends before the head")
+    return Found(candidate, reading.size, tuple(following), head)
+
+
+def _lines(path: Path) -> list[bytes]:
+    """The whole lines of a small file; none where it cannot be read."""
+    with suppress(OSError), files.opened(path) as file:
+        content = os.pread(file.fileno(), 2 * TAIL_SIZE, 0)
+        return content.split(b"\n")[:-1]
+    return []
