@@ -532,14 +532,19 @@ def test_trouble_with_the_journal(bench: Bench) -> None:
     """The token is in Vault, its record is not on disk:
     unsettled, and recovered once the journal can be written."""
 
-    def exposed(effect: str) -> None:
-        bench.path.chmod(0o644 if effect == "written" else 0o600)
+    record = bench.path.parent / "apart"
 
-    bench.trip = exposed
+    def in_the_way(effect: str) -> None:
+        if effect == "written":
+            bench.path.rename(record)
+            bench.path.mkdir()
+
+    bench.trip = in_the_way
     with pytest.raises(StateError):
         bench.process(genuine())
     assert (bench.log.events, bench.observed, bench.settled) == ([], [], False)
-    bench.path.chmod(0o600)
+    bench.path.rmdir()
+    record.rename(bench.path)
     bench.trip = lambda _effect: None
     assert recorded(bench, genuine(), **STORED | {"request_id": None, "recovered": True})
 
