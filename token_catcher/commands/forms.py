@@ -63,8 +63,10 @@ def html_page(rotations: Sequence[Rotation], query: Query, *, made_at: datetime)
 
 
 def _counted(rotations: Iterable[Rotation]) -> str:
-    """`2 stored, 1 held`"""
-    counts = Counter(rotation.outcome for rotation in rotations)
+    """`2 stored, 1 held`, with those that a log left out of a flood."""
+    counts: Counter[str] = Counter()
+    for rotation in rotations:
+        counts[rotation.outcome] += 1 + (rotation.suppressed or 0)
     return ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name]) or "none"
 
 
@@ -94,8 +96,21 @@ def _cells(rotation: Rotation) -> Iterator[str]:
     yield rotation.path or ""
     yield str(rotation.version or "")
     recovered = "recovered" if rotation.recovered else None
-    words = (rotation.reason, rotation.saw, recovered, _release(rotation), rotation.advice)
+    words = (
+        rotation.reason,
+        rotation.saw,
+        recovered,
+        _release(rotation),
+        _suppressed(rotation),
+        rotation.advice,
+    )
     yield "; ".join(filter(None, words))
+
+
+def _suppressed(rotation: Rotation) -> str | None:
+    if not rotation.suppressed:
+        return None
+    return f"{rotation.suppressed} more before it were not logged"
 
 
 def _release(rotation: Rotation) -> str | None:
