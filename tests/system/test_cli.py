@@ -435,6 +435,18 @@ def test_history_says_what_it_could_not_read(tmp_path: Path) -> None:
     )
 
 
+def test_history_says_what_the_log_left_out(tmp_path: Path) -> None:
+    """On standard error; a log that says so is whole, and no failure."""
+    log = tmp_path / "log"
+    log.write_bytes(logged(rotations(1)).replace(b'"level"', b'"suppressed": 17, "level"'))
+    done = bare("history", "--json", str(log))
+    assert (done.code, [line["suppressed"] for line in done.lines]) == (0, [17])
+    assert done.err == (
+        "token-catcher: 17 more were not logged one by one, since there were more than ten of a"
+        " kind in an hour; the journal has each\n"
+    )
+
+
 def test_audit_verify(alone: Program) -> None:
     """Intact: 0. Cut off at its end: 1, with the line, to people and to machines."""
     file = alone.state / "journal.jsonl"

@@ -69,6 +69,8 @@ _HIDDEN: Final = "|".join((*_BASE64, f'"{_BASE64_GZIP}', _BYTES))
 _HIDDEN_MENTION: Final = re.compile(_HIDDEN.encode())
 _MENTION: Final = re.compile("|".join((*map(re.escape, _EVENTS), _HIDDEN)))
 _OBJECT_BEGINS: Final = re.compile(r'\{\\*"')
+_EMPTY_NAMES: Final = ('{"":', '{"" ')
+"""An object of which the first name is empty; in CSV, no quote is followed by these."""
 _CSV_FIELD: Final = re.compile(r'(?:[^"]|"")*+')
 _EVENT_NAME: Final = re.compile(r"[a-z]+\.[a-z_.]+")
 _MARKS: Final = ("level", "timestamp", "at")
@@ -105,11 +107,11 @@ def _record_alone(text: str) -> Fields | None:
 
 
 def _numbered(text: str, line: int) -> Iterator[tuple[int, Reading]]:
+    counted = 0
     for start, reading in _in_text(text, (), 0):
-        if start:
-            yield line + text.count("\n", 0, start), reading
-        else:
-            yield line, reading
+        line += text.count("\n", counted, start)
+        counted = start
+        yield line, reading
 
 
 # -- texts --
@@ -135,15 +137,14 @@ def _values(text: str) -> Iterator[tuple[int, int, Any]]:
     understood = 0
     start = text.find("{")
     while start >= 0 and effort >= 0:
-        begin = start
-        try:
-            value, end = _DECODER.raw_decode(text, start)
-        except (ValueError, RecursionError) as error:
-            # To make the error, the lines up to it were counted.
-            effort -= getattr(error, "pos", len(text))
-            begin, end, value = _quoted(text, start, understood)
-            if value is None:
-                # A brace of the text around the JSON; the next may begin it.
+        begin, end, value = _quoted(text, start, understood)
+        if value is None:
+            try:
+                value, end = _DECODER.raw_decode(text, start)
+            except (ValueError, RecursionError) as error:
+                # A brace of the text around the JSON; the next may begin it. To make the error,
+                # the lines up to it were counted.
+                effort -= getattr(error, "pos", len(text))
                 start = text.find("{", start + 1)
                 continue
         yield begin, end, value
@@ -155,7 +156,7 @@ def _quoted(text: str, start: int, floor: int) -> tuple[int, int, str | None]:
     """The quoted text that a brace stands in, in JSON's, Go's or CSV's way; None: in no text.
 
     With where it begins, after `floor`, and ends."""
-    if text.startswith('{""', start):
+    if text.startswith('{""', start) and not text.startswith(_EMPTY_NAMES, start):
         csv = _CSV_FIELD.match(text, start)
         assert csv is not None  # it matches the empty text as well
         return start, csv.end(), csv[0].replace('""', '"')

@@ -137,7 +137,8 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     except DamagedError:
         if rest:
             yield number, rest
-        yield number + 1, _LOST
+            number += 1
+        yield number, _LOST
 
 
 def _depth_after(line: bytes, depth: int) -> int | None:

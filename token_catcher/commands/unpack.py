@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -24,8 +25,7 @@ from token_catcher.errors import ConfigurationError
 
 CHUNK: Final = 256 * 1024
 STEP: Final = 1024
-"""Packed bytes that are unpacked at once. It bounds what comes out: the worst case of each format
-is some ten thousand times as much."""
+"""Packed bytes that are unpacked at once."""
 MAX_LAYERS: Final = 3
 """A packed file in a packed file, and one more."""
 MAX_MEMORY: Final = 128 * 1024 * 1024
@@ -35,6 +35,8 @@ SAMPLE: Final = 1024
 
 ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
+ZSTD_LIBRARIES: Final = ("compression.zstd", "zstandard")
+"""The first is Python's own, from 3.14 on."""
 UNKNOWN: Final = {
     b"\x04\x22\x4d\x18": "lz4",
     b"\xff\x06\x00\x00sNaPpY": "snappy",
@@ -74,17 +76,21 @@ class DamagedError(Exception):
 
 
 class Decoder(Protocol):
-    """What unpacks one stream: the form of zlib, bz2, lzma and both libraries of Zstandard."""
+    """What unpacks one stream: the form of bz2, of lzma, and of Python's own zstd."""
 
     @property
     def eof(self) -> bool:
         """Whether the stream is at its end."""
 
     @property
-    def unused_data(self) -> bytes:
-        """What stands behind it."""
+    def needs_input(self) -> bool:
+        """Whether everything came out that is in what it was given."""
 
-    def decompress(self, data: bytes, /) -> bytes:
+    @property
+    def unused_data(self) -> bytes:
+        """What stands behind the stream."""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
         """The next bytes of the stream."""
 
 
@@ -117,17 +123,17 @@ def _opened(source: str, stdin: io.BufferedReader) -> AbstractContextManager[io.
 
 def _unpacked(source: str, file: io.BufferedReader, layers: int) -> Iterator[bytes]:
     head = file.peek(SAMPLE)[:SAMPLE]
-    if head.startswith(ZIP):
-        yield from _members(source, file, layers)
-        return
+    is_zip = head.startswith(ZIP)
     packing = _packing(source, head)
-    if packing is None:
+    if not layers and (is_zip or packing is not None):
+        raise ConfigurationError(f"{source}: cannot be read: packed more than {MAX_LAYERS} times")
+    if is_zip:
+        yield from _members(source, file, layers - 1)
+    elif packing is not None:
+        yield from _unpacked(source, io.BufferedReader(_Stream(file, packing), CHUNK), layers - 1)
+    else:
         _check_form(source, head)
         yield from _as_utf8(file, head)
-        return
-    if not layers:
-        raise ConfigurationError(f"{source}: cannot be read: packed more than {MAX_LAYERS} times")
-    yield from _unpacked(source, io.BufferedReader(_Stream(file, packing), CHUNK), layers - 1)
 
 
 def _packing(source: str, head: bytes) -> Packing | None:
@@ -143,15 +149,16 @@ def _packing(source: str, head: bytes) -> Packing | None:
 
 
 def _zstd(source: str) -> Packing:
-    """Python has Zstandard from 3.14 on."""
-    for name in ("compression.zstd", "zstandard"):
+    """ConfigurationError: there is no library for it."""
+    for name in ZSTD_LIBRARIES:
         try:
             library: Any = importlib.import_module(name)
         except ImportError:
             continue
-        if name == "zstandard":
-            return Packing(library.ZstdDecompressor().decompressobj, library.ZstdError)
-        return Packing(library.ZstdDecompressor, library.ZstdError)
+        if name != "zstandard":
+            return Packing(library.ZstdDecompressor, library.ZstdError)
+        decompressor = library.ZstdDecompressor()
+        return Packing(partial(_unbounded, decompressor.decompressobj), library.ZstdError)
     raise ConfigurationError(
         f"{source}: cannot be read: it is packed with zstd; `pip install zstandard` beside"
         " token-catcher, or unpack it first: `zstdcat FILE | token-catcher history -`"
@@ -168,7 +175,7 @@ def _members(source: str, file: io.BufferedReader, layers: int) -> Iterator[byte
         with zipfile.ZipFile(file) as archive:
             for info in archive.infolist():
                 with _member(source, archive, info) as member:
-                    yield from _unpacked(source, member, layers - 1)
+                    yield from _unpacked(source, member, layers)
                 yield b"\n"  # a last line without an end ends with its file
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError):
         raise DamagedError from None
@@ -247,37 +254,67 @@ class _Stream(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """DamagedError: it ends within a stream, or is no stream."""
         while not self._ready:
-            packed = self._packed()
-            if not packed:
-                return 0
+            if self._decoder.eof:
+                packed = self._next_stream()
+                if not packed:
+                    return 0
+                self._decoder = self._packing.decoder()
+            elif self._decoder.needs_input:
+                packed = self._file.read(STEP)
+                if not packed:
+                    raise DamagedError
+            else:
+                packed = b""
             self._ready = memoryview(self._decompressed(packed))
         size = min(len(buffer), len(self._ready))
         buffer[:size] = self._ready[:size]
         self._ready = self._ready[size:]
         return size
 
-    def _packed(self) -> bytes:
-        """The next bytes of a stream; of the next stream where one is at its end."""
-        if not self._decoder.eof:
-            packed = self._file.read(STEP)
-            if not packed:
-                raise DamagedError
-            return packed
-        packed = self._decoder.unused_data or self._file.read(STEP)
-        packed = packed.lstrip(b"\0")  # padding, as tapes and xz have it
-        if packed:
-            self._decoder = self._packing.decoder()
+    def _next_stream(self) -> bytes:
+        """How the next stream begins; nothing where there is none."""
+        packed = self._decoder.unused_data.lstrip(b"\0")  # padding, as tapes and xz have it
+        while not packed:
+            step = self._file.read(STEP)
+            if not step:
+                return b""
+            packed = step.lstrip(b"\0")
         return packed
 
     def _decompressed(self, packed: bytes) -> bytes:
         try:
-            return self._decoder.decompress(packed)
+            return self._decoder.decompress(packed, CHUNK)
         except self._packing.error:
             raise DamagedError from None
 
 
+class _Unbounded:
+    """A decoder of zlib or zstandard. Each gives out all it can, which of `STEP` bytes is at most
+    a megabyte and some thirty: only bz2 and xz pack more into less."""
+
+    needs_input = True
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._decoder.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._decoder.unused_data)
+
+    def decompress(self, data: bytes, _max_length: int) -> bytes:
+        return bytes(self._decoder.decompress(data))
+
+
+def _unbounded(make: Callable[[], Any]) -> Decoder:
+    return _Unbounded(make())
+
+
 def _gzip() -> Decoder:
-    return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    return _Unbounded(zlib.decompressobj(wbits=16 + zlib.MAX_WBITS))
 
 
 def _xz() -> Decoder:
