@@ -44,7 +44,7 @@ class Both:
 
     def asked(self, query: Query) -> int:
         """How many rows answer a question."""
-        nothing = io.BufferedReader(io.BytesIO())
+        nothing: io.BufferedReader = io.BufferedReader(io.BytesIO())
         return len(read([str(self.log)], query, nothing).rotations)
 
     def asked_for_a_user(self) -> None:
