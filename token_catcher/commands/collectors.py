@@ -322,17 +322,28 @@ def _is_complete(value: Fields) -> bool:
 
 
 def _name_of_event(value: Fields) -> str | None:
-    """Under which name an object has the name of an event; of a rotation before any other."""
-    names = []
+    """Under which name an object has the name of an event.
+
+    Other fields quote mail, which may name an event as well: they count last."""
+    if _is_event_name(value.get("event")):
+        return "event"
+    others: list[str] = []
+    last: list[str] = []
     for name, field in value.items():
         event = _bare(field)
-        if not isinstance(event, str):
+        if not _is_event_name(event):
             continue
-        if event in _EVENTS:
+        if "event" in name and event in _EVENTS:
             return name
-        if ("event" in name or name == "body") and _EVENT_NAME.fullmatch(event):
-            names.append(name)
-    return next(iter(names), None)
+        if "event" in name:
+            others.append(name)
+        elif event in _EVENTS or name == "body":
+            last.append(name)
+    return next(iter(others + last), None)
+
+
+def _is_event_name(value: Any) -> bool:
+    return isinstance(value, str) and _EVENT_NAME.fullmatch(value) is not None
 
 
 def _renamed(value: Fields, event: str) -> Fields:

@@ -411,6 +411,7 @@ CONVERSIONS: dict[str, Conversion] = {
         },
         parsed=True,
     ),
+    "an event of another program": objects(lambda line: {"event": "line.read", "text": line}),
     "New Relic": objects(lambda line: [{"common": {}, "logs": [{"message": line}]}]),
     "Papertrail": prefixed("1234567\t2026-02-03T12:57:28\thost\tuser\tInfo\ttoken-catcher\t"),
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ from tests.unit.commands.records import (
 )
 from token_catcher.commands.advice import ADVICE
 from token_catcher.commands.forms import html_page
+from token_catcher.commands.history import run
+from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import history_table
 from token_catcher.commands.rotation import Query, Rotation
 from token_catcher.errors import ConfigurationError
@@ -199,3 +203,23 @@ def test_the_journal_left_nothing_out(tmp_path: Path) -> None:
     """Beside it, the log's count is of rows that are there."""
     history = ask(*flood(tmp_path))
     assert (len(history.rotations), history.suppressed) == (28, 0)
+
+
+# -- what is told --
+
+
+def test_the_user_is_told_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count, the first five places, and that there are more; the exit code says so too."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO())))
+    log = file(tmp_path / "log", logged(entry(1)), *["{torn"] * 6)
+    assert run([log], Query(), now=NOW, as_json=True) == ExitCode.FAILED
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == 1
+    places = ", ".join(f"{log}:{line}" for line in range(2, 7))
+    assert shown.err == (
+        f"token-catcher: 6 lines could not be read: {places}, …\n"
+        "next: look at them: each tells of a rotation, or is torn, and is missing above\n"
+    )
+    assert run([file(tmp_path / "log", logged(entry(1)))], Query(), now=NOW) == ExitCode.DONE

@@ -23,7 +23,7 @@ from token_catcher.commands.logs import MAX_TEXT
 from token_catcher.commands.pieces import MAX_PIECE
 from token_catcher.commands.rotation import Query, Rotation
 from token_catcher.errors import ConfigurationError
-from token_catcher.model import Entry, as_fields
+from token_catcher.model import Entry, as_fields, iso
 
 ROOT = Path(__file__).parents[3]
 
@@ -239,6 +239,16 @@ def test_a_row_needs_every_field_that_a_record_has(tmp_path: Path, name: str) ->
     room for them."""
     history = ask(file(tmp_path / "log", without(name)))
     assert (history.rotations, history.unreadable) == ((), 1)
+
+
+@pytest.mark.parametrize("prefix", ["", "_", "json."])
+def test_a_mail_does_not_choose_the_event(tmp_path: Path, prefix: str) -> None:
+    """A field that quotes it may come first, and be the name of an event."""
+    fields = as_fields(held(1, saw="rotation.stored", username="rotation.stored"))
+    turned = {f"{prefix}{name}": fields[name] for name in reversed(fields)}
+    line = json.dumps({"message": {**turned, f"{prefix}timestamp": iso(NOW)}})
+    (row,) = ask(file(tmp_path / "log", line)).rotations
+    assert (row.event, row.saw) == ("rotation.held", "rotation.stored")
 
 
 def test_a_record_has_no_room_in_the_texts_of_another() -> None:

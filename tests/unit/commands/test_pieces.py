@@ -89,6 +89,14 @@ def test_what_cannot_be_cut_is_passed_over() -> None:
     assert (uids(history), history.places) == (UIDS, ("-:1",))
 
 
+def test_a_value_that_cannot_be_cut_is_not_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts on many lines, with nothing that ends: what is behind them is read."""
+    monkeypatch.setattr(module, "MAX_PIECE", 5_000)
+    lines = ["{", *[f'"{number}": "{"x" * 100}",' for number in range(60)]]
+    history = ask("-", stdin="\n".join([*lines, *LINES]).encode())
+    assert (uids(history), history.places) == (UIDS, ("-:1",))
+
+
 @pytest.mark.parametrize(
     "unit", ["{", "[", '{"a":', '"', '\\"', '{"', '{""', '{\\"', "[]", "{}[", '[""', "}{", "{\n"]
 )

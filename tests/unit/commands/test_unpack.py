@@ -151,10 +151,10 @@ def test_zstd_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pack", ["gzip", "bz2", "lzma"])
 def test_what_is_packed_does_not_fill_memory(tmp_path: Path, pack: str) -> None:
-    """Zeros without end, under a limit of 400 MB of addresses."""
+    """Zeros without end, under a limit of 300 MB of addresses."""
     script = """
         import resource, sys, io
-        resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+        resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20))
         from token_catcher.commands.history import read
         from token_catcher.commands.rotation import Query
         history = read([sys.argv[1]], Query(), io.BufferedReader(io.BytesIO()))
@@ -163,7 +163,7 @@ def test_what_is_packed_does_not_fill_memory(tmp_path: Path, pack: str) -> None:
     path = tmp_path / "log"
     compress = importlib.import_module(pack).compress
     text = b"so that it begins like text\n" * 40
-    path.write_bytes(compress(text) + compress(bytes(BOMB)) * 12)
+    path.write_bytes(compress(text) + compress(bytes(BOMB)) * 7)
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(map(str.strip, script.splitlines())), str(path)],
         capture_output=True,
