@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
@@ -20,6 +21,9 @@ COLUMNS: Final = ("recorded", "outcome", "org", "user", "issued", "path", "versi
 """Of the page."""
 FORMULA_STARTS: Final = ("=", "+", "-", "@")
 """What makes a spreadsheet take a cell for a formula."""
+
+_INNER_FORMULA: Final = re.compile(r"([;\t]\s*)([=+@\-\uff1d\uff0b\uff20\uff0d])")
+"""One behind what separates cells where the comma is for decimals. The last four are full-width."""
 
 
 def csv_lines(rotations: Iterable[Rotation]) -> Iterator[str]:
@@ -43,8 +47,8 @@ def _csv_cell(value: object) -> str:
         return json.dumps(value)
     # OWASP calls it CSV injection. A quote is shown as text, and nothing is computed.
     if normalize("NFKC", value).lstrip().startswith(FORMULA_STARTS):
-        return "'" + value
-    return value
+        value = "'" + value
+    return _INNER_FORMULA.sub(r"\1'\2", value)
 
 
 def html_page(rotations: Sequence[Rotation], query: Query, *, made_at: datetime) -> Iterator[str]:
