@@ -32,7 +32,7 @@ format: $(BIN)/.dev  ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BIN)/.dev $(BIN)/.program servers  ## figures: commands and bytes of a sweep, mails judged a second, memory, latency
+bench: $(BIN)/.dev $(BIN)/.program servers  ## figures: commands and bytes of a sweep, mails judged a second, memory, the history, latency
 	$(BIN)/python -m tests.bench
 
 soak: $(BIN)/.dev $(BIN)/.program servers  ## deep runs: rounds of kill -9, pairs of mails, twenty times the examples of hypothesis

@@ -107,6 +107,9 @@ use what its `__init__` names, and nothing else.
         mailfiles   mail out of files
         explain     why a mail is or is not believed
         scan        one look now, by hand
+        unpack      what a file of logs holds, unpacked and as UTF-8
+        pieces      its lines, and the JSON values that span lines
+        collectors  records in what collectors made of our log
         logs        rotations out of journals and collected logs
         forms       the history as CSV, and as a page
         history     questions about the record

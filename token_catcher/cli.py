@@ -166,7 +166,8 @@ def history_command(
         raise typer.BadParameter("choose one of --json, --csv and --html")
     sources = files or _recorded(context.obj)
     query = Query(org=org, user=user, event=event, since=since, until=until)
-    history.run(sources, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html)
+    code = history.run(sources, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html)
+    raise typer.Exit(code)
 
 
 def _recorded(settings: Settings) -> list[str]:

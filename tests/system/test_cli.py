@@ -424,12 +424,27 @@ def test_history_answers_questions(alone: Program, tmp_path: Path) -> None:
 
 
 def test_history_says_what_it_could_not_read(tmp_path: Path) -> None:
-    """How many lines, and where the first stands; what it could read is shown."""
+    """How many lines, where they stand, and by its exit code; what it could read is shown."""
     log = tmp_path / "torn.log"
     log.write_bytes(logged(rotations(1)) + b'{"event": "rotation.stored", "usern')
     done = bare("history", "--json", str(log))
-    assert (done.code, len(done.lines)) == (0, 1)
-    assert done.err == f"token-catcher: 1 lines could not be read, the first is {log}:2\n"
+    assert (done.code, len(done.lines)) == (1, 1)
+    assert done.err == (
+        f"token-catcher: 1 lines could not be read: {log}:2\n"
+        "next: look at them: each tells of a rotation, or is torn, and is missing above\n"
+    )
+
+
+def test_history_says_what_the_log_left_out(tmp_path: Path) -> None:
+    """On standard error; a log that says so is whole, and no failure."""
+    log = tmp_path / "log"
+    log.write_bytes(logged(rotations(1)).replace(b'"level"', b'"suppressed": 17, "level"'))
+    done = bare("history", "--json", str(log))
+    assert (done.code, [line["suppressed"] for line in done.lines]) == (0, [17])
+    assert done.err == (
+        "token-catcher: 17 more were not logged one by one, since there were more than ten of a"
+        " kind in an hour; the journal has each\n"
+    )
 
 
 def test_audit_verify(alone: Program) -> None:

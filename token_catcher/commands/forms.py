@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
@@ -20,6 +21,9 @@ COLUMNS: Final = ("recorded", "outcome", "org", "user", "issued", "path", "versi
 """Of the page."""
 FORMULA_STARTS: Final = ("=", "+", "-", "@")
 """What makes a spreadsheet take a cell for a formula."""
+
+_INNER_FORMULA: Final = re.compile(r"([;\t]\s*)([=+@\-\uff1d\uff0b\uff20\uff0d])")
+"""One behind what separates cells where the comma is for decimals. The last four are full-width."""
 
 
 def csv_lines(rotations: Iterable[Rotation]) -> Iterator[str]:
@@ -43,8 +47,8 @@ def _csv_cell(value: object) -> str:
         return json.dumps(value)
     # OWASP calls it CSV injection. A quote is shown as text, and nothing is computed.
     if normalize("NFKC", value).lstrip().startswith(FORMULA_STARTS):
-        return "'" + value
-    return value
+        value = "'" + value
+    return _INNER_FORMULA.sub(r"\1'\2", value)
 
 
 def html_page(rotations: Sequence[Rotation], query: Query, *, made_at: datetime) -> Iterator[str]:
@@ -63,8 +67,10 @@ def html_page(rotations: Sequence[Rotation], query: Query, *, made_at: datetime)
 
 
 def _counted(rotations: Iterable[Rotation]) -> str:
-    """`2 stored, 1 held`"""
-    counts = Counter(rotation.outcome for rotation in rotations)
+    """`2 stored, 1 held`, with those that a log left out of a flood."""
+    counts: Counter[str] = Counter()
+    for rotation in rotations:
+        counts[rotation.outcome] += 1 + (rotation.suppressed or 0)
     return ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name]) or "none"
 
 
@@ -98,8 +104,14 @@ def _cells(rotation: Rotation) -> Iterator[str]:
         words.append("recovered")
     if rotation.mended:
         words.append("mended")
-    words += [_release(rotation), rotation.advice]
+    words += [_release(rotation), _suppressed(rotation), rotation.advice]
     yield "; ".join(filter(None, words))
+
+
+def _suppressed(rotation: Rotation) -> str | None:
+    if not rotation.suppressed:
+        return None
+    return f"{rotation.suppressed} more before it were not logged"
 
 
 def _release(rotation: Rotation) -> str | None:

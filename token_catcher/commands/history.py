@@ -16,7 +16,8 @@ from typing import Final
 
 from token_catcher.commands import output
 from token_catcher.commands.forms import csv_lines, html_page
-from token_catcher.commands.logs import numbered_lines, rotation_of
+from token_catcher.commands.logs import Row, rows
+from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import advice_lines, history_table
 from token_catcher.commands.rotation import Query, Rotation
 from token_catcher.errors import TokenCatcherError
@@ -24,6 +25,8 @@ from token_catcher.errors import TokenCatcherError
 SAME: Final = timedelta(minutes=1)
 """The log line follows the record at once: two tellings of the same end of the same mail within
 this time are one."""
+MAX_PLACES: Final = 5
+"""As many lines that could not be read are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,16 @@ class History:
     """The rotations asked for, in order of time. Made by `read`."""
 
     rotations: tuple[Rotation, ...]
-    unreadable: int
-    """Lines that should be a rotation and cannot be read: torn, or written for people."""
-    first_unreadable: str | None
-    """Where the first of them stands: `FILE:LINE`."""
+    unreadable: int = 0
+    """Lines that should tell of a rotation and cannot be read: torn, written for people, or without
+    what a record has."""
+    places: tuple[str, ...] = ()
+    """Where the first of them stand: `FILE:LINE`."""
+
+    @property
+    def suppressed(self) -> int:
+        """How many rotations the logs left out of a flood."""
+        return sum(rotation.suppressed or 0 for rotation in self.rotations)
 
 
 def run(
@@ -45,10 +54,11 @@ def run(
     as_json: bool = False,
     as_csv: bool = False,
     html: Path | None = None,
-) -> None:
+) -> ExitCode:
     """Show what the sources tell; as a table, unless another form is asked for.
 
-    TokenCatcherError: a source cannot be read, or the page cannot be written."""
+    FAILED: a part of them cannot be read.
+    TokenCatcherError: a source cannot be read at all, or the page cannot be written."""
     assert isinstance(sys.stdin.buffer, io.BufferedReader)
     history = read(sources, query, sys.stdin.buffer)
     if as_json:
@@ -60,44 +70,61 @@ def run(
     else:
         output.print_table(history_table(history.rotations))
         output.print_lines(advice_lines(history.rotations))
-    if history.unreadable:
+    if history.suppressed:
         output.complain(
-            f"token-catcher: {history.unreadable} lines could not be read,"
-            f" the first is {history.first_unreadable}"
+            f"token-catcher: {history.suppressed} more were not logged one by one, since there"
+            " were more than ten of a kind in an hour; the journal has each"
         )
+    if history.unreadable:
+        output.complain(_unreadable(history))
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def _unreadable(history: History) -> str:
+    """What is missing, and where to look for it."""
+    places = ", ".join(history.places)
+    if history.unreadable > len(history.places):
+        places += ", …"
+    return (
+        f"token-catcher: {history.unreadable} lines could not be read: {places}\n"
+        "next: look at them: each tells of a rotation, or is torn, and is missing above"
+    )
 
 
 def read(sources: Iterable[str], query: Query, stdin: io.BufferedReader) -> History:
     """Ask the sources, one after the other. TokenCatcherError: one cannot be opened or read."""
-    rotations: list[Rotation] = []
-    unreadable: list[str] = []
+    told: list[Row] = []
+    unreadable = 0
+    places: list[str] = []
     for source in sources:
-        for number, line in numbered_lines(source, stdin):
-            try:
-                rotation = rotation_of(line)
-            except (ValueError, OverflowError):
-                unreadable.append(f"{source}:{number}")
+        for row in rows(source, query, stdin):
+            if isinstance(row, Row):
+                told.append(row)
                 continue
-            if rotation is not None and query.fits(rotation):
-                rotations.append(rotation)
-    rows = sorted(filter(query.in_time, _merged(rotations)), key=_position)
-    return History(tuple(rows), len(unreadable), next(iter(unreadable), None))
+            unreadable += 1
+            if len(places) < MAX_PLACES:
+                places.append(f"{source}:{row.line}")
+    asked = [row for row in _merged(told) if query.in_time(row.moment)]
+    asked.sort(key=_position)
+    return History(tuple(row.rotation for row in asked), unreadable, tuple(places))
 
 
-def _merged(rotations: Iterable[Rotation]) -> list[Rotation]:
+def _merged(told: list[Row]) -> list[Row]:
     """Each rotation once, as the journal tells of it where it does."""
-    rows: list[Rotation] = []
+    merged: list[Row] = []
     last: dict[tuple[object, ...], int] = {}
     # By time, whichever source they came from: a log may be read before its journal.
-    for rotation in sorted(rotations, key=attrgetter("moment")):
-        identity = _identity(rotation)
+    told.sort(key=attrgetter("moment"))
+    for row in told:
+        identity = _identity(row.rotation)
         index = last.get(identity)
-        if index is None or not _is_same(rows[index], rotation):
-            last[identity] = len(rows)
-            rows.append(rotation)
-        elif rotation.hash is not None:
-            rows[index] = rotation
-    return rows
+        if index is None or not _is_same(merged[index], row):
+            last[identity] = len(merged)
+            merged.append(row)
+        elif row.rotation.hash is not None:
+            merged[index] = row
+    return merged
 
 
 def _identity(rotation: Rotation) -> tuple[object, ...]:
@@ -114,16 +141,16 @@ def _identity(rotation: Rotation) -> tuple[object, ...]:
     )
 
 
-def _is_same(before: Rotation, after: Rotation) -> bool:
+def _is_same(before: Row, after: Row) -> bool:
     """Whether two tellings with one identity are of one rotation. Two journal records never are."""
     if after.moment - before.moment > SAME:
         return False
-    return before.hash is None or after.hash in (None, before.hash)
+    return before.rotation.hash is None or after.rotation.hash in (None, before.rotation.hash)
 
 
-def _position(rotation: Rotation) -> tuple[datetime, int]:
+def _position(row: Row) -> tuple[datetime, int]:
     """In order of time; records of one moment in the order of the journal."""
-    return rotation.moment, rotation.seq or 0
+    return row.moment, row.rotation.seq or 0
 
 
 def _save(path: Path, pieces: Iterable[str]) -> None:

@@ -1,8 +1,7 @@
 """Rotations out of journals and collected logs.
 
-A source is a file, plain or gzipped, or `-` for standard input. Of every line the first JSON object
-counts that is a rotation or carries one as text: a record of the journal; a line of our log; the
-same behind a collector's prefix, or in the message field of journald, Docker and their like.
+A source is a file or, for `-`, standard input: what it is packed in is `unpack`'s concern, what
+its values are is that of `pieces`, and where the records are in them that of `collectors`.
 
 Logs pass through many hands. Nothing here proves anything, which is what `audit verify` is for.
 Texts come out printable and cut short, so that neither a terminal nor a spreadsheet nor a page can
@@ -12,162 +11,133 @@ be made to act on them.
 from __future__ import annotations
 
 import io
-import json
-import re
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from gzip import BadGzipFile, GzipFile
-from pathlib import Path
-from types import UnionType
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
-from token_catcher.commands.rotation import EVENTS, Rotation
-from token_catcher.errors import TokenCatcherError
+from token_catcher.commands.collectors import KINDS, Fields, Told, Untold, readings
+from token_catcher.commands.pieces import pieces
+from token_catcher.commands.rotation import Query, Rotation
+from token_catcher.commands.unpack import chunks
 from token_catcher.model import iso, moment
 
-TIMES: Final = ("at", "timestamp")
-"""Where a line says when: the journal, the log."""
-MESSAGES: Final = ("MESSAGE", "message", "msg", "log")
-"""Where collectors keep the line as it was written."""
-MAX_LINE: Final = 1024 * 1024
 MAX_TEXT: Final = 500
-MAX_OBJECTS: Final = 16
-"""As many braces of a text are tried."""
-MAX_DEPTH: Final = 3
-"""So deep, messages within messages are looked into."""
-GZIP_MAGIC: Final = b"\x1f\x8b"
-TORN: Final = b"{"
-"""What stands for a line that was lost."""
+"""Characters."""
+TIMES: Final = ("at", "timestamp")
+"""Where a line of ours says when: the journal, the log."""
+COLLECTED: Final = (
+    "timestamp",
+    "@timestamp",
+    "time",
+    "_time",
+    "ts",
+    "date",
+    "timeUnixNano",
+    "TimeGenerated",
+    "__REALTIME_TIMESTAMP",
+)
+"""Where collectors say it that have taken our own away: as text, or since 1970 in seconds,
+milliseconds, microseconds or nanoseconds."""
 
-_DECODER: Final = json.JSONDecoder()
-_ROTATION: Final = re.compile("|".join(map(re.escape, EVENTS)).encode())
-
-
-def numbered_lines(source: str, stdin: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
-    """The lines of a source, from 1; what a damaged archive lost counts as one torn line.
-
-    TokenCatcherError: it cannot be opened or read."""
-    number = 0
-    try:
-        with _opened(source, stdin) as file:
-            for number, line in enumerate(_lines(file), 1):
-                yield number, line
-    except (EOFError, BadGzipFile, zlib.error):
-        # Cut off or damaged. What was read so far counts, and what is lost is one line.
-        yield number + 1, TORN
-    except OSError as error:
-        problem = f"{source}: cannot be read: {error.strerror}"
-        raise TokenCatcherError(problem, code="file") from None
+FAR: Final = 10**11
+"""Seconds since 1970, in the year 5138: what is more counts something smaller."""
 
 
-def _opened(source: str, stdin: io.BufferedReader) -> AbstractContextManager[io.BufferedReader]:
-    if source == "-":
-        return nullcontext(stdin)
-    return Path(source).open("rb")
+class Row(NamedTuple):
+    """A rotation, and its time as a moment."""
+
+    moment: datetime
+    rotation: Rotation
 
 
-def _lines(file: io.BufferedReader) -> Iterator[bytes]:
-    """An archive is known by how it begins: rotated files are not always named `.gz`."""
-    plain: io.BufferedIOBase = file
-    if file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
-        plain = GzipFile(fileobj=file)
-    yield from iter(partial(_line, plain), b"")
+class Unreadable(NamedTuple):
+    """The number of a line that should tell of a rotation, and cannot be read."""
+
+    line: int
 
 
-def _line(file: io.BufferedIOBase) -> bytes:
-    """The next line; one that is too long to be ours is read over, and counts as torn."""
-    line = file.readline(MAX_LINE)
-    if len(line) < MAX_LINE or line.endswith(b"\n"):
-        return line
-    rest = line
-    while rest and not rest.endswith(b"\n"):
-        rest = file.readline(MAX_LINE)
-    return TORN
+def rows(source: str, query: Query, stdin: io.BufferedReader) -> Iterator[Row | Unreadable]:
+    """The rotations of a source that fit, whatever their time, and what of it cannot be read.
+
+    TokenCatcherError: the source cannot be read."""
+    for piece in pieces(chunks(source, stdin)):
+        problems = 0
+        for line, reading in readings(piece):
+            row = _row(reading, query, line)
+            if row is None:
+                continue
+            if isinstance(row, Unreadable):
+                problems += 1
+            yield row
+        # Torn before it said what it is, or the end of a file that tells no more.
+        if not piece.is_whole and not problems:
+            yield Unreadable(piece.line)
 
 
-def rotation_of(line: bytes) -> Rotation | None:
-    """The rotation that a line tells of, if it does.
-
-    ValueError, OverflowError: it should, and cannot be read."""
-    if not _ROTATION.search(line):
-        # A journal that was cut off ends inside a record, perhaps before it says what it is.
-        if line.startswith(b"{") and not line.rstrip().endswith(b"}"):
-            raise ValueError("torn")
+def _row(reading: Told | Untold, query: Query, line: int) -> Row | Unreadable | None:
+    """None: there is none, or it is not asked for."""
+    if reading is Untold.QUOTED:
         return None
-    objects = list(_objects(line.decode("utf-8", "replace")))
-    if not objects:
-        raise ValueError("not JSON")
-    for fields in objects:
-        if fields.get("event") in EVENTS:
-            return _from_fields(fields)
-    return None
+    if reading is Untold.UNREADABLE:
+        return Unreadable(line)
+    if not query.fits(reading.fields):
+        return None
+    try:
+        at = _moment(reading)
+    except (ValueError, OverflowError):
+        return Unreadable(line)
+    return Row(at, _rotation(reading.fields, at))
 
 
-def _objects(text: str, depth: int = 0) -> Iterator[Mapping[str, Any]]:
-    """The JSON objects of a line, and those that stand as text in them.
-
-    An event of ours quotes other texts, but never carries another event."""
-    start = text.find("{")
-    for _ in range(MAX_OBJECTS):
-        if start < 0:
-            return
-        try:
-            value, end = _DECODER.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            end = start + 1  # a brace of the text around it; the next may begin JSON
-        else:
-            yield value
-            if isinstance(value.get("event"), str):
-                return
-            if depth < MAX_DEPTH:
-                yield from _objects_in_messages(value, depth + 1)
-        start = text.find("{", end)
+def _moment(told: Told) -> datetime:
+    """ValueError, OverflowError: it does not say when."""
+    for name in TIMES:
+        time = told.fields.get(name)
+        if isinstance(time, str):
+            return moment(time)
+    for fields in (told.fields, *told.around):
+        for name in COLLECTED:
+            time = fields.get(name)
+            if time is not None:
+                return _collected(time)
+    raise ValueError("no time")
 
 
-def _objects_in_messages(fields: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
-    for name in MESSAGES:
-        message = fields.get(name)
-        if isinstance(message, str):
-            yield from _objects(message, depth)
+def _collected(time: object) -> datetime:
+    """ValueError, OverflowError: it is no time."""
+    if isinstance(time, str) and not time.replace(".", "", 1).isdecimal():
+        return moment(time)
+    if isinstance(time, int | float | str) and not isinstance(time, bool):
+        number = float(time)
+        for units_a_second in (1, 10**3, 10**6, 10**9):
+            if number / units_a_second < FAR:
+                return datetime.fromtimestamp(number / units_a_second, UTC)
+    raise ValueError("no time")
 
 
-def _from_fields(fields: Mapping[str, Any]) -> Rotation:
-    """ValueError: it does not say when."""
-    times = [fields[name] for name in TIMES if isinstance(fields.get(name), str)]
-    if not times:
-        raise ValueError("no time")
-    values = {name: _value(fields.get(name), kind) for name, kind in _KINDS.items()}
-    return Rotation(**values | {"at": iso(moment(times[0]))})
+def _rotation(fields: Fields, at: datetime) -> Rotation:
+    values: dict[str, Any] = {"at": iso(at)}
+    for name, value in fields.items():
+        kind = KINDS.get(name)
+        if kind is not None and name != "at":
+            values[name] = _value(value, kind)
+    return Rotation(**values)
 
 
 def _value(value: object, kind: type) -> Any:
     """A value of this kind, None where a log has something else; texts printable, and not long."""
     # Not isinstance: to Python, True is the number 1.
+    if type(value) is kind:
+        if isinstance(value, str):
+            return _shown(value)
+        return value
     if type(value) is list and kind is tuple:
-        return tuple(_printable(text[:MAX_TEXT]) for text in value if isinstance(text, str))
-    if type(value) is not kind:
-        return None
-    if isinstance(value, str):
-        return _printable(value[:MAX_TEXT])
-    return value
+        return tuple(_shown(text) for text in value if isinstance(text, str))
+    return None
 
 
-def _printable(text: str) -> str:
-    if text.isprintable():
+def _shown(text: str) -> str:
+    if len(text) <= MAX_TEXT and text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
-
-
-def _kind(hint: Any) -> type:
-    """`str` of `str` and of `str | None`; `tuple` of a tuple of anything."""
-    kind: Any = hint
-    if isinstance(hint, UnionType):
-        kind = get_args(hint)[0]
-    plain: type = get_origin(kind) or kind
-    return plain
-
-
-_KINDS: Final = {name: _kind(hint) for name, hint in get_type_hints(Rotation).items()}
-"""Of each field, what kind of value it has where it has one."""
+    letters = text[:MAX_TEXT]
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in letters)

@@ -112,7 +112,7 @@ OwnMailbox = Annotated[
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="FILE|-", help="Journals or collected logs; .gz too; - reads standard input."
+        metavar="FILE|-", help="Journals or collected logs, packed or not; - reads standard input."
     ),
 ]
 Org = Annotated[str | None, _option("--org", "Only this org.", "O")]

@@ -115,6 +115,8 @@ def _history_cells(rotation: Rotation) -> Iterator[Text]:
         words.append("mended")
     if rotation.released_by:
         words.append(f"released by {rotation.released_by}")
+    if rotation.suppressed:
+        words.append(f"{rotation.suppressed} more before it were not logged")
     yield Text(", ".join(filter(None, words)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, Self
@@ -15,6 +16,7 @@ EVENTS: Final = tuple(Event)
 OUTCOMES: Final = tuple(event.outcome for event in Event)
 DIGEST: Final = "sha256:"
 """What the digest of a mail begins with."""
+DIGEST_LENGTH: Final = len(DIGEST) + 64
 ID_LENGTH: Final = 12
 """Hexadecimal digits of a mail's digest by which people name it: 48 bits."""
 
@@ -53,17 +55,14 @@ class Rotation:
     released_by: str | None = None
     release_reason: str | None = None
     waived: tuple[str, ...] | None = None
+    suppressed: int | None = None
+    """How many rotations of this kind a log left out before this one; the journal has them all."""
 
     @classmethod
     def of(cls, record: Record) -> Self:
         """The row of a record that the journal has checked."""
         fields = asdict(record.entry)
         return cls(at=record.at, seq=record.seq, hash=record.hash, **fields)
-
-    @property
-    def moment(self) -> datetime:
-        """`at`, to compare."""
-        return moment(self.at)
 
     @property
     def outcome(self) -> str:
@@ -135,16 +134,16 @@ class Query:
                 f"--event: got {self.event[:40]!a}, expected one of: {', '.join(OUTCOMES)}"
             )
 
-    def fits(self, rotation: Rotation) -> bool:
-        """Whether it is asked for, whatever its time."""
-        if self.user is not None and self.user.lower() != rotation.username:
+    def fits(self, fields: Mapping[str, Any]) -> bool:
+        """Whether a record with these fields is asked for, whatever its time."""
+        if self.user is not None and self.user.lower() != fields.get("username"):
             return False
-        if self.event not in (None, rotation.event, rotation.outcome):
+        if self.event is not None and not fields["event"].endswith(self.event):
             return False
-        return self.org in (None, rotation.org)
+        return self.org is None or self.org == fields.get("org")
 
-    def in_time(self, rotation: Rotation) -> bool:
-        """Whether its time is asked for."""
-        if self.since is not None and rotation.moment < self.since:
+    def in_time(self, time: datetime) -> bool:
+        """Whether what happened then is asked for."""
+        if self.since is not None and time < self.since:
             return False
-        return self.until is None or rotation.moment < self.until
+        return self.until is None or time < self.until

@@ -50,6 +50,23 @@ def test_no_cell_is_a_formula(value: str) -> None:
     assert row["username"] == "'" + value
 
 
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ("a; @x;+1", "a; '@x;'+1"),
+        ("a\t-1", "a\t'-1"),
+        ("a;\uff1d1", "a;'\uff1d1"),
+        ("=1;=2", "'=1;'=2"),
+        ("a; b - c, =d", "a; b - c, =d"),
+    ],
+)
+def test_no_part_of_a_cell_is_a_formula(value: str, cell: str) -> None:
+    """A spreadsheet may take semicolons or tabs for what separates cells."""
+    (row,) = csv.DictReader(csv_lines([Rotation(iso(NOW), "rotation.held", username=value)]))
+    assert row["username"] == cell
+
+
 class Page(HTMLParser):
     """The tags of a page with their attributes, and its table, cell by cell."""
 

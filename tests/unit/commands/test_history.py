@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
+import json
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.unit.commands.records import (
     NOW,
@@ -20,6 +24,10 @@ from tests.unit.commands.records import (
     uids,
 )
 from token_catcher.commands.advice import ADVICE
+from token_catcher.commands.forms import html_page
+from token_catcher.commands.history import run
+from token_catcher.commands.output import ExitCode
+from token_catcher.commands.render import history_table
 from token_catcher.commands.rotation import Query, Rotation
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Reason, iso
@@ -159,3 +167,59 @@ def test_other_rows_say_nothing_to_do() -> None:
         Rotation(iso(NOW), "rotation.held"),
     ]
     assert [row.advice for row in rows] == [None, None, None]
+
+
+# -- what a flood left out of a log --
+
+
+def flood(tmp_path: Path) -> tuple[str, str]:
+    """A log of two hours that left 17 out, and the journal that has them all."""
+    refusals = [
+        entry(uid, event="rotation.refused", reason="bad-signature") for uid in range(1, 29)
+    ]
+    book = journalled(tmp_path / "journal.jsonl", refusals, step=timedelta(seconds=200))
+    first = [logged(record, NOW + timedelta(seconds=200 * n)) for n, record in enumerate(refusals)]
+    last = json.dumps({**json.loads(first[27]), "suppressed": 17})
+    return file(tmp_path / "log", *first[:10], last), book
+
+
+def test_what_a_log_left_out_is_counted(tmp_path: Path) -> None:
+    """The row that says so carries it, in every form; the sum is that of the rows."""
+    log, _ = flood(tmp_path)
+    history = ask(log)
+    assert [row.suppressed for row in history.rotations] == [*[None] * 10, 17]
+    assert history.suppressed == 17
+    assert history.rotations[-1].as_json()["suppressed"] == 17
+    page = "".join(html_page(history.rotations, Query(), made_at=NOW))
+    assert "<p>28 refused, from " in page
+    assert page.count("bad-signature; 17 more before it were not logged") == 1
+    table = Console(width=200)
+    with table.capture() as shown:
+        table.print(history_table(history.rotations))
+    assert shown.get().count("bad-signature, 17 more before it were not logged") == 1
+
+
+def test_the_journal_left_nothing_out(tmp_path: Path) -> None:
+    """Beside it, the log's count is of rows that are there."""
+    history = ask(*flood(tmp_path))
+    assert (len(history.rotations), history.suppressed) == (28, 0)
+
+
+# -- what is told --
+
+
+def test_the_user_is_told_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count, the first five places, and that there are more; the exit code says so too."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO())))
+    log = file(tmp_path / "log", logged(entry(1)), *["{torn"] * 6)
+    assert run([log], Query(), now=NOW, as_json=True) == ExitCode.FAILED
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == 1
+    places = ", ".join(f"{log}:{line}" for line in range(2, 7))
+    assert shown.err == (
+        f"token-catcher: 6 lines could not be read: {places}, …\n"
+        "next: look at them: each tells of a rotation, or is torn, and is missing above\n"
+    )
+    assert run([file(tmp_path / "log", logged(entry(1)))], Query(), now=NOW) == ExitCode.DONE

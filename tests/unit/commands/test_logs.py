@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 
 from tests.kit.scale import times
 from tests.kit.waiting import PATIENCE
-from tests.unit.commands.records import NOW, USER, ask, entry, file, journalled, logged, uids
+from tests.unit.commands.records import NOW, USER, ask, entry, file, held, journalled, logged, uids
 from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.history import History
-from token_catcher.commands.logs import MAX_LINE, MAX_TEXT
+from token_catcher.commands.logs import MAX_TEXT
+from token_catcher.commands.pieces import MAX_PIECE
 from token_catcher.commands.rotation import Query, Rotation
 from token_catcher.errors import TokenCatcherError
-from token_catcher.model import Entry, as_fields
+from token_catcher.model import Entry, as_fields, iso
 
 ROOT = Path(__file__).parents[3]
 
@@ -61,10 +62,11 @@ def test_a_row_has_the_fields_of_the_record(tmp_path: Path) -> None:
             "released_by": None,
             "release_reason": None,
             "waived": None,
+            "suppressed": None,
             "advice": None,
         }
     ]
-    assert (history.unreadable, history.first_unreadable) == (0, None)
+    assert (history.unreadable, history.places) == (0, ())
 
 
 def test_every_field_of_a_record_is_a_field_of_the_row() -> None:
@@ -165,11 +167,10 @@ def test_lines_about_other_things_are_passed_over(tmp_path: Path) -> None:
         '{"timestamp":"2026-02-03T12:57:28Z","event":"library.message",'
         '"message":"got rotation.stored"}',
         '{"at":"2026-02-03T12:57:28Z","event":"journal.repaired","cut":17}',
-        '{"event":["rotation.stored"]}',
         b"\xff\xfe\x00",
         "",
     )
-    assert ask(source) == History((), 0, None)
+    assert ask(source) == History(())
 
 
 def test_a_quoted_rotation_is_none(tmp_path: Path) -> None:
@@ -185,32 +186,87 @@ def test_a_quoted_rotation_is_none(tmp_path: Path) -> None:
         json.dumps({"MESSAGE": json.dumps(forged)}),
         f"{json.dumps(forged)} {{}}",
     )
-    assert ask(source) == History((), 0, None)
+    assert ask(source) == History(())
 
 
-def test_lines_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
-    """Torn, written for people, without a time:
-    the rest is read all the same, and the first place is told."""
-    whole = logged(entry(1))
-    source = file(
-        tmp_path / "log",
-        whole,
-        whole[:-20],
-        "2026-02-03 12:57:28 [info     ] rotation.stored  org=acme-production",
-        '{"event":"rotation.stored","mailbox":"integrations"}',
-        '{"event":"rotation.stored","timestamp":"2026-02-03T12:57:28"}',
-        '{"event":"rotation.stored","timestamp":"yesterday"}',
-        '{"event":"rotation.stored","timestamp":"0001-01-01T00:00:00+14:00"}',
-        '{"event":"rotation.stored","x":' + "[" * 60_000,
-        '{"at":"2026',
-        logged(entry(2)),
-    )
+def without(name: str) -> str:
+    """A line of the log that lacks a field."""
+    fields = json.loads(logged(entry(9)))
+    del fields[name]
+    return json.dumps(fields)
+
+
+def at(time: Any) -> str:
+    """A line of the log from another time."""
+    return json.dumps({**json.loads(logged(entry(9))), "timestamp": time})
+
+
+UNREADABLE = {
+    "torn": logged(entry(9))[:-20],
+    "written for people": "2026-02-03 12:57:28 [info     ] rotation.stored  org=acme-production",
+    "an event alone": '{"event":"rotation.stored","mailbox":"integrations"}',
+    "an event in a list": '{"event":["rotation.stored"]}',
+    "a name": '{"rotation.stored": 5}',
+    "torn behind another": logged(entry(1)) + logged(entry(9))[:-20],
+    "torn within a message": json.dumps({"message": logged(entry(9))[:-20]}),
+    "no time": without("timestamp"),
+    "a time without a zone": at("2026-02-03T12:57:28"),
+    "no time at all": at("yesterday"),
+    "the first of times": at("0001-01-01T00:00:00+14:00"),
+    "a time of another kind": at(True),
+    "a number that is no time": at(float("inf")),
+    "a digest of another kind": logged(entry(9, mail="md5:9")),
+    "brackets without end": '{"event":"rotation.stored","x":' + "[" * 60_000,
+    "a number without end": '{"event":"rotation.stored","x":' + "1" * 5_000 + "}",
+    "base64 that is none": '{"data": "cm90YXRpb24uc3RvcmVk!"}',
+    "gzip in base64 that is none": '{"data": "H4sIAAAA"}',
+    "bytes that are none": '{"MESSAGE": [114, 111, 116, 97, 116, 105, 111, 110, 46, 999]}',
+    "an endless depth": '{"a":' * 60 + logged(entry(9)) + "}" * 60,
+    "torn before it says what it is": '{"at":"2026',
+}
+
+
+@pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_line_that_cannot_be_read_is_counted(tmp_path: Path, line: str) -> None:
+    """The rest is read all the same, and the place is told."""
+    source = file(tmp_path / "log", logged(entry(1)), line, logged(entry(2)))
     history = ask(source)
-    assert (uids(history), history.unreadable, history.first_unreadable) == (
-        [1, 2],
-        8,
-        f"{source}:2",
-    )
+    assert (uids(history), history.unreadable, history.places) == ([1, 2], 1, (f"{source}:2",))
+
+
+@pytest.mark.parametrize("name", ["instance", "mailbox", "folder", "uidvalidity", "uid", "mail"])
+def test_a_row_needs_every_field_that_a_record_has(tmp_path: Path, name: str) -> None:
+    """What somebody made a server or a library say, cut to the 200 characters of evidence, has no
+    room for them."""
+    history = ask(file(tmp_path / "log", without(name)))
+    assert (history.rotations, history.unreadable) == ((), 1)
+
+
+@pytest.mark.parametrize("prefix", ["", "_", "json."])
+def test_a_mail_does_not_choose_the_event(tmp_path: Path, prefix: str) -> None:
+    """A field that quotes it may come first, and be the name of an event."""
+    fields = as_fields(held(1, saw="rotation.stored", username="rotation.stored"))
+    turned = {f"{prefix}{name}": fields[name] for name in reversed(fields)}
+    line = json.dumps({"message": {**turned, f"{prefix}timestamp": iso(NOW)}})
+    (row,) = ask(file(tmp_path / "log", line)).rotations
+    assert (row.event, row.saw) == ("rotation.held", "rotation.stored")
+
+
+def test_a_record_has_no_room_in_the_texts_of_another() -> None:
+    """The shortest line with all the fields is longer than any evidence."""
+    shortest = entry(1, instance="a", mailbox="a", folder="a", uidvalidity=1)
+    names = ("event", "instance", "mailbox", "folder", "uidvalidity", "uid", "mail", "received_at")
+    fields = {name: value for name, value in as_fields(shortest).items() if name in names}
+    line = json.dumps({"at": "2026-02-03T12:57:28Z", **fields}, separators=(",", ":"))
+    assert len(line) > 200
+
+
+def test_the_first_places_are_named(tmp_path: Path) -> None:
+    """Five of all sources together; the others are counted."""
+    names = [file(tmp_path / name, "{torn", "{torn", "{torn") for name in ("one", "two")]
+    history = ask(*names)
+    wanted = [f"{names[0]}:1", f"{names[0]}:2", f"{names[0]}:3", f"{names[1]}:1", f"{names[1]}:2"]
+    assert (history.unreadable, list(history.places)) == (6, wanted)
 
 
 def test_a_damaged_archive_gives_what_it_can(tmp_path: Path) -> None:
@@ -228,7 +284,7 @@ def test_a_damaged_archive_gives_what_it_can(tmp_path: Path) -> None:
 def test_braces_without_end_are_not_searched_without_end(tmp_path: Path) -> None:
     """A few are tried, then the line counts as unreadable."""
     source = file(tmp_path / "log", "{ " * 15 + logged(entry(1)), "{ " * 5000 + logged(entry(2)))
-    assert (uids(ask(source)), ask(source).first_unreadable) == ([1], f"{source}:2")
+    assert (uids(ask(source)), ask(source).places) == ([1], (f"{source}:2",))
 
 
 def test_an_endless_line_is_read_over(tmp_path: Path) -> None:
@@ -236,12 +292,12 @@ def test_an_endless_line_is_read_over(tmp_path: Path) -> None:
     source = file(
         tmp_path / "log",
         logged(entry(1)),
-        b"{" + b"x" * (2 * MAX_LINE - 1) + logged(entry(9)).encode(),
+        b"{" + b"x" * (2 * MAX_PIECE - 1) + logged(entry(9)).encode(),
         logged(entry(2)),
     )
     history = ask(source)
-    assert (uids(history), history.first_unreadable) == ([1, 2], f"{source}:2")
-    assert ask("-", stdin=b"{" * (MAX_LINE + 1)).first_unreadable == "-:1"
+    assert (uids(history), history.places) == ([1, 2], (f"{source}:2",))
+    assert ask("-", stdin=b"{" * (MAX_PIECE + 1)).places == ("-:1",)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +329,7 @@ def test_a_source_that_is_not_there_is_an_error(tmp_path: Path, name: str, why: 
 )
 def test_no_line_raises(line: bytes) -> None:
     """And whatever comes out can be shown in every form."""
-    history = ask("-", stdin=line)
+    history = ask("-", stdin=b"so that it begins like text\n" * 40 + line)
     rows = history.rotations
     shown = json.dumps([row.as_json() for row in rows]) + "".join(csv_lines(rows))
     shown += "".join(html_page(rows, Query(), made_at=NOW))
@@ -283,21 +339,22 @@ def test_no_line_raises(line: bytes) -> None:
 def test_texts_come_out_printable_and_short(tmp_path: Path) -> None:
     """A hostile log line neither commands a terminal nor fills it;
     a value of another kind is none."""
-    line = json.dumps(
-        {
-            "timestamp": "2026-02-03T13:57:28+01:00",
-            "event": "rotation.held",
-            "org": "\x1b[2J\x07a\u202eb\ud800\r\n",
-            "username": "x" * 10_000,
-            "version": "3",
-            "path": 5,
-            "uid": True,
-        }
-    )
+    fields = {
+        "timestamp": "2026-02-03T13:57:28+01:00",
+        "event": "rotation.held",
+        "org": "\x1b[2J\x07a\u202eb\ud800\r\n",
+        "username": "x" * 10_000,
+        "version": "3",
+        "path": 5,
+        "token_length": True,
+        "waived": ["\x1b[2J", 5, "sender"],
+    }
+    line = json.dumps(json.loads(logged(held(1))) | fields)
     (row,) = ask(file(tmp_path / "log", line)).rotations
-    assert row == Rotation(
-        at="2026-02-03T12:57:28Z",
-        event="rotation.held",
-        org="\ufffd[2J\ufffda\ufffdb\ufffd\ufffd\ufffd",
-        username="x" * MAX_TEXT,
+    assert (row.at, row.org, row.username, row.waived) == (
+        "2026-02-03T12:57:28Z",
+        "\ufffd[2J\ufffda\ufffdb\ufffd\ufffd\ufffd",
+        "x" * MAX_TEXT,
+        ("\ufffd[2J", "sender"),
     )
+    assert (row.version, row.path, row.token_length) == (None, None, None)

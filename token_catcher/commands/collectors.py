@@ -1,0 +1,401 @@
+"""Our log's records in what collectors made of it.
+
+A collector keeps a line as text in a field of its own, takes it apart into objects and lists,
+renames fields, or turns it into bytes or base64. So every JSON value of a text is looked through,
+at any depth and under any name, and texts within it again. A record is an object that has
+everything a record has: what somebody made a server or a library say is shorter.
+
+What mentions a rotation and gives no record is told of as unreadable, never passed over. An event
+of ours that is no rotation quotes other texts, and gives none.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields
+from enum import Enum
+from operator import itemgetter
+from types import UnionType
+from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
+
+from token_catcher.commands.pieces import MAX_PIECE, Piece
+from token_catcher.commands.rotation import DIGEST, DIGEST_LENGTH, EVENTS, Rotation
+from token_catcher.model import Entry
+
+MAX_DEPTH: Final = 40
+"""So deep, values within values are looked into."""
+MAX_EFFORT: Final = 16
+"""So many times the length of a text is read in vain before what is left of it is given up."""
+
+LONGEST_NUMBER: Final = 20
+"""Digits."""
+
+Fields = Mapping[str, Any]
+
+
+class Told(NamedTuple):
+    """A record, as its line has it."""
+
+    fields: Fields
+    around: tuple[Fields, ...] = ()
+    """The objects it stands in, the innermost first: some keep the time there."""
+
+
+class Untold(Enum):
+    """What mentions a rotation, and is no record."""
+
+    UNREADABLE = "unreadable"
+    """It should be one: torn, written for people, or without fields that a record has."""
+    QUOTED = "quoted"
+    """Another event of ours, which quotes a text."""
+
+
+Reading = Told | Untold
+
+_DECODER: Final = json.JSONDecoder()
+_EVENTS: Final = frozenset(str(event) for event in EVENTS)
+_PLAIN: Final = b"rotation."
+_BASE64: Final = ("cm90YXRpb24u", "yb3RhdGlvbi", "JvdGF0aW9uL")
+"""`rotation.` in base64, which depends on what stands before it."""
+_BASE64_GZIP: Final = "H4sI"
+"""How gzip in base64 begins."""
+_BYTES: Final = r",\s*".join(str(byte) for byte in _PLAIN)
+_HIDDEN: Final = "|".join((*_BASE64, f'"{_BASE64_GZIP}', _BYTES))
+_HIDDEN_MENTION: Final = re.compile(_HIDDEN.encode())
+_MENTION: Final = re.compile("|".join((*map(re.escape, _EVENTS), _HIDDEN)))
+_OBJECT_BEGINS: Final = re.compile(r'\{\\*"')
+_EMPTY_NAMES: Final = ('{"":', '{"" ')
+"""An object of which the first name is empty; in CSV, no quote is followed by these."""
+_CSV_FIELD: Final = re.compile(r'(?:[^"]|"")*+')
+_EVENT_NAME: Final = re.compile(r"[a-z]+\.[a-z_.]+")
+_MARKS: Final = ("level", "timestamp", "at")
+"""What a line of ours has beside its event: one at least, whatever a collector takes away."""
+_AZURE_TYPE: Final = re.compile(r"_[sdbtg]$")
+"""What Azure puts behind the name of a field, for its type."""
+
+
+def readings(piece: Piece) -> Iterable[tuple[int, Reading]]:
+    """What a piece tells of rotations, each with the number of its line."""
+    content = piece.content
+    if _PLAIN not in content and _HIDDEN_MENTION.search(content) is None:
+        return ()
+    text = content.decode("utf-8", "replace")
+    record = _record_alone(text)
+    if record is not None:
+        return ((piece.line, Told(record)),)
+    return _numbered(text, piece.line)
+
+
+def _record_alone(text: str) -> Fields | None:
+    """The record of a line as we write it: of nearly all lines that are ours."""
+    if not text.startswith("{"):
+        return None
+    try:
+        value: dict[str, Any]
+        value, end = _DECODER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    is_alone = end == len(text) or text[end:].isspace()
+    if is_alone and value.get("event") in EVENTS and _is_complete(value):
+        return value
+    return None
+
+
+def _numbered(text: str, line: int) -> Iterator[tuple[int, Reading]]:
+    counted = 0
+    for start, reading in _in_text(text, (), 0):
+        line += text.count("\n", counted, start)
+        counted = start
+        yield line, reading
+
+
+# -- texts --
+
+
+def _in_text(text: str, around: tuple[Fields, ...], depth: int) -> Iterator[tuple[int, Reading]]:
+    """What the JSON values of a text tell, and where each begins."""
+    understood = 0
+    for start, end, value in _values(text):
+        result = _in_value(value, around, depth + 1)
+        if not result and _MENTION.search(text, start, end) is None:
+            continue  # it belongs to what stands around it
+        yield from _between(text, understood, start)
+        for reading in result or (Untold.UNREADABLE,):
+            yield start, reading
+        understood = end
+    yield from _between(text, understood, len(text))
+
+
+def _values(text: str) -> Iterator[tuple[int, int, Any]]:
+    """The JSON objects of a text and the quoted texts that hold any; where each begins and ends."""
+    effort = MAX_EFFORT * len(text)
+    understood = 0
+    start = text.find("{")
+    while start >= 0 and effort >= 0:
+        begin, end, value = _quoted(text, start, understood)
+        if value is None:
+            try:
+                value, end = _DECODER.raw_decode(text, start)
+            except (ValueError, RecursionError) as error:
+                # A brace of the text around the JSON; the next may begin it. To make the error,
+                # the lines up to it were counted.
+                effort -= getattr(error, "pos", len(text))
+                start = text.find("{", start + 1)
+                continue
+        yield begin, end, value
+        understood = end
+        start = text.find("{", end)
+
+
+def _quoted(text: str, start: int, floor: int) -> tuple[int, int, str | None]:
+    """The quoted text that a brace stands in, in JSON's, Go's or CSV's way; None: in no text.
+
+    With where it begins, after `floor`, and ends."""
+    if text.startswith('{""', start) and not text.startswith(_EMPTY_NAMES, start):
+        csv = _CSV_FIELD.match(text, start)
+        assert csv is not None  # it matches the empty text as well
+        return start, csv.end(), csv[0].replace('""', '"')
+    if text.startswith('{\\"', start):
+        quote = text.rfind('"', floor, start)
+        while quote > floor and text[quote - 1] == "\\":
+            quote = text.rfind('"', floor, quote)
+        if quote >= 0:
+            return _string_at(text, quote)
+    return start, start, None
+
+
+def _string_at(text: str, quote: int) -> tuple[int, int, str | None]:
+    try:
+        value, end = _DECODER.raw_decode(text, quote)
+    except ValueError:
+        return quote, quote, None
+    return quote, end, value
+
+
+def _between(text: str, start: int, end: int) -> Iterator[tuple[int, Reading]]:
+    """What was not understood, line by line: prose beside a record may name it, and no more."""
+    while start < end:
+        stop = text.find("\n", start, end) + 1 or end
+        mention = _MENTION.search(text, start, stop)
+        if mention is not None:
+            is_torn = _OBJECT_BEGINS.search(text, start, mention.start()) is not None
+            if is_torn or _is_line(text, start, stop):
+                yield start, Untold.UNREADABLE
+        start = stop
+
+
+def _is_line(text: str, start: int, stop: int) -> bool:
+    """Whether this is a whole line, and not what stands beside a record."""
+    begins = start == 0 or text[start - 1] == "\n"
+    return begins and (stop == len(text) or text[stop - 1] == "\n")
+
+
+# -- values --
+
+
+def _in_value(value: Any, around: tuple[Fields, ...], depth: int) -> Sequence[Reading]:
+    if depth > MAX_DEPTH:
+        return ()
+    if isinstance(value, str):
+        return _in_string(value, around, depth)
+    if isinstance(value, dict):
+        return _in_object(value, around, depth)
+    if isinstance(value, list):
+        return _in_list(value, around, depth)
+    return ()
+
+
+def _in_string(value: str, around: tuple[Fields, ...], depth: int) -> Sequence[Reading]:
+    text = _decoded(value)
+    if _MENTION.search(text) is None:
+        return ()
+    return [reading for _, reading in _in_text(text, around, depth)]
+
+
+def _decoded(value: str) -> str:
+    """A text out of base64, packed with gzip or not; as it is where it is none."""
+    is_packed = value.startswith(_BASE64_GZIP)
+    if not is_packed and not any(part in value for part in _BASE64):
+        return value
+    try:
+        content = base64.b64decode(value, validate=True)
+        if is_packed:
+            gzip = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+            content = gzip.decompress(content, MAX_PIECE)
+    except (binascii.Error, ValueError, zlib.error):
+        return value
+    return content.decode("utf-8", "replace")
+
+
+def _in_list(items: list[Any], around: tuple[Fields, ...], depth: int) -> Sequence[Reading]:
+    if not items:
+        return ()
+    if type(items[0]) is int:
+        # journald has a line that is not plain text as numbers.
+        try:
+            return _in_string(bytes(items).decode("utf-8", "replace"), around, depth)
+        except (ValueError, TypeError):
+            return ()
+    pairs = _pairs(items)
+    if pairs:
+        return _in_object(pairs, around, depth)
+    result: list[Reading] = []
+    for item in items:
+        result += _in_value(item, around, depth + 1)
+    return result
+
+
+def _pairs(items: list[Any]) -> Fields:
+    """OpenTelemetry has the fields of an object as a list of keys and values."""
+    pairs = {}
+    for item in items:
+        if not isinstance(item, dict) or not {"key", "value"} <= item.keys():
+            return {}
+        pairs[str(item["key"])] = _bare(item["value"])
+    return pairs
+
+
+def _bare(value: Any) -> Any:
+    """A value without the type or the list that stands around it."""
+    if isinstance(value, list) and len(value) == 1:
+        return value[0]
+    if isinstance(value, dict) and len(value) == 1:
+        (kind,) = value
+        if kind.endswith("Value"):  # stringValue, intValue: OpenTelemetry
+            return value[kind]
+    return value
+
+
+def _in_object(value: Fields, around: tuple[Fields, ...], depth: int) -> Sequence[Reading]:
+    line = _as_ours(value)
+    if line is None:
+        return _in_fields(value, (value, *around), depth)
+    # It quotes other texts, but never carries another record.
+    if line["event"] not in _EVENTS:
+        return (Untold.QUOTED,)
+    if _is_complete(line):
+        return (Told(line, (value, *around)),)
+    return _in_fields(value, (value, *around), depth) or (Untold.UNREADABLE,)
+
+
+def _in_fields(value: Fields, around: tuple[Fields, ...], depth: int) -> Sequence[Reading]:
+    result: list[Reading] = []
+    of_texts: list[Reading] = []
+    for field in value.values():
+        if isinstance(field, str):
+            of_texts += _in_value(field, around, depth + 1)
+        else:
+            result += _in_value(field, around, depth + 1)
+    # What was told as an object need not be readable as text as well.
+    if any(isinstance(reading, Told) for reading in result + of_texts):
+        of_texts = [reading for reading in of_texts if reading is not Untold.UNREADABLE]
+    return result + of_texts
+
+
+# -- records --
+
+
+def _as_ours(value: Fields) -> Fields | None:
+    """A line of our log or journal, under our names and with our types; None: it is none."""
+    name = _name_of_event(value)
+    if name is None:
+        return None
+    line = _typed(_renamed(value, name))
+    if line["event"] in _EVENTS or any(isinstance(line.get(mark), str) for mark in _MARKS):
+        return line
+    return None
+
+
+def _is_complete(value: Fields) -> bool:
+    """Whether it has everything that every record has."""
+    try:
+        types = tuple(map(type, _required(value)))
+    except KeyError:
+        return False
+    digest = value["mail"]
+    return types == _REQUIRED_TYPES and len(digest) == DIGEST_LENGTH and digest.startswith(DIGEST)
+
+
+def _name_of_event(value: Fields) -> str | None:
+    """Under which name an object has the name of an event.
+
+    Other fields quote mail, which may name an event as well: they count last."""
+    if _is_event_name(value.get("event")):
+        return "event"
+    others: list[str] = []
+    last: list[str] = []
+    for name, field in value.items():
+        event = _bare(field)
+        if not _is_event_name(event):
+            continue
+        if "event" in name and event in _EVENTS:
+            return name
+        if "event" in name:
+            others.append(name)
+        elif event in _EVENTS or name == "body":
+            last.append(name)
+    return next(iter(others + last), None)
+
+
+def _is_event_name(value: Any) -> bool:
+    return isinstance(value, str) and _EVENT_NAME.fullmatch(value) is not None
+
+
+def _renamed(value: Fields, event: str) -> Fields:
+    """Without what a collector puts before and behind each name: `json.event`, `_event`, `event_s`.
+
+    In OpenTelemetry's form the event may be the body, and the rest its attributes."""
+    renamed = {}
+    before, _, behind = event.partition("event")
+    for name, field in value.items():
+        if behind:
+            name = _AZURE_TYPE.sub("", name)
+        renamed[name.removeprefix(before)] = _bare(field)
+    attributes = value.get("attributes")
+    if isinstance(attributes, list):
+        renamed |= _pairs(attributes)
+    return {**renamed, "event": _bare(value[event])}
+
+
+def _typed(value: Fields) -> Fields:
+    """With numbers and booleans where a collector has made texts of them."""
+    typed = dict(value)
+    for name, kind in KINDS.items():
+        field = value.get(name)
+        if kind is int:
+            typed[name] = _number(field)
+        elif kind is bool and isinstance(field, str):
+            typed[name] = field.lower() == "true"
+    return typed
+
+
+def _number(field: Any) -> Any:
+    if isinstance(field, float) and field.is_integer():
+        return int(field)
+    if isinstance(field, str) and field.isdecimal() and len(field) < LONGEST_NUMBER:
+        return int(field)
+    return field
+
+
+def _kind(hint: Any) -> type:
+    """`str` of `str` and of `str | None`; `tuple` of a tuple of anything."""
+    kind: Any = hint
+    if isinstance(hint, UnionType):
+        kind = get_args(hint)[0]
+    plain: type = get_origin(kind) or kind
+    return plain
+
+
+KINDS: Final = {name: _kind(hint) for name, hint in get_type_hints(Rotation).items()}
+"""Of each field of a row, what kind of value it has where it has one."""
+_REQUIRED: Final = [
+    field.name for field in fields(Entry) if field.default is MISSING and field.name != "event"
+]
+"""The fields that every record has."""
+_REQUIRED_TYPES: Final = tuple(KINDS[name] for name in _REQUIRED)
+_required: Final = itemgetter(*_REQUIRED)
