@@ -17,18 +17,9 @@ import pytest
 
 from tests.kit.dns import SILENCE, Entry, TinyDns
 from tests.kit.mails import genuine, genuine_signer, sign, token_mail
-from token_catcher import keys as key_sources
 from token_catcher.errors import ConfigurationError, TransientError
-from token_catcher.keys import (
-    LONGEST,
-    MAX_KEYS,
-    MAX_RECORD,
-    SHORTEST,
-    DnsKeys,
-    KeyChain,
-    PinnedKeys,
-    RememberedKeys,
-)
+from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys, published
+from token_catcher.keys.published import LONGEST, MAX_KEYS, MAX_RECORD, SHORTEST
 from token_catcher.model import Header
 from token_catcher.ports import KeyLookup
 from token_catcher.proof import signature
@@ -171,7 +162,7 @@ def test_a_silent_dns_is_left_alone_for_a_moment() -> None:
             keys.lookup(NAME, THEN)
         assert len(server.asked) == asked
         server.table[NAME] = [f'300 IN TXT "{RECORD.decode()}"']
-        seconds = count(next(seconds) + int(key_sources.SILENCE))
+        seconds = count(next(seconds) + int(published.SILENCE))
         assert keys.lookup(NAME, THEN) == RECORD
 
 

@@ -12,6 +12,7 @@ from token_catcher.model import Reason
 from token_catcher.proof import authres, signature
 from token_catcher.proof.addresses import single_address
 from token_catcher.proof.case import Case, Finding, Policy
+from token_catcher.proof.tags import Verification
 
 
 def _by_dkim(case: Case) -> Finding:
@@ -69,14 +70,14 @@ def _by_nothing(_case: Case) -> Finding:
     return Finding(True, nothing, nothing)
 
 
-def _verify(case: Case) -> signature.Verification:
+def _verify(case: Case) -> Verification:
     mail = case.candidate.mail
     return signature.check(
         mail.raw, case.candidate.header, mail.received_at, case.terms.signing_domains, case.keys
     )
 
 
-def _of_verification(case: Case, verification: signature.Verification) -> Finding:
+def _of_verification(case: Case, verification: Verification) -> Finding:
     """Also keeps the time of signing, for the rule `signed-at`."""
     case.signed_at = verification.signed_at
     reason = Reason.BAD_SIGNATURE

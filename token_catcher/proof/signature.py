@@ -11,13 +11,11 @@ as it would have been on the day it came.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 import dkim
 from dkim.canonicalization import CanonicalizationPolicy
@@ -25,55 +23,24 @@ from dkim.canonicalization import CanonicalizationPolicy
 from token_catcher.errors import TransientError
 from token_catcher.model import Header, HeaderField
 from token_catcher.ports import KeyLookup
+from token_catcher.proof.key_record import KEY_TYPES, MIN_RSA_BITS, usable_key
+from token_catcher.proof.tags import Unacceptable, Verification, demand, names_in, tags_of
 
 MAX_SIGNATURES: Final = 8
-MAX_SIGNATURE_BYTES: Final = 4096
 MAX_COVERED: Final = 64
 """Names in `h=`: each is searched for in the whole header."""
-MAX_RECORD_BYTES: Final = 4096
 MAX_NAME: Final = 253
 """What fits into DNS; a longer name could never be asked for."""
-MIN_RSA_BITS: Final = 1024
-MAX_RSA_BITS: Final = 4096
-"""RFC 8301 asks verifiers for 1024 to 4096."""
-EXPONENTS: Final = range(3, 2**32, 2)
-"""With an exponent of 1 anybody can sign; with one of thousands of bits a check takes seconds."""
 SIGNED_WITHIN: Final = timedelta(days=1)
 """From `t=` to the Date, either way."""
 MUST_COVER: Final = ("from", "to", "subject", "date", "mime-version", "content-type")
 """What Salesforce signs, and all that the decision rests on."""
 
-_TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_VALUE: Final = re.compile(r"[!-:<-~ \t]*")
 # RFC 6376, section 3.1: a selector is one label of a host name, or several.
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _SELECTOR: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{0,3}}")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _CANONICAL_FORM: Final = re.compile(r"(?:simple|relaxed)(?:/(?:simple|relaxed))?")
-# RFC 8301 forbids rsa-sha1; RFC 8463 brought Ed25519.
-_KEY_TYPES: Final = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}
-
-Verdict = Literal["pass", "unverifiable", "fail", "none"]
-"""unverifiable: nothing against the mail, but it cannot be checked (no key, changed body, expired).
-none: not signed by a signing domain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What the signatures of a mail prove."""
-
-    verdict: Verdict
-    saw: str
-    signed_at: datetime | None = None
-    """`t=` of the signature that passed."""
-
-
-class _Unacceptable(Exception):
-    """A signature that does not count, and why."""
-
-    def __init__(self, saw: str, verdict: Verdict = "fail") -> None:
-        super().__init__(saw)
-        self.verification = Verification(verdict, saw)
 
 
 def check(
@@ -97,7 +64,7 @@ def check(
         except TransientError as error:
             silent = error
             continue
-        except _Unacceptable as unacceptable:
+        except Unacceptable as unacceptable:
             verification = unacceptable.verification
         if verification.verdict == "pass":
             return verification
@@ -133,8 +100,8 @@ def _read_one(field: HeaderField, issued_at: datetime, domains: set[str]) -> Ver
         tags = _own_tags(field, domains)
         signed_at = _moment(tags, "t")
         near = signed_at is None or abs(signed_at - issued_at) <= SIGNED_WITHIN
-        _demand([(near, "t= is more than a day from the Date")])
-    except _Unacceptable as unacceptable:
+        demand([(near, "t= is more than a day from the Date")])
+    except Unacceptable as unacceptable:
         named = b"".join(field.value.split()).decode("ascii", "replace").lower()
         if not any(domain in named for domain in domains):
             return Verification("none", unacceptable.verification.saw)
@@ -176,52 +143,30 @@ def _check_one(
     name = f"{tags['s']}._domainkey.{domain}".lower()
     record = keys.lookup(name, received_at)
     if record is None:
-        raise _Unacceptable(f"no key at {name}", "unverifiable")
-    mail.verify(field, tags, _usable(record, tags, domain))
+        raise Unacceptable(f"no key at {name}", "unverifiable")
+    mail.verify(field, tags, usable_key(record, tags, domain))
     return Verification("pass", f"dkim {domain} {tags['s']}", signed_at)
 
 
 def _own_tags(field: HeaderField, domains: set[str]) -> Mapping[str, str]:
     """The tags of a signature of one of these domains, after the rules for all but its times."""
-    tags = _tags(field.value)
+    tags = tags_of(field.value)
     domain = tags.get("d", "").lower()
     if domain not in domains:
         signer = ascii(domain)[1:-1][:60]
-        raise _Unacceptable(f"signed by {signer or 'nobody'}", "none")
+        raise Unacceptable(f"signed by {signer or 'nobody'}", "none")
     _demand_tags(tags, domain)
     return tags
 
 
-def _tags(value: bytes) -> Mapping[str, str]:
-    """RFC 6376, section 3.2: a tag list without doubles."""
-    if len(value) > MAX_SIGNATURE_BYTES:
-        raise _Unacceptable(f"a signature of more than {MAX_SIGNATURE_BYTES} bytes")
-    text = value.decode("ascii", "replace").replace("\r\n", "").strip()
-    tags: dict[str, str] = {}
-    # Of a tag said twice one program takes the first and another the last.
-    for piece in text.removesuffix(";").split(";"):
-        name, equals, content = (part.strip() for part in piece.partition("="))
-        if not equals or not _TAG.fullmatch(name) or not _VALUE.fullmatch(content) or name in tags:
-            raise _Unacceptable("a malformed tag list")
-        tags[name] = content
-    return tags
-
-
-def _demand(rules: Iterable[tuple[bool, str]], where: str = "") -> None:
-    """Every rule holds, or its words say why the signature does not count."""
-    for holds, trouble in rules:
-        if not holds:
-            raise _Unacceptable(where + trouble)
-
-
 def _demand_tags(tags: Mapping[str, str], domain: str) -> None:
     """The rules for the signature's own tags but its times: RFC 6376, section 3.5, and stricter."""
-    covered = _names(tags.get("h", ""))
+    covered = names_in(tags.get("h", ""))
     missing = ", ".join(name for name in MUST_COVER if name not in covered)
     name = f"{tags.get('s')}._domainkey.{domain}"
     rules = (
         (tags.get("v") == "1", "v= is not 1"),
-        (tags.get("a") in _KEY_TYPES, "a= is neither rsa-sha256 nor ed25519-sha256"),
+        (tags.get("a") in KEY_TYPES, "a= is neither rsa-sha256 nor ed25519-sha256"),
         ("l" not in tags, "l= leaves part of the body unsigned"),
         (tags.get("q", "dns/txt") == "dns/txt", "q= is not dns/txt"),
         (_matches(_CANONICAL_FORM, tags.get("c", "simple")), "c= is unknown"),
@@ -232,7 +177,7 @@ def _demand_tags(tags: Mapping[str, str], domain: str) -> None:
         (_identity_fits(tags.get("i"), domain), "i= is outside d="),
         (_is_base64(tags, "b") and _is_base64(tags, "bh"), "b= or bh= is no base64"),
     )
-    _demand(rules)
+    demand(rules)
 
 
 def _signed_at(tags: Mapping[str, str], received_at: datetime) -> datetime | None:
@@ -242,9 +187,9 @@ def _signed_at(tags: Mapping[str, str], received_at: datetime) -> datetime | Non
     if expires_at is None:
         return signed_at
     if signed_at is not None and expires_at < signed_at:
-        raise _Unacceptable("x= is before t=")
+        raise Unacceptable("x= is before t=")
     if expires_at < received_at:
-        raise _Unacceptable("the signature had expired on arrival", "unverifiable")
+        raise Unacceptable("the signature had expired on arrival", "unverifiable")
     return signed_at
 
 
@@ -255,10 +200,6 @@ def _matches(pattern: re.Pattern[str], text: str) -> bool:
 def _is_base64(tags: Mapping[str, str], tag: str) -> bool:
     """White space may stand anywhere in it."""
     return _matches(_BASE64, "".join(tags.get(tag, "").split()))
-
-
-def _names(listed: str) -> list[str]:
-    return [name.strip().lower() for name in listed.split(":")]
 
 
 def _identity_fits(identity: str | None, domain: str) -> bool:
@@ -274,53 +215,8 @@ def _moment(tags: Mapping[str, str], tag: str) -> datetime | None:
         return None
     # RFC 6376 asks for values up to 10^12, which is beyond Python's calendar.
     if not re.fullmatch(r"[0-9]{1,11}", tags[tag], re.ASCII):
-        raise _Unacceptable(f"{tag}= is no time")
+        raise Unacceptable(f"{tag}= is no time")
     return datetime.fromtimestamp(int(tags[tag]), UTC)
-
-
-def _usable(record: bytes, tags: Mapping[str, str], domain: str) -> bytes:
-    """The rules for the key record: RFC 6376, section 3.6.1, and no key under test.
-
-    Returns the key, without all else."""
-    if len(record) > MAX_RECORD_BYTES or not record.isascii():
-        raise _Unacceptable("a key record of no known form")
-    key = _tags(record)
-    flags = _names(key.get("t", ""))
-    hashes = _names(key.get("h", "sha256"))
-    services = _names(key.get("s", "*"))
-    kind = _KEY_TYPES[tags["a"]]
-    first = next(iter(key.items()))
-    exact = tags.get("i", "@" + domain).rpartition("@")[2].lower() == domain
-    size = f"{MIN_RSA_BITS} to {MAX_RSA_BITS} bits"
-    rules = (
-        ("v" not in key or first == ("v", "DKIM1"), "v= is not DKIM1, or not the first tag"),
-        (key.get("k", "rsa") == kind, "the type of the key"),
-        ("sha256" in hashes, "h= without sha256"),
-        ("*" in services or "email" in services, "s= without email"),
-        # RFC 6376, section 3.6.1: such mail is to be treated like unsigned mail.
-        ("y" not in flags, "t=y, a key under test"),
-        ("s" not in flags or exact, "t=s with an i= that is not d="),
-        (key.get("p") != "", "p= is empty: revoked"),
-        (_strong(key.get("p", ""), kind), f"p= is no {kind} key of {size}"),
-    )
-    _demand(rules, "key record: ")
-    return f"k={kind}; p={key['p']}".encode()
-
-
-def _strong(encoded: str, kind: str) -> bool:
-    """Whether the key is there and of a fair size."""
-    try:
-        der = base64.b64decode("".join(encoded.split()), validate=True)
-    except binascii.Error:
-        return False
-    if kind == "ed25519":
-        return len(der) == 32  # RFC 8463, section 4.2: the key itself, no SubjectPublicKeyInfo
-    try:
-        key = dkim.parse_public_key(der)
-    except Exception:  # noqa: BLE001 - dkimpy's ASN.1 reader raises anything on foreign bytes
-        return False
-    bits = dkim.bitsize(key["modulus"])
-    return MIN_RSA_BITS <= bits <= MAX_RSA_BITS and key["publicExponent"] in EXPONENTS
 
 
 class _SignedMail:
@@ -338,7 +234,7 @@ class _SignedMail:
 
         Not by `DKIM.verify()`: it reads the tags a second time and compares `x=` with the clock."""
         if self._body_hash(tags.get("c", "simple")) != "".join(tags["bh"].split()):
-            raise _Unacceptable("the body was changed after signing", "unverifiable")
+            raise Unacceptable("the body was changed after signing", "unverifiable")
 
         def lookup(_name: bytes, timeout: int) -> bytes:  # noqa: ARG001 - dkimpy's words
             return key
@@ -347,14 +243,14 @@ class _SignedMail:
         verifier.headers = self._fields
         # `bh=` was compared here. Without it dkimpy hashes no body, of which it has none.
         signed = {name.encode(): value.encode() for name, value in tags.items() if name != "bh"}
-        covered = [name.encode() for name in _names(tags["h"])]
+        covered = [name.encode() for name in names_in(tags["h"])]
         try:
             good = verifier.verify_sig(signed, covered, _as_dkimpy_has_it(field), lookup)
         # Malformed mail makes dkimpy raise IndexError, ValueError and others.
         except Exception as error:  # noqa: BLE001
-            raise _Unacceptable(f"not verifiable ({type(error).__name__})") from None
+            raise Unacceptable(f"not verifiable ({type(error).__name__})") from None
         if good is not True:
-            raise _Unacceptable("the signature does not fit the mail")
+            raise Unacceptable("the signature does not fit the mail")
 
     def _body_hash(self, canonical: str) -> str:
         """In base64, by the second word of `c=`."""

@@ -28,7 +28,7 @@ from token_catcher.errors import TransientError
 from token_catcher.model import Header
 from token_catcher.ports import KeyLookup
 from token_catcher.proof import signature
-from token_catcher.proof.signature import Verification
+from token_catcher.proof.tags import Verification
 from token_catcher.reading import wire
 
 NAME = genuine_signer().name
