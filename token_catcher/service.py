@@ -72,6 +72,7 @@ class Service:
         if self._app is not None:
             self._keep_alive(self._app.store)
             self._catch_up(self._app.journal)
+            self._app.refresh_keys()
 
     def _keep_alive(self, store: VaultStore) -> None:
         """Keep our Vault token alive."""

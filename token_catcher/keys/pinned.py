@@ -29,6 +29,18 @@ class KeyChain:
                 return record
         return None
 
+    def knows(self, name: str) -> bool:
+        """Whether a link does."""
+        return any(link.knows(name) for link in self._links)
+
+    def verified(self, name: str, record: bytes) -> None:
+        """Told to the links up to the one that has given it."""
+        for link in self._links:
+            link.verified(name, record)
+            # A pinned key is not remembered: DNS never said so.
+            if link.knows(name):
+                return
+
 
 class PinnedKeys:
     """Keys from a file: `SELECTOR._domainkey.DOMAIN  v=DKIM1; …` a line, `#` for a comment."""
@@ -55,6 +67,13 @@ class PinnedKeys:
     def lookup(self, name: str, at: datetime) -> bytes | None:  # noqa: ARG002 - pinned is pinned
         """The pinned record."""
         return self._records.get(name.lower())
+
+    def knows(self, name: str) -> bool:
+        """Whether it is pinned."""
+        return name.lower() in self._records
+
+    def verified(self, name: str, record: bytes) -> None:
+        """Nothing is remembered of what stands in a file."""
 
 
 def _lines(path: Path) -> list[str]:

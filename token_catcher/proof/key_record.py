@@ -1,10 +1,15 @@
-"""The key record of a signature (RFC 6376, section 3.6.1): whether it is a key for this use."""
+"""The key record of a signature (RFC 6376, section 3.6.1): whether it is a key, and one for this.
+
+What is no key speaks neither for the mail nor against it, and may be another at the next question.
+A key that is not for this use, or was revoked, is a clear no.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import dkim
@@ -20,14 +25,15 @@ EXPONENTS: Final = range(3, 2**32, 2)
 # RFC 8301 forbids rsa-sha1; RFC 8463 brought Ed25519.
 KEY_TYPES: Final = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}
 
+_PREFIX: Final = "key record: "
+"""How a message about one begins."""
+
 
 def usable_key(record: bytes, tags: Mapping[str, str], domain: str) -> bytes:
     """The rules for the key record: RFC 6376, section 3.6.1, and no key under test.
 
     Returns the key, without all else."""
-    if len(record) > MAX_RECORD_BYTES or not record.isascii():
-        raise Unacceptable("a key record of no known form")
-    key = tags_of(record)
+    key = _key_tags(record)
     flags = names_in(key.get("t", ""))
     hashes = names_in(key.get("h", "sha256"))
     services = names_in(key.get("s", "*"))
@@ -43,24 +49,55 @@ def usable_key(record: bytes, tags: Mapping[str, str], domain: str) -> bytes:
         # RFC 6376, section 3.6.1: such mail is to be treated like unsigned mail.
         ("y" not in flags, "t=y, a key under test"),
         ("s" not in flags or exact, "t=s with an i= that is not d="),
-        (key.get("p") != "", "p= is empty: revoked"),
-        (_strong(key.get("p", ""), kind), f"p= is no {kind} key of {size}"),
+        (key["p"] != "", "p= is empty: revoked"),
     )
-    demand(rules, "key record: ")
+    demand(rules, _PREFIX)
+    public = _public_key(key["p"], kind)
+    demand([(public.is_strong, f"p= is no {kind} key of {size}")], _PREFIX)
     return f"k={kind}; p={key['p']}".encode()
 
 
-def _strong(encoded: str, kind: str) -> bool:
-    """Whether the key is there and of a fair size."""
+def _key_tags(record: bytes) -> Mapping[str, str]:
+    """What is no key record speaks neither for the mail nor against it."""
+    try:
+        plain = len(record) <= MAX_RECORD_BYTES and record.isascii()
+        demand([(plain, "of no known form")])
+        key = tags_of(record)
+        demand([("p" in key, "without p=")])
+    except Unacceptable as unacceptable:
+        raise Unacceptable(_PREFIX + unacceptable.verification.saw, "no-key") from None
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class _PublicKey:
+    """What is asked of a public key."""
+
+    kind: str
+    bits: int
+    exponent: int = 0
+
+    @property
+    def is_strong(self) -> bool:
+        """Of a fair size; an Ed25519 key always is."""
+        if self.kind == "ed25519":
+            return True
+        return MIN_RSA_BITS <= self.bits <= MAX_RSA_BITS and self.exponent in EXPONENTS
+
+
+def _public_key(encoded: str, kind: str) -> _PublicKey:
+    """What `p=` holds. A record that was cut short, say, holds no key and is asked for again."""
+    no_key = Unacceptable(f"{_PREFIX}p= holds no {kind} key", "no-key")
     try:
         der = base64.b64decode("".join(encoded.split()), validate=True)
     except binascii.Error:
-        return False
+        raise no_key from None
     if kind == "ed25519":
-        return len(der) == 32  # RFC 8463, section 4.2: the key itself, no SubjectPublicKeyInfo
+        if len(der) != 32:  # RFC 8463, section 4.2: the key itself, no SubjectPublicKeyInfo
+            raise no_key
+        return _PublicKey(kind, 256)
     try:
         key = dkim.parse_public_key(der)
     except Exception:  # noqa: BLE001 - dkimpy's ASN.1 reader raises anything on foreign bytes
-        return False
-    bits = dkim.bitsize(key["modulus"])
-    return MIN_RSA_BITS <= bits <= MAX_RSA_BITS and key["publicExponent"] in EXPONENTS
+        raise no_key from None
+    return _PublicKey(kind, dkim.bitsize(key["modulus"]), key["publicExponent"])

@@ -13,7 +13,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -27,6 +28,9 @@ from token_catcher.proof.key_record import KEY_TYPES, MIN_RSA_BITS, usable_key
 from token_catcher.proof.tags import Unacceptable, Verification, demand, names_in, tags_of
 
 MAX_SIGNATURES: Final = 8
+MAX_UNKNOWN_NAMES: Final = 2
+"""Keys that a mail may have us ask DNS for, besides those that mail was verified with before:
+genuine mail bears one signature of a signing domain, or two while a key is exchanged."""
 MAX_COVERED: Final = 64
 """Names in `h=`: each is searched for in the whole header."""
 MAX_NAME: Final = 253
@@ -52,26 +56,42 @@ def check(
 ) -> Verification:
     """The first good signature, else the best that can be said.
 
-    TransientError: a key was not to be had now, and no other signature is good."""
+    What costs no question is looked at first, and then known keys before unknown ones, so that
+    whoever writes signatures decides little of what DNS is asked. The keys are told which of them
+    proved a mail. TransientError: a key was not to be had now, and no other signature is good."""
     mail = _SignedMail(raw, header)
     domains = {domain.lower() for domain in signing_domains}
+    signatures: list[_Signature] = []
     verifications: list[Verification] = []
-    silent: TransientError | None = None
     # Intermediaries put signatures of their own on top, so one good one suffices anywhere.
     for field in header.all("DKIM-Signature")[:MAX_SIGNATURES]:
         try:
-            verification = _check_one(mail, field, received_at, domains, keys)
+            signatures.append(_without_key(mail, field, received_at, domains))
+        except Unacceptable as unacceptable:
+            verifications.append(unacceptable.verification)
+    verifications += _with_keys(mail, signatures, _Questions(keys, received_at))
+    return _best(verifications)
+
+
+def _with_keys(
+    mail: _SignedMail, signatures: Sequence[_Signature], questions: _Questions
+) -> Sequence[Verification]:
+    """Up to the first good one. TransientError: there is none, and a key was not to be had now."""
+    verifications: list[Verification] = []
+    silent: TransientError | None = None
+    for signature in questions.known_first(signatures):
+        try:
+            verifications.append(_verify(mail, signature, questions))
         except TransientError as error:
             silent = error
             continue
         except Unacceptable as unacceptable:
-            verification = unacceptable.verification
-        if verification.verdict == "pass":
-            return verification
-        verifications.append(verification)
+            verifications.append(unacceptable.verification)
+            continue
+        return verifications
     if silent is not None:
         raise silent
-    return _best(verifications)
+    return verifications
 
 
 def read(header: Header, issued_at: datetime, signing_domains: Sequence[str]) -> Verification:
@@ -121,31 +141,80 @@ def _is_worse(signature: Verification, known: Verification, issued_at: datetime)
 
 
 def _best(verifications: Sequence[Verification]) -> Verification:
-    """Nothing against the mail before something against it, and that before nothing at all."""
-    for verdict in ("unverifiable", "fail", "none"):
+    """What proves the mail, before nothing against it, before something against it, before nothing
+    at all; and of what is not proven, what may pass comes first."""
+    for verdict in ("pass", "no-key", "unverifiable", "fail", "none"):
         for verification in verifications:
             if verification.verdict == verdict:
                 return verification
     return Verification("none", "no DKIM signature")
 
 
-def _check_one(
-    mail: _SignedMail,
-    field: HeaderField,
-    received_at: datetime,
-    domains: set[str],
-    keys: KeyLookup,
-) -> Verification:
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """A signature of a signing domain, after all rules that need no key."""
+
+    field: HeaderField
+    tags: Mapping[str, str]
+    domain: str
+    signed_at: datetime | None
+
+    @property
+    def key_name(self) -> str:
+        """Where its key is published."""
+        return f"{self.tags['s']}._domainkey.{self.domain}".lower()
+
+
+class _Questions:
+    """What one mail has us ask for: all known names, and no more than two others."""
+
+    def __init__(self, keys: KeyLookup, received_at: datetime) -> None:
+        self._keys = keys
+        self._received_at = received_at
+        self._unknown: set[str] = set()
+
+    def known_first(self, signatures: Iterable[_Signature]) -> list[_Signature]:
+        """Otherwise in the order of the mail."""
+        return sorted(signatures, key=self._is_unknown)
+
+    def _is_unknown(self, signature: _Signature) -> bool:
+        return not self._keys.knows(signature.key_name)
+
+    def key_of(self, signature: _Signature) -> bytes:
+        """The key's record. TransientError: it is not to be had now."""
+        name = signature.key_name
+        if self._is_unknown(signature):
+            self._unknown.add(name)
+        if len(self._unknown) > MAX_UNKNOWN_NAMES:
+            saw = f"{name} was not asked for: a mail has {MAX_UNKNOWN_NAMES} unknown names asked"
+            raise Unacceptable(saw, "no-key")
+        record = self._keys.lookup(name, self._received_at)
+        if record is None:
+            raise Unacceptable(f"no key at {name}", "no-key")
+        return record
+
+    def answered(self, signature: _Signature, record: bytes) -> None:
+        """The record has proven the mail."""
+        self._keys.verified(signature.key_name, record)
+
+
+def _without_key(
+    mail: _SignedMail, field: HeaderField, received_at: datetime, domains: set[str]
+) -> _Signature:
+    """The signature, where all that can be looked at without its key is as it must be."""
     tags = _own_tags(field, domains)
-    domain = tags["d"].lower()
     signed_at = _signed_at(tags, received_at)
+    mail.demand_body(tags)
+    return _Signature(field, tags, tags["d"].lower(), signed_at)
+
+
+def _verify(mail: _SignedMail, signature: _Signature, questions: _Questions) -> Verification:
+    tags = signature.tags
     # Only now is DNS asked, and only for a name below a signing domain.
-    name = f"{tags['s']}._domainkey.{domain}".lower()
-    record = keys.lookup(name, received_at)
-    if record is None:
-        raise Unacceptable(f"no key at {name}", "unverifiable")
-    mail.verify(field, tags, usable_key(record, tags, domain))
-    return Verification("pass", f"dkim {domain} {tags['s']}", signed_at)
+    record = questions.key_of(signature)
+    mail.verify(signature.field, tags, usable_key(record, tags, signature.domain))
+    questions.answered(signature, record)
+    return Verification("pass", f"dkim {signature.domain} {tags['s']}", signature.signed_at)
 
 
 def _own_tags(field: HeaderField, domains: set[str]) -> Mapping[str, str]:
@@ -229,19 +298,22 @@ class _SignedMail:
         self._body = raw.partition(b"\r\n\r\n")[2]
         self._hashes: dict[str, str] = {}
 
+    def demand_body(self, tags: Mapping[str, str]) -> None:
+        """The body is the one that was signed."""
+        if self._body_hash(tags.get("c", "simple")) != "".join(tags["bh"].split()):
+            raise Unacceptable("the body was changed after signing", "unverifiable")
+
     def verify(self, field: HeaderField, tags: Mapping[str, str], key: bytes) -> None:
         """dkimpy's part: canonical forms, and the signature itself. Returns for a good one only.
 
         Not by `DKIM.verify()`: it reads the tags a second time and compares `x=` with the clock."""
-        if self._body_hash(tags.get("c", "simple")) != "".join(tags["bh"].split()):
-            raise Unacceptable("the body was changed after signing", "unverifiable")
 
         def lookup(_name: bytes, timeout: int) -> bytes:  # noqa: ARG001 - dkimpy's words
             return key
 
         verifier = dkim.DKIM(minkey=MIN_RSA_BITS)
         verifier.headers = self._fields
-        # `bh=` was compared here. Without it dkimpy hashes no body, of which it has none.
+        # `bh=` was compared before. Without it dkimpy hashes no body, of which it has none.
         signed = {name.encode(): value.encode() for name, value in tags.items() if name != "bh"}
         covered = [name.encode() for name in names_in(tags["h"])]
         try:

@@ -16,8 +16,9 @@ MAX_TAGS_BYTES: Final = 4096
 _TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _VALUE: Final = re.compile(r"[!-:<-~ \t]*")
 
-Verdict = Literal["pass", "unverifiable", "fail", "none"]
-"""unverifiable: nothing against the mail, but it cannot be checked (no key, changed body, expired).
+Verdict = Literal["pass", "no-key", "unverifiable", "fail", "none"]
+"""no-key: nothing against the mail, but there is no key to check it with, which may pass.
+unverifiable: nothing against the mail, but it cannot be checked (changed body, expired).
 none: not signed by a signing domain."""
 
 
