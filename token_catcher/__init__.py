@@ -20,6 +20,8 @@ use what its `__init__` names, and nothing else.
         extract     mail in, candidate or ignored out
     proof       candidate in, capture out; pure
         authres     the receiving server's Authentication-Results
+        tags        the tag lists of signatures and keys
+        key_record  whether a key is one for this
         signature   a DKIM signature, checked
         addresses   the addresses of From and To
         routing     which org a username belongs to
@@ -66,7 +68,10 @@ use what its `__init__` names, and nothing else.
         kv          versions of secrets, read and written
         ending      whether a version expired or was deleted; pure
         store       read, decide, write with check-and-set
-    keys        the door to DNS: public keys of signatures
+    keys        public keys of signatures
+        published   what DNS says now, and when it is asked again
+        pinned      what a file says, asked before
+        remembered  what DNS said before
 
     daemon      who looks when, for months
         shards      which mailboxes are this instance's

@@ -20,7 +20,7 @@ from token_catcher.imap import Account, ImapMailbox, PasswordLogin, tls_context
 from token_catcher.judge import Judge
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.pipeline import Pipeline
-from token_catcher.ports import KeyLookup, Log
+from token_catcher.ports import Log
 from token_catcher.proof import Terms, Trust
 from token_catcher.record import Journal, Record, writer_id
 from token_catcher.sweep import Sweep, Watched
@@ -86,7 +86,8 @@ class App:
                 note="any mail that looks like Salesforce's is believed: for experiments only",
             )
         trust = self.config.trust
-        return Judge(Trust(self._terms(), self._keys()), trust.subjects, trust.subject_tags)
+        keys = KeyChain(self._pinned_keys, self._remembered_keys)
+        return Judge(Trust(self._terms(), keys), trust.subjects, trust.subject_tags)
 
     @cached_property
     def journal(self) -> Journal:
@@ -164,6 +165,7 @@ class App:
             instance=self.config.instance,
             log=self.log,
             now=self.now,
+            lookback=mailbox.lookback,
             observe=self.metrics.observe,
         )
         sweep = Sweep(
@@ -236,17 +238,23 @@ class App:
             clock_skew=trust.clock_skew,
         )
 
-    def _keys(self) -> KeyLookup:
-        """Pinned keys first, then DNS and what it said before."""
+    def refresh_keys(self) -> None:
+        """Ask DNS whether it still has the keys that mail was verified with."""
+        self._remembered_keys.refresh(self._pinned_keys)
+
+    @cached_property
+    def _remembered_keys(self) -> RememberedKeys:
+        """DNS, and what it said before."""
         published = DnsKeys(monotonic=time.monotonic)
         path = self.config.state_dir / "keys.json"
-        remembered = RememberedKeys(
-            published, path, now=self.now, log=self.log, writing=self.writing
-        )
-        pinned = self.config.trust.dkim_keys
-        if pinned is None:
-            return remembered
-        return KeyChain(PinnedKeys.read(pinned), remembered)
+        return RememberedKeys(published, path, now=self.now, log=self.log, writing=self.writing)
+
+    @cached_property
+    def _pinned_keys(self) -> PinnedKeys:
+        """None of them, where the configuration names no file."""
+        if self.config.trust.dkim_keys is None:
+            return PinnedKeys({})
+        return PinnedKeys.read(self.config.trust.dkim_keys)
 
 
 def _text(path: Path | None) -> str | None:

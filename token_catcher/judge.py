@@ -40,8 +40,10 @@ class Judge:
         *,
         trust_date: bool = False,
         waive: frozenset[str] = frozenset(),
+        last_try: bool = False,
     ) -> Verdict:
-        """TransientError: the keys of the signature could not be asked for.
+        """TransientError: the keys of the signature could not be asked for. With `last_try` that
+        holds the mail.
 
         `trust_date` takes the mail's own Date for INTERNALDATE: for mail from files, whose arrival
         nobody recorded. `waive`: rules that a person sets aside for this mail."""
@@ -50,5 +52,5 @@ class Judge:
             return Verdict(candidate)
         if trust_date:
             candidate = replace(candidate, mail=replace(mail, received_at=candidate.issued_at))
-        judgement = self._trust.judge(candidate, addresses, waive=waive)
+        judgement = self._trust.judge(candidate, addresses, waive=waive, last_try=last_try)
         return Verdict(judgement.verdict, candidate, judgement)

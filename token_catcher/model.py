@@ -162,6 +162,8 @@ class Reason(StrEnum):
     SECRET_DELETED = "secret-deleted"  # noqa: S105 - a reason code
     SAME_DATE = "same-date"
     UNKNOWN_AGE = "unknown-age"
+    # Held: nobody can tell whether it is genuine, as where UNAUTHENTICATED is of a held mail.
+    NO_KEY = "no-key"
     # Unchanged.
     SAME_TOKEN = "same-token"  # noqa: S105 - a reason code
     STALE = "stale"

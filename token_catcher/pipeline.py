@@ -19,6 +19,10 @@ Another writer that finds the token there records `unchanged`. Between journal a
 journal knows the mail and no second record is written. So every step may be repeated and none may
 be exchanged.
 
+*A negative answer is not final*: where DNS has no key, or does not answer, the mail stays
+unsettled and is judged again, until it has waited long enough to be held. Only what waits for
+its proof ends so. A proven mail waits for Vault, however long.
+
 A mail with a record is not judged again, whatever folder or UID it turns up under: what was proof
 on arrival stays proof. Only who asks for it has it judged anew (`scan --again`, and the daily look
 for what Vault has lost, which make settled mail pending), and only a different ending is recorded.
@@ -31,8 +35,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol, assert_never
+from typing import Final, Protocol, TypeGuard, assert_never
 
+from token_catcher.errors import TransientError
 from token_catcher.judge import Judge, Verdict
 from token_catcher.model import (
     Candidate,
@@ -58,12 +63,20 @@ from token_catcher.ports import Log, SecretStore
 from token_catcher.proof import WAIVABLE
 from token_catcher.record import Journal, Record
 
+KEY_MISSED_FOR: Final = timedelta(hours=24)
+"""From a mail's arrival, for which DNS is asked again for a key that it does not have."""
+ASKED_FOR: Final = timedelta(hours=1)
+"""The same from the first look, for mail that is older: a backlog meets a bad moment as well."""
+
 
 class Settles(Protocol):
     """The part of a folder's progress that one mail needs."""
 
     def is_pending(self, uid: int) -> bool:
         """Whether the mail was looked at before without an end, or is to be looked at again."""
+
+    def pending_since(self, uid: int) -> datetime | None:
+        """When the mail was first looked at without an end. None: it is not pending."""
 
     def settle(self, uid: int) -> None:
         """Remember that the mail's outcome is on disk."""
@@ -81,13 +94,18 @@ class Pipeline:
         instance: str,
         log: Log,
         now: Callable[[], datetime],
+        lookback: timedelta,
         observe: Callable[[Entry], None] = lambda _entry: None,
     ) -> None:
-        """`observe` is told of every record once it is on disk; it must not raise."""
+        """`lookback`: how long a mail waits for a DNS that does not answer.
+
+        `observe` is told of every record once it is on disk; it must not raise."""
         self._judge = judge
         self._store = store
         self._journal = journal
         self._instance = instance
+        self._now = now
+        self._lookback = lookback
         self._log = log
         self._observe = observe
         self._quiet = Quiet(now)
@@ -102,7 +120,8 @@ class Pipeline:
         previous = self._journal.last_for(mail.ref.mailbox, mail.digest)
         entry = None
         if previous is None or progress.is_pending(mail.ref.uid):
-            verdict = self._judge.judge(mail, addresses, waive=_waived(previous))
+            since = progress.pending_since(mail.ref.uid)
+            verdict = self._judged(mail, addresses, since, previous)
             outcome = self._keep(verdict.outcome)
             entry = self._record(mail, verdict, outcome, previous)
         progress.settle(mail.ref.uid)
@@ -128,6 +147,25 @@ class Pipeline:
         if previous is None or _adds_to(previous, entry):
             return self._write_down(entry)
         return entry
+
+    def _judged(
+        self, mail: Mail, addresses: Sequence[str], since: datetime | None, previous: Record | None
+    ) -> Verdict:
+        """What the mail is. TransientError: it cannot be said yet, and may be later.
+
+        `since`: when it was first looked at without an end."""
+        now = self._now()
+        first_look = since or now
+        last_try = now - first_look >= self._lookback
+        verdict = self._judge.judge(mail, addresses, waive=_waived(previous), last_try=last_try)
+        outcome = verdict.outcome
+        # A mail with a record is looked at on somebody's wish, and lost to nobody if it is held.
+        if not _lacks_key(outcome) or previous is not None:
+            return verdict
+        arrived = min(mail.received_at, first_look)  # a clock ahead must not keep it for ever
+        if now - first_look < ASKED_FOR or now - arrived < KEY_MISSED_FOR:
+            raise TransientError(outcome.saw, code="dns-no-key")
+        return verdict
 
     def _keep(self, verdict: Capture | Refused | Held | Ignored) -> Outcome:
         """Store a capture; everything else is an outcome already."""
@@ -180,6 +218,11 @@ class Pipeline:
         if suppressed:
             fields["suppressed"] = suppressed
         self._log.warning(entry.event, **fields)
+
+
+def _lacks_key(outcome: Capture | Refused | Held | Ignored) -> TypeGuard[Held]:
+    """Whether there was no key to prove the mail with."""
+    return isinstance(outcome, Held) and outcome.reason is Reason.NO_KEY
 
 
 class Quiet:

@@ -143,11 +143,20 @@ class SecretStore(Protocol):
 
 
 class KeyLookup(Protocol):
-    """Public keys of DKIM signatures. Thread-safe."""
+    """Public keys of DKIM signatures. Thread-safe.
+
+    Whoever sends mail chooses the names that are asked for. So it is told which of them proved
+    something, and only these are worth a place in a memory."""
 
     def lookup(self, name: str, at: datetime) -> bytes | None:
         """The one TXT record at `name` (`selector._domainkey.domain`, no trailing dot),
         strings joined, that was published when a mail of the time `at` arrived.
 
-        None: no such name, no TXT record, or more than one.
-        TransientError: not answered (time-out, SERVFAIL)."""
+        None: no such name, no TXT record, more than one, or one that is no key. That may pass.
+        TransientError: not answered (time-out, SERVFAIL), or not asked for now."""
+
+    def knows(self, name: str) -> bool:
+        """Whether the key of this name is pinned, or has proven a mail before."""
+
+    def verified(self, name: str, record: bytes) -> None:
+        """A mail was proven with this record, which `lookup` has given."""

@@ -93,6 +93,7 @@ class Service:
         if self._app is not None:
             self._keep_alive(self._app.store)
             self._catch_up(self._app.journal)
+            self._app.refresh_keys()
         if self._restoration is not None:
             self._restore(self._restoration)
 

@@ -32,6 +32,7 @@ from tests.kit.signing import ed_key, rsa_key, seal, signature, with_value
 DKIM_ONLY = expect("refused unauthenticated", dkim=STORE, auto=STORE)
 """The receiving server said nothing that counts."""
 RESULTS_ONLY = expect("refused bad-signature", results=STORE, auto=STORE)
+ROTATED = expect("held no-key", results=STORE, auto=STORE)
 """The gateway changed the body, so only the receiving server's assessment is left."""
 
 
@@ -539,7 +540,7 @@ NO_KEY = arrived(seal(PLAIN, selector="nokey"))
 UNSURE = PASS.replace("dkim=pass", "dkim=temperror")
 ASSESSED = (
     ("silent-server", "A server that writes no results.", crlf(RECEIVED) + OWN + PLAIN, DKIM_ONLY),
-    ("rotated", "The key is gone, our server saw it in time.", NO_KEY, RESULTS_ONLY),
+    ("rotated", "The key is gone, our server saw it in time.", NO_KEY, ROTATED),
     (
         "server-fails",
         "The receiving server fails on a good signature.",

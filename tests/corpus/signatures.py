@@ -27,6 +27,8 @@ CANNOT = expect(
     "refused bad-signature", results="refused unauthenticated", auto="refused unauthenticated"
 )
 """A signature that cannot be checked: under `auto` the receiving server decides, and says no."""
+NO_KEY = expect("held no-key", results="refused unauthenticated", both="refused unauthenticated")
+"""A signature without a key to check it with; the receiving server says no, and may be as wrong."""
 NONE = expect("refused unsigned", results="refused unauthenticated")
 """No signature that counts."""
 OFF_DATE = expect(
@@ -53,6 +55,14 @@ DOMAIN_KEY = (
     b"DomainKey-Signature: a=rsa-sha1; q=dns; c=nofws; d=salesforce.com; s=sf2026; b=AAAA\r\n"
 )
 IN_BODY = EVIL_MAIL.replace(b"\r\n\r\n", b"\r\n\r\n" + EVIL_SIGNATURE + b"\r\n", 1)
+
+
+def _under(*selectors: str) -> bytes:
+    """Signatures of the attacker's for these selectors, under Salesforce's name."""
+    key = strangers_key()
+    return b"".join(signature(EVIL_MAIL, key, selector=selector) for selector in selectors)
+
+
 FORGED = (
     ("unsigned", "Exact From, Subject and body, no signature.", EVIL_MAIL, NONE),
     (
@@ -111,6 +121,30 @@ FORGED = (
         "eight-bad",
         "Eight worthless signatures hide that none is good.",
         with_value(EVIL_SIGNATURE, b"QUJD") * 8 + EVIL_MAIL,
+    ),
+    (
+        "eight-names",
+        "Eight selectors that nobody publishes, each a question to DNS.",
+        _under("nokey", *"abcdefg") + EVIL_MAIL,
+        NO_KEY,
+    ),
+    (
+        "names-above-known",
+        "Selectors that nobody publishes, above a bad signature under one that is known.",
+        _under("nokey", "a", "b", "sf2026") + EVIL_MAIL,
+        NO_KEY,
+    ),
+    (
+        "names-above-revoked",
+        "One selector that nobody publishes, and one that was revoked.",
+        _under("nokey", "revoked") + EVIL_MAIL,
+        NO_KEY,
+    ),
+    (
+        "names-above-unfit",
+        "One that nobody publishes above keys that must not count.",
+        _under("nokey", "short", "testing") + EVIL_MAIL,
+        NO_KEY,
     ),
 )
 
@@ -269,9 +303,9 @@ KEYS = (
     ("tlsrpt", "A key for another service than e-mail.", {"selector": "tlsrpt"}),
     ("otherversion", "A record of another version.", {"selector": "otherversion"}),
     ("wrongtype", "An RSA key in a record for Ed25519.", {"selector": "wrongtype"}),
-    ("twokeys", "A record with two keys.", {"selector": "twokeys"}),
-    ("garbage", "A record whose key is no base64.", {"selector": "garbage"}),
-    ("spf", "A record of something else altogether.", {"selector": "spf"}),
+    ("twokeys", "A record with two keys.", {"selector": "twokeys"}, NO_KEY),
+    ("garbage", "A record whose key is no base64.", {"selector": "garbage"}, NO_KEY),
+    ("spf", "A record of something else altogether.", {"selector": "spf"}, NO_KEY),
     (
         "strict-subdomain",
         "t=s forbids an i= below d=.",
@@ -282,7 +316,7 @@ KEYS = (
         "An Ed25519 signature in a field that says RSA.",
         {"key": ed_key(), "selector": "ed2026"},
     ),
-    ("nokey", "A selector that is not published.", {"selector": "nokey"}, CANNOT),
+    ("nokey", "A selector that is not published.", {"selector": "nokey"}, NO_KEY),
 )
 
 # The domain that signs, with a key that the strangers publish.

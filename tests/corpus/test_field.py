@@ -34,7 +34,8 @@ def test_a_scan_ends_it_as_the_table_says(item: Item, policy: Policy, tmp_path: 
     journal = Journal(tmp_path / "journal.jsonl", now=now, log=log)
     judge = judge_of(KIND, policy)
     store = FakeStore(vault)
-    pipeline = Pipeline(judge, store, journal, instance="one", log=log, now=now)
+    window = timedelta(days=14)
+    pipeline = Pipeline(judge, store, journal, instance="one", log=log, now=now, lookback=window)
     sweep = Sweep(
         pipeline,
         tmp_path / "checkpoints",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType, TracebackType
 
 import dns.flags
@@ -14,6 +14,13 @@ import dns.rrset
 
 SILENCE = dns.rcode.NOERROR + 1000
 """In the table in place of an rcode: no answer at all."""
+SLOW = dns.rcode.NOERROR + 1001
+"""In the table in place of an rcode: a failure, after the time that `waiting` lets pass.
+
+By the clock of the test it is a silence, and the test need not wait for it."""
+SLOWLY_ABSENT = dns.rcode.NOERROR + 1002
+"""The same, and then it says that there is no such name."""
+_AFTER_A_WHILE = {SLOW: dns.rcode.SERVFAIL, SLOWLY_ABSENT: dns.rcode.NXDOMAIN}
 
 Entry = list[str] | int
 """Records as in a zone file, without the name (`300 IN TXT "v=DKIM1"`), or an rcode."""
@@ -25,9 +32,15 @@ class TinyDns:
     Names are in lower case, without the last dot.
     """
 
-    def __init__(self, table: Mapping[str, Entry] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        table: Mapping[str, Entry] = MappingProxyType({}),
+        *,
+        waiting: Callable[[], None] = lambda: None,
+    ) -> None:
         self.table: dict[str, Entry] = dict(table)
         self.asked: list[str] = []
+        self.waiting = waiting
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
@@ -62,6 +75,9 @@ class TinyDns:
         entry = self.table.get(name, dns.rcode.NXDOMAIN)
         if entry == SILENCE:
             return None
+        if isinstance(entry, int) and entry in _AFTER_A_WHILE:
+            self.waiting()
+            entry = _AFTER_A_WHILE[entry]
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.RA
         if isinstance(entry, int):

@@ -79,8 +79,18 @@ def genuine_signer() -> Signer:
     return Signer(rsa_pem())
 
 
+class Forgetful:
+    """The part of a KeyLookup that remembers keys, and here remembers none."""
+
+    def knows(self, name: str) -> bool:
+        return False
+
+    def verified(self, name: str, record: bytes) -> None:
+        pass
+
+
 @dataclass(frozen=True)
-class Keys:
+class Keys(Forgetful):
     """A KeyLookup over a dictionary; a name that maps to None is not answered."""
 
     records: dict[str, bytes | None]

@@ -64,7 +64,14 @@ class Instance:
         self.judge = judge_under(terms, keys)
         self.journal = Journal(home / "journal.jsonl", now=now, log=log)
         self.pipeline = Pipeline(
-            self.judge, store, self.journal, instance=name, log=log, now=now, observe=observe
+            self.judge,
+            store,
+            self.journal,
+            instance=name,
+            log=log,
+            now=now,
+            lookback=LOOKBACK,
+            observe=observe,
         )
         self.sweep = Sweep(
             self.pipeline,

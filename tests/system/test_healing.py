@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dns.rcode import NXDOMAIN
 
 from tests.kit import mails
-from tests.kit.dns import SILENCE, TinyDns
+from tests.kit.dns import SILENCE, Entry, TinyDns
 from tests.kit.program import COMMAND, POLICY, Daemon, Program
 from tests.kit.proxy import Page, ReverseProxy, TcpProxy
 from tests.kit.scripted import Reply, ScriptedImap, Talk
@@ -343,6 +344,46 @@ def test_dns_down(tool: Program, resets: Resets) -> None:
         with _surrounded(tool, SURROUNDINGS_DNS=str(names.port)):
             names.table[signer.name] = [f"60 IN TXT {_in_quotes(signer.record)}"]
             resets.arrive()
+    resets.all_accounted_for()
+
+
+@pytest.mark.parametrize("said", [NXDOMAIN, SILENCE], ids=["no-name", "silent"])
+def test_dns_wrong_for_a_while(tool: Program, resets: Resets, said: int) -> None:
+    """A key that is not there costs nothing but time; and once it has proven a mail, not even that:
+    it is remembered over a restart."""
+    signer = mails.genuine_signer()
+    tool.configure(dkim_keys="dkim_keys: null")
+    published: Entry = [f"60 IN TXT {_in_quotes(signer.record)}"]
+    with TinyDns() as names:
+        resets.send()
+        with _surrounded(tool, SURROUNDINGS_DNS=str(names.port)) as daemon:
+            until(partial(daemon.says, "mail.pending", code="dns-no-key"), "a vain question")
+        assert records(tool) == []
+        names.table[signer.name] = published
+        with _surrounded(tool, SURROUNDINGS_DNS=str(names.port)):
+            resets.arrive()
+        names.table[signer.name] = said
+        with _surrounded(tool, SURROUNDINGS_DNS=str(names.port)) as daemon:
+            resets.make_the_trip()
+            assert not daemon.says("mail.pending")
+    resets.all_accounted_for()
+
+
+def test_a_remembered_key_is_kept_fresh(tool: Program, resets: Resets) -> None:
+    """The daemon asks for it once an hour, though no mail comes: that may take months."""
+    signer = mails.genuine_signer()
+    tool.configure(dkim_keys="dkim_keys: null")
+    clock = tool.home / "clock"
+    clock.write_text("0")
+    remembered = tool.state / "keys.json"
+    with TinyDns({signer.name: [f"60 IN TXT {_in_quotes(signer.record)}"]}) as names:
+        port = str(names.port)
+        with _surrounded(tool, SURROUNDINGS_DNS=port, SURROUNDINGS_CLOCK=str(clock)):
+            resets.make_the_trip()
+            until(remembered.exists, "the key to be remembered")
+            before = remembered.read_text()
+            clock.write_text("7200")
+            until(lambda: remembered.read_text() != before, "the key to be seen again")
     resets.all_accounted_for()
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import stat
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,27 +15,28 @@ from typing import Any
 import dns.rcode
 import pytest
 
-from tests.kit.dns import SILENCE, Entry, TinyDns
+from tests.kit.dns import SILENCE, SLOW, SLOWLY_ABSENT, Entry, TinyDns
 from tests.kit.mails import genuine, genuine_signer, sign, token_mail
-from token_catcher import keys as key_sources
 from token_catcher.errors import ConfigurationError, TransientError
-from token_catcher.keys import (
+from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
+from token_catcher.keys.published import (
     LONGEST,
-    MAX_KEYS,
+    LONGEST_SILENCE,
+    MAX_ANSWERS,
     MAX_RECORD,
+    MAX_WAITS,
+    PATIENCE_PERIOD,
     SHORTEST,
-    DnsKeys,
-    KeyChain,
-    PinnedKeys,
-    RememberedKeys,
 )
+from token_catcher.keys.remembered import MAX_KEYS
 from token_catcher.model import Header
-from token_catcher.ports import KeyLookup
 from token_catcher.proof import signature
 from token_catcher.reading import wire
 
 NAME = "sel._domainkey.salesforce.com"
 RECORD = b"v=DKIM1; k=rsa; p=AAAA"
+TEXT = [f'300 IN TXT "{RECORD.decode()}"']
+REVOKED = b"v=DKIM1; k=rsa; p="
 THEN = datetime(2026, 2, 3, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -46,6 +47,10 @@ class Clock:
 
     def __init__(self) -> None:
         self.passed = timedelta(0)
+
+    def wait(self) -> None:
+        """As long as the program waits for an answer that does not come."""
+        self.passed += timedelta(seconds=5)
 
     def now(self) -> datetime:
         return THEN + self.passed
@@ -67,13 +72,15 @@ class Heard:
 
 
 class Published:
-    """A KeyLookup that says what DNS says now:
-    records, nothing, or (None as the whole) no answer."""
+    """What DNS says now: records, nothing, or (None as the whole) no answer."""
 
     def __init__(self) -> None:
         self.records: dict[str, bytes] | None = {NAME: RECORD}
+        self.asked: list[tuple[str, bool]] = []
+        """Names, and whether they were asked for as known ones."""
 
-    def lookup(self, name: str, at: datetime) -> bytes | None:
+    def ask(self, name: str, *, known: bool = False) -> bytes | None:
+        self.asked.append((name, known))
         if self.records is None:
             raise TransientError("silent", code="dns")
         return self.records.get(name)
@@ -90,7 +97,7 @@ def dns_keys(server: TinyDns, clock: Clock | None = None, timeout: float = 5.0) 
 
 def answer(said: Entry, name: str = NAME) -> bytes | None:
     with TinyDns({name: said}) as server:
-        return dns_keys(server).lookup(name, THEN)
+        return dns_keys(server).ask(name)
 
 
 # DNS
@@ -113,7 +120,7 @@ def test_a_cname_is_followed() -> None:
         "sel.abc.custdkim.example": [f'60 IN TXT "{RECORD.decode()}"'],
     }
     with TinyDns(table) as server:
-        assert dns_keys(server).lookup(NAME, THEN) == RECORD
+        assert dns_keys(server).ask(NAME) == RECORD
 
 
 @pytest.mark.parametrize(
@@ -124,9 +131,22 @@ def test_a_cname_is_followed() -> None:
         ["300 IN CNAME nowhere.example."],
         ['300 IN TXT "v=DKIM1; p=AAAA"', '300 IN TXT "v=DKIM1; p=BBBB"'],
         ['300 IN TXT "v=DKIM1; p=AAAA"', '300 IN TXT "v=spf1 -all"'],
+        ['300 IN TXT "v=spf1 -all"'],
+        ['300 IN TXT ""'],
+        ['300 IN TXT "v=DKIM1; k=rsa; up=AAAA"'],
         [f"300 IN TXT {' '.join(chr(34) + 'x' * 250 + chr(34) for _ in range(17))}"],
     ],
-    ids=["no-name", "no-record", "cname-to-nowhere", "two-keys", "key-and-other", "too-long"],
+    ids=[
+        "no-name",
+        "no-record",
+        "cname-to-nowhere",
+        "two-keys",
+        "key-and-other",
+        "no-key",
+        "empty",
+        "no-p",
+        "too-long",
+    ],
 )
 def test_no_key(said: Entry) -> None:
     """No name, no record, more than one, or one that is larger than any key: never a key."""
@@ -140,7 +160,7 @@ def test_no_answer_is_a_trouble_that_passes(said: Entry) -> None:
         TinyDns({NAME: said}) as server,
         pytest.raises(TransientError, match=f"DNS did not answer for {NAME}") as raised,
     ):
-        dns_keys(server, timeout=0.2).lookup(NAME, THEN)
+        dns_keys(server, timeout=0.2).ask(NAME)
     assert raised.value.code == "dns"
 
 
@@ -149,30 +169,105 @@ def test_a_trouble_is_not_remembered() -> None:
     with TinyDns({NAME: dns.rcode.SERVFAIL}) as server:
         keys = dns_keys(server)
         with pytest.raises(TransientError):
-            keys.lookup(NAME, THEN)
-        server.table[NAME] = [f'300 IN TXT "{RECORD.decode()}"']
-        assert keys.lookup(NAME, THEN) == RECORD
+            keys.ask(NAME)
+        server.table[NAME] = TEXT
+        assert keys.ask(NAME) == RECORD
 
 
-def test_a_silent_dns_is_left_alone_for_a_moment() -> None:
+def of(number: int) -> str:
+    """One of many names."""
+    return f"s{number}._domainkey.salesforce.com"
+
+
+def ask_in_vain(keys: DnsKeys, name: str = NAME, *, known: bool = False) -> str:
+    """The trouble that the question meets."""
+    with pytest.raises(TransientError) as raised:
+        keys.ask(name, known=known)
+    return str(raised.value)
+
+
+def test_a_silent_name_is_left_alone_for_a_moment() -> None:
     """A backlog does not wait for it mail by mail; after some seconds it is asked again."""
-    seconds = count()
-    with TinyDns({NAME: SILENCE}) as server:
-        keys = DnsKeys(
-            nameservers=["127.0.0.1"],
-            port=server.port,
-            timeout=2.0,
-            monotonic=lambda: float(next(seconds)),
+    clock = Clock()
+    with TinyDns({NAME: SLOW}, waiting=clock.wait) as server:
+        keys = dns_keys(server, clock)
+        assert ask_in_vain(keys).startswith(f"DNS did not answer for {NAME}")
+        problem = f"DNS did not answer a moment ago, so {NAME} was not asked for"
+        assert [ask_in_vain(keys) for _ in range(60)] == [problem] * 60
+        assert server.asked == [NAME]
+        server.table[NAME] = TEXT
+        clock.passed += timedelta(seconds=5)
+        assert keys.ask(NAME) == RECORD
+
+
+def test_a_silent_name_silences_no_other() -> None:
+    """The genuine key is asked for while a made-up name is not answered."""
+    clock = Clock()
+    with TinyDns({of(1): SLOW, NAME: TEXT}, waiting=clock.wait) as server:
+        keys = dns_keys(server, clock)
+        ask_in_vain(keys, of(1))
+        assert keys.ask(NAME) == RECORD
+
+
+@pytest.mark.parametrize(
+    ("known", "longest"),
+    [(True, [160, LONGEST_SILENCE, LONGEST_SILENCE]), (False, [160, 320, 640])],
+)
+def test_the_pause_of_a_silent_name_grows(known: bool, longest: list[float]) -> None:
+    """To five minutes, so that mail with a known key is caught soon after an outage.
+
+    To an hour where the name may be made up."""
+    clock = Clock()
+    with TinyDns({NAME: SLOW}, waiting=clock.wait) as server:
+        keys = dns_keys(server, clock)
+        for times, pause in enumerate([5, 10, 20, 40, 80, *longest], 1):
+            ask_in_vain(keys, known=known)
+            clock.passed += timedelta(seconds=pause - 1)
+            ask_in_vain(keys, known=known)
+            assert len(server.asked) == times
+            # A made-up name has a share of the patience with all of them as well.
+            clock.passed += timedelta(seconds=1 if known else PATIENCE_PERIOD)
+
+
+def test_a_flood_of_silent_names_is_not_waited_for() -> None:
+    """Sixty forged mails with a name each: three are waited for, and a known name still is.
+
+    A minute later the next three have their turn."""
+    names = [of(number) for number in range(60)]
+    clock = Clock()
+    table: dict[str, Entry] = {NAME: TEXT, **dict.fromkeys(names, SLOW)}
+    with TinyDns(table, waiting=clock.wait) as server:
+        keys = dns_keys(server, clock)
+        for name in names:
+            ask_in_vain(keys, name)
+        assert server.asked == names[:MAX_WAITS]
+        assert keys.ask(NAME, known=True) == RECORD
+        clock.passed += timedelta(seconds=PATIENCE_PERIOD)
+        told = [ask_in_vain(keys, name) for name in names[3:]]
+        assert server.asked == [*names[:3], NAME, *names[3:6]]
+        assert told[-1] == (
+            "3 unknown names were waited for in vain within a minute, so"
+            f" {names[-1]} was not asked for"
         )
-        with pytest.raises(TransientError, match="DNS did not answer for"):
-            keys.lookup(NAME, THEN)
-        asked = len(server.asked)
-        with pytest.raises(TransientError, match="DNS did not answer a moment ago"):
-            keys.lookup(NAME, THEN)
-        assert len(server.asked) == asked
-        server.table[NAME] = [f'300 IN TXT "{RECORD.decode()}"']
-        seconds = count(next(seconds) + int(key_sources.SILENCE))
-        assert keys.lookup(NAME, THEN) == RECORD
+
+
+def test_a_flood_of_slow_answers_is_not_waited_for() -> None:
+    """A resolver that takes its time to say that there is no such name costs as much."""
+    clock = Clock()
+    with TinyDns({NAME: TEXT}, waiting=clock.wait) as server:
+        keys = dns_keys(server, clock)
+        server.table |= dict.fromkeys([of(number) for number in range(60)], SLOWLY_ABSENT)
+        asked_in_vain = [ask(keys, of(number)) for number in range(60)]
+        assert asked_in_vain == [None] * MAX_WAITS + ["dns"] * (60 - MAX_WAITS)
+        assert keys.ask(NAME, known=True) == RECORD
+
+
+def ask(keys: DnsKeys, name: str) -> bytes | str | None:
+    """The record, or the code of the trouble."""
+    try:
+        return keys.ask(name)
+    except TransientError as trouble:
+        return trouble.code
 
 
 @pytest.mark.parametrize(("ttl", "kept"), [(1, SHORTEST), (300, 300), (86400, LONGEST)])
@@ -181,11 +276,11 @@ def test_an_answer_is_kept_for_its_time_to_live(ttl: int, kept: float) -> None:
     clock = Clock()
     with TinyDns({NAME: [f'{ttl} IN TXT "{RECORD.decode()}"']}) as server:
         keys = dns_keys(server, clock)
-        keys.lookup(NAME, THEN)
+        keys.ask(NAME)
         clock.passed = timedelta(seconds=kept - 1)
-        assert (keys.lookup(NAME, THEN), len(server.asked)) == (RECORD, 1)
+        assert (keys.ask(NAME), len(server.asked)) == (RECORD, 1)
         clock.passed = timedelta(seconds=kept + 1)
-        assert (keys.lookup(NAME, THEN), len(server.asked)) == (RECORD, 2)
+        assert (keys.ask(NAME), len(server.asked)) == (RECORD, 2)
 
 
 def test_a_missing_name_is_kept_for_a_minute() -> None:
@@ -193,22 +288,48 @@ def test_a_missing_name_is_kept_for_a_minute() -> None:
     clock = Clock()
     with TinyDns() as server:
         keys = dns_keys(server, clock)
-        assert [keys.lookup(NAME, THEN) for _ in range(9)] == [None] * 9
+        assert [keys.ask(NAME) for _ in range(9)] == [None] * 9
         assert len(server.asked) == 1
-        server.table[NAME] = [f'300 IN TXT "{RECORD.decode()}"']
+        server.table[NAME] = TEXT
         clock.passed = timedelta(seconds=SHORTEST + 1)
-        assert keys.lookup(NAME, THEN) == RECORD
+        assert keys.ask(NAME) == RECORD
 
 
-def test_the_cache_is_bounded() -> None:
-    """However many selectors are tried: what was asked long ago is asked again, what was asked last
-    is not."""
-    names = [f"s{number}._domainkey.salesforce.com" for number in range(3 * MAX_KEYS)]
+def test_the_pause_of_an_absent_name_grows() -> None:
+    """From a minute to an hour: what stays away costs little, what comes back is found.
+
+    Then it begins anew."""
+    clock = Clock()
     with TinyDns() as server:
+        keys = dns_keys(server, clock)
+        for times, pause in enumerate([60, 120, 240, 480, 960, 1920, 3600, 3600], 1):
+            keys.ask(NAME)
+            clock.passed += timedelta(seconds=pause - 1)
+            assert (keys.ask(NAME), len(server.asked)) == (None, times)
+            clock.passed += timedelta(seconds=1)
+        server.table[NAME] = TEXT
+        assert keys.ask(NAME) == RECORD
+        del server.table[NAME]
+        clock.passed += timedelta(seconds=300)
+        assert keys.ask(NAME) is None
+        clock.passed += timedelta(seconds=SHORTEST)
+        keys.ask(NAME)
+        assert len(server.asked) == 8 + 3
+
+
+def test_what_is_kept_is_bounded_and_known_names_stay() -> None:
+    """However many selectors are made up: the oldest of these are asked again, known names not."""
+    names = [of(number) for number in range(MAX_ANSWERS + 9)]
+    with TinyDns({NAME: TEXT}) as server:
         keys = dns_keys(server)
-        for name in [*names, names[-1], *names[:MAX_KEYS]]:
-            keys.lookup(name, THEN)
-        assert server.asked == [*names, *names[:MAX_KEYS]]
+        keys.ask(NAME, known=True)
+        for name in names:
+            keys.ask(name)
+        assert server.asked == [NAME, *names]
+        server.asked.clear()
+        for name in (NAME, names[10], names[-1], names[9]):
+            keys.ask(name, known=name == NAME)
+        assert server.asked == [names[9]]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +345,7 @@ def test_the_cache_is_bounded() -> None:
 def test_names_of_another_form_are_not_asked_for(name: str) -> None:
     """Only a key's."""
     with TinyDns() as server:
-        assert dns_keys(server).lookup(name, THEN) is None
+        assert dns_keys(server).ask(name) is None
         assert server.asked == []
 
 
@@ -239,14 +360,14 @@ def test_names_of_another_form_are_not_asked_for(name: str) -> None:
 def test_names_that_dns_cannot_hold(name: str) -> None:
     """They are no trouble that passes: a mail with such a selector would wait for ever."""
     with TinyDns() as server:
-        assert dns_keys(server).lookup(name, THEN) is None
+        assert dns_keys(server).ask(name) is None
 
 
 def test_no_search_list_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """The name is asked for as it stands, once."""
     monkeypatch.setenv("LOCALDOMAIN", "evil.example")
     with TinyDns() as server:
-        dns_keys(server).lookup(NAME, THEN)
+        dns_keys(server).ask(NAME)
         assert server.asked == [NAME]
 
 
@@ -300,16 +421,41 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         pinned(tmp_path, "# ü\n")
 
 
-def test_a_pinned_key_is_never_asked_of_dns() -> None:
+def test_a_pinned_key_is_never_asked_of_dns(tmp_path: Path) -> None:
     """Nor any other, once it has answered."""
-    silent = Published()
-    silent.records = None
-    chain = KeyChain(PinnedKeys({NAME: b"p=PINNED"}), silent)
-    assert chain.lookup(NAME, THEN) == b"p=PINNED"
+    memory = Memory(tmp_path)
+    memory.dns.records = None
+    chain = KeyChain(PinnedKeys({NAME: b"p=PINNED"}), memory.keys)
+    assert (chain.lookup(NAME, THEN), chain.knows(NAME), chain.knows(of(1))) == (
+        b"p=PINNED",
+        True,
+        False,
+    )
     with pytest.raises(TransientError):
-        chain.lookup("other._domainkey.salesforce.com", THEN)
-    assert KeyChain(PinnedKeys({}), Published()).lookup(NAME, THEN) == RECORD
+        chain.lookup(of(1), THEN)
+    assert memory.dns.asked == [(of(1), False)]
+    memory.dns.records = {NAME: RECORD}
+    assert KeyChain(PinnedKeys({}), memory.keys).lookup(NAME, THEN) == RECORD
     assert KeyChain().lookup(NAME, THEN) is None
+
+
+def test_a_pinned_key_is_not_remembered(tmp_path: Path) -> None:
+    """DNS never said so: once the pin is gone, it is worth nothing."""
+    memory = Memory(tmp_path)
+    chain = KeyChain(PinnedKeys({NAME: b"p=PINNED"}), memory.keys)
+    chain.verified(NAME, b"p=PINNED")
+    chain.verified(of(1), RECORD)
+    assert (memory.keys.knows(NAME), memory.keys.knows(of(1))) == (False, True)
+
+
+def test_a_pinned_key_is_not_refreshed(tmp_path: Path) -> None:
+    """Though it was remembered before it was pinned."""
+    memory = Memory(tmp_path)
+    memory.keys.verified(NAME, RECORD)
+    memory.keys.verified(of(1), RECORD)
+    memory.clock.passed = HOUR
+    memory.keys.refresh(PinnedKeys({NAME: RECORD}))
+    assert memory.dns.asked == [(of(1), True)]
 
 
 # Remembered keys
@@ -325,9 +471,15 @@ class Memory:
         self.file = folder / "keys.json"
 
     @property
-    def keys(self) -> KeyLookup:
+    def keys(self) -> RememberedKeys:
         """A new one each time, as after a restart: what is remembered stands in the file."""
         return RememberedKeys(self.dns, self.file, now=self.clock.now, log=self.log)
+
+    def verify(self) -> None:
+        """A mail is verified with what DNS has."""
+        record = self.keys.lookup(NAME, self.clock.now())
+        assert record is not None
+        self.keys.verified(NAME, record)
 
     def withdraw(self, later: timedelta) -> None:
         """Some time passes, and DNS has the key no more."""
@@ -343,7 +495,7 @@ def memory(tmp_path: Path) -> Memory:
 def test_a_backlog_verifies_after_a_rotation(memory: Memory) -> None:
     """Mail that came while the key was published,
     and up to a day after DNS was last seen to have it."""
-    memory.keys.lookup(NAME, THEN)
+    memory.verify()
     memory.withdraw(14 * DAY)
     assert memory.keys.lookup(NAME, THEN - DAY) == RECORD
     assert memory.keys.lookup(NAME, THEN + DAY) == RECORD
@@ -351,16 +503,17 @@ def test_a_backlog_verifies_after_a_rotation(memory: Memory) -> None:
 
 def test_later_mail_does_not_verify(memory: Memory) -> None:
     """A key that was withdrawn signs nothing any more."""
-    memory.keys.lookup(NAME, THEN)
+    memory.verify()
     memory.withdraw(14 * DAY)
     assert memory.keys.lookup(NAME, THEN + DAY + timedelta(seconds=1)) is None
 
 
 def test_a_key_is_remembered_while_it_is_seen(memory: Memory) -> None:
-    """Each look, at most one an hour, moves the time on."""
-    for hours in (0, 0.5, 30, 60):
+    """Each look, at most one an hour, moves the time on, though no mail comes."""
+    memory.verify()
+    for hours in (0.5, 30, 60):
         memory.clock.passed = timedelta(hours=hours)
-        memory.keys.lookup(NAME, memory.clock.now())
+        memory.keys.refresh()
     memory.withdraw(DAY)
     assert memory.keys.lookup(NAME, THEN + timedelta(hours=84)) == RECORD
     assert memory.keys.lookup(NAME, THEN + timedelta(hours=85)) is None
@@ -368,7 +521,7 @@ def test_a_key_is_remembered_while_it_is_seen(memory: Memory) -> None:
 
 def test_the_file_is_written_at_most_once_an_hour(memory: Memory) -> None:
     """Not for every mail."""
-    memory.keys.lookup(NAME, THEN)
+    memory.verify()
     before = memory.file.stat().st_ino
     memory.clock.passed = HOUR - timedelta(seconds=1)
     memory.keys.lookup(NAME, THEN)
@@ -379,38 +532,186 @@ def test_the_file_is_written_at_most_once_an_hour(memory: Memory) -> None:
 
 
 def test_a_revoked_key_wins_over_memory(memory: Memory) -> None:
-    """An empty `p=` is an answer: it is what counts, now and after it is gone itself."""
-    memory.keys.lookup(NAME, THEN)
-    memory.dns.records = {NAME: b"v=DKIM1; p="}
-    assert memory.keys.lookup(NAME, THEN) == b"v=DKIM1; p="
+    """An empty `p=` is an answer: it is what counts, now, in silence, and after it is gone."""
+    memory.verify()
+    memory.dns.records = {NAME: REVOKED}
+    assert memory.keys.lookup(NAME, THEN) == REVOKED
+    memory.dns.records = None
+    assert memory.keys.lookup(NAME, THEN) == REVOKED
     memory.withdraw(HOUR)
-    assert memory.keys.lookup(NAME, THEN) == b"v=DKIM1; p="
+    assert memory.keys.lookup(NAME, THEN) == REVOKED
+
+
+def test_a_revocation_is_noticed_without_a_mail(memory: Memory) -> None:
+    """While DNS answered, before it fell silent."""
+    memory.verify()
+    memory.dns.records = {NAME: REVOKED}
+    memory.clock.passed = HOUR
+    memory.keys.refresh()
+    memory.dns.records = None
+    assert memory.keys.lookup(NAME, THEN) == REVOKED
 
 
 def test_a_key_that_was_replaced_is_replaced(memory: Memory) -> None:
-    """DNS is asked first."""
-    memory.keys.lookup(NAME, THEN)
+    """DNS is asked first; what it gave once is remembered only once a mail was verified with it."""
+    memory.verify()
     memory.dns.records = {NAME: b"p=NEW"}
+    assert memory.keys.lookup(NAME, THEN) == b"p=NEW"
+    memory.dns.records = None
+    assert memory.keys.lookup(NAME, THEN) == RECORD
+    memory.keys.verified(NAME, b"p=NEW")
     assert memory.keys.lookup(NAME, THEN) == b"p=NEW"
 
 
-def test_a_silent_dns_is_not_answered_from_memory(memory: Memory) -> None:
-    """The key may have been revoked."""
-    memory.keys.lookup(NAME, THEN)
+def test_silence_is_answered_from_memory(memory: Memory) -> None:
+    """For mail of the key's time; other mail waits."""
+    memory.verify()
     memory.dns.records = None
+    assert memory.keys.lookup(NAME, THEN + DAY) == RECORD
     with pytest.raises(TransientError):
-        memory.keys.lookup(NAME, THEN)
+        memory.keys.lookup(NAME, THEN + DAY + timedelta(seconds=1))
+    with pytest.raises(TransientError):
+        memory.keys.lookup(of(1), THEN)
+
+
+def test_what_memory_gave_does_not_keep_itself_alive(memory: Memory) -> None:
+    """A mail that was verified in silence shows nothing of DNS."""
+    memory.verify()
+    memory.dns.records = None
+    memory.clock.passed += DAY
+    memory.keys.verified(NAME, RECORD)
+    assert json.loads(memory.file.read_text())[NAME]["last_published"] == "2026-02-03T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [{}, {NAME: []}, {NAME: [*TEXT, '300 IN TXT "v=spf1 -all"']}, {NAME: ['300 IN TXT "x"']}],
+    ids=["no-name", "no-record", "two-records", "no-key"],
+)
+def test_memory_counts_where_dns_says_nothing(tmp_path: Path, table: dict[str, Entry]) -> None:
+    """One wrong answer of a resolver does not undo what was proof a moment ago."""
+    clock = Clock()
+    with TinyDns({NAME: TEXT}) as server:
+        keys = RememberedKeys(
+            dns_keys(server, clock), tmp_path / "keys.json", now=clock.now, log=Heard()
+        )
+        record = keys.lookup(NAME, THEN)
+        assert record is not None
+        keys.verified(NAME, record)
+        server.table = table
+        clock.passed = 2 * HOUR
+        assert keys.lookup(NAME, clock.now()) == RECORD
+        assert server.asked == [NAME, NAME]
+
+
+def test_what_proved_no_mail_is_not_remembered(memory: Memory) -> None:
+    """Not even if it is published: whoever writes signatures chooses what is asked for."""
+    memory.verify()
+    memory.dns.records = {of(number): RECORD for number in range(2 * MAX_KEYS)}
+    for number in range(2 * MAX_KEYS):
+        memory.keys.lookup(of(number), THEN)
+    assert list(json.loads(memory.file.read_text())) == [NAME]
+    assert [memory.keys.knows(name) for name in (NAME, of(1))] == [True, False]
+
+
+def test_known_names_are_asked_for_as_known(memory: Memory) -> None:
+    """So that what strangers do to DNS has no part in it."""
+    memory.verify()
+    memory.keys.lookup(NAME, THEN)
+    memory.keys.lookup(of(1), THEN)
+    assert memory.dns.asked == [(NAME, False), (NAME, True), (of(1), False)]
+
+
+def test_a_refresh_asks_once_an_hour(memory: Memory) -> None:
+    """However often it is called for."""
+    memory.verify()
+    memory.dns.asked.clear()
+    for minutes in range(0, 181, 10):
+        memory.clock.passed = timedelta(minutes=minutes)
+        memory.keys.refresh()
+    assert memory.dns.asked == [(NAME, True)] * 3
+
+
+def test_a_refresh_ends_with_the_first_silence(memory: Memory) -> None:
+    """The next one comes soon; and what is gone keeps its time."""
+    memory.keys.verified(NAME, RECORD)
+    memory.keys.verified(of(1), RECORD)
+    before = memory.file.read_bytes()
+    memory.clock.passed = HOUR
+    memory.dns.records = {}
+    memory.keys.refresh()
+    assert sorted(memory.dns.asked) == [(of(1), True), (NAME, True)]
+    memory.dns.asked.clear()
+    memory.dns.records = None
+    memory.keys.refresh()
+    assert len(memory.dns.asked) == 1
+    assert memory.file.read_bytes() == before
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 def test_a_memory_that_others_can_write_is_not_believed(memory: Memory, mode: int) -> None:
     """It is a root of trust: who could write it could sign for Salesforce."""
-    memory.keys.lookup(NAME, THEN)
+    memory.verify()
     memory.withdraw(timedelta(hours=1))
     memory.file.chmod(mode)
     assert memory.keys.lookup(NAME, THEN) is None
     memory.file.chmod(0o600)
     assert memory.keys.lookup(NAME, THEN) == RECORD
+
+
+def test_a_memory_of_another_owner_is_not_believed(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told once, and begun anew; the next mail is verified with DNS, as the first was."""
+    memory.verify()
+    us = os.geteuid()
+    if us == 0:  # root could give it away, and is believed by all
+        us = 12345
+        os.chown(memory.file, us - 1, -1)
+    else:
+        us += 1
+    monkeypatch.setattr(os, "geteuid", lambda: us)
+    keys = memory.keys
+    memory.dns.records = {}
+    assert [keys.lookup(NAME, THEN) for _ in range(3)] == [None] * 3
+    problem = f"it belongs to another user: got uid {us - 1}, expected {us}"
+    assert memory.log.events == [
+        ("keys.not_remembered", {"file": str(memory.file), "error": problem})
+    ]
+    memory.file.chmod(0o600)
+    monkeypatch.undo()
+    memory.dns.records = {NAME: RECORD}
+    memory.verify()
+    assert memory.keys.knows(NAME)
+
+
+def test_a_memory_of_roots_is_believed(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root could do as it likes anyway."""
+    memory.verify()
+    if os.geteuid() != 0:
+        return
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert memory.keys.knows(NAME)
+
+
+def test_a_memory_from_the_future_is_not_believed(memory: Memory) -> None:
+    """It would count for mail of years to come. Told once, and begun anew.
+
+    A clock that was set back by less than a day costs nothing."""
+    memory.verify()
+    memory.clock.passed = -DAY
+    assert memory.keys.knows(NAME)
+    memory.clock.passed -= timedelta(seconds=1)
+    keys = memory.keys
+    assert [keys.knows(NAME) for _ in range(3)] == [False] * 3
+    assert memory.log.events == [
+        (
+            "keys.not_remembered",
+            {"file": str(memory.file), "error": "it holds a time in the future"},
+        )
+    ]
+    keys.verified(NAME, RECORD)
+    assert keys.knows(NAME)
 
 
 def test_nothing_is_remembered_of_what_was_never_there(memory: Memory) -> None:
@@ -426,15 +727,16 @@ def test_commands_that_change_nothing_write_nothing(memory: Memory) -> None:
         memory.dns, memory.file, now=memory.clock.now, log=memory.log, writing=False
     )
     assert reading.lookup(NAME, THEN) == RECORD
+    reading.verified(NAME, RECORD)
     assert list(memory.file.parent.iterdir()) == []
-    memory.keys.lookup(NAME, THEN)
+    memory.verify()
     memory.withdraw(HOUR)
     assert reading.lookup(NAME, THEN) == RECORD
 
 
 def test_the_file_is_ours_alone_and_holds_public_data(memory: Memory) -> None:
     """Mode 0600, replaced as a whole, nothing left beside it but its lock."""
-    memory.keys.lookup(NAME, THEN)
+    memory.verify()
     assert stat.S_IMODE(memory.file.stat().st_mode) == 0o600
     assert sorted(path.name for path in memory.file.parent.iterdir()) == ["keys.json", "keys.lock"]
     assert json.loads(memory.file.read_text()) == {
@@ -465,24 +767,27 @@ def test_a_broken_file_remembers_nothing(memory: Memory, content: bytes) -> None
     memory.dns.records = {}
     assert memory.keys.lookup(NAME, THEN) is None
     memory.dns.records = {NAME: RECORD}
-    assert memory.keys.lookup(NAME, THEN) == RECORD
+    memory.verify()
     memory.withdraw(HOUR)
     assert memory.keys.lookup(NAME, THEN) == RECORD
 
 
 def test_a_memory_at_the_end_of_time(memory: Memory) -> None:
-    """No arithmetic fails."""
+    """No arithmetic fails, and nothing counts for ever."""
     memory.file.write_text(
         json.dumps({NAME: {"record": "p=A", "last_published": "9999-12-31T23:59:59Z"}})
     )
     memory.dns.records = {}
-    assert memory.keys.lookup(NAME, THEN) == b"p=A"
+    assert memory.keys.lookup(NAME, THEN) is None
 
 
 def test_a_memory_that_cannot_be_written_is_told(memory: Memory, tmp_path: Path) -> None:
-    """The key is good all the same."""
+    """Once; the key is good all the same."""
     memory.file = tmp_path / "missing" / "keys.json"
-    assert memory.keys.lookup(NAME, THEN) == RECORD
+    keys = memory.keys
+    for _ in range(3):
+        assert keys.lookup(NAME, THEN) == RECORD
+        keys.verified(NAME, RECORD)
     assert memory.log.events == [
         ("keys.not_remembered", {"file": str(memory.file), "error": "No such file or directory"})
     ]
@@ -492,11 +797,9 @@ def test_the_memory_is_bounded(memory: Memory) -> None:
     """The newest stay; a record larger than any key is not kept."""
     for number in range(MAX_KEYS + 9):
         memory.clock.passed = timedelta(seconds=number)
-        memory.dns.records = {f"s{number}": b"p=" + b"A" * (MAX_RECORD - 2)}
-        memory.keys.lookup(f"s{number}", THEN)
-    memory.dns.records = {"large": b"A" * (MAX_RECORD + 1), "binary": b"p=\xff"}
-    memory.keys.lookup("large", THEN)
-    memory.keys.lookup("binary", THEN)
+        memory.keys.verified(f"s{number}", b"p=" + b"A" * (MAX_RECORD - 2))
+    memory.keys.verified("large", b"A" * (MAX_RECORD + 1))
+    memory.keys.verified("binary", b"p=\xff")
     assert set(json.loads(memory.file.read_text())) == {
         f"s{number}" for number in range(9, MAX_KEYS + 9)
     }
@@ -506,16 +809,15 @@ def test_the_memory_is_bounded(memory: Memory) -> None:
 def test_two_writers_lose_nothing(memory: Memory) -> None:
     """The daemon and a scan beside it remember into one file;
     who comes second writes at its next look."""
-    memory.dns.records = {f"s{number}": b"p=A" for number in range(20)}
-    names = list(memory.dns.records)
-    threads = [Thread(target=memory.keys.lookup, args=(name, THEN)) for name in names]
+    names = [of(number) for number in range(20)]
+    threads = [Thread(target=memory.keys.verified, args=(name, RECORD)) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert set(json.loads(memory.file.read_text())) <= set(names)
     for name in names:
-        memory.keys.lookup(name, THEN)
+        memory.keys.verified(name, RECORD)
     assert set(json.loads(memory.file.read_text())) == set(names)
     assert memory.log.events == []
 
@@ -525,9 +827,9 @@ def test_a_writer_that_hangs_holds_nobody_up(memory: Memory) -> None:
     lock = memory.file.with_suffix(".lock")
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert memory.keys.lookup(NAME, THEN) == RECORD
+        memory.verify()
         assert not memory.file.exists()
-    memory.keys.lookup(NAME, THEN)
+    memory.verify()
     assert memory.file.exists()
 
 
@@ -554,7 +856,7 @@ def test_a_signed_mail_verifies_through_it_all(tmp_path: Path) -> None:
         assert verdict(THEN) == "pass"
         del server.table[signer.name]
         clock.passed = 10 * DAY
-        assert (verdict(THEN), verdict(THEN + 2 * DAY)) == ("pass", "unverifiable")
+        assert (verdict(THEN), verdict(THEN + 2 * DAY)) == ("pass", "no-key")
 
 
 def test_case_of_a_selector_is_one_name(tmp_path: Path) -> None:
@@ -563,5 +865,8 @@ def test_case_of_a_selector_is_one_name(tmp_path: Path) -> None:
     header = wire.read_header(raw)
     assert isinstance(header, Header)
     with TinyDns() as server:
-        signature.check(raw, header, THEN, ["salesforce.com"], dns_keys(server))
+        keys = RememberedKeys(
+            dns_keys(server), tmp_path / "keys.json", now=Clock().now, log=Heard()
+        )
+        signature.check(raw, header, THEN, ["salesforce.com"], keys)
         assert server.asked == ["test2026._domainkey.salesforce.com"]

@@ -19,11 +19,14 @@ from tests.kit.mails import (
     ISSUED,
     TOKEN,
     USERNAME,
+    Forgetful,
     Keys,
+    Signer,
     fingerprint,
     genuine,
     genuine_keys,
     genuine_signer,
+    rsa_pem,
 )
 from tests.kit.rig import PATH, TERMS, Instance
 from token_catcher.errors import AccessError, Outage, StateError, TransientError
@@ -63,7 +66,7 @@ class RecordingLog:
 
 
 @dataclass
-class CountedKeys:
+class CountedKeys(Forgetful):
     """Keys that a test exchanges, and that count what they are asked."""
 
     keys: Keys = field(default_factory=genuine_keys)
@@ -595,6 +598,11 @@ def key_gone(bench: Bench) -> None:
     bench.keys.keys = Keys({})
 
 
+def key_exchanged(bench: Bench) -> None:
+    """Another key stands where the right one was."""
+    bench.keys.keys = Keys({genuine_signer().name: Signer(rsa_pem(2048, 1)).record})
+
+
 def user_named(bench: Bench) -> None:
     bench.configure(WIDER)
 
@@ -651,16 +659,16 @@ def server_named(bench: Bench) -> None:
 
 LOOKS = {
     "stored, then the same": (nothing, genuine, nothing, ["stored"]),
-    "stored, then unproven": (nothing, genuine, key_gone, ["stored"]),
+    "stored, then without a key": (nothing, genuine, key_gone, ["stored"]),
     "stored, then of an unknown user": (nothing, genuine, user_dropped, ["stored"]),
     "stored, then deleted": (nothing, genuine, secret_deleted, ["stored"]),
     "stored, then purged": (nothing, genuine, secret_purged, ["stored", "stored"]),
     "unchanged, then the same": (there_already, genuine, nothing, ["unchanged"]),
-    "unchanged, then unproven": (there_already, genuine, key_gone, ["unchanged"]),
+    "unchanged, then without a key": (there_already, genuine, key_gone, ["unchanged"]),
     "unchanged, then purged": (there_already, genuine, secret_purged, ["unchanged", "stored"]),
     "held, then the same": (nothing, of_a_stranger, nothing, ["held"]),
     "held, then named": (nothing, of_a_stranger, user_named, ["held", "stored"]),
-    "held, then unproven": (nothing, of_a_stranger, key_gone, ["held", "refused"]),
+    "held, then without a key": (nothing, of_a_stranger, key_gone, ["held", "held"]),
     "held, then of an unknown user": (secret_deleted, genuine, user_dropped, ["held", "held"]),
     "held, then undeleted": (secret_deleted, genuine, undeleted, ["held", "held"]),
     "refused, then the same": (nothing, mails.token_mail, nothing, ["refused"]),
@@ -670,7 +678,7 @@ LOOKS = {
         server_named,
         ["refused", "held"],
     ),
-    "refused, then proven": (key_gone, genuine, key_back, ["refused", "stored"]),
+    "refused, then proven": (key_exchanged, genuine, key_back, ["refused", "stored"]),
 }
 
 

@@ -101,6 +101,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "check the resolvers of this machine, or pin the key under trust.dkim_keys; the mail"
         " is tried again by itself"
     ),
+    "dns-no-key": (
+        "nothing, if it passes: DNS has no key for this signature, and is asked again for a day;"
+        " if the key is known to you, pin it under trust.dkim_keys"
+    ),
     "journal-broken": (
         "run `token-catcher audit verify`; put the journal back from a copy, or move it away"
         " with its .head file"
@@ -187,6 +191,11 @@ ADVICE: Final[Mapping[Reason, str]] = {
         " mail's is newer"
     ),
     Reason.SAME_DATE: "two different tokens with the same Date: reset the token once more",
+    Reason.NO_KEY: (
+        "there is no key to check the signature with (before the daemon holds such a mail it has"
+        " asked DNS again, for a day at least): check the resolvers of this machine, pin the key"
+        " under trust.dkim_keys, or reset the token once more; the mail may be forged"
+    ),
     Reason.UNAUTHENTICATED: (
         "nobody could vouch for the mail: compare trust.authserv_ids and authserv_zone with"
         " docs/mailboxes.md, or reset the token once more"

@@ -77,6 +77,8 @@ class Case:
     keys: KeyLookup
     waive: frozenset[str] = frozenset()
     """The names of the rules that a person has set aside for this mail."""
+    last_try: bool = False
+    """Whether DNS has been silent for so long that its silence ends the mail."""
     proven: bool = False
     by_server: bool = False
     """Whether the receiving server's assessment decides, and not a signature that we checked."""

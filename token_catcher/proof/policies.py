@@ -12,6 +12,12 @@ from token_catcher.model import Reason
 from token_catcher.proof import authres, signature
 from token_catcher.proof.addresses import single_address
 from token_catcher.proof.case import Case, Finding, Policy
+from token_catcher.proof.tags import Verdict, Verification
+
+_REASONS: Final[Mapping[Verdict, Reason]] = {
+    "none": Reason.UNSIGNED,
+    "no-key": Reason.NO_KEY,
+}
 
 
 def _by_dkim(case: Case) -> Finding:
@@ -26,7 +32,8 @@ def _by_results(case: Case) -> Finding:
 def _by_either(case: Case) -> Finding:
     """DKIM first; where nothing speaks against the signature, the receiving server decides.
 
-    Where that server is silent too, a person does, and where DNS is, a later try."""
+    Where that server is silent too, a person does; where DNS is silent, or has no key, and the
+    server does not vouch for the mail, a later try."""
     # The server first: it costs no question to DNS, and decides where DNS is silent.
     assessed = _of_assessment(case, _assess(case), undecided=("unsure", "none"))
     try:
@@ -41,7 +48,9 @@ def _by_either(case: Case) -> Finding:
     # signature, or none, is final, unless the server checked it before it put a tag in front of
     # the subject.
     tagged_since = verification.verdict == "fail" and assessed.passed and _is_tagged(case)
-    if verification.verdict != "unverifiable" and not tagged_since:
+    # The server asked the same DNS for the same key: what it found may be as wrong.
+    vouched_for = verification.verdict == "no-key" and assessed.passed
+    if not (verification.verdict == "unverifiable" or vouched_for or tagged_since):
         return verified
     case.by_server = True
     return replace(assessed, saw=f"{verified.saw}; {assessed.saw}")
@@ -57,9 +66,11 @@ def _is_tagged(case: Case) -> bool:
 
 def _by_both(case: Case) -> Finding:
     verified = _by_dkim(case)
-    if not verified.passed:
-        return verified
     assessed = _of_assessment(case, _assess(case))
+    # A key that may still come changes nothing where the server has said no.
+    decided_by_server = verified.held and not (assessed.passed or assessed.held)
+    if not (verified.passed or decided_by_server):
+        return verified
     saw = f"{verified.saw}; {assessed.saw}"
     return replace(assessed, saw=saw, wanted=f"{verified.wanted}; {assessed.wanted}")
 
@@ -69,21 +80,31 @@ def _by_nothing(_case: Case) -> Finding:
     return Finding(True, nothing, nothing)
 
 
-def _verify(case: Case) -> signature.Verification:
+def _verify(case: Case) -> Verification:
     mail = case.candidate.mail
-    return signature.check(
-        mail.raw, case.candidate.header, mail.received_at, case.terms.signing_domains, case.keys
-    )
+    domains = case.terms.signing_domains
+    try:
+        return signature.check(
+            mail.raw, case.candidate.header, mail.received_at, domains, case.keys
+        )
+    except TransientError as silence:
+        if not case.last_try:
+            raise
+        return Verification("no-key", str(silence))
 
 
-def _of_verification(case: Case, verification: signature.Verification) -> Finding:
+def _of_verification(case: Case, verification: Verification) -> Finding:
     """Also keeps the time of signing, for the rule `signed-at`."""
     case.signed_at = verification.signed_at
-    reason = Reason.BAD_SIGNATURE
-    if verification.verdict == "none":
-        reason = Reason.UNSIGNED
-    wanted = "a DKIM signature of " + ", ".join(case.terms.signing_domains)
-    return Finding(verification.verdict == "pass", verification.saw, wanted, reason)
+    reason = _REASONS.get(verification.verdict, Reason.BAD_SIGNATURE)
+    return Finding(
+        verification.verdict == "pass",
+        verification.saw,
+        "a DKIM signature of " + ", ".join(case.terms.signing_domains),
+        reason,
+        # Without a key nobody can tell whether the mail is genuine.
+        held=reason is Reason.NO_KEY,
+    )
 
 
 def _assess(case: Case) -> authres.Assessment:

@@ -11,13 +11,12 @@ as it would have been on the day it came.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 import dkim
 from dkim.canonicalization import CanonicalizationPolicy
@@ -25,55 +24,27 @@ from dkim.canonicalization import CanonicalizationPolicy
 from token_catcher.errors import TransientError
 from token_catcher.model import Header, HeaderField
 from token_catcher.ports import KeyLookup
+from token_catcher.proof.key_record import KEY_TYPES, MIN_RSA_BITS, usable_key
+from token_catcher.proof.tags import Unacceptable, Verification, demand, names_in, tags_of
 
 MAX_SIGNATURES: Final = 8
-MAX_SIGNATURE_BYTES: Final = 4096
+MAX_UNKNOWN_NAMES: Final = 2
+"""Keys that a mail may have us ask DNS for, besides those that mail was verified with before:
+genuine mail bears one signature of a signing domain, or two while a key is exchanged."""
 MAX_COVERED: Final = 64
 """Names in `h=`: each is searched for in the whole header."""
-MAX_RECORD_BYTES: Final = 4096
 MAX_NAME: Final = 253
 """What fits into DNS; a longer name could never be asked for."""
-MIN_RSA_BITS: Final = 1024
-MAX_RSA_BITS: Final = 4096
-"""RFC 8301 asks verifiers for 1024 to 4096."""
-EXPONENTS: Final = range(3, 2**32, 2)
-"""With an exponent of 1 anybody can sign; with one of thousands of bits a check takes seconds."""
 SIGNED_WITHIN: Final = timedelta(days=1)
 """From `t=` to the Date, either way."""
 MUST_COVER: Final = ("from", "to", "subject", "date", "mime-version", "content-type")
 """What Salesforce signs, and all that the decision rests on."""
 
-_TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_VALUE: Final = re.compile(r"[!-:<-~ \t]*")
 # RFC 6376, section 3.1: a selector is one label of a host name, or several.
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _SELECTOR: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{0,3}}")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _CANONICAL_FORM: Final = re.compile(r"(?:simple|relaxed)(?:/(?:simple|relaxed))?")
-# RFC 8301 forbids rsa-sha1; RFC 8463 brought Ed25519.
-_KEY_TYPES: Final = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}
-
-Verdict = Literal["pass", "unverifiable", "fail", "none"]
-"""unverifiable: nothing against the mail, but it cannot be checked (no key, changed body, expired).
-none: not signed by a signing domain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What the signatures of a mail prove."""
-
-    verdict: Verdict
-    saw: str
-    signed_at: datetime | None = None
-    """`t=` of the signature that passed."""
-
-
-class _Unacceptable(Exception):
-    """A signature that does not count, and why."""
-
-    def __init__(self, saw: str, verdict: Verdict = "fail") -> None:
-        super().__init__(saw)
-        self.verification = Verification(verdict, saw)
 
 
 def check(
@@ -85,26 +56,42 @@ def check(
 ) -> Verification:
     """The first good signature, else the best that can be said.
 
-    TransientError: a key was not to be had now, and no other signature is good."""
+    What costs no question is looked at first, and then known keys before unknown ones, so that
+    whoever writes signatures decides little of what DNS is asked. The keys are told which of them
+    proved a mail. TransientError: a key was not to be had now, and no other signature is good."""
     mail = _SignedMail(raw, header)
     domains = {domain.lower() for domain in signing_domains}
+    signatures: list[_Signature] = []
     verifications: list[Verification] = []
-    silent: TransientError | None = None
     # Intermediaries put signatures of their own on top, so one good one suffices anywhere.
     for field in header.all("DKIM-Signature")[:MAX_SIGNATURES]:
         try:
-            verification = _check_one(mail, field, received_at, domains, keys)
+            signatures.append(_without_key(mail, field, received_at, domains))
+        except Unacceptable as unacceptable:
+            verifications.append(unacceptable.verification)
+    verifications += _with_keys(mail, signatures, _Questions(keys, received_at))
+    return _best(verifications)
+
+
+def _with_keys(
+    mail: _SignedMail, signatures: Sequence[_Signature], questions: _Questions
+) -> Sequence[Verification]:
+    """Up to the first good one. TransientError: there is none, and a key was not to be had now."""
+    verifications: list[Verification] = []
+    silent: TransientError | None = None
+    for signature in questions.known_first(signatures):
+        try:
+            verifications.append(_verify(mail, signature, questions))
         except TransientError as error:
             silent = error
             continue
-        except _Unacceptable as unacceptable:
-            verification = unacceptable.verification
-        if verification.verdict == "pass":
-            return verification
-        verifications.append(verification)
+        except Unacceptable as unacceptable:
+            verifications.append(unacceptable.verification)
+            continue
+        return verifications
     if silent is not None:
         raise silent
-    return _best(verifications)
+    return verifications
 
 
 def read(header: Header, issued_at: datetime, signing_domains: Sequence[str]) -> Verification:
@@ -133,8 +120,8 @@ def _read_one(field: HeaderField, issued_at: datetime, domains: set[str]) -> Ver
         tags = _own_tags(field, domains)
         signed_at = _moment(tags, "t")
         near = signed_at is None or abs(signed_at - issued_at) <= SIGNED_WITHIN
-        _demand([(near, "t= is more than a day from the Date")])
-    except _Unacceptable as unacceptable:
+        demand([(near, "t= is more than a day from the Date")])
+    except Unacceptable as unacceptable:
         named = b"".join(field.value.split()).decode("ascii", "replace").lower()
         if not any(domain in named for domain in domains):
             return Verification("none", unacceptable.verification.saw)
@@ -154,74 +141,101 @@ def _is_worse(signature: Verification, known: Verification, issued_at: datetime)
 
 
 def _best(verifications: Sequence[Verification]) -> Verification:
-    """Nothing against the mail before something against it, and that before nothing at all."""
-    for verdict in ("unverifiable", "fail", "none"):
+    """What proves the mail, before nothing against it, before something against it, before nothing
+    at all; and of what is not proven, what may pass comes first."""
+    for verdict in ("pass", "no-key", "unverifiable", "fail", "none"):
         for verification in verifications:
             if verification.verdict == verdict:
                 return verification
     return Verification("none", "no DKIM signature")
 
 
-def _check_one(
-    mail: _SignedMail,
-    field: HeaderField,
-    received_at: datetime,
-    domains: set[str],
-    keys: KeyLookup,
-) -> Verification:
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """A signature of a signing domain, after all rules that need no key."""
+
+    field: HeaderField
+    tags: Mapping[str, str]
+    domain: str
+    signed_at: datetime | None
+
+    @property
+    def key_name(self) -> str:
+        """Where its key is published."""
+        return f"{self.tags['s']}._domainkey.{self.domain}".lower()
+
+
+class _Questions:
+    """What one mail has us ask for: all known names, and no more than two others."""
+
+    def __init__(self, keys: KeyLookup, received_at: datetime) -> None:
+        self._keys = keys
+        self._received_at = received_at
+        self._unknown: set[str] = set()
+
+    def known_first(self, signatures: Iterable[_Signature]) -> list[_Signature]:
+        """Otherwise in the order of the mail."""
+        return sorted(signatures, key=self._is_unknown)
+
+    def _is_unknown(self, signature: _Signature) -> bool:
+        return not self._keys.knows(signature.key_name)
+
+    def key_of(self, signature: _Signature) -> bytes:
+        """The key's record. TransientError: it is not to be had now."""
+        name = signature.key_name
+        if self._is_unknown(signature):
+            self._unknown.add(name)
+        if len(self._unknown) > MAX_UNKNOWN_NAMES:
+            saw = f"{name} was not asked for: a mail has {MAX_UNKNOWN_NAMES} unknown names asked"
+            raise Unacceptable(saw, "no-key")
+        record = self._keys.lookup(name, self._received_at)
+        if record is None:
+            raise Unacceptable(f"no key at {name}", "no-key")
+        return record
+
+    def answered(self, signature: _Signature, record: bytes) -> None:
+        """The record has proven the mail."""
+        self._keys.verified(signature.key_name, record)
+
+
+def _without_key(
+    mail: _SignedMail, field: HeaderField, received_at: datetime, domains: set[str]
+) -> _Signature:
+    """The signature, where all that can be looked at without its key is as it must be."""
     tags = _own_tags(field, domains)
-    domain = tags["d"].lower()
     signed_at = _signed_at(tags, received_at)
+    mail.demand_body(tags)
+    return _Signature(field, tags, tags["d"].lower(), signed_at)
+
+
+def _verify(mail: _SignedMail, signature: _Signature, questions: _Questions) -> Verification:
+    tags = signature.tags
     # Only now is DNS asked, and only for a name below a signing domain.
-    name = f"{tags['s']}._domainkey.{domain}".lower()
-    record = keys.lookup(name, received_at)
-    if record is None:
-        raise _Unacceptable(f"no key at {name}", "unverifiable")
-    mail.verify(field, tags, _usable(record, tags, domain))
-    return Verification("pass", f"dkim {domain} {tags['s']}", signed_at)
+    record = questions.key_of(signature)
+    mail.verify(signature.field, tags, usable_key(record, tags, signature.domain))
+    questions.answered(signature, record)
+    return Verification("pass", f"dkim {signature.domain} {tags['s']}", signature.signed_at)
 
 
 def _own_tags(field: HeaderField, domains: set[str]) -> Mapping[str, str]:
     """The tags of a signature of one of these domains, after the rules for all but its times."""
-    tags = _tags(field.value)
+    tags = tags_of(field.value)
     domain = tags.get("d", "").lower()
     if domain not in domains:
         signer = ascii(domain)[1:-1][:60]
-        raise _Unacceptable(f"signed by {signer or 'nobody'}", "none")
+        raise Unacceptable(f"signed by {signer or 'nobody'}", "none")
     _demand_tags(tags, domain)
     return tags
 
 
-def _tags(value: bytes) -> Mapping[str, str]:
-    """RFC 6376, section 3.2: a tag list without doubles."""
-    if len(value) > MAX_SIGNATURE_BYTES:
-        raise _Unacceptable(f"a signature of more than {MAX_SIGNATURE_BYTES} bytes")
-    text = value.decode("ascii", "replace").replace("\r\n", "").strip()
-    tags: dict[str, str] = {}
-    # Of a tag said twice one program takes the first and another the last.
-    for piece in text.removesuffix(";").split(";"):
-        name, equals, content = (part.strip() for part in piece.partition("="))
-        if not equals or not _TAG.fullmatch(name) or not _VALUE.fullmatch(content) or name in tags:
-            raise _Unacceptable("a malformed tag list")
-        tags[name] = content
-    return tags
-
-
-def _demand(rules: Iterable[tuple[bool, str]], where: str = "") -> None:
-    """Every rule holds, or its words say why the signature does not count."""
-    for holds, trouble in rules:
-        if not holds:
-            raise _Unacceptable(where + trouble)
-
-
 def _demand_tags(tags: Mapping[str, str], domain: str) -> None:
     """The rules for the signature's own tags but its times: RFC 6376, section 3.5, and stricter."""
-    covered = _names(tags.get("h", ""))
+    covered = names_in(tags.get("h", ""))
     missing = ", ".join(name for name in MUST_COVER if name not in covered)
     name = f"{tags.get('s')}._domainkey.{domain}"
     rules = (
         (tags.get("v") == "1", "v= is not 1"),
-        (tags.get("a") in _KEY_TYPES, "a= is neither rsa-sha256 nor ed25519-sha256"),
+        (tags.get("a") in KEY_TYPES, "a= is neither rsa-sha256 nor ed25519-sha256"),
         ("l" not in tags, "l= leaves part of the body unsigned"),
         (tags.get("q", "dns/txt") == "dns/txt", "q= is not dns/txt"),
         (_matches(_CANONICAL_FORM, tags.get("c", "simple")), "c= is unknown"),
@@ -232,7 +246,7 @@ def _demand_tags(tags: Mapping[str, str], domain: str) -> None:
         (_identity_fits(tags.get("i"), domain), "i= is outside d="),
         (_is_base64(tags, "b") and _is_base64(tags, "bh"), "b= or bh= is no base64"),
     )
-    _demand(rules)
+    demand(rules)
 
 
 def _signed_at(tags: Mapping[str, str], received_at: datetime) -> datetime | None:
@@ -242,9 +256,9 @@ def _signed_at(tags: Mapping[str, str], received_at: datetime) -> datetime | Non
     if expires_at is None:
         return signed_at
     if signed_at is not None and expires_at < signed_at:
-        raise _Unacceptable("x= is before t=")
+        raise Unacceptable("x= is before t=")
     if expires_at < received_at:
-        raise _Unacceptable("the signature had expired on arrival", "unverifiable")
+        raise Unacceptable("the signature had expired on arrival", "unverifiable")
     return signed_at
 
 
@@ -255,10 +269,6 @@ def _matches(pattern: re.Pattern[str], text: str) -> bool:
 def _is_base64(tags: Mapping[str, str], tag: str) -> bool:
     """White space may stand anywhere in it."""
     return _matches(_BASE64, "".join(tags.get(tag, "").split()))
-
-
-def _names(listed: str) -> list[str]:
-    return [name.strip().lower() for name in listed.split(":")]
 
 
 def _identity_fits(identity: str | None, domain: str) -> bool:
@@ -274,53 +284,8 @@ def _moment(tags: Mapping[str, str], tag: str) -> datetime | None:
         return None
     # RFC 6376 asks for values up to 10^12, which is beyond Python's calendar.
     if not re.fullmatch(r"[0-9]{1,11}", tags[tag], re.ASCII):
-        raise _Unacceptable(f"{tag}= is no time")
+        raise Unacceptable(f"{tag}= is no time")
     return datetime.fromtimestamp(int(tags[tag]), UTC)
-
-
-def _usable(record: bytes, tags: Mapping[str, str], domain: str) -> bytes:
-    """The rules for the key record: RFC 6376, section 3.6.1, and no key under test.
-
-    Returns the key, without all else."""
-    if len(record) > MAX_RECORD_BYTES or not record.isascii():
-        raise _Unacceptable("a key record of no known form")
-    key = _tags(record)
-    flags = _names(key.get("t", ""))
-    hashes = _names(key.get("h", "sha256"))
-    services = _names(key.get("s", "*"))
-    kind = _KEY_TYPES[tags["a"]]
-    first = next(iter(key.items()))
-    exact = tags.get("i", "@" + domain).rpartition("@")[2].lower() == domain
-    size = f"{MIN_RSA_BITS} to {MAX_RSA_BITS} bits"
-    rules = (
-        ("v" not in key or first == ("v", "DKIM1"), "v= is not DKIM1, or not the first tag"),
-        (key.get("k", "rsa") == kind, "the type of the key"),
-        ("sha256" in hashes, "h= without sha256"),
-        ("*" in services or "email" in services, "s= without email"),
-        # RFC 6376, section 3.6.1: such mail is to be treated like unsigned mail.
-        ("y" not in flags, "t=y, a key under test"),
-        ("s" not in flags or exact, "t=s with an i= that is not d="),
-        (key.get("p") != "", "p= is empty: revoked"),
-        (_strong(key.get("p", ""), kind), f"p= is no {kind} key of {size}"),
-    )
-    _demand(rules, "key record: ")
-    return f"k={kind}; p={key['p']}".encode()
-
-
-def _strong(encoded: str, kind: str) -> bool:
-    """Whether the key is there and of a fair size."""
-    try:
-        der = base64.b64decode("".join(encoded.split()), validate=True)
-    except binascii.Error:
-        return False
-    if kind == "ed25519":
-        return len(der) == 32  # RFC 8463, section 4.2: the key itself, no SubjectPublicKeyInfo
-    try:
-        key = dkim.parse_public_key(der)
-    except Exception:  # noqa: BLE001 - dkimpy's ASN.1 reader raises anything on foreign bytes
-        return False
-    bits = dkim.bitsize(key["modulus"])
-    return MIN_RSA_BITS <= bits <= MAX_RSA_BITS and key["publicExponent"] in EXPONENTS
 
 
 class _SignedMail:
@@ -333,28 +298,31 @@ class _SignedMail:
         self._body = raw.partition(b"\r\n\r\n")[2]
         self._hashes: dict[str, str] = {}
 
+    def demand_body(self, tags: Mapping[str, str]) -> None:
+        """The body is the one that was signed."""
+        if self._body_hash(tags.get("c", "simple")) != "".join(tags["bh"].split()):
+            raise Unacceptable("the body was changed after signing", "unverifiable")
+
     def verify(self, field: HeaderField, tags: Mapping[str, str], key: bytes) -> None:
         """dkimpy's part: canonical forms, and the signature itself. Returns for a good one only.
 
         Not by `DKIM.verify()`: it reads the tags a second time and compares `x=` with the clock."""
-        if self._body_hash(tags.get("c", "simple")) != "".join(tags["bh"].split()):
-            raise _Unacceptable("the body was changed after signing", "unverifiable")
 
         def lookup(_name: bytes, timeout: int) -> bytes:  # noqa: ARG001 - dkimpy's words
             return key
 
         verifier = dkim.DKIM(minkey=MIN_RSA_BITS)
         verifier.headers = self._fields
-        # `bh=` was compared here. Without it dkimpy hashes no body, of which it has none.
+        # `bh=` was compared before. Without it dkimpy hashes no body, of which it has none.
         signed = {name.encode(): value.encode() for name, value in tags.items() if name != "bh"}
-        covered = [name.encode() for name in _names(tags["h"])]
+        covered = [name.encode() for name in names_in(tags["h"])]
         try:
             good = verifier.verify_sig(signed, covered, _as_dkimpy_has_it(field), lookup)
         # Malformed mail makes dkimpy raise IndexError, ValueError and others.
         except Exception as error:  # noqa: BLE001
-            raise _Unacceptable(f"not verifiable ({type(error).__name__})") from None
+            raise Unacceptable(f"not verifiable ({type(error).__name__})") from None
         if good is not True:
-            raise _Unacceptable("the signature does not fit the mail")
+            raise Unacceptable("the signature does not fit the mail")
 
     def _body_hash(self, canonical: str) -> str:
         """In base64, by the second word of `c=`."""

@@ -3,7 +3,7 @@
 It decides and does nothing else. Anybody can send mail to the watched mailbox. A mail changes a
 secret only if *all* of this holds, and it is looked at in this order:
 
-    nothing proves it (else Refused: nobody needs to look)
+    nothing proves it (else Refused: nobody needs to look; Held where there is no key to look with)
       from          exactly one address, plainly written, of a domain of `senders` or of a signing
                     domain or one below it; for all other mail no key is asked for
       proof         by `policy`: a DKIM signature of a signing domain, the receiving server's
@@ -96,16 +96,18 @@ class Trust:
         addresses: Sequence[str],
         *,
         waive: frozenset[str] = frozenset(),
+        last_try: bool = False,
     ) -> Judgement:
         """Look at a candidate under every rule. `addresses` are the mailbox's own.
 
         `waive`: rules that a person sets aside for this mail. They are looked at and leave
-        evidence, and do not decide. TransientError: a key could not be asked for, so nothing can be
+        evidence, and do not decide. `last_try`: a key that cannot be asked for holds the mail, as
+        one that is not there does. TransientError: a key could not be asked for, so nothing can be
         said yet. ValueError: one of these rules can never be set aside."""
         if not waive <= WAIVABLE:
             raise ValueError(f"never set aside: {', '.join(sorted(waive - WAIVABLE))}")
         ours = tuple(address.lower() for address in addresses)
-        case = Case(candidate, ours, self._terms, self._keys, waive)
+        case = Case(candidate, ours, self._terms, self._keys, waive, last_try)
         try:
             verdict = _verdict(case)
         except TokenCatcherError:  # a silent DNS says nothing of the mail

@@ -60,6 +60,8 @@ class Pending:
     """Of the error it met last; `again` where somebody asked for another look."""
     digest: str = ""
     """Of the mail, once its body was read: by it the mail is known under another UID."""
+    since: datetime | None = None
+    """When it was first looked at. None: a version before this one did not note it."""
 
     def is_due(self, now: datetime) -> bool:
         """Its time has come; or only a clock that was set back could have put it so far off."""
@@ -188,6 +190,12 @@ class FolderProgress:
             return 0
         return self.pending[uid].attempts
 
+    def pending_since(self, uid: int) -> datetime | None:
+        """When the mail was first looked at without an end. None: it is not pending."""
+        if uid not in self.pending:
+            return None
+        return self.pending[uid].since
+
     def settle(self, uid: int) -> None:
         """The mail has its end."""
         self.pending.pop(uid, None)
@@ -195,7 +203,8 @@ class FolderProgress:
 
     def unsettle(self, uid: int, now: datetime) -> None:
         """Look at a settled mail again, as soon as may be."""
-        self.pending[uid] = Pending(0, now, "again")
+        since = self.pending_since(uid) or now
+        self.pending[uid] = Pending(0, now, "again", since=since)
 
     def advance(self, uid: int) -> None:
         """Everything up to here is settled or pending."""
@@ -214,7 +223,8 @@ class FolderProgress:
         pause that grows."""
         attempts = self.attempts(uid) + 1
         pause = timedelta(seconds=_pause(attempts, rng, retry_after))
-        self.pending[uid] = Pending(attempts, now + pause, code, digest)
+        since = self.pending_since(uid) or now
+        self.pending[uid] = Pending(attempts, now + pause, code, digest, since)
         self.advance(uid)
         return self.pending[uid]
 
@@ -440,6 +450,8 @@ def _mail_as_json(pending: Pending) -> dict[str, Any]:
     }
     if pending.digest:
         mail["digest"] = pending.digest
+    if pending.since is not None:
+        mail["since"] = iso(pending.since)
     return mail
 
 
@@ -475,7 +487,8 @@ def _pending(mail: Mapping[str, Any]) -> Pending:
     if not isinstance(next_try, str) or not isinstance(code, str):
         raise _Broken("a pending mail lacks its time or its code")
     digest = _text(mail.get("digest", ""))
-    return Pending(_number(mail.get("attempts")), moment(next_try), code, digest)
+    since = _moment_or_none(mail.get("since"))
+    return Pending(_number(mail.get("attempts")), moment(next_try), code, digest, since)
 
 
 def _spans(uids: Sequence[int]) -> str:

@@ -195,6 +195,7 @@ def test_every_reason_of_a_held_mail_has_advice() -> None:
         Reason.SAME_DATE,
         Reason.UNAUTHENTICATED,
         Reason.UNKNOWN_AGE,
+        Reason.NO_KEY,
     }
     assert set(ADVICE) == held
 

@@ -20,7 +20,7 @@ from token_catcher.visit import Report
 STRANGER = "new@other.example"
 
 
-class Keys:
+class Keys(mails.Forgetful):
     """Keys that a test takes away, and that count what they are asked."""
 
     def __init__(self) -> None:

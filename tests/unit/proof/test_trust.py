@@ -17,6 +17,7 @@ from tests.kit.mails import (
     OUTRO,
     TOKEN,
     USERNAME,
+    Forgetful,
     Keys,
     Signer,
     genuine_keys,
@@ -251,7 +252,7 @@ def test_findings_cannot_be_changed() -> None:
 
 
 @dataclass
-class Broken:
+class Broken(Forgetful):
     """A KeyLookup that raises."""
 
     error: Exception

@@ -76,7 +76,12 @@ def test_it_is_one_private_file_a_mailbox(home: Path) -> None:
                 "uidvalidity": 5,
                 "settled_through": 9,
                 "pending": {
-                    "7": {"attempts": 1, "next_try": "2026-02-03T12:57:58Z", "code": "dns"}
+                    "7": {
+                        "attempts": 1,
+                        "next_try": "2026-02-03T12:57:58Z",
+                        "code": "dns",
+                        "since": "2026-02-03T12:57:28Z",
+                    }
                 },
                 "looked_back_to": "2026-02-03T12:57:28Z",
                 "uidnext": None,
@@ -105,7 +110,7 @@ def test_the_next_sweep_goes_on_where_the_last_one_ended(home: Path) -> None:
     written(home)
     with Checkpoint.hold(home, "integrations") as checkpoint:
         assert checkpoint.folder("INBOX", 5, 10, NOW) == FolderProgress(
-            5, 9, {7: Pending(1, NOW + timedelta(seconds=30), "dns")}, looked_back_to=NOW
+            5, 9, {7: Pending(1, NOW + timedelta(seconds=30), "dns", since=NOW)}, looked_back_to=NOW
         )
         assert checkpoint.notes == ()
 
@@ -365,7 +370,7 @@ def test_a_mail_is_looked_at_again_where_its_number_means_something(home: Path) 
             ]
         ]
         assert [checkpoint.unsettle(ref, NOW) for ref in refs] == [True, True, False, False]
-        assert progress.pending == {3: Pending(0, NOW, "again"), 7: waiting}
+        assert progress.pending == {3: Pending(0, NOW, "again", since=NOW), 7: waiting}
 
 
 @pytest.mark.parametrize("spans", ["5", "a:b", "1:600", "0:-1", 7, "1:2:3", "1:99999999999"])
@@ -527,7 +532,7 @@ def test_a_settled_mail_can_be_made_pending_again(home: Path) -> None:
     """It is due at once, has no failed try, and nothing else moves."""
     progress = FolderProgress(5, 9)
     progress.unsettle(4, NOW)
-    assert progress == FolderProgress(5, 9, {4: Pending(0, NOW, "again")})
+    assert progress == FolderProgress(5, 9, {4: Pending(0, NOW, "again", since=NOW)})
     assert progress.due(NOW) == [4]
 
 
@@ -623,8 +628,28 @@ def test_a_pause_that_was_asked_for_is_kept(asked: float, granted: float) -> Non
     progress = FolderProgress(5)
     progress.postpone(4, "dns", NOW, Random(1))
     assert progress.postpone(4, "vault-busy", NOW, Random(1), asked) == Pending(
-        2, NOW + timedelta(seconds=granted), "vault-busy"
+        2, NOW + timedelta(seconds=granted), "vault-busy", since=NOW
     )
+
+
+def test_a_mail_is_pending_since_its_first_try() -> None:
+    """Whatever it met later, and under whatever number; until it is settled."""
+    progress = FolderProgress(5)
+    assert progress.pending_since(4) is None
+    progress.postpone(4, "dns", NOW, Random(1), digest="d4")
+    progress.postpone(4, "vault-busy", NOW + timedelta(hours=1), Random(1), digest="d4")
+    progress.unsettle(4, NOW + timedelta(hours=2))
+    assert progress.pending_since(4) == NOW
+    progress.settle(4)
+    assert progress.pending_since(4) is None
+
+
+def test_a_mail_that_waited_before_this_version_is_pending_since_its_next_try() -> None:
+    """Its time was not noted then."""
+    progress = FolderProgress(5, 4, {4: Pending(9, NOW, "dns")})
+    later = NOW + timedelta(hours=1)
+    progress.postpone(4, "dns", later, Random(1))
+    assert progress.pending_since(4) == later
 
 
 def test_mails_are_due_in_order_when_their_time_has_come() -> None:
