@@ -308,6 +308,21 @@ def test_a_foreign_write_of_the_same_token_is_left_alone(world: World) -> None:
     assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, None)
 
 
+def test_a_token_put_by_hand_beside_the_fields_of_another_gets_its_own(world: World) -> None:
+    """Its mail tells when it was issued. The version is ours, and its record says what was there."""
+    world.store(OLD, NOW - MINUTE)
+    world.vault.merge(world.path, {"security_token": NEW, "password": "p"})
+    saw = "version 2 had the token beside the fields of another"
+    stored = world.store(NEW)
+    assert isinstance(stored, Stored)
+    assert (replace(stored.receipt, request_id=None), stored.saw) == (world.receipt(3), saw)
+    secret = world.vault.get(world.path) or {}
+    fields = ("security_token", "password", "security_token_issued_at")
+    assert [secret[name] for name in fields] == [NEW, "p", iso(NOW)]
+    assert secret["security_token_fingerprint"] == Token(NEW).fingerprint
+    assert world.store(NEW) == Unchanged(Reason.SAME_TOKEN, world.receipt(3))
+
+
 def test_a_deleted_secret_is_not_brought_back(world: World) -> None:
     """Deleted on purpose: held, with the version to look at."""
     world.store(OLD, NOW - MINUTE)

@@ -111,7 +111,7 @@ class VaultStore:
             fields = self._fields(capture, current.number + 1)
             receipt = self._secrets.write(capture.path, fields, current)
             if receipt is not None:
-                return Stored(receipt, saw=self._why_written(ended))
+                return Stored(receipt, saw=self._why_written(capture, current, ended))
             fresh = True  # or a standby shows the version that was just overtaken
             self._sleep(PAUSE)
         raise TransientError(
@@ -183,9 +183,11 @@ class VaultStore:
             return None
         return ending(version, self._secrets.lifetime(path))
 
-    def _why_written(self, ended: Ending | None) -> str:
-        """Of a version that is gone, why it was written over."""
+    def _why_written(self, capture: Capture, current: SecretVersion, ended: Ending | None) -> str:
+        """Of a version that is gone, or has this very token, why it was written over."""
         if ended is None:
+            if self._token(current) == capture.token:
+                return f"version {current.number} had the token beside the fields of another"
             return ""
         if ended.expired:
             return ended.saw
@@ -201,6 +203,8 @@ class VaultStore:
         if token is None:
             return None
         if token == capture.token:
+            if self._is_misdescribed(current, token):
+                return None
             return Unchanged(Reason.SAME_TOKEN, self._written(capture, current))
         issued_at = self._issued_at(current)
         if issued_at is not None:
@@ -233,6 +237,10 @@ class VaultStore:
         if isinstance(text, str) and TOKEN.fullmatch(text):
             return Token(text)
         return None
+
+    def _is_misdescribed(self, version: SecretVersion, token: Token) -> bool:
+        """Whether somebody wrote the token by hand, and left our fields of the one before it."""
+        return version.ours("fingerprint") not in (None, token.fingerprint)
 
     def _issued_at(self, version: SecretVersion) -> datetime | None:
         """When the token in it was issued; None: there is none, or nobody says when."""
