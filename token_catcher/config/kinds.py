@@ -67,7 +67,7 @@ class Origin:
     sources: Mapping[Loc, str] = field(default_factory=dict)
     """The values that the environment gave, and not the file: which variable, by the place."""
     secrets: bool = True
-    """Whether secrets must be there: not for a command that uses none."""
+    """Whether secrets, and the files of TLS, must be there: not for a command that uses none."""
 
     @classmethod
     def of(cls, info: ValidationInfo) -> Origin:
@@ -286,7 +286,15 @@ def _readable(path: Path) -> Path:
     return path
 
 
-def _authorities(path: Path) -> Path:
+def _credential(path: Path, info: ValidationInfo) -> Path:
+    if Origin.of(info).secrets:
+        _readable(path)
+    return path
+
+
+def _authorities(path: Path, info: ValidationInfo) -> Path:
+    if not Origin.of(info).secrets:
+        return path
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(_readable(path))
     except ssl.SSLError:
@@ -405,6 +413,7 @@ FilePath = Annotated[
     PlainSerializer(str, return_type=str),
 ]
 ReadableFile = Annotated[FilePath, AfterValidator(_readable)]
+CredentialFile = Annotated[FilePath, AfterValidator(_credential)]
 AuthoritiesFile = Annotated[FilePath, AfterValidator(_authorities)]
 ListenAddress = Annotated[
     Listen,

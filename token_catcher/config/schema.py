@@ -236,14 +236,16 @@ AUTH: Final[Mapping[str, type[Section]]] = {"approle": AppRole, "token": TokenLo
 class ClientCertificate(Section):
     """Who we are to a TLS server that asks."""
 
-    file: kinds.ReadableFile
+    file: kinds.CredentialFile
     """The certificate (PEM), and its key unless that has a file of its own."""
-    key: kinds.ReadableFile | None = None
+    key: kinds.CredentialFile | None = None
     """The key (PEM), not encrypted."""
 
     @model_validator(mode="after")
-    def _is_a_pair(self) -> Self:
+    def _is_a_pair(self, info: ValidationInfo) -> Self:
         """As OpenSSL takes it, and with a key that is ours alone."""
+        if not kinds.Origin.of(info).secrets:
+            return self
         private_bytes(self.key or self.file)
         try:
             introduce(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self.as_pair())

@@ -272,6 +272,16 @@ def test_a_command_that_uses_no_secret_asks_for_none(home: Path) -> None:
     assert source_of(loaded).where == f"{home}/imap-password"
 
 
+@pytest.mark.parametrize("key", ["ca_file: ca.pem", "client_certificate: {file: client.pem}"])
+def test_a_command_that_connects_to_nobody_asks_for_no_file_of_tls(home: Path, key: str) -> None:
+    """They are mounted with the secrets, into the service alone."""
+    (home / "config.yaml").write_text(MINIMAL.replace("vault:\n", f"vault:\n  {key}\n"))
+    loaded = config.load(home / "config.yaml", {}, secrets=False)
+    assert loaded.vault.ca_file or loaded.vault.client_certificate
+    with pytest.raises(ConfigurationError, match=key.partition(":")[0]):
+        config.load(home / "config.yaml", {})
+
+
 @pytest.mark.timeout(10)
 def test_a_pipe_is_no_secret_file(home: Path) -> None:
     """It is refused without waiting for somebody to write."""
