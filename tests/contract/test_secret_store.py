@@ -309,7 +309,7 @@ def test_a_foreign_write_of_the_same_token_is_left_alone(world: World) -> None:
 
 
 def test_a_token_put_by_hand_beside_the_fields_of_another_gets_its_own(world: World) -> None:
-    """Its mail tells when it was issued. The version is ours, and its record says what was there."""
+    """Its mail tells when it was issued. The version is ours; its record says what was there."""
     world.store(OLD, NOW - MINUTE)
     world.vault.merge(world.path, {"security_token": NEW, "password": "p"})
     saw = "version 2 had the token beside the fields of another"
