@@ -68,6 +68,7 @@ RECIPIENTS = (
         f'"{ADDRESS}" <attacker@evil.example>',
     ),
     ("in-comment", "Our address in a comment.", f"attacker@evil.example ({ADDRESS})"),
+    ("in-open-bracket", "Our address in a bracket that is never closed.", f"<{ADDRESS}m"),
     ("in-open-group", "Our address in a group that is never closed.", f"us: {ADDRESS}"),
     (
         "in-quotes",

@@ -115,6 +115,9 @@ def _address_of(entry: Sequence[str]) -> list[str]:
     written = entry[-1]
     names = entry[:-1]
     if written.startswith("<"):
+        # One that is never closed may be the beginning of any address.
+        if not written.endswith(">"):
+            return []
         written = written[1:-1].strip()
         if any(name.startswith("<") for name in names):
             return []
