@@ -235,6 +235,30 @@ ON_TOP: tuple[tuple[str, str, str | bytes], ...] = (
     ("stranger-odd", "A relay's signature out of form.", "DKIM-Signature: none\n"),
 )
 
+# What the receiving server says of the mail.
+CISCO = (
+    "Authentication-Results: mx.example.com; dkim=pass (signature verified)\n"
+    " header.i=@salesforce.com; spf=Pass smtp.mailfrom=x@x.um8.bnc.salesforce.com; spf=None\n"
+    " smtp.helo=postmaster@mta.salesforce.com; dmarc=pass (p=reject dis=none) d=salesforce.com\n"
+)
+UNSURE = expect("held unauthenticated", dkim=STORE, auto=STORE)
+RESULTS: tuple[tuple[Any, ...], ...] = (
+    ("cisco", "Cisco's gateway, which has no header.from.", CISCO),
+    (
+        "timeout",
+        "Microsoft's query for the key.",
+        PASS.replace("dkim=pass", "dkim=timeout"),
+        UNSURE,
+    ),
+    ("tempfail", "Another word for it.", PASS.replace("dkim=pass", "dkim=tempfail"), UNSURE),
+    (
+        "guessed",
+        "Microsoft found no policy of Salesforce's.",
+        PASS.replace("dmarc=pass", "dmarc=bestguesspass"),
+        UNSURE,
+    ),
+)
+
 # Which org it was: the envelope sender after a forward.
 OURS = f"X-SFDC-LK: {PINNED_ID}\n"
 CODE = "5g-4pin7eac"
@@ -276,6 +300,7 @@ def items() -> Iterator[Item]:
             KIND, f"arrival-{name}", why, salesforce(), verdict, received_at=late_by, variant=KIND
         )
     yield from _rows("top", ON_TOP, STORE, build=_under)
+    yield from _rows("results", RESULTS, STORE, build=_assessed)
     yield from _rows("envelope", ENVELOPES, STORE)
     yield from _rows("glued", rewritten.GLUED, "", build=rewritten.glued, wrap=after_checking)
     yield from _rows("body", rewritten.BODIES, after_checking(STORE), wrap=after_checking)
@@ -314,6 +339,10 @@ def _of_region(domain: str) -> bytes:
 
 def _titled(subject: str) -> bytes:
     return arrived(GENUINE.replace(f"Subject: {SUBJECT}".encode(), f"Subject: {subject}".encode()))
+
+
+def _assessed(results: str) -> bytes:
+    return arrived(GENUINE, results)
 
 
 def _under(top: str | bytes) -> bytes:

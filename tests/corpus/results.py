@@ -59,6 +59,22 @@ SAID = (
         "dmarc-guessed",
         "Microsoft's guess in place of a policy.",
         f"mx.example.com; dmarc=bestguesspass header.from=salesforce.com; {DKIM}",
+        UNSURE,
+    ),
+    (
+        "dmarc-guessed-by-spf",
+        "The same guess by SPF alone.",
+        "mx.example.com; dmarc=bestguesspass header.from=salesforce.com; dkim=none; spf=pass",
+    ),
+    (
+        "dmarc-d-other",
+        "DMARC for another domain, as Cisco writes it, beside the domain of the signature.",
+        f"mx.example.com; dmarc=pass (p=none dis=none) d=evil.example; {DKIM}",
+    ),
+    (
+        "dmarc-d-elsewhere",
+        "The domain of From in a result for something else.",
+        f"mx.example.com; dmarc=pass; x-dmarc=pass d=salesforce.com; {DKIM}",
     ),
     (
         "dmarc-longer",
@@ -257,6 +273,12 @@ SAID = (
         "temperror",
         "Our server could not tell.",
         f"mx.example.com; dmarc=temperror header.from=salesforce.com; {DKIM}",
+        UNSURE,
+    ),
+    (
+        "timeout",
+        "Microsoft could not ask for the key: held.",
+        f"mx.example.com; {DMARC}; dkim=timeout (key query timeout) header.d=salesforce.com",
         UNSURE,
     ),
     (

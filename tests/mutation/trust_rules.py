@@ -510,8 +510,8 @@ MUTANTS = (
         "temperror is a no",
         "proof/authres.py",
         "_decide",
-        '        return Assessment("unsure", "temperror")\n',
-        '        return Assessment("fail", "temperror")\n',
+        '        return Assessment("unsure", undecided[0])\n',
+        '        return Assessment("fail", undecided[0])\n',
         AUTHRES,
     ),
     _rule(

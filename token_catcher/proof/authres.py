@@ -32,6 +32,12 @@ Zone = Literal["above-first-received", "unique"] | int
 
 MAX_BYTES: Final = 8 * 1024
 MAX_DEPTH: Final = 10
+UNDECIDED: Final = ("temperror", "tempfail", "timeout")
+"""Results of a server that could not ask DNS: the word of RFC 8601, and those of others.
+
+Microsoft 365 writes `dkim=timeout (key query timeout)`."""
+GUESSED: Final = "bestguesspass"
+"""Microsoft's word where it found no policy in DNS, and would have passed the mail under one."""
 
 _PIECE: Final = re.compile(r"[;=]|[^\s;=()\"\\]+")
 _AUTHSERV_ID: Final = re.compile(r"\s*([^\s;=()\"\\]*)\s*(=?)")
@@ -66,13 +72,18 @@ class Result:
             return by_d
         return None
 
+    @property
+    def from_domain(self) -> str | None:
+        """Of a `dmarc` the domain of From: `header.from`, or `d`, as Cisco's gateways write."""
+        return self.properties.get("header.from") or self.properties.get("d")
+
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """What the receiving server says of a mail."""
 
     verdict: Literal["pass", "fail", "unsure", "none"]
-    """unsure: it could not tell (temperror). none: it says nothing that counts."""
+    """unsure: it could not tell (`UNDECIDED`). none: it says nothing that counts."""
     saw: str
 
 
@@ -283,21 +294,30 @@ def _decide(
     dkim = [result for result in results if result.method == "dkim"]
     # A result that names no domain may be about a signature of ours.
     ours = [result for result in dkim if result.signing_domain in (None, *signing_domains)]
-    if any(result.value == "temperror" for result in (*dmarc, *ours)):
-        return Assessment("unsure", "temperror")
+    undecided = [result.value for result in (*dmarc, *ours) if result.value in UNDECIDED]
+    if undecided:
+        return Assessment("unsure", undecided[0])
     # A server takes one DMARC decision for a mail, so a second one is not its own.
     if len(dmarc) != 1:
         return Assessment("fail", f"{len(dmarc)} results for dmarc")
-    aligned = dmarc[0].properties.get("header.from", "nobody")
-    if dmarc[0].value != "pass" or aligned != sender_domain:
+    aligned = dmarc[0].from_domain or "nobody"
+    if dmarc[0].value not in ("pass", GUESSED) or aligned != sender_domain:
         return Assessment("fail", f"dmarc={_plain(dmarc[0].value)} for {_plain(aligned)}")
     # DMARC passes by SPF alone as well, and all customers of Salesforce share its servers.
     passed = [result for result in ours if result.value == "pass" and result.signing_domain]
     if not passed:
-        return Assessment("fail", "dmarc=pass, but no dkim=pass of a signing domain")
+        return Assessment("fail", f"dmarc={dmarc[0].value}, but no dkim=pass of a signing domain")
     if not all(_agrees(field, passed) for field in by_field):
         return Assessment("fail", "results for dkim that do not agree")
-    domain = passed[0].signing_domain
+    return _of_a_pass(dmarc[0], passed[0])
+
+
+def _of_a_pass(dmarc: Result, dkim: Result) -> Assessment:
+    """What two results say that speak for the mail."""
+    # Salesforce has a policy. That none was found says that DNS was not to be had.
+    if dmarc.value == GUESSED:
+        return Assessment("unsure", f"dmarc={GUESSED}")
+    domain = dkim.signing_domain
     return Assessment("pass", f"authentication-results dmarc=pass, dkim=pass {domain}")
 
 
