@@ -34,7 +34,7 @@ from token_catcher.model import (
     Refused,
     Unclear,
 )
-from token_catcher.reading import claims, mime, wire
+from token_catcher.reading import claims, loose, mime, wire
 from token_catcher.reading.headers import decode_words, parse_date
 
 SANDBOX = "Sandbox: "
@@ -166,7 +166,7 @@ def _speaks(raw: bytes, subjects: Sequence[str], domains: Sequence[str]) -> bool
 
     By its text, by a subject wherever one may stand in its header, or by what has the form of a
     token in the mail of a sender from whom token mail comes."""
-    if any(claims.find(text) for text in mime.roughly(raw)):
+    if any(claims.find(text) for text in loose.roughly(raw)):
         return True
     if _is_token_subject(decode_words(" ".join(_rough_head(raw).split())), subjects):
         return True
@@ -177,7 +177,7 @@ def _has_token_of(raw: bytes, domains: Sequence[str]) -> bool:
     """Whether a From names one of the domains, and something in the body has a token's form."""
     senders = _FROM.findall(_rough_head(raw).lower())
     is_ours = any(domain.lower() in sender for sender in senders for domain in domains)
-    return is_ours and mime.has_token_shape(raw)
+    return is_ours and loose.has_token_shape(raw)
 
 
 def _rough_head(raw: bytes) -> str:
