@@ -16,6 +16,7 @@ use what its `__init__` names, and nothing else.
         headers     the two header values whose meaning counts
         markup      HTML as lines
         mime        the texts of a mail, out of a plain structure
+        shape       words in the form of a token, in any text
         loose       what a mail may say that is not read strictly
         claims      the one username and token of a text
         extract     mail in, candidate or ignored out

@@ -9,6 +9,7 @@ refused.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -29,7 +30,7 @@ from tests.corpus.base import (
     item,
     salesforce,
 )
-from tests.kit.mails import ADDRESS, ISSUED, USERNAME, token_mail
+from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME, token_mail
 from tests.kit.signing import seal
 
 KIND = "field"
@@ -235,6 +236,46 @@ ON_TOP: tuple[tuple[str, str, str | bytes], ...] = (
     ("stranger-odd", "A relay's signature out of form.", "DKIM-Signature: none\n"),
 )
 
+# Layouts that nobody knows, under a subject that nobody knows: a person must see them.
+UNHEARD = "Ihr neues Sicherheitstoken"
+LETTERS = "FAKEtokenNOTrealxyzQwErTy"
+CELLS = "<table><tr><td>Benutzername</td><td>%s</td></tr><tr><td>Token</td><td>%s</td></tr></table>"
+LAYOUTS = (
+    ("no-digit", "A token without a digit.", f"Sicherheitstoken:\n{LETTERS}\n"),
+    ("no-digit-cells", "The same in cells.", CELLS % (USERNAME, LETTERS)),
+    ("entity", "An entity behind the token.", CELLS % (USERNAME, f"{TOKEN}&nbsp;")),
+    ("form", "In a field of a form.", f'<p>Token <input value="{TOKEN}"></p>'),
+    ("zero-width", "A mark inside of the token.", f"Token: {TOKEN[:9]}\u200b{TOKEN[9:]}\n"),
+    ("soft-hyphen", "A soft hyphen inside.", f"Token: {TOKEN[:9]}\u00ad{TOKEN[9:]}\n"),
+    ("markdown", "In Markdown.", f"Sicherheitstoken: _{TOKEN}_\n"),
+    ("equals", "Behind an equals sign.", f"token={TOKEN}\n"),
+    ("slashes", "Between slashes.", f"Token /{TOKEN}/\n"),
+    ("hash", "Behind a number sign.", f"Token #{TOKEN}\n"),
+    ("question-mark", "A letter that was lost.", f"Sicherheitstoken:?{TOKEN}\n"),
+)
+
+# The same in base64 that the strict reader does not read.
+SENTENCE = f"Guten Tag, Ihr neues Token ist {TOKEN}, viele Gruesse".encode()
+WHOLE = base64.b64encode(SENTENCE)
+BASE64 = (
+    (
+        "base64-padded",
+        "Each line of base64 padded.",
+        [base64.b64encode(SENTENCE[start : start + 10]) for start in range(0, len(SENTENCE), 10)],
+    ),
+    (
+        "base64-indented",
+        "Base64 in indented lines.",
+        [b"  " + WHOLE[start : start + 40] for start in range(0, len(WHOLE), 40)],
+    ),
+    (
+        "base64-short",
+        "Base64 in short lines.",
+        [WHOLE[start : start + 12] for start in range(0, len(WHOLE), 12)],
+        rewritten.LAYOUT,
+    ),
+)
+
 # What the receiving server says of the mail.
 CISCO = (
     "Authentication-Results: mx.example.com; dkim=pass (signature verified)\n"
@@ -300,6 +341,8 @@ def items() -> Iterator[Item]:
             KIND, f"arrival-{name}", why, salesforce(), verdict, received_at=late_by, variant=KIND
         )
     yield from _rows("top", ON_TOP, STORE, build=_under)
+    yield from _rows("layout", LAYOUTS, rewritten.LAYOUT, build=_laid_out)
+    yield from _rows("layout", BASE64, rewritten.PARTS, build=_in_base64)
     yield from _rows("results", RESULTS, STORE, build=_assessed)
     yield from _rows("envelope", ENVELOPES, STORE)
     yield from _rows("glued", rewritten.GLUED, "", build=rewritten.glued, wrap=after_checking)
@@ -339,6 +382,18 @@ def _of_region(domain: str) -> bytes:
 
 def _titled(subject: str) -> bytes:
     return arrived(GENUINE.replace(f"Subject: {SUBJECT}".encode(), f"Subject: {subject}".encode()))
+
+
+def _laid_out(body: str) -> bytes:
+    kind = "text/plain"
+    if "<" in body:
+        kind = "text/html"
+    return salesforce(subject=UNHEARD, body=body, content_type=f"{kind}; charset=UTF-8")
+
+
+def _in_base64(lines: list[bytes]) -> bytes:
+    head = token_mail(subject=UNHEARD, body="", extra="Content-Transfer-Encoding: base64\n")
+    return arrived(seal(head + b"".join(line + b"\r\n" for line in lines)))
 
 
 def _assessed(results: str) -> bytes:

@@ -208,6 +208,7 @@ LISTS = (
 # No token and no claim: no record.
 NEWSLETTER = "<p>Salesforce for everybody: new security features, tokens and more.</p>" * 40
 SPAM = "Получите кредит"
+LINKED = "AbC3dEf9GhIjKlMnOpQ7rStU"
 LOOK_ALIKES = (
     (
         "identity",
@@ -245,6 +246,28 @@ LOOK_ALIKES = (
         salesforce(
             subject="Welcome to Salesforce: Verify your account",
             body=RESET.replace("reset", "made"),
+        ),
+    ),
+    (
+        "links",
+        "Links that carry something like a token, in HTML and as a gateway rewrites them.",
+        salesforce(
+            subject="Finish resetting your Salesforce password",
+            body=f"<p>Hi,</p><a href='https://login.salesforce.com/p?r={LINKED}'>Reset</a>"
+            f"<br>https://urldefense.com/v3/__https://login.salesforce.com/__;Iw!!{LINKED}$"
+            f"<br>login.salesforce.com/setup?c={LINKED}&amp;x={LINKED}"
+            f"<br><img src='https://login.salesforce.com/{LINKED}.gif' alt='Salesforce'>",
+            content_type="text/html; charset=UTF-8",
+        ),
+    ),
+    (
+        "exception",
+        "An exception of a customer's own code, full of identifiers.",
+        salesforce(
+            subject="Developer script exception from Acme : TriggerHandlerForAccounts",
+            body="caused by: System.DmlException\n\nClass.AcmeTriggerHandlerAccounts2026Impl.run:"
+            " line 5, column 1\nOrganization: Acme (00D5g000004Pin7EAC)\n"
+            "ref:_00D5g04Pin7._5005g1AbCdE:ref\n",
         ),
     ),
     (

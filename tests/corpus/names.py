@@ -162,6 +162,16 @@ INJECTED = (
         f"Dear Zoë\u0085{VICTIM}{GENUINE}",
         UNEXPECTED,
     ),
+    *(
+        (f"true-{name}", f"The victim's pair above the true one, {why}.", VICTIM + true_pair)
+        for name, why, true_pair in (
+            ("em-space", "behind wide spaces", f"User:\u2003a@b.example\nToken:\u2003{TOKEN}\n"),
+            ("columns", "in one line", f"User: a@b.example   Token: {TOKEN}\n"),
+            ("own-lines", "in lines of their own", f"User:\na@b.example\nToken:\n{TOKEN}\n"),
+            ("dash", "behind dashes", f"User - a@b.example\nToken - {TOKEN}\n"),
+            ("period", "with a period", f"User: a@b.example\nToken: {TOKEN}.\n"),
+        )
+    ),
     (
         "line-separator",
         "U+2028 in a name is a line end for some.",

@@ -764,6 +764,15 @@ MUTANTS = (
     ),
     _rule(
         16,
+        "a second token in another layout",
+        "reading/claims.py",
+        "agreed",
+        "    if any(_has_another_token(reading, claim) for reading in readings):\n",
+        NEVER,
+        CLAIMS,
+    ),
+    _rule(
+        16,
         "a quoted pair",
         "reading/claims.py",
         "find",

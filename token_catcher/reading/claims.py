@@ -6,7 +6,8 @@
 Labels are compared after NFKC (full-width colons and parentheses), values never: a full-width digit
 is no digit of a token. A label begins with a letter: `> Username:` is quoted by somebody who wrote
 the mail, and no claim of Salesforce's. A person's name can carry a line of its own into the mail,
-so a second line that looks like either makes the claim ambiguous.
+so a second line that looks like either makes the claim ambiguous, and so does a second token
+anywhere.
 
 Known labels are never needed for a claim. They, and the word Salesforce, only tell a token mail
 in a layout not known yet, which a person must see, from all the mail that has some `label: value`
@@ -23,6 +24,7 @@ from itertools import pairwise
 from typing import Final
 
 from token_catcher.model import Claim, Reason, Token, Unclear
+from token_catcher.reading import shape
 
 TOKEN: Final = re.compile(r"[A-Za-z0-9]{20,32}")
 """24 or 25 characters in all published ones; Salesforce promises no length."""
@@ -89,6 +91,8 @@ def agreed(readings: Sequence[str], hidden: Sequence[str]) -> Claim | Unclear | 
         return None
     if any(_contradicts(lines, claim) for lines in hidden_lines):
         return Unclear(Reason.AMBIGUOUS_CLAIM, "another claim outside of the texts")
+    if any(_has_another_token(reading, claim) for reading in readings):
+        return Unclear(Reason.AMBIGUOUS_CLAIM, "something like a second token in a text")
     return claim
 
 
@@ -144,6 +148,13 @@ def _token_without_username(lines: Sequence[LabelledLine | None], text: str) -> 
     return Unclear(
         Reason.UNKNOWN_LAYOUT, f"{tokens} lines with a token, none right after a username"
     )
+
+
+def _has_another_token(reading: str, claim: Claim) -> bool:
+    """Whether a text has a second token in whatever layout.
+
+    A pair that somebody had Salesforce repeat may be the only one in the layout that is known."""
+    return any(Token(word) != claim.token for word in shape.token_words(reading))
 
 
 def _contradicts(lines: Sequence[LabelledLine | None], claim: Claim) -> bool:

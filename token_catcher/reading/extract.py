@@ -34,7 +34,7 @@ from token_catcher.model import (
     Refused,
     Unclear,
 )
-from token_catcher.reading import claims, loose, mime, wire
+from token_catcher.reading import claims, loose, mime, shape, wire
 from token_catcher.reading.headers import decode_words, parse_date
 
 SANDBOX = "Sandbox: "
@@ -128,7 +128,7 @@ def _claim(
     texts = _texts(raw, header)
     if isinstance(texts, mime.MailText):
         claim = claims.agreed(texts.readings, (*texts.hidden, _early_text(header)))
-        if claim is None and _has_token_of(raw, domains):
+        if claim is None and _has_token_of(raw, domains, texts.readings):
             return Unclear(Reason.UNKNOWN_LAYOUT, "something like a token, no username before it")
         return claim
     # Most mail of the world has something unexpected, an attachment say. It is nobody's business.
@@ -173,11 +173,14 @@ def _speaks(raw: bytes, subjects: Sequence[str], domains: Sequence[str]) -> bool
     return _has_token_of(raw, domains)
 
 
-def _has_token_of(raw: bytes, domains: Sequence[str]) -> bool:
-    """Whether a From names one of the domains, and something in the body has a token's form."""
-    senders = _FROM.findall(_rough_head(raw).lower())
-    is_ours = any(domain.lower() in sender for sender in senders for domain in domains)
-    return is_ours and loose.has_token_shape(raw)
+def _has_token_of(raw: bytes, domains: Sequence[str], readings: Sequence[str] = ()) -> bool:
+    """Whether a From names one of the domains, and something in the body has a token's form.
+
+    `readings`: the texts, where they could be read."""
+    senders = "\n".join(_FROM.findall(_rough_head(raw).lower()))
+    if not any(domain.lower() in senders for domain in domains):
+        return False
+    return loose.has_token_shape(raw) or any(map(shape.has_token_word, readings))
 
 
 def _rough_head(raw: bytes) -> str:

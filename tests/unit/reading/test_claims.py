@@ -198,6 +198,35 @@ def test_texts_that_do_not_agree(
     assert agreed(readings, hidden) == expected
 
 
+@pytest.mark.parametrize(
+    "real",
+    [
+        "Username:\u2003x@y.example\nSecurity token:\u2003{0}\n",
+        "Username: x@y.example   Security token: {0}\n",
+        "Username:\nx@y.example\nSecurity token:\n{0}\n",
+        "Username - x@y.example\nToken - {0}\n",
+        "Benutzer: x@y.example\nToken: {0}.\n",
+        "{0}",
+        "Token: _{0}_",
+    ],
+)
+@pytest.mark.parametrize("word", ["EViLtokenOFanATTACKER0042", "qWmZtYbXcRdPkLsJvHnGfTeA"])
+def test_a_second_token_in_another_layout(real: str, word: str) -> None:
+    """A pair in the known layout may be injected, and the true one in one that is not known."""
+    beside = Unclear(Reason.AMBIGUOUS_CLAIM, "something like a second token in a text")
+    assert agreed([token_body() + real.format(word)], []) == beside
+    assert agreed([token_body(), real.format(word) + token_body()], []) == beside
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"Again: {TOKEN}.\n", "See https://x.example/EViLtokenOFanATTACKER0042\n", "Dear Zoe\n"],
+)
+def test_the_same_token_again(text: str) -> None:
+    """The token once more in another layout, and links, contradict nothing."""
+    assert agreed([token_body() + text], []) == CLAIM
+
+
 def test_harmless_hidden_text() -> None:
     """Addresses and long words in hidden text are no claims."""
     assert agreed([token_body()], [f"font-family:{'H' * 24}\nmailto:x@y.example\n"]) == CLAIM

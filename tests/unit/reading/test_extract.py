@@ -261,6 +261,18 @@ def test_a_token_in_a_text_that_can_be_read() -> None:
     )
 
 
+def test_a_token_that_only_the_strict_reader_sees() -> None:
+    """A soft hyphen of Latin-1 is none of UTF-8; what was read strictly is looked at as well."""
+    raw = token_mail(
+        subject="hello",
+        content_type="text/plain; charset=iso-8859-1",
+        body=f"Ihr neuer Code: {TOKEN[:9]}-{TOKEN[9:]}\n",
+    ).replace(TOKEN[:9].encode() + b"-", TOKEN[:9].encode() + b"\xad")
+    extracted = extract(mail(raw), SUBJECTS, domains=OURS)
+    assert isinstance(extracted, Candidate)
+    assert isinstance(extracted.claim, Unclear)
+
+
 @pytest.mark.parametrize(
     "sender",
     [

@@ -48,6 +48,24 @@ WORDS_LIKE_A_TOKEN = (
     "x FAKE5tokenNOTreal2xyzQ99a".encode("utf-16"),
     base64.encodebytes(b"Guten Tag, das Token ist FAKE5tokenNOTreal2xyzQ99a, viele Gruesse"),
     b"A1b" * 7,
+    b"FAKEtokenNOTrealxyzQwErTy",
+    b"<td>FAKE5tokenNOTreal2xyzQ99a&nbsp;</td>",
+    b"<td>FAKE5token<wbr>NOTreal2<b>xyzQ99a</b></td>",
+    b'<input type="text" value="FAKE5tokenNOTreal2xyzQ99a">',
+    b"<input value=FAKE5tokenNOTreal2xyzQ99a>",
+    b"<img src='cid:x' alt = 'FAKE5tokenNOTreal2xyzQ99a'>",
+    b"_FAKE5tokenNOTreal2xyzQ99a_ =FAKE5tokenNOTreal2xyzQ99a",
+    "FAKE5token\u200bNOTreal2\u00adxyzQ99a".encode(),
+)
+SENTENCE = b"Guten Tag, das neue Token ist FAKE5tokenNOTreal2xyzQ99a, viele Gruesse"
+WHOLE = base64.b64encode(SENTENCE)
+ODD_BASE64 = (
+    ("short lines", [WHOLE[start : start + 12] for start in range(0, len(WHOLE), 12)]),
+    ("padded lines", [base64.b64encode(SENTENCE[start:][:10]) for start in range(0, 70, 10)]),
+    ("indented lines", [b" \t" + WHOLE[start:][:40] for start in range(0, len(WHOLE), 40)]),
+    ("spaces behind", [WHOLE[start:][:40] + b"  " for start in range(0, len(WHOLE), 40)]),
+    ("no padding", [WHOLE.rstrip(b"=")]),
+    ("a character too many", [WHOLE.rstrip(b"=") + b"AAA"]),
 )
 WORDS_UNLIKE_A_TOKEN = (
     b"FAKE5tokenNOTreal2x",
@@ -60,6 +78,7 @@ WORDS_UNLIKE_A_TOKEN = (
     b"--FAKE5tokenNOTreal2xyzQ99a",
     b'Content-Type: multipart/mixed; boundary="FAKE5tokenNOTreal2xyzQ99a"',
     b"<img class='FAKE5tokenNOTreal2xyzQ99a'>",
+    b"<a href='https://x.example/FAKE5tokenNOTreal2xyzQ99a' data-value='x'>x</a>",
     base64.encodebytes(bytes(range(256)) * 4),
 )
 
@@ -69,6 +88,21 @@ def test_what_has_the_form_of_a_token(body: bytes) -> None:
     """A word of letters of both cases and digits is told in any encoding and charset."""
     head = b"Content-Transfer-Encoding: Quoted-Printable\r\n\r\n"
     assert loose.has_token_shape(head + body + b"\r\n")
+
+
+@pytest.mark.parametrize("lines", [row[1] for row in ODD_BASE64], ids=[r[0] for r in ODD_BASE64])
+def test_a_token_in_odd_base64(lines: list[bytes]) -> None:
+    """However base64 is broken into lines, it is undone."""
+    head = b"Content-Transfer-Encoding: base64\r\n\r\n"
+    assert loose.has_token_shape(head + b"\r\n".join(lines) + b"\r\n")
+
+
+@pytest.mark.parametrize("indent", [b"", b"  "])
+def test_a_file_has_no_token(indent: bytes) -> None:
+    """Neither the lines of a file in base64 nor what they hold look like one."""
+    lines = base64.encodebytes(bytes(range(256)) * 5).splitlines()
+    file = b"".join(indent + line + b"\r\n" for line in lines)
+    assert not loose.has_token_shape(b"Content-Transfer-Encoding: base64\r\n\r\n" + file)
 
 
 @pytest.mark.parametrize("body", WORDS_UNLIKE_A_TOKEN)
