@@ -206,12 +206,14 @@ class HeaderField:
     """As written; compare with `lower()`."""
     value: bytes
     """What follows the colon, folding included, without the last CRLF."""
+    plain: bool = True
+    """Whether it is in the strict form: ASCII, no long line, no folded line of white space alone.
+    A field that decides always is; whoever relies on any other looks here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header of a mail that passed the wire gate: ASCII in every field that counts.
-    Made by `wire`."""
+    """The header of a mail that passed the wire gate. Made by `wire`."""
 
     fields: tuple[HeaderField, ...]
     """Topmost first."""
@@ -228,7 +230,7 @@ class Header:
 
     def text(self, name: str) -> str | None:
         """The value of the topmost field of this name, unfolded and stripped.
-        For fields that count: the gate has made sure they are ASCII."""
+        For fields that decide: the gate has made sure they are ASCII."""
         fields = self.all(name)
         if not fields:
             return None

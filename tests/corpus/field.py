@@ -234,6 +234,30 @@ ON_TOP: tuple[tuple[str, str, str | bytes], ...] = (
         "DKIM-Signature: v=1; a=rsa-sha256; d=relay.example; s=x;\n\th=from; bh=QUJD; b=QUJD\n",
     ),
     ("stranger-odd", "A relay's signature out of form.", "DKIM-Signature: none\n"),
+    ("strangers", "Nine relays sign as well.", STRANGER * 9),
+    ("stranger-long", "A relay's signature in one line.", STRANGER[:-1] + "A" * 1000 + "\n"),
+    ("stranger-8-bit", "A relay's signature with a comment.", STRANGER[:-1] + "; n=Häufig\n"),
+    ("stranger-blank", "A relay's signature with a blank fold.", STRANGER + " \n\tQUJD\n"),
+    (
+        "received-latin-1",
+        "Exchange's time zone, in words.",
+        b"Received: from a by b; Tue, 3 Feb 2026 13:57:29 +0100\r\n"
+        b"\t(Mitteleurop\xe4ische Zeit)\r\n",
+    ),
+    (
+        "received-long",
+        "A server that names all recipients.",
+        "Received: from a by b for " + ", ".join(f"<u{n}@example.com>" for n in range(80)) + "\n",
+    ),
+    ("received-blank", "A server that folds badly.", "Received: from a by b\n \n\t; Tue\n"),
+    (
+        "relay-results-odd",
+        "A relay's own results, in other letters.",
+        "Authentication-Results: relay.example; dkim=none (kein Schlüssel)\n",
+    ),
+    ("return-path-8-bit", "A forwarder's envelope.", "Return-Path: <jörg@relay.example>\n"),
+    ("obsolete", "The obsolete form of RFC 5322.", "X-Mailer : Old 1.0\n"),
+    ("mime-version", "A gateway that writes it anew.", "MIME-Version: 1.0\n"),
 )
 
 # Layouts that nobody knows, under a subject that nobody knows: a person must see them.

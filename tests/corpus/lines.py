@@ -29,7 +29,7 @@ SECOND = (
     ("To", "attacker@evil.example"),
     ("Subject", "Sandbox: Your new Salesforce security token"),
     ("Date", "Tue, 03 Feb 2026 13:30:00 +0000"),
-    ("MIME-Version", "1.0"),
+    ("MIME-Version", "1.1"),
     ("Content-Type", "text/html; charset=UTF-8"),
     ("Content-Transfer-Encoding", "quoted-printable"),
 )
@@ -122,8 +122,8 @@ LINE_ENDS = (
     ),
     (
         "long-line",
-        "A Received of more than 998 bytes.",
-        b"Received: " + b"3" * 1000 + b"\r\n" + GENUINE,
+        "A signed field of more than 998 bytes.",
+        salesforce(to="x" * 1000 + "@example.com, ops@example.com"),
     ),
     (
         "long-line-cut",
@@ -185,8 +185,26 @@ FIELDS = (
     ("8-bit-value", "A letter outside of ASCII in the To.", salesforce(to="Zoë <ops@example.com>")),
     (
         "8-bit-results",
-        "A letter outside of ASCII in the server's results.",
-        GENUINE.replace(b"(2048-bit key)", "(Schlüssel)".encode(), 1),
+        "A letter outside of ASCII in what claims to be the server's results.",
+        crlf(PASS.replace("2048-bit key", "Schlüssel") + RECEIVED) + token_mail(EVIL, EVIL_TOKEN),
+        expect("refused unsigned", results="refused unauthenticated"),
+    ),
+    (
+        "8-bit-signature",
+        "A letter outside of ASCII in a signature of a signing domain.",
+        arrived(seal(token_mail()).replace(b"; d=", "; z=Zoë; d=".encode(), 1)),
+        expect("refused bad-signature", results="held weak-signature"),
+    ),
+    (
+        "obsolete-evil",
+        "A field of the obsolete form that is a username for whoever ends the header there.",
+        f"Username : {EVIL}\r\nUsername: {EVIL}\r\n".encode() + GENUINE,
+        "held ambiguous-claim",
+    ),
+    (
+        "obsolete-between",
+        "A field of the obsolete form between those that decide.",
+        _in_front_of_mime(b"X : y\r\n"),
     ),
     (
         "8-bit-name",

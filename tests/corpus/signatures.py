@@ -338,7 +338,7 @@ DOMAINS = (
         "8-bit",
         "A domain with a letter outside of ASCII.",
         "salesf\u043erce.com",
-        "refused malformed",
+        BAD,
     ),
 )
 

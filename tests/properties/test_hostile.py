@@ -295,7 +295,7 @@ def test_two_claims_are_never_one(lines: list[str]) -> None:
 def test_the_gate_and_its_reading_agree(raw: bytes, data: st.DataObject) -> None:
     """What passes the gate can be put together again from its fields, byte for byte.
 
-    Only the escaped separators of mbox files are no fields."""
+    Only the escaped separators of mbox files and fields of the obsolete form are none."""
     raw = _changed(raw, data)
     header = wire.read_header(raw)
     assert isinstance(header, Header | Refused)
@@ -335,7 +335,17 @@ ODD_VALUES = st.lists(
 ).map(b"".join)
 ODD_FIELDS = st.tuples(
     st.sampled_from(
-        [b"X-Ham-Report:", b"Message-ID:", b"Sender:", b"Cc:", b">From ", b"X-From:", b"From\t:"]
+        [
+            b"X-Ham-Report:",
+            b"Message-ID:",
+            b"Sender:",
+            b"Cc:",
+            b">From ",
+            b"X-From:",
+            b"From\t:",
+            b"X-Odd :",
+            b"Received :",
+        ]
     )
     | COUNTED_NAMES.map(lambda name: name.encode() + b":"),
     ODD_VALUES,
@@ -377,7 +387,9 @@ def _head(raw: bytes) -> bytes:
 
 
 def _without_separators(head: bytes) -> list[bytes]:
-    return [line for line in head.split(b"\r\n") if not line.startswith(b">From ")]
+    """The lines of fields, without mbox separators and obsolete fields with all their lines."""
+    fields = re.split(rb"\r\n(?![ \t])", head)
+    return [field for field in fields if not re.match(rb">From |[!-9;-~]+[ \t]+:", field)]
 
 
 def _counted(fields: Iterable[tuple[str, bytes]]) -> Counted:
@@ -390,7 +402,7 @@ def _counted(fields: Iterable[tuple[str, bytes]]) -> Counted:
 
 
 def _by_dkimpy(raw: bytes) -> Counted:
-    """It raises at an escaped separator, so it is not shown one."""
+    """It raises at what is no field, so it is not shown that."""
     head = b"\r\n".join(_without_separators(_head(raw)))
     fields, _ = dkim.rfc822_parse(head + b"\r\n\r\n")
     return _counted((name.decode(), bytes(value)) for name, value in fields)
@@ -418,7 +430,7 @@ def _by_early_end(raw: bytes) -> Counted:
 
 def _by_early_separator(raw: bytes) -> Counted:
     """A program that ends the header at a line that is no field."""
-    return _by_lines(re.split(rb"(?:\A|\r\n)>From ", _head(raw))[0])
+    return _by_lines(re.split(rb"(?:\A|\r\n)(?:>From |[!-9;-~]+[ \t]+:)", _head(raw))[0])
 
 
 def _by_lines(head: bytes) -> Counted:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from token_catcher.model import Header
+from token_catcher.model import Header, HeaderField
 
 Zone = Literal["above-first-received", "unique"] | int
 """An int is `received_above: N`."""
@@ -105,16 +105,16 @@ def assess(
     if not fields:
         return Assessment("none", "no Authentication-Results of our server in its zone")
     # Two hosts of a domain count as one id: a forger would take the neighbour's name.
-    distinct = {known for known, _, _ in fields}
+    distinct = {known for known, _ in fields}
     if zone == "unique" and len(distinct) < len(fields):
         trouble = "Authentication-Results of our server, where it writes one for each id"
         return Assessment("fail", f"{len(fields)} {trouble}")
     try:
-        results = [read_results(value) for _, value, _ in fields]
+        results = [_read(header.fields[number]) for _, number in fields]
     except Malformed as trouble:
         return Assessment("fail", f"Authentication-Results of our server: {trouble}")
     # A server that ends the header above such a field has not removed what a stranger wrote there.
-    if any(number >= _sure(header) for _, _, number in fields):
+    if any(number >= _sure(header) for _, number in fields):
         return Assessment("unsure", "Authentication-Results where some servers see no header")
     domains = {domain.lower() for domain in signing_domains}
     return _decide(results, sender_domain.lower(), domains)
@@ -141,10 +141,22 @@ def _sure(header: Header) -> int:
     return len(names)
 
 
-def _trusted(header: Header, ids: Sequence[str], zone: Zone) -> Iterator[tuple[str, str, int]]:
+def _read(field: HeaderField) -> list[Result]:
+    """The results of a field of our server's."""
+    if not field.plain:
+        raise Malformed("a field that not everybody reads alike")
+    return read_results(_unfolded(field))
+
+
+def _unfolded(field: HeaderField) -> str:
+    """The value of a field that may be a stranger's, and of any bytes."""
+    return field.value.decode("ascii", "replace").replace("\r\n", "")
+
+
+def _trusted(header: Header, ids: Sequence[str], zone: Zone) -> Iterator[tuple[str, int]]:
     """The fields of our server in its zone.
 
-    For each the configured id that it bears, its value, and how many fields are above it."""
+    For each the configured id that it bears, and how many fields are above it."""
     received = 0
     # Topmost first: each server writes above what it got.
     for number, field in enumerate(header.fields):
@@ -153,10 +165,10 @@ def _trusted(header: Header, ids: Sequence[str], zone: Zone) -> Iterator[tuple[s
             received += 1
         if name != "authentication-results" or not _inside(zone, received):
             continue
-        value = field.value.decode("ascii").replace("\r\n", "")
+        value = _unfolded(field)
         borne = [known for known in ids if _bears(value, known)]
         if borne:
-            yield borne[0], value, number
+            yield borne[0], number
 
 
 def _inside(zone: Zone, received: int) -> bool:

@@ -101,7 +101,8 @@ def _decided(codes: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def _values(header: Header, name: str) -> list[str]:
-    return [field.value.decode("ascii").strip() for field in header.all(name)]
+    # A stranger's Return-Path may hold any bytes.
+    return [field.value.decode("ascii", "replace").strip() for field in header.all(name)]
 
 
 def assign(orgs: Sequence[Org], username: str, *, sandbox: bool, revealed: Revealed) -> Org | Held:

@@ -64,7 +64,7 @@ def check(
     signatures: list[_Signature] = []
     verifications: list[Verification] = []
     # Intermediaries put signatures of their own on top, so one good one suffices anywhere.
-    for field in header.all("DKIM-Signature")[:MAX_SIGNATURES]:
+    for field in _worth_a_look(header, domains):
         try:
             signatures.append(_without_key(mail, field, received_at, domains))
         except Unacceptable as unacceptable:
@@ -92,6 +92,19 @@ def _with_keys(
     if silent is not None:
         raise silent
     return verifications
+
+
+def _worth_a_look(header: Header, domains: set[str]) -> Sequence[HeaderField]:
+    """The first of those that name a signing domain; where none does, of all."""
+    fields = header.all("DKIM-Signature")
+    named = [field for field in fields if _names_any(field, domains)]
+    return (named or fields)[:MAX_SIGNATURES]
+
+
+def _names_any(field: HeaderField, domains: set[str]) -> bool:
+    """Whether a signing domain stands in a signature, for the most careless reader as well."""
+    text = b"".join(field.value.split()).decode("ascii", "ignore").lower()
+    return any(domain in text for domain in domains)
 
 
 def read(header: Header, issued_at: datetime, signing_domains: Sequence[str]) -> Verification:
@@ -122,8 +135,7 @@ def _read_one(field: HeaderField, issued_at: datetime, domains: set[str]) -> Ver
         near = signed_at is None or abs(signed_at - issued_at) <= SIGNED_WITHIN
         demand([(near, "t= is more than a day from the Date")])
     except Unacceptable as unacceptable:
-        named = b"".join(field.value.split()).decode("ascii", "replace").lower()
-        if not any(domain in named for domain in domains):
+        if not _names_any(field, domains):
             return Verification("none", unacceptable.verification.saw)
         return unacceptable.verification
     return Verification("pass", f"{tags['d']} {tags['s']} covers it", signed_at)
@@ -224,6 +236,7 @@ def _own_tags(field: HeaderField, domains: set[str]) -> Mapping[str, str]:
     if domain not in domains:
         signer = ascii(domain)[1:-1][:60]
         raise Unacceptable(f"signed by {signer or 'nobody'}", "none")
+    demand([(field.plain, "a signature that not everybody reads alike")])
     _demand_tags(tags, domain)
     return tags
 

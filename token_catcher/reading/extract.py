@@ -144,12 +144,25 @@ def _early_text(header: Header) -> str:
 
 def _texts(raw: bytes, header: Header) -> mime.MailText | mime.Unexpected:
     """The texts that our reader and mail-parser both see."""
-    fields = [field for field in header.fields if field.name.lower() in mime.CONTENT_FIELDS]
+    fields = _content_fields(header)
     body = raw.partition(b"\r\n\r\n")[2]
     texts = mime.read_texts(fields, body)
     if isinstance(texts, mime.MailText) and not mime.same(_parsed(fields, body), texts):
         return mime.Unexpected("parts that two readers see differently")
     return texts
+
+
+def _content_fields(header: Header) -> list[HeaderField]:
+    """The fields that decide about the structure, without those that repeat what is said."""
+    fields = []
+    names = set()
+    for field in header.fields:
+        name = field.name.lower()
+        if name not in mime.CONTENT_FIELDS or (name in wire.REPEATABLE and name in names):
+            continue
+        fields.append(field)
+        names.add(name)
+    return fields
 
 
 def _parsed(fields: Sequence[HeaderField], body: bytes) -> Message:

@@ -3,8 +3,11 @@
 A signature is checked by one program and the mail read by another. Where they disagree about
 where a line or a field ends, an attacker signs one thing and shows the other (facts: one line
 with bare CRs in front of any signed mail was enough). So the bytes that separate lines and fields
-are strict in the whole mail, and so is every field that counts. Spam filters and relays write
-other fields as they please; those may be odd, where nobody sees anything else that counts:
+are strict in the whole mail, and so is every field that decides. Of a Received only the name is
+read, and of the other fields that prove something most are strangers': a relay's signature, the
+assessment of somebody else's server. Whoever relies on one looks whether it is `plain`. Spam
+filters and relays write these and all other fields as they please; they may be odd, where nobody
+sees anything else that counts:
 
     passes                            why no two readers differ in what counts
     8-bit bytes                       Fields end at CRLF. For whoever takes U+0085, U+2028 or the
@@ -28,13 +31,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from token_catcher.model import MAX_MAIL_BYTES, Header, HeaderField, Reason, Refused
 
 MAX_LINE: Final = 998
-"""Bytes of a line in a field that counts, and of a line in the header of a part: RFC 5322, section
-2.1.1."""
+"""Bytes of a line in a field that decides, and of a line in the header of a part: RFC 5322,
+section 2.1.1."""
 MAX_LONG_LINE: Final = 64 * 1024
 """Bytes of any other line: as many as an HTML text may have."""
 MAX_LINES: Final = 5000
@@ -48,6 +52,8 @@ REQUIRED: Final = ("From", "To", "Subject", "Date")
 AT_MOST_ONCE: Final = (*REQUIRED, "MIME-Version", "Content-Type", "Content-Transfer-Encoding")
 """Salesforce signs these once and oversigns none: a second one on top leaves the signature valid.
 The last is not signed, and decides what the text is."""
+REPEATABLE: Final = ("mime-version", "content-transfer-encoding")
+"""Of these a second one is harmless that says the same, as careless gateways add it."""
 DECIDING: Final = frozenset(
     (
         "from",
@@ -75,6 +81,8 @@ _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 body."""
 _FIELD: Final = re.compile(rb"([!-9;-~]+):")
 """RFC 5322, section 2.2: a name of printable ASCII, and the colon right behind it."""
+_OBSOLETE_FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]+:")
+"""RFC 5322, section 4.5: white space in front of the colon."""
 _ESCAPED_SEPARATOR: Final = b">From "
 """How an mbox file writes a line that begins with `From `: the separator above a mail as well."""
 _COUNTED_FIELD: Final = rb"(?:" + "|".join(sorted(COUNTED)).encode() + rb")[ \t]*:"
@@ -129,11 +137,20 @@ def _read(head: bytes) -> Header:
         if odd is None:
             continue
         if not early_ends:
-            early_text = b"\r\n".join(lines[number + odd + 1 :])
+            early_text = b"\r\n".join(lines[_text_after(number, odd) :])
         early_ends.append(len(fields))
     for above in early_ends:
         _check_early_end(fields, above)
     return Header(tuple(fields), tuple(early_ends), early_text)
+
+
+def _text_after(number: int, odd: int) -> int:
+    """Which line is the first of the text for a program that ends the header at this field.
+
+    A folded line of white space is no text, and all else is."""
+    if odd == 0:
+        return number
+    return number + odd + 1
 
 
 def _lines(head: bytes) -> list[bytes]:
@@ -163,13 +180,22 @@ def _fields_as_folded(lines: Sequence[bytes]) -> Sequence[tuple[int, list[bytes]
 def _odd_line(folded: Sequence[bytes]) -> int | None:
     """Which of these lines, if any, ends the header for some programs.
 
-    0 where it is no field but an escaped separator; else a folded line of white space alone."""
+    0 where it is an escaped separator or a field of the obsolete form; else a folded line of white
+    space alone."""
     if len(folded) == 1 and folded[0].startswith(_ESCAPED_SEPARATOR):
+        return 0
+    if _is_obsolete(folded[0]):
         return 0
     for number, line in enumerate(folded[1:], start=1):
         if not line.strip():
             return number
     return None
+
+
+def _is_obsolete(line: bytes) -> bool:
+    """Whether it begins a field of the obsolete form that does not count."""
+    name = _OBSOLETE_FIELD.match(line)
+    return name is not None and name[1].decode("ascii").lower() not in COUNTED
 
 
 def _field(folded: Sequence[bytes]) -> HeaderField:
@@ -184,27 +210,35 @@ def _field(folded: Sequence[bytes]) -> HeaderField:
 def _checked(folded: Sequence[bytes]) -> HeaderField:
     """A field of a mail."""
     field = _field(folded)
-    if field.name.lower() in COUNTED:
+    if field.name.lower() in DECIDING:
         _check_strictly(folded)
-    else:
-        _check_loosely(folded)
-    return field
+        return field
+    _check_loosely(folded)
+    return replace(field, plain=_oddity(folded) is None)
 
 
 def _check_strictly(folded: Sequence[bytes]) -> None:
-    """The rules for a field that counts."""
+    """The rules for a field that decides."""
+    oddity = _oddity(folded)
+    if oddity is not None:
+        raise Malformed(oddity)
+
+
+def _oddity(folded: Sequence[bytes]) -> str | None:
+    """What is odd in a field; None where it is plain."""
     # RFC 6532 allows UTF-8 here, and programs guess at other charsets. Salesforce needs neither.
     if not all(line.isascii() for line in folded):
-        raise Malformed("8-bit byte in the header")
+        return "8-bit byte in the header"
     if _odd_line(folded) is not None:
-        raise Malformed("white space where a field should begin")
+        return "white space where a field should begin"
     longest = max(map(len, folded))
     if longest > MAX_LINE:
-        raise Malformed(f"a line of {longest} bytes")
+        return f"a line of {longest} bytes"
+    return None
 
 
 def _check_loosely(folded: Sequence[bytes]) -> None:
-    """The rules for a field that does not count: whoever breaks its lines elsewhere sees no other.
+    """The rules for a field that decides nothing: whoever breaks its lines elsewhere sees no other.
 
     Such a line could begin with a field that counts, and we would not have seen it."""
     for line in folded:
@@ -246,9 +280,15 @@ def _counted(header: Header) -> Header | Refused:
     # A verifier checks the lowest of two, a mail program shows the topmost (RFC 6376, 5.4.2).
     names = [field.name.lower() for field in header.fields]
     for name in AT_MOST_ONCE:
-        if names.count(name.lower()) > 1:
+        if names.count(name.lower()) > 1 and not _says_the_same(header, name.lower()):
             return Refused(Reason.DUPLICATE_HEADER, f"{names.count(name.lower())} fields {name}")
     for name in REQUIRED:
         if name.lower() not in names:
             return Refused(Reason.MISSING_HEADER, f"no field {name}")
     return header
+
+
+def _says_the_same(header: Header, name: str) -> bool:
+    """Whether several fields of this name may stand there, and all have one value."""
+    values = {field.value.strip() for field in header.all(name)}
+    return name in REPEATABLE and len(values) == 1

@@ -364,6 +364,26 @@ def test_fields_that_disagree_on_dkim(other: str) -> None:
     assert assess(f"{SAID}\nAuthentication-Results: {SERVER}; {other}") == DISAGREE
 
 
+ODD_VALUES = ("(Schl\u00fcssel)", "(" + "x" * 998 + ")", "x=y\n \n z=y")
+
+
+@pytest.mark.parametrize("odd", ODD_VALUES)
+def test_a_stranger_writes_oddly(odd: str) -> None:
+    """8-bit bytes, long lines and lines of white space in a foreign field change nothing."""
+    assert assess(f"Authentication-Results: relay.example; {odd}; dkim=fail\n{SAID}") == PASS
+
+
+@pytest.mark.parametrize("odd", ODD_VALUES)
+def test_our_server_writes_plainly(odd: str) -> None:
+    """A field of our server's that not everybody reads alike is not believed, and does not hide."""
+    unread = Assessment(
+        "fail",
+        "Authentication-Results of our server: a field that not everybody reads alike",
+    )
+    assert assess(f"{SAID}; {odd}") == unread
+    assert assess(f"Authentication-Results: {SERVER}; {odd}; dkim=none\n{SAID}") == unread
+
+
 def test_a_field_that_contradicts_itself() -> None:
     """A field that says both unsigned and well signed is not believed."""
     assert assess(SAID.replace("; dkim", "; dkim=none; dkim")) == DISAGREE

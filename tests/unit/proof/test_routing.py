@@ -271,6 +271,13 @@ def test_a_forwarders_return_path_says_nothing() -> None:
     assert revealed_orgs(header(envelope(OURS_CODE), envelope(OURS_CODE))).one_org
 
 
+@pytest.mark.parametrize("odd", ["Zo\u00eb", "x" * 1000, "x\n \n y"])
+def test_an_odd_return_path_says_nothing(odd: str) -> None:
+    """Whatever a stranger's server wrote there, the one of Salesforce's counts."""
+    odd_path = f"Return-Path: <{odd}@relay.example>"
+    assert revealed_orgs(header(odd_path, envelope(OURS_CODE))) == Revealed((), (OURS_CODE,))
+
+
 def test_the_id_decides_between_two_envelopes() -> None:
     """Two orgs in two Return-Path contradict each other, unless the id is that of one of them."""
     both = (envelope(THEIRS_CODE), envelope(OURS_CODE))

@@ -387,16 +387,41 @@ def test_without_a_time_of_signing() -> None:
     assert check(craft(token_mail(), t=None)) == replace(PASS, signed_at=None)
 
 
+OURS = b"DKIM-Signature: v=1; d=salesforce.com\r\n"
+STRANGERS = b"DKIM-Signature: v=1; d=evil.example\r\n"
+
+
 def test_the_eighth_signature_counts() -> None:
     """Seven broken signatures on top do not hide a good one."""
-    raw = b"DKIM-Signature: v=1; d=evil.example\r\n" * 7 + genuine()
-    assert check(raw) == PASS
+    assert check(OURS * 7 + genuine()) == PASS
 
 
 def test_the_ninth_signature_does_not_count() -> None:
-    """A good signature below eight others is not looked at."""
-    raw = b"DKIM-Signature: v=1; d=evil.example\r\n" * 8 + genuine()
-    assert check(raw).verdict == "none"
+    """A good signature below eight others of a signing domain is not looked at."""
+    assert check(OURS * 8 + genuine()) == Verification(
+        "fail", "a= is neither rsa-sha256 nor ed25519-sha256"
+    )
+
+
+@pytest.mark.parametrize("stranger", [STRANGERS, b"DKIM-Signature: none\r\n"])
+def test_strangers_are_not_counted(stranger: bytes) -> None:
+    """However many relays have signed above it, a signature of a signing domain is looked at."""
+    assert check(stranger * 40 + genuine()) == PASS
+
+
+@pytest.mark.parametrize("odd", [b"\xff", b"A" * 998, b"A\r\n \r\n "])
+def test_an_odd_signature(odd: bytes) -> None:
+    """One that not everybody reads alike says nothing if a stranger made it.
+
+    Of a signing domain it is no good, whatever it would prove."""
+    stranger = STRANGERS.replace(b"v=1", b"v=1; z=" + odd)
+    assert check(stranger + genuine()) == PASS
+    own = genuine().replace(b"; d=salesforce.com", b"; z=" + odd + b"; d=salesforce.com", 1)
+    assert check(own).verdict == "fail"
+    for raw in (own, own.replace(b"; d=sales", b"; d=\xffsales", 1)):
+        header = wire.read_header(raw)
+        assert isinstance(header, Header)
+        assert signature.read(header, ISSUED, ("salesforce.com",)).verdict == "fail"
 
 
 def test_a_long_signature_does_not_count() -> None:

@@ -292,7 +292,7 @@ def test_whose_mail_it_is_is_looked_at_carelessly(sender: str) -> None:
     [
         (b"Date: ", b"X: a\rb\r\nDate: ", Reason.MALFORMED),
         (b"\r\n", b"\n", Reason.MALFORMED),
-        (b"Date: ", "Received: Zoë\r\nDate: ".encode(), Reason.MALFORMED),
+        (b"Date: ", "X-SFDC-LK: Zoë\r\nDate: ".encode(), Reason.MALFORMED),
         (b"Date: ", b"Subject: x\r\nDate: ", Reason.DUPLICATE_HEADER),
         (b"\r\nTo: ", b"\r\nX-To: ", Reason.MISSING_HEADER),
         (b"X-Priority: 3", b"X: " + b"x" * MAX_MAIL_BYTES, Reason.OVERSIZED),
@@ -381,6 +381,13 @@ def test_the_parser_sees_the_content_fields_alone(monkeypatch: pytest.MonkeyPatc
         b"Content-Transfer-Encoding: 7bit\r\n\r\n"
     )
     assert shown == [head + token_body().replace("\n", "\r\n").encode()]
+
+
+@pytest.mark.parametrize("field", ["MIME-Version: 1.0", "Content-Transfer-Encoding: 8bit"])
+def test_a_field_that_is_repeated(field: str) -> None:
+    """A gateway that writes the same field once more changes nothing of the claim."""
+    raw = token_mail(extra="Content-Transfer-Encoding: 8bit\n")
+    assert claim(f"{field}\r\n".encode() + raw) == CLAIM
 
 
 def test_the_parser_keeps_silent(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,9 @@ from tests.kit.mails import genuine, token_mail
 from token_catcher.model import MAX_MAIL_BYTES, Header, HeaderField, Reason, Refused
 from token_catcher.reading import wire
 
+PROVING = (b"Received", b"DKIM-Signature", b"Authentication-Results", b"Return-Path")
+"""Fields of servers on the way, which may be strangers'."""
+
 
 def test_gives_the_fields_byte_for_byte() -> None:
     """What passes comes out as it was written, folding included, topmost first."""
@@ -70,9 +73,9 @@ def test_bare_line_ends(place: bytes, end: bytes, saw: str) -> None:
     )
 
 
-def test_long_lines_that_count() -> None:
-    """A field that counts may have lines of 998 bytes, folded ones too, and no longer one."""
-    for place in (b"Subject: ", b"Received: ", b"To: ops@example.com\r\n "):
+def test_long_lines_that_decide() -> None:
+    """A field that decides may have lines of 998 bytes, folded ones too, and no longer one."""
+    for place in (b"Subject: ", b"X-SFDC-LK: ", b"To: ops@example.com\r\n "):
         raw = place + b"x\r\n" + unlike(place)
         line = raw[: raw.index(b"x\r\n") + 1].rpartition(b"\r\n")[2]
         padding = b"x" * (998 - len(line))
@@ -89,9 +92,10 @@ def unlike(place: bytes) -> bytes:
     return (b"\r\n" + token_mail()).replace(b"\r\n" + name, b"\r\nX-" + name, 1)[2:]
 
 
-def test_long_lines_that_do_not_count() -> None:
+@pytest.mark.parametrize("name", [b"X-Spam-Report", *PROVING])
+def test_long_lines_that_decide_nothing(name: bytes) -> None:
     """Any other field and the body may have lines of up to 64 kB, wherever they stand."""
-    long = b"X-Spam-Report: " + b"x, " * 1000 + b"\r\n"
+    long = name + b": " + b"x, " * 1000 + b"\r\n"
     for raw in (
         long + token_mail(),
         in_the_middle(long),
@@ -127,21 +131,22 @@ def test_many_lines(count: int, passes: bool) -> None:
 
 
 WORDS = ("Zoë".encode(), "Zoë".encode("latin-1"), "Zo\u2028".encode(), b"\xff")
-COUNTED = sorted(wire.COUNTED)
+DECIDING = sorted(wire.DECIDING)
 
 
 @pytest.mark.parametrize("word", WORDS)
-@pytest.mark.parametrize("name", COUNTED)
-def test_8_bit_fields_that_count(word: bytes, name: str) -> None:
-    """An 8-bit byte in a field that counts is refused, whatever charset it may be of."""
+@pytest.mark.parametrize("name", DECIDING)
+def test_8_bit_fields_that_decide(word: bytes, name: str) -> None:
+    """An 8-bit byte in a field that decides is refused, whatever charset it may be of."""
     raw = name.encode() + b": " + word + b"\r\n" + token_mail()
     assert wire.read_header(raw) == Refused(Reason.MALFORMED, "8-bit byte in the header")
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_8_bit_fields_that_do_not_count(word: bytes) -> None:
+@pytest.mark.parametrize("name", [b"X-Spam-Level", *PROVING])
+def test_8_bit_fields_that_decide_nothing(word: bytes, name: bytes) -> None:
     """Any other field may hold 8-bit bytes, wherever it stands."""
-    field = b"X-Spam-Level: " + word + b"\r\n\tx" + word + b"\r\n"
+    field = name + b": " + word + b"\r\n\tx" + word + b"\r\n"
     assert isinstance(wire.read_header(field + token_mail()), Header)
     assert isinstance(wire.read_header(in_the_middle(field)), Header)
 
@@ -191,19 +196,21 @@ def test_field_names(line: bytes) -> None:
 BLANK = (b" ", b"\t", b" \t  ")
 MBOX = b">From support@salesforce.com Tue Feb  3 12:57:27 2026"
 REPORT = b"X-Ham-Report: Spam detection software\r\n%b\r\n Content preview: x\r\n"
-ODD_LINES = (*(REPORT.replace(b"%b", line) for line in BLANK), MBOX + b"\r\n")
+OBSOLETE = b"X-Priority : 1\r\n"
+NO_FIELDS = (MBOX + b"\r\n", OBSOLETE, b"Message-ID\t :\r\n <x@y.example>\r\n")
+ODD_LINES = (*(REPORT.replace(b"%b", line) for line in BLANK), *NO_FIELDS)
 EARLY = Refused(Reason.MALFORMED, "white space where a field should begin")
 
 
 @pytest.mark.parametrize("odd", ODD_LINES)
 def test_odd_lines_on_top(odd: bytes) -> None:
-    """A folded line of white space and `>From ` may stand above all fields that decide.
+    """A folded line of white space, `>From ` and `Name : x` may stand above all that decides.
 
     Who ends the header there sees no sender, whatever servers and forwards wrote on top."""
     top = b"Return-Path: <a@b.example>\r\nDKIM-Signature: x\r\nReceived: x\r\n"
     header = wire.read_header(top + odd + token_mail())
     assert isinstance(header, Header)
-    assert header.early_ends == (3 + (odd != ODD_LINES[-1]),)
+    assert header.early_ends == (3 + (odd not in NO_FIELDS),)
     assert (b"\r\n" + header.early_text).endswith(b"\r\n" + token_mail().partition(b"\r\n\r\n")[0])
     assert [field.name for field in header.fields if field.name.startswith(">")] == []
 
@@ -224,12 +231,38 @@ def test_odd_lines_in_the_middle(odd: bytes) -> None:
     assert wire.read_header(odd + in_the_middle(odd)) == EARLY
 
 
-@pytest.mark.parametrize("name", COUNTED)
+@pytest.mark.parametrize("name", DECIDING)
 @pytest.mark.parametrize("line", BLANK)
-def test_blank_folds_that_count(name: str, line: bytes) -> None:
-    """A field that counts has none, wherever it stands."""
+def test_blank_folds_that_decide(name: str, line: bytes) -> None:
+    """A field that decides has none, wherever it stands."""
     field = name.encode() + b": x\r\n" + line + b"\r\n"
     assert wire.read_header(field + token_mail()) == EARLY
+
+
+@pytest.mark.parametrize("name", PROVING)
+@pytest.mark.parametrize("odd", [b"x\xff", b"x" * 998, b"x\r\n \r\n y"])
+def test_who_relies_on_a_field_is_told(name: bytes, odd: bytes) -> None:
+    """A field of a server on the way may be odd, and is marked: it may be a stranger's."""
+    header = wire.read_header(name + b": " + odd + b"\r\n" + name + b": x\r\n" + token_mail())
+    assert isinstance(header, Header)
+    odd_field, plain_field = header.all(name.decode())[:2]
+    assert odd_field == HeaderField(name.decode(), b" " + odd, plain=False)
+    assert plain_field == HeaderField(name.decode(), b" x")
+
+
+@pytest.mark.parametrize("name", ["From", "date", "MIME-VERSION", "Received", "DKIM-Signature"])
+@pytest.mark.parametrize("space", [b" ", b"\t", b" \t "])
+def test_obsolete_fields_that_count(name: str, space: bytes) -> None:
+    """White space before the colon of a field that counts is refused."""
+    header = wire.read_header(name.encode() + space + b": x\r\n" + token_mail())
+    assert header == Refused(Reason.MALFORMED, "a header line without a field name")
+
+
+def test_an_obsolete_field_is_text_for_some() -> None:
+    """Who ends the header there shows the line itself as well."""
+    header = wire.read_header(b"Username : x@y.example\r\n" + token_mail())
+    assert isinstance(header, Header)
+    assert header.early_text.startswith(b"Username : x@y.example\r\n")
 
 
 def test_a_folded_separator() -> None:
@@ -285,9 +318,29 @@ def test_large_headers() -> None:
 def test_second_fields(name: str, spelling: type[str]) -> None:
     """A second field beside one that counts is refused, however it is spelled."""
     raw = token_mail()
+    fields = [f"{spelling(name)}: {value}\r\n".encode() for value in ("x", "y")]
     missing = 1 if f"\r\n{name}: ".encode() in b"\r\n" + raw else 2
-    raw = f"{spelling(name)}: x\r\n".encode() * missing + raw
+    raw = b"".join(fields[:missing]) + raw
     assert wire.read_header(raw) == Refused(Reason.DUPLICATE_HEADER, f"2 fields {name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "passes"),
+    [
+        ("MIME-Version", True),
+        ("Content-Transfer-Encoding", True),
+        ("Content-Type", False),
+        ("Subject", False),
+    ],
+)
+def test_the_same_field_twice(name: str, passes: bool) -> None:
+    """Two that say the same are harmless where gateways write them; all others stay refused."""
+    raw = token_mail().replace(f"{name}: ".encode(), b"X-Other: ", 1)
+    header = wire.read_header(f"{name}: 1.0\r\n{name.upper()}:1.0 \r\n".encode() + raw)
+    if passes:
+        assert isinstance(header, Header)
+    else:
+        assert header == Refused(Reason.DUPLICATE_HEADER, f"2 fields {name}")
 
 
 @pytest.mark.parametrize("name", ["Message-ID", "Sender", "Cc", "Reply-To", "X-Priority"])
