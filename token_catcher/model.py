@@ -268,8 +268,8 @@ class Candidate:
     """Decoded (RFC 2047), white space folded, without configured tags and without `Sandbox: `."""
     sandbox: bool
     """Whether the subject began with `Sandbox: `, behind the tags."""
-    issued_at: datetime
-    """The Date header."""
+    issued_at: datetime | None
+    """The Date header; None where not everybody reads it alike."""
     claim: Claim | Unclear
     tagged: bool = False
     """Whether a configured tag of our mail system was taken off the subject."""

@@ -335,7 +335,8 @@ def _with_verdict(entry: Entry, verdict: Verdict) -> Entry:
 
 
 def _with_claim(entry: Entry, candidate: Candidate) -> Entry:
-    entry = replace(entry, issued_at=iso(candidate.issued_at))
+    if candidate.issued_at is not None:
+        entry = replace(entry, issued_at=iso(candidate.issued_at))
     if not isinstance(candidate.claim, Claim):
         return entry
     token = candidate.claim.token

@@ -33,6 +33,7 @@ from tests.corpus.base import (
 from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME, token_mail
 from tests.kit.signing import seal
 
+GENUINE = seal(token_mail())
 KIND = "field"
 """The class, the folder and the variant of the configuration."""
 TO = "held wrong-recipient"
@@ -94,6 +95,18 @@ SENDERS = (
     ("name-shouting", "A name in capitals.", '"SUPPORT@SALESFORCE.COM" <support@salesforce.com>'),
     ("bare", "No name.", "support@salesforce.com"),
     ("name-other", "A name that is no address.", '"salesforce.com" <support@salesforce.com>'),
+    (
+        "name-encoded",
+        "A name in encoded words.",
+        "=?utf-8?q?Salesforce?= <support@salesforce.com>",
+        SENDER,
+    ),
+    (
+        "name-comma",
+        "A name that wants quotes.",
+        "Salesforce, Inc. <support@salesforce.com>",
+        SENDER,
+    ),
     ("noreply", "An address of identity mail, not listed.", "noreply@salesforce.com", SENDER),
     ("no-reply", "An address of storefronts, not listed.", "no-reply@salesforce.com", SENDER),
 )
@@ -178,8 +191,34 @@ ARRIVALS = (
     ("epoch", "INTERNALDATE 1970.", -timedelta(days=20487), DATE),
 )
 
+# Date, in other forms than that of RFC 5322. What some read otherwise waits for a person.
+DATES = (
+    ("utc", "UTC by its name.", "Tue, 3 Feb 2026 12:57:27 UTC"),
+    ("no-space", "No space behind the day.", "Tue,3 Feb 2026 12:57:27 +0000"),
+    ("no-day", "No day of the week.", "3 Feb 2026 12:57:27 +0000"),
+    ("pst", "A zone by its name.", "Tue, 3 Feb 2026 04:57:27 PST", "held bad-date"),
+    ("no-zone", "No zone.", "Tue, 3 Feb 2026 12:57:27", "held bad-date"),
+)
+
+# A signed field rewritten after the server had checked it, or the key revoked since.
+DOUBTED = expect("refused bad-signature", results=STORE, auto="held bad-signature")
+DOUBTS = (
+    (
+        "to-rewritten",
+        "A gateway adds a name to the address.",
+        GENUINE.replace(b"\r\nTo: ", b"\r\nTo: Ops Mailbox <").replace(
+            b"ops@example.com\r\n", b"ops@example.com>\r\n", 1
+        ),
+    ),
+    (
+        "charset-rewritten",
+        "A gateway writes the content type anew.",
+        GENUINE.replace(b"charset=UTF-8", b'charset="utf-8"'),
+    ),
+    ("revoked", "The key was revoked since.", seal(token_mail(), selector="revoked")),
+)
+
 # What relays, filters and stores put in front, none of it signed.
-GENUINE = seal(token_mail())
 STRANGER = "DKIM-Signature: v=1; a=rsa-sha256; d=relay.example; s=x;\n\th=from; bh=QUJD; b=QUJD\n"
 ON_TOP: tuple[tuple[str, str, str | bytes], ...] = (
     (
@@ -367,6 +406,8 @@ def items() -> Iterator[Item]:
     yield from _rows("top", ON_TOP, STORE, build=_under)
     yield from _rows("layout", LAYOUTS, rewritten.LAYOUT, build=_laid_out)
     yield from _rows("layout", BASE64, rewritten.PARTS, build=_in_base64)
+    yield from _rows("date", DATES, STORE, build=_dated)
+    yield from _rows("signature", DOUBTS, DOUBTED, build=arrived)
     yield from _rows("results", RESULTS, STORE, build=_assessed)
     yield from _rows("envelope", ENVELOPES, STORE)
     yield from _rows("glued", rewritten.GLUED, "", build=rewritten.glued, wrap=after_checking)
@@ -418,6 +459,12 @@ def _laid_out(body: str) -> bytes:
 def _in_base64(lines: list[bytes]) -> bytes:
     head = token_mail(subject=UNHEARD, body="", extra="Content-Transfer-Encoding: base64\n")
     return arrived(seal(head + b"".join(line + b"\r\n" for line in lines)))
+
+
+def _dated(value: str) -> bytes:
+    return arrived(
+        seal(token_mail().replace(b"Tue, 03 Feb 2026 12:57:27 +0000 (GMT)", value.encode()))
+    )
 
 
 def _assessed(results: str) -> bytes:

@@ -2,7 +2,7 @@
 
 They are those of CVE-2023-27043 and its kin. Each mail is signed by Salesforce's key over just
 this From, and the receiving server is content: only the rules about the sender are left to keep it
-out. A From that is one plain address of Salesforce's is held, every other one refused.
+out. A From with one address of Salesforce's is held, every other one refused.
 """
 
 from __future__ import annotations
@@ -47,13 +47,14 @@ VALUES = (
         "name-encoded-good",
         "An encoded display name, whatever it says.",
         f"=?utf-8?b?c3VwcG9ydEBldmlsLmV4YW1wbGU=?= <{GOOD}>",
+        UNLISTED,
     ),
     (
         "name-escaped",
         "A quoted name that ends later than it seems.",
         f'"{GOOD}\\" <{GOOD}>" <{EVIL}>',
     ),
-    ("name-unclosed", "A quote that is never closed.", f'"Salesforce <{GOOD}>'),
+    ("name-unclosed", "A quote that is never closed.", f'"Salesforce <{GOOD}>', UNLISTED),
     ("after-angle", "An address after the angle brackets.", f"<{EVIL}> {GOOD}"),
     ("garbage-after", "Something after the address.", f"Salesforce <{GOOD}> x"),
     ("unclosed-angle", "An angle bracket that is never closed.", f"<{GOOD}"),

@@ -22,7 +22,7 @@ REPLAYED = (
 )
 RESENT = b"Resent-Date: Tue, 10 Feb 2026 12:57:27 +0000\r\n" + salesforce()
 
-# Dates that two programs read differently, or not at all; each signed as it stands.
+# Dates that two programs read differently, or not at all; each signed as it stands, and so held.
 DATES = (
     ("no-zone", "No zone.", "Tue, 03 Feb 2026 12:57:27"),
     ("two-digit-year", "A year of two digits.", "Tue, 03 Feb 26 12:57:27 +0000"),
@@ -96,7 +96,7 @@ def items() -> Iterator[Item]:
     why = "A replay that says it was resent."
     week = timedelta(days=7)
     yield item("replay", "resent-fields", why, RESENT, OFF_DATE, received_at=ISSUED + week)
-    yield from mails("date", DATES, "refused bad-date", build=_dated)
+    yield from mails("date", DATES, "held bad-date", build=_dated)
     yield from mails("recipient", RECIPIENTS, ELSEWHERE, build=_to)
     yield from mails("recipient", _beside_to(), ELSEWHERE)
 

@@ -249,8 +249,8 @@ MUTANTS = (
         "a changed field that the server passed",
         "proof/policies.py",
         "_by_either",
-        " and assessed.passed and _is_tagged(case)\n",
-        " and assessed.passed\n",
+        "    if passed_before and not _is_tagged(case):\n",
+        NEVER,
         TRUST,
     ),
     _rule(

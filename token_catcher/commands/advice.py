@@ -138,7 +138,8 @@ NEXT_STEP: Final[Mapping[str, str]] = {
 
 ADVICE: Final[Mapping[Reason, str]] = {
     Reason.UNKNOWN_SENDER: (
-        "if your org's token mail comes from this address, add it to trust.senders"
+        "if your org's token mail comes from this address, add it to trust.senders; where it is"
+        " listed and the name beside it is odd, store by hand if genuine"
     ),
     Reason.WEAK_SIGNATURE: (
         "the server vouches for the mail, but no signature of Salesforce's that covers all that"
@@ -153,6 +154,16 @@ ADVICE: Final[Mapping[Reason, str]] = {
         "if the mail was kept back (a quarantine, say) and the token is still the valid one,"
         " release it or raise trust.max_delay; if a clock is wrong, correct it or raise"
         " trust.clock_skew"
+    ),
+    Reason.BAD_DATE: (
+        "not all programs read this Date alike, so it cannot be told whether the token is the"
+        " newest: store by hand if genuine, or reset the token once more"
+    ),
+    Reason.BAD_SIGNATURE: (
+        "the receiving server passed the mail, and its signature does not fit any more: a signed"
+        " field was rewritten after that, or the key was revoked. Compare the mail with Salesforce"
+        " and store by hand, or reset the token once more; if your server rewrites all such mail,"
+        " see docs/mailboxes.md"
     ),
     Reason.BAD_USERNAME: (
         "something on its way changed the username (a link, invisible marks): look at the mail,"

@@ -102,7 +102,8 @@ def _word(outcome: Capture | Refused | Held | Ignored) -> str:
 
 
 def _with_claim(explanation: Explanation, candidate: Candidate) -> Explanation:
-    explanation = replace(explanation, issued_at=iso(candidate.issued_at))
+    if candidate.issued_at is not None:
+        explanation = replace(explanation, issued_at=iso(candidate.issued_at))
     if isinstance(candidate.claim, Claim):
         token = candidate.claim.token
         explanation = replace(explanation, fingerprint=token.fingerprint, token_length=len(token))
@@ -120,5 +121,5 @@ def _rules(verdict: Verdict) -> tuple[Evidence, ...]:
     if verdict.outcome.reason in REFUSED_BY_WIRE:
         wanted = "CRLF and plain ASCII fields, each that counts once, at most 256 kB"
         return (Evidence("wire", False, verdict.outcome.saw, wanted),)
-    wanted = "a Date and a structure that all programs read alike"
+    wanted = "a structure that all programs read alike"
     return (Evidence("extract", False, verdict.outcome.saw, wanted),)

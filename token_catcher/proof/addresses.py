@@ -46,6 +46,17 @@ def single_address(value: str) -> str | None:
     return address
 
 
+def address_behind_a_name(value: str) -> str | None:
+    """The address of an unfolded field that holds one in angle brackets behind whatever name.
+
+    Not every program shows this sender, so it says whom to ask for a proof, and no more."""
+    name, bracket, written = value.rpartition("<")
+    address = written.removesuffix(">")
+    if not bracket or address == written or "@" in name or not _PLAIN.fullmatch(address):
+        return None
+    return address
+
+
 def listed_addresses(value: str) -> Sequence[str]:
     """The addresses of an unfolded To, as written.
 

@@ -9,6 +9,7 @@ from typing import Literal
 from token_catcher.model import Candidate, Evidence, Reason
 from token_catcher.ports import KeyLookup
 from token_catcher.proof import authres, routing
+from token_catcher.proof.addresses import address_behind_a_name, single_address
 from token_catcher.proof.routing import Org
 
 Policy = Literal[
@@ -88,3 +89,9 @@ class Case:
     org: Org | None = None
     path: str | None = None
     evidence: list[Evidence] = field(default_factory=list)
+
+    @property
+    def sender(self) -> str | None:
+        """The one address of From; None where there is none or there are several."""
+        value = self.candidate.header.text("From") or ""
+        return single_address(value) or address_behind_a_name(value)

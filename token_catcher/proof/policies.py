@@ -10,7 +10,6 @@ from typing import Final
 from token_catcher.errors import TransientError
 from token_catcher.model import Reason
 from token_catcher.proof import authres, signature
-from token_catcher.proof.addresses import single_address
 from token_catcher.proof.case import Case, Finding, Policy
 from token_catcher.proof.tags import Verdict, Verification
 
@@ -33,7 +32,8 @@ def _by_either(case: Case) -> Finding:
     """DKIM first; where nothing speaks against the signature, the receiving server decides.
 
     Where that server is silent too, a person does; where DNS is silent, or has no key, and the
-    server does not vouch for the mail, a later try."""
+    server does not vouch for the mail, a later try. So does a person where the signature is bad
+    and the server passed the mail all the same."""
     # The server first: it costs no question to DNS, and decides where DNS is silent.
     assessed = _of_assessment(case, _assess(case), undecided=("unsure", "none"))
     try:
@@ -45,12 +45,14 @@ def _by_either(case: Case) -> Finding:
         return assessed
     verified = _of_verification(case, verification)
     # A forger can make a signature uncheckable, and then has only the server to convince. A bad
-    # signature, or none, is final, unless the server checked it before it put a tag in front of
-    # the subject.
-    tagged_since = verification.verdict == "fail" and assessed.passed and _is_tagged(case)
+    # signature stores nothing, unless the server checked it before it put a tag in front of the
+    # subject. Where it passed, a signed field may have been rewritten since, or the key revoked.
+    passed_before = verification.verdict == "fail" and assessed.passed
+    if passed_before and not _is_tagged(case):
+        return replace(verified, held=True, saw=f"{verified.saw}; {assessed.saw}")
     # The server asked the same DNS for the same key: what it found may be as wrong.
     vouched_for = verification.verdict == "no-key" and assessed.passed
-    if not (verification.verdict == "unverifiable" or vouched_for or tagged_since):
+    if not (verification.verdict == "unverifiable" or vouched_for or passed_before):
         return verified
     case.by_server = True
     return replace(assessed, saw=f"{verified.saw}; {assessed.saw}")
@@ -110,8 +112,7 @@ def _of_verification(case: Case, verification: Verification) -> Finding:
 def _assess(case: Case) -> authres.Assessment:
     header = case.candidate.header
     terms = case.terms
-    sender = single_address(header.text("From") or "") or ""
-    domain = sender.rpartition("@")[2]
+    domain = (case.sender or "").rpartition("@")[2]
     return authres.assess(
         header, terms.authserv_ids, terms.authserv_zone, domain, terms.signing_domains
     )

@@ -4,17 +4,18 @@ It decides and does nothing else. Anybody can send mail to the watched mailbox. 
 secret only if *all* of this holds, and it is looked at in this order:
 
     nothing proves it (else Refused: nobody needs to look; Held where there is no key to look with)
-      from          exactly one address, plainly written, of a domain of `senders` or of a signing
-                    domain or one below it; for all other mail no key is asked for
+      from          exactly one address, of a domain of `senders` or of a signing domain or one
+                    below it; for all other mail no key is asked for
       proof         by `policy`: a DKIM signature of a signing domain, the receiving server's
                     assessment, or both
     proven, and something does not fit (else Held: a person decides)
       signature     where the receiving server is believed, a signature of a signing domain is
                     there, and each of them covers all that counts, in the time of the Date
-      sender        From is one of `senders`
+      sender        From is one of `senders`, plainly written
       recipient     the signed To holds one of the mailbox's own addresses: no mail to somebody
                     else, re-sent
-      date          the signed Date is at most `max_delay` before and `clock_skew` after its arrival
+      date          everybody reads the signed Date alike, and it is at most `max_delay` before and
+                    `clock_skew` after its arrival
       signed-at     a signature's `t=` is within a day of the Date
       username      of the form of a Salesforce username, in ASCII, before any folding of case
       claim         every text of the mail names the same one username and one token
@@ -158,7 +159,7 @@ def _capture(case: Case) -> Capture | Refused:
     if (
         not complete
         or not isinstance(claim, Claim)
-        or not (case.username and case.org and case.path)
+        or not (case.username and case.org and case.path and case.candidate.issued_at)
     ):
         return Refused(Reason.UNAUTHENTICATED, "not every rule was looked at")
     return Capture(
@@ -172,9 +173,9 @@ def _capture(case: Case) -> Capture | Refused:
 
 
 def _from(case: Case) -> Finding:
-    """Requirement 4. One plain address, of a domain that Salesforce may send from."""
+    """Requirement 4. One address, of a domain that Salesforce may send from."""
     value = case.candidate.header.text("From") or ""
-    address = single_address(value)
+    address = case.sender
     domains = dict.fromkeys(sender.rpartition("@")[2] for sender in case.terms.senders)
     domains.update(dict.fromkeys(case.terms.signing_domains))
     passed = address is not None and _may_send(address, case.terms)
@@ -190,11 +191,15 @@ def _may_send(address: str, terms: Terms) -> bool:
 
 def _sender(case: Case) -> Finding | None:
     """Requirement 4. Customers can have Salesforce send text of theirs from other addresses."""
-    address = single_address(case.candidate.header.text("From") or "")
-    if address is None:
+    if case.sender is None:
         return None
+    value = case.candidate.header.text("From") or ""
     senders = {folded(sender) for sender in case.terms.senders}
-    return Finding(folded(address) in senders, address, "one of " + ", ".join(case.terms.senders))
+    wanted = "one of " + ", ".join(case.terms.senders)
+    # Behind a name of another form some programs show another sender, so nobody can waive it.
+    if single_address(value) is None:
+        return Finding(False, value, f"{wanted}, plainly written", final=True)
+    return Finding(folded(case.sender) in senders, case.sender, wanted)
 
 
 def _recipient(case: Case) -> Finding:
@@ -214,6 +219,11 @@ def _is_ours(address: str, ours: Sequence[str]) -> bool:
 def _date(case: Case) -> Finding:
     """Requirement 12. Bounds replay; INTERNALDATE is the receiving server's own."""
     issued = case.candidate.issued_at
+    if issued is None:
+        written = case.candidate.header.text("Date") or "nothing"
+        wanted = "a Date in the form of RFC 5322, with a zone in figures"
+        # Without a moment nobody can say whether a token is newer than the one in Vault.
+        return Finding(False, written, wanted, Reason.BAD_DATE, final=True)
     arrived = case.candidate.mail.received_at
     passed = -case.terms.clock_skew <= arrived - issued <= case.terms.max_delay
     early = _in_hours(case.terms.max_delay)
@@ -242,20 +252,22 @@ def _signature(case: Case) -> Finding | None:
     if not case.by_server:
         return Finding(True, "no server is relied on", wanted)
     candidate = case.candidate
-    said = signature.read(candidate.header, candidate.issued_at, case.terms.signing_domains)
+    # A Date that cannot be read holds the mail by a rule of its own.
+    issued = candidate.issued_at or candidate.mail.received_at
+    said = signature.read(candidate.header, issued, case.terms.signing_domains)
     case.signed_at = said.signed_at
     return Finding(said.verdict == "pass", said.saw, wanted)
 
 
 def _signed_at(case: Case) -> Finding | None:
     """Requirement 12. Where there is no `t=`, the Date alone is signed."""
-    if not case.proven:
+    issued = case.candidate.issued_at
+    if not case.proven or issued is None:
         return None
     wanted = "t= within a day of the Date, or none"
     signed = case.signed_at
     if signed is None:
         return Finding(True, "no t=", wanted)
-    issued = case.candidate.issued_at
     passed = abs(signed - issued) <= SIGNED_WITHIN
     return Finding(passed, f"t={iso(signed)}, Date {iso(issued)}", wanted)
 

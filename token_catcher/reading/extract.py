@@ -86,9 +86,6 @@ def _extract(
         claim = Unclear(Reason.UNKNOWN_LAYOUT, "the subject of a token mail, no username and token")
     if claim is None:
         return Ignored()
-    issued_at = parse_date(header.text("Date") or "")
-    if issued_at is None:
-        return Refused(Reason.BAD_DATE, "a Date that is not in the form of RFC 5322 with a zone")
     # First the tags: behind one, `Sandbox: ` would be taken for a part of the subject.
     untagged = _without_tags(subject, tags)
     sandbox = untagged.startswith(SANDBOX)
@@ -97,7 +94,7 @@ def _extract(
         header,
         untagged.removeprefix(SANDBOX),
         sandbox,
-        issued_at,
+        parse_date(header.text("Date") or ""),
         claim,
         tagged=untagged != subject,
     )

@@ -68,12 +68,12 @@ MAX_OFFSET: Final = timedelta(hours=14)
 
 _ENCODED_WORD: Final = re.compile(r"=\?([A-Za-z0-9_.:-]{1,40})\?([BbQq])\?([!->@-~]*)\?=")
 _MONTHS: Final = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
-# No zones by name but these three: CST is one of China and one of America.
+# No zones by name but these four: CST is one of China and one of America.
 _DATE: Final = re.compile(
-    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?"
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ?)?"
     rf"(?P<day>\d{{1,2}}) (?P<month>{_MONTHS}) (?P<year>\d{{4}})"
     r" (?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d))?"
-    r" (?:(?P<sign>[+-])(?P<zone_hours>\d\d)(?P<zone_minutes>[0-5]\d)|GMT|UT|Z)"
+    r" (?:(?P<sign>[+-])(?P<zone_hours>\d\d)(?P<zone_minutes>[0-5]\d)|GMT|UTC|UT|Z)"
     r"(?: \([A-Za-z0-9 +:./_-]{0,40}\))?",
     re.ASCII,
 )
@@ -181,7 +181,7 @@ def parse_date(value: str) -> datetime | None:
 
 def _zone(date: re.Match[str]) -> timezone | None:
     """The zone of a date; None where no place has it."""
-    if date["sign"] is None:  # GMT, UT or Z
+    if date["sign"] is None:  # GMT, UTC, UT or Z
         return UTC
     offset = timedelta(hours=int(date["zone_hours"]), minutes=int(date["zone_minutes"]))
     if offset > MAX_OFFSET:

@@ -343,10 +343,7 @@ def test_a_sender_as_salesforce_writes_it(sender: str) -> None:
         "undisclosed-recipients:;",
         '"support"@salesforce.com',
         "sup\\port@salesforce.com",
-        '"a\\"" <support@salesforce.com>',
-        '"a" "b" <support@salesforce.com>',
         "=?utf-8?q?support=40salesforce.com?= <evil@evil.example>",
-        "=?utf-8?q?Salesforce?= <support@salesforce.com>",
         "=?utf-8?q?support=40salesforce.com?=",
         "=?utf-8?q?support?=@salesforce.com",
         "support@[salesforce.com]",
@@ -363,6 +360,41 @@ def test_a_sender_as_salesforce_writes_it(sender: str) -> None:
 def test_a_sender_with_a_trick(sender: str) -> None:
     """A From that could show another sender is refused, though well signed (CVE-2023-27043)."""
     assert reason(judge(genuine(sender=sender))) == Reason.WRONG_SENDER
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        '"a\\""',
+        '"a" "b"',
+        '"a',
+        "=?utf-8?q?Salesforce?=",
+        "=?utf-8?b?c3VwcG9ydEBldmlsLmV4YW1wbGU=?=",
+        "Salesforce (Support)",
+        "Salesforce, Inc.",
+    ],
+)
+def test_an_odd_name_beside_the_one_address(name: str) -> None:
+    """It is held once it is proven; without a proof, or of another domain, it is refused."""
+    sender = f"{name} <support@salesforce.com>"
+    judgement = judge(genuine(sender=sender))
+    assert held(judgement) == Reason.UNKNOWN_SENDER
+    wanted = "one of support@salesforce.com, support@emea.salesforce.com, plainly written"
+    assert said(judgement, "sender").wanted == wanted
+    assert reason(judge(forged(token_mail(sender=sender)))) == Reason.BAD_SIGNATURE
+    elsewhere = genuine(sender=sender.replace("salesforce.com", "x.example"))
+    assert reason(judge(elsewhere)) == Reason.WRONG_SENDER
+
+
+def test_a_date_that_not_everybody_reads_alike() -> None:
+    """It is held once it is proven, and refused without a proof."""
+    undated = token_mail().replace(b"+0000 (GMT)", b"CST")
+    judgement = judge(craft(undated))
+    assert held(judgement) == Reason.BAD_DATE
+    assert said(judgement, "date").saw == "Tue, 03 Feb 2026 12:57:27 CST"
+    assert reason(judge(forged(undated))) == Reason.BAD_SIGNATURE
+    terms = replace(TERMS, policy="authentication-results")
+    assert held(judge(with_results(PASSED, craft(undated)), terms=terms)) == Reason.BAD_DATE
 
 
 @pytest.mark.parametrize(
@@ -576,6 +608,7 @@ CASES = {
     "results below Received": b"Received: from x by y\r\n" + PASSED.encode() + token_mail(),
 }
 BAD = "refused: bad-signature"
+DOUBTED = "held: bad-signature"
 NONE = "refused: unsigned"
 NOBODY = "refused: unauthenticated"
 HELD = "held: unauthenticated"
@@ -591,11 +624,11 @@ EXPECTED = {
     "body changed, said no":       (BAD,      NOBODY,                 NOBODY,   BAD),
     "body changed, server unsure": (BAD,      HELD,                   HELD,     BAD),
     "body changed, nothing said":  (BAD,      NOBODY,                 HELD,     BAD),
-    "field changed and said":      (BAD,      "stored",               BAD,      BAD),
-    "forged and said":             (BAD,      "stored",               BAD,      BAD),
+    "field changed and said":      (BAD,      "stored",               DOUBTED,  BAD),
+    "forged and said":             (BAD,      "stored",               DOUBTED,  BAD),
     "subject tagged and said":     (BAD,      TITLE,                  TITLE,    BAD),
     "subject tagged, said no":     (BAD,      NOBODY,                 BAD,      BAD),
-    "subject changed and said":    (BAD,      TITLE,                  BAD,      BAD),
+    "subject changed and said":    (BAD,      TITLE,                  DOUBTED,  BAD),
     "unsigned and said":           (NONE,     WEAK,                   NONE,     NONE),
     "unsigned, said no":           (NONE,     NOBODY,                 NONE,     NONE),
     "unsigned":                    (NONE,     NOBODY,                 NONE,     NONE),
@@ -706,7 +739,7 @@ def test_every_signature_must_cover_what_counts(below: int) -> None:
     weak_signature = f"held: {Reason.WEAK_SIGNATURE}"
     assert under("authentication-results", raw) == weak_signature
     assert under("auto", raw, Keys({})) == weak_signature
-    assert under("auto", on_top(weak, token_mail()), Keys({})) == BAD
+    assert under("auto", on_top(weak, token_mail()), Keys({})) == DOUBTED
     changed = on_top(weak, TAGGED)
     assert held(with_tags(changed, org=Org("acme", (USERNAME,)))) == Reason.WEAK_SIGNATURE
 

@@ -115,6 +115,24 @@ def test_a_sandbox_behind_a_tag_is_never_waived(prefix: str) -> None:
     assert (judgement.verdict.reason, judgement.waived) == (Reason.UNKNOWN_SUBJECT, ())
 
 
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (
+            token_mail(sender="=?utf-8?q?Salesforce?= <support@salesforce.com>"),
+            Reason.UNKNOWN_SENDER,
+        ),
+        (token_mail().replace(b"+0000 (GMT)", b"PST"), Reason.BAD_DATE),
+    ],
+    ids=["a name that hides the sender", "a Date that some read otherwise"],
+)
+def test_what_not_everybody_reads_alike_is_never_waived(raw: bytes, reason: Reason) -> None:
+    """Nobody can tell what such a From shows, or whether such a token is the newest."""
+    judgement = judge(mail(craft(raw)))
+    assert isinstance(judgement.verdict, Held)
+    assert (judgement.verdict.reason, judgement.waived) == (reason, ())
+
+
 @pytest.mark.parametrize("policy", ["authentication-results", "auto"])
 @pytest.mark.parametrize(
     ("subject", "taken"),
