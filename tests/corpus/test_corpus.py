@@ -108,5 +108,5 @@ def _is_for_explain(item: Item) -> bool:
     """Whether `explain` sees this very mail, as the one time has it."""
     if item.received_at != ISSUED or item.asks_dns:
         return False
-    # A file without a CR, or of an mbox, is read as the mail that was saved in it.
-    return b"\r" in item.raw and not item.raw.startswith(b"From ")
+    # A file without a CR, of an mbox or with a byte order mark is read as the mail saved in it.
+    return b"\r" in item.raw and not item.raw.startswith((b"From ", b"\xef\xbb\xbf"))

@@ -582,6 +582,17 @@ def test_explain_reads_files_and_folders(alone: Program, tmp_path: Path) -> None
     assert set(tmp_path.rglob("*")) == before
 
 
+def test_explain_tells_what_it_took_off(alone: Program, tmp_path: Path) -> None:
+    """What a program put around a saved mail is told on standard error, and is no part of it."""
+    saved = tmp_path / "a.eml"
+    above = b"\xef\xbb\xbfFrom - Tue Feb 03 12:57:27 2026\r\n"
+    saved.write_bytes(above + mails.genuine())
+    done = alone("explain", "--json", str(saved))
+    assert (done.code, done.lines[0]["outcome"]) == (0, "would-store")
+    what = "a byte order mark and the separator line of an mbox"
+    assert done.err == f"{saved}: read without {what}, of the program that saved it\n"
+
+
 def test_explain_keeps_its_contract(alone: Program) -> None:
     """Key by key, of a mail that would be stored."""
     done = alone("explain", "--json", "-", stdin=mails.genuine())

@@ -34,10 +34,11 @@ def run(
     own = app.mailbox(mailbox)
     code = ExitCode.DONE
     for file in files:
-        for name, raw in mailfiles.read(file, sys.stdin.buffer):
-            mail = mailfiles.as_mail(name, raw, received_at, own.name)
+        for saved in mailfiles.read(file, sys.stdin.buffer):
+            _tell_what_was_taken_off(saved)
+            mail = mailfiles.as_mail(saved.name, saved.raw, received_at, own.name)
             trust_date = received_at is None
-            explanation = explain(name, mail, app.judge, own.addresses, trust_date=trust_date)
+            explanation = explain(saved.name, mail, app.judge, own.addresses, trust_date=trust_date)
             _show(explanation, as_json=as_json)
             if explanation.outcome == "retry":
                 code = ExitCode.FAILED
@@ -52,6 +53,13 @@ def explain(
         return explanation_of(file, judge.judge(mail, addresses, trust_date=trust_date))
     except TransientError as error:
         return explanation_of(file, error)
+
+
+def _tell_what_was_taken_off(saved: mailfiles.SavedMail) -> None:
+    """On standard error: no result, and a mail that came so would be refused."""
+    if saved.taken_off:
+        what = " and ".join(saved.taken_off)
+        output.complain(f"{saved.name}: read without {what}, of the program that saved it")
 
 
 def _show(explanation: Explanation, *, as_json: bool) -> None:

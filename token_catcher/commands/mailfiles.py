@@ -1,10 +1,15 @@
-"""Mail out of files: single mails, mbox files, Maildir folders, standard input."""
+"""Mail out of files: single mails, mbox files, Maildir folders, standard input.
+
+Programs that save a mail put things around it that never were on the wire: a byte order mark, the
+separator line of an mbox, the envelope of Apple's `.emlx`. These are taken off, and told.
+"""
 
 from __future__ import annotations
 
 import mailbox as containers
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -14,18 +19,32 @@ from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
 
 LIMIT: Final = MAX_MAIL_BYTES + 1
 """As many bytes are read of a mail: the one more shows that there was more."""
-_POSTMARK: Final = re.compile(rb"From [^\r\n]* \d\d:\d\d[^\r\n]* \d{4}\r?\n")
+_POSTMARK: Final = re.compile(rb"From [^\r\n]* \d\d:\d\d[^\r\n]* \d{4}(?: [+-]\d{4})?\r?\n")
 """The line above each mail of an mbox: `From SENDER Tue Feb  3 12:57:27 2026`."""
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_EMLX_SIZE: Final = re.compile(rb"[ \t]*(\d{1,9})[ \t]*\r?\n")
+"""The first line of an `.emlx` file: the bytes of the mail, which a property list follows."""
+_EMLX_SIZE_BYTES: Final = 32
 
 
-def read(path: str, standard_input: BinaryIO) -> Iterator[tuple[str, bytes]]:
+@dataclass(frozen=True, slots=True)
+class SavedMail:
+    """A mail as it was on the wire, out of a file."""
+
+    name: str
+    raw: bytes
+    taken_off: tuple[str, ...] = ()
+    """What the program that saved it had put around it, in words."""
+
+
+def read(path: str, standard_input: BinaryIO) -> Iterator[SavedMail]:
     """The mails of one argument, each with a name.
 
     It is a mail file, `-` for one mail, an mbox file, or a Maildir folder. TokenCatcherError: there
     is no such file, or it cannot be read. ConfigurationError: it is another kind of folder."""
     try:
         if path == "-":
-            yield "-", _as_delivered(standard_input.read(LIMIT))
+            yield _unwrapped("-", standard_input.read(LIMIT))
         elif Path(path).is_dir():
             yield from _maildir(Path(path))
         else:
@@ -40,28 +59,39 @@ def as_mail(name: str, raw: bytes, received_at: datetime | None, mailbox: str) -
     return Mail(MailRef(mailbox, name, 0, 0), received_at or datetime.fromtimestamp(0, UTC), raw)
 
 
-def _file(path: str) -> Iterator[tuple[str, bytes]]:
-    """An .eml file is one mail by its name: what a forger wrote above the header belongs to it."""
+def _file(path: str) -> Iterator[SavedMail]:
+    """An .eml file is one mail by its name, whatever line stands above its header."""
+    suffix = Path(path).suffix.lower()
     with Path(path).open("rb") as file:
-        raw = file.read(LIMIT)
-    if _POSTMARK.match(raw) and Path(path).suffix.lower() != ".eml":
+        raw = file.read(LIMIT + _EMLX_SIZE_BYTES)
+    if suffix == ".emlx":
+        yield _out_of_emlx(path, raw)
+    elif _POSTMARK.match(raw) and suffix != ".eml":
         yield from _mbox(path)
     else:
-        yield path, _on_the_wire(raw)
+        yield _unwrapped(path, raw)
 
 
-def _mbox(path: str) -> Iterator[tuple[str, bytes]]:
+def _out_of_emlx(path: str, raw: bytes) -> SavedMail:
+    size = _EMLX_SIZE.match(raw)
+    if size is None:
+        return _unwrapped(path, raw)
+    mail = raw[size.end() :][: int(size[1])]
+    return SavedMail(path, _on_the_wire(mail), ("the envelope of an .emlx file",))
+
+
+def _mbox(path: str) -> Iterator[SavedMail]:
     # The standard library falls back to reading alone where it may not write.
     box = containers.mbox(path, create=False)
     try:
         for number, key in enumerate(box.keys(), 1):
             with box.get_file(key) as part:
-                yield f"{path}#{number}", _as_delivered(part.read(LIMIT))
+                yield SavedMail(f"{path}#{number}", _unwrapped(path, part.read(LIMIT)).raw)
     finally:
         box.close()
 
 
-def _maildir(path: Path) -> Iterator[tuple[str, bytes]]:
+def _maildir(path: Path) -> Iterator[SavedMail]:
     """New and seen mail, in the order of the names."""
     folders = [folder for folder in (path / "cur", path / "new") if folder.is_dir()]
     if not folders:
@@ -74,14 +104,19 @@ def _maildir(path: Path) -> Iterator[tuple[str, bytes]]:
         for file in sorted(folder.iterdir()):
             if file.is_file():
                 with file.open("rb") as stream:
-                    yield str(file), _as_delivered(stream.read(LIMIT))
+                    yield _unwrapped(str(file), stream.read(LIMIT))
 
 
-def _as_delivered(raw: bytes) -> bytes:
-    """A mail without mbox's `From ` line, which programs that pipe mail often write above it."""
+def _unwrapped(name: str, raw: bytes) -> SavedMail:
+    """A mail without what programs that save or pipe one write above its header."""
+    taken_off = []
+    if raw.startswith(_BYTE_ORDER_MARK):
+        raw = raw.removeprefix(_BYTE_ORDER_MARK)
+        taken_off.append("a byte order mark")
     if _POSTMARK.match(raw):
         raw = raw.partition(b"\n")[2]
-    return _on_the_wire(raw)
+        taken_off.append("the separator line of an mbox")
+    return SavedMail(name, _on_the_wire(raw), tuple(taken_off))
 
 
 def _on_the_wire(raw: bytes) -> bytes:
@@ -89,5 +124,5 @@ def _on_the_wire(raw: bytes) -> bytes:
 
     A mixture stays as it is: it was mixed on the wire as well."""
     if b"\r" in raw:
-        return raw
+        return raw[:LIMIT]
     return raw.replace(b"\n", b"\r\n")[:LIMIT]

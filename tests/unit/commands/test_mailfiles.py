@@ -11,7 +11,7 @@ import pytest
 from tests.kit.mails import token_mail
 from tests.kit.signing import craft
 from token_catcher.commands.advice import next_step
-from token_catcher.commands.mailfiles import read
+from token_catcher.commands.mailfiles import SavedMail, read
 from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.model import MAX_MAIL_BYTES
 
@@ -19,7 +19,7 @@ GENUINE = craft(token_mail())
 
 
 def mails_in(path: Path | str, standard_input: bytes = b"") -> list[tuple[str, bytes]]:
-    return list(read(str(path), BytesIO(standard_input)))
+    return [(mail.name, mail.raw) for mail in read(str(path), BytesIO(standard_input))]
 
 
 @pytest.mark.parametrize("content", [GENUINE, GENUINE.replace(b"\r\n", b"\n")])
@@ -60,13 +60,43 @@ def test_no_more_is_read_than_is_judged(tmp_path: Path, size: int, filling: byte
 
 
 @pytest.mark.parametrize(
-    "above", [b"From attacker at evil.example\r\n", b"From a@b.c Tue Feb  3 12:57:27 2026\r\n"]
+    "above", [b"From attacker at evil.example\r\n", b"X\xef\xbb\xbf", b"\xff\xfe", b"3\r\n"]
 )
 def test_an_eml_file_is_one_mail(tmp_path: Path, above: bytes) -> None:
-    """What stands above the header belongs to it, and breaks it: as `scan` would see it."""
+    """Any other line above the header belongs to it, and breaks it: as `scan` would see it."""
     file = tmp_path / "mail.eml"
     file.write_bytes(above + GENUINE)
     assert mails_in(file) == [(str(file), above + GENUINE)]
+
+
+MARK = b"\xef\xbb\xbf"
+LINE = b"From - Tue Feb 03 12:57:27 2026\r\n"
+PLIST = b'<?xml version="1.0"?>\n<plist></plist>\n'
+UNIX = GENUINE.replace(b"\r\n", b"\n")
+SEPARATOR = "the separator line of an mbox"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "taken_off"),
+    [
+        ("a.eml", GENUINE, ()),
+        ("a.eml", MARK + GENUINE, ("a byte order mark",)),
+        ("a.txt", MARK + UNIX, ("a byte order mark",)),
+        ("a.eml", LINE + GENUINE, (SEPARATOR,)),
+        ("a.EML", LINE.replace(b"2026", b"2026 +0000") + GENUINE, (SEPARATOR,)),
+        ("a.eml", MARK + LINE.replace(b"\r", b"") + UNIX, ("a byte order mark", SEPARATOR)),
+        ("a.emlx", b"%-10d\n" % len(UNIX) + UNIX + PLIST, ("the envelope of an .emlx file",)),
+        ("a.emlx", b"%d\r\n" % len(GENUINE) + GENUINE + PLIST, ("the envelope of an .emlx file",)),
+        ("a.emlx", GENUINE, ()),
+    ],
+)
+def test_what_a_program_put_around_it_is_taken_off(
+    tmp_path: Path, name: str, content: bytes, taken_off: tuple[str, ...]
+) -> None:
+    """Byte order mark, separator and Apple's envelope never were on the wire; it is said so."""
+    file = tmp_path / name
+    file.write_bytes(content)
+    assert list(read(str(file), BytesIO())) == [SavedMail(str(file), GENUINE, taken_off)]
 
 
 def test_an_mbox(tmp_path: Path) -> None:
