@@ -18,37 +18,38 @@ from typing import Any, TextIO
 from token_catcher.errors import TokenCatcherError
 
 
-class Sink(io.RawIOBase):
+class Sink(io.BufferedWriter):
     """The bytes of a standard stream. The first that cannot be written is a trouble, the rest is
-    thrown away, so that what is still buffered makes no second one when the process ends."""
+    thrown away, so that what is still buffered makes no second one when the process ends.
+
+    What is below it is not Python: a signal there could have bytes written twice."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def fileno(self) -> int:
-        """The stream's own."""
-        return self._descriptor
-
-    def isatty(self) -> bool:
-        """Whether it leads to a terminal."""
-        return os.isatty(self._descriptor)
-
-    def writable(self) -> bool:
-        """It is."""
-        return True
+        super().__init__(io.FileIO(descriptor, "wb", closefd=False))
 
     def write(self, content: Any) -> int:
-        """Write a part, or all, and return how many bytes that were.
+        """Take all of it, and return how many bytes that were.
 
         `content`: a Buffer, for which Python has a type from 3.12 on."""
         try:
-            return os.write(self._descriptor, content)
+            super().write(content)
         except OSError as error:
-            nothing = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-            os.dup2(nothing, self._descriptor)
-            os.close(nothing)
-            self.meet(error)
+            self._lose(error)
         return memoryview(content).nbytes
+
+    def flush(self) -> None:
+        """Write what was taken."""
+        try:
+            super().flush()
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        """Have everything from here on go nowhere."""
+        nothing = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(nothing, self.fileno())
+        os.close(nothing)
+        self.meet(error)
 
     def meet(self, error: OSError) -> None:
         """Nobody can be told that standard error cannot be written."""
@@ -101,7 +102,7 @@ def _taken_over(stream: TextIO | None, kind: type[Sink]) -> TextIO:
     if stream is None:
         return Path(os.devnull).open("w", encoding="utf-8", errors="backslashreplace")
     return io.TextIOWrapper(
-        io.BufferedWriter(kind(stream.fileno())),
+        kind(stream.fileno()),
         encoding=stream.encoding,
         errors="backslashreplace",
         line_buffering=bool(stream.line_buffering),
@@ -112,7 +113,7 @@ def trouble_last() -> AbstractContextManager[None]:
     """For a block of work that must not end where its results cannot be written.
 
     The trouble is raised when the block ends: as TokenCatcherError, or BrokenPipeError."""
-    sink = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    sink = getattr(sys.stdout, "buffer", None)
     if isinstance(sink, Results):
         return sink.trouble_last()
     return nullcontext()  # a stream of somebody who calls us from Python

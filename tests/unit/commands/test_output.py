@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import os
 import signal
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
+from tests.kit.waiting import PATIENCE
 from token_catcher.commands.output import Progress
+from token_catcher.commands.streams import Results
 from token_catcher.signals import ENDING, Ended, end_by_exception
 
 HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"
@@ -63,3 +69,37 @@ def test_ctrl_c_while_progress_goes_on(
     with pytest.raises(Ended), Progress("waiting") as progress, progress.paused():
         terminal.interrupts = True
     assert terminal.getvalue().rindex(SHOWN) > terminal.getvalue().rindex(HIDDEN)
+
+
+def test_a_signal_in_the_middle_of_a_write_has_nothing_written_twice() -> None:
+    """What was written counts as written; the rest follows when the stream is closed."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)  # a line of 6000 bytes does not fit in
+    main_thread = threading.get_ident()
+    pieces: list[bytes] = []
+    due = threading.Event()
+
+    def read() -> None:
+        while piece := os.read(reader, 4096):
+            pieces.append(piece)
+            if due.is_set():
+                due.clear()
+                signal.pthread_kill(main_thread, signal.SIGINT)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    stream = io.TextIOWrapper(Results(writer), line_buffering=True)
+    lines = [f"{number:5999}\n" for number in range(100)]
+    for line in lines:
+        due.set()
+        with suppress(KeyboardInterrupt):
+            stream.write(line)
+            threading.Event().wait(PATIENCE)
+    stream.flush()
+    os.close(writer)
+    thread.join()
+    os.close(reader)
+    whole = b"".join(pieces).decode().splitlines(keepends=True)
+    # A signal that came before a write leaves its line out.
+    assert whole == [line for line in lines if line in whole]
+    assert len(whole) > 10
