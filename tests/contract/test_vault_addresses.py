@@ -39,6 +39,8 @@ def test_a_reverse_proxy_may_want_a_path(openbao: OpenBao, org: str) -> None:
         ("POST", "/secrets/vault/v1/auth/approle/login"),
         ("GET", f"/secrets/vault/v1/sys/internal/ui/mounts/secret/{capture(org).path}"),
         ("GET", f"/secrets/vault/v1/{where}"),
+        # Where nothing is there, the mount is looked at once more before the write.
+        ("GET", f"/secrets/vault/v1/sys/internal/ui/mounts/secret/{capture(org).path}"),
         ("POST", f"/secrets/vault/v1/{where}"),
     ]
 

@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_read_or_written(fresh: Program, words: str, compl
         ("history --json", 0),
         ("held --json", 0),
         ("explain --json -", 0),
-        ("audit verify --json", 0),
+        ("audit verify --json", 1),
         ("config show", 0),
     ],
 )

@@ -106,6 +106,11 @@ def _of_the_instance(snapshot: Snapshot) -> Iterable[Metric]:
     yield _gauge(
         "journal_head_sequence", "Number of the last record of the journal.", snapshot.journal_head
     )
+    yield _gauge(
+        "journal_usable",
+        "0 while the journal cannot be used, so that no token can be stored.",
+        snapshot.journal_trouble is None,
+    )
     if snapshot.vault_token_expires_at is not None:
         yield _gauge(
             "vault_token_expiry_timestamp_seconds",
