@@ -7,6 +7,7 @@ use what its `__init__` names, and nothing else.
     errors      the exceptions, split by what the caller does next
     ports       what lies behind a network, and its promises
     files       local files: private, synced, replaced as a whole
+    ownership   whose a file may be that we go by, and as whom we work
     log         structlog, set up once
     tls         TLS to a server, and what its failures mean
     signals     how SIGTERM and SIGINT end a command

@@ -17,7 +17,7 @@ from typing import Final
 
 import typer
 
-from token_catcher import config, log, signals
+from token_catcher import config, log, ownership, signals
 from token_catcher.app import App, utc_now
 from token_catcher.commands import (
     audit,
@@ -70,12 +70,26 @@ class Settings:
         return config.load(config.find(self.file, os.environ), os.environ, secrets=secrets)
 
     def build(self, *, writing: bool, secrets: bool = True) -> App:
-        """The program over that configuration, with its log set up."""
+        """The program over that configuration, with its log set up.
+
+        ConfigurationError: as `load`, and where root cannot become the owner of `state_dir`."""
+        if writing or secrets:
+            self.work_as_owner()
         loaded = self.load(secrets=secrets)
         events = log.setup(loaded.log.level, loaded.log.format)
         if secrets:
             _warn_of_shared_secrets(loaded, events)
         return App(loaded, events, writing=writing)
+
+    def work_as_owner(self) -> None:
+        """Where root runs us, go on as the owner of `state_dir`, who is the daemon.
+
+        What is written there could not be read by the daemon else, and what root may read would
+        hide that the daemon may not."""
+        if os.geteuid() == ownership.ROOT:
+            ownership.work_as_owner(self.load(secrets=False).state_dir)
+            # Whoever changes users is open to debuggers again, where the system allows it.
+            _keep_to_ourselves()
 
 
 def _warn_of_shared_secrets(loaded: config.Config, events: Log) -> None:
@@ -99,6 +113,7 @@ def _settings(
 @app.command("run")
 def run_command(context: typer.Context) -> None:
     """Run the daemon, in the foreground."""
+    context.obj.work_as_owner()
     loaded = context.obj.load()
     events = log.setup(loaded.log.level, loaded.log.format)
     _warn_of_shared_secrets(loaded, events)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The command `token-catcher` beside the service (install it as /usr/local/sbin/token-catcher): runs as the service's user, with
-# its files and credentials. Run as root instead, it would leave files in the state directory that the service cannot write.
+# its files and credentials. The program run as root works as that user too, but does not see the credentials.
 set -eu
 umask 077
 pid=$(systemctl show --property=MainPID --value token-catcher.service)

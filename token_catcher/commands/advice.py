@@ -12,6 +12,12 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "mend the lines named above; `token-catcher config example` shows every key"
     ),
     "configuration-file": "name a file that the user who runs this may read",
+    "configuration-owner": (
+        "who can write these files can send your tokens elsewhere: look at them before you use them"
+    ),
+    "configuration-program": (
+        "install Python and the program where that user can read them (deploy/README.md)"
+    ),
     "imap-login": (
         "check username and password; for Gmail and Microsoft 365 see docs/mailboxes.md;"
         " nothing was lost"

@@ -7,6 +7,7 @@ look at a file get the configuration's origin as pydantic's context.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import socket
 import ssl
@@ -29,6 +30,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from token_catcher import ownership
 from token_catcher.config.problems import LONGEST, Loc, Wrong
 from token_catcher.proof import ORG_ID, is_plain_path, is_username
 
@@ -68,6 +70,8 @@ class Origin:
     """The values that the environment gave, and not the file: which variable, by the place."""
     secrets: bool = True
     """Whether secrets, and the files of TLS, must be there: not for a command that uses none."""
+    owners: frozenset[int] = field(default_factory=ownership.trusted)
+    """Whose files we go by."""
 
     @classmethod
     def of(cls, info: ValidationInfo) -> Origin:
@@ -275,20 +279,37 @@ def _path(value: Any, info: ValidationInfo) -> Path:
     return Origin.of(info).base / value
 
 
-def _readable(path: Path) -> Path:
+def _readable(path: Path, info: ValidationInfo) -> Path:
     """Look at the file now, not at the first mail."""
     try:
         if not path.is_file():
             raise Wrong("an existing file", str(path))
-        path.open("rb").close()
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
     except OSError as error:
         raise Wrong("a file that we can read", f"{path} ({error.strerror})") from None
+    objection = ownership.objection_to_file(path, status, Origin.of(info).owners)
+    if objection is not None:
+        raise Wrong(objection.expected, objection.got)
+    return path
+
+
+def _state_directory(path: Path) -> Path:
+    """Where it is not there yet, it is made, for us alone."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return path  # told by who needs it
+    groups = {os.getegid(), *os.getgroups()}
+    objection = ownership.objection_to_state(path, status, os.geteuid(), groups)
+    if objection is not None:
+        raise Wrong(objection.expected, objection.got)
     return path
 
 
 def _credential(path: Path, info: ValidationInfo) -> Path:
     if Origin.of(info).secrets:
-        _readable(path)
+        _readable(path, info)
     return path
 
 
@@ -296,7 +317,7 @@ def _authorities(path: Path, info: ValidationInfo) -> Path:
     if not Origin.of(info).secrets:
         return path
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(_readable(path))
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(_readable(path, info))
     except ssl.SSLError:
         raise Wrong("a file of PEM certificates", f"{path}, which holds none") from None
     return path
@@ -412,6 +433,7 @@ FilePath = Annotated[
     Expected("a path"),
     PlainSerializer(str, return_type=str),
 ]
+StateDirectory = Annotated[FilePath, AfterValidator(_state_directory)]
 ReadableFile = Annotated[FilePath, AfterValidator(_readable)]
 CredentialFile = Annotated[FilePath, AfterValidator(_credential)]
 AuthoritiesFile = Annotated[FilePath, AfterValidator(_authorities)]

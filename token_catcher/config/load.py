@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from token_catcher import ownership
 from token_catcher.config.checks import check
 from token_catcher.config.document import MAX_BYTES, parse
 from token_catcher.config.kinds import Origin
 from token_catcher.config.problems import Mistake, Problem
-from token_catcher.config.schema import Config
+from token_catcher.config.schema import STATE_DIR, Config
 from token_catcher.config.surroundings import Sources, source_of, with_defaults
 from token_catcher.errors import ConfigurationError
 
@@ -22,18 +24,33 @@ PLACES: Final = (Path("config.yaml"), Path("/etc/token-catcher/config.yaml"))
 def find(path: str | None, environ: Mapping[str, str], places: Sequence[Path] = PLACES) -> Path:
     """The file that is named, by flag or variable; else the first of the usual places that has one.
 
-    ConfigurationError: there is none; says where it was looked for."""
+    ConfigurationError: there is none, which says where it was looked for; or it lies in a working
+    directory that somebody else can put files into."""
     if path:
         return _existing(Path(path), "--config")
     if environ.get(VARIABLE):
         return _existing(Path(environ[VARIABLE]), VARIABLE)
     for place in places:
         if place.exists():
+            if not place.is_absolute():
+                _trust_working_directory(place)
             return place
     looked = ", ".join(["--config", VARIABLE, *(str(place.absolute()) for place in places)])
     raise ConfigurationError(
         f"no configuration found; looked at {looked}; `token-catcher config example` prints one"
     )
+
+
+def _trust_working_directory(place: Path) -> None:
+    """ConfigurationError: whoever left the file there may have left it for us to find."""
+    directory = place.absolute().parent
+    objection = ownership.objection_to_working_directory(directory.stat(), ownership.trusted())
+    if objection is not None:
+        raise ConfigurationError(
+            f"{place}: got {objection.got} ({directory}), expected {objection.expected};"
+            f" if that file is meant, name it: --config {place}",
+            code="configuration-owner",
+        )
 
 
 def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Config:
@@ -49,7 +66,9 @@ def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Con
         raise _refusal(path, document.problems)
     # A key that stands twice leaves values that load: then only the document has a problem.
     data, sources = with_defaults(document.data, environ)
-    config, mistakes = check(data, Origin(path.absolute().parent, environ, sources, secrets))
+    base = path.absolute().parent
+    owners = ownership.trusted(_state_dir(data, base))
+    config, mistakes = check(data, Origin(base, environ, sources, secrets, owners))
     located = [
         Problem(document.line(mistake.loc), _with_source(mistake, sources)) for mistake in mistakes
     ]
@@ -57,6 +76,16 @@ def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Con
     if config is None or problems:
         raise _refusal(path, problems)
     return config
+
+
+def _state_dir(data: Any, base: Path) -> Path | None:
+    """What is named there, before anything is checked; None: our default, or no path."""
+    if not isinstance(data, dict):
+        return None
+    value = data.get("state_dir", STATE_DIR)
+    if isinstance(value, str | Path):
+        return base / value
+    return None
 
 
 def _with_source(mistake: Mistake, sources: Sources) -> Mistake:
@@ -93,12 +122,23 @@ def _exists(path: Path) -> bool:
 
 
 def _bytes(path: Path) -> bytes:
+    """ConfigurationError: it cannot be read, or is not ours or root's alone to write."""
     try:
         with path.open("rb") as file:
+            _trust(path, os.fstat(file.fileno()))
             return file.read(MAX_BYTES + 1)
+    except PermissionError as error:
+        why = f"{error.strerror} to {ownership.name_of(os.geteuid())}"
     except OSError as error:
-        why = error.strerror
+        why = str(error.strerror)
     except ValueError:
         why = "no file can have this name"
     problem = f"{path}: the configuration cannot be read: {why}"
     raise ConfigurationError(problem, code="configuration-file")
+
+
+def _trust(path: Path, status: os.stat_result) -> None:
+    objection = ownership.objection_to_file(path, status, ownership.trusted())
+    if objection is not None:
+        problem = f"{path}: got {objection.got}, expected {objection.expected}"
+        raise ConfigurationError(problem, code="configuration-owner")

@@ -38,6 +38,8 @@ Policy = Literal[
 ]
 READ_RESULTS: Final = ("authentication-results", "auto", "both")
 """The policies that read Authentication-Results."""
+STATE_DIR: Final = Path("/var/lib/token-catcher")
+"""Where our own files are, unless the configuration says otherwise."""
 IMAP_PORTS: Final = {"implicit": 993, "starttls": 143, "none": 143}
 """The usual port, by tls."""
 OUR_FIELDS: Final = (
@@ -246,7 +248,7 @@ class ClientCertificate(Section):
         """As OpenSSL takes it, and with a key that is ours alone."""
         if not kinds.Origin.of(info).secrets:
             return self
-        private_bytes(self.key or self.file)
+        private_bytes(self.key or self.file, kinds.Origin.of(info).owners)
         try:
             introduce(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self.as_pair())
         except OSError:
@@ -403,8 +405,10 @@ class ShardConfig(Section):
 class Config(Section):
     """The whole configuration, with every default filled in."""
 
-    state_dir: kinds.FilePath = Path("/var/lib/token-catcher")
-    """Our own files: checkpoints, and the journal unless it is set apart."""
+    # What holds for a directory that is named holds for this one.
+    state_dir: kinds.StateDirectory = Field(default=STATE_DIR, validate_default=True)
+    """Our own files: checkpoints, and the journal unless it is set apart. Nobody else may write
+    it."""
     instance: kinds.InstanceName = Field(default_factory=socket.gethostname)
     """This instance's name, kept in Vault and journal beside what it wrote. Default: the host
     name."""

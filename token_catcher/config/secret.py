@@ -11,6 +11,9 @@ may read the file:
                           sink. It is taken, and told once at the start
     anything else         refused, since others can read it, or put their own secret there
 
+It belongs to us or to root; or to somebody who shares it with a group of ours, as Vault Agent does.
+Somebody's own file, which only root can read, is nothing that they gave us.
+
 No message here carries what was written below the key: it may be the secret, in the wrong place.
 A missing file is named where what was written is surely the path of one.
 """
@@ -28,6 +31,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 
+from token_catcher import ownership
 from token_catcher.config.kinds import Origin, on_one_line
 from token_catcher.config.problems import Wrong, did_you_mean
 from token_catcher.errors import ConfigurationError
@@ -62,7 +66,9 @@ class SecretSource:
             ) from None
 
     def look(self) -> Secret:
-        """The same for the loader, which knows the key and its line. Wrong: it is not there."""
+        """The same for the loader, which knows the key and its line.
+
+        Wrong: it is not there, or others can use it."""
         return Secret(_text(self._bytes()))
 
     def shared(self) -> str | None:
@@ -81,7 +87,7 @@ class SecretSource:
 
     def _bytes(self) -> bytes:
         if self.kind == "file":
-            return _file(Path(self.where))
+            return private_bytes(Path(self.where), ownership.trusted())
         return _variable(self.environ, self.where)
 
     def as_config(self) -> dict[str, str]:
@@ -122,11 +128,6 @@ def exposure(status: os.stat_result, us: int, groups: Collection[int]) -> str | 
     return None
 
 
-def private_bytes(path: Path) -> bytes:
-    """A file that nobody else can use, such as a private key's. Wrong: it is not that."""
-    return _file(path)
-
-
 def _is_let_in(status: os.stat_result, us: int) -> bool:
     """Whether root gives us this file, who are somebody else."""
     return status.st_uid == 0 and us != 0
@@ -155,9 +156,12 @@ def _text(raw: bytes) -> str:
     return text
 
 
-def _file(path: Path) -> bytes:
+def private_bytes(path: Path, owners: Collection[int]) -> bytes:
+    """A file that nobody else can use, such as a private key's. Wrong: it is not that.
+
+    `owners`: whose files we go by."""
     try:
-        return _contents(path)
+        return _contents(path, owners)
     except FileNotFoundError:
         raise Wrong("the path of an existing file", _missing(path)) from None
     except OSError as error:
@@ -174,12 +178,12 @@ def _missing(path: Path) -> str:
     return f"no such file in {path.parent}"
 
 
-def _contents(path: Path) -> bytes:
+def _contents(path: Path, owners: Collection[int]) -> bytes:
     """The mode is looked at on the open file, so that it is the mode of what is read."""
     # Not blocking: a pipe would hold us up until somebody writes to it.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        _only_ours(os.fstat(descriptor), path)
+        _only_ours(os.fstat(descriptor), path, owners)
         raw = os.read(descriptor, MAX_BYTES + 1)
     finally:
         os.close(descriptor)
@@ -188,10 +192,15 @@ def _contents(path: Path) -> bytes:
     return raw
 
 
-def _only_ours(status: os.stat_result, path: Path) -> None:
+def _only_ours(status: os.stat_result, path: Path, owners: Collection[int]) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise Wrong("the path of a regular file", "something else")
-    mend = exposure(status, os.geteuid(), {os.getegid(), *os.getgroups()})
+    groups = {os.getegid(), *os.getgroups()}
+    is_shared = status.st_mode & stat.S_IRGRP and status.st_gid in groups
+    if status.st_uid not in owners and not is_shared:
+        owner = ownership.name_of(status.st_uid)
+        raise Wrong(f"one of ours or of root: chown root {path}", f"a file of {owner}")
+    mend = exposure(status, os.geteuid(), groups)
     if mend is not None:
         got = f"a file that others can use (mode {stat.S_IMODE(status.st_mode):04o})"
         raise Wrong(f"one for us alone: {mend} {path}", got)
