@@ -1,11 +1,16 @@
 """`token-catcher`, and `python -m token_catcher`: ready for signals before anything else."""
 
+import os
+
 from token_catcher import signals
 
 
 def main() -> None:
     """The console script."""
     signals.leave_at_once()
+    # OpenSSL would write the keys of every connection into this file, and with them the passwords
+    # and tokens that went over it. Some libraries look for it while they are imported.
+    os.environ.pop("SSLKEYLOGFILE", None)
     # Not above: this takes most of the first second, in which a signal may come.
     from token_catcher import cli
 
