@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TextIO
 
 import structlog
 
-from token_catcher.model import MASK, Secret, masked
+from token_catcher.model import MASK, Secret, masked, printable
 from token_catcher.ports import Log
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -160,8 +160,8 @@ def _rendering(stream: TextIO, *, console: bool) -> list[Callable[..., Any]]:
 def _printable(_logger: object, _method: str, event: Fields) -> Fields:
     """A terminal obeys what it is shown; JSON escapes by itself."""
     for name, value in event.items():
-        if isinstance(value, str) and not value.isprintable():
-            event[name] = value.encode("unicode_escape").decode("ascii")
+        if isinstance(value, str):
+            event[name] = printable(value)
     return event
 
 

@@ -104,6 +104,20 @@ def masked(text: str) -> str:
     return _TOKEN_LIKE.sub(MASK, text)
 
 
+def printable(text: str) -> str:
+    """The text with escapes, `\\x1b` or `\\u202e`, for what a terminal obeys or nobody sees.
+
+    For text that comes from outside and goes where people read: control characters, line ends,
+    marks of writing direction and of no width, halves of surrogate pairs."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
 MASK: Final = "<masked>"
 
 # A security token: 20 to 32 letters and digits, both cases among them. A Vault token: `hvs.`,

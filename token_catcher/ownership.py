@@ -9,8 +9,9 @@ ours or root's, and nobody else can write it:
                  Kubernetes gives a volume to the pod's `fsGroup`
 
 Root that finds somebody else's `state_dir` is a guest: the daemon is that other. So root goes on as
-the owner, and leaves no file there that the daemon cannot read (docs/adr/0014-whose-files.md). To root, what that
-owner owns counts as ours, since root's own configuration named the directory.
+the owner, and leaves no file there that the daemon cannot read. To root, what that owner owns
+counts as ours, since root's own configuration named the directory. docs/adr/0014-whose-files.md
+says why.
 """
 
 from __future__ import annotations

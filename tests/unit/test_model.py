@@ -36,6 +36,7 @@ from token_catcher.model import (
     iso,
     masked,
     moment,
+    printable,
 )
 
 TEXT = "FAKE5tokenNOTreal2xyzQ99a"
@@ -348,3 +349,21 @@ def test_events_are_codes() -> None:
         "rotation.held": "held",
         "rotation.refused": "refused",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Entwürfe/迷惑メール", "Entwürfe/迷惑メール"),
+        ("\x1b[2J\x07\x9b", r"\x1b[2J\x07\x9b"),
+        ("a\r\nb\tc\u2028d", r"a\r\nb\tc\u2028d"),
+        ("user\u202egnp.exe\u200b", r"user\u202egnp.exe\u200b"),
+        ("\ud800\U000e0041", r"\ud800\U000e0041"),
+        ("", ""),
+    ],
+    ids=["letters", "escapes", "line ends", "directions", "halves and tags", "nothing"],
+)
+def test_printable_text(text: str, expected: str) -> None:
+    """Letters of all languages stay; what acts on a terminal, or is not to be seen, is escaped."""
+    assert printable(text) == expected
+    assert expected.isprintable()

@@ -15,14 +15,24 @@ from typing import Final
 from unicodedata import normalize
 
 from token_catcher.commands.rotation import OUTCOMES, Query, Rotation
-from token_catcher.model import iso
+from token_catcher.model import iso, printable
 
-COLUMNS: Final = ("recorded", "outcome", "org", "user", "issued", "path", "version", "why")
+COLUMNS: Final = (
+    "recorded",
+    "outcome",
+    "org",
+    "user",
+    "issued",
+    "path",
+    "version",
+    "why",
+    "source",
+)
 """Of the page."""
 FORMULA_STARTS: Final = ("=", "+", "-", "@")
 """What makes a spreadsheet take a cell for a formula."""
 
-_INNER_FORMULA: Final = re.compile(r"([;\t]\s*)([=+@\-\uff1d\uff0b\uff20\uff0d])")
+_INNER_FORMULA: Final = re.compile(r"(;\s*)([=+@\-\uff1d\uff0b\uff20\uff0d])")
 """One behind what separates cells where the comma is for decimals. The last four are full-width."""
 
 
@@ -40,11 +50,14 @@ def _csv_line(cells: Iterable[str]) -> str:
 
 
 def _csv_cell(value: object) -> str:
-    """A quote in front keeps text from being a formula, which full-width letters begin as well."""
+    """A quote in front keeps text from being a formula, which full-width letters begin as well.
+
+    Tabs and line ends, which separate cells and rows, are shown as escapes."""
     if value is None:
         return ""
     if not isinstance(value, str):
         return json.dumps(value)
+    value = printable(value)
     # OWASP calls it CSV injection. A quote is shown as text, and nothing is computed.
     if normalize("NFKC", value).lstrip().startswith(FORMULA_STARTS):
         value = "'" + value
@@ -57,11 +70,12 @@ def html_page(rotations: Sequence[Rotation], query: Query, *, made_at: datetime)
     # What comes from logs or from the question is escaped; times and counts are our own.
     yield _PAGE_BEGIN
     yield "<h1>Token rotations</h1>\n"
-    yield f"<p>{_counted(rotations)}{_span(rotations)}; asked for: {escape(_asked(query))}.</p>\n"
+    asked = escape(printable(_asked(query)))
+    yield f"<p>{_counted(rotations)}{_span(rotations)}; asked for: {asked}.</p>\n"
     yield f"<p>Made at {_minute(iso(made_at))}. All times are UTC.</p>\n"
     yield f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"
     for rotation in rotations:
-        cells = "".join(f"<td>{escape(cell)}" for cell in _cells(rotation))
+        cells = "".join(f"<td>{escape(printable(cell))}" for cell in _cells(rotation))
         yield f"<tr class={rotation.outcome}>{cells}</tr>\n"
     yield "</tbody>\n</table>\n</html>\n"
 
@@ -106,6 +120,7 @@ def _cells(rotation: Rotation) -> Iterator[str]:
         words.append("mended")
     words += [_release(rotation), _suppressed(rotation), rotation.advice]
     yield "; ".join(filter(None, words))
+    yield rotation.source
 
 
 def _suppressed(rotation: Rotation) -> str | None:

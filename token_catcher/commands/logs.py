@@ -17,9 +17,10 @@ from typing import Any, Final, NamedTuple
 
 from token_catcher.commands.collectors import KINDS, Fields, Told, Untold, readings
 from token_catcher.commands.pieces import pieces
-from token_catcher.commands.rotation import Query, Rotation
+from token_catcher.commands.rotation import JOURNAL, LOG, Query, Rotation
 from token_catcher.commands.unpack import chunks
-from token_catcher.model import iso, moment
+from token_catcher.model import iso, moment, printable
+from token_catcher.record import is_sealed
 
 MAX_TEXT: Final = 500
 """Characters."""
@@ -41,6 +42,10 @@ milliseconds, microseconds or nanoseconds."""
 
 FAR: Final = 10**11
 """Seconds since 1970, in the year 5138: what is more counts something smaller."""
+
+
+SEALED: Final = (*KINDS.keys() - {"source", "suppressed"}, "prev")
+"""The fields that a record may have."""
 
 
 class Row(NamedTuple):
@@ -121,7 +126,16 @@ def _rotation(fields: Fields, at: datetime) -> Rotation:
         kind = KINDS.get(name)
         if kind is not None and name != "at":
             values[name] = _value(value, kind)
+    values["source"] = _source(fields)
     return Rotation(**values)
+
+
+def _source(fields: Fields) -> str:
+    """A line that was a record's is one still where a collector has put fields beside it."""
+    own = {name: fields[name] for name in SEALED if fields.get(name) is not None}
+    if is_sealed(fields) or is_sealed(own):
+        return JOURNAL
+    return LOG
 
 
 def _value(value: object, kind: type) -> Any:
@@ -137,7 +151,4 @@ def _value(value: object, kind: type) -> Any:
 
 
 def _shown(text: str) -> str:
-    if len(text) <= MAX_TEXT and text.isprintable():
-        return text
-    letters = text[:MAX_TEXT]
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in letters)
+    return printable(text[:MAX_TEXT])[:MAX_TEXT]

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from token_catcher.model import printable
 from token_catcher.signals import postponed
 
 WIDEST: Final = 400
@@ -50,7 +51,16 @@ def print_lines(lines: Iterable[Text]) -> None:
     """Print for people, each line whole, however long. TokenCatcherError: it cannot be written."""
     console = Console(highlight=False, soft_wrap=True)
     for line in lines:
-        console.print(line)
+        console.print(harmless(line))
+
+
+def harmless(text: Text) -> Text:
+    """With escapes for what a terminal would obey: a mail server names its folders as it likes.
+
+    Escapes move the places of colours, so that such a text has none."""
+    if text.plain.isprintable():
+        return text
+    return Text(printable(text.plain), text.style)
 
 
 def print_table(table: Table) -> None:
@@ -61,8 +71,9 @@ def print_table(table: Table) -> None:
 
 
 def complain(message: str) -> None:
-    """Write a line to standard error; nobody is told where that is impossible."""
-    sys.stderr.write(f"{message}\n")
+    """Write lines to standard error; nobody is told where that is impossible."""
+    for line in message.split("\n"):
+        sys.stderr.write(f"{printable(line)}\n")
 
 
 class Progress:

@@ -1,7 +1,7 @@
 """Turns results into text for people: a line a mail, a table of rotations, each rule.
 
-Nothing here decides. Texts of mail were made plain ASCII where they were read, and markup in them
-is never interpreted.
+Nothing here decides. Texts of mail were made plain ASCII where they were read, other texts are made
+harmless where they are printed, and markup in them is never interpreted.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from rich.text import Text
 
 from token_catcher.commands.advice import advice_for, next_step
 from token_catcher.commands.explanation import Explanation
+from token_catcher.commands.output import harmless
 from token_catcher.commands.results import ScanResult
-from token_catcher.commands.rotation import OUTCOMES, HeldMail, Rotation
+from token_catcher.commands.rotation import LOG, OUTCOMES, HeldMail, Rotation
 from token_catcher.model import Evidence
 from token_catcher.record import State, Verification
 from token_catcher.visit import Report
@@ -96,7 +97,7 @@ def history_table(rotations: Iterable[Rotation]) -> Table:
     for column in HISTORY_COLUMNS:
         table.add_column(column, no_wrap=True)
     for rotation in rotations:
-        table.add_row(*_history_cells(rotation))
+        table.add_row(*map(harmless, _history_cells(rotation)))
     return table
 
 
@@ -117,6 +118,8 @@ def _history_cells(rotation: Rotation) -> Iterator[Text]:
         words.append(f"released by {rotation.released_by}")
     if rotation.suppressed:
         words.append(f"{rotation.suppressed} more before it were not logged")
+    if rotation.source == LOG:
+        words.append("from a log")
     yield Text(", ".join(filter(None, words)))
 
 

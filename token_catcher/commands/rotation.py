@@ -17,6 +17,9 @@ OUTCOMES: Final = tuple(event.outcome for event in Event)
 DIGEST: Final = "sha256:"
 """What the digest of a mail begins with."""
 DIGEST_LENGTH: Final = len(DIGEST) + 64
+JOURNAL: Final = "journal"
+LOG: Final = "log"
+"""Where a row comes from."""
 ID_LENGTH: Final = 12
 """Hexadecimal digits of a mail's digest by which people name it: 48 bits."""
 
@@ -57,12 +60,15 @@ class Rotation:
     waived: tuple[str, ...] | None = None
     suppressed: int | None = None
     """How many rotations of this kind a log left out before this one; the journal has them all."""
+    source: str = LOG
+    """`journal`: its fields have the hash that they name; `log`: anybody's word. Whether the record
+    is the one that was written, `audit verify` says."""
 
     @classmethod
     def of(cls, record: Record) -> Self:
         """The row of a record that the journal has checked."""
         fields = asdict(record.entry)
-        return cls(at=record.at, seq=record.seq, hash=record.hash, **fields)
+        return cls(at=record.at, seq=record.seq, hash=record.hash, source=JOURNAL, **fields)
 
     @property
     def outcome(self) -> str:

@@ -1,7 +1,7 @@
 """What is written down: the rotation record, and what is settled."""
 
 from token_catcher.record.archive import series
-from token_catcher.record.chain import Head
+from token_catcher.record.chain import Head, is_sealed
 from token_catcher.record.checkpoint import Checkpoint, FolderProgress, Pending
 from token_catcher.record.journal import Journal
 from token_catcher.record.openfile import Record
@@ -20,6 +20,7 @@ __all__ = [
     "State",
     "Verification",
     "in_order",
+    "is_sealed",
     "series",
     "verify",
     "verify_files",

@@ -191,8 +191,26 @@ def open_start(end: Head) -> Head | None:
 def sealed(content: Mapping[str, Any], before: Head) -> bytes:
     """The line that continues the chain with this content, its end included."""
     whole = {**content, "seq": before.seq + 1, "prev": before.hash}
-    body = json.dumps(whole, sort_keys=True, separators=(",", ":")).encode("ascii")
+    body = _body(whole)
     return body[:-1] + _SEAL + hashlib.sha256(body).hexdigest().encode() + b'"}\n'
+
+
+def is_sealed(content: Mapping[str, Any]) -> bool:
+    """Whether the fields of a record, wherever they were kept, have the hash that they name.
+
+    That is no proof that we wrote it: only the chain is, up to a head that is known."""
+    if "hash" not in content:
+        return False
+    rest = {name: value for name, value in content.items() if name != "hash"}
+    try:
+        body = _body(rest)
+    except RecursionError:  # no record of ours has values within values
+        return False
+    return bool(hashlib.sha256(body).hexdigest() == content["hash"])
+
+
+def _body(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 def continuing(line: bytes, before: Head, number: int) -> tuple[dict[str, Any], Head]:

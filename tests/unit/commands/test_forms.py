@@ -55,14 +55,20 @@ def test_no_cell_is_a_formula(value: str) -> None:
     [
         ("a;=1+1", "a;'=1+1"),
         ("a; @x;+1", "a; '@x;'+1"),
-        ("a\t-1", "a\t'-1"),
+        ("a\t-1", r"a\t-1"),
+        ("\t=1", r"\t=1"),
+        ("\r=1", r"\r=1"),
+        ("a\r\n@x", r"a\r\n@x"),
+        ("a;\u202e=1", r"a;\u202e=1"),
         ("a;\uff1d1", "a;'\uff1d1"),
         ("=1;=2", "'=1;'=2"),
         ("a; b - c, =d", "a; b - c, =d"),
     ],
 )
 def test_no_part_of_a_cell_is_a_formula(value: str, cell: str) -> None:
-    """A spreadsheet may take semicolons or tabs for what separates cells."""
+    """A spreadsheet may take semicolons for what separates cells, or tabs and line ends.
+
+    These are escapes, as all that is not to be seen."""
     (row,) = csv.DictReader(csv_lines([Rotation(iso(NOW), "rotation.held", username=value)]))
     assert row["username"] == cell
 
@@ -106,6 +112,7 @@ def test_the_page_shows_every_row(mixed: str) -> None:
         f"salesforce/acme-production/{USER}",
         "3",
         "",
+        "journal",
     ]
     assert page.rows[4][2:] == [
         "acme-production",
@@ -114,6 +121,7 @@ def test_the_page_shows_every_row(mixed: str) -> None:
         "",
         "",
         f"unknown-user; {ADVICE[Reason.UNKNOWN_USER]}",
+        "journal",
     ]
 
 
@@ -127,6 +135,15 @@ def test_the_page_says_what_it_is(mixed: str) -> None:
     assert "; asked for: org acme-production, event stored, since 2026-02-03T12:57:28Z.</p>" in text
     assert "<p>Made at 2026-02-04 12:57:28. All times are UTC.</p>" in text
     assert "<p>none; asked for: everything.</p>" in "".join(html_page((), Query(), made_at=NOW))
+
+
+def test_the_page_shows_what_is_not_to_be_seen() -> None:
+    """A mark of writing direction would turn a name around, in a row and in the question."""
+    row = Rotation(iso(NOW), "rotation.held", "a\u202eb", "c\u200bd")
+    page = "".join(html_page([row], Query(org="a\u202eb", user="e\x00f"), made_at=NOW))
+    assert Page(page).rows[1][2:4] == [r"a\u202eb", r"c\u200bd"]
+    assert r"asked for: org a\u202eb, user e\x00f." in page
+    assert page.replace("\n", "").isprintable()
 
 
 @settings(max_examples=times(100))

@@ -63,6 +63,7 @@ def test_a_row_has_the_fields_of_the_record(tmp_path: Path) -> None:
             "release_reason": None,
             "waived": None,
             "suppressed": None,
+            "source": "journal",
             "advice": None,
         }
     ]
@@ -336,6 +337,37 @@ def test_no_line_raises(line: bytes) -> None:
     shown.encode("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("change", "source"),
+    [
+        ({}, "journal"),
+        ({"host": "web1", "_time": 5}, "journal"),
+        ({"username": "other@acme.example"}, "log"),
+        ({"hash": "0" * 64}, "log"),
+        ({"hash": None}, "log"),
+        ({"source": "journal", "seq": 2}, "log"),
+        ({"more": "[" * 900 + "]" * 900}, "journal"),
+    ],
+    ids=["as it is", "beside others", "edited", "foreign hash", "none", "claimed", "text"],
+)
+def test_a_row_says_whether_a_record_tells_it(
+    tmp_path: Path, change: dict[str, Any], source: str
+) -> None:
+    """Only a record has the hash that it names; a line that says it was one is a log's."""
+    journal = Path(journalled(tmp_path / "journal.jsonl", [entry(1)]))
+    record = json.loads(journal.read_bytes())
+    line = json.dumps({name: value for name, value in (record | change).items() if value})
+    (row,) = ask(file(tmp_path / "log", line)).rotations
+    assert row.source == source
+
+
+def test_a_line_of_a_log_is_no_record(tmp_path: Path) -> None:
+    """Not even where it says of itself that it is, as anybody's log can."""
+    line = json.dumps(json.loads(logged(entry(1))) | {"source": "journal"})
+    (row,) = ask(file(tmp_path / "log", line)).rotations
+    assert (row.source, row.as_json()["source"]) == ("log", "log")
+
+
 def test_texts_come_out_printable_and_short(tmp_path: Path) -> None:
     """A hostile log line neither commands a terminal nor fills it;
     a value of another kind is none."""
@@ -353,8 +385,8 @@ def test_texts_come_out_printable_and_short(tmp_path: Path) -> None:
     (row,) = ask(file(tmp_path / "log", line)).rotations
     assert (row.at, row.org, row.username, row.waived) == (
         "2026-02-03T12:57:28Z",
-        "\ufffd[2J\ufffda\ufffdb\ufffd\ufffd\ufffd",
+        r"\x1b[2J\x07a\u202eb\ud800\r\n",
         "x" * MAX_TEXT,
-        ("\ufffd[2J", "sender"),
+        (r"\x1b[2J", "sender"),
     )
     assert (row.version, row.path, row.token_length) == (None, None, None)

@@ -1,4 +1,4 @@
-"""Results and progress: a signal in the middle of drawing leaves the terminal as it was."""
+"""Results and progress: neither a signal nor a text does anything to the terminal."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from rich.text import Text
 
 from tests.kit.waiting import PATIENCE
-from token_catcher.commands.output import Progress
+from token_catcher.commands.output import Progress, complain, print_lines, print_table
+from token_catcher.commands.render import history_table
+from token_catcher.commands.rotation import Rotation
 from token_catcher.commands.streams import Results
 from token_catcher.signals import ENDING, Ended, end_by_exception
 
@@ -103,3 +106,25 @@ def test_a_signal_in_the_middle_of_a_write_has_nothing_written_twice() -> None:
     # A signal that came before a write leaves its line out.
     assert whole == [line for line in lines if line in whole]
     assert len(whole) > 10
+
+
+FOLDER = "Spam\x1b]0;owned\x9b\u202e"
+ESCAPED = r"Spam\x1b]0;owned\x9b\u202e"
+
+
+def test_no_line_acts_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A mail server names its folders as it likes, and a file of mail can have any name."""
+    print_lines([Text.assemble((FOLDER, "bold"), "  stored"), Text("fine")])
+    assert capsys.readouterr().out == f"{ESCAPED}  stored\nfine\n"
+
+
+def test_no_cell_acts_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor does a table."""
+    print_table(history_table([Rotation("2026-02-03", "rotation.held", username=FOLDER)]))
+    assert ESCAPED in capsys.readouterr().out
+
+
+def test_no_complaint_acts_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """The lines of a message stay lines."""
+    complain(f"first {FOLDER}\nsecond")
+    assert capsys.readouterr().err == f"first {ESCAPED}\nsecond\n"

@@ -207,6 +207,7 @@ def test_a_verdict(explanation: Explanation, expected: list[str]) -> None:
 
 
 def rotation(event: str, **fields: Any) -> Rotation:
+    fields.setdefault("source", "journal")
     return Rotation("2026-02-03T12:57:28.123456Z", f"rotation.{event}", **fields)
 
 
@@ -216,18 +217,20 @@ recorded             outcome  user              org   version  issued           
 2026-02-03 12:57:28  stored   etl@acme.example  acme  4        2026-02-03 13:57:27  recovered
 2026-02-03 12:57:28  stored   etl@acme.example  acme  6        2026-02-03 13:57:27  mended
 2026-02-03 12:57:28  refused                                                        malformed
+2026-02-03 12:57:28  stored   etl@acme.example  acme  7                             from a log
 """
 
 
 def test_the_history_is_a_table() -> None:
     """Times without fractions, in UTC; what is not known is empty;
-    what a crash left behind, and what Vault had lost, is marked."""
+    what a crash left behind, what Vault had lost, and what no record tells, is marked."""
     whose = {"username": "etl@acme.example", "org": "acme"}
     rotations = [
         rotation("stored", version=3, issued_at="2026-02-03T12:57:27Z", **whose),
         rotation("stored", version=4, issued_at="2026-02-03T13:57:27Z", recovered=True, **whose),
         rotation("stored", version=6, issued_at="2026-02-03T13:57:27Z", mended=True, **whose),
         rotation("refused", reason="malformed"),
+        rotation("stored", version=7, source="log", **whose),
     ]
     assert shown([history_table(rotations)]) == HISTORY.splitlines()
 

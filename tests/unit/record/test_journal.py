@@ -840,8 +840,32 @@ def test_a_vanished_head_and_a_torn_line_are_both_noted(path: Path) -> None:
     assert verify(path) == Verification(State.INTACT, 5, book.head, repairs=2)
 
 
+def head(seq: bytes, digest: bytes = 64 * b"a", more: bytes = b"") -> bytes:
+    return b'{"seq": %b, "hash": "%b"%b}\n' % (seq, digest, more)
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b"5", b"\xff", b'{"seq": "x", "hash": ""}', b"[" * 60_000]
+    "content",
+    [
+        b"",
+        b"{}",
+        b"5",
+        b"\xff",
+        b'{"seq": "x", "hash": ""}',
+        b"[" * 60_000,
+        head(b'"1"'),
+        head(b"true"),
+        head(b"1.9"),
+        head(b"-1"),
+        head(b"01"),
+        head(b"1e0"),
+        head(b"1" * 20),
+        head("\u0661".encode()),
+        head(b"1", 64 * b"A"),
+        head(b"1", 63 * b"a"),
+        head(b"1", more=b', "seq": 2'),
+        head(b"1") + head(b"1"),
+    ],
 )
 def test_a_malformed_head_is_not_overwritten(path: Path, content: bytes) -> None:
     """It may be the only trace of what was cut off."""
