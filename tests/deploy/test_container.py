@@ -69,4 +69,10 @@ def test_no_secret_and_no_stray_file_gets_into_a_layer(instructions: list[Instru
         "token_catcher",
     ]
     assert all((ROOT / name).exists() for name in copied)
-    assert [rest for name, rest in instructions if name == "ARG"] == ["PYTHON=python:3.12-slim"]
+    assert [rest.partition("=")[0] for name, rest in instructions if name == "ARG"] == ["PYTHON"]
+
+
+def test_the_base_is_one_image_for_ever(instructions: list[Instruction]) -> None:
+    """By its registry, so that no short name is looked up elsewhere, and by its digest."""
+    (base,) = [rest for name, rest in instructions if name == "ARG"]
+    assert re.fullmatch(r"PYTHON=docker\.io/library/python:3\.12-slim@sha256:[0-9a-f]{64}", base)
