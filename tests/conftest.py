@@ -5,6 +5,7 @@ And what marks the tests that need them, and what every test leaves behind: noth
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import count
 
@@ -15,6 +16,8 @@ from tests.kit.scale import choose_examples
 from tests.kit.servers import Dovecot, OpenBao, Pymap
 
 choose_examples()
+# Where a umask of 002 is usual, the configurations of tests would be writable by a group.
+os.umask(0o022)
 
 SERVERS = frozenset({"dovecot", "openbao", "pymap", "own_dovecot", "own_openbao"})
 _NUMBERS = count(1)

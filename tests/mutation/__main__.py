@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from tests.mutation import pipeline, release, trust_rules
+from tests.mutation import ownership, pipeline, release, trust_rules
 from tests.mutation.mutants import survivors
 
-MUTANTS = (*pipeline.MUTANTS, *release.MUTANTS, *trust_rules.MUTANTS)
+MUTANTS = (*ownership.MUTANTS, *pipeline.MUTANTS, *release.MUTANTS, *trust_rules.MUTANTS)
 
 
 def main(words: list[str]) -> int:
