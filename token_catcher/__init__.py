@@ -43,6 +43,7 @@ use what its `__init__` names, and nothing else.
         journal     the append-only rotation record
         checkpoint  what is settled
         writer      who we are in Vault
+        org_ids     which Salesforce org an org's mail came from first
 
     judge       one mail judged: extract and trust in one call; pure
     pipeline    the way of one mail, in the only safe order

@@ -22,7 +22,7 @@ from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import Log
 from token_catcher.proof import Terms, Trust
-from token_catcher.record import Journal, Record, writer_id
+from token_catcher.record import Journal, OrgIds, Record, writer_id
 from token_catcher.sweep import Sweep, Watched
 from token_catcher.vault import Address, AppRoleLogin, Client, Login, TokenLogin, VaultStore
 from token_catcher.web import Metrics
@@ -67,6 +67,17 @@ class App:
             f"--mailbox: got {got}, expected one of: {', '.join(names)}", code="usage"
         )
 
+    def tell_unpinned_orgs(self) -> None:
+        """Warn of orgs for which mail is believed whatever Salesforce org sends it first."""
+        unpinned = [org.name for org in self.config.orgs if org.org_id is None]
+        if unpinned:
+            self.log.warning(
+                "trust.org_not_pinned",
+                orgs=unpinned,
+                note="set org_id on each: until then the first Salesforce org whose mail names a"
+                " user of theirs is believed, a stranger's as well",
+            )
+
     def watched(self, names: Sequence[str] = ()) -> list[Watched]:
         """The mailboxes of these names, all where none is named.
 
@@ -87,7 +98,7 @@ class App:
             )
         trust = self.config.trust
         keys = KeyChain(self._pinned_keys, self._remembered_keys)
-        return Judge(Trust(self._terms(), keys), trust.subjects, trust.subject_tags)
+        return Judge(Trust(self._terms(), keys, self._org_ids), trust.subjects, trust.subject_tags)
 
     @cached_property
     def journal(self) -> Journal:
@@ -150,6 +161,11 @@ class App:
     def _writer_id(self) -> str:
         return writer_id(self.config.state_dir / "writer")
 
+    @cached_property
+    def _org_ids(self) -> OrgIds:
+        """Which Salesforce org each org's mail came from first."""
+        return OrgIds(self.config.state_dir / "org-ids.json")
+
     def _vault_address(self) -> Address:
         vault = self.config.vault
         address = Address(vault.address, vault.namespace, _text(vault.ca_file))
@@ -166,6 +182,7 @@ class App:
             log=self.log,
             now=self.now,
             lookback=mailbox.lookback,
+            org_ids=self._org_ids,
             observe=self.metrics.observe,
         )
         sweep = Sweep(

@@ -316,6 +316,9 @@ class Capture:
     """Below the mount, validated:
     no empty, `.` or `..` segment, no character Vault or HTTP reads specially."""
     issued_at: datetime
+    org_id: str | None = None
+    """The sending org's id, 15 characters, to be remembered for an org that none is configured for.
+    Unsigned. None: there is one, or the mail reveals none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ from token_catcher.model import (
     as_fields,
     iso,
 )
-from token_catcher.ports import Log, SecretStore
+from token_catcher.ports import Log, OrgIds, SecretStore
 from token_catcher.proof import WAIVABLE
 from token_catcher.record import Journal, Record
 
@@ -95,9 +95,11 @@ class Pipeline:
         log: Log,
         now: Callable[[], datetime],
         lookback: timedelta,
+        org_ids: OrgIds | None = None,
         observe: Callable[[Entry], None] = lambda _entry: None,
     ) -> None:
-        """`lookback`: how long a mail waits for a DNS that does not answer.
+        """`lookback`: how long a mail waits for a DNS that does not answer. `org_ids`: remembers
+        from which Salesforce org an org's mail came first.
 
         `observe` is told of every record once it is on disk; it must not raise."""
         self._judge = judge
@@ -106,6 +108,7 @@ class Pipeline:
         self._instance = instance
         self._now = now
         self._lookback = lookback
+        self._org_ids = org_ids
         self._log = log
         self._observe = observe
         self._quiet = Quiet(now)
@@ -171,6 +174,7 @@ class Pipeline:
         """Store a capture; everything else is an outcome already."""
         if not isinstance(verdict, Capture):
             return verdict
+        self._remember_org(verdict)
         outcome = self._store.store(verdict)
         if not isinstance(outcome, Unchanged) or outcome.written is None:
             return outcome
@@ -178,6 +182,16 @@ class Pipeline:
             return outcome
         # We wrote it, and a crash came before the record.
         return Stored(outcome.written, recovered=True)
+
+    def _remember_org(self, capture: Capture) -> None:
+        """Before the store, so that no second id of an org is ever stored.
+
+        TransientError: another mail was faster, from another org; now this one can be judged."""
+        if self._org_ids is None or capture.org_id is None:
+            return
+        kept = self._org_ids.keep(capture.org, capture.org_id)
+        if kept != capture.org_id:
+            raise TransientError(f"a mail for {capture.org} came from {kept} meanwhile")
 
     def _record(
         self, mail: Mail, verdict: Verdict, outcome: Outcome, previous: Record | None

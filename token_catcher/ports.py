@@ -127,6 +127,18 @@ class Mailbox(Protocol):
         """Log out and free the socket, whatever state it is in; never raises."""
 
 
+class OrgIds(Protocol):
+    """From which Salesforce org the mail of each configured org came first. Thread-safe.
+
+    No network lies behind it, but state that a pure judgement must not touch by itself."""
+
+    def known(self, org: str) -> str | None:
+        """The id of that org, 15 characters; None: there was none yet. StateError."""
+
+    def keep(self, org: str, org_id: str) -> str:
+        """Keep the id where the org has none yet. Returns the one that is kept. StateError."""
+
+
 class SecretStore(Protocol):
     """The store of tokens. Thread-safe."""
 

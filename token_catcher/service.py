@@ -59,6 +59,7 @@ class Service:
             if getattr(fresh, key) != getattr(self._config, key):
                 raise ConfigurationError(f"{key}: cannot change while running; restart the daemon")
         app = App(fresh, self._log, stopping=stopping, metrics=self._metrics)
+        app.tell_unpinned_orgs()
         names = [mailbox.name for mailbox in fresh.mailboxes]
         if fresh.shard is not None:
             names = mine(names, *_shard(fresh), fresh.shard.replicas)

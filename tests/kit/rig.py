@@ -24,6 +24,7 @@ from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import Trust
 from token_catcher.record.journal import Journal
+from token_catcher.record.org_ids import OrgIds
 from token_catcher.sweep import Sweep, Watched
 
 BEGIN = datetime(2026, 2, 3, 13, tzinfo=UTC)
@@ -36,9 +37,11 @@ def nothing(_what: str) -> None:
     """Happens, unless a test lets something else happen."""
 
 
-def judge_under(terms: Terms = TERMS, keys: KeyLookup | None = None) -> Judge:
+def judge_under(
+    terms: Terms = TERMS, keys: KeyLookup | None = None, org_ids: OrgIds | None = None
+) -> Judge:
     """The judge that goes by these terms, and trusts `genuine_signer` without other keys."""
-    return Judge(Trust(terms, keys or mails.genuine_keys()), terms.subjects)
+    return Judge(Trust(terms, keys or mails.genuine_keys(), org_ids), terms.subjects)
 
 
 class Instance:
@@ -61,7 +64,8 @@ class Instance:
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         log = log or Silent()
-        self.judge = judge_under(terms, keys)
+        org_ids = OrgIds(home / "org-ids.json")
+        self.judge = judge_under(terms, keys, org_ids)
         self.journal = Journal(home / "journal.jsonl", now=now, log=log)
         self.pipeline = Pipeline(
             self.judge,
@@ -71,6 +75,7 @@ class Instance:
             log=log,
             now=now,
             lookback=LOOKBACK,
+            org_ids=org_ids,
             observe=observe,
         )
         self.sweep = Sweep(

@@ -25,11 +25,7 @@ PROVEN = "    case.proven = finding.passed\n"
 PLAIN = "    return masked(ascii(text[:400])[1:-1])[:200]\n"
 SILENT = '            raise TransientError(problem, code="dns") from None\n'
 INSECURE = '    "insecure-accept-unauthenticated": _by_nothing,\n'
-PINNED = (
-    "    if pinned:\n"
-    "        return [org for org in fitting if org in pinned]\n"
-    "    return [org for org in fitting if org.org_id is None]\n"
-)
+BARE_SANDBOX = '    if org.environment == "sandbox" and org.org_id is None and not sandbox:\n'
 PATH = '.replace("{org}", org).replace("{username}", username)'
 
 
@@ -919,19 +915,37 @@ MUTANTS = (
         19,
         "a pinned org with another id",
         "proof/routing.py",
-        "_allowed_by_id",
-        PINNED,
-        "    return list(fitting)\n",
+        "_may_be_from",
+        "        return revealed.fits(org.org_id)\n",
+        "        return True\n",
         ROUTING,
     ),
     _rule(
         19,
         "two orgs that fit",
         "proof/routing.py",
-        "assign",
-        "    if len(allowed) > 1:\n",
+        "_meant",
+        "    if len(fitting) == 1:\n",
+        "    if fitting:\n",
+        ROUTING,
+    ),
+    _rule(
+        19,
+        "a sandbox without its mark",
+        "proof/routing.py",
+        "_marked",
+        BARE_SANDBOX,
         NEVER,
         ROUTING,
+    ),
+    _rule(
+        19,
+        "a second org's mail for an org",
+        "proof/trust.py",
+        "_org",
+        "        if kept is not None and not (revealed.one_org and revealed.fits(kept)):\n",
+        OFF,
+        TRUST,
     ),
     _rule(
         20,

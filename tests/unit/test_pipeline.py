@@ -28,14 +28,16 @@ from tests.kit.mails import (
     genuine_signer,
     rsa_pem,
 )
-from tests.kit.rig import PATH, TERMS, Instance
+from tests.kit.rig import PATH, TERMS, Instance, judge_under
 from token_catcher.errors import AccessError, Outage, StateError, TransientError
 from token_catcher.model import Entry, Event, Mail, MailRef, Release
+from token_catcher.pipeline import Pipeline
 from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
 from token_catcher.record.checkpoint import FolderProgress
 from token_catcher.record.journal import Journal
 from token_catcher.record.openfile import Record
+from token_catcher.record.org_ids import OrgIds
 
 OTHER = "FAKEotherTOKENnotREAL12ab"
 STRANGER = "someone@partner.example"
@@ -370,7 +372,8 @@ def test_a_version_is_recovered_once(bench: Bench) -> None:
     crash_at(bench, "written")
     bench.process(genuine())
     assert bench.again(genuine()) is None
-    second = bench.process(genuine(extra="X-Other: delivery\n"), uid=2)
+    other = "X-SFDC-LK: 00D0X0000000AbC\nX-Other: delivery\n"
+    second = bench.process(genuine(extra=other), uid=2)
     assert second is not None
     # The version is the first mail's, by the digest that it carries.
     assert (second.event, second.reason, second.version, second.recovered) == (
@@ -739,3 +742,81 @@ def test_rotations_are_always_told(bench: Bench) -> None:
     assert [event for _, event, _ in bench.log.events] == ["rotation.stored"] + [
         "rotation.unchanged"
     ] * 11
+
+
+# The org that a mail came from
+
+
+STRANGERS_ORG = "X-SFDC-LK: 00D8d000003TRx3\n"
+
+
+def test_a_second_org_is_held_and_its_token_not_stored(bench: Bench) -> None:
+    """The first mail of an org tells whose it is, also to a process started later."""
+    bench.process(genuine())
+    bench.configure(TERMS)
+    later = ISSUED + timedelta(seconds=5)
+    bench.process(genuine(token=OTHER, issued_at=later, extra=STRANGERS_ORG), 2)
+    assert bench.endings == [("stored", None), ("held", "wrong-org")]
+    assert [version.data["security_token"] for version in bench.vault.written()] == [TOKEN]
+
+
+def test_the_id_is_on_disk_before_the_token_is_written(bench: Bench) -> None:
+    """A crash in between costs nothing: the mail comes again, and no other org's goes first."""
+
+    def trip(effect: str) -> None:
+        if effect == "write":
+            raise Crash
+
+    bench.trip = trip
+    with pytest.raises(Crash):
+        bench.process(genuine())
+    bench.trip = lambda _effect: None
+    bench.configure(TERMS)
+    later = ISSUED + timedelta(seconds=5)
+    bench.process(genuine(token=OTHER, issued_at=later, extra=STRANGERS_ORG), 2)
+    bench.process(genuine(), 1)
+    assert bench.endings == [("held", "wrong-org"), ("stored", None)]
+
+
+def test_a_held_mail_teaches_no_id(bench: Bench) -> None:
+    """Only what is to be stored says whose an org is."""
+    bench.process(genuine(to="someone@else.example", extra=STRANGERS_ORG))
+    bench.process(genuine(), 2)
+    assert bench.endings == [("held", "wrong-recipient"), ("stored", None)]
+
+
+class Overtaken(OrgIds):
+    """Right after it was asked for the first time, another process keeps its id."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.other = OrgIds(path)
+        self.asked = 0
+
+    def known(self, org: str) -> str | None:
+        known = super().known(org)
+        self.asked += 1
+        if self.asked == 1:
+            self.other.keep(org, "00D8d000003TRx3")
+        return known
+
+
+def test_of_two_first_mails_at_once_one_is_judged_again(bench: Bench, tmp_path: Path) -> None:
+    """It stays unsettled and is not stored; then it is known whose mail was first."""
+    org_ids = Overtaken(tmp_path / "org-ids.json")
+    bench.pipeline = Pipeline(
+        judge_under(TERMS, None, org_ids),
+        FakeStore(bench.vault),
+        bench.journal,
+        instance="one",
+        log=bench.log,
+        now=lambda: bench.time,
+        lookback=timedelta(days=14),
+        org_ids=org_ids,
+    )
+    with pytest.raises(TransientError) as caught:
+        bench.process(genuine())
+    assert str(caught.value) == "a mail for acme came from 00D8d000003TRx3 meanwhile"
+    assert not bench.settled
+    bench.process(genuine())
+    assert (bench.endings, bench.vault.written()) == ([("held", "wrong-org")], [])

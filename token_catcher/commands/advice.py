@@ -136,6 +136,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     "locks": (
         "put state_dir on a local disk, or mount its file system with locks (NFS: without `nolock`)"
     ),
+    "org-ids": (
+        "give the file back to its owner alone (mode 0600); if nobody knows how it changed, set"
+        " org_id on every org and remove it"
+    ),
     "release-unknown": "`token-catcher held` shows the mails that wait, and their ids",
     "release-gone": "put the mail back into a watched folder, or reset the token once more",
     "busy": "another sweep of this mailbox is running; try again when it has ended",
@@ -191,13 +195,17 @@ ADVICE: Final[Mapping[Reason, str]] = {
         "the mail has parts a token mail never had: look at it, store by hand if genuine"
     ),
     Reason.UNKNOWN_USER: "if the user is yours, add the username to an org's usernames",
-    Reason.AMBIGUOUS_ORG: "two orgs match: set org_id or environment on them",
+    Reason.AMBIGUOUS_ORG: (
+        "two orgs match: set environment and org_id on both, or name the user in the one"
+    ),
     Reason.WRONG_ORG: (
-        "the mail names another org than the configured org_id: correct org_id, or ignore a"
+        "the mail comes from another org than org_id says, or than the org's first mail did: if it"
+        " is yours (a refreshed sandbox, say), set org_id to the id in the mail; ignore a"
         " stranger's org"
     ),
     Reason.WRONG_ENVIRONMENT: (
-        "the mail is from a sandbox, the org is production: add a sandbox org with the username"
+        "a sandbox's mail for a production org: add a sandbox org with the username; a mail without"
+        " `Sandbox: ` for a sandbox: if it is yours, set org_id on that org"
     ),
     Reason.SECRET_DELETED: (
         "the secret was deleted on purpose: undelete it or remove its metadata in Vault, or set"

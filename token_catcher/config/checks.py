@@ -78,7 +78,7 @@ def _named_twice(data: Any, section: str) -> Iterator[Mistake]:
 
 
 def _orgs_alike(data: Any, origin: Origin) -> Iterator[Mistake]:
-    """Orgs that no mail could ever tell apart."""
+    """Orgs that nothing signed in a mail could ever tell apart."""
     orgs = dict(_valid_orgs(data, origin))
     # Orgs may be equal to each other, so they are known by identity.
     index = {id(org): number for number, org in orgs.items()}
@@ -86,14 +86,14 @@ def _orgs_alike(data: Any, origin: Origin) -> Iterator[Mistake]:
         yield Mistake(
             ("orgs", index[id(second)], "usernames"),
             f"{shared}, which orgs[{index[id(first)]}] ({first.name}) claims as well",
-            "environment or org_id to tell the two apart",
+            "another environment, or names in place of patterns (an org_id is unsigned)",
         )
 
 
 def _shared_secrets(data: Any, origin: Origin) -> Iterator[Mistake]:
     """Orgs that a path without {org} gives one secret for two users."""
-    # Environment and org id tell mails apart, but the path does not show them.
-    bare = [replace(org, environment=None, org_id=None) for _, org in _valid_orgs(data, origin)]
+    # The environment tells mails apart, but the path does not show it.
+    bare = [replace(org, environment=None) for _, org in _valid_orgs(data, origin)]
     for loc, path in _reach(data, ("vault", "path")):
         if not isinstance(path, str) or "{username}" not in path or "{org}" in path:
             continue

@@ -157,8 +157,12 @@ def _is_path(text: str) -> bool:
 
 
 def _is_template(text: str) -> bool:
-    """Whether `{username}` is there and what stands around the placeholders is plain."""
-    return "{username}" in text and _is_path(text.replace("{org}", "o").replace("{username}", "u"))
+    """Whether `{username}` is there, and each placeholder fills a segment of a plain path.
+
+    Beside other text in one segment, `{org}-{username}`, two pairs of them give one path."""
+    segments = text.split("/")
+    plain = [segment for segment in segments if segment not in ("{org}", "{username}")]
+    return "{username}" in segments and all(_is_segment(segment) for segment in plain)
 
 
 def _is_username(text: str) -> bool:
@@ -485,7 +489,7 @@ PathTemplate = Annotated[
     str,
     _only(_is_template),
     Expected(
-        "a plain path with {username}, and {org} if wanted:"
+        "a plain path with {username}, and {org} if wanted, each as a segment of its own:"
         " segments of letters, digits and . _ + - ' @, none empty or ending in a period"
     ),
 ]

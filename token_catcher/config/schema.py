@@ -196,11 +196,12 @@ class OrgConfig(Section):
     name: kinds.OrgName
     """Unique; stands for {org} in the path."""
     environment: Literal["production", "sandbox"] | None = None
-    """production: mail whose subject begins with `Sandbox: ` is held; null: not checked."""
+    """production: mail whose subject begins with `Sandbox: ` is held; sandbox: without an org_id,
+    mail that does not begin so; null: not checked."""
     usernames: tuple[kinds.Username, ...] = Field(min_length=1)
     """Names, or patterns in which * stands for any characters; case is ignored."""
     org_id: kinds.OrgId | None = None
-    """00D…: mail must reveal that it comes from this org."""
+    """00D…: mail must reveal that it comes from this org; null: from that of the first mail."""
     max_age: Any = Field(default=None, json_schema_extra={"type": "null"})
     """When a token is reported overdue: not available in this version."""
 

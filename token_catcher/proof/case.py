@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from token_catcher.model import Candidate, Evidence, Reason
-from token_catcher.ports import KeyLookup
+from token_catcher.ports import KeyLookup, OrgIds
 from token_catcher.proof import authres, routing
 from token_catcher.proof.addresses import address_behind_a_name, single_address
 from token_catcher.proof.routing import Org
@@ -80,6 +80,8 @@ class Case:
     """The names of the rules that a person has set aside for this mail."""
     last_try: bool = False
     """Whether DNS has been silent for so long that its silence ends the mail."""
+    org_ids: OrgIds | None = None
+    """What is remembered of the orgs that the configuration does not pin; None: nothing is."""
     proven: bool = False
     by_server: bool = False
     """Whether the receiving server's assessment decides, and not a signature that we checked."""
@@ -87,6 +89,8 @@ class Case:
     """`t=` of the signature that proved it, or that the receiving server checked."""
     username: str | None = None
     org: Org | None = None
+    org_id: str | None = None
+    """The sending org's id, where it is to be remembered."""
     path: str | None = None
     evidence: list[Evidence] = field(default_factory=list)
 

@@ -3,11 +3,16 @@
 Paths come from configuration; a mail can only choose among what is configured.
 
 A username alone may not tell: the same one can exist in production and in a sandbox, in ours and
-in a stranger's. So two more things that a mail reveals are heard, each only to exclude. `Sandbox: `
-in the subject excludes production orgs. The sending org's id (`X-SFDC-LK`, the envelope sender;
-both unsigned) excludes all but the org that is pinned to it with `org_id`. Where an org that the
-mail could be for is pinned, a mail that does not reveal one id is held, even if another is not
-pinned.
+in a stranger's. So two more things that a mail reveals are heard.
+
+`Sandbox: ` in the subject, which is signed, excludes production orgs. Its absence excludes nothing,
+and must not pass for a mark either: a sandbox org that no `org_id` pins wants it.
+
+The sending org's id (`X-SFDC-LK`, the envelope sender) is unsigned: whoever has a copy of a mail
+can write another one into it. So it confirms or excludes, and never chooses. Where several orgs
+could be meant, what is signed must point to one of them, and the id must be the one that this org
+is pinned to. An org that is not pinned keeps the first id that its mail revealed (`record.org_ids`,
+asked by `trust`).
 """
 
 from __future__ import annotations
@@ -31,6 +36,8 @@ _ENVELOPE: Final = re.compile(
     r"(?i)(<)?[^<>@\s]*@(?:[a-z0-9-]+\.)+([a-z0-9-]{2,15})\.[a-z0-9-]+\.bnc\.salesforce\.com"
     r"(?(1)>)"
 )
+_CODE_LENGTH: Final = 15
+"""Characters of an org's code in the envelope sender: 18 of the long form without `00D`."""
 _CASES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 """What each of the three last characters of an org id says: which of five letters are capitals."""
 
@@ -62,6 +69,22 @@ class Revealed:
         if self.ids:
             return self.fits(self.ids[0])
         return len({code.lower() for code in self.envelopes}) == 1
+
+    @property
+    def org_id(self) -> str | None:
+        """The one id that is revealed, as 15 characters; None where there is none or several."""
+        if not self.one_org:
+            return None
+        if self.ids:
+            return self.ids[0][:15]
+        return _id_of(self.envelopes[0])
+
+    @property
+    def lack(self) -> str:
+        """Why there is no one id, in a few words."""
+        if self.ids or self.envelopes:
+            return "org ids that contradict each other"
+        return "no org id"
 
     def fits(self, org_id: str) -> bool:
         """Whether everything revealed is this org."""
@@ -116,16 +139,43 @@ def assign(orgs: Sequence[Org], username: str, *, sandbox: bool, revealed: Revea
         return Held(Reason.WRONG_ENVIRONMENT, f"a sandbox mail for {_listed(named)}")
     # Who leaves the id out, or names two, must not get round the pin by way of the other org.
     if any(org.org_id for org in fitting) and not revealed.one_org:
-        saw = "no org id"
-        if revealed.ids or revealed.envelopes:
-            saw = "org ids that contradict each other"
-        return Held(Reason.WRONG_ORG, f"{saw} in a mail for {_listed(fitting)}")
-    allowed = _allowed_by_id(fitting, revealed, orgs)
-    if not allowed:
-        return Held(Reason.WRONG_ORG, f"another org's id in a mail for {_listed(fitting)}")
-    if len(allowed) > 1:
-        return Held(Reason.AMBIGUOUS_ORG, f"{username} matches {_listed(allowed)}")
-    return allowed[0]
+        return Held(Reason.WRONG_ORG, f"{revealed.lack} in a mail for {_listed(fitting)}")
+    meant = _meant(fitting, sandbox=sandbox)
+    if meant is None:
+        return Held(Reason.AMBIGUOUS_ORG, f"{username} matches {_listed(fitting)}")
+    if not _may_be_from(meant, revealed, orgs):
+        return Held(Reason.WRONG_ORG, f"another org's id in a mail for {meant.name}")
+    return _marked(meant, sandbox=sandbox)
+
+
+def _marked(org: Org, *, sandbox: bool) -> Org | Held:
+    """The org, where the mail shows that it is from its environment: by a mark, or by its id."""
+    if org.environment == "sandbox" and org.org_id is None and not sandbox:
+        return Held(Reason.WRONG_ENVIRONMENT, f"no `Sandbox: ` in a mail for {org.name}")
+    return org
+
+
+def _meant(fitting: Sequence[Org], *, sandbox: bool) -> Org | None:
+    """The org that the mail speaks of with what is signed; None: that leaves several."""
+    if len(fitting) == 1:
+        return fitting[0]
+    environment = "sandbox" if sandbox else "production"
+    marked = [org for org in fitting if org.environment == environment]
+    # Without a pin nothing would confirm what the absence of a mark only suggests.
+    if len(marked) == 1 and marked[0].org_id is not None:
+        return marked[0]
+    return None
+
+
+def _may_be_from(org: Org, revealed: Revealed, orgs: Sequence[Org]) -> bool:
+    """Whether the id that the mail reveals does not exclude the org.
+
+    The mail of a pinned org is for no other, also where the pinned one does not name the user."""
+    if org.org_id is not None:
+        return revealed.fits(org.org_id)
+    if not revealed.one_org:
+        return True
+    return not any(other.org_id and revealed.fits(other.org_id) for other in orgs)
 
 
 def naming(orgs: Sequence[Org], username: str) -> list[Org]:
@@ -136,23 +186,11 @@ def naming(orgs: Sequence[Org], username: str) -> list[Org]:
     return [org for org in orgs if any(matches(pattern, username) for pattern in org.usernames)]
 
 
-def _allowed_by_id(fitting: Sequence[Org], revealed: Revealed, orgs: Sequence[Org]) -> list[Org]:
-    """A mail of a pinned org is for this one alone, any other mail for those that are not pinned.
-
-    So is the mail of a pinned org that does not name the user: it is for no other org."""
-    pinned = []
-    if revealed.one_org:
-        pinned = [org for org in orgs if org.org_id and revealed.fits(org.org_id)]
-    if pinned:
-        return [org for org in fitting if org in pinned]
-    return [org for org in fitting if org.org_id is None]
-
-
 def overlaps(orgs: Sequence[Org]) -> list[tuple[Org, Org, str]]:
-    """Pairs of orgs that no mail could tell apart, and the username or patterns that both claim."""
+    """Pairs of orgs that nothing signed tells apart, and the username or patterns both claim."""
     pairs = []
     for one, other in combinations(orgs, 2):
-        if not _same_environment(one, other) or not _never_told_by_id(one, other):
+        if not _same_environment(one, other):
             continue
         shared = _shared(one, other)
         if shared is not None:
@@ -174,6 +212,30 @@ def _codes(org_id: str) -> set[str]:
     code = (org_id[3:15] + suffix).lower()
     # All samples have a run of several zeros. Whether a lone one counts is not known, so it may.
     return {re.sub("00+", "-", code, count=1), re.sub("0+", "-", code, count=1)}
+
+
+def _id_of(code: str) -> str | None:
+    """The org id, of 15 characters, that the envelope sender writes so; None: none."""
+    head, hyphen, tail = code.upper().partition("-")
+    zeros = ""
+    if hyphen:
+        zeros = "0" * (_CODE_LENGTH - len(head) - len(tail))
+    letters = "00D" + head + zeros + tail
+    # Each of the last three says which of five characters are capitals.
+    chunks = zip((letters[start : start + 5] for start in (0, 5, 10)), letters[15:], strict=False)
+    org_id = "".join(_cased(chunk, case) for chunk, case in chunks)
+    if ORG_ID.fullmatch(org_id) is None or code.lower() not in _codes(org_id):
+        return None
+    return org_id
+
+
+def _cased(letters: str, case: str) -> str:
+    """Capitals in the case that the character of an org id says."""
+    bits = _CASES.find(case)
+    cased = ""
+    for place, letter in enumerate(letters):
+        cased += letter if bits & 1 << place else letter.lower()
+    return cased
 
 
 def _capitals(letters: str) -> int:
@@ -204,12 +266,6 @@ def matches(pattern: str, text: str) -> bool:
 
 def _same_environment(one: Org, other: Org) -> bool:
     return one.environment == other.environment or None in (one.environment, other.environment)
-
-
-def _never_told_by_id(one: Org, other: Org) -> bool:
-    if one.org_id is None or other.org_id is None:
-        return one.org_id == other.org_id
-    return _same_id(one.org_id, other.org_id)
 
 
 def _shared(one: Org, other: Org) -> str | None:

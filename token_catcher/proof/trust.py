@@ -22,7 +22,7 @@ secret only if *all* of this holds, and it is looked at in this order:
       subject       one of `subjects`, after `Sandbox: `
       org           the username belongs to exactly one configured org, by name before pattern;
                     the environment and the sending org's id, where they are known, do not
-                    contradict
+                    contradict; the id is the configured one, or the one of the org's first mail
       path          what `path` makes of org and username is a plain path
 
 The signature proves "Salesforce's servers sent this", not "this is our token": a stranger's org can
@@ -54,7 +54,7 @@ from token_catcher.model import (
     iso,
     masked,
 )
-from token_catcher.ports import KeyLookup
+from token_catcher.ports import KeyLookup, OrgIds
 from token_catcher.proof import routing, signature
 from token_catcher.proof.addresses import folded, listed_addresses, single_address
 from token_catcher.proof.case import Case, Finding, Terms
@@ -81,9 +81,11 @@ class Rule:
 class Trust:
     """Terms and keys in, judgements out."""
 
-    def __init__(self, terms: Terms, keys: KeyLookup) -> None:
+    def __init__(self, terms: Terms, keys: KeyLookup, org_ids: OrgIds | None = None) -> None:
+        """`org_ids`: what is remembered of the orgs without an `org_id`; None: nothing is."""
         self._terms = terms
         self._keys = keys
+        self._org_ids = org_ids
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -104,11 +106,12 @@ class Trust:
         `waive`: rules that a person sets aside for this mail. They are looked at and leave
         evidence, and do not decide. `last_try`: a key that cannot be asked for holds the mail, as
         one that is not there does. TransientError: a key could not be asked for, so nothing can be
-        said yet. ValueError: one of these rules can never be set aside."""
+        said yet. StateError: what is remembered of the orgs cannot be read. ValueError: one of
+        these rules can never be set aside."""
         if not waive <= WAIVABLE:
             raise ValueError(f"never set aside: {', '.join(sorted(waive - WAIVABLE))}")
         ours = tuple(address.lower() for address in addresses)
-        case = Case(candidate, ours, self._terms, self._keys, waive, last_try)
+        case = Case(candidate, ours, self._terms, self._keys, waive, last_try, self._org_ids)
         try:
             verdict = _verdict(case)
         except TokenCatcherError:  # a silent DNS says nothing of the mail
@@ -169,6 +172,7 @@ def _capture(case: Case) -> Capture | Refused:
         case.org.name,
         case.path,
         case.candidate.issued_at,
+        case.org_id,
     )
 
 
@@ -322,6 +326,13 @@ def _org(case: Case) -> Finding | None:
     wanted = "a username that exactly one org names"
     if isinstance(assigned, Held):
         return Finding(False, assigned.saw, wanted, assigned.reason)
+    if assigned.org_id is None and case.org_ids is not None:
+        kept = case.org_ids.known(assigned.name)
+        if kept is not None and not (revealed.one_org and revealed.fits(kept)):
+            revealed_id = revealed.org_id or revealed.lack
+            saw = f"{revealed_id} in a mail for {assigned.name}, whose first one came from {kept}"
+            return Finding(False, saw, wanted, Reason.WRONG_ORG)
+        case.org_id = revealed.org_id
     case.org = assigned
     return Finding(True, f"{case.username} belongs to {assigned.name}", wanted)
 

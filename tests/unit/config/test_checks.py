@@ -85,12 +85,12 @@ and . _ + - ' @, not ending in a period
 23: orgs[0].usernames[0]: got 'integration', expected {USERNAME_FORM}
 24: orgs[0].org_id: got '00D123', expected an org id: 00D and 12 more letters and digits, or 15
 28: orgs[2].usernames: got *@acme.example and etl*@acme.example, which orgs[1] (acme-eu) claims \
-as well, expected environment or org_id to tell the two apart
+as well, expected another environment, or names in place of patterns (an org_id is unsigned)
 30: vault.address: got 'http://vault.example.com:8200', expected https://HOST, with \
 :PORT and /PATH if needed (http:// only to loopback), or unix:///PATH
 31: vault.auth.method: got another one (did you mean 'approle'?), expected approle or token
 32: vault.path: got 'salesforce/{{user}}', expected a plain path with {{username}}, and {{org}} \
-if wanted: {PATH_FORM}
+if wanted, each as a segment of its own: {PATH_FORM}
 33: trust.authserv_ids: got an empty list, expected the names of the receiving server, which the \
 policy auto believes
 35: trust.senders: got an empty list, expected at least one
@@ -425,22 +425,33 @@ PATHS += [
     "*/{username}",
     "",
 ]
+# With the same text for two pairs: `a-b` and `c@d`, `a` and `b-c@d`.
+PATHS += [
+    "{org}-{username}",
+    "a/{org}.{username}/token",
+    "{org}{username}",
+    "{username}-token",
+    "x-{org}/{username}",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_paths_that_are_refused(home: Path, path: str) -> None:
-    """Other placeholders, none for the user, dots and emptiness,
+    """Other placeholders, none for the user, one beside other text, dots and emptiness,
     and what Vault or HTTP read specially."""
     word, *more = path.split() or [""]
     got = f"{word!r} …" if more else repr(word)
-    expected = f"a plain path with {{username}}, and {{org}} if wanted: {PATH_FORM}"
+    placeholders = "{username}, and {org} if wanted, each as a segment of its own"
+    expected = f"a plain path with {placeholders}: {PATH_FORM}"
     refusal = refusal_of(home, MINIMAL + f"  path: {json.dumps(path)}\n")
     assert refusal == f"config.yaml:12: vault.path: got {got}, expected {expected}"
 
 
-@pytest.mark.parametrize("path", ["{username}", "{org}/{username}", "a/b.c/{org}-{username}/token"])
+@pytest.mark.parametrize(
+    "path", ["{username}", "{org}/{username}", "a/b.c/{org}/x/{username}/token"]
+)
 def test_paths_that_are_taken(home: Path, path: str) -> None:
-    """Plain ones, with the placeholders anywhere."""
+    """Plain ones, with the placeholders as any of their segments."""
     assert load(home, MINIMAL + f"  path: '{path}'\n").vault.path == path
 
 
@@ -454,13 +465,18 @@ def two_orgs(one: str, other: str, path: str = "{org}/{username}") -> str:
     return changed(single, TWO_ORGS.format(one=one, other=other)) + f"  path: '{path}'\n"
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [("environment: production", "environment: sandbox"), ("", f"org_id: 00D{12 * 'x'}")],
-)
-def test_orgs_that_mail_can_tell_apart(home: Path, one: str, other: str) -> None:
-    """The same username in two orgs, where the environment or an org id tells them apart."""
-    assert [org.name for org in load(home, two_orgs(one, other)).orgs] == ["acme-eu", "acme-us"]
+def test_orgs_that_mail_can_tell_apart(home: Path) -> None:
+    """The same username in two orgs, where the environment tells them apart."""
+    text = two_orgs("environment: production", "environment: sandbox")
+    assert [org.name for org in load(home, text).orgs] == ["acme-eu", "acme-us"]
+
+
+def test_orgs_that_only_an_unsigned_id_tells_apart(home: Path) -> None:
+    """An org id is written by whoever has a copy of a mail: it chooses between no two orgs."""
+    assert refusal_of(home, two_orgs("", f"org_id: 00D{12 * 'x'}")) == (
+        "config.yaml:8: orgs[1].usernames: got *@acme.example, which orgs[0] (acme-eu) claims as"
+        " well, expected another environment, or names in place of patterns (an org_id is unsigned)"
+    )
 
 
 def test_orgs_must_not_share_a_secret(home: Path) -> None:

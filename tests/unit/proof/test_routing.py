@@ -127,7 +127,19 @@ def test_the_absence_of_the_prefix_proves_nothing() -> None:
     production = org("p", environment="production")
     sandbox = org("s", environment="sandbox")
     assert assigned(production, sandbox) == Reason.AMBIGUOUS_ORG
-    assert assigned(sandbox) == "s"
+
+
+def test_a_sandbox_org_without_a_pin_wants_the_prefix() -> None:
+    """Nothing shows that a mail without `Sandbox: ` and without a pinned id is from our sandbox.
+
+    A stranger's production org can carry the username of our sandbox."""
+    sandbox = org("s", environment="sandbox")
+    for revealed in (NOTHING, lk(THEIRS)):
+        answer = assign((sandbox,), USER, sandbox=False, revealed=revealed)
+        assert answer == Held(Reason.WRONG_ENVIRONMENT, "no `Sandbox: ` in a mail for s")
+    assert assigned(sandbox, sandbox=True) == "s"
+    pinned = org("s", environment="sandbox", org_id=OURS)
+    assert assigned(pinned, revealed=lk(OURS)) == "s"
 
 
 # By the sending org's id
@@ -175,19 +187,41 @@ def test_a_pinned_org_that_is_not_revealed(revealed: Revealed, saw: str) -> None
     assert answer == Held(Reason.WRONG_ORG, f"{saw} in a mail for pinned")
 
 
-def test_two_orgs_told_apart_by_their_ids() -> None:
-    """Two orgs with the same username are told apart by their ids."""
+@pytest.mark.parametrize("revealed", [lk(OURS), lk(THEIRS), lk("00Dxx0000000000")])
+def test_an_unsigned_id_chooses_no_org(revealed: Revealed) -> None:
+    """Two orgs that nothing signed tells apart stay ambiguous, whatever id is written there."""
     orgs = org("ours", org_id=OURS), org("theirs", org_id=THEIRS)
-    assert assigned(*orgs, revealed=lk(OURS)) == "ours"
-    assert assigned(*orgs, revealed=Revealed((), (THEIRS_CODE,))) == "theirs"
-    assert assigned(*orgs, revealed=lk("00Dxx0000000000")) == Reason.WRONG_ORG
+    assert assigned(*orgs, revealed=revealed) == Reason.AMBIGUOUS_ORG
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "revealed", "ending"),
+    [
+        (False, lk(OURS), "p"),
+        (False, Revealed((), (OURS_CODE,)), "p"),
+        (False, lk(THEIRS), Reason.WRONG_ORG),
+        (False, NOTHING, Reason.WRONG_ORG),
+        (True, lk(THEIRS), "s"),
+        (True, lk(OURS), Reason.WRONG_ORG),
+        (True, NOTHING, Reason.WRONG_ORG),
+    ],
+)
+def test_an_id_confirms_what_the_subject_says(
+    sandbox: bool, revealed: Revealed, ending: str
+) -> None:
+    """With one username in production and in a sandbox the signed subject points to one org.
+
+    The pinned id of that very org lets the mail pass, the one of the other holds it."""
+    production = org("p", environment="production", org_id=OURS)
+    copy = org("s", environment="sandbox", org_id=THEIRS)
+    assert assigned(production, copy, sandbox=sandbox, revealed=revealed) == ending
 
 
 def test_a_pinned_org_beside_one_that_is_not() -> None:
-    """A pinned org's id decides; without one, the other is no way round the pin."""
+    """Neither the pinned id nor another one chooses between them; without one, none passes."""
     orgs = org("pinned", org_id=OURS), org("free")
-    assert assigned(*orgs, revealed=lk(OURS)) == "pinned"
-    assert assigned(*orgs, revealed=lk(THEIRS)) == "free"
+    assert assigned(*orgs, revealed=lk(OURS)) == Reason.AMBIGUOUS_ORG
+    assert assigned(*orgs, revealed=lk(THEIRS)) == Reason.AMBIGUOUS_ORG
     assert assigned(*orgs, revealed=NOTHING) == Reason.WRONG_ORG
     assert assigned(*orgs, revealed=lk(OURS, THEIRS)) == Reason.WRONG_ORG
 
@@ -235,7 +269,32 @@ def test_the_code_of_the_envelope_sender(org_id: str, code: str) -> None:
 
     18 characters without `00D`, lower-cased, the first run of zeros as a hyphen."""
     assert Revealed((), (code,)).fits(org_id)
+    assert Revealed((), (code,)).org_id == org_id[:15]
     assert not Revealed((), (code[:-1] + "x",)).fits(org_id)
+
+
+@pytest.mark.parametrize(
+    "revealed",
+    [
+        NOTHING,
+        lk(OURS, THEIRS),
+        lk("rubbish"),
+        Revealed((OURS,), (THEIRS_CODE,)),
+        Revealed((), ("0x-abcaau",)),
+        Revealed((), ("0x-abcua!",)),
+        Revealed((), ("abc",)),
+        Revealed((), ("0-x-abcuau",)),
+        Revealed((), ("0x0000000abcuau99",)),
+    ],
+)
+def test_no_one_id(revealed: Revealed) -> None:
+    """Nothing, a contradiction, or a code that no org has, gives no id."""
+    assert revealed.org_id is None
+
+
+def test_the_one_id() -> None:
+    """An id of 18 characters is the one of 15."""
+    assert Revealed((OURS_18,), (OURS_CODE,)).org_id == OURS
 
 
 @pytest.mark.parametrize(
@@ -312,12 +371,14 @@ def names(*orgs: Org) -> list[tuple[str, str, str]]:
         (org("a", "*"), org("b", "*@b"), "* and *@b"),
         (org("a", "a*b"), org("b", "ab*"), "a*b and ab*"),
         (org("a", org_id=OURS), org("b", org_id=OURS_18), USER),
+        (org("a", org_id=OURS), org("b", org_id=THEIRS), USER),
+        (org("a", org_id=OURS), org("b"), USER),
         (org("a", environment="production"), org("b"), USER),
         (org("a", environment="sandbox"), org("b", environment="sandbox"), USER),
     ],
 )
 def test_orgs_that_could_never_be_told_apart(one: Org, other: Org, shared: str) -> None:
-    """Orgs that share a user and differ neither in environment nor in id overlap."""
+    """Orgs that share a user and do not differ in environment overlap: an id is unsigned."""
     assert names(one, other) == [("a", "b", shared)]
 
 
@@ -329,12 +390,10 @@ def test_orgs_that_could_never_be_told_apart(one: Org, other: Org, shared: str) 
         (org("a", "*@a.example"), org("b", "*@b.example")),
         (org("a", "a*b"), org("b", "b*a")),
         (org("a", environment="production"), org("b", environment="sandbox")),
-        (org("a", org_id=OURS), org("b", org_id=THEIRS)),
-        (org("a", org_id=OURS), org("b")),
     ],
 )
 def test_orgs_that_can_be_told_apart(one: Org, other: Org) -> None:
-    """A name before a pattern, the environment or the id tells two orgs apart."""
+    """A name before a pattern, or the environment, tells two orgs apart."""
     assert names(one, other) == []
 
 

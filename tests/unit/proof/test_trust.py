@@ -1028,6 +1028,62 @@ def test_a_pinned_org_needs_its_id() -> None:
     )
 
 
+class Remembered:
+    """What is remembered of orgs, in a test's hands."""
+
+    def __init__(self, **org_ids: str) -> None:
+        self.org_ids = org_ids
+
+    def known(self, org: str) -> str | None:
+        return self.org_ids.get(org)
+
+    def keep(self, org: str, org_id: str) -> str:
+        return self.org_ids.setdefault(org, org_id)
+
+
+FIRST = "00D0X0000000AbC"
+TENANT = "Return-Path: <support=salesforce.com__0-1@x.{}.um8.bnc.salesforce.com>\r\n"
+
+
+@pytest.mark.parametrize(
+    ("extra", "envelope", "sender"),
+    [
+        ("X-SFDC-LK: 00D8d000003TRx3\n", "", "00D8d000003TRx3"),
+        ("X-SFDC-LK: 00D8d000003TRx3EAG\n", "", "00D8d000003TRx3"),
+        ("", "8d-3trx3eag", "00D8d000003TRx3"),
+        ("", "", "no org id"),
+        (f"X-SFDC-LK: {FIRST}\n", "8d-3trx3eag", "org ids that contradict each other"),
+    ],
+)
+def test_an_org_keeps_the_id_of_its_first_mail(extra: str, envelope: str, sender: str) -> None:
+    """Requirement 19: without an `org_id` a mail of another org than the first one's is held.
+
+    So is one that reveals nothing where the first one did, or too much."""
+    raw = genuine(extra=extra)
+    if envelope:
+        raw = TENANT.format(envelope).encode() + raw
+    judged = Trust(TERMS, KEYS, Remembered(acme=FIRST)).judge(candidate(raw), (ADDRESS,))
+    saw = f"{sender} in a mail for acme, whose first one came from {FIRST}"
+    assert judged.verdict == Held(Reason.WRONG_ORG, saw)
+
+
+@pytest.mark.parametrize("kept", [{}, {"acme": FIRST}, {"other": "00D8d000003TRx3"}])
+def test_a_capture_says_which_org_sent_it(kept: dict[str, str]) -> None:
+    """The first id of an org, and the same one again, go along with the token."""
+    judged = Trust(TERMS, KEYS, Remembered(**kept)).judge(candidate(genuine()), (ADDRESS,))
+    assert isinstance(judged.verdict, Capture)
+    assert judged.verdict.org_id == FIRST
+
+
+def test_a_configured_id_stands_above_the_remembered_one() -> None:
+    """Whoever sets `org_id` decides, and nothing is to be remembered."""
+    pinned = replace(TERMS, orgs=(Org("acme", (USERNAME,), org_id=FIRST),))
+    remembered = Remembered(acme="00D8d000003TRx3")
+    judged = Trust(pinned, KEYS, remembered).judge(candidate(genuine()), (ADDRESS,))
+    assert isinstance(judged.verdict, Capture)
+    assert judged.verdict.org_id is None
+
+
 @pytest.mark.parametrize(
     "path",
     [

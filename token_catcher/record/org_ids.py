@@ -1,0 +1,79 @@
+"""From which Salesforce org the mail of each configured org came first.
+
+One JSON file in the state directory. An org that the configuration pins with `org_id` needs none
+of it; of any other the first id is kept, and a mail that reveals another one is held for a person
+(docs/adr/0014). Losing the file costs that knowledge and nothing else: the next token mail of each
+org brings it back. A file that cannot be believed is an error and not a loss, since whoever could
+spoil it could choose what is learnt next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from token_catcher import files
+from token_catcher.errors import StateError
+
+MAX_BYTES: Final = 1 << 20
+"""Of the file; an org takes some 60."""
+
+
+class OrgIds:
+    """The first id of each org, shared by all threads and processes of one state directory."""
+
+    def __init__(self, path: Path) -> None:
+        """`path`: the file; its directory is made when something is kept."""
+        self._path = path
+
+    def known(self, org: str) -> str | None:
+        """The id that the org's mail revealed first, 15 characters; None: there was none yet.
+
+        StateError: the file is there and cannot be believed."""
+        return self._read().get(org)
+
+    def keep(self, org: str, org_id: str) -> str:
+        """Keep the id where the org has none yet. Returns the one that is kept.
+
+        It is on disk by then. StateError: it cannot be, or the file cannot be believed."""
+        kept = self.known(org)
+        if kept is not None:
+            return kept
+        try:
+            files.make_directory(self._path.parent)
+            with files.locked(self._path.with_suffix(".lock")):
+                # Another thread or process may have been faster: the first one stays.
+                org_ids = {org: org_id, **self._read()}
+                content = json.dumps(org_ids, indent=1, sort_keys=True)
+                files.replace(self._path, content.encode())
+        except OSError as error:
+            raise StateError(f"{self._path}: {error.strerror}", code="state") from None
+        return org_ids[org]
+
+    def _read(self) -> Mapping[str, str]:
+        try:
+            with files.opened(self._path) as file:
+                mode = files.excess(os.fstat(file.fileno()), files.WRITABLE_BY_OTHERS)
+                content = file.read(MAX_BYTES)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise StateError(f"{self._path}: {error.strerror}", code="state") from None
+        if mode is not None:
+            raise StateError(f"{self._path}: got mode {mode}, expected 0600", code="org-ids")
+        return self._parsed(content)
+
+    def _parsed(self, content: bytes) -> Mapping[str, str]:
+        try:
+            org_ids = json.loads(content)
+        except (ValueError, RecursionError):
+            org_ids = None
+        if not isinstance(org_ids, dict) or not all(
+            isinstance(org_id, str) for org_id in org_ids.values()
+        ):
+            problem = f"{self._path}: got something else, expected a JSON object of org ids"
+            raise StateError(problem, code="org-ids")
+        return org_ids
