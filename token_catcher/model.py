@@ -287,6 +287,8 @@ class Candidate:
     claim: Claim | Unclear
     tagged: bool = False
     """Whether a configured tag of our mail system was taken off the subject."""
+    encoded_only: bool = False
+    """Whether the claim is made only where the Content-Transfer-Encoding is obeyed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,12 @@ TAGGED = (
 SANDBOX_USER = "integration@example.com.uat"
 SANDBOXES = (
     ("plain", "A sandbox and its user.", salesforce(SANDBOX_USER, subject=f"Sandbox: {SUBJECT}")),
-    ("no-prefix", "A sandbox that writes no prefix.", salesforce(SANDBOX_USER)),
+    (
+        "no-prefix",
+        "Nothing shows that it is from our sandbox: a person sets org_id.",
+        salesforce(SANDBOX_USER),
+        "held wrong-environment",
+    ),
     ("folded", "A folded prefix.", salesforce(SANDBOX_USER, subject=f"Sandbox:\n {SUBJECT}")),
     (
         "new",

@@ -482,7 +482,7 @@ ENCODINGS = (
         "qp-soft-break",
         "A soft line break makes another username of ours.",
         mime("text/plain; charset=utf-8", JOINED, "quoted-printable"),
-        "held unknown-user",
+        AMBIGUOUS,
     ),
 )
 FLOWED = (
@@ -511,7 +511,33 @@ def items() -> Iterator[Item]:
     yield from mails("charset", CHARSETS, UNEXPECTED)
     yield from mails("encoding", ENCODINGS, UNEXPECTED)
     yield from mails("encoding", _relabelled(), UNEXPECTED)
+    yield from mails("relabelled", RELABELLED, AMBIGUOUS, build=_relabelled_after_signing)
     yield from mails("encoding", FLOWED, AMBIGUOUS, build=_flowed)
+
+
+# Signed as it stands, without a Content-Transfer-Encoding, which is put in afterwards.
+RELABELLED = (
+    ("username", "The @ of a stranger's text.", token_body("batch=40acme.example", EVIL_TOKEN)),
+    (
+        "username-split",
+        "A line end in the middle of a username.",
+        token_body("x@bots.acme.ex=\nample", EVIL_TOKEN),
+    ),
+    ("token", "A letter of the token.", token_body(token="=45" + EVIL_TOKEN[1:])),
+    ("line-end", "The end of a line.", token_body().replace("\nSecurity", "=0D=0ASecurity")),
+    (
+        "second-username",
+        "A name that a known label announces only as it stands.",
+        token_body("batch@acme.example", EVIL_TOKEN)
+        .replace("Username:", "Benutzer:")
+        .replace("\nBenutzer", "\nUsername: stranger@else.example=\n/\nBenutzer"),
+    ),
+)
+
+
+def _relabelled_after_signing(body: str) -> bytes:
+    field = b"Content-Transfer-Encoding: quoted-printable\r\nX-Priority"
+    return salesforce(body=body.replace("?id=", "?id=3D")).replace(b"X-Priority", field, 1)
 
 
 def _relabelled() -> Iterator[Row]:

@@ -894,6 +894,15 @@ MUTANTS = (
         TRUST,
     ),
     _rule(
+        17,
+        "an unsigned transfer encoding",
+        "proof/trust.py",
+        "_claim",
+        "    if case.candidate.encoded_only and ",
+        "    if False and ",
+        TRUST,
+    ),
+    _rule(
         19,
         "a stranger goes to the first org",
         "proof/routing.py",

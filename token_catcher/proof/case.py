@@ -87,6 +87,8 @@ class Case:
     """Whether the receiving server's assessment decides, and not a signature that we checked."""
     signed_at: datetime | None = None
     """`t=` of the signature that proved it, or that the receiving server checked."""
+    covered: frozenset[str] = frozenset()
+    """The fields, in lower case, that the signature covers which we checked."""
     username: str | None = None
     org: Org | None = None
     org_id: str | None = None

@@ -226,7 +226,10 @@ def _verify(mail: _SignedMail, signature: _Signature, questions: _Questions) -> 
     record = questions.key_of(signature)
     mail.verify(signature.field, tags, usable_key(record, tags, signature.domain))
     questions.answered(signature, record)
-    return Verification("pass", f"dkim {signature.domain} {tags['s']}", signature.signed_at)
+    covered = frozenset(names_in(tags["h"]))
+    return Verification(
+        "pass", f"dkim {signature.domain} {tags['s']}", signature.signed_at, covered
+    )
 
 
 def _own_tags(field: HeaderField, domains: set[str]) -> Mapping[str, str]:

@@ -30,6 +30,8 @@ class Verification:
     saw: str
     signed_at: datetime | None = None
     """`t=` of the signature that passed."""
+    covered: frozenset[str] = frozenset()
+    """What its `h=` names, in lower case; empty where none that we checked passed."""
 
 
 class Unacceptable(Exception):

@@ -18,7 +18,8 @@ secret only if *all* of this holds, and it is looked at in this order:
                     `clock_skew` after its arrival
       signed-at     a signature's `t=` is within a day of the Date
       username      of the form of a Salesforce username, in ASCII, before any folding of case
-      claim         every text of the mail names the same one username and one token
+      claim         every text of the mail names the same one username and one token, also where
+                    nobody obeys a transfer encoding that is not signed
       subject       one of `subjects`, after `Sandbox: `
       org           the username belongs to exactly one configured org, by name before pattern;
                     the environment and the sending org's id, where they are known, do not
@@ -293,6 +294,10 @@ def _claim(case: Case) -> Finding:
     wanted = "one username and one token, the same in every text"
     if not isinstance(claim, Claim):
         return Finding(False, claim.saw, wanted, claim.reason)
+    # Salesforce signs no Content-Transfer-Encoding: whoever has a copy can have it read otherwise.
+    if case.candidate.encoded_only and "content-transfer-encoding" not in case.covered:
+        saw = "a claim that only an unsigned Content-Transfer-Encoding makes"
+        return Finding(False, saw, wanted, Reason.AMBIGUOUS_CLAIM)
     length = len(claim.token)
     saw = f"one username, one token of {length} characters"
     if length not in USUAL_LENGTHS:

@@ -41,6 +41,12 @@ _TOKEN_LABEL: Final = re.compile(rf"(?:{'|'.join(TOKEN_LABELS)})(?: ?\(.*\))?")
 _BARE_TOKEN: Final = re.compile(r"^[ \t]*(?=[A-Za-z]*[0-9])[A-Za-z0-9]{20,32}[ \t]*$", re.MULTILINE)
 """A line that is nothing but a token; the digit tells it from the long words of some languages."""
 
+_LABEL_END: Final = re.compile(r"(?:[:\s]|=[0-9A-Fa-f]{2})\Z")
+"""What is in front of a value: a colon, white space, or either of them in quoted-printable."""
+_TOKEN_AT_END: Final = re.compile(rf"(?:[:\s]|=[0-9A-Fa-f]{{2}})({TOKEN.pattern})\Z")
+_LONGEST_END: Final = 35
+"""A token of 32 characters and three in front of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelledLine:
@@ -94,6 +100,28 @@ def agreed(readings: Sequence[str], hidden: Sequence[str]) -> Claim | Unclear | 
     if any(_has_another_token(reading, claim) for reading in readings):
         return Unclear(Reason.AMBIGUOUS_CLAIM, "something like a second token in a text")
     return claim
+
+
+def stands_in(claim: Claim, text: str) -> bool:
+    """Whether quoted-printable, read as it stands, makes this claim and no other.
+
+    Its labels may be encoded, since they decide nothing, and broken; username and token are not
+    encoded, and not broken behind a known label."""
+    joined = text.replace("=\n", "")
+    if _contradicts(_lines(text), claim) or _contradicts(_lines(joined), claim):
+        return False
+    lines = [line.rstrip(" \t") for line in joined.split("\n")]
+    for line, following in pairwise(lines):
+        token = _TOKEN_AT_END.search(following[-_LONGEST_END:])
+        if token and Token(token[1]) == claim.token and _ends_in(line, claim.username):
+            return True
+    return False
+
+
+def _ends_in(line: str, value: str) -> bool:
+    """Whether a line ends in the value, and this begins there."""
+    label = line.removesuffix(value)
+    return label != line and _LABEL_END.search(label[-3:]) is not None
 
 
 def _common_claim(claims: Sequence[Claim | Unclear | None]) -> Claim | Unclear | None:

@@ -82,6 +82,7 @@ def _extract(
         return header
     subject = decode_words(header.text("Subject") or "")
     claim = _claim(mail.raw, header, subjects, domains)
+    encoded_only = isinstance(claim, Claim) and not _stands(claim, mail.raw, header)
     if claim is None and _is_token_subject(subject, subjects):
         claim = Unclear(Reason.UNKNOWN_LAYOUT, "the subject of a token mail, no username and token")
     if claim is None:
@@ -97,6 +98,7 @@ def _extract(
         parse_date(header.text("Date") or ""),
         claim,
         tagged=untagged != subject,
+        encoded_only=encoded_only,
     )
 
 
@@ -134,6 +136,12 @@ def _claim(
     return None
 
 
+def _stands(claim: Claim, raw: bytes, header: Header) -> bool:
+    """Whether the body makes this claim whether its transfer encoding is undone or not."""
+    undecoded = mime.undecoded(_content_fields(header), _body(raw))
+    return undecoded is None or claims.stands_in(claim, undecoded)
+
+
 def _early_text(header: Header) -> str:
     """What a program that ends the header too early shows as text."""
     return header.early_text.decode("utf-8", "replace").replace("\r\n", "\n")
@@ -142,11 +150,15 @@ def _early_text(header: Header) -> str:
 def _texts(raw: bytes, header: Header) -> mime.MailText | mime.Unexpected:
     """The texts that our reader and mail-parser both see."""
     fields = _content_fields(header)
-    body = raw.partition(b"\r\n\r\n")[2]
+    body = _body(raw)
     texts = mime.read_texts(fields, body)
     if isinstance(texts, mime.MailText) and not mime.same(_parsed(fields, body), texts):
         return mime.Unexpected("parts that two readers see differently")
     return texts
+
+
+def _body(raw: bytes) -> bytes:
+    return raw.partition(b"\r\n\r\n")[2]
 
 
 def _content_fields(header: Header) -> list[HeaderField]:

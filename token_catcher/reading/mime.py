@@ -96,6 +96,20 @@ def read_texts(fields: Sequence[HeaderField], body: bytes) -> MailText | Unexpec
     return MailText(tuple(reader.readings), tuple(reader.hidden), tuple(reader.leaves))
 
 
+def undecoded(fields: Sequence[HeaderField], body: bytes) -> str | None:
+    """What a mail says whose quoted-printable is not undone.
+
+    None: nothing is to be undone, or base64 is, in which nobody reads a line of any other text.
+    For a mail that `read_texts` has read."""
+    values = _values(fields)
+    if values.get("content-transfer-encoding", "").lower() != "quoted-printable":
+        return None
+    text = body.decode("ascii", "replace").replace("\r\n", "\n")
+    if _kind(values) == "text/html":
+        return markup.without_tags(text)
+    return text
+
+
 def same(message: Message, texts: MailText) -> bool:
     """Whether a parser saw the same parts with the same octets, and nothing to wonder about."""
     parts = list(message.walk())

@@ -1028,6 +1028,28 @@ def test_a_pinned_org_needs_its_id() -> None:
     )
 
 
+ENCODED = token_body().replace("@", "=40").replace("?id=", "?id=3D")
+COVERED = "Date:From:To:Subject:MIME-Version:Content-Type"
+
+
+@pytest.mark.parametrize("policy", ["dkim", "authentication-results", "auto", "both"])
+def test_an_unsigned_transfer_encoding_makes_no_claim(policy: Policy) -> None:
+    """Requirement 17: what was signed as it stands is not read in another way."""
+    raw = craft(token_mail(body=ENCODED))
+    field = b"\r\nContent-Transfer-Encoding: quoted-printable"
+    relabelled = PASSED.encode() + raw.replace(b"\r\nX-Priority", field + b"\r\nX-Priority")
+    judged = judge(relabelled, terms=replace(TERMS, policy=policy))
+    saw = "a claim that only an unsigned Content-Transfer-Encoding makes"
+    assert judged.verdict == Held(Reason.AMBIGUOUS_CLAIM, saw)
+
+
+def test_a_signed_transfer_encoding_is_obeyed() -> None:
+    """The signature that proved the mail covers the field: its sender wants the body decoded."""
+    encoded = token_mail(body=ENCODED, extra="Content-Transfer-Encoding: quoted-printable\n")
+    assert captured(craft(encoded, h=f"{COVERED}:Content-Transfer-Encoding"))
+    assert reason(judge(craft(encoded, h=COVERED))) == Reason.AMBIGUOUS_CLAIM
+
+
 class Remembered:
     """What is remembered of orgs, in a test's hands."""
 

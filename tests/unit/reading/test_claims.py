@@ -6,7 +6,7 @@ import pytest
 
 from tests.kit.mails import INTRO, OUTRO, TOKEN, USERNAME, token_body
 from token_catcher.model import Claim, Reason, Token, Unclear
-from token_catcher.reading.claims import agreed, find
+from token_catcher.reading.claims import agreed, find, stands_in
 
 CLAIM = Claim(USERNAME, Token(TOKEN))
 DISAGREE = Unclear(Reason.AMBIGUOUS_CLAIM, "2 texts that do not agree on one username and token")
@@ -230,3 +230,47 @@ def test_the_same_token_again(text: str) -> None:
 def test_harmless_hidden_text() -> None:
     """Addresses and long words in hidden text are no claims."""
     assert agreed([token_body()], [f"font-family:{'H' * 24}\nmailto:x@y.example\n"]) == CLAIM
+
+
+# What stands there where a transfer encoding is not undone
+
+
+CLAIM = Claim("integration@acme.example", Token(TOKEN))
+PAIR = f"Username: integration@acme.example\nSecurity token (case-sensitive): {TOKEN}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PAIR,
+        PAIR.replace(": ", ":"),
+        PAIR.replace(": ", "=3A=20"),
+        PAIR.replace("Username", "=E3=83=A6=\n=E3=83=BC"),
+        PAIR.replace("\n", " \t\n"),
+        PAIR.replace("Security", "S=C3=A9curit=C3=A9=\n").replace("case", "=\ncase"),
+        PAIR.replace("Username", "Benutzer").replace("acme", "ac=\nme"),
+    ],
+)
+def test_a_claim_that_stands_there_undecoded(text: str) -> None:
+    """Its values are as they are written; labels may be encoded and broken."""
+    assert stands_in(CLAIM, f"=E2=80=99\n\n{text}\nlink?id=3D1\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        PAIR.replace("@", "=40"),
+        PAIR.replace("FAKE", "=46AKE"),
+        PAIR.replace("acme", "ac=\nme"),
+        PAIR.replace("integration", "x-integration"),
+        PAIR.replace(TOKEN, f"x{TOKEN}"),
+        PAIR.replace("\n", "=0D=0A", 1),
+        PAIR.replace("\n", "\n\n", 1),
+        PAIR + PAIR.replace("integration", "batch"),
+        PAIR + "Username: batch@acme.example=\n/\n",
+    ],
+)
+def test_a_claim_that_only_decoding_makes(text: str) -> None:
+    """A value that is encoded or longer, a line end that is, or another claim beside it."""
+    assert not stands_in(CLAIM, text)
