@@ -50,7 +50,7 @@ class Judge:
         candidate = extract(mail, self._subjects, self._subject_tags, self._trust.domains)
         if not isinstance(candidate, Candidate):
             return Verdict(candidate)
-        if trust_date and candidate.issued_at is not None:
-            candidate = replace(candidate, mail=replace(mail, received_at=candidate.issued_at))
+        if trust_date and candidate.date is not None:
+            candidate = replace(candidate, mail=replace(mail, received_at=candidate.date))
         judgement = self._trust.judge(candidate, addresses, waive=waive, last_try=last_try)
         return Verdict(judgement.verdict, candidate, judgement)

@@ -282,13 +282,23 @@ class Candidate:
     """Decoded (RFC 2047), white space folded, without configured tags and without `Sandbox: `."""
     sandbox: bool
     """Whether the subject began with `Sandbox: `, behind the tags."""
-    issued_at: datetime | None
+    date: datetime | None
     """The Date header; None where not everybody reads it alike."""
     claim: Claim | Unclear
     tagged: bool = False
     """Whether a configured tag of our mail system was taken off the subject."""
     encoded_only: bool = False
     """Whether the claim is made only where the Content-Transfer-Encoding is obeyed."""
+
+    @property
+    def issued_at(self) -> datetime | None:
+        """What says which of two tokens is newer: the Date, or the arrival where that is earlier.
+
+        A token cannot have been issued after it came. Were the Date of a clock that is ahead
+        believed, no token that is reset before that moment would be taken for newer."""
+        if self.date is None:
+            return None
+        return min(self.date, self.mail.received_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +328,7 @@ class Capture:
     """Below the mount, validated:
     no empty, `.` or `..` segment, no character Vault or HTTP reads specially."""
     issued_at: datetime
+    """See `Candidate.issued_at`."""
     org_id: str | None = None
     """The sending org's id, 15 characters, to be remembered for an org that none is configured for.
     Unsigned. None: there is one, or the mail reveals none."""

@@ -265,9 +265,12 @@ class Rig:
     ) -> int:
         """A genuine mail arrives with the token of that number.
 
-        It was issued so many seconds after the beginning."""
-        raw = mails.genuine(user, token(number), issued_at=BEGIN + timedelta(seconds=number))
-        return self.account.append(raw, folder, received_at=received_at)
+        It was issued so many seconds after the beginning, and comes now, or then if that is
+        later."""
+        issued_at = BEGIN + timedelta(seconds=number)
+        raw = mails.genuine(user, token(number), issued_at=issued_at)
+        arrival = received_at or max(self.time, issued_at)
+        return self.account.append(raw, folder, received_at=arrival)
 
     @property
     def tokens(self) -> list[str]:

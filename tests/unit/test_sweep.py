@@ -868,13 +868,13 @@ def test_settled_mail_is_not_fetched_again_when_numbers_change(rig: Rig) -> None
 
 def test_of_two_mails_with_one_key_neither_is_taken_for_settled(rig: Rig) -> None:
     """Should it ever happen: both are fetched, and their digests tell."""
-    rig.deliver(1)
+    rig.deliver(1, received_at=BEGIN)
     sweep(rig)
     for _ in range(2):
         rig.account.change_uidvalidity()
         sweep(rig)
     rig.account.change_uidvalidity()
-    rig.deliver(2)
+    rig.deliver(2, user="integratiom@acme.example", received_at=BEGIN)
     assert (sweep(rig).looked_at, rig.tokens[-1]) == (2, token(2))
 
 

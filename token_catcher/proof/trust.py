@@ -223,7 +223,7 @@ def _is_ours(address: str, ours: Sequence[str]) -> bool:
 
 def _date(case: Case) -> Finding:
     """Requirement 12. Bounds replay; INTERNALDATE is the receiving server's own."""
-    issued = case.candidate.issued_at
+    issued = case.candidate.date
     if issued is None:
         written = case.candidate.header.text("Date") or "nothing"
         wanted = "a Date in the form of RFC 5322, with a zone in figures"
@@ -258,7 +258,7 @@ def _signature(case: Case) -> Finding | None:
         return Finding(True, "no server is relied on", wanted)
     candidate = case.candidate
     # A Date that cannot be read holds the mail by a rule of its own.
-    issued = candidate.issued_at or candidate.mail.received_at
+    issued = candidate.date or candidate.mail.received_at
     said = signature.read(candidate.header, issued, case.terms.signing_domains)
     case.signed_at = said.signed_at
     return Finding(said.verdict == "pass", said.saw, wanted)
@@ -266,7 +266,7 @@ def _signature(case: Case) -> Finding | None:
 
 def _signed_at(case: Case) -> Finding | None:
     """Requirement 12. Where there is no `t=`, the Date alone is signed."""
-    issued = case.candidate.issued_at
+    issued = case.candidate.date
     if not case.proven or issued is None:
         return None
     wanted = "t= within a day of the Date, or none"
