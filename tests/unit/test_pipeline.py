@@ -30,7 +30,7 @@ from tests.kit.mails import (
 )
 from tests.kit.rig import PATH, TERMS, Instance, judge_under
 from token_catcher.errors import AccessError, Outage, StateError, TransientError
-from token_catcher.model import Entry, Event, Mail, MailRef, Release
+from token_catcher.model import Entry, Event, Mail, MailRef, Release, iso
 from token_catcher.pipeline import Pipeline
 from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
@@ -114,6 +114,17 @@ class Bench:
         )
         self.journal = process.journal
         self.pipeline = process.pipeline
+
+    def restart(self) -> None:
+        """A new process, with nothing in its memory."""
+        self._store = FakeStore(self.vault, instance="one", trip=lambda effect: self.trip(effect))
+        self.configure(TERMS)
+
+    def asked(self) -> list[str]:
+        """The effects on Vault from now on."""
+        effects: list[str] = []
+        self.trip = effects.append
+        return effects
 
     def process(
         self, raw: bytes, uid: int = 1, folder: str = "INBOX", mailbox: str = "integrations"
@@ -742,6 +753,68 @@ def test_rotations_are_always_told(bench: Bench) -> None:
     assert [event for _, event, _ in bench.log.events] == ["rotation.stored"] + [
         "rotation.unchanged"
     ] * 11
+
+
+# Mail that is sent again
+
+
+def dressed(token: str, number: int, issued_at: datetime = ISSUED) -> bytes:
+    """A recorded mail once more, with another unsigned field: another digest."""
+    return b"X-Again: %d\r\n" % number + genuine(token=token, issued_at=issued_at)
+
+
+def test_recorded_mail_that_comes_again_costs_no_request(bench: Bench) -> None:
+    """Its bytes are known, in whatever folder they lie: no request, and no second record."""
+    bench.process(genuine())
+    asked = bench.asked()
+    assert bench.process(genuine(), 2, "Junk") is None
+    assert (asked, bench.endings) == ([], [("stored", None)])
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_recorded_mail_in_another_dress_costs_one_request(bench: Bench, restarted: bool) -> None:
+    """However many versions there are. A new process walks through them once.
+
+    None is taken for the one that a crash left without a record."""
+    dates = [ISSUED - timedelta(hours=hours) for hours in (3, 2, 1, 0)]
+    tokens = [mails.token(number) for number in range(4)]
+    for number, (token, date) in enumerate(zip(tokens, dates, strict=True), 1):
+        bench.process(genuine(token=token, issued_at=date), number)
+    if restarted:
+        bench.restart()
+        bench.process(dressed(tokens[0], 0, dates[0]), 5)
+    asked = bench.asked()
+    for number, (token, date) in enumerate(zip(tokens, dates, strict=True), 6):
+        bench.process(dressed(token, number, date), number)
+    assert asked == ["read"] * 4
+    stale = [("unchanged", "stale")] * 3
+    assert bench.endings[-4:] == [*stale, ("unchanged", "same-token")]
+    assert not any(record.entry.recovered for record in bench.records)
+
+
+# A clock that is ahead
+
+
+def test_a_date_ahead_of_its_arrival_locks_no_later_token_out(bench: Bench) -> None:
+    """A sending clock that was ahead, within `clock_skew`: the token of the next reset is newer.
+
+    Vault and the journal have the arrival for the time of issue."""
+    ahead = ISSUED + timedelta(minutes=50)
+    bench.process(genuine(issued_at=ahead))
+    arrival = ISSUED + timedelta(seconds=10)
+    assert bench.records[0].entry.issued_at == iso(arrival)
+    bench.time += timedelta(minutes=10)
+    later = ISSUED + timedelta(minutes=5)
+    mail = Mail(
+        MailRef("integrations", "INBOX", 1, 2), later, genuine(token=OTHER, issued_at=later)
+    )
+    bench.pipeline.process(mail, (ADDRESS,), bench.progress)
+    assert bench.endings == [("stored", None), ("stored", None)]
+    written = [
+        (version.data["security_token"], version.data["security_token_issued_at"])
+        for version in bench.vault.written()
+    ]
+    assert written == [(TOKEN, iso(arrival)), (OTHER, iso(later))]
 
 
 # The org that a mail came from

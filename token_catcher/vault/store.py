@@ -69,6 +69,19 @@ class Version:
     """Deleted or destroyed: what it held is not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """The mails that the versions of a secret tell of, up to a latest one."""
+
+    number: int
+    created_at: str
+    mails: frozenset[str]
+
+    def ends_at(self, latest: SecretVersion) -> bool:
+        """Whether that latest version is still the latest."""
+        return (self.number, self.created_at) == (latest.number, latest.created_at)
+
+
 class VaultStore:
     """Tokens under `mount`/`path`. Thread-safe."""
 
@@ -97,6 +110,9 @@ class VaultStore:
         self._writes_over_deleted = writes_over_deleted
         self._now = now
         self._sleep = sleep
+        self._walks: dict[str, _Walk] = {}
+        """By path. The next mail that is not written costs no second walk through its versions:
+        whoever re-sends an old mail, each time in another dress, has Vault asked once a mail."""
 
     def store(self, capture: Capture) -> Stored | Unchanged | Held:
         """Write the token unless it, or a newer one, is there. See `ports.SecretStore`."""
@@ -111,6 +127,7 @@ class VaultStore:
             fields = self._fields(capture, current.number + 1)
             receipt = self._secrets.write(capture.path, fields, current)
             if receipt is not None:
+                self._walk_on(capture, current, receipt)
                 return Stored(receipt, saw=self._why_written(capture, current, ended))
             fresh = True  # or a standby shows the version that was just overtaken
             self._sleep(PAUSE)
@@ -299,12 +316,32 @@ class VaultStore:
     def _written(self, capture: Capture, current: SecretVersion) -> Receipt | None:
         """The version in which we wrote the token of this mail; None: no version that is kept tells
         of one."""
+        walk = self._walks.get(capture.path)
+        if walk and walk.ends_at(current) and capture.mail.digest not in walk.mails:
+            return None
+        mails = set()
+        certain = True
         for version in self._secrets.history(capture.path, current):
+            mails.add(version.ours("mail") or "")
+            certain = certain and not version.gone  # it may be undeleted
             number = self._number_carried(version, capture)
             if number is not None:
                 created_at = self._created_at(capture, number, version)
                 return Receipt(capture.path, number, created_at, None)
+        if certain:
+            self._walks[capture.path] = _Walk(current.number, current.created_at, frozenset(mails))
         return None
+
+    def _walk_on(self, capture: Capture, before: SecretVersion, receipt: Receipt) -> None:
+        """What is known of the versions up to a write of ours, and the write as well."""
+        walk = self._walks.get(capture.path)
+        if not before.number:
+            walk = _Walk(before.number, before.created_at, frozenset())
+        # A second write may have been made since, of which nothing is known.
+        is_next = receipt.version == before.number + 1
+        if walk and walk.ends_at(before) and is_next and receipt.created_at is not None:
+            mails = walk.mails | {capture.mail.digest}
+            self._walks[capture.path] = _Walk(receipt.version, receipt.created_at, mails)
 
     def _number_carried(self, version: SecretVersion, capture: Capture) -> int | None:
         """The number of our write of this mail, where the version carries its fields."""
