@@ -47,6 +47,12 @@ def test_what_came_while_nobody_looked_is_caught_at_the_start(
     resets.all_accounted_for()
 
 
+def test_it_warns_of_orgs_that_are_not_pinned(tool: Program, org: str) -> None:
+    """Until `org_id` is set, whoever's mail comes first is believed: told at every start."""
+    with tool.daemon() as daemon:
+        assert daemon.says("trust.org_not_pinned", level="warning", orgs=[org, f"{org}-uat"])
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_leaves_when_told_to(tool: Program, resets: Resets, number: signal.Signals) -> None:
     """Between two mails of a backlog; the next start takes the rest, and nothing comes twice."""

@@ -217,3 +217,23 @@ def test_mail_of_a_further_folder_reaches_vault(
         until(lambda: token_of(openbao, org) == TOKEN, "the token in Vault")
     done = tool("scan")
     assert (done.code, "got no folder 'Gone'" in done.out) == (1, True)
+
+
+STRANGERS_ORG = "X-SFDC-LK: 00D8d000003TRx3\n"
+
+
+def test_a_second_salesforce_org_is_held_until_its_id_is_configured(
+    tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+) -> None:
+    """The first mail says whose an org is, to every later process; `org_id` says it for good."""
+    dovecot.deliver(mails.genuine(USER, TOKEN, issued_at=NOW), user)
+    assert tool("scan").code == 0
+    another = mails.genuine(USER, LATER, issued_at=datetime.now(UTC), extra=STRANGERS_ORG)
+    hold(tool, dovecot, user, another)
+    assert [mail["reason"] for mail in waiting(tool)] == ["wrong-org"]
+    assert token_of(openbao, org) == TOKEN
+    config = tool.config.read_text("utf-8")
+    pinned = config.replace(f"{org}\n", f"{org}\n    org_id: 00D8d000003TRx3\n", 1)
+    tool.config.write_text(pinned, "utf-8")
+    assert tool("scan", "--again").code == 0
+    assert (token_of(openbao, org), waiting(tool)) == (LATER, [])
