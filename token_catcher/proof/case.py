@@ -87,8 +87,8 @@ class Case:
     """Whether the receiving server's assessment decides, and not a signature that we checked."""
     signed_at: datetime | None = None
     """`t=` of the signature that proved it, or that the receiving server checked."""
-    covered: frozenset[str] = frozenset()
-    """The fields, in lower case, that the signature covers which we checked."""
+    covers_encoding: bool = False
+    """Whether a signature that we checked covers Content-Transfer-Encoding."""
     username: str | None = None
     org: Org | None = None
     org_id: str | None = None

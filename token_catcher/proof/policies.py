@@ -98,7 +98,7 @@ def _verify(case: Case) -> Verification:
 def _of_verification(case: Case, verification: Verification) -> Finding:
     """Also keeps the time of signing and what is signed, for the rules `signed-at` and `claim`."""
     case.signed_at = verification.signed_at
-    case.covered = verification.covered
+    case.covers_encoding = verification.covers_encoding
     reason = _REASONS.get(verification.verdict, Reason.BAD_SIGNATURE)
     return Finding(
         verification.verdict == "pass",

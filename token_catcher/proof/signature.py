@@ -226,10 +226,9 @@ def _verify(mail: _SignedMail, signature: _Signature, questions: _Questions) -> 
     record = questions.key_of(signature)
     mail.verify(signature.field, tags, usable_key(record, tags, signature.domain))
     questions.answered(signature, record)
-    covered = frozenset(names_in(tags["h"]))
-    return Verification(
-        "pass", f"dkim {signature.domain} {tags['s']}", signature.signed_at, covered
-    )
+    saw = f"dkim {signature.domain} {tags['s']}"
+    covers_encoding = "content-transfer-encoding" in names_in(tags["h"])
+    return Verification("pass", saw, signature.signed_at, covers_encoding)
 
 
 def _own_tags(field: HeaderField, domains: set[str]) -> Mapping[str, str]:

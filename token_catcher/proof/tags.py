@@ -30,8 +30,8 @@ class Verification:
     saw: str
     signed_at: datetime | None = None
     """`t=` of the signature that passed."""
-    covered: frozenset[str] = frozenset()
-    """What its `h=` names, in lower case; empty where none that we checked passed."""
+    covers_encoding: bool = False
+    """Whether the signature that passed covers Content-Transfer-Encoding as well."""
 
 
 class Unacceptable(Exception):

@@ -295,7 +295,7 @@ def _claim(case: Case) -> Finding:
     if not isinstance(claim, Claim):
         return Finding(False, claim.saw, wanted, claim.reason)
     # Salesforce signs no Content-Transfer-Encoding: whoever has a copy can have it read otherwise.
-    if case.candidate.encoded_only and "content-transfer-encoding" not in case.covered:
+    if case.candidate.encoded_only and not case.covers_encoding:
         saw = "a claim that only an unsigned Content-Transfer-Encoding makes"
         return Finding(False, saw, wanted, Reason.AMBIGUOUS_CLAIM)
     length = len(claim.token)
