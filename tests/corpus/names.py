@@ -225,6 +225,12 @@ FOREIGN = (
         salesforce(subject="Sandbox: Your new Salesforce security token"),
         "held wrong-environment",
     ),
+    (
+        "production-for-sandbox",
+        "A stranger's production org has the username of our sandbox: no mark, and another id.",
+        salesforce("integration@example.com.uat", EVIL_TOKEN, extra=STRANGER),
+        "held wrong-environment",
+    ),
     ("stranger", "Another org's id where one is pinned.", salesforce(PINNED, extra=STRANGER)),
     ("silent", "No org id where one is pinned.", salesforce(PINNED, extra="")),
     ("two-ids", "Two org ids, one of them ours.", salesforce(PINNED, extra=OURS + STRANGER)),
