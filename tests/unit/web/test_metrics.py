@@ -44,6 +44,7 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
         "vault_requests_total[('operation', 'login'), ('status', 'unreachable')]": 1,
         "vault_token_expiry_timestamp_seconds": NOW.timestamp() + 3600,
         "journal_head_sequence": 42,
+        "journal_usable": 1.0,
         "shard_index": 1,
         "shard_count": 3,
         f"loop_last_progress_timestamp_seconds[{mailbox}]": NOW.timestamp() - 10,
@@ -57,6 +58,12 @@ def test_metrics_leave_out_what_is_not_known(site: Site) -> None:
     names = " ".join(site.samples())
     assert "last_successful_sweep" not in names
     assert "vault_token_expiry" not in names
+
+
+def test_a_journal_that_cannot_be_used_shows(site: Site) -> None:
+    """Then no token can be stored."""
+    site.journal_trouble = "journal-broken"
+    assert site.samples()["journal_usable"] == 0
 
 
 def test_where_no_held_mail_waits_the_metric_says_so(site: Site) -> None:
