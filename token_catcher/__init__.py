@@ -47,9 +47,13 @@ use what its `__init__` names, and nothing else.
 
     judge       one mail judged: extract and trust in one call; pure
     pipeline    the way of one mail, in the only safe order
+    headings    the headings of a range of UIDs
     survey      which mails of a folder are for us
     poison      which mail, or which dependency, is to blame; pure
     drift       what Vault has lost, held against the record; pure
+    report      what one sweep did
+    run         what one sweep goes by
+    agenda      which mails of a folder a visit looks at
     visit       one folder in one sweep
     lookup      mail read without a checkpoint
     sweep       the way of all new mail of one mailbox

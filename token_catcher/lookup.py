@@ -13,8 +13,9 @@ from datetime import datetime
 from token_catcher.errors import AccessError
 from token_catcher.model import Entry, Mail
 from token_catcher.ports import FolderState, Mailbox
+from token_catcher.report import Trouble, incomplete, without_body
+from token_catcher.run import BATCH
 from token_catcher.survey import Surveyor, is_gone
-from token_catcher.visit import BATCH, Trouble, incomplete, without_body
 
 
 @dataclass(frozen=True, slots=True)

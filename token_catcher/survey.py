@@ -19,23 +19,19 @@ in its From. A search that fails is not believed, and all headings are read.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from token_catcher.headings import AT_A_TIME, LAST_UID, START, Headings, Part
 from token_catcher.ports import FolderState, Heading, Mailbox, Span
 
 LITTLE: Final = 500
 """Mails whose headings are read whatever they are: about 100 kB."""
 WIDEST: Final = 10_000
 """UIDs in a window of headings, at most: 2 MB where every one is used."""
-AT_A_TIME: Final = 100
-"""UIDs in one command: a line of 4,000 bytes is safe everywhere."""
-ALONE: Final = 32
-"""Headings that are asked for one by one; further ones are taken for mail that is for us."""
-LAST_UID: Final = 2**32 - 1
 
 _DOMAIN: Final = re.compile(rb"@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.IGNORECASE)
 _SPACE: Final = re.compile(rb"\s")
@@ -66,26 +62,6 @@ class Survey:
     def above(self, uid: int) -> int:
         """How many mails are above this one."""
         return len(self.uids) - bisect_right(self.uids, uid)
-
-
-@dataclass(slots=True)
-class _Part:
-    """What was read of one range of UIDs."""
-
-    headings: list[Heading]
-    """Ascending by UID."""
-    unread: list[int] = field(default_factory=list)
-    """Mails that are there, and whose headings do not come."""
-    whole_through: int | None = None
-
-    @property
-    def names(self) -> list[int]:
-        """Every UID that is known to be there, ascending."""
-        return sorted([*self.unread, *(heading.uid for heading in self.headings)])
-
-
-START: Final = Heading(uid=0, number=0, received_at=None, sender=None)
-"""Before the first mail of a folder."""
 
 
 class _Descent:
@@ -121,7 +97,7 @@ class _Descent:
         """Whether no mail of the time that is asked about is to be expected further down."""
         return self.end < self._first or self._older >= LITTLE or self._empty >= WIDEST
 
-    def read(self, part: _Part, since: datetime) -> None:
+    def read(self, part: Part, since: datetime) -> None:
         """The next window was read."""
         end = self.begin - 1
         self._count(part, since, self.end - end)
@@ -136,7 +112,7 @@ class _Descent:
             self._width = LITTLE
         self.end = end
 
-    def _count(self, part: _Part, since: datetime, uids: int) -> None:
+    def _count(self, part: Part, since: datetime, uids: int) -> None:
         if part.unread or not all(_is_before(heading, since) for heading in part.headings):
             self._older = 0
             self._empty = 0
@@ -151,6 +127,7 @@ class Surveyor:
     def __init__(self, mailbox: Mailbox, state: FolderState, domains: Sequence[str]) -> None:
         """`domains`: any of them in From, in any case, makes a mail one of ours."""
         self._mailbox = mailbox
+        self._headings = Headings(mailbox)
         self._state = state
         self._domains = [domain.encode().lower() for domain in domains]
 
@@ -177,7 +154,7 @@ class Surveyor:
         keys = dict(survey.keys)
         unread = [uid for uid in survey.ours if uid not in keys]
         for start in range(0, len(unread), AT_A_TIME):
-            for uid, heading in self._named(unread[start : start + AT_A_TIME]).items():
+            for uid, heading in self._headings.named(unread[start : start + AT_A_TIME]).items():
                 keys[uid] = heading.key
         return replace(survey, keys=keys)
 
@@ -210,7 +187,7 @@ class Surveyor:
             spans.insert(0, (anchor, anchor))
         headings = self._mailbox.headings(*spans)
         below = self._below(start, headings) if anchor == 0 or is_near else None
-        part = self._whole(start, last, headings, below, self._state.exists)
+        part = self._headings.whole(start, last, headings, below, self._state.exists)
         survey = self._survey([_above(part, first)], since)
         known = {heading.uid: heading for heading in headings}
         return replace(survey, anchor=known.get(anchor))
@@ -237,7 +214,7 @@ class Surveyor:
 
         All headings are read where the search is not to be believed."""
         descent = _Descent(first, last, self._state.exists)
-        newest = _Part([])
+        newest = Part([])
         surveys: list[Survey] = []
         while not descent.is_over:
             part = self._next(descent)
@@ -254,7 +231,7 @@ class Surveyor:
         below = self._survey(self._windows(first, descent.rest, descent.top), since)
         return _joined([below, survey])
 
-    def _next(self, descent: _Descent) -> _Part:
+    def _next(self, descent: _Descent) -> Part:
         """The headings of the next window down."""
         begin = descent.begin
         headings = self._mailbox.headings((begin, descent.end))
@@ -262,11 +239,11 @@ class Surveyor:
         if descent.is_last:
             below = START if begin == 1 else None
         elif not headings:
-            return _Part([])  # the numbers of the next window show whether any were left out
+            return Part([])  # the numbers of the next window show whether any were left out
         # Up to the mail above: what was left out at the seam belongs to this window.
-        return self._whole(begin, descent.rest, headings, below, descent.top)
+        return self._headings.whole(begin, descent.rest, headings, below, descent.top)
 
-    def _believed(self, hits: Sequence[int], newest: _Part, since: datetime) -> bool:
+    def _believed(self, hits: Sequence[int], newest: Part, since: datetime) -> bool:
         """Whether the search has found what is known to be there, and would find by a domain."""
         found = frozenset(hits)
         trial = None
@@ -281,7 +258,7 @@ class Surveyor:
         uid, name, received_at = trial
         return self._mailbox.finds(uid, name, min(received_at, since))
 
-    def _windows(self, first: int, last: int, top: int | None) -> Iterator[_Part]:
+    def _windows(self, first: int, last: int, top: int | None) -> Iterator[Part]:
         """Read every heading, window by window: wider ones where few UIDs are in use.
 
         `top`: the number of the last mail, or None."""
@@ -290,7 +267,7 @@ class Surveyor:
         while first <= last:
             end = min(first + width - 1, last)
             headings = self._mailbox.headings((first, end))
-            part = self._whole(first, end, headings, below, top if end == last else None)
+            part = self._headings.whole(first, end, headings, below, top if end == last else None)
             yield part
             if part.headings:
                 below = part.headings[-1]
@@ -300,50 +277,9 @@ class Surveyor:
                 width = LITTLE
             first = end + 1
 
-    # -- holes --
-
-    def _whole(
-        self,
-        first: int,
-        last: int | None,
-        answer: Sequence[Heading],
-        below: Heading | None,
-        top: int | None,
-    ) -> _Part:
-        """The headings of the range, and what it takes to have all of them.
-
-        `below`: the mail before the range, or None; `top`: the number of the last mail of the
-        range, or None."""
-        headings = [heading for heading in answer if _within(heading.uid, first, last)]
-        if _is_complete(headings, below, top):
-            return _Part(headings)
-        there = self._mailbox.present((first, last)) or ()
-        read = {heading.uid for heading in headings}
-        missing = [uid for uid in there if _within(uid, first, last) and uid not in read]
-        headings = sorted([*headings, *self._again(missing)], key=_by_uid)
-        read = {heading.uid for heading in headings}
-        part = _Part(headings, [uid for uid in missing if uid not in read])
-        part.whole_through = _hole(part, below, top)
-        return part
-
-    def _again(self, missing: Sequence[int]) -> list[Heading]:
-        """Ask once more for mails that were left out: by name, and then one by one."""
-        headings: dict[int, Heading] = {}
-        for start in range(0, len(missing), AT_A_TIME):
-            named = missing[start : start + AT_A_TIME]
-            headings |= self._named(named)
-        left = [uid for uid in missing if uid not in headings]
-        for uid in left[:ALONE]:
-            headings |= self._named([uid])
-        return list(headings.values())
-
-    def _named(self, uids: Sequence[int]) -> dict[int, Heading]:
-        answer = self._mailbox.headings(*[(uid, uid) for uid in uids])
-        return {heading.uid: heading for heading in answer if heading.uid in uids}
-
     # -- what is ours --
 
-    def _survey(self, parts: Iterable[_Part], since: datetime) -> Survey:
+    def _survey(self, parts: Iterable[Part], since: datetime) -> Survey:
         """Put the parts together, from low UIDs to high ones."""
         ours: list[int] = []
         keys: dict[int, str] = {}
@@ -406,23 +342,15 @@ def _joined(surveys: Sequence[Survey]) -> Survey:
     return Survey(tuple(ours), keys, last, None, tuple(uids), whole_through)
 
 
-def _above(part: _Part, first: int) -> _Part:
+def _above(part: Part, first: int) -> Part:
     """What of the part is not below this UID."""
     headings = [heading for heading in part.headings if heading.uid >= first]
     unread = [uid for uid in part.unread if uid >= first]
-    return _Part(headings, unread, part.whole_through)
+    return Part(headings, unread, part.whole_through)
 
 
 def _is_before(heading: Heading, since: datetime) -> bool:
     return heading.received_at is not None and heading.received_at < since
-
-
-def _within(uid: int, first: int, last: int | None) -> bool:
-    return uid >= first and (last is None or uid <= last)
-
-
-def _by_uid(heading: Heading) -> int:
-    return heading.uid
 
 
 def _just_below(headings: Sequence[Heading]) -> Heading | None:
@@ -431,37 +359,3 @@ def _just_below(headings: Sequence[Heading]) -> Heading | None:
         return None
     first = headings[0]
     return replace(START, uid=first.uid - 1, number=first.number - 1)
-
-
-def _is_complete(headings: Sequence[Heading], below: Heading | None, top: int | None) -> bool:
-    """Whether the numbers run without a hole from the mail below to the top."""
-    if below is None:
-        return False
-    number = below.number
-    for heading in headings:
-        number += 1
-        if heading.number != number:
-            return False
-    return top is None or number == top
-
-
-def _hole(part: _Part, below: Heading | None, top: int | None) -> int | None:
-    """Up to which UID no mail is missing that has no name; None: none is."""
-    names = part.names
-    before = below
-    for heading in part.headings:
-        if before is not None:
-            room = heading.number - before.number - 1
-            if room > _between(names, before.uid, heading.uid):
-                return before.uid
-        before = heading
-    if top is not None and before is not None:
-        room = top - before.number
-        if room > _between(names, before.uid, LAST_UID + 1):
-            return before.uid
-    return None
-
-
-def _between(uids: Sequence[int], low: int, high: int) -> int:
-    """How many of these, ascending, are above the one and below the other."""
-    return bisect_left(uids, high) - bisect_right(uids, low)

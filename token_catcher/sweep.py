@@ -23,7 +23,9 @@ from token_catcher.lookup import Lookup
 from token_catcher.model import Entry, Secret
 from token_catcher.ports import Mailbox
 from token_catcher.record import Checkpoint
-from token_catcher.visit import Ended, Report, Run, Tools, Trouble, Visit
+from token_catcher.report import Report, Trouble
+from token_catcher.run import Ended, Run, Tools
+from token_catcher.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)

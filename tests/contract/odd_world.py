@@ -22,7 +22,7 @@ from token_catcher.daemon.wakeups import Pace
 from token_catcher.daemon.watch import Watch
 from token_catcher.imap import ImapMailbox
 from token_catcher.ports import Mailbox
-from token_catcher.visit import Report
+from token_catcher.report import Report
 
 QUICK = Pace(
     idle=(0.2, 0.2),

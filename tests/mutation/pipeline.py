@@ -17,10 +17,10 @@ RECORD_FIRST = """\
 """
 
 PROCESS = """\
-            entry = self._tools.pipeline.process(mail, self._tools.addresses, self._progress)
+            entry = self._tools.pipeline.process(mail, self._tools.addresses, self._agenda.progress)
 """
 SETTLE = """\
-            self._progress.settle(uid)
+            self._agenda.progress.settle(uid)
             self._run.checkpoint.save()
 """
 

@@ -34,7 +34,7 @@ from tests.kit.scale import times
 from token_catcher.errors import Outage, StateError
 from token_catcher.model import Mail
 from token_catcher.record import State, series, verify
-from token_catcher.visit import Report
+from token_catcher.report import Report
 
 BEGIN = datetime(2026, 2, 3, 12, tzinfo=UTC)
 USERS = ("etl@acme.example", "integration@acme.example")

@@ -19,7 +19,7 @@ from tests.kit.rig import BEGIN, LOOKBACK, Rig
 from token_catcher.errors import Outage
 from token_catcher.keys import DnsKeys, RememberedKeys
 from token_catcher.record.journal import Journal
-from token_catcher.visit import Report
+from token_catcher.report import Report
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -19,7 +19,7 @@ from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherEr
 from token_catcher.model import Entry, Mail
 from token_catcher.ports import FolderState, Span
 from token_catcher.record.checkpoint import Checkpoint
-from token_catcher.visit import Report
+from token_catcher.report import Report
 
 SEALED = Outage("Vault is sealed", code="vault-sealed")
 AWAY = TransientError("the connection was lost", code="imap-connect")

@@ -21,7 +21,7 @@ from token_catcher.commands.results import ScanResult
 from token_catcher.commands.rotation import LOG, OUTCOMES, HeldMail, Rotation
 from token_catcher.model import Evidence
 from token_catcher.record import State, Verification
-from token_catcher.visit import Report
+from token_catcher.report import Report
 
 COLOURS: Final = {
     "stored": "green",

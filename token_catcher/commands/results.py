@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from token_catcher.commands.explanation import Explanation
 from token_catcher.model import Entry
-from token_catcher.visit import Report, Trouble
+from token_catcher.report import Report, Trouble
 
 
 @dataclass(frozen=True, slots=True)

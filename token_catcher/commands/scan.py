@@ -22,8 +22,8 @@ from token_catcher.model import Entry, Event, moment
 from token_catcher.pipeline import had_token
 from token_catcher.ports import Mailbox
 from token_catcher.record import Record
+from token_catcher.report import Report, Trouble
 from token_catcher.sweep import Watched
-from token_catcher.visit import Report, Trouble
 
 GRACE: Final = timedelta(minutes=15)
 """A token issued this long before `--wait` began counts: people type it after the reset."""

@@ -24,8 +24,8 @@ from token_catcher.daemon.sessions import SessionLoop
 from token_catcher.daemon.wakeups import PACE, BackOff, IdleTime, Logins, Pace, Wakeup, doubling
 from token_catcher.errors import Outage, TokenCatcherError
 from token_catcher.ports import Log, Mailbox
+from token_catcher.report import Report
 from token_catcher.sweep import Watched
-from token_catcher.visit import Report
 
 LATE: Final = 1.5
 """A schedule whose wakeup is late by this factor stands still: look without it. Its clock is the

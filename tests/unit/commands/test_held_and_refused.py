@@ -15,7 +15,7 @@ from token_catcher.ports import KeyLookup
 from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
 from token_catcher.record.journal import Journal
-from token_catcher.visit import Report
+from token_catcher.report import Report
 
 STRANGER = "new@other.example"
 

@@ -26,7 +26,7 @@ from token_catcher.errors import TransientError
 from token_catcher.model import Entry, Event, Evidence, Reason
 from token_catcher.record.chain import START, Head
 from token_catcher.record.verification import State, Verification
-from token_catcher.visit import Report
+from token_catcher.report import Report
 
 USER = "integration@acme.example"
 PATH = f"salesforce/acme/{USER}"

@@ -28,8 +28,8 @@ from token_catcher.errors import AccessError, Outage, TokenCatcherError, Transie
 from token_catcher.model import Entry, Event
 from token_catcher.ports import Mailbox
 from token_catcher.record import Record
+from token_catcher.report import Report, Trouble
 from token_catcher.sweep import Watched
-from token_catcher.visit import Report, Trouble
 
 AWAY = TransientError("no route", code="imap-connect")
 NO = AccessError("the login was refused", code="imap-login")

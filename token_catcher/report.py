@@ -1,0 +1,64 @@
+"""What one sweep did, and what it could not settle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from token_catcher.errors import TokenCatcherError
+from token_catcher.model import Entry
+
+NO_BODY: Final = "imap-no-body"
+"""The code of a mail that is there, and whose body the server does not give."""
+INCOMPLETE: Final = "imap-incomplete"
+"""The code where mail is there that the server does not name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A mail that could not be settled now, and why."""
+
+    folder: str
+    uid: int | None
+    """None: the folder as a whole."""
+    code: str
+    message: str
+
+
+def without_body(mailbox: str, folder: str, uid: int) -> Trouble:
+    """The server has the mail, and does not give its body."""
+    text = f"mailbox {mailbox}: the server does not give the body of a mail"
+    return Trouble(folder, uid, NO_BODY, text)
+
+
+def incomplete(mailbox: str, folder: str, whole_through: int) -> Trouble:
+    """The server counts mail above this UID that it does not name."""
+    text = (
+        f"mailbox {mailbox}: folder {folder!a} holds mail above UID {whole_through} that the server"
+        " does not tell"
+    )
+    return Trouble(folder, whole_through + 1, INCOMPLETE, text)
+
+
+@dataclass(slots=True)
+class Report:
+    """What one sweep did; filled while it runs, whole when it ends, whatever ended it."""
+
+    mailbox: str
+    looked_at: int = 0
+    """Mails taken through the pipeline."""
+    entries: list[Entry] = field(default_factory=list)
+    """What was added to the journal."""
+    troubles: list[Trouble] = field(default_factory=list)
+    pending: int = 0
+    """Mails waiting for another try when the sweep ended, and those it did not come to."""
+    next_try: datetime | None = None
+    """When the first of them is due."""
+    error: TokenCatcherError | None = None
+    """What went wrong besides single mails; everything settled until then stays so."""
+    complete: bool = False
+    """Whether every folder was gone through, or tried: one that cannot be opened leaves an error,
+    and the others follow."""
+    broken: bool = False
+    """Whether the mailbox session must be replaced: the error was not the store's or the disk's."""

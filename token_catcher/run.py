@@ -1,0 +1,75 @@
+"""One sweep of one mailbox: what it takes, and what it goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from token_catcher.pipeline import Pipeline
+from token_catcher.poison import Poison
+from token_catcher.ports import Log, Mailbox
+from token_catcher.record import Checkpoint
+from token_catcher.report import Report
+
+BATCH: Final = 32
+"""Mails in memory at a time: 32 of at most 256 kB."""
+
+
+@dataclass(slots=True)
+class Tools:
+    """What it takes to sweep one mailbox, the same from sweep to sweep."""
+
+    pipeline: Pipeline
+    checkpoints: Path
+    """The directory of the checkpoints of all mailboxes."""
+    _: KW_ONLY
+    addresses: Sequence[str]
+    domains: Sequence[str]
+    """Mail is ours if its From names one of them."""
+    lookback: timedelta
+    log: Log
+    now: Callable[[], datetime]
+    rng: Random
+    stopping: Callable[[], bool] = lambda: False
+    """Asked between two mails; then the sweep ends early and loses nothing."""
+    poison: Poison = field(init=False, default_factory=Poison)
+    """What earlier sweeps have learnt, for as long as the process lives."""
+
+
+class Ended(Exception):
+    """The sweep ends here, and the session stays: a dependency is away, or a stop was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One sweep over several folders."""
+
+    tools: Tools
+    mailbox: Mailbox
+    checkpoint: Checkpoint
+    report: Report
+    begin: datetime
+    """Where a folder begins that nothing is known of."""
+    again_from: datetime | None
+    """Where a second look at settled mail begins, if there is to be one."""
+    at_once: bool
+    """Whether what waits is due now, whatever its back-off."""
+    moved: Callable[[], None]
+
+    def tell(self, notes: Sequence[str], *, folder: str | None = None, often: bool = False) -> None:
+        """Say why a checkpoint, or a folder of it, begins anew.
+
+        Once: the new one is on disk then. `often`: it is so at every look, and was told."""
+        tell = self.tools.log.warning
+        if often:
+            tell = self.tools.log.debug
+        about = {"mailbox": self.mailbox.name}
+        if folder is not None:
+            about["folder"] = folder
+        for note in notes:
+            tell("checkpoint.reset", **about, note=note)
+            self.checkpoint.save()
