@@ -36,7 +36,6 @@ ADAPTERS = {
     "imapclient": {
         "imap.answers",
         "imap.borrowed",
-        "imap.connection",
         "imap.folders",
         "imap.login",
         "imap.trouble",

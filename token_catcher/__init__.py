@@ -60,6 +60,7 @@ use what its `__init__` names, and nothing else.
 
     imap        the adapter of the mailbox
         folders     the spam folder, by special use or by name
+        reader      what a server sends, within bounds of time and size
         trouble     what goes wrong with a mail server, in our words
         borrowed    what is needed of the library's inside
         connection  where the library is called

@@ -5,22 +5,29 @@ A failure here, after an update of Python or of imapclient, says what IDLE has l
 
 from __future__ import annotations
 
+import inspect
 import logging
+import re
 import socket
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from imaplib import IMAP4
 from typing import Any
 
 import imapclient
 import pytest
+from imapclient import SocketTimeout
 
 from tests.contract.scripted import DONE
 from tests.kit.scripted import Reply, ScriptedImap
 from tests.kit.servers import until
 from tests.kit.waiting import PATIENCE
-from token_catcher.imap.borrowed import CHUNK, RawConnection
+from token_catcher.imap.borrowed import BoundedClient, RawConnection
+from token_catcher.imap.reader import CHUNK, Reader
 
 
 @dataclass
@@ -38,7 +45,7 @@ class Library:
 
 
 VERSIONS = f"imapclient {imapclient.__version__} on Python {sys.version.split()[0]}"
-OF_THE_CLIENT = ("_imap", "socket", "_proc_folder_list")
+OF_THE_CLIENT = ("_imap", "socket", "_proc_folder_list", "_cached_capabilities")
 OF_IMAPLIB = (
     "debug",
     "untagged_responses",
@@ -47,14 +54,15 @@ OF_IMAPLIB = (
     "_simple_command",
     "uid",
 )
-READ_AHEAD = "_readbuf" if sys.version_info >= (3, 14) else "file"
 
 
 @contextmanager
 def logged_in(**replies: Reply | Sequence[Reply]) -> Iterator[Library]:
     """The library's own client, logged in to a scripted server."""
     with ScriptedImap(replies) as server:
-        client = imapclient.IMAPClient("127.0.0.1", server.port, ssl=False, timeout=PATIENCE)
+        client = BoundedClient(
+            "127.0.0.1", server.port, context=None, timeout=SocketTimeout(PATIENCE, PATIENCE)
+        )
         try:
             client.login("someone@example.com", "password")
             yield Library(client, RawConnection(client), server)
@@ -73,7 +81,7 @@ def test_imapclient_has_what_is_borrowed(name: str) -> None:
     assert exists, f"{VERSIONS} has no IMAPClient.{name}: see imap/borrowed.py"
 
 
-@pytest.mark.parametrize("name", [*OF_IMAPLIB, READ_AHEAD])
+@pytest.mark.parametrize("name", OF_IMAPLIB)
 def test_imaplib_has_what_is_borrowed(name: str) -> None:
     """The parts that send, that keep what was read, and that log."""
     with logged_in() as library:
@@ -81,11 +89,11 @@ def test_imaplib_has_what_is_borrowed(name: str) -> None:
     assert exists, f"{VERSIONS} has no IMAP4.{name}: see imap/borrowed.py"
 
 
-def test_imaplib_reads_ahead_in_one_known_place() -> None:
-    """Not in both: what lies in the other one would be lost to IDLE."""
-    with logged_in() as library:
-        places = [place for place in ("_readbuf", "file") if place in vars(library.imap)]
-    assert places == [READ_AHEAD], f"{VERSIONS} reads ahead into {places}: see imap/borrowed.py"
+def test_imaplib_reads_by_two_methods_alone() -> None:
+    """What it read by another way would have no bounds, and would be lost to IDLE."""
+    source = inspect.getsource(IMAP4._get_response) + inspect.getsource(IMAP4._get_line)
+    reads = set(re.findall(r"self\.(read\w*|file|_file|sock|_readbuf)\b", source))
+    assert reads == {"read", "readline"}, f"{VERSIONS}: see imap/borrowed.py"
 
 
 # -- it is what it is taken for --
@@ -132,80 +140,48 @@ def test_what_was_read_ahead_is_received_line_by_line() -> None:
         assert library.raw.take_untagged("SEARCH") == [b"6"]
 
 
-# -- both ways of reading ahead, whichever this Python has --
+# -- what is read without waiting --
 
 
-class File:
-    """imaplib up to Python 3.13: a buffered reader."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.file = sock.makefile("rb")
-
-    def close(self) -> None:
-        self.file.close()
+Ends = tuple[Reader, socket.socket, socket.socket]
 
 
-class Chunks:
-    """imaplib from Python 3.14: a list of chunks."""
-
-    def __init__(self, _sock: socket.socket) -> None:
-        self._readbuf: list[bytes] = []
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-
-class Client:
-    """imapclient around one of them."""
-
-    def __init__(self, imap: File | Chunks, sock: socket.socket) -> None:
-        self._imap = imap
-        self._sock = sock
-
-    def socket(self) -> socket.socket:
-        return self._sock
-
-
-Ends = tuple[RawConnection, socket.socket]
-
-
-@pytest.fixture(params=[File, Chunks])
-def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
-    """Our end of a connection, for each way of reading ahead, and the server's."""
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    """A reader, our end of a connection, and the server's."""
     ours, servers = socket.socketpair()
-    with ours, servers, closing(request.param(ours)) as imap:
-        raw = RawConnection(Client(imap, ours))
-        with raw.without_blocking():
-            yield raw, servers
+    with ours, servers:
+        ours.setblocking(False)
+        yield Reader(time.monotonic), ours, servers
 
 
 def test_lines_are_received_one_by_one(ends: Ends) -> None:
     """In order; a part is given as it comes."""
-    raw, servers = ends
+    reader, ours, servers = ends
     servers.sendall(b"+ idling\r\n* 6 EXISTS\r\n* 7 EX")
-    assert [raw.receive() for _ in range(4)] == [
+    assert [reader.receive(ours) for _ in range(4)] == [
         b"+ idling\r\n",
         b"* 6 EXISTS\r\n",
         b"* 7 EX",
         None,
     ]
     servers.sendall(b"ISTS\r\n")
-    assert [raw.receive() for _ in range(2)] == [b"ISTS\r\n", None]
+    assert [reader.receive(ours) for _ in range(2)] == [b"ISTS\r\n", None]
 
 
 def test_more_than_one_chunk_is_received_in_order(ends: Ends) -> None:
     """Lines that lie across the ends of what is read at once."""
-    raw, servers = ends
+    reader, ours, servers = ends
     lines = [b"* %d EXISTS\r\n" % number for number in range(2 * CHUNK // 12)]
     servers.sendall(b"".join(lines))
-    received = b"".join(iter(raw.receive, None))
+    received = b"".join(iter(partial(reader.receive, ours), None))
     assert received.splitlines(keepends=True) == lines
 
 
 def test_an_end_of_the_connection_is_no_pause(ends: Ends) -> None:
     """None for a pause, nothing for the end, and what came before it first."""
-    raw, servers = ends
-    assert raw.receive() is None
+    reader, ours, servers = ends
+    assert reader.receive(ours) is None
     servers.sendall(b"* BYE\r\n")
     servers.close()
-    assert [raw.receive() for _ in range(3)] == [b"* BYE\r\n", b"", b""]
+    assert [reader.receive(ours) for _ in range(3)] == [b"* BYE\r\n", b"", b""]

@@ -189,28 +189,36 @@ def test_a_certificate_out_of_its_time_is_told(tmp_path: Path, cause: str) -> No
     assert str(error).endswith(f": {text}")
 
 
-def test_lines_slipped_in_before_tls_are_not_read(tmp_path: Path) -> None:
-    """An answer injected in plain text behind STARTTLS is thrown away with the handshake."""
+INJECTED = b'* LIST (\\Junk) "/" Injected\r\n* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"TAG OK go\r\n" + INJECTED, id="behind the OK"),
+        pytest.param(INJECTED + b"TAG OK go\r\n", id="before the OK"),
+    ],
+)
+def test_lines_slipped_in_before_tls_are_not_read(tmp_path: Path, answer: bytes) -> None:
+    """An answer injected in plain text around STARTTLS is dropped: folders and capabilities."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
 
     def starttls(talk: Talk) -> None:
-        talk.send(
-            b'TAG OK go\r\n* LIST () "/" Injected\r\n* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n'
-        )
+        talk.send(answer)
         talk.secure(context)
 
     script: Script = {
         "CAPABILITY": b"* CAPABILITY IMAP4rev1 STARTTLS\r\n" + DONE,
         "STARTTLS": starttls,
     }
-    with opened(script, tls="starttls", ca_file=str(tmp_path / "ca.pem"), spam=None) as (
+    with opened(script, tls="starttls", ca_file=str(tmp_path / "ca.pem")) as (
         mailbox,
         server,
     ):
-        assert mailbox.folders() == ["INBOX"]
+        assert mailbox.folders() == ["INBOX", "Junk"]
     words = [line.split()[0] for line in server.commands]
     assert words.index("STARTTLS") < words.index("LOGIN")
 

@@ -1,7 +1,7 @@
 """What is needed of imapclient and imaplib that neither offers, in one class and nowhere else.
 
 IDLE without holes; SEARCH answered in several lines; FETCH of a range, and which line came for
-which mail; LIST with special use on request.
+which mail; LIST with special use on request; answers that are bounded in time and size (`reader`).
 
 `tests/contract/test_imap_borrowed.py` names each borrowed attribute and fails when a new version
 of the libraries has it no more.
@@ -11,22 +11,24 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from imaplib import IMAP4
-from typing import Any, Final
+from typing import Any
 
-from imapclient import IMAPClient
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.response_parser import parse_response
+from imapclient.tls import IMAP4_TLS
 
-CHUNK: Final = 8192
-"""Bytes asked of the socket at once."""
+from token_catcher.imap.reader import COMMAND_WITHIN, Reader
 
 
 class RawConnection:
     """The inside of a connection. Raises what the libraries raise; see `connection.Connection`."""
 
-    def __init__(self, client: IMAPClient) -> None:
+    def __init__(self, client: BoundedClient) -> None:
         """`client._imap` is the imaplib object below; a client keeps one for life."""
         self._client = client
         self._imap: Any = client._imap  # noqa: SLF001 - the only way to what IDLE needs
@@ -46,6 +48,15 @@ class RawConnection:
     def forget_untagged(self) -> None:
         """`untagged_responses`: imaplib keeps every line that nobody asked for, for ever."""
         self._imap.untagged_responses.clear()
+
+    def forget_plaintext(self) -> None:
+        """`_cached_capabilities`: what was told before STARTTLS, perhaps by somebody in between."""
+        self.forget_untagged()
+        self._client._cached_capabilities = None  # noqa: SLF001 - imapclient keeps it over STARTTLS
+
+    def begin_command(self, seconds: float = COMMAND_WITHIN) -> None:
+        """A command is sent next: its answer has its own bounds."""
+        self._client.reader.begin(seconds)
 
     def take_untagged(self, kind: str) -> list[Any]:
         """`untagged_responses`: what was told of this kind along with answers to commands.
@@ -115,37 +126,58 @@ class RawConnection:
     def receive(self) -> bytes | None:
         """A line, or a part of one, without waiting. None: nothing for now. b"": the end.
 
-        What stands behind the line is left to imaplib: it may belong to the next command. Where
-        imaplib keeps what it has read ahead depends on the version of Python."""
-        try:
-            if hasattr(self._imap, "_readbuf"):
-                return self._from_chunks()
-            return self._from_file()
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return None
-
-    def _from_file(self) -> bytes | None:
-        """`file`, up to Python 3.13: a buffered reader, where no poll sees what lies in it."""
-        reader = self._imap.file
-        data: bytes = reader.peek(1)
-        if data:
-            line: bytes = reader.read(_end_of_line(data))
-            return line
-        connection = self.sock
-        # An empty answer is the end or "not now"; TLS would have raised SSLWantReadError for that.
-        if isinstance(connection, ssl.SSLSocket) or not connection.recv(1, socket.MSG_PEEK):
-            return b""
-        return None
-
-    def _from_chunks(self) -> bytes:
-        """`_readbuf`, from Python 3.14: a list of chunks; `file` is no longer read by imaplib."""
-        imap = self._imap
-        data = b"".join(imap._readbuf) or self.sock.recv(CHUNK)  # noqa: SLF001 - see above
-        end = _end_of_line(data)
-        imap._readbuf = [data[end:]]  # noqa: SLF001 - see above
-        return data[:end]
+        What stands behind the line is left for the next command."""
+        return self._client.reader.receive(self.sock)
 
 
-def _end_of_line(data: bytes) -> int:
-    """The length of the first line; of everything where none ends."""
-    return data.find(b"\n") + 1 or len(data)
+class _Bounded:
+    """imaplib reads the answers by these two methods alone."""
+
+    reader: Reader
+    sock: socket.socket
+
+    def readline(self) -> bytes:
+        """The next line."""
+        return self.reader.line(self.sock)
+
+    def read(self, size: int) -> bytes:
+        """So many bytes of a literal."""
+        return self.reader.literal(self.sock, size)
+
+
+class _PlainImap(_Bounded, IMAP4WithTimeout):  # type: ignore[misc] # imapclient ships no types
+    def __init__(self, reader: Reader, host: str, port: int, timeout: float) -> None:
+        self.reader = reader
+        super().__init__(host, port, timeout)
+
+
+class _TlsImap(_Bounded, IMAP4_TLS):  # type: ignore[misc] # the same
+    def __init__(
+        self, reader: Reader, host: str, port: int, context: ssl.SSLContext, timeout: float
+    ) -> None:
+        self.reader = reader
+        super().__init__(host, port, context, timeout)
+
+
+class BoundedClient(IMAPClient):  # type: ignore[misc] # the same
+    """imapclient over a `Reader`, from the greeting on."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        context: ssl.SSLContext | None,
+        timeout: SocketTimeout,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`context`: for TLS from the first byte on; None: without TLS, or with STARTTLS."""
+        self.reader = Reader(monotonic)
+        super().__init__(host, port, ssl=context is not None, ssl_context=context, timeout=timeout)
+
+    def _create_IMAP4(self) -> IMAP4:  # noqa: N802 - the name is imapclient's
+        """Where imapclient makes imaplib's object, which reads the greeting at once."""
+        timeout = self._timeout.connect
+        if self.ssl:
+            return _TlsImap(self.reader, self.host, self.port, self.ssl_context, timeout)
+        return _PlainImap(self.reader, self.host, self.port, timeout)

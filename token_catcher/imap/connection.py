@@ -12,9 +12,7 @@ from contextlib import suppress
 from imaplib import IMAP4
 from typing import Any, Final, TypeVar
 
-from imapclient import IMAPClient
-
-from token_catcher.imap.borrowed import RawConnection
+from token_catcher.imap.borrowed import BoundedClient, RawConnection
 from token_catcher.imap.trouble import FOREIGN, refuses, translated
 
 Result = TypeVar("Result")
@@ -26,7 +24,7 @@ LOGOUT_TIMEOUT: Final = 2.0
 class Connection:
     """One connection, used by one thread."""
 
-    def __init__(self, client: IMAPClient, where: str) -> None:
+    def __init__(self, client: BoundedClient, where: str) -> None:
         """`where`: mailbox and server, for messages."""
         self.client = client
         self.raw = RawConnection(client)
@@ -40,7 +38,10 @@ class Connection:
         folder: str | None = None,
         **options: Any,
     ) -> Result:
-        """Call the library for `command`; see `call_library`."""
+        """Call the library for `command`; see `call_library`.
+
+        The answer has its own bounds of time and size; see `reader`."""
+        self.raw.begin_command()
         return call_library(self.where, command, function, *arguments, folder=folder, **options)
 
     def ask(
@@ -57,6 +58,7 @@ class Connection:
         """LOGOUT if the server answers soon, then free the socket in any case. Never raises."""
         with suppress(Exception):
             self.raw.sock.settimeout(LOGOUT_TIMEOUT)
+            self.raw.begin_command(LOGOUT_TIMEOUT)
             self.client.logout()
         with suppress(Exception):
             self.client.shutdown()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from imapclient import IMAPClient, SocketTimeout
 
 from token_catcher import __version__
 from token_catcher.errors import AccessError
+from token_catcher.imap.borrowed import BoundedClient
 from token_catcher.imap.connection import Connection, call_library
 from token_catcher.model import Secret
 from token_catcher.tls import trusting_context
@@ -116,11 +118,15 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
         ) from None
 
 
-def log_in(account: Account, context: ssl.SSLContext) -> Connection:
-    """A connection that is logged in.
+def log_in(
+    account: Account,
+    context: ssl.SSLContext,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Connection:
+    """A connection that is logged in. `monotonic`: the clock of the deadlines of commands.
 
     Outage: not reached. AccessError: refused, or a certificate that is not trusted."""
-    connection = _connect(account, context)
+    connection = _connect(account, context, monotonic)
     try:
         _keep_alive(connection)
         if account.tls == "starttls":
@@ -133,7 +139,9 @@ def log_in(account: Account, context: ssl.SSLContext) -> Connection:
     return connection
 
 
-def _connect(account: Account, context: ssl.SSLContext) -> Connection:
+def _connect(
+    account: Account, context: ssl.SSLContext, monotonic: Callable[[], float]
+) -> Connection:
     """Reach the server and read its greeting; over TLS, where that comes first."""
     # A configuration cannot say so either; this is the last look before a password goes out.
     if account.tls == "none" and not _is_loopback(account.host):
@@ -141,15 +149,17 @@ def _connect(account: Account, context: ssl.SSLContext) -> Connection:
             f"{account.where}: plaintext is only for loopback, expected tls implicit or starttls",
             code="imap-tls",
         )
-    implicit = account.tls == "implicit"
+    first_of_all = None
+    if account.tls == "implicit":
+        first_of_all = context
     client = call_library(
         account.where,
         "connect",
-        IMAPClient,
+        BoundedClient,
         account.host,
         account.port,
-        ssl=implicit,
-        ssl_context=context if implicit else None,
+        context=first_of_all,
+        monotonic=monotonic,
         timeout=SocketTimeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
     )
     client.normalise_times = False
@@ -178,13 +188,16 @@ def _keep_alive(connection: Connection) -> None:
 
 
 def _start_tls(connection: Connection, context: ssl.SSLContext) -> None:
-    """STARTTLS. AccessError: not offered; somebody in between may have taken it out."""
+    """STARTTLS, after which nothing counts that was told before.
+
+    AccessError: not offered; somebody in between may have taken it out."""
     if not connection.has("STARTTLS"):
         raise AccessError(
             f"{connection.where}: the server offers no STARTTLS, expected it for tls starttls",
             code="imap-tls",
         )
     connection.call("STARTTLS", connection.client.starttls, context)
+    connection.raw.forget_plaintext()
 
 
 def _introduce(connection: Connection) -> None:

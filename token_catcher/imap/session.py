@@ -7,6 +7,7 @@ EXAMINE, SEARCH, and FETCH of BODY.PEEK with a bound. SELECT for one kind of ser
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -51,14 +52,17 @@ class ImapMailbox:
         context: ssl.SSLContext,
         log: Log,
         now: Callable[[], datetime] = _utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connect and log in. `now`: the arrival of a mail whose server does not say it.
+
+        `monotonic`: the clock of the deadlines of commands.
 
         Outage: not reached. AccessError: refused, or a certificate that is not trusted."""
         self._account = account
         self._log = log
         self._now = now
-        self._connection = log_in(account, context)
+        self._connection = log_in(account, context, monotonic)
         self._client = self._connection.client
         self._raw = self._connection.raw
         self._idle = Idle(self._connection)

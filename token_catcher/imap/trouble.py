@@ -15,6 +15,7 @@ from typing import Final
 from imapclient.exceptions import LoginError
 
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
+from token_catcher.imap.reader import TooMuch
 from token_catcher.tls import tls_failure
 
 FOREIGN: Final = (
@@ -62,6 +63,11 @@ def translated(
         return _of_network(error, where, command)
     if isinstance(error, IMAP4.error):
         return _of_server(error, where, command, folder)
+    if isinstance(error, TooMuch):
+        return TransientError(
+            f"{where}: the answer to {command} is larger than any that was asked for ({error})",
+            code="imap-protocol",
+        )
     return malformed(where, command, type(error).__name__)
 
 

@@ -1,0 +1,139 @@
+"""What a mail server may cost: time and memory of one answer, whatever it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from itertools import count
+
+import pytest
+
+from tests.contract.imap import PLAIN, account
+from tests.contract.scripted import DONE, examined, failure, fetch, kind_and_code, opened
+from tests.kit.fakes import Silent
+from tests.kit.limited import answer_of
+from tests.kit.scripted import Reply, ScriptedImap, Talk
+from token_catcher.errors import Outage, TransientError
+from token_catcher.imap import ImapMailbox
+
+
+def without_end(piece: bytes, begin: bytes = b"") -> Callable[[Talk], None]:
+    """Sends a beginning, and then the same piece until nobody listens any more."""
+
+    def send(talk: Talk) -> None:
+        talk.send(begin)
+        while True:
+            talk.send(piece)
+
+    return send
+
+
+# -- time --
+
+
+def clock(step: float) -> Callable[[], float]:
+    """A clock of which each look is so many seconds after the one before."""
+    return partial(next, count(step=step))
+
+
+def session(server: ScriptedImap, step: float) -> ImapMailbox:
+    """Logged in, by such a clock."""
+    target = account("127.0.0.1", server.port)
+    return ImapMailbox(target, PLAIN, Silent(), monotonic=clock(step))
+
+
+@pytest.mark.parametrize(
+    "drip",
+    [
+        pytest.param(without_end(b"* OK still here\r\n"), id="lines"),
+        pytest.param(without_end(b"x", b"* OK "), id="a line"),
+        pytest.param(without_end(b"x", b"* 1 FETCH (BODY[] {200000}\r\n"), id="a literal"),
+    ],
+)
+def test_a_command_has_a_deadline(drip: Reply) -> None:
+    """However long the server goes on sending: the answer as a whole has its time."""
+    with (
+        ScriptedImap({"LIST": drip}) as server,
+        closing(session(server, 30.0)) as mailbox,
+        pytest.raises(Outage, match="no answer to LIST in time") as caught,
+    ):
+        mailbox.folders()
+    assert caught.value.code == "imap-connection"
+
+
+def test_a_greeting_has_a_deadline() -> None:
+    """Before anything was asked."""
+    greeting = b"* OK " + 900_000 * b"x"
+    with (
+        ScriptedImap(greeting=greeting) as server,
+        pytest.raises(Outage, match="no answer to connect in time"),
+    ):
+        session(server, 30.0)
+
+
+def test_an_answer_in_time_is_read_to_its_end() -> None:
+    """The next command has its own time."""
+    with ScriptedImap() as server, closing(session(server, 0.5)) as mailbox:
+        for _ in range(200):
+            mailbox.examine("INBOX")
+
+
+# -- memory --
+
+HUGE = 500_000_000
+ENDLESS: dict[str, tuple[str, Reply, str]] = {
+    "literal": (
+        "UID FETCH",
+        without_end(1_000_000 * b"x", b"* 1 FETCH (UID 11 BODY[] {%d}\r\n" % HUGE),
+        "fetch",
+    ),
+    "literals": (
+        "UID FETCH",
+        without_end(b"* 1 FETCH (UID 11 BODY[] {200000}\r\n" + 200_000 * b"x" + b")\r\n"),
+        "fetch",
+    ),
+    "size": ("UID FETCH", b"* 1 FETCH (UID 11 BODY[] {%d}\r\n" % 10**20, "fetch"),
+    "folders": ("LIST", without_end(1000 * b'* LIST () "/" abcdefgh\r\n'), "list_folders"),
+    "long folders": (
+        "LIST",
+        without_end(b'* LIST () "/" "' + 900_000 * b"(" + b'"\r\n'),
+        "list_folders",
+    ),
+    "unasked": ("EXAMINE", without_end(1000 * b"* 1 EXISTS\r\n"), "examine"),
+    "hits": ("UID SEARCH", without_end(b"* SEARCH" + 100_000 * b" 1" + b"\r\n"), "search"),
+    "atoms": (
+        "UID FETCH",
+        without_end(b"* 1 FETCH (UID 11 FLAGS (" + 400_000 * b"a " + b"))\r\n"),
+        "fetch",
+    ),
+    "line": ("LIST", without_end(1_000_000 * b"x"), "list_folders"),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_no_answer_costs_more_than_the_session(name: str) -> None:
+    """In 256 MiB: whatever has no end ends the session, and not the process."""
+    command, reply, use = ENDLESS[name]
+    with ScriptedImap({"EXAMINE": examined(20), command: reply}) as server:
+        code = answer_of("tests.contract.bounded", "imap", str(server.port), use)
+    assert code in ("imap-protocol", "imap-connection")
+
+
+def test_it_is_told_what_was_too_large() -> None:
+    """Without a word of the server's."""
+    flood = without_end(b"* 1 FETCH (UID 11 BODY[] {200000}\r\n" + 200_000 * b"x" + b")\r\n")
+    error = failure({"EXAMINE": examined(20), "UID FETCH": flood}, fetch)
+    assert kind_and_code(error) == (TransientError, "imap-protocol")
+    assert str(error).endswith(
+        "the answer to FETCH is larger than any that was asked for (literals)"
+    )
+
+
+def test_as_much_as_was_asked_for_is_read() -> None:
+    """32 mails as large as they may be."""
+    mail = b"* 1 FETCH (UID %d BODY[]<0> {262145}\r\n" + 262_145 * b"x" + b")\r\n"
+    answer = b"".join(mail % uid for uid in range(1, 33)) + DONE
+    with opened({"EXAMINE": examined(40), "UID FETCH": answer}) as (mailbox, _):
+        mailbox.examine("INBOX")
+        assert len(mailbox.fetch(range(1, 33))) == 32

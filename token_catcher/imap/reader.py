@@ -1,0 +1,129 @@
+"""Reads what a mail server sends, within bounds of time and size for each command.
+
+imaplib bounds the wait for the next byte and the length of a line, and no more: a server that sends
+a byte a minute, or literals without end, would have a thread for ever and all the memory. Here an
+answer as a whole has its time and its size. Whatever exceeds them ends the session.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from imaplib import IMAP4
+from typing import Final
+
+from token_catcher.model import MAX_MAIL_BYTES
+
+CHUNK: Final = 8192
+"""Bytes asked of the socket at once."""
+COMMAND_WITHIN: Final = 180.0
+"""Seconds for the whole answer to a command: 32 mails of 256 kB at 46 kB a second."""
+MAX_LINE: Final = 1_000_000
+"""Bytes of a line, as imaplib has it."""
+MAX_LINES: Final = 50_000
+"""Lines of one answer: twice those of 10,000 headings."""
+MAX_TEXT: Final = 4 * 1024 * 1024
+"""Bytes of all lines of one answer. Taken apart they need up to twenty times the memory."""
+MAX_LITERAL: Final = 4 * MAX_MAIL_BYTES
+"""Bytes of one literal: a mail is asked for up to a bound, the headers of one are not."""
+MAX_LITERALS: Final = 16 * 1024 * 1024
+"""Bytes of all literals of one answer: twice those of 32 mails."""
+
+
+class TooMuch(ValueError):
+    """An answer is larger than any that was asked for."""
+
+
+class Reader:
+    """What was received on one connection and not read yet."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._received = bytearray()
+        self._source: socket.socket | None = None
+        """Where that came from: STARTTLS puts another socket in its place."""
+        self.begin()
+
+    def begin(self, seconds: float = COMMAND_WITHIN) -> None:
+        """A command is sent next, and its answer must end within so many seconds."""
+        self._deadline = self._monotonic() + seconds
+        self._lines = 0
+        self._text = 0
+        self._literals = 0
+
+    def line(self, connection: socket.socket) -> bytes:
+        """The next line; what there is of one where the connection ends.
+
+        TimeoutError: the answer takes too long. TooMuch: it is too large."""
+        self._take_over(connection)
+        end = self._received.find(b"\n") + 1
+        while end == 0:
+            searched = len(self._received)
+            if searched > MAX_LINE:
+                raise IMAP4.error(f"got more than {MAX_LINE} bytes")
+            if not self._receive_more(connection):
+                end = searched
+                break
+            end = self._received.find(b"\n", searched) + 1
+        self._count_line(end)
+        return self._taken(end)
+
+    def literal(self, connection: socket.socket, size: int) -> bytes:
+        """So many bytes; fewer where the connection ends. Raises what `line` raises."""
+        self._take_over(connection)
+        self._literals += size
+        if size > MAX_LITERAL or self._literals > MAX_LITERALS:
+            raise TooMuch("literals")
+        while len(self._received) < size:
+            if not self._receive_more(connection):
+                break
+        return self._taken(size)
+
+    def receive(self, connection: socket.socket) -> bytes | None:
+        """A line, or a part of one, without waiting: the socket must not block.
+
+        None: nothing for now. b"": the end of the connection."""
+        self._take_over(connection)
+        if not self._received:
+            try:
+                data = connection.recv(CHUNK)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return None
+            self._received += data
+        return self._taken(self._received.find(b"\n") + 1 or len(self._received))
+
+    def _take_over(self, connection: socket.socket) -> None:
+        """What came over another socket is dropped: before STARTTLS anybody may have sent it."""
+        if self._source is not connection:
+            self._received.clear()
+            self._source = connection
+
+    def _receive_more(self, connection: socket.socket) -> bool:
+        """Wait for more. False: the connection has ended."""
+        seconds = self._deadline - self._monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the answer takes too long")
+        timeout = connection.gettimeout()
+        if timeout is not None:
+            seconds = min(seconds, timeout)
+        connection.settimeout(seconds)
+        try:
+            data = connection.recv(CHUNK)
+        finally:
+            connection.settimeout(timeout)
+        self._received += data
+        return bool(data)
+
+    def _count_line(self, length: int) -> None:
+        self._lines += 1
+        self._text += length
+        if length > MAX_LINE:
+            raise IMAP4.error(f"got more than {MAX_LINE} bytes")
+        if self._lines > MAX_LINES or self._text > MAX_TEXT:
+            raise TooMuch("lines")
+
+    def _taken(self, length: int) -> bytes:
+        data = bytes(self._received[:length])
+        del self._received[:length]
+        return data
