@@ -70,6 +70,7 @@ use what its `__init__` names, and nothing else.
         session     examines, searches, fetches
     vault       the adapter of the secret store
         answer      what is answered, and who spoke
+        connections HTTP connections of which no answer lasts for ever
         transport   HTTP over TLS or a unix socket
         lease       our token, and how long it lives
         login       ways to get a token of Vault's

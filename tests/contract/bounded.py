@@ -1,6 +1,6 @@
 """A session, or a request, in a process with little memory: `python -m tests.contract.bounded`.
 
-Prints how it ended: the code of the error, or nothing.
+Prints how it ended: code and text of the error, or nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(what: str, port: str, use: str) -> None:
     try:
         work(int(port), use)
     except TokenCatcherError as error:
-        print(error.code)
+        print(error.code, error)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Client:
         self._observe = observe
         self._own = OwnToken(monotonic)
         self._lock = threading.Lock()  # one login at a time, whoever asks for it
-        self._transport = Transport(address)
+        self._transport = Transport(address, monotonic)
 
     def request(
         self,

@@ -7,29 +7,43 @@ would take the Vault token to whatever host they name.
 
 from __future__ import annotations
 
-import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import requests
+import urllib3
 from hvac.adapters import RawAdapter
-from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import HTTPConnectionPool
-from urllib3.connection import HTTPConnection
 
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.tls import ClientCertificate, introduce, tls_failure, trusting_context
 from token_catcher.vault.answer import Answer
+from token_catcher.vault.connections import (
+    ANSWER_WITHIN,
+    CONNECT_TIMEOUT,
+    Clock,
+    PlainAdapter,
+    SocketAdapter,
+    TlsAdapter,
+    TooSlow,
+)
 
-CONNECT_TIMEOUT: Final = 3.0
 READ_TIMEOUT: Final = 10.0
-"""Seconds."""
+"""Seconds in which nothing comes."""
+MAX_BODY: Final = 1024 * 1024
+"""Bytes of an answer: many times the largest that Vault gives to what is asked of it. Taken apart,
+JSON needs up to twenty times the memory."""
+CHUNK: Final = 64 * 1024
+"""Bytes read at once."""
+PLAIN_BODY: Final = {"Accept-Encoding": "identity"}
+"""A packed body could hold a thousand times its size."""
 UNIX: Final = "unix://"
 _SOCKET_URL: Final = "http://localhost"
 """What a request over a unix socket is for: HTTP wants a host in any case."""
@@ -57,8 +71,10 @@ class Address:
 class Transport:
     """One request, one answer. Thread-safe."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, monotonic: Clock = time.monotonic) -> None:
+        """`monotonic`: the clock of the deadline of an answer."""
         self._address = address
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._http: RawAdapter | None = None
 
@@ -71,12 +87,15 @@ class Transport:
     ) -> Answer:
         """The answer, whoever gives it.
 
-        Outage: there was none. AccessError: the address, an authority or a certificate is wrong."""
-        options: dict[str, Any] = {"headers": dict(headers)}
+        Outage: there was none, or one without an end. AccessError: the address, an authority or a
+        certificate is wrong."""
+        options: dict[str, Any] = {"headers": {**PLAIN_BODY, **headers}}
         if body is not None:
             options["json"] = body
-        response = self._response(method, f"/v1/{path}", options)
-        return Answer.of(response.status_code, response.headers, response.content)
+        # Out of the `with`, the connection is free for the next request, or closed.
+        with self._response(method, f"/v1/{path}", options) as response:
+            content = self._content(response)
+        return Answer.of(response.status_code, response.headers, content)
 
     def renew(self) -> None:
         """Read the files of certificates anew before the next request.
@@ -94,11 +113,34 @@ class Transport:
         """Call the library, and nothing else. Its own exceptions for 4xx and 5xx are off."""
         ask = self._adapter().request
         try:
-            response: requests.Response = ask(method, url, raise_exception=False, **options)
+            response: requests.Response = ask(
+                method, url, raise_exception=False, stream=True, **options
+            )
             return response
         except OSError as error:  # requests' own are among them
             trouble = self._trouble(error)
         # Out here the foreign exception is let go: its text, or its request, may hold a secret.
+        raise trouble
+
+    def _content(self, response: requests.Response) -> bytes:
+        """The body as it came, piece by piece. Outage: it breaks off, or has no end."""
+        where = self._address.where
+        content = bytearray()
+        try:
+            for piece in iter(partial(response.raw.read, CHUNK, decode_content=False), b""):
+                content += piece
+                if len(content) > MAX_BODY:
+                    break
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            trouble = _broken(error, where)
+        else:
+            if len(content) <= MAX_BODY:
+                return bytes(content)
+            trouble = Outage(
+                f"{where} is away: somebody else answers there"
+                f" (got more than {MAX_BODY} bytes, expected Vault's JSON)",
+                code="vault-foreign",
+            )
         raise trouble
 
     def _adapter(self) -> RawAdapter:
@@ -114,10 +156,12 @@ class Transport:
         session.trust_env = False  # a .netrc or a proxy of the environment is not for Vault
         url = self._address.url
         if url.startswith(UNIX):
-            session.mount("http://", _SocketAdapter(url.removeprefix(UNIX)))
+            session.mount("http://", SocketAdapter(url.removeprefix(UNIX), self._monotonic))
             url = _SOCKET_URL
         elif url.startswith("https:"):
-            session.mount("https://", _TlsAdapter(self._context()))
+            session.mount("https://", TlsAdapter(self._context(), self._monotonic))
+        else:
+            session.mount("http://", PlainAdapter(self._monotonic))
         return RawAdapter(
             base_uri=url,
             token="",  # each request brings its own: a login must not change what others send
@@ -170,8 +214,7 @@ class Transport:
             )
         failure = tls_failure(error, self._address.ca_file or "the system's authorities")
         if failure is None:
-            kind = type(error).__name__
-            return Outage(f"{where} was not reached ({kind})", code="vault-unreachable")
+            return _broken(error, where)
         self.renew()  # a file may have been replaced, with what is wanted
         message = f"{where}: {failure.text}"
         code = f"vault-{failure.code}"
@@ -180,62 +223,18 @@ class Transport:
         return Outage(message, code=code)
 
 
-class _TlsAdapter(HTTPAdapter):
-    """With a context of ours, and nothing of requests' own authorities."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__()
-
-    def build_connection_pool_key_attributes(self, *arguments: Any, **options: Any) -> Any:
-        """Where requests lets a context be put in."""
-        host, _ = super().build_connection_pool_key_attributes(*arguments, **options)
-        return host, {"ssl_context": self._context}
-
-    def cert_verify(self, *_: Any, **__: Any) -> None:
-        """The context knows; requests would add its own authorities to it."""
-
-
-class _SocketConnection(HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, host: str, socket_path: str, **options: Any) -> None:
-        super().__init__(host, **options)
-        self._socket_path = socket_path
-
-    def connect(self) -> None:
-        """Within the time-out that was asked for."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(CONNECT_TIMEOUT)
-            connection.connect(self._socket_path)
-        except OSError:
-            connection.close()
-            raise
-        self.sock = connection
-
-
-class _SocketPool(HTTPConnectionPool):
-    """Connections to one socket."""
-
-    ConnectionCls = _SocketConnection
-
-
-class _SocketAdapter(HTTPAdapter):
-    """Whatever the host of a request is called, it goes to one socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._pool = _SocketPool("localhost", socket_path=path)
-
-    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
-        """Where requests takes a connection from."""
-        return self._pool
-
-    def close(self) -> None:
-        """Free the connections."""
-        self._pool.close()
-        super().close()
+def _broken(error: BaseException, where: str) -> Outage:
+    """There was no answer, or no whole one."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TooSlow):
+            return Outage(
+                f"{where} did not end its answer within {ANSWER_WITHIN:.0f} seconds",
+                code="vault-unreachable",
+            )
+        cause = cause.__context__
+    kind = type(error).__name__
+    return Outage(f"{where} was not reached ({kind})", code="vault-unreachable")
 
 
 def _system_has_authorities() -> bool:

@@ -20,7 +20,10 @@ from token_catcher.ports import Log
 from token_catcher.web.pages import Response, Routes
 
 CONNECTIONS: Final = 8
-"""Served at a time; further ones are closed at once."""
+"""Served at a time; for a further one the oldest is closed, so that slow strangers hold off no
+probe."""
+SLOT_WITHIN: Final = 1.0
+"""Seconds for the thread of a connection that was closed to give its slot back."""
 SILENCE: Final = 5.0
 """Seconds that a connection may say nothing."""
 LIFETIME: Final = 10.0
@@ -124,10 +127,12 @@ class _Server(ThreadingHTTPServer):
         self._log = log
         self._silence = silence
         self._lifetime = lifetime
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.address_family = socket.AF_INET
+        if ":" in host:
+            self.address_family = socket.AF_INET6
         self._slots = threading.BoundedSemaphore(CONNECTIONS)
         self._began: dict[socket.socket, float] = {}
-        """Monotonic seconds at which each open connection began."""
+        """Monotonic seconds at which each open connection began, the oldest first."""
         super().__init__((host, port), _Handler)
 
     def response(self, path: str) -> Response:
@@ -149,8 +154,8 @@ class _Server(ThreadingHTTPServer):
         self.server_port = int(port)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve it on a thread of its own, if one is free."""
-        if not self._slots.acquire(blocking=False):
+        """Serve it on a thread of its own; where none is free, the oldest one has to end."""
+        if not self._has_slot():
             self.shutdown_request(request)
             return
         request.settimeout(self._silence)
@@ -160,6 +165,20 @@ class _Server(ThreadingHTTPServer):
         except RuntimeError:  # the machine has no thread left: the slot must not be lost as well
             self._free(request)
             raise
+
+    def _has_slot(self) -> bool:
+        """Take a slot: a free one, or that of the connection that has not finished for longest."""
+        if self._slots.acquire(blocking=False):
+            return True
+        oldest = next(iter(tuple(self._began)), None)  # other threads change it meanwhile
+        if oldest is not None:
+            self._cut(oldest)
+        return self._slots.acquire(timeout=SLOT_WITHIN)
+
+    def _cut(self, connection: socket.socket) -> None:
+        """Wake the thread that reads from it: there is no more."""
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
@@ -177,8 +196,7 @@ class _Server(ThreadingHTTPServer):
         now = time.monotonic()
         for connection, began in tuple(self._began.items()):  # other threads change it meanwhile
             if now - began > self._lifetime:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                self._cut(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that broke or timed out is nobody's business."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection
 
@@ -120,22 +120,21 @@ def test_who_says_a_byte_now_and_then_is_cut_off() -> None:
         pytest.fail("it was never cut off")
 
 
-def test_it_serves_a_few_at_a_time() -> None:
-    """More connections are closed at once; when one ends, the next is served."""
+def test_slow_strangers_hold_off_no_probe() -> None:
+    """Where every slot is taken, the connection is closed that has not finished for longest."""
     busy = Site()
-    with serving("127.0.0.1", 0, busy.routes(), busy.log) as busy.port:
+    server = serving("127.0.0.1", 0, busy.routes(), busy.log, silence=30, lifetime=3600)
+    with server as busy.port, ExitStack() as open_ones:
         address = ("127.0.0.1", busy.port)
-        idle = [socket.create_connection(address, timeout=PATIENCE) for _ in range(CONNECTIONS)]
-        assert raw(busy, b"GET /livez HTTP/1.0\r\n\r\n") == b""
-        idle[0].sendall(b"GET /livez HTTP/1.0\r\n\r\n")
-        while idle[0].recv(4096):
-            pass
-        for connection in idle:
-            connection.close()
-        answers: list[bytes] = []
-        while not any(answers):
-            answers.append(raw(busy, b"GET /livez HTTP/1.0\r\n\r\n"))
-            assert len(answers) < 1000
+        idle = [
+            open_ones.enter_context(socket.create_connection(address, timeout=PATIENCE))
+            for _ in range(CONNECTIONS)
+        ]
+        assert busy.says("/livez") == (200, "alive\n")
+        assert idle[0].recv(1) == b""
+        for connection in idle[1:]:
+            connection.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
+            assert connection.recv(4096).startswith(b"HTTP/1.0 200")
 
 
 def test_a_machine_without_threads_costs_no_slot(

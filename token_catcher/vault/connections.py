@@ -1,0 +1,167 @@
+"""HTTP connections of which no answer lasts for ever: over TCP, over TLS, over a unix socket.
+
+requests and urllib3 bound the wait for the next byte alone: a server that sends a byte every few
+seconds would have a thread for ever. Here an answer as a whole, from its first line to the end of
+its body, has its time.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
+from http.client import HTTPResponse
+from typing import Any, Final
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection
+
+ANSWER_WITHIN: Final = 30.0
+"""Seconds for a whole answer."""
+CONNECT_TIMEOUT: Final = 3.0
+"""Seconds."""
+
+Clock = Callable[[], float]
+"""Monotonic seconds."""
+
+
+class TooSlow(TimeoutError):
+    """An answer did not end in time."""
+
+
+class PlainAdapter(HTTPAdapter):
+    """Over TCP."""
+
+    def __init__(self, monotonic: Clock) -> None:
+        self._monotonic = monotonic
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Where requests makes what makes its connections."""
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": partial(_Pool, self._monotonic),
+            "https": partial(_TlsPool, self._monotonic),
+        }
+
+
+class TlsAdapter(PlainAdapter):
+    """With a context of ours, and nothing of requests' own authorities."""
+
+    def __init__(self, context: ssl.SSLContext, monotonic: Clock) -> None:
+        self._context = context
+        super().__init__(monotonic)
+
+    def build_connection_pool_key_attributes(self, *arguments: Any, **options: Any) -> Any:
+        """Where requests lets a context be put in."""
+        host, _ = super().build_connection_pool_key_attributes(*arguments, **options)
+        return host, {"ssl_context": self._context}
+
+    def cert_verify(self, *_: Any, **__: Any) -> None:
+        """The context knows; requests would add its own authorities to it."""
+
+
+class SocketAdapter(HTTPAdapter):
+    """Whatever the host of a request is called, it goes to one unix socket."""
+
+    def __init__(self, path: str, monotonic: Clock) -> None:
+        super().__init__()
+        self._pool = _SocketPool(monotonic, "localhost", socket_path=path)
+
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
+        """Where requests takes a connection from."""
+        return self._pool
+
+    def close(self) -> None:
+        """Free the connections."""
+        self._pool.close()
+        super().close()
+
+
+class _Bounding:
+    """Makes connections whose answers have a deadline."""
+
+    def __init__(self, monotonic: Clock, *arguments: Any, **options: Any) -> None:
+        self._monotonic = monotonic
+        super().__init__(*arguments, **options)
+
+    def _new_conn(self) -> Any:
+        """Where urllib3 makes a connection."""
+        connection = super()._new_conn()  # type: ignore[misc] # of the pool this is mixed into
+        connection.response_class = partial(_Response, self._monotonic)
+        return connection
+
+
+class _Pool(_Bounding, HTTPConnectionPool):
+    """Over TCP."""
+
+
+class _TlsPool(_Bounding, HTTPSConnectionPool):
+    """Over TLS."""
+
+
+class _SocketConnection(HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, host: str, socket_path: str, **options: Any) -> None:
+        super().__init__(host, **options)
+        self._socket_path = socket_path
+
+    def connect(self) -> None:
+        """Within the time-out that was asked for."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(CONNECT_TIMEOUT)
+            connection.connect(self._socket_path)
+        except OSError:
+            connection.close()
+            raise
+        self.sock = connection
+
+
+class _SocketPool(_Bounding, HTTPConnectionPool):
+    """Connections to one socket."""
+
+    ConnectionCls = _SocketConnection
+
+
+class _Response(HTTPResponse):
+    """An answer that is read against the clock from its first line on."""
+
+    def __init__(self, monotonic: Clock, sock: socket.socket, *arguments: Any, **options: Any):
+        super().__init__(sock, *arguments, **options)
+        self.fp.close()  # http.client's own file, from which nothing was read yet
+        self.fp = io.BufferedReader(_Timed(sock, monotonic))
+
+
+class _Timed(io.RawIOBase):
+    """What comes from a socket until a deadline."""
+
+    def __init__(self, sock: socket.socket, monotonic: Clock) -> None:
+        self._socket = sock
+        # As long as it is open the socket is not closed, whoever asks for that.
+        self._file = sock.makefile("rb", buffering=0)
+        self._monotonic = monotonic
+        self._deadline = monotonic() + ANSWER_WITHIN
+
+    def readable(self) -> bool:
+        """Always; io asks."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """TooSlow: the deadline is over. TimeoutError: nothing came for a while."""
+        seconds = self._deadline - self._monotonic()
+        if seconds <= 0:
+            raise TooSlow
+        timeout = self._socket.gettimeout()
+        if timeout is not None and timeout > seconds:
+            self._socket.settimeout(seconds)
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._file.close()
+        super().close()
