@@ -41,6 +41,7 @@ use what its `__init__` names, and nothing else.
         rotated     a file that was rotated away like a log, put back
         verification  is a journal intact
         journal     the append-only rotation record
+        sweeplock   the lock of a sweep, which a stopped one loses
         checkpoint  what is settled
         writer      who we are in Vault
         org_ids     which Salesforce org an org's mail came from first

@@ -8,14 +8,14 @@ digest, and goes on waiting for its own next try.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from token_catcher.poison import MailKey
 from token_catcher.ports import FolderState
-from token_catcher.report import incomplete
+from token_catcher.report import Waiting, incomplete
 from token_catcher.run import Run
 from token_catcher.survey import LITTLE, Survey, Surveyor
 
@@ -47,6 +47,8 @@ class Agenda:
         """What is new in the folder. None: EXAMINE says that nothing can be."""
         self._looks_below = False
         """Whether the survey holds the newest mail below as well."""
+        self._asks_again_at: datetime | None = None
+        """When mail that is there without a name is asked for again."""
 
     def uids(self) -> list[int]:
         """What is due again and what is new, ascending."""
@@ -162,6 +164,8 @@ class Agenda:
         return sorted(uids)
 
     def _due(self) -> Sequence[int]:
+        if self._run.is_later:
+            return ()  # the first look has tried them
         if self._run.at_once:
             return sorted(self.progress.pending)
         return self.progress.due(self._tools.now())
@@ -189,7 +193,7 @@ class Agenda:
         Not to UIDNEXT: some servers raise it before the mail can be seen."""
         survey = self._survey
         if survey is None:
-            self.progress.looked(self._state.uidnext, self._state.exists)
+            self._looked()
             return
         self.progress.advance(survey.highest)
         if survey.whole_through is not None:
@@ -200,7 +204,34 @@ class Agenda:
         self.progress.saw_ours(survey.ours)
         if self._looks_below or self.progress.looked_below_at is None:
             self.progress.looked_below_at = self._tools.now()
+        self._looked()
+
+    def _looked(self) -> None:
+        """Remember what EXAMINE said. Two looks in one sweep are too near to make it sure."""
+        was_sure = self.progress.is_uidnext_sure
         self.progress.looked(self._state.uidnext, self._state.exists)
+        if self._run.is_later and not was_sure:
+            self.progress.is_uidnext_sure = False
+
+    def _tell_incomplete(self, whole_through: int) -> None:
+        tell = self._tools.log.debug
+        if not self.progress.is_partial:
+            tell = self._tools.log.warning
+        tell(
+            "folder.incomplete",
+            mailbox=self._run.mailbox.name,
+            folder=self._state.name,
+            whole_through=whole_through,
+        )
+
+    def waiting(self, left: Set[int]) -> Waiting:
+        """What waits now. `left`: the UIDs that the visit did not come to."""
+        mails = len(left | self.progress.pending.keys())
+        tries = [pending.next_try for pending in self.progress.pending.values()]
+        if self._asks_again_at is not None:
+            mails += 1
+            tries.append(self._asks_again_at)
+        return Waiting(mails, min(tries, default=None))
 
     def note_partial(self) -> None:
         """How many mails the look came to: once there are more, and none of them is new, a mail
@@ -212,21 +243,13 @@ class Agenda:
 
     def _incomplete(self, whole_through: int) -> None:
         """Mail is there that the server does not name; told loudly once, and asked for again."""
-        tell = self._tools.log.debug
-        if not self.progress.is_partial:
-            tell = self._tools.log.warning
-        tell(
-            "folder.incomplete",
-            mailbox=self._run.mailbox.name,
-            folder=self._state.name,
-            whole_through=whole_through,
-        )
+        if not self._run.is_later:  # the first look has told it
+            self._tell_incomplete(whole_through)
         self.note_partial()
-        self._run.report.troubles.append(
+        self._run.report.trouble(
             incomplete(self._run.mailbox.name, self._state.name, whole_through)
         )
-        self._run.report.pending += 1
-        self._run.report.next_try = self._tools.now() + ASKED_AGAIN
+        self._asks_again_at = self._tools.now() + ASKED_AGAIN
 
     def key(self, uid: int) -> MailKey:
         """What the mail is known by to `poison`."""

@@ -41,6 +41,15 @@ def incomplete(mailbox: str, folder: str, whole_through: int) -> Trouble:
     return Trouble(folder, whole_through + 1, INCOMPLETE, text)
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a look at one folder left to wait."""
+
+    mails: int
+    next_try: datetime | None
+    """When the first of them is due. None: none waits, or only those it did not come to."""
+
+
 @dataclass(slots=True)
 class Report:
     """What one sweep did; filled while it runs, whole when it ends, whatever ended it."""
@@ -62,3 +71,16 @@ class Report:
     and the others follow."""
     broken: bool = False
     """Whether the mailbox session must be replaced: the error was not the store's or the disk's."""
+    _waiting: dict[str, Waiting] = field(default_factory=dict, repr=False)
+
+    def waits(self, folder: str, waiting: Waiting) -> None:
+        """Note what waits in a folder, in place of what an earlier look at it left."""
+        self._waiting[folder] = waiting
+        self.pending = sum(waiting.mails for waiting in self._waiting.values())
+        tries = [waiting.next_try for waiting in self._waiting.values()]
+        self.next_try = min((at for at in tries if at is not None), default=None)
+
+    def trouble(self, trouble: Trouble) -> None:
+        """Note a trouble, once, however many looks at its folder met it."""
+        if trouble not in self.troubles:
+            self.troubles.append(trouble)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -59,6 +59,13 @@ class Run:
     at_once: bool
     """Whether what waits is due now, whatever its back-off."""
     moved: Callable[[], None]
+    is_later: bool = False
+    """Whether it is a further look at a folder: only what is new is of interest."""
+
+    @property
+    def later(self) -> Run:
+        """For further looks at a folder in the same sweep."""
+        return replace(self, again_from=None, at_once=False, is_later=True)
 
     def tell(self, notes: Sequence[str], *, folder: str | None = None, often: bool = False) -> None:
         """Say why a checkpoint, or a folder of it, begins anew.

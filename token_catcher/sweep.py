@@ -3,8 +3,11 @@
 For each watched folder: open it read-only, survey what came since the checkpoint, fetch what is
 ours and what is due again, take it through the pipeline in order of arrival, remember what is
 settled (`visit`). The checkpoint is saved after each batch; a crash before that replays the batch,
-which the pipeline recognises. The inbox comes last and stays open: whoever listens for news after a
-sweep has missed none.
+which the pipeline recognises.
+
+The inbox comes first, and once more after each batch of another folder: whatever somebody sends to
+a spam folder, it holds up no token for longer than one batch. It also comes last and stays open:
+whoever listens for news after a sweep has missed none.
 
 A mail that cannot be settled now becomes pending, with its own back-off, and holds up nobody.
 When a whole dependency is away (`Outage`) the sweep ends there, and the next one begins with that
@@ -14,14 +17,16 @@ mail. Which of the two it is, and what is done about a mail whose FETCH fails, `
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from token_catcher.errors import AccessError, StateError, TokenCatcherError, TransientError
 from token_catcher.judge import Judge
 from token_catcher.lookup import Lookup
 from token_catcher.model import Entry, Secret
-from token_catcher.ports import Mailbox
+from token_catcher.ports import FolderState, Mailbox
 from token_catcher.record import Checkpoint
 from token_catcher.report import Report, Trouble
 from token_catcher.run import Ended, Run, Tools
@@ -50,7 +55,8 @@ class Watched:
 class Sweep(Tools):
     """Sweeps one mailbox, as often as asked, one sweep at a time.
 
-    The checkpoint is locked for the time of a sweep, so a manual scan beside the daemon is safe."""
+    The checkpoint is locked for the time of a sweep, so a manual scan beside the daemon is safe;
+    one that was stopped (Ctrl-Z) loses it to the next sweep."""
 
     wanted: dict[str, Entry] = field(init=False, default_factory=dict)
     """By digest, the records whose mail the next sweep takes through once more."""
@@ -70,7 +76,8 @@ class Sweep(Tools):
         wait: float = 60,
         moved: Callable[[], None] = lambda: None,
     ) -> Report:
-        """Look at everything new in these folders (all watched ones), the first one last.
+        """Look at everything new in these folders (all watched ones), the inbox, which
+        is the first of them, first and last.
 
         The look-back window is for a folder that nothing is known of; above what is known every
         mail is new, however old. `again`: at the settled mail of the window as well. `since`:
@@ -84,14 +91,15 @@ class Sweep(Tools):
         again_from = now - window if again else None
         try:
             with Checkpoint.hold(self.checkpoints, mailbox.name, wait=wait) as checkpoint:
-                run = Run(self, mailbox, checkpoint, report, begin, again_from, at_once, moved)
-                self._look(run, folders)
+                goes_on = partial(_go_on, checkpoint, moved)
+                run = Run(self, mailbox, checkpoint, report, begin, again_from, at_once, goes_on)
+                self._go_through(run, folders)
         except (StateError, TransientError) as error:
             # The disk, or another sweep that holds the checkpoint: the session is still good.
             report.error = error
         return report
 
-    def _look(self, run: Run, folders: Sequence[str] | None) -> None:
+    def _go_through(self, run: Run, folders: Sequence[str] | None) -> None:
         """Go through the folders and fill the report. StateError: our files cannot be used."""
         run.tell(run.checkpoint.notes)
         self.poison.begin_sweep()
@@ -137,22 +145,46 @@ class Sweep(Tools):
         )
 
     def _visit(self, run: Run, folders: Sequence[str]) -> None:
-        """Each folder, the inbox last."""
-        # The last one stays open, and whoever listens after the sweep listens on the inbox.
+        """Each folder; the inbox first, after each batch of another one, and last."""
         inbox, *others = folders
+        self._look(run, inbox)
         unopened: list[AccessError] = []
-        for folder in [*others, inbox]:
+        for folder in others:
             try:
-                state = run.mailbox.examine(folder)
+                state = self._opened(run, folder)
             except AccessError as error:
-                if folder == inbox:
-                    raise
                 unopened.append(error)  # another folder's trouble must not cost the inbox
                 run.report.error = _together(unopened)
                 continue
-            if run.checkpoint.wavers(folder, state.uidvalidity):
-                state = run.mailbox.select_once(folder)
-            Visit(run, state).look()
+            self._look_between(run, state, inbox)
+        if others:
+            self._look(run.later, inbox)
+
+    def _look(self, run: Run, folder: str) -> None:
+        """Look at all of a folder."""
+        for _ in Visit(run, self._opened(run, folder)).batches():
+            pass
+
+    def _look_between(self, run: Run, state: FolderState, inbox: str) -> None:
+        """Look at all of the folder that is open, and between its batches at the inbox."""
+        with closing(Visit(run, state).batches()) as batches:
+            for _ in batches:
+                self._look(run.later, inbox)
+                if self._opened(run, state.name).uidvalidity != state.uidvalidity:
+                    return  # its UIDs are others now: the next sweep begins with them
+
+    def _opened(self, run: Run, folder: str) -> FolderState:
+        """The folder, open for reading."""
+        state = run.mailbox.examine(folder)
+        if run.checkpoint.wavers(folder, state.uidvalidity):
+            state = run.mailbox.select_once(folder)
+        return state
+
+
+def _go_on(checkpoint: Checkpoint, moved: Callable[[], None]) -> None:
+    """Show everybody who waits for this sweep that it has made a step."""
+    checkpoint.goes_on()
+    moved()
 
 
 def _together(errors: Sequence[AccessError]) -> AccessError:

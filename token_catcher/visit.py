@@ -7,7 +7,7 @@ one mail, says that it is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -41,8 +41,11 @@ class Visit:
         self._left: set[int] = set()
         """UIDs that the visit has not come to yet."""
 
-    def look(self) -> None:
-        """Take every new and every due mail through the pipeline. Ended: not all of them."""
+    def batches(self) -> Generator[None, None, None]:
+        """Take every new and every due mail through the pipeline.
+
+        Yields between two batches; another folder may be opened meanwhile, if this one is opened
+        again before the next. Ended: not all of them."""
         uids = self._agenda.uids()
         self._left = set(uids)
         try:
@@ -50,15 +53,17 @@ class Visit:
             for batch in self._batches(uids):
                 self._batch(batch)
                 self._save_now_and_then()
+                if self._left:
+                    yield
             self._agenda.finish()
             self._run.checkpoint.save()
-        except (Ended, TransientError, ConfigurationError):
+        except (Ended, TransientError, ConfigurationError, GeneratorExit):
             self._agenda.note_partial()
             # Not on a StateError: saving would fail as well, and hide why.
             self._run.checkpoint.save()
             raise
         finally:
-            self._count_waiting()
+            self._report.waits(self._state.name, self._agenda.waiting(self._left))
 
     def _save_now_and_then(self) -> None:
         """A large checkpoint takes its time; a crash between two savings costs only a second look,
@@ -212,16 +217,7 @@ class Visit:
             next_try=iso(pending.next_try),
             **fields,
         )
-        self._report.troubles.append(Trouble(self._state.name, uid, error.code, str(error)))
-
-    def _count_waiting(self) -> None:
-        """How many mails wait in the folder, and when the first of them is due."""
-        pending = self._agenda.progress.pending
-        self._report.pending += len(self._left | pending.keys())
-        tries = [mail.next_try for mail in pending.values()]
-        if self._report.next_try is not None:
-            tries.append(self._report.next_try)
-        self._report.next_try = min(tries, default=None)
+        self._report.trouble(Trouble(self._state.name, uid, error.code, str(error)))
 
 
 def _is_told(attempts: int) -> bool:

@@ -254,7 +254,7 @@ def test_a_flood_costs_a_genuine_mail_three_waits(world: World) -> None:
         world.server.table[f"{selector}._domainkey.salesforce.com"] = SLOW
         world.deliver_forged(selector)
     world.rig.time += 2 * HOUR
-    world.rig.deliver(2)
+    world.rig.deliver(2, "Junk")
     assert world.sweep().pending == 60
     assert world.rig.tokens == [token(1), token(2)]
     waited_for = [f"s{number}._domainkey.salesforce.com" for number in range(3)]

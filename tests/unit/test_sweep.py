@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tests.kit import mails
 from tests.kit.crash import Crash
 from tests.kit.fakes import FakeFolder
 from tests.kit.mails import token
-from tests.kit.rig import BEGIN, PATH, Rig, Session, Withholding
+from tests.kit.rig import BEGIN, PATH, Rig, Session, Withholding, nothing
 from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError, TransientError
 from token_catcher.model import Entry, Mail
 from token_catcher.ports import FolderState, Span
@@ -22,6 +23,9 @@ from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.report import Report
 
 SEALED = Outage("Vault is sealed", code="vault-sealed")
+AFTERWARDS = ["examine Junk", "examine INBOX"]
+"""What is asked after the first look at the inbox, where there is nothing new."""
+NOTHING_NEW = ["folders", "examine INBOX", *AFTERWARDS]
 AWAY = TransientError("the connection was lost", code="imap-connect")
 
 
@@ -66,17 +70,89 @@ def test_new_mail_of_every_folder_reaches_vault(rig: Rig) -> None:
     assert summary(first) == (2, 0, None, True, False)
     assert summary(second) == (0, 0, None, True, False)
     assert [(entry.event, entry.folder) for entry in first.entries] == [
-        ("rotation.stored", "Junk"),
         ("rotation.stored", "INBOX"),
+        ("rotation.stored", "Junk"),
     ]
     assert sorted(rig.tokens) == [token(1), token(2)]
 
 
-def test_the_inbox_comes_last_and_stays_open(rig: Rig) -> None:
-    """So that whoever listens after a sweep listens there, and has missed nothing since."""
+def test_the_inbox_comes_first_and_last_and_stays_open(rig: Rig) -> None:
+    """So that nothing holds it up; and whoever listens after a sweep listens there, and has missed
+    nothing since."""
     rig.deliver(1)
     sweep(rig)
-    assert rig.diary == ["folders", "examine Junk", "examine INBOX", "headings 1", "fetch 1"]
+    assert rig.diary == [
+        "folders",
+        "examine INBOX",
+        "headings 1",
+        "fetch 1",
+        "examine Junk",
+        "examine INBOX",
+    ]
+
+
+def test_the_inbox_is_looked_at_between_the_batches_of_others(rig: Rig) -> None:
+    """A flood of mail in the spam folder holds it up for no longer than a batch."""
+    for number in range(70):
+        rig.account.append(mails.token_mail(subject="Welcome", body=f"Hello {number}.\n"), "Junk")
+    rig.on = partial(deliver_at, rig, "fetch 2,")
+    report = sweep(rig)
+    assert summary(report) == (71, 0, None, True, False)
+    flood = rig.diary[rig.diary.index("examine Junk") :]
+    assert [line.split(",")[0] for line in flood] == [
+        "examine Junk",
+        "headings 1:70",
+        "fetch 1",
+        *["examine INBOX", "examine Junk", "fetch 2"],
+        *["examine INBOX", "headings 1", "fetch 1", "examine Junk", "fetch 34"],
+        *["examine INBOX", "examine Junk", "fetch 66"],
+        "examine INBOX",
+    ]
+    assert rig.tokens == [token(1)]
+
+
+def deliver_at(rig: Rig, beginning: str, line: str) -> None:
+    """A token mail arrives while the session is asked this."""
+    if line.startswith(beginning):
+        rig.deliver(1)
+
+
+def test_what_waits_is_tried_once_a_sweep(rig: Rig) -> None:
+    """However often the inbox is looked at, and though it is to be tried at once."""
+    rig.deliver(1)
+    rig.deliver(2, "Junk")
+
+    def refused(_effect: str) -> None:
+        raise AccessError("no right", code="vault-policy")
+
+    rig.on_vault = refused
+    for _ in range(2):
+        assert summary(sweep(rig, at_once=True)) == (2, 2, None, True, False)
+    again = sweep(rig, again=True, at_once=True)
+    assert summary(again) == (2, 2, None, True, False)
+    assert [(trouble.folder, trouble.uid) for trouble in again.troubles] == [
+        ("INBOX", 1),
+        ("Junk", 1),
+    ]
+
+
+def test_a_folder_that_is_numbered_anew_between_two_batches_waits(rig: Rig) -> None:
+    """Its numbers mean other mails by then: the next sweep begins with them."""
+    for number in range(1, 4):
+        rig.deliver(number, "Junk")
+
+    def renumber(line: str) -> None:
+        if line == "fetch 1":
+            rig.account.change_uidvalidity("Junk")
+
+    rig.on = renumber
+    report = sweep(rig, folders=["INBOX", "Junk"])
+    assert (report.looked_at, report.pending) == (1, 2)
+    rig.on = nothing
+    assert (summary(sweep(rig)), rig.tokens) == (
+        (3, 0, None, True, False),
+        [token(1), token(2), token(3)],
+    )
 
 
 def test_a_sweep_that_finds_nothing_costs_nothing(rig: Rig) -> None:
@@ -84,7 +160,7 @@ def test_a_sweep_that_finds_nothing_costs_nothing(rig: Rig) -> None:
     rig.deliver(1)
     sweep(rig)
     sweep(rig)
-    assert rig.diary == ["folders", "examine Junk", "examine INBOX"]
+    assert rig.diary == NOTHING_NEW
 
 
 def test_only_the_named_folders_are_looked_at(rig: Rig) -> None:
@@ -115,7 +191,7 @@ def test_an_outage_ends_the_sweep(rig: Rig) -> None:
     assert [(trouble.folder, trouble.uid, trouble.code) for trouble in report.troubles] == [
         ("INBOX", 1, "vault-sealed")
     ]
-    assert rig.diary == ["folders", "examine Junk", "examine INBOX", "headings 1:5", "fetch 1"]
+    assert rig.diary == ["folders", "examine INBOX", "headings 1:5", "fetch 1"]
 
 
 def test_after_an_outage_the_oldest_comes_first(rig: Rig) -> None:
@@ -140,9 +216,9 @@ def test_an_outage_of_one_mail_alone_is_found_out(rig: Rig) -> None:
             raise SEALED
 
     rig.on_vault = one_user_is_away
-    rig.deliver(1, "Junk", user="bad@acme.example")
-    rig.deliver(2, user="etl@acme.example")
-    rig.deliver(3)
+    rig.deliver(1, user="bad@acme.example")
+    rig.deliver(2, "Junk", user="etl@acme.example")
+    rig.deliver(3, "Junk")
     reports = [summary(sweep(rig)) for _ in range(8)]
     assert reports == [(1, 1, SEALED, False, False)] * 7 + [(3, 1, None, True, False)]
     rig.deliver(4)
@@ -273,11 +349,11 @@ def test_a_full_disk_ends_the_sweep_and_keeps_the_session(rig: Rig) -> None:
 def test_a_lost_connection_breaks_the_session(rig: Rig) -> None:
     """What was settled before stays so; the rest is found again."""
     lost = Outage("the connection was lost", code="imap-connection")
-    rig.deliver(1, "Junk")
-    rig.deliver(2, user="etl@acme.example")
+    rig.deliver(1)
+    rig.deliver(2, "Junk", user="etl@acme.example")
 
     def lose(what: str) -> None:
-        if what == "examine INBOX":
+        if what == "examine Junk":
             raise lost
 
     rig.on = lose
@@ -439,7 +515,7 @@ def test_a_vanished_mail_is_settled(rig: Rig) -> None:
     uid = rig.deliver(1)
     vanishing(rig, uid)
     assert summary(sweep(rig)) == (0, 0, None, True, False)
-    assert rig.diary[-4:] == ["fetch 1", "fetch 1", "present 1", "headings 1"]
+    assert rig.diary[-6:] == ["fetch 1", "fetch 1", "present 1", "headings 1", *AFTERWARDS]
 
 
 class Forgetful(Session):
@@ -719,7 +795,7 @@ def test_a_body_that_did_not_come_is_asked_for_alone(rig: Rig) -> None:
         rig.deliver(number)
     report = lying_sweep(rig, only_alone=frozenset({3}))
     assert (summary(report), rig.tokens[-1]) == ((4, 0, None, True, False), token(4))
-    assert rig.diary[-3:] == ["fetch 1", "fetch 2,3,4", "fetch 3"]
+    assert rig.diary[-5:] == ["fetch 1", "fetch 2,3,4", "fetch 3", *AFTERWARDS]
 
 
 def test_a_mail_without_a_body_is_pending_and_told(rig: Rig) -> None:
@@ -741,9 +817,9 @@ def test_mail_that_is_for_nobody_here_is_not_fetched(rig: Rig) -> None:
     """Its From says so; the next sweep asks nothing."""
     rig.account.append(mails.token_mail(sender="Shop <news@shop.example.com>"))
     assert summary(sweep(rig)) == (0, 0, None, True, False)
-    assert rig.diary[-1] == "headings 1"
+    assert rig.diary[-3:] == ["headings 1", *AFTERWARDS]
     sweep(rig)
-    assert rig.diary == ["folders", "examine Junk", "examine INBOX"]
+    assert rig.diary == NOTHING_NEW
 
 
 def test_mail_that_is_seen_after_its_number_was_passed_is_caught(rig: Rig) -> None:
@@ -776,7 +852,7 @@ def test_mail_that_is_seen_just_as_another_is_expunged_is_caught_within_the_hour
     rig.time += timedelta(minutes=2)
     report = sweep(rig)
     assert [(entry.event, entry.uid) for entry in report.entries] == [("rotation.stored", uid)]
-    assert rig.diary[-3:] == ["headings 4,5", "headings 1:4", f"fetch {uid}"]
+    assert rig.diary[-5:] == ["headings 4,5", "headings 1:4", f"fetch {uid}", *AFTERWARDS]
 
 
 def test_an_hourly_look_below_fetches_nothing_twice(rig: Rig) -> None:
@@ -791,10 +867,10 @@ def test_an_hourly_look_below_fetches_nothing_twice(rig: Rig) -> None:
         sweep(rig)
         assert rig.diary == [
             "folders",
-            "examine Junk",
             "examine INBOX",
             "headings 3,4",
             "headings 1:3",
+            *AFTERWARDS,
         ]
 
 
@@ -812,7 +888,7 @@ def test_a_uidnext_that_runs_ahead_is_asked_behind_once_more(rig: Rig) -> None:
     sweep(rig)
     sweep(rig)
     sweep(rig)
-    assert rig.diary == ["folders", "examine Junk", "examine INBOX"], "it was told twice"
+    assert rig.diary == NOTHING_NEW, "it was told twice"
 
 
 def test_what_waits_keeps_its_back_off_when_numbers_change(rig: Rig) -> None:

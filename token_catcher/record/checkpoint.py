@@ -1,6 +1,8 @@
 """What is settled, per mailbox and folder: a convenience, never a truth.
 
-One JSON file a mailbox, replaced atomically, and a lock beside it that a sweep holds. Whatever is
+One JSON file a mailbox, replaced atomically, and a lock beside it that a sweep holds. A sweep shows
+at each step that it goes on; from one that shows nothing (its process was stopped, its disk hangs)
+the next takes the lock over, and the first finds that out before it writes. Whatever is
 wrong with the file, or with the folder it speaks of, the answer is the same: begin anew and say
 so. That costs one look at the whole look-back window, in which the journal and Vault recognise
 what they know; never a token, never a second record.
@@ -14,10 +16,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from io import FileIO
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -25,6 +26,7 @@ from typing import Any, Final
 from token_catcher import files
 from token_catcher.errors import StateError, TransientError
 from token_catcher.model import MailRef, iso, moment
+from token_catcher.record.sweeplock import SweepLock
 
 FIRST_PAUSE: Final = 5.0
 """Seconds before the second try, at most: a lost DNS answer is there again by then."""
@@ -45,7 +47,6 @@ MOST_NEWEST: Final = 500
 CLOCK_SLACK: Final = timedelta(days=1)
 """How much earlier a look-back may begin than the one before, without a new look."""
 MAX_UID: Final = 2**32 - 1  # RFC 3501, 9: nz-number
-_POLL: Final = 0.05
 _PLAIN_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -246,8 +247,9 @@ def _pause(attempts: int, rng: Random, retry_after: float | None) -> float:
 class Checkpoint:
     """The progress in all folders of one mailbox, held by one sweep. Made by `hold`."""
 
-    def __init__(self, path: Path, mailbox: str) -> None:
+    def __init__(self, path: Path, mailbox: str, lock: SweepLock) -> None:
         """Never raises: a file that cannot be used begins anew, with a note."""
+        self._lock = lock
         self._path = path
         self._mailbox = mailbox
         self._saved = b""
@@ -277,22 +279,26 @@ class Checkpoint:
     ) -> Iterator[Checkpoint]:
         """The mailbox's checkpoint, for one sweep of all threads and processes on this directory.
 
+        From one that shows no sign for `STOPPED_AFTER` seconds of them it is taken over.
         TransientError `busy`: another sweep held it for `wait` seconds.
         StateError: the directory cannot be used."""
         name = file_name(mailbox)
-        path = directory / f"{name}.lock"
-        with ExitStack() as stack:
+        lock = SweepLock(directory / f"{name}.lock", monotonic, sleep)
+        with closing(lock):
             try:
                 files.make_directory(directory)
-                file = stack.enter_context(files.opened(path, os.O_RDWR | os.O_CREAT))
-                ours = _lock(file, path, wait, monotonic, sleep)
+                ours = lock.acquire(wait)
             except OSError as error:
                 problem = f"the checkpoint of mailbox {mailbox} cannot be locked: {error.strerror}"
                 raise StateError(f"{directory}: {problem}") from None
             if not ours:
                 problem = f"mailbox {mailbox}: another sweep of it is running"
                 raise TransientError(problem, code="busy")
-            yield cls(directory / f"{name}.json", mailbox)
+            yield cls(directory / f"{name}.json", mailbox, lock)
+
+    def goes_on(self) -> None:
+        """Show whoever waits for the lock that this sweep has made a step."""
+        self._lock.touch()
 
     def wavers(self, name: str, uidvalidity: int) -> bool:
         """Whether the folder's UIDVALIDITY is another one for the second time in a row."""
@@ -344,7 +350,11 @@ class Checkpoint:
     def save(self) -> None:
         """Put all progress on disk.
 
-        StateError: it could not be; the file is the one from before, whole."""
+        StateError: it could not be; the file is the one from before, whole. TransientError `busy`:
+        another sweep has taken the checkpoint over, and knows better."""
+        if not self._lock.is_ours:
+            problem = f"mailbox {self._mailbox}: another sweep of it has taken over"
+            raise TransientError(problem, code="busy")
         folders = {name: _as_json(progress) for name, progress in self._folders.items()}
         text = json.dumps({"mailbox": self._mailbox, "folders": folders}, indent=1) + "\n"
         content = text.encode()
@@ -378,22 +388,6 @@ class Checkpoint:
 
 class _Broken(ValueError):
     """The file does not say what a checkpoint says. Carries no text of the file."""
-
-
-def _lock(
-    file: FileIO,
-    path: Path,
-    wait: float,
-    monotonic: Callable[[], float],
-    sleep: Callable[[float], None],
-) -> bool:
-    """False: somebody else had the lock for `wait` seconds."""
-    deadline = monotonic() + wait
-    while not files.lock(file, path, wait=False):
-        if monotonic() >= deadline:
-            return False
-        sleep(_POLL)
-    return True
 
 
 def file_name(mailbox: str) -> str:

@@ -39,6 +39,7 @@ from token_catcher.record.checkpoint import (
     Pending,
     file_name,
 )
+from token_catcher.record.sweeplock import STOPPED_AFTER
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 2, 3, 12, 57, 28, tzinfo=UTC)
@@ -958,3 +959,57 @@ def test_what_has_not_changed_since_it_was_read_is_not_written(tmp_path: Path) -
         checkpoint.save()
     after = (tmp_path / "integrations.json").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+# -- a sweep that was stopped --
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def test_a_stopped_sweep_loses_its_checkpoint(home: Path) -> None:
+    """It shows no sign that it goes on: the next one waits no longer, and what it knows counts."""
+    time = Time()
+    with Checkpoint.hold(home, "integrations") as stopped:
+        stopped.folder("INBOX", 7, 10, NOW).settle(3)
+        stopped.save()
+        with Checkpoint.hold(
+            home, "integrations", wait=60, monotonic=time.monotonic, sleep=time.sleep
+        ) as next_one:
+            next_one.folder("INBOX", 7, 10, NOW).settle(5)
+            next_one.save()
+        assert STOPPED_AFTER <= time.seconds < STOPPED_AFTER + 1
+        stopped.folder("INBOX", 7, 10, NOW).settle(4)
+        with pytest.raises(TransientError, match="another sweep of it has taken over") as caught:
+            stopped.save()
+        assert caught.value.code == "busy"
+    with Checkpoint.hold(home, "integrations") as checkpoint:
+        assert checkpoint.folder("INBOX", 7, 10, NOW).settled_through == 5
+
+
+def test_a_sweep_that_goes_on_keeps_its_checkpoint(home: Path) -> None:
+    """However long it takes: it shows at each step that it goes on."""
+    time = Time()
+    with Checkpoint.hold(home, "integrations") as working:
+
+        def sleep(seconds: float) -> None:
+            time.sleep(max(seconds, STOPPED_AFTER / 2))
+            working.goes_on()
+
+        with (
+            pytest.raises(TransientError, match="another sweep of it is running"),
+            Checkpoint.hold(home, "integrations", wait=600, monotonic=time.monotonic, sleep=sleep),
+        ):
+            pytest.fail("it was taken over")
+        working.save()
+    assert time.seconds >= 600
