@@ -144,7 +144,7 @@ class Agenda:
         return replace(survey, ours=tuple(sorted(ours)), whole_through=newest.whole_through)
 
     def _surveyor(self) -> Surveyor:
-        return Surveyor(self._run.mailbox, self._state, self._tools.domains)
+        return Surveyor(self._run.mailbox, self._state, self._tools.domains, self._run.moved)
 
     def _unsettle(self, since: datetime) -> None:
         """Make the settled mail of the window pending, on disk before any of it is touched: a crash

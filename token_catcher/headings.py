@@ -7,7 +7,7 @@ SEARCH is asked which UIDs there are, and those without a heading are asked for 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,8 +43,10 @@ START: Final = Heading(uid=0, number=0, received_at=None, sender=None)
 class Headings:
     """Reads them in the folder that is open."""
 
-    def __init__(self, mailbox: Mailbox) -> None:
+    def __init__(self, mailbox: Mailbox, moved: Callable[[], None]) -> None:
+        """`moved` is told of each range: there may be many before the first mail is looked at."""
         self._mailbox = mailbox
+        self._moved = moved
 
     def whole(
         self,
@@ -58,6 +60,7 @@ class Headings:
 
         `below`: the mail before the range, or None; `top`: the number of the last mail of the
         range, or None."""
+        self._moved()
         headings = [heading for heading in answer if _within(heading.uid, first, last)]
         if _is_complete(headings, below, top):
             return Part(headings)

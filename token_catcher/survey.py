@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -121,13 +121,25 @@ class _Descent:
         self._empty += uids
 
 
+def _nobody_waits() -> None:
+    """Nobody is told of the steps."""
+
+
 class Surveyor:
     """Surveys the folder that is open."""
 
-    def __init__(self, mailbox: Mailbox, state: FolderState, domains: Sequence[str]) -> None:
-        """`domains`: any of them in From, in any case, makes a mail one of ours."""
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        state: FolderState,
+        domains: Sequence[str],
+        moved: Callable[[], None] = _nobody_waits,
+    ) -> None:
+        """`domains`: any of them in From, in any case, makes a mail one of ours.
+
+        `moved` is told of each step."""
         self._mailbox = mailbox
-        self._headings = Headings(mailbox)
+        self._headings = Headings(mailbox, moved)
         self._state = state
         self._domains = [domain.encode().lower() for domain in domains]
 

@@ -6,7 +6,8 @@
     shutdown    SIGTERM or SIGINT: every watch stops between two mails; what is unsettled is found
                 again at the next start
 
-The scheduler's jobs only set wakeups: they cannot overlap, hang or be missed to any harm.
+The scheduler's jobs only set wakeups: they cannot overlap, hang or be missed to any harm. A watch
+that stands still is replaced by another one: no mailbox costs the others theirs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -39,7 +41,7 @@ STARTS_APART: Final = 0.2
 """Seconds between the first logins of two mailboxes."""
 STUCK_AFTER: Final = 360.0
 """Seconds without a step after which a loop counts as stuck: the longest IDLE, and time to notice
-a dead connection."""
+a dead connection. Twice the deadline of a command."""
 BEAT: Final = 1.0
 """Seconds between two looks of the main thread at everything."""
 BEAT_AT_START: Final = 0.1
@@ -51,10 +53,16 @@ as well."""
 
 @dataclass(frozen=True)
 class Generation:
-    """The watches of one configuration, and the event that ends them all."""
+    """The watches of one configuration, and the event that ends their sweeps."""
 
     ending: threading.Event
     watches: tuple[Watch, ...]
+
+    def with_another(self, watch: Watch, instead_of: Watch) -> Generation:
+        """The same with one watch exchanged."""
+        watches = list(self.watches)
+        watches[watches.index(instead_of)] = watch
+        return Generation(self.ending, tuple(watches))
 
 
 class Daemon:
@@ -86,7 +94,6 @@ class Daemon:
         self._signals: set[int] = set()
         """Those that came and are not answered yet."""
         self._moved_at = monotonic()
-        self._known_stuck: Sequence[str] = ()
         self._ready = False
         self._generation = Generation(threading.Event(), ())
         # A job that is late runs all the same, and several late ones run once.
@@ -109,12 +116,17 @@ class Daemon:
 
     @property
     def stuck(self) -> Sequence[str]:
-        """The mailboxes whose loops stand still, and `daemon` for the main one. From any thread."""
-        latest = self._monotonic() - STUCK_AFTER
-        stuck = [mailbox.name for mailbox in self.health if mailbox.moved_at < latest]
-        if self._moved_at < latest:
+        """The mailboxes whose loops stand still, and `daemon` for the main one. From any thread.
+
+        While the main one moves, a mailbox is among them for a moment only: its watch is
+        replaced."""
+        stuck = [mailbox.name for mailbox in self.health if self._stands_still(mailbox.moved_at)]
+        if self._stands_still(self._moved_at):
             return ["daemon", *stuck]
         return stuck
+
+    def _stands_still(self, moved_at: float) -> bool:
+        return moved_at < self._monotonic() - STUCK_AFTER
 
     def wake(self, mailbox: str) -> None:
         """Have the watch of this mailbox look now. From any thread."""
@@ -153,15 +165,15 @@ class Daemon:
         ending = threading.Event()
         mailboxes = self._load(ending.is_set)
         watches = [
-            self._watch(watched, ending, starts_in=number * STARTS_APART)
+            self._watch(watched, starts_in=number * STARTS_APART)
             for number, watched in enumerate(mailboxes)
         ]
         return Generation(ending, tuple(watches))
 
-    def _watch(self, watched: Watched, ending: threading.Event, starts_in: float) -> Watch:
+    def _watch(self, watched: Watched, starts_in: float) -> Watch:
         return Watch(
             watched,
-            ending,
+            threading.Event(),  # its own, since it alone may have to be replaced
             log=self._log,
             now=self._now,
             monotonic=self._monotonic,
@@ -183,9 +195,8 @@ class Daemon:
         for watch in generation.watches:
             poll = watch.poll.total_seconds()
             jitter = poll / 10  # so that many mailboxes are not swept in the same second
-            self._scheduler.add_job(
-                watch.wakeup.set, "interval", seconds=poll, jitter=jitter, name=watch.name
-            )
+            wake = partial(self.wake, watch.watched.name)
+            self._scheduler.add_job(wake, "interval", seconds=poll, jitter=jitter, name=watch.name)
             watch.start()
 
     def _end(self, generation: Generation) -> None:
@@ -193,7 +204,7 @@ class Daemon:
         self._scheduler.remove_all_jobs()
         generation.ending.set()
         for watch in generation.watches:
-            watch.wakeup.set()
+            watch.stop()
         deadline = self._monotonic() + LEAVE_WITHIN  # of all together
         for watch in generation.watches:
             if watch.is_alive():  # and was ever started: others cannot be joined
@@ -204,6 +215,7 @@ class Daemon:
     def _beat(self) -> None:
         """Look at everything once, then sleep until a signal comes, or for a while."""
         self._moved_at = self._monotonic()
+        self._replace_stuck()
         self._note_readiness()
         self._feed_watchdog()
         self._wakeup.wait(BEAT if self._ready else BEAT_AT_START)
@@ -227,14 +239,21 @@ class Daemon:
             systemd.ready()
             self._log.info("daemon.ready")
 
+    def _replace_stuck(self) -> None:
+        """Another watch for each that stands still.
+
+        What holds it up cannot be known here. Its thread stays behind, and ends where it wakes."""
+        for watch in self._generation.watches:
+            if self._stands_still(watch.health.moved_at):
+                self._log.error("mailbox.replaced", mailbox=watch.watched.name)
+                watch.stop()
+                another = self._watch(watch.watched, starts_in=0.0)
+                another.follows_a_stuck_one()
+                self._generation = self._generation.with_another(another, instead_of=watch)
+                another.start()
+
     def _feed_watchdog(self) -> None:
-        """Only while every loop moves; what stands still is told once."""
-        stuck = self.stuck
-        if stuck and stuck != self._known_stuck:
-            self._log.error("daemon.stuck", mailboxes=stuck)
-        self._known_stuck = stuck
-        if stuck:
-            return
+        """The main thread is alive, and looks after all others."""
         if self._ready:
             systemd.alive()
         else:  # a long first look is no reason for systemd to lose its patience

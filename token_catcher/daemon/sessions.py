@@ -36,7 +36,7 @@ class SessionLoop(threading.Thread):
         rng: Random,
         pace: Pace,
     ) -> None:
-        """To end it between two mails, set `ending`, then its wakeup, which has it noticed."""
+        """`ending`: ends it once it is set and noticed; see `stop`."""
         super().__init__(name=name, daemon=True)  # left behind at exit, should it hang
         self.wakeup = Wakeup()
         self.moved_at = monotonic()
@@ -46,7 +46,7 @@ class SessionLoop(threading.Thread):
         """The code of what went wrong last; None: all is well."""
         self.looked = threading.Event()
         """Set once the first look ended, well or not."""
-        self._watched = watched
+        self.watched = watched
         self._ending = ending
         self._logins = logins
         self._log = log
@@ -56,6 +56,11 @@ class SessionLoop(threading.Thread):
         self._back_off = BackOff(pace, rng)
         self._subject = {"mailbox": watched.name}
         """What its events in the log are about."""
+
+    def stop(self) -> None:
+        """Ask the thread to end, between two mails."""
+        self._ending.set()
+        self.wakeup.set()
 
     def run(self) -> None:
         """Wait for a turn to log in, live through a session, pause; until all ends."""
@@ -82,7 +87,7 @@ class SessionLoop(threading.Thread):
     def _live(self) -> TokenCatcherError | None:
         """One session. Returns the error that ended it; None where that is a bug of ours."""
         try:
-            with closing(self._watched.connect()) as mailbox:
+            with closing(self.watched.connect()) as mailbox:
                 self.connected = True
                 self.trouble = None
                 has_idle = self._has_idle(mailbox)
@@ -136,12 +141,12 @@ class SessionLoop(threading.Thread):
     def _credential(self) -> Secret | None:
         """What a login would use now; None where that cannot be read, as the login itself tells."""
         try:
-            return self._watched.credential()
+            return self.watched.credential()
         except TokenCatcherError:
             return None
 
     def _has_idle(self, mailbox: Mailbox) -> bool:
-        return self._watched.idle and mailbox.has_idle
+        return self.watched.idle and mailbox.has_idle
 
     def _moved(self) -> None:
         self.moved_at = self._monotonic()

@@ -88,17 +88,22 @@ class Watch(SessionLoop):
         self._interruptions = 0
         """How many sweeps in a row met trouble that the session outlived: a dependency away."""
 
+    def follows_a_stuck_one(self) -> None:
+        """It takes the place of a watch that stood still: its first look ended, and not well."""
+        self.trouble = "stuck"
+        self.looked.set()
+
     @property
     def poll(self) -> timedelta:
         """How often the schedule wakes it."""
-        return self._watched.poll
+        return self.watched.poll
 
     @property
     def health(self) -> Health:
         """How the mailbox does now. From any thread."""
         listeners = self._listeners  # once, since another thread exchanges the tuple
         return Health(
-            name=self._watched.name,
+            name=self.watched.name,
             moved_at=min([self.moved_at, *(listener.moved_at for listener in listeners)]),
             looked=self.looked.is_set(),
             connected=self.connected,
@@ -141,7 +146,7 @@ class Watch(SessionLoop):
 
     def _sweep(self, mailbox: Mailbox, folders: Sequence[str]) -> Report:
         """Raises the error that broke the session; any other is in the report."""
-        report = self._watched.sweep.run(mailbox, folders, moved=self._moved)
+        report = self.watched.sweep.run(mailbox, folders, moved=self._moved)
         self._moved()
         self.looked.set()
         self._pending = report.pending
@@ -227,7 +232,7 @@ class Watch(SessionLoop):
 
     def _listener(self, folder: str) -> IdleListener:
         return IdleListener(
-            self._watched,
+            self.watched,
             folder,
             self.wakeup,
             self._logins,
@@ -270,11 +275,6 @@ class IdleListener(SessionLoop):
         self._news = news
         self._subject["folder"] = folder
         self._back_off = BackOff(pace, rng, spare=True)
-
-    def stop(self) -> None:
-        """Ask the thread to end."""
-        self._ending.set()
-        self.wakeup.set()
 
     def _meet(self, error: TokenCatcherError) -> None:
         """Tell a trouble that goes on only once: that the server has no connection to spare costs

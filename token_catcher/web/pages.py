@@ -1,9 +1,9 @@
 """What is answered to each path. A response is small, and made from memory alone.
 
-    /livez     every loop moves; touches no dependency. 503: some stand still, and a new start is
-               the remedy
+    /livez     the main loop moves, which replaces every other that stands still; touches no
+               dependency. 503: a new start is the remedy
     /readyz    the first look at every mailbox has ended, one of them at least is connected, and
-               the journal can be used
+               the journal can be used; names the mailboxes that are not
     /healthz   the parts, as JSON; 503 where one of them has trouble
     /metrics   for Prometheus
 
@@ -13,7 +13,7 @@ A probe asks for nothing but what decides it, so that no other part of the daemo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -52,21 +52,34 @@ def routes(subject: Subject, metrics: Metrics) -> Routes:
 
 def _livez(loops: Loops) -> Response:
     stuck = loops.stuck
-    if stuck:
+    # Of one mailbox it must not cost the others theirs.
+    if "daemon" in stuck:
         return _unavailable(f"stuck: {', '.join(stuck)}")
     return _ok("alive")
 
 
 def _readyz(loops: Loops, journal_trouble: Callable[[], str | None]) -> Response:
     if not loops.ready:
-        return _unavailable("waiting for the first look at every mailbox")
+        awaited = _names(mailbox for mailbox in loops.health if not mailbox.looked)
+        return _unavailable(f"waiting for the first look at every mailbox{awaited}")
     mailboxes = loops.health  # none, where the shard has none: that is ready
-    if mailboxes and not any(mailbox.connected for mailbox in mailboxes):
+    away = [mailbox for mailbox in mailboxes if not mailbox.connected]
+    if away and len(away) == len(mailboxes):
         return _unavailable("no mailbox is connected")
     trouble = journal_trouble()
     if trouble is not None:
         return _unavailable(f"the journal cannot be used: {trouble}")
+    if away:
+        return _ok(f"ready, but not connected{_names(away)}")
     return _ok("ready")
+
+
+def _names(mailboxes: Iterable[Health]) -> str:
+    """Behind a text: nothing where there are none."""
+    names = ", ".join(mailbox.name for mailbox in mailboxes)
+    if not names:
+        return ""
+    return f": {names}"
 
 
 def _healthz(subject: Subject) -> Response:

@@ -23,7 +23,7 @@ from tests.kit.waiting import PATIENCE, until
 from tests.unit.daemon.kit import threads, until_asked, until_stored, until_told
 from token_catcher.daemon.loop import STARTS_APART, STUCK_AFTER, Daemon, only_one
 from token_catcher.daemon.wakeups import Pace
-from token_catcher.errors import ConfigurationError, StateError
+from token_catcher.errors import ConfigurationError, Outage, StateError
 from token_catcher.ports import Mailbox
 from token_catcher.sweep import Watched
 
@@ -319,10 +319,11 @@ def test_systemd_is_told_through_an_abstract_socket(
         run(made(rig), lambda: until(lambda: "READY=1" in told(), "readiness"))
 
 
-def test_the_watchdog_is_not_fed_while_a_loop_stands_still(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("where", ["examine INBOX", "idle INBOX", "idle Junk"])
+def test_a_loop_that_stands_still_is_replaced(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """Only progress of every loop counts, of idle listeners as well; it is told once, by name."""
+    """Of idle listeners as well; the process lives on, and the next mail is stored."""
     released = threading.Event()
     late = 0.0
 
@@ -330,7 +331,7 @@ def test_the_watchdog_is_not_fed_while_a_loop_stands_still(
         return time.monotonic() + late
 
     def hang(what: str) -> None:
-        if what == "idle Junk":
+        if what == where and not rig.said("mailbox.replaced"):
             released.wait(PATIENCE)
 
     rig.on = hang
@@ -339,20 +340,49 @@ def test_the_watchdog_is_not_fed_while_a_loop_stands_still(
 
         def steps() -> None:
             nonlocal late
-            until(lambda: "WATCHDOG=1" in told(), "a sign of life")
-            until_asked(rig, "idle Junk")
+            until_asked(rig, where)
             late = STUCK_AFTER + 1
-            rig.deliver(1)  # the watch itself goes on
-            until_told(rig, "daemon.stuck")
-            assert daemon.stuck == ["integrations"]
+            until_told(rig, "mailbox.replaced")
+            rig.deliver(1)
+            until_stored(rig, 1)
             told().clear()
-            send(signal.SIGUSR1)
-            until_asked(rig, "folders", times=3)
-            assert "WATCHDOG=1" not in told()
+            until(lambda: "WATCHDOG=1" in told(), "a sign of life")
+            assert (daemon.ready, daemon.stuck) == (True, [])
             released.set()
 
         run(daemon, steps)
-    assert rig.said("daemon.stuck") == [{"mailboxes": ["integrations"]}]
+    assert rig.said("mailbox.replaced") == [{"mailbox": "integrations"}]
+    until(lambda: not threads("mailbox-", "idle-"), "the old threads to end")
+
+
+def test_a_first_look_that_never_ends_holds_up_no_readiness(rig: Rig) -> None:
+    """The watch is replaced; the other mailbox is looked after, and the daemon is ready."""
+    released = threading.Event()
+    late = 0.0
+
+    def clock() -> float:
+        return time.monotonic() + late
+
+    def hangs() -> Mailbox:
+        released.wait(PATIENCE)
+        raise Outage("not reached", code="imap-connect")
+
+    rig.deliver(1)
+    hostile = replace(rig.watched, name="hostile", connect=hangs)
+    daemon = made(rig, lambda: [hostile, rig.watched], clock=clock)
+
+    def steps() -> None:
+        nonlocal late
+        until_stored(rig, 1)
+        assert not daemon.ready
+        late = STUCK_AFTER + 1
+        until_told(rig, "daemon.ready")
+        troubles = {mailbox.name: mailbox.trouble for mailbox in daemon.health}
+        assert troubles["hostile"] == "stuck"
+        released.set()
+
+    run(daemon, steps)
+    assert {"mailbox": "hostile"} in rig.said("mailbox.replaced")
 
 
 def test_readiness_ends_with_the_wish_to_leave(rig: Rig) -> None:

@@ -10,25 +10,30 @@ import pytest
 from tests.unit.web.kit import STORED, WELL, Site
 
 
-def test_livez_is_well_while_every_loop_moves(site: Site) -> None:
+def test_livez_is_well_while_the_main_loop_moves(site: Site) -> None:
     """Whatever the mailboxes and Vault do."""
     site.loops.health = [replace(WELL, connected=False, trouble="imap-login")]
     assert site.says("/livez") == (200, "alive\n")
-    site.loops.stuck = ["integrations", "daemon"]
-    assert site.says("/livez") == (503, "stuck: integrations, daemon\n")
+    site.loops.stuck = ["integrations"]
+    assert site.says("/livez") == (200, "alive\n"), "it is replaced"
+    site.loops.stuck = ["daemon", "integrations"]
+    assert site.says("/livez") == (503, "stuck: daemon, integrations\n")
 
 
 def test_readyz_waits_for_the_first_look_and_a_connection(site: Site) -> None:
-    """One mailbox that is connected is enough, and a shard without any is ready."""
+    """One mailbox that is connected is enough, and a shard without any is ready.
+
+    It is told which is not."""
     assert site.says("/readyz") == (200, "ready\n")
     site.loops.health = [replace(WELL, connected=False), replace(WELL, name="billing")]
-    assert site.says("/readyz") == (200, "ready\n")
+    assert site.says("/readyz") == (200, "ready, but not connected: integrations\n")
     site.loops.health = [replace(WELL, connected=False)]
     assert site.says("/readyz") == (503, "no mailbox is connected\n")
     site.loops.health = []
     assert site.says("/readyz") == (200, "ready\n")
     site.loops.ready = False
-    assert site.says("/readyz") == (503, "waiting for the first look at every mailbox\n")
+    site.loops.health = [WELL, replace(WELL, name="billing", looked=False)]
+    assert site.says("/readyz") == (503, "waiting for the first look at every mailbox: billing\n")
 
 
 def test_healthz_tells_of_every_part(site: Site) -> None:
