@@ -138,3 +138,14 @@ def test_as_much_as_was_asked_for_is_read() -> None:
     with opened({"EXAMINE": examined(40), "UID FETCH": answer}) as (mailbox, _):
         mailbox.examine("INBOX")
         assert len(mailbox.fetch(range(1, 33))) == 32
+
+
+# -- folders --
+
+
+def test_a_mailbox_watches_at_most_ten_folders() -> None:
+    """However many are marked as spam; what the configuration names has its place."""
+    marked = b"".join(b'* LIST (\\Junk) "/" Junk%d\r\n' % number for number in range(1000))
+    script = {"LIST": b'* LIST () "/" INBOX\r\n* LIST () "/" Filed\r\n' + marked + DONE}
+    with opened(script, also=("Filed",)) as (mailbox, _):
+        assert mailbox.folders() == ["INBOX", *[f"Junk{number}" for number in range(8)], "Filed"]

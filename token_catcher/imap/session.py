@@ -36,6 +36,8 @@ WINDOW: Final = 50_000
 imaplib reads no answer of 1,000,000 bytes or more."""
 BELIEVABLE: Final = 100 * WINDOW
 """UIDs above what is known that UIDNEXT may speak of; for more the last mail is asked for."""
+MOST_FOLDERS: Final = 10
+"""Watched in one mailbox: each further one costs a connection, and time of every sweep."""
 BODY: Final = f"(INTERNALDATE BODY.PEEK[]<0.{MAX_MAIL_BYTES + 1}>)"
 
 
@@ -79,8 +81,9 @@ class ImapMailbox:
         """The inbox, the spam folders as far as they exist, and the further ones."""
         folders = self._list()
         inbox = self._present(self._account.inbox, folders)
-        spam = self._spam(folders, inbox)
         also = [self._named(name, folders) for name in self._account.also]
+        # Whoever can make folders could mark a thousand of them as spam.
+        spam = self._spam(folders, inbox)[: MOST_FOLDERS - 1 - len(also)]
         return list(dict.fromkeys([inbox, *spam, *also]))
 
     def examine(self, folder: str) -> FolderState:

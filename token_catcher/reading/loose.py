@@ -10,10 +10,16 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
-from token_catcher.reading import markup, shape, wire
+from token_catcher.reading import markup, shape
 
+MAX_LINES: Final = 500
+"""Lines with a colon of one text that are looked at, those of the header among them: four times
+those of a mail after many servers."""
+MAX_RUNS: Final = 500
+"""Runs of lines that look like base64; a part is one, or one for each padded line."""
 # Lines of at least 20 characters, which leaves words out, and a shorter last one.
 _BASE64_RUN: Final = re.compile(
     rb"^(?:[ \t]*[A-Za-z0-9+/]{20,}={0,2}[ \t]*\r?\n?)+[ \t]*[A-Za-z0-9+/]*", re.MULTILINE
@@ -105,7 +111,8 @@ def _base64_pattern(raw: bytes) -> re.Pattern[bytes]:
 
 def _out_of_base64(octets: bytes, pattern: re.Pattern[bytes]) -> bytes:
     """All that looks like base64, decoded, a line end between one run of lines and the next."""
-    decoded = [_decoded_run(run[0]) for run in pattern.finditer(octets)]
+    runs = islice(pattern.finditer(octets), MAX_RUNS)
+    decoded = [_decoded_run(run[0]) for run in runs]
     return _LINE_END.sub(b"\n", b"\n".join(decoded))
 
 
@@ -132,5 +139,5 @@ def _any_charset(octets: bytes) -> str:
 
 def _with_colons(text: str) -> str:
     """Lines with a colon, of which a claim is made; only so many that a look costs little."""
-    lines = _NO_COLON.sub("", text).split("\n", wire.MAX_LINES)
-    return "\n".join(lines[: wire.MAX_LINES])
+    lines = _NO_COLON.sub("", text).split("\n", MAX_LINES)
+    return "\n".join(lines[:MAX_LINES])

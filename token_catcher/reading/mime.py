@@ -32,6 +32,9 @@ PICTURE_TYPES: Final = tuple(
     f"image/{kind}" for kind in ("png", "jpeg", "jpg", "pjpeg", "gif", "bmp", "webp")
 )
 """No SVG, which is markup and can hold text."""
+MAX_TEXT_LINES: Final = 1000
+"""Of one text, after its transfer encoding is undone: 240 kB of base64 hold 60,000 short ones. The
+longest pages that gateways make of a token mail have some hundred."""
 MAX_PARAMETERS: Final = 16
 """Of a content type."""
 CONTENT_FIELDS: Final = (
@@ -328,6 +331,8 @@ def _decoded(octets: bytes, codec: str) -> str:
     except UnicodeDecodeError:
         raise _Surprise("bytes that are not of the charset") from None
     text = text.replace("\r\n", "\n")
+    if text.count("\n") > MAX_TEXT_LINES:
+        raise _Surprise(f"more than {MAX_TEXT_LINES} lines in a text")
     if _CONTROL.search(text):
         raise _Surprise("control characters in a text")
     return text
