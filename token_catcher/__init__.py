@@ -51,6 +51,7 @@ use what its `__init__` names, and nothing else.
     headings    the headings of a range of UIDs
     survey      which mails of a folder are for us
     poison      which mail, or which dependency, is to blame; pure
+    cautious    headings, where an answer broke a session
     drift       what Vault has lost, held against the record; pure
     report      what one sweep did
     run         what one sweep goes by

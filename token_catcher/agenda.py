@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from token_catcher.cautious import CautiousHeadings
 from token_catcher.poison import MailKey
 from token_catcher.ports import FolderState
 from token_catcher.report import Waiting, incomplete
@@ -144,7 +145,9 @@ class Agenda:
         return replace(survey, ours=tuple(sorted(ours)), whole_through=newest.whole_through)
 
     def _surveyor(self) -> Surveyor:
-        return Surveyor(self._run.mailbox, self._state, self._tools.domains, self._run.moved)
+        mailbox = self._run.mailbox
+        ask = CautiousHeadings(mailbox, self._state, self._tools.poison)
+        return Surveyor(mailbox, self._state, self._tools.domains, self._run.moved, ask)
 
     def _unsettle(self, since: datetime) -> None:
         """Make the settled mail of the window pending, on disk before any of it is touched: a crash

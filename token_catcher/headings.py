@@ -43,10 +43,16 @@ START: Final = Heading(uid=0, number=0, received_at=None, sender=None)
 class Headings:
     """Reads them in the folder that is open."""
 
-    def __init__(self, mailbox: Mailbox, moved: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        moved: Callable[[], None],
+        ask: Callable[..., Sequence[Heading]],
+    ) -> None:
         """`moved` is told of each range: there may be many before the first mail is looked at."""
         self._mailbox = mailbox
         self._moved = moved
+        self._ask = ask
 
     def whole(
         self,
@@ -86,7 +92,7 @@ class Headings:
 
     def named(self, uids: Sequence[int]) -> dict[int, Heading]:
         """By UID, the headings of these mails, as far as they come."""
-        answer = self._mailbox.headings(*[(uid, uid) for uid in uids])
+        answer = self._ask(*[(uid, uid) for uid in uids])
         return {heading.uid: heading for heading in answer if heading.uid in uids}
 
 

@@ -11,6 +11,10 @@ suspect whose FETCH fails alone is stepped over: it waits for its own next try, 
 until a sweep has gone through all folders without it, however soon it is due. So one session
 after the other cannot be lost to the same mail. A mail that was fetched is no suspect any more.
 
+**Headings cannot be read.** Of the folder they are asked for one by one from then on, until a sweep
+has gone through. A mail whose own heading breaks a session is asked for its heading no more, and is
+a suspect.
+
 **The pipeline meets an `Outage`.** Nothing behind the mail would fare better, so the sweep ends
 and the mail is due at once: whoever sweeps pauses instead. At its eighth try a neighbour is tried
 as well, at its sixteenth two, and so on, since there may be several poison messages in a row. If
@@ -57,6 +61,10 @@ class Poison:
         """Mails whose FETCH failed, and was not repeated with success."""
         self.left_out: list[MailKey] = []
         """Suspects that were stepped over, and are not to be fetched for now; in that order."""
+        self.careful: set[str] = set()
+        """Folders whose headings are asked for one by one: an answer broke the session."""
+        self.unreadable: set[MailKey] = set()
+        """Mails whose headings, asked for alone, broke one."""
         self.messages: set[MailKey] = set()
         """Mails whose outages are their own trouble."""
         self.away: Outage | None = None
@@ -74,9 +82,17 @@ class Poison:
     def complete_sweep(self) -> None:
         """All folders were gone through:
         the mail that was left out the longest has its next turn."""
+        self.careful.clear()
         # One at a time: all of them together would break that many sessions in a row.
         if self.left_out:
             self.left_out.pop(0)
+
+    def headings_failed(self, folder: str, keys: Sequence[MailKey]) -> None:
+        """An answer with headings could not be read. `keys`: the mails, where they were named."""
+        self.careful.add(folder)
+        if len(keys) == 1:
+            self.unreadable.update(keys)
+            self.suspects.update(keys)
 
     def forget_gone(self, folder: str, waiting: Collection[MailKey]) -> None:
         """Of this folder, remember nothing but what is about mails that still wait."""

@@ -134,12 +134,14 @@ class Surveyor:
         state: FolderState,
         domains: Sequence[str],
         moved: Callable[[], None] = _nobody_waits,
+        ask: Callable[..., Sequence[Heading]] | None = None,
     ) -> None:
         """`domains`: any of them in From, in any case, makes a mail one of ours.
 
-        `moved` is told of each step."""
+        `moved` is told of each step. `ask`: how headings are asked for; as the mailbox has it."""
+        self._ask = ask or mailbox.headings
         self._mailbox = mailbox
-        self._headings = Headings(mailbox, moved)
+        self._headings = Headings(mailbox, moved, self._ask)
         self._state = state
         self._domains = [domain.encode().lower() for domain in domains]
 
@@ -177,7 +179,7 @@ class Surveyor:
             return max(uidnext - 1, first)
         if self._state.exists > LITTLE:
             # UIDNEXT is missing or far off. `n:*` always gives the last mail (RFC 3501, 6.4.8).
-            there = self._mailbox.headings((LAST_UID, None))
+            there = self._ask((LAST_UID, None))
             if there:
                 return max(there[-1].uid, first)
         if uidnext is None:
@@ -197,7 +199,7 @@ class Surveyor:
             spans.insert(0, (anchor, first - 1))
         elif anchor > 0:
             spans.insert(0, (anchor, anchor))
-        headings = self._mailbox.headings(*spans)
+        headings = self._ask(*spans)
         below = self._below(start, headings) if anchor == 0 or is_near else None
         part = self._headings.whole(start, last, headings, below, self._state.exists)
         survey = self._survey([_above(part, first)], since)
@@ -214,7 +216,7 @@ class Surveyor:
         if headings:
             return None
         # Nothing is there, or nothing was told: the last mail of all shows which.
-        there = self._mailbox.headings((LAST_UID, None))
+        there = self._ask((LAST_UID, None))
         if there:
             return there[-1]
         return replace(START, uid=first - 1)  # not even that: from here on anything may be missing
@@ -246,7 +248,7 @@ class Surveyor:
     def _next(self, descent: _Descent) -> Part:
         """The headings of the next window down."""
         begin = descent.begin
-        headings = self._mailbox.headings((begin, descent.end))
+        headings = self._ask((begin, descent.end))
         below = _just_below(headings)
         if descent.is_last:
             below = START if begin == 1 else None
@@ -278,7 +280,7 @@ class Surveyor:
         width = LITTLE
         while first <= last:
             end = min(first + width - 1, last)
-            headings = self._mailbox.headings((first, end))
+            headings = self._ask((first, end))
             part = self._headings.whole(first, end, headings, below, top if end == last else None)
             yield part
             if part.headings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.kit.mails import token
 from tests.kit.rig import BEGIN, PATH, Rig, Session, Withholding, nothing
 from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError, TransientError
 from token_catcher.model import Entry, Mail
-from token_catcher.ports import FolderState, Span
+from token_catcher.ports import FolderState, Heading, Span
 from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.report import Report
 
@@ -474,12 +474,14 @@ def test_a_stop_comes_between_two_mails(rig: Rig) -> None:
 
 
 def test_each_mail_is_a_sign_of_life(rig: Rig) -> None:
-    """A first look at a large mailbox may take minutes, and is no reason to be taken for dead."""
+    """A first look at a large mailbox may take minutes, and is no reason to be taken for dead.
+
+    So is each range of headings."""
     for number in range(1, 4):
         rig.deliver(number)
     moves: list[int] = []
     sweep(rig, moved=lambda: moves.append(1))
-    assert len(moves) == 3
+    assert len(moves) == 3 + 1
 
 
 def test_mail_older_than_the_window_is_not_looked_at(rig: Rig) -> None:
@@ -1011,3 +1013,66 @@ def test_mail_that_the_server_does_not_name_is_told(rig: Rig) -> None:
     assert report.next_try is not None
     assert len(rig.said("folder.incomplete")) == 1
     assert summary(sweep(rig)) == (0, 0, None, True, False)
+
+
+# -- headings that cannot be read --
+
+
+class Unreadable(Session):
+    """A session that the answer for the second mail breaks: by its heading, or its body as well."""
+
+    bodies = True
+
+    def headings(self, *spans: Span) -> Sequence[Heading]:
+        headings = super().headings(*spans)
+        if any(heading.uid == 2 for heading in headings):
+            raise TransientError("an answer to FETCH of no known form", code="imap-protocol")
+        return headings
+
+    def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
+        if 2 in uids and self.bodies:
+            raise TransientError("an answer to FETCH of no known form", code="imap-protocol")
+        return super().fetch(uids)
+
+
+@pytest.mark.parametrize("bodies", [True, False], ids=["its body as well", "its heading alone"])
+def test_one_mail_whose_answer_cannot_be_read_costs_no_other(rig: Rig, bodies: bool) -> None:
+    """The next session asks one by one, the one after leaves it out: the mail behind is stored."""
+    expected = []
+    for number in range(1, 6):
+        rig.deliver(number, user=f"user{number}@acme.example")
+        if number != 2 or not bodies:
+            expected.append(token(number))
+    for _ in range(5):
+        session = Unreadable(rig)
+        session.bodies = bodies
+        rig.sweep.run(session)
+    assert sorted(rig.tokens) == expected
+    rig.deliver(6, user="user6@acme.example")
+    session = Unreadable(rig)
+    session.bodies = bodies
+    rig.sweep.run(session)
+    assert token(6) in rig.tokens
+
+
+def test_a_connection_that_is_lost_says_nothing_of_a_heading(rig: Rig) -> None:
+    """The next session asks for all of them at once."""
+    rig.deliver(1)
+
+    def lose(what: str) -> None:
+        if what.startswith("headings"):
+            raise AWAY
+
+    rig.on = lose
+    assert summary(sweep(rig)) == (0, 0, AWAY, False, True)
+    assert (rig.sweep.poison.careful, rig.sweep.poison.unreadable) == (set(), set())
+
+
+@pytest.mark.parametrize("year", [1971, 9999])
+def test_an_arrival_at_the_end_of_time_costs_no_other_mail(rig: Rig, year: int) -> None:
+    """Whatever is reckoned with it: the mail behind is stored."""
+    arrival = datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC)
+    rig.deliver(1, user="odd@acme.example", received_at=arrival)
+    rig.deliver(2)
+    report = sweep(rig)
+    assert (report.complete, report.broken, token(2) in rig.tokens) == (True, False, True)

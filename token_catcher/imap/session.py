@@ -25,6 +25,7 @@ from token_catcher.imap.folders import Listed, encoded, find_spam, marks_spam
 from token_catcher.imap.idle import Idle
 from token_catcher.imap.login import Account, log_in
 from token_catcher.imap.trouble import malformed
+from token_catcher.log import raised_at
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
 from token_catcher.ports import FolderState, Heading, Log, Span
 
@@ -283,6 +284,10 @@ class ImapMailbox:
             return reader(answer)
         except OddAnswer as odd:
             part = str(odd)
+        # What is not foreseen in an answer must not end more than the session, and with its code
+        # the mail becomes a suspect.
+        except Exception as bug:  # noqa: BLE001
+            part = f"{type(bug).__name__} at {raised_at(bug)}"
         # Out here the exception is let go; inside it would hang on ours, with the answer.
         raise malformed(self._account.where, command, part)
 
