@@ -35,7 +35,7 @@ format: $(BIN)/.dev  ## put the code into its form
 bench: $(BIN)/.dev $(BIN)/.program servers  ## figures: commands and bytes of a sweep, mails judged a second, memory, the history, latency
 	$(BIN)/python -m tests.bench
 
-soak: $(BIN)/.dev $(BIN)/.program servers  ## deep runs: rounds of kill -9, pairs of mails, twenty times the examples of hypothesis
+soak: $(BIN)/.dev $(BIN)/.program servers  ## deep runs: rounds of kill -9, pairs of mails, a hostile mailbox beside a healthy one, twenty times the examples of hypothesis
 	TEST_SCALE=20 $(BIN)/pytest -n $(WORKERS) --timeout 0 -m 'hypothesis or kill'
 	$(BIN)/python -m tests.soak
 

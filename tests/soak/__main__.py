@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.kit.servers import Dovecot, OpenBao
+from tests.soak.hostile import beside_a_hostile_mailbox
 from tests.soak.kill import kill_in_a_stream
 from tests.soak.wakeups import pairs_over_a_slow_line
 
@@ -18,6 +19,7 @@ ROUNDS = 200
 SOAKS: dict[str, Callable[[Path, Dovecot, OpenBao, int], str]] = {
     "kill": kill_in_a_stream,
     "wakeups": pairs_over_a_slow_line,
+    "hostile": beside_a_hostile_mailbox,
 }
 
 
