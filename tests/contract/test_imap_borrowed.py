@@ -91,7 +91,8 @@ def test_imaplib_has_what_is_borrowed(name: str) -> None:
 
 def test_imaplib_reads_by_two_methods_alone() -> None:
     """What it read by another way would have no bounds, and would be lost to IDLE."""
-    source = inspect.getsource(IMAP4._get_response) + inspect.getsource(IMAP4._get_line)
+    methods = [getattr(IMAP4, name) for name in ("_get_response", "_get_line")]
+    source = "".join(inspect.getsource(method) for method in methods)
     reads = set(re.findall(r"self\.(read\w*|file|_file|sock|_readbuf)\b", source))
     assert reads == {"read", "readline"}, f"{VERSIONS}: see imap/borrowed.py"
 
