@@ -290,6 +290,8 @@ class Surveyor:
             elif len(part.headings) > LITTLE:
                 width = LITTLE
             first = end + 1
+            if _are_few(below, top):
+                width = last  # however many UIDs there are between them
 
     # -- what is ours --
 
@@ -361,6 +363,11 @@ def _above(part: Part, first: int) -> Part:
     headings = [heading for heading in part.headings if heading.uid >= first]
     unread = [uid for uid in part.unread if uid >= first]
     return Part(headings, unread, part.whole_through)
+
+
+def _are_few(below: Heading | None, top: int | None) -> bool:
+    """Whether so few mails are left up to the top that one answer can hold them."""
+    return below is not None and top is not None and top - below.number <= LITTLE
 
 
 def _is_before(heading: Heading, since: datetime) -> bool:

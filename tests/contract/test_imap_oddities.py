@@ -268,7 +268,8 @@ def test_a_wide_search_goes_by_windows() -> None:
             b"* SEARCH " + b" ".join(b"%d" % uid for uid in range(first, last + 1)) + b"\r\n" + DONE
         )
 
-    with opened({"EXAMINE": examined(60_011), "UID SEARCH": [BAD, answer]}) as (mailbox, server):
+    examine = examined(60_011, exists=60_000)
+    with opened({"EXAMINE": examine, "UID SEARCH": [BAD, answer]}) as (mailbox, server):
         mailbox.examine("INBOX")
         assert list(mailbox.search(10, SINCE) or ()) == list(range(11, 60_011))
     assert [line for line in server.commands if "SINCE" in line][1:] == [
@@ -286,7 +287,8 @@ def test_windows_end_at_the_last_mail_where_uidnext_is_missing() -> None:
         b"* SEARCH\r\n" + DONE,
         b"* SEARCH 120000\r\n" + DONE,
     ]
-    uids, sent = searched({"EXAMINE": examined(None), "UID SEARCH": searches})
+    examine = examined(None, exists=60_000)
+    uids, sent = searched({"EXAMINE": examine, "UID SEARCH": searches})
     assert uids == [120_000]
     assert [line.split()[3] for line in sent] == [
         "11:*",
@@ -295,6 +297,15 @@ def test_windows_end_at_the_last_mail_where_uidnext_is_missing() -> None:
         "50011:100010",
         "100011:120000",
     ]
+
+
+def test_few_mails_are_one_window_however_far_uidnext_is() -> None:
+    """An answer has no more UIDs than there are mails: UIDNEXT alone costs no command."""
+    searches = [BAD, b"* SEARCH 4294967290\r\n" + DONE, b"* SEARCH 4294967290\r\n" + DONE]
+    examine = examined(4_294_967_295, exists=5)
+    uids, sent = searched({"EXAMINE": examine, "UID SEARCH": searches})
+    assert uids == [4_294_967_290]
+    assert [line.split()[3] for line in sent] == ["11:4294967294", "*", "11:4294967290"]
 
 
 def test_an_answer_longer_than_imaplib_reads_ends_the_session() -> None:

@@ -352,6 +352,17 @@ def test_where_few_uids_are_in_use_the_windows_grow(account: FakeAccount) -> Non
     assert len(mailbox.diary) < 40
 
 
+def test_a_gap_of_all_the_uids_there_can_be_costs_little(account: FakeAccount) -> None:
+    """Few mails are left below it: one window holds them, however many UIDs it has."""
+    fill(account, 100, ours={50})
+    account.folders["INBOX"].uidnext = 4_294_966_000
+    fill(account, LITTLE + 50)
+    mailbox, state = opened(account)
+    mailbox.refuses_search = True
+    assert 50 in surveyed(mailbox, state).ours
+    assert len(mailbox.diary) < 40
+
+
 def test_a_window_without_uidnext_ends_at_the_last_mail(account: FakeAccount) -> None:
     """`n:*` always gives it."""
     fill(account, MANY, ours={MANY})

@@ -243,7 +243,8 @@ class ImapMailbox:
         uidnext = self._folder.uidnext
         if uidnext is None:
             return self._uids(["UID", f"{after_uid + 1}:*", *criteria])
-        if uidnext - after_uid > WINDOW:
+        # An answer has no more UIDs than there are mails, however far UIDNEXT runs ahead.
+        if uidnext - after_uid > WINDOW and self._folder.exists > WINDOW:
             return self._by_windows(after_uid, criteria)
         # Not `n:*`: GNU imap4d finds nothing by that.
         last = max(uidnext - 1, after_uid + 1)
@@ -253,8 +254,11 @@ class ImapMailbox:
         """The UIDs, a window at a time: nobody knows how many they are."""
         uids: list[int] = []
         last = self._last_uid(after_uid)
-        for start in range(after_uid + 1, last + 1, WINDOW):
-            end = min(start + WINDOW - 1, last)
+        width = WINDOW
+        if self._folder.exists <= WINDOW:
+            width = max(last - after_uid, 1)  # an answer has no more UIDs than there are mails
+        for start in range(after_uid + 1, last + 1, width):
+            end = min(start + width - 1, last)
             of_window = self._uids(["UID", f"{start}:{end}", *criteria])
             if of_window is None:
                 return None
