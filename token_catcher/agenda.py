@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from token_catcher.cautious import CautiousHeadings
+from token_catcher.pipeline import KEYLESS
 from token_catcher.poison import MailKey
 from token_catcher.ports import FolderState
 from token_catcher.report import Waiting, incomplete
@@ -230,11 +231,12 @@ class Agenda:
     def waiting(self, left: Set[int]) -> Waiting:
         """What waits now. `left`: the UIDs that the visit did not come to."""
         mails = len(left | self.progress.pending.keys())
+        codes = [pending.code for pending in self.progress.pending.values()]
         tries = [pending.next_try for pending in self.progress.pending.values()]
         if self._asks_again_at is not None:
             mails += 1
             tries.append(self._asks_again_at)
-        return Waiting(mails, min(tries, default=None))
+        return Waiting(mails, codes.count(KEYLESS), min(tries, default=None))
 
     def note_partial(self) -> None:
         """How many mails the look came to: once there are more, and none of them is new, a mail

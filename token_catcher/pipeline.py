@@ -63,6 +63,8 @@ from token_catcher.ports import Log, OrgIds, SecretStore
 from token_catcher.proof import WAIVABLE
 from token_catcher.record import Journal, Record
 
+KEYLESS: Final = "dns-no-key"
+"""The code of a mail for whose signature DNS has no key."""
 KEY_MISSED_FOR: Final = timedelta(hours=24)
 """From a mail's arrival, for which DNS is asked again for a key that it does not have."""
 ASKED_FOR: Final = timedelta(hours=1)
@@ -167,7 +169,7 @@ class Pipeline:
             return verdict
         arrived = min(mail.received_at, first_look)  # a clock ahead must not keep it for ever
         if now - first_look < ASKED_FOR or now - arrived < KEY_MISSED_FOR:
-            raise TransientError(outcome.saw, code="dns-no-key")
+            raise TransientError(outcome.saw, code=KEYLESS)
         return verdict
 
     def _keep(self, verdict: Capture | Refused | Held | Ignored) -> Outcome:

@@ -46,6 +46,8 @@ class Waiting:
     """What a look at one folder left to wait."""
 
     mails: int
+    keyless: int
+    """Of these, the mails for whose signature DNS has no key: they may be anybody's."""
     next_try: datetime | None
     """When the first of them is due. None: none waits, or only those it did not come to."""
 
@@ -62,6 +64,8 @@ class Report:
     troubles: list[Trouble] = field(default_factory=list)
     pending: int = 0
     """Mails waiting for another try when the sweep ended, and those it did not come to."""
+    keyless: int = 0
+    """Of these, the mails for whose signature DNS has no key."""
     next_try: datetime | None = None
     """When the first of them is due."""
     error: TokenCatcherError | None = None
@@ -77,6 +81,7 @@ class Report:
         """Note what waits in a folder, in place of what an earlier look at it left."""
         self._waiting[folder] = waiting
         self.pending = sum(waiting.mails for waiting in self._waiting.values())
+        self.keyless = sum(waiting.keyless for waiting in self._waiting.values())
         tries = [waiting.next_try for waiting in self._waiting.values()]
         self.next_try = min((at for at in tries if at is not None), default=None)
 

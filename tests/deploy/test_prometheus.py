@@ -77,6 +77,7 @@ class Loops:
                 last_sweep_at=NOW,
                 trouble=None,
                 pending=0,
+                keyless=0,
             )
         ]
 

@@ -121,8 +121,10 @@ def test_a_wrong_answer_costs_no_token(world: World, said: Entry) -> None:
     world.rig.deliver(1)
     report = world.sweep()
     assert ([trouble.code for trouble in report.troubles], world.endings) == (["dns-no-key"], [])
+    assert (report.pending, report.keyless) == (1, 1)
     world.server.table[NAME] = [TEXT]
-    world.sweep_until(2 * HOUR)
+    report = world.sweep_until(2 * HOUR)
+    assert (report.pending, report.keyless) == (0, 0)
     assert (world.rig.tokens, world.endings) == ([token(1)], [("stored", None)])
 
 

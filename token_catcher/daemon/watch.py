@@ -50,6 +50,7 @@ class Health:
     """When all folders were last looked at without any trouble."""
     trouble: str | None
     pending: int
+    keyless: int
 
 
 class Watch(SessionLoop):
@@ -85,6 +86,7 @@ class Watch(SessionLoop):
         self._idle_time = IdleTime(pace)
         self._last_sweep_at: datetime | None = None
         self._pending = 0
+        self._keyless = 0
         self._interruptions = 0
         """How many sweeps in a row met trouble that the session outlived: a dependency away."""
 
@@ -111,6 +113,7 @@ class Watch(SessionLoop):
             last_sweep_at=self._last_sweep_at,
             trouble=self.trouble,
             pending=self._pending,
+            keyless=self._keyless,
         )
 
     def _session(self, mailbox: Mailbox) -> None:
@@ -150,6 +153,7 @@ class Watch(SessionLoop):
         self._moved()
         self.looked.set()
         self._pending = report.pending
+        self._keyless = report.keyless
         if report.error is None:
             self.trouble = None
             self._interruptions = 0

@@ -142,6 +142,11 @@ def _of_the_mailboxes(snapshot: Snapshot) -> Iterable[Metric]:
         {mailbox.name: mailbox.pending for mailbox in mailboxes},
     )
     yield _by_mailbox(
+        "keyless_mails",
+        "Of these, mails for whose signature DNS has no key: they may be anybody's.",
+        {mailbox.name: mailbox.keyless for mailbox in mailboxes},
+    )
+    yield _by_mailbox(
         "held_waiting",
         "Held mails that wait for a person, of those recorded within the look-back window.",
         {mailbox.name: snapshot.held_waiting.get(mailbox.name, 0) for mailbox in mailboxes},

@@ -30,6 +30,7 @@ WELL = Health(
     last_sweep_at=NOW - timedelta(seconds=30),
     trouble=None,
     pending=0,
+    keyless=0,
 )
 STORED = Entry(
     event=Event.STORED,
