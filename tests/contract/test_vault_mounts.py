@@ -17,6 +17,7 @@ from tests.kit.scripted import KV2, HttpReply, HttpRequest, HttpScript
 from tests.kit.servers import OpenBao, until
 from token_catcher.errors import AccessError, TransientError
 from token_catcher.model import Capture, Held, Reason, Receipt, Stored, Token, Unchanged
+from token_catcher.vault import transport as transport_module
 
 NEWER = "FAKEnewerTOKEN0000000001"
 
@@ -231,6 +232,17 @@ REFUSALS = {
     "501": page(501),
     "502": page(502),
     "405 of an old Vault": HttpReply(405, {"errors": ["unsupported operation"]}),
+    "a redirect": HttpReply(302, b"", {"Location": "http://elsewhere.example/"}),
+    "429": HttpReply(429, {"errors": ["slow down"]}),
+    "400 of something before Vault": HttpReply(400, {"errors": ["bad request"]}),
+    "422": HttpReply(422, {"errors": ["bad request"]}),
+    "406 with a page": page(406),
+    "204": HttpReply(204, b""),
+    "200 with JSON of another kind": HttpReply(200, {"ok": True}),
+    "200 with a page": page(200),
+    "half an answer": HttpReply(200, {"data": {"version": 2}}, cut=True),
+    "a dropped connection": HttpReply(drop=True),
+    "no answer": HttpReply(hang=True),
 }
 
 
@@ -242,9 +254,10 @@ def log() -> Silent:
 
 @pytest.mark.parametrize("refused", REFUSALS)
 def test_a_patch_that_is_refused_is_a_post_of_what_was_read(
-    openbao: OpenBao, org: str, log: Silent, refused: str
+    openbao: OpenBao, org: str, log: Silent, refused: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read, merge, POST with the same check-and-set; other fields survive; told once."""
+    monkeypatch.setattr(transport_module, "READ_TIMEOUT", 2.0)
     path = capture(org).path
     openbao.put(path, {"password": "kept", "nested": {"a": [1, None]}})
     own = {"PATCH /v1/secret/data/": REFUSALS[refused]}
@@ -329,13 +342,24 @@ def test_a_version_of_null_is_written_over(openbao: OpenBao, org: str) -> None:
 # -- a secret in trouble alone --
 
 
+FAILURES = {
+    "500": page(500),
+    "502": page(502),
+    "503": page(503),
+    "504": page(504),
+    "a dropped connection": HttpReply(drop=True),
+    "no answer": HttpReply(hang=True),
+}
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("failure", FAILURES)
 def test_a_failure_for_one_path_leaves_the_others_alone(
-    openbao: OpenBao, org: str, status: int, method: str
+    openbao: OpenBao, org: str, failure: str, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No outage: the mail waits by itself, and its neighbours are stored."""
-    own = {f"{method} /v1/secret/data/salesforce/{org}-bad/": page(status)}
+    monkeypatch.setattr(transport_module, "READ_TIMEOUT", 2.0)
+    own = {f"{method} /v1/secret/data/salesforce/{org}-bad/": FAILURES[failure]}
     with (
         ReverseProxy(openbao.url, own) as proxy,
         opened(proxy.url, given(openbao.root_token)) as store,

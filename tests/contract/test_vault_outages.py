@@ -6,6 +6,7 @@ Away, sealed, slow, behind a proxy that answers for it, with a foreign certifica
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.kit.scripted import HttpReply, HttpScript
 from tests.kit.servers import OpenBao, free_port
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 from token_catcher.model import Reason, Receipt, Stored, Unchanged
+from token_catcher.vault import VaultStore
 from token_catcher.vault import transport as transport_module
 
 # -- outages --
@@ -46,22 +48,42 @@ def test_a_restarted_vault_is_an_outage_for_a_while(own_openbao: OpenBao) -> Non
         assert isinstance(store.store(capture("acme")), Unchanged)
 
 
-def test_a_lost_answer_to_a_write_is_found_out_by_the_next_try(openbao: OpenBao, org: str) -> None:
-    """The write reached Vault, its answer did not reach us: unknown, then recognised as ours."""
+@contextmanager
+def losing_the_answers_to(method: bytes, openbao: OpenBao) -> Iterator[VaultStore]:
+    """A store whose writes reach Vault, while no answer to them comes back."""
     with TcpProxy(openbao.port) as proxy:
 
         def cut_at_a_write(data: bytes) -> None:
-            if data.startswith((b"POST", b"PATCH")):
+            if data.startswith(method):
                 proxy.cut_after(0)
 
         proxy.on_up = cut_at_a_write
         with opened(f"http://127.0.0.1:{proxy.port}", given(openbao.root_token)) as store:
-            openbao.put(capture(org).path, {"password": "kept"})
-            error = refusal(store, org)
-            assert (type(error), error.code) == (Outage, "vault-unreachable")
-            created_at = openbao.versions(capture(org).path)[2]["created_time"]
-            written = Receipt(capture(org).path, 2, created_at, None)
-            assert store.store(capture(org)) == Unchanged(Reason.SAME_TOKEN, written)
+            yield store
+
+
+def our_write(openbao: OpenBao, org: str, number: int) -> Unchanged:
+    """What storing comes to where this version is known again as ours."""
+    created_at = openbao.versions(capture(org).path)[number]["created_time"]
+    written = Receipt(capture(org).path, number, created_at, None)
+    return Unchanged(Reason.SAME_TOKEN, written)
+
+
+def test_a_lost_answer_to_a_write_is_found_out_by_the_next_try(openbao: OpenBao, org: str) -> None:
+    """The write reached Vault, its answer did not reach us: unknown, then recognised as ours."""
+    with losing_the_answers_to(b"POST", openbao) as store:
+        error = refusal(store, org)
+        assert (type(error), error.code) == (TransientError, "vault-secret")
+        assert store.store(capture(org)) == our_write(openbao, org, 1)
+    assert list(openbao.versions(capture(org).path)) == [1]
+
+
+def test_a_lost_answer_to_a_merge_is_found_out_at_once(openbao: OpenBao, org: str) -> None:
+    """The secret is read again before anything else is written: no second version appears."""
+    openbao.put(capture(org).path, {"password": "kept"})
+    with losing_the_answers_to(b"PATCH", openbao) as store:
+        outcome = store.store(capture(org))
+    assert outcome == our_write(openbao, org, 2)
     assert list(openbao.versions(capture(org).path)) == [1, 2]
 
 
@@ -126,7 +148,8 @@ def test_every_bad_answer_has_its_error(
     if "mounts" in request_line and kind is AccessError:
         code = "vault-mount"
     # Vault is there, by what it says of the mount: the secret waits alone.
-    if "secret" in request_line and code in ("vault-away", "vault-sealed"):
+    away = ("vault-away", "vault-sealed", "vault-unreachable")
+    if "secret" in request_line and code in away:
         kind = TransientError
         code = "vault-secret"
     assert (type(error), error.code) == (kind, code)

@@ -223,6 +223,8 @@ class HttpReply:
     """Say nothing at all, and keep the connection."""
     cut: bool = False
     """Close the connection in the middle of the body."""
+    drop: bool = False
+    """Close the connection without a word."""
 
 
 @dataclass(frozen=True)
@@ -273,6 +275,8 @@ class HttpScript(Listener):
     def _answer(self, connection: socket.socket, reply: HttpReply) -> None:
         if reply.hang:
             self.ending.wait()
+            raise Hangup
+        if reply.drop:
             raise Hangup
         body = reply.body
         if not isinstance(body, bytes):

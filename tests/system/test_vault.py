@@ -10,6 +10,7 @@ import pytest
 from tests.kit import mails
 from tests.kit.program import Program
 from tests.kit.reverse import ReverseProxy, page
+from tests.kit.scripted import HttpReply
 from tests.kit.servers import Dovecot, OpenBao, until
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -90,10 +91,11 @@ def test_a_mount_written_with_more_than_its_name_is_told_with_what_to_do(
     assert tool.outcomes == [("stored", None)]
 
 
-@pytest.fixture
-def failing(openbao: OpenBao, path: str) -> Iterator[ReverseProxy]:
+@pytest.fixture(params=[page(500), HttpReply(drop=True)], ids=["500", "dropped"])
+def failing(request: pytest.FixtureRequest, openbao: OpenBao, path: str) -> Iterator[ReverseProxy]:
     """Vault behind a proxy, failing for the one user."""
-    own = {f"{method} /v1/secret/data/{path}": page(500) for method in ("GET", "POST", "PATCH")}
+    methods = ("GET", "POST", "PATCH")
+    own = {f"{method} /v1/secret/data/{path}": request.param for method in methods}
     with ReverseProxy(openbao.url, own) as proxy:
         yield proxy
 

@@ -80,8 +80,8 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         " follows it belongs into vault.path"
     ),
     "vault-secret": (
-        "look into Vault's own log for that path; other secrets are written meanwhile, and this"
-        " mail is tried again by itself"
+        "look for that path in the log of Vault, and of a proxy before it; other secrets are"
+        " written meanwhile, and this mail is tried again by itself"
     ),
     "vault-certificate": "give the authority that issued it under vault.ca_file",
     "vault-certificate-expired": "have Vault's certificate renewed; check this machine's clock",

@@ -3,8 +3,10 @@
 What Vault answers is looked at part by part before it is used: a proxy may have spoken for it.
 
 A secret that is there is merged into with PATCH, in Vault itself. Not everywhere does PATCH come
-through: a proxy may not know the method, Vault before 1.9 does not, a policy may not grant it. Then
-POST says the same, with what was read and our fields, and with the same check-and-set.
+through: a proxy may not know the method, drop the connection, or answer by itself; Vault before 1.9
+does not know it; a policy may not grant it. Then POST says the same, with what was read and our
+fields, and with the same check-and-set: where PATCH was carried out all the same, it changes
+nothing.
 """
 
 from __future__ import annotations
@@ -31,10 +33,9 @@ VERSIONS_BACK: Final = 20
 _PATH: Final = re.compile(
     r"[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*(?:/[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*)*(?<!\.)", re.ASCII
 )
-NO_PATCH: Final = frozenset({403, 404, 405, 415, 501})
-"""What a proxy, a policy or an old Vault answers to a PATCH that it does not let through."""
-FOR_ALL: Final = frozenset({"vault-unreachable", "vault-quota"})
-"""Codes of outages that cannot concern one path alone."""
+FOR_ALL: Final = "vault-quota"
+"""The code of the outage after which Vault is not asked whether it answers for other paths: it has
+just asked to slow down."""
 ONE_SECRET: Final = "vault-secret"  # noqa: S105 - an error code
 """The code of a failure that concerns one path, while Vault answers for others."""
 
@@ -176,27 +177,32 @@ class KeyValue:
         # PATCH answers 404 where nothing is to be merged into, and 500 where that is null.
         if not current.data:
             return self._post(path, fields, current)
-        answer = self._patch(path, fields, current)
-        if answer is not None and answer.status not in NO_PATCH:
+        answer, got = self._patch(path, fields, current)
+        if answer is not None and _is_of_a_merge(answer):
             return self._receipt(answer, path)
+        # Whether it was carried out is not known; where Vault is away, this read says so.
         latest = self.read(path, fresh=True)
         if latest.number != current.number or latest.gone:
             return None
         # Nobody has written since: it was PATCH itself that did not come through.
         receipt = self._post_merged(path, fields, current)
         if receipt is not None:
-            self._tell_once(path, answer)
+            self._tell_once(path, got)
         return receipt
 
-    def _patch(self, path: str, fields: Mapping[str, str], current: SecretVersion) -> Answer | None:
-        """What Vault answers to a merge into `current`. None: an error, for this secret alone."""
+    def _patch(
+        self, path: str, fields: Mapping[str, str], current: SecretVersion
+    ) -> tuple[Answer | None, str]:
+        """What is answered to a merge into `current`, and that in a word for the log.
+
+        None: an outage, which may be of this method alone."""
         headers = {"Content-Type": MERGE_PATCH}
+        body = _over(current, fields)
         try:
-            return self._send("patch", self.where(path), path, _over(current, fields), headers)
-        except TransientError as error:
-            if error.code != ONE_SECRET:
-                raise
-            return None
+            answer = self._client.request("patch", self.where(path), body, headers)
+        except Outage as error:
+            return None, error.code
+        return answer, str(answer.status)
 
     def _post_merged(
         self, path: str, fields: Mapping[str, str], current: SecretVersion
@@ -207,14 +213,11 @@ class KeyValue:
         self.check_mount(path)
         return self._post(path, {**current.data, **fields}, current)
 
-    def _tell_once(self, path: str, answer: Answer | None) -> None:
+    def _tell_once(self, path: str, got: str) -> None:
         """Tell the log that PATCH does not come through."""
         if self._told:
             return
         self._told = True
-        got = "an error of the server"
-        if answer is not None:
-            got = str(answer.status)
         self._log.warning(
             "vault.patch_refused",
             path=self.where(path),
@@ -237,7 +240,7 @@ class KeyValue:
 
     def _receipt(self, answer: Answer, path: str) -> Receipt | None:
         """What a write became. None: somebody wrote another version since the read."""
-        if answer.status == 400 and answer.says("check-and-set"):
+        if _is_overtaken(answer):
             return None
         self._expect(answer, path, (200,))
         number, created_at = self._identity(answer.data, path)
@@ -256,13 +259,14 @@ class KeyValue:
     ) -> Answer:
         """A request about one secret. Outage: Vault is away.
 
-        TransientError with the code `ONE_SECRET`: it fails for this secret alone."""
+        TransientError with the code `ONE_SECRET`: it fails for this secret alone. So may a dropped
+        connection or a time-out, where a firewall for web applications dislikes the path."""
         try:
             return self._client.request(method, url, body, headers)
         except Outage as error:
             outage = error
         # Out here the exception is no context of the next one.
-        if outage.code in FOR_ALL or not self._answers(path):
+        if outage.code == FOR_ALL or not self._answers(path):
             raise outage
         raise TransientError(
             f"{outage}; but it answers for other paths than {self.where(path)}, so that secret"
@@ -344,6 +348,17 @@ class KeyValue:
 def _over(current: SecretVersion, fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """The body of a write that fails where `current` is no longer the latest version."""
     return {"options": {"cas": current.number}, "data": fields}
+
+
+def _is_overtaken(answer: Answer) -> bool:
+    """Whether a write was refused since its `current` is no longer the latest version."""
+    return answer.status == 400 and answer.says("check-and-set")
+
+
+def _is_of_a_merge(answer: Answer) -> bool:
+    """Whether Vault has carried out a PATCH, or says that another version came first."""
+    is_written = answer.status == 200 and isinstance(answer.data.get("version"), int)
+    return is_written or _is_overtaken(answer)
 
 
 def _mount_name(answer: Answer) -> str:
