@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Final
@@ -29,14 +30,37 @@ def writer_id(path: Path) -> str:
 
     Safe beside other processes. StateError: the file cannot be read or made."""
     try:
-        files.make_directory(path.parent)
-        with files.opened(path, os.O_RDWR | os.O_CREAT) as file:
-            # Whoever comes first makes the id, and nobody reads half of it.
-            files.lock(file, path)
-            return _kept(file) or _made(file, path)
+        return _read(path) or _agreed(path)
     except OSError as error:
         problem = f"{path}: the writer's id cannot be read or made: {error.strerror}"
-        raise StateError(problem) from None
+        raise StateError(f"{problem}{_of_somebody_else(path)}") from None
+
+
+def _read(path: Path) -> str | None:
+    """None: there is no whole id yet.
+
+    To read is enough: a directory that root has restored may have a file that is not ours."""
+    with suppress(FileNotFoundError), files.opened(path) as file:
+        return _kept(file)
+    return None
+
+
+def _agreed(path: Path) -> str:
+    """The id that whoever came first has made, or a new one."""
+    files.make_directory(path.parent)
+    with files.opened(path, os.O_RDWR | os.O_CREAT) as file:
+        # Nobody makes another one meanwhile.
+        files.lock(file, path)
+        return _kept(file) or _made(file, path)
+
+
+def _of_somebody_else(path: Path) -> str:
+    """What is wrong with the owner of the file, to be put behind an error; empty: nothing."""
+    with suppress(OSError):
+        owner = path.stat(follow_symlinks=False).st_uid
+        if owner != os.geteuid():
+            return f" (it belongs to the user id {owner}, expected ours, {os.geteuid()})"
+    return ""
 
 
 def _kept(file: FileIO) -> str | None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.kit.waiting import PATIENCE
 from token_catcher import files
 from token_catcher.errors import StateError
 from token_catcher.record import writer_id
@@ -69,3 +73,81 @@ def test_an_id_that_cannot_be_kept_is_told(tmp_path: Path, monkeypatch: pytest.M
     assert str(caught.value) == (
         f"{path}: the writer's id cannot be read or made: No space left on device"
     )
+
+
+# -- another owner --
+
+NOBODY = 65534
+AS_NOBODY = """import os, pathlib, sys
+import token_catcher.record as record
+from token_catcher.errors import StateError
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[2]))
+try:
+    print(record.writer_id(pathlib.Path(sys.argv[1])))
+except StateError as error:
+    print(error)
+"""
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root makes files of other owners")
+
+
+@pytest.fixture
+def of_nobody() -> Iterator[Path]:
+    """Where the id goes, in a state directory of another user."""
+    with tempfile.TemporaryDirectory() as home:
+        Path(home).chmod(0o755)
+        state = Path(home) / "state"
+        state.mkdir(mode=0o700)
+        os.chown(state, NOBODY, NOBODY)
+        yield state / "writer"
+
+
+def asked_by_nobody(path: Path) -> str:
+    """What that user gets."""
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, str(path), str(NOBODY)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    return done.stdout + done.stderr
+
+
+@AS_ROOT
+@pytest.mark.parametrize("mode", [0o444, 0o644])
+def test_an_id_that_root_has_restored_is_read(of_nobody: Path, mode: int) -> None:
+    """A backup put back with `cp`: to read it is enough, and the file stays as it is."""
+    made = writer_id(of_nobody)
+    of_nobody.chmod(mode)
+    assert asked_by_nobody(of_nobody) == f"{made}\n"
+    status = of_nobody.stat()
+    assert (status.st_uid, status.st_mode & 0o777) == (0, mode)
+
+
+@AS_ROOT
+def test_an_id_that_cannot_be_read_is_told_with_its_owner(of_nobody: Path) -> None:
+    """A new one would not be known in the versions that carry the old one."""
+    made = writer_id(of_nobody)
+    assert asked_by_nobody(of_nobody) == (
+        f"{of_nobody}: the writer's id cannot be read or made: Permission denied"
+        f" (it belongs to the user id 0, expected ours, {NOBODY})\n"
+    )
+    assert of_nobody.read_text("ascii") == f"{made}\n"
+
+
+def test_an_id_is_read_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a file system that was mounted read-only: the file is opened to be read."""
+    path = tmp_path / "writer"
+    made = writer_id(path)
+    opened = os.open
+
+    def read_only(name: Path, flags: int, mode: int) -> int:
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return opened(name, flags, mode)
+
+    monkeypatch.setattr(os, "open", read_only)
+    assert writer_id(path) == made
