@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Final
 
 from token_catcher.drift import Drift, drift
-from token_catcher.errors import AccessError, TransientError
+from token_catcher.errors import AccessError, TokenCatcherError, TransientError
 from token_catcher.model import Entry
 from token_catcher.pipeline import had_token
 from token_catcher.ports import Log, SecretStore
@@ -31,6 +31,8 @@ PAUSES: Final = (60.0, 900.0)
 """Seconds without a question after Vault did not answer: at first, and at most."""
 DENIED: Final = "vault-policy"
 """The code where Vault refuses one path, and may show the others."""
+ALONE: Final = frozenset({"vault-secret", "vault-protocol", "vault-refused"})
+"""Codes where one secret cannot be read for now, and the others may be."""
 MENDING: Final = "it is stored again from its mail, if the mail is still there"
 NEXT_STEP: Final = (
     "its mail does not bring it back: reset the user's security token (docs/runbook.md)"
@@ -38,12 +40,13 @@ NEXT_STEP: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Lost:
-    """A token that Vault lacks."""
+class _Waiting:
+    """A token that is asked for again before the next look."""
 
     entry: Entry
     """The record of it."""
-    kind: Drift
+    kind: Drift | None
+    """How Vault lacks it; None: its secret could not be read yet."""
     pause: float
     """Seconds between the last question for it and the next."""
     due_at: float
@@ -79,10 +82,10 @@ class Restoration:
         """Those that the look in hand has not come to."""
         self._due: deque[Entry] = deque()
         """Whose tokens are to be looked for next."""
-        self._lost: dict[str, _Lost] = {}
-        """Whose tokens Vault lacks, by path."""
-        self._denials = 0
-        """Secrets that Vault has refused to show, in the look in hand."""
+        self._waiting: dict[str, _Waiting] = {}
+        """Whose tokens Vault lacks, or does not show for now, by path."""
+        self._unread = 0
+        """Secrets that could not be read, each for itself, in the look in hand."""
         self._silent_until = 0.0
         self._pause = PAUSES[0]
 
@@ -90,8 +93,8 @@ class Restoration:
     def lost(self) -> Mapping[str, int]:
         """Of how many users Vault lacks the token, by the mailbox of its mail. From any thread."""
         # The interpreter makes this copy in one step, whatever the other threads do.
-        lost = tuple(self._lost.values())
-        return Counter(user.entry.mailbox for user in lost)
+        waiting = tuple(self._waiting.values())
+        return Counter(user.entry.mailbox for user in waiting if user.kind is not None)
 
     def round(self) -> None:
         """Look at what is due, as far as one round goes. Does nothing most of the time."""
@@ -112,17 +115,17 @@ class Restoration:
             self._pause = PAUSES[0]
 
     def _gather(self, now: float) -> None:
-        """Whose tokens are due: of users that Vault lacks one of, and so many of all others."""
+        """Whose tokens are due: of users that wait, and so many of all others."""
         if self._due:  # of a round that was broken off
             return
-        self._due += [user.entry for user in self._lost.values() if user.due_at <= now]
+        self._due += [user.entry for user in self._waiting.values() if user.due_at <= now]
         if self._looked_at is None or now - self._looked_at >= DAILY:
             self._looked_at = now
             self._records = self._journal.newest_tokens()
-            self._denials = 0
+            self._unread = 0
         for record in islice(self._records, A_ROUND):
             entry = record.entry
-            if self._is_ours(entry) and entry.path not in self._lost:
+            if self._is_ours(entry) and entry.path not in self._waiting:
                 self._due.append(entry)
 
     def _is_ours(self, entry: Entry) -> bool:
@@ -140,39 +143,56 @@ class Restoration:
         path = entry.path or ""
         try:
             kind = drift(entry, self._store.holds(path))
-        except AccessError as error:
-            if error.code != DENIED:
-                raise
-            self._tell_denial(error)
-            self._lost.pop(path, None)
+        except (TransientError, AccessError) as error:
+            self._could_not_read(entry, error, now)
             return
         if kind is not None and kind.is_mended:
             self._found(entry, kind, now)
             return
+        before = self._waiting.pop(path, None)
         if kind is Drift.GONE:
-            note = "the latest version was deleted or has expired: it is left as it is"
+            note = "the latest version was deleted: it is left as it is"
             self._log.info("vault.drift", **_subject(entry, kind), note=note)
-        elif path in self._lost:
-            self._log.info("vault.drift_ended", **_subject(entry, self._lost[path].kind))
-        self._lost.pop(path, None)
+        elif before is not None and before.kind is not None:
+            self._log.info("vault.drift_ended", **_subject(entry, before.kind))
 
-    def _tell_denial(self, error: AccessError) -> None:
+    def _could_not_read(
+        self, entry: Entry, error: TransientError | AccessError, now: float
+    ) -> None:
+        """See to it that one secret costs no other its turn. Raises what concerns all of them."""
+        path = entry.path or ""
+        if error.code == DENIED:
+            self._waiting.pop(path, None)
+        elif error.code in ALONE:
+            self._wait(entry, None, now)
+        else:
+            raise error
+        self._tell_unread(error)
+
+    def _tell_unread(self, error: TokenCatcherError) -> None:
         """Once in a look: a policy that is wrong is wrong for many paths."""
         tell = self._log.debug
-        if self._denials == 0:
+        if self._unread == 0:
             tell = self._log.warning
-        self._denials += 1
+        self._unread += 1
         tell("vault.trouble", code=error.code, error=str(error))
+
+    def _wait(self, entry: Entry, kind: Drift | None, now: float) -> None:
+        """Ask again, later than the last time. None: how Vault lacks it was not to be read."""
+        pause = ASKED_AGAIN
+        before = self._waiting.get(entry.path or "")
+        if before is not None:
+            pause = min(2 * before.pause, DAILY)
+            kind = kind or before.kind
+        self._waiting[entry.path or ""] = _Waiting(entry, kind, pause, now + pause)
 
     def _found(self, entry: Entry, kind: Drift, now: float) -> None:
         """Vault lacks the token: tell it, and have it brought back."""
-        path = entry.path or ""
-        pause = ASKED_AGAIN
         note = MENDING
-        if path in self._lost:
-            pause = min(2 * self._lost[path].pause, DAILY)
+        before = self._waiting.get(entry.path or "")
+        if before is not None and before.kind is not None:
             note = NEXT_STEP
-        self._lost[path] = _Lost(entry, kind, pause, now + pause)
+        self._wait(entry, kind, now)
         self._log.warning("vault.drift", **_subject(entry, kind), note=note)
         self._bring_back(entry)
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.kit.fakes import FakeStore, FakeVault, Silent
 from tests.unit.commands.records import NOW, entry
-from token_catcher.daemon.restoration import A_ROUND, DAILY, PAUSES, Restoration
+from token_catcher.daemon.restoration import A_ROUND, ASKED_AGAIN, DAILY, PAUSES, Restoration
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Entry, Event, Token, iso, moment
 from token_catcher.record.journal import Journal
@@ -254,6 +254,36 @@ def test_a_denial_of_one_secret_does_not_cost_the_others(bench: Bench) -> None:
     denials = [fields for event, fields in bench.log.warnings if event == "vault.trouble"]
     assert denials == [{"code": "vault-policy", "error": "Vault denies access"}] * 2
     assert bench.rounds(600) == 0
+
+
+def test_a_secret_in_trouble_alone_does_not_cost_the_others(bench: Bench) -> None:
+    """The others are looked at in the same round; it is asked for again, and counts as lost only
+    once it is known to be."""
+    bench.record(stored(1), stored(2))
+    bench.trouble = {1: SEALED, 4: SEALED}  # the secret, while its mount is shown
+    assert bench.rounds() == 3
+    assert (bench.brought, dict(bench.restoration.lost)) == ([stored(2)], {"integrations": 1})
+    bench.put(stored(2))
+    assert [bench.rounds(ASKED_AGAIN - 1), bench.rounds(1), bench.rounds(600)] == [0, 3, 0]
+    assert (bench.brought, dict(bench.restoration.lost)) == ([stored(2)], {})
+    assert bench.rounds(600) == 1
+    assert bench.brought == [stored(2), stored(1)]
+    assert dict(bench.restoration.lost) == {"integrations": 1}
+    troubles = [fields["code"] for event, fields in bench.log.warnings if event == "vault.trouble"]
+    assert troubles == ["vault-secret"]
+    assert bench.told == [("missing", "it is stored ag")] * 2
+
+
+def test_a_lost_token_stays_lost_while_its_secret_cannot_be_read(bench: Bench) -> None:
+    """It counts on, with what was known of it."""
+    bench.record(stored())
+    bench.trouble = {2: SEALED}
+    assert [bench.rounds(), bench.rounds(ASKED_AGAIN)] == [1, 2]
+    assert dict(bench.restoration.lost) == {"integrations": 1}
+    bench.put(stored())
+    assert [bench.rounds(1199), bench.rounds(1)] == [0, 1]
+    assert dict(bench.restoration.lost) == {}
+    assert bench.log.events[-1][0] == "vault.drift_ended"
 
 
 def test_a_refusal_of_all_is_no_denial_of_one(bench: Bench) -> None:
