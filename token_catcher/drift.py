@@ -15,11 +15,11 @@ class Drift(StrEnum):
     """How what Vault holds falls short of the record of a user's newest token."""
 
     MISSING = "missing"
-    """There is no token."""
+    """There is no token, or it has expired by itself."""
     OLDER = "older"
     """There is a token that was issued before it."""
     GONE = "gone"
-    """The latest version was deleted, or has expired: that was somebody's decision."""
+    """The latest version was deleted: that was somebody's decision."""
 
     @property
     def is_mended(self) -> bool:

@@ -356,7 +356,7 @@ class Holding:
     version: int
     """0: there is nothing at all."""
     gone: bool = False
-    """Deleted, destroyed or expired: what it held is not known."""
+    """Somebody deleted or destroyed it: what it held is not known."""
     fingerprint: str | None = None
     """None: there is no token in it."""
     issued_at: datetime | None = None

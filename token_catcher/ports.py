@@ -151,7 +151,8 @@ class SecretStore(Protocol):
         again finds out."""
 
     def holds(self, path: str) -> Holding:
-        """What is at this path now, in one read of the secret. Changes nothing."""
+        """What is at this path now, in one read of the secret; one more tells a latest version that
+        expired from one that was deleted. Changes nothing."""
 
 
 class KeyLookup(Protocol):

@@ -719,6 +719,14 @@ def test_what_was_deleted_is_told_to_be_gone(world: World) -> None:
     assert held_after(world, lambda: world.vault.purge(world.path)) == Holding(0)
 
 
+def test_what_expired_is_told_to_be_missing(world: World) -> None:
+    """Nobody decided against that token."""
+    world.vault.settings(world.path, delete_version_after="1s")
+    world.store(NEW)
+    until(lambda: world.vault.get(world.path) is None, "the version to expire")
+    assert held_after(world, lambda: None) == Holding(1)
+
+
 def test_to_ask_what_is_held_takes_one_read() -> None:
     """Of the secret itself; the mount is looked at once."""
     vault = FakeVault()

@@ -143,7 +143,8 @@ class VaultStore:
         current = self._secrets.read(path)
         token = self._token(current)
         if token is None:
-            return Holding(current.number, current.gone)
+            ended = self._ending(path, current)
+            return Holding(current.number, gone=ended is not None and not ended.expired)
         return Holding(
             current.number,
             fingerprint=token.fingerprint,
