@@ -168,6 +168,7 @@ MALFORMED = {
     "no time of creation": read_as({}, created_time=None),
     "metadata that is a list": HttpReply(body={"data": {"data": {}, "metadata": [FOREIGN]}}),
     "JSON nested past all sense": HttpReply(200, b"[" * 100_000),
+    "a missing secret without a word": HttpReply(404, b""),
 }
 
 
@@ -181,14 +182,21 @@ def test_a_read_of_no_known_form_is_told_and_nothing_is_written(answer: str) -> 
     assert {request.method for request in server.requests} == {"GET"}
 
 
-@pytest.mark.parametrize("versions", [{FOREIGN: {}}, {"1": {}, "-2": {}}])
-def test_versions_without_a_number_are_told(versions: object) -> None:
+@pytest.mark.parametrize(
+    ("answer", "got"),
+    [
+        (HttpReply(body={"data": {"versions": {FOREIGN: {}}}}), "versions without a number"),
+        (HttpReply(body={"data": {"versions": {"1": {}, "-2": {}}}}), "versions without a number"),
+        (HttpReply(404, b""), "404 without a body, expected Vault's list of errors"),
+    ],
+)
+def test_versions_of_no_known_form_are_told(answer: HttpReply, got: str) -> None:
     """Reconciling asks for all of them."""
-    replies = {"GET /v1/secret/metadata/": HttpReply(body={"data": {"versions": versions}})}
+    replies = {"GET /v1/secret/metadata/": answer}
     with (
         HttpScript(replies) as server,
         opened(server.url, given(VAULT_TOKEN)) as store,
-        pytest.raises(TransientError, match="versions without a number") as caught,
+        pytest.raises(TransientError, match=got) as caught,
     ):
         list(store.versions(capture("acme").path))
     assert caught.value.code == "vault-protocol"

@@ -127,6 +127,7 @@ class KeyValue:
         headers = FRESH if fresh else None
         answer = self._send("get", url, path, headers=headers)
         self._expect(answer, path, (200, 404))
+        self._check_missing(answer, path)
         about = mapping(answer.data.get("metadata"))
         # A version that is gone is answered with 404 as well, and with its metadata.
         if answer.status == 404 and not about:
@@ -156,6 +157,7 @@ class KeyValue:
     def numbers(self, path: str) -> list[int]:
         """Of all versions that Vault keeps, ascending; none where there is no secret."""
         answer = self._metadata(path)
+        self._check_missing(answer, path)
         if answer.status == 404:
             return []
         self._expect(answer, path, (200,))
@@ -321,6 +323,13 @@ class KeyValue:
         if fields is not None and not isinstance(fields, Mapping):
             raise self._malformed(path, "a secret without fields")
         return mapping(fields)
+
+    def _check_missing(self, answer: Answer, path: str) -> None:
+        """TransientError: not even a list of errors says that the secret is missing.
+
+        Taken for Vault's, it would be written as a new one, and come to grief as a race."""
+        if answer.status == 404 and not answer.body:
+            raise self._malformed(path, "404 without a body, expected Vault's list of errors")
 
     def _malformed(self, path: str, what: str) -> TransientError:
         return TransientError(f"{self.where(path)}: got {what}", code="vault-protocol")
