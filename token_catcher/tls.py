@@ -48,6 +48,8 @@ def trusting_context(ca_file: str | None = None) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # An intermediate alone is as good an anchor as its root, as it is to Vault's own tools.
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    # A name does not count that stands in CN alone (RFC 9525, section 2).
+    context.hostname_checks_common_name = False
     return context
 
 
@@ -94,13 +96,20 @@ _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LON
 def _of_their_certificate(error: ssl.SSLCertVerificationError, authorities: str) -> TlsFailure:
     number = error.verify_code
     if number == _EXPIRED:
-        return _lasting("certificate-expired", "its certificate has expired, or our clock is ahead")
+        return _lasting(
+            "certificate-expired",
+            "its certificate, or one of its issuers, has expired, or our clock is ahead",
+        )
     if number == _NOT_YET_VALID:
         return _lasting(
-            "certificate-not-yet-valid", "its certificate is not valid yet, or our clock is behind"
+            "certificate-not-yet-valid",
+            "its certificate, or one of its issuers, is not valid yet, or our clock is behind",
         )
     if number in _OTHER_HOST:
-        return _lasting("certificate-host", "its certificate is for another host name")
+        return _lasting(
+            "certificate-host",
+            "its certificate is for another host name, or has no subjectAltName",
+        )
     if number in _UNKNOWN_AUTHORITY:
         return _lasting("certificate", f"its certificate was not issued by {authorities}")
     why = re.sub(r"[^A-Za-z0-9 ',.-]", "", error.verify_message)[:100]
@@ -108,7 +117,8 @@ def _of_their_certificate(error: ssl.SSLCertVerificationError, authorities: str)
 
 
 def _of_the_handshake(error: ssl.SSLError) -> TlsFailure:
-    reason = re.sub(r"[^A-Z0-9_]", "", error.reason or "")[:100]
+    # Python's own code raises it without one.
+    reason = re.sub(r"[^A-Z0-9_]", "", getattr(error, "reason", None) or "")[:100]
     # TLS 1.2 has no alert of its own for it, and says that the handshake failed.
     if reason.endswith(("ALERT_CERTIFICATE_REQUIRED", "ALERT_HANDSHAKE_FAILURE")):
         return _lasting(
@@ -118,7 +128,14 @@ def _of_the_handshake(error: ssl.SSLError) -> TlsFailure:
         return _lasting("client-certificate", f"it refuses our client certificate ({reason})")
     if reason in _NO_TLS:
         return TlsFailure("tls", f"it speaks no TLS there ({reason})", lasting=False)
-    return TlsFailure("tls", f"TLS failed ({reason})", lasting=False)
+    # A server of TLS 1.3 that wants a client certificate may close without the alert for it.
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return TlsFailure(
+            "tls",
+            "it closed the line within TLS: it may ask for a client certificate",
+            lasting=False,
+        )
+    return TlsFailure("tls", f"TLS failed ({reason or type(error).__name__})", lasting=False)
 
 
 def _lasting(code: str, text: str) -> TlsFailure:

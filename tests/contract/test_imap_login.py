@@ -168,9 +168,10 @@ def starting_tls(certificate: trustme.LeafCert) -> Script:
 
 
 DAY = timedelta(days=1)
+OF_THE_CHAIN = "its certificate, or one of its issuers,"
 TIMES = {
-    "expired": (-2, -1, "its certificate has expired, or our clock is ahead"),
-    "not-yet-valid": (1, 2, "its certificate is not valid yet, or our clock is behind"),
+    "expired": (-2, -1, f"{OF_THE_CHAIN} has expired, or our clock is ahead"),
+    "not-yet-valid": (1, 2, f"{OF_THE_CHAIN} is not valid yet, or our clock is behind"),
 }
 
 

@@ -109,6 +109,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
         "expired": root.issue_cert("127.0.0.1", not_before=now - 2 * DAY, not_after=now - DAY),
         "early": root.issue_cert("127.0.0.1", not_before=now + DAY),
         "elsewhere": root.issue_cert("vault.example.com", "192.0.2.7"),
+        "unnamed": root.issue_cert(common_name="localhost"),
         "below": intermediate.issue_cert("127.0.0.1"),
         "asking": root.issue_cert("127.0.0.1"),
         "asking12": root.issue_cert("127.0.0.1"),
@@ -120,13 +121,17 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
         yield ready
 
 
+OF_THE_CHAIN = "its certificate, or one of its issuers,"
 BAD = {
-    "expired": ("vault-certificate-expired", "its certificate has expired, or our clock is ahead"),
+    "expired": ("vault-certificate-expired", f"{OF_THE_CHAIN} has expired, or our clock is ahead"),
     "early": (
         "vault-certificate-not-yet-valid",
-        "its certificate is not valid yet, or our clock is behind",
+        f"{OF_THE_CHAIN} is not valid yet, or our clock is behind",
     ),
-    "elsewhere": ("vault-certificate-host", "its certificate is for another host name"),
+    "elsewhere": (
+        "vault-certificate-host",
+        "its certificate is for another host name, or has no subjectAltName",
+    ),
 }
 
 
@@ -142,6 +147,14 @@ def test_each_fault_of_a_certificate_is_told(tls: Tls, name: str) -> None:
 def test_another_host_name_is_told_by_name_as_well(tls: Tls) -> None:
     """Not by the address alone."""
     url = tls.url("good").replace("127.0.0.1", "localhost")
+    with opened(url, given(tls.server.root_token), ca_file=tls.file("root")) as store:
+        error = refusal(store)
+    assert (type(error), error.code) == (AccessError, "vault-certificate-host")
+
+
+def test_a_name_that_stands_in_cn_alone_does_not_count(tls: Tls) -> None:
+    """Nor does it to Vault's own tools."""
+    url = tls.url("unnamed").replace("127.0.0.1", "localhost")
     with opened(url, given(tls.server.root_token), ca_file=tls.file("root")) as store:
         error = refusal(store)
     assert (type(error), error.code) == (AccessError, "vault-certificate-host")

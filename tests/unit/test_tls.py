@@ -62,6 +62,20 @@ def test_the_alert_says_what_failed(reason: str, code: str, lasting: bool) -> No
     assert failure.text.endswith(f"({reason})")
 
 
+@pytest.mark.parametrize("kind", [ssl.SSLEOFError, ssl.SSLZeroReturnError])
+def test_a_server_that_closes_without_an_alert_is_told(kind: type[ssl.SSLError]) -> None:
+    """So Python's does in TLS 1.3, once it was shown no certificate."""
+    assert tls_failure(kind(8, FOREIGN)) == TlsFailure(
+        "tls", "it closed the line within TLS: it may ask for a client certificate", lasting=False
+    )
+
+
+def test_a_failure_without_a_reason_is_named_by_its_kind() -> None:
+    """Its text is a foreign one."""
+    failure = TlsFailure("tls", "TLS failed (SSLError)", lasting=False)
+    assert tls_failure(ssl.SSLError(1, FOREIGN)) == failure
+
+
 def test_a_failure_is_found_wherever_a_library_has_wrapped_it() -> None:
     """As an argument, a reason, a cause; and rings end."""
     inner = failed("WRONG_VERSION_NUMBER")
