@@ -315,7 +315,7 @@ def test_a_revoked_token_without_another_is_told_as_a_login(
         store.store(capture(f"{org}-first"))
         openbao.revoke(token)
         error = refusal(store, org)
-    assert (type(error), error.code) == (AccessError, "vault-login")
+    assert (type(error), error.code) == (AccessError, "vault-login-token")
 
 
 def test_a_token_without_the_default_policy_works(openbao: OpenBao, policy: str, org: str) -> None:
@@ -324,14 +324,32 @@ def test_a_token_without_the_default_policy_works(openbao: OpenBao, policy: str,
         assert isinstance(store.store(capture(org)), Stored)
 
 
+JSON = "JSON (a sink of Vault Agent with wrap_ttl, or an answer of Vault's, has that form)"
+ODD = "a blank, a second line, or a character that is not ASCII"
+
+
 @pytest.mark.parametrize(
-    "text", ["", f"{VAULT_TOKEN}\nsecond line", f"{VAULT_TOKEN}é", f" {VAULT_TOKEN}"]
+    ("text", "got"),
+    [
+        ("", "nothing"),
+        (f"{VAULT_TOKEN}\nsecond line", ODD),
+        (f"{VAULT_TOKEN}é", ODD),
+        (f" {VAULT_TOKEN}", ODD),
+        (f"{VAULT_TOKEN} ", ODD),
+        (f"{VAULT_TOKEN}\N{NO-BREAK SPACE}", ODD),
+        (f'{{"token":"{VAULT_TOKEN}","ttl":300}}', JSON),
+        (f'["{VAULT_TOKEN}"]', JSON),
+        (f'"{VAULT_TOKEN}"', "quotes around it"),
+        (f"'{VAULT_TOKEN}'", "quotes around it"),
+    ],
 )
-def test_a_token_that_no_header_can_carry_is_refused(text: str) -> None:
-    """The HTTP library would refuse it as well, and show it."""
+def test_what_is_no_token_alone_is_refused(text: str, got: str) -> None:
+    """The HTTP library would refuse some of it as well, and show it; Vault would call the rest
+    expired."""
     with opened("http://127.0.0.1:1", given(text)) as store:
         error = refusal(store)
-    assert (type(error), error.code) == (AccessError, "vault-login")
+    assert (type(error), error.code) == (AccessError, "vault-login-token")
+    assert str(error) == f"vault.auth.token: got {got}, expected the token alone on one line"
 
 
 def test_threads_share_one_login(openbao: OpenBao, policy: str, org: str) -> None:

@@ -62,6 +62,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     ),
     "vault-login-mount": "correct vault.auth.mount, or vault.namespace: the login is not there",
     "vault-login-role": "correct vault.auth.role_id: `bao read auth/approle/role/NAME/role-id`",
+    "vault-login-token": (
+        "put a token that is valid, alone on one line, where vault.auth.token says; a sink of Vault"
+        " Agent without wrap_ttl does so"
+    ),
     "vault-namespace": "correct vault.namespace; it is case-sensitive, HCP's is admin",
     "vault-token": (
         "put another token where vault.auth.token says, before this one ends; Vault Agent does"

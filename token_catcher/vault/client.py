@@ -72,7 +72,7 @@ class Client:
             raise AccessError(
                 f"{self._address.where} refuses our token (got 403, by lookup-self as well): it"
                 " expired, was revoked, is bound to other addresses, or has no rights at all",
-                code="vault-login",
+                code=self._login.refused,
             )
         return answer
 

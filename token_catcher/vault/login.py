@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from token_catcher.errors import AccessError, Outage
 from token_catcher.model import Secret
@@ -48,6 +48,9 @@ class Send(Protocol):
 class Login(Protocol):
     """One way to get a token."""
 
+    refused: ClassVar[str]
+    """The code of an error where Vault does not accept the token that it gave."""
+
     def credential(self) -> Secret:
         """What is shown to Vault, read anew. AccessError: it cannot be what it should be."""
 
@@ -61,6 +64,7 @@ class Login(Protocol):
 class AppRoleLogin:
     """With a role of our own."""
 
+    refused: ClassVar[str] = "vault-login"
     role_id: str
     secret_id: Callable[[], Secret]
     mount: str = "approle"
@@ -122,15 +126,17 @@ def _refused(answer: Answer, path: str) -> Refusal:
 class TokenLogin:
     """With a token that somebody else keeps (Vault Agent, an operator)."""
 
+    refused: ClassVar[str] = "vault-login-token"
     token: Callable[[], Secret]
 
     def credential(self) -> Secret:
         """The token, if it can be sent at all: requests would show a header that it refuses."""
         token = self.token()
-        if not _SENDABLE.fullmatch(token.reveal()):
+        fault = _fault(token.reveal())
+        if fault is not None:
             raise AccessError(
-                "vault.auth.token: got no token, expected one line of printable ASCII",
-                code="vault-login",
+                f"vault.auth.token: got {fault}, expected the token alone on one line",
+                code=self.refused,
             )
         return token
 
@@ -138,3 +144,16 @@ class TokenLogin:
         """Ask how long it lives. A token without Vault's default policy may not: never mind."""
         answer = send("get", "auth/token/lookup-self", token=credential)
         return Lease.of(credential, answer.data, "ttl")
+
+
+def _fault(text: str) -> str | None:
+    """What is wrong with the form of a token, in words that do not show it; None: nothing."""
+    if not text:
+        return "nothing"
+    if text.startswith(("{", "[")):
+        return "JSON (a sink of Vault Agent with wrap_ttl, or an answer of Vault's, has that form)"
+    if text.startswith(('"', "'")):
+        return "quotes around it"
+    if not _SENDABLE.fullmatch(text):
+        return "a blank, a second line, or a character that is not ASCII"
+    return None
