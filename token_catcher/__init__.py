@@ -36,6 +36,7 @@ use what its `__init__` names, and nothing else.
         waiting     which held mails still wait for a person
         index       where the record of a mail is in a file
         head        number and hash of the last record
+        packing     files that gzip, bzip2 or xz made smaller
         archive     the closed files of a journal
         openfile    the file that is written to, as far as it was read
         rotated     a file that was rotated away like a log, put back

@@ -7,40 +7,45 @@
 
 A closed file never changes. It may be compressed (`gzip journal-000001.jsonl`), or moved away, the
 oldest first: what is left is still a chain.
+
+What only has such a name is no closed file: a person's copy, or what logrotate makes with
+`extension .jsonl` and `dateformat -%Y%m`. A closed file ends in the record that closes it, or has
+its index beside it, or the file after it names it.
+
+No token waits for a closed file that was emptied or cannot be read: its index has its end, and
+what is looked up in it. Only `audit verify` and who reads its records miss it.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from gzip import BadGzipFile, GzipFile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from token_catcher import files
+from token_catcher.ports import Log
 from token_catcher.record.chain import (
+    CONTINUED,
     MAX_LINE,
-    NOT_OURS,
     START,
     Fault,
     Head,
     Pieces,
     Reading,
-    Unpacked,
     parsed,
     pieces_of,
 )
 from token_catcher.record.index import FileIndex, MemoryIndex, SavedIndex
+from token_catcher.record.packing import PACKED, Unpacked, is_packed, plain_name, unpacked_at
 from token_catcher.record.waiting import Waiting
 
 ARCHIVED: Final = "journal.archived"
 """The last record of a closed file."""
-
-_GZIP: Final = ".gz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +57,102 @@ class ArchivedFile:
     path: Path
 
     @property
+    def name(self) -> str:
+        """The one that it was closed under, whether it is compressed by now or not."""
+        return plain_name(self.path)
+
+    @property
     def index(self) -> Path:
         """Its index, which stays when the file is compressed."""
-        return self.path.with_name(self.path.name.removesuffix(_GZIP) + ".index")
+        return self.path.with_name(self.name + ".index")
 
 
 def archived_files(path: Path) -> list[ArchivedFile]:
     """The closed files of this journal, oldest first. OSError: its directory cannot be read."""
+    names = _names(path.parent)
+    named = _numbered(path, names)
+    unsure = [file for file in named if file.index.name not in names and not _is_closed(file)]
+    if not unsure:
+        return named
+    followed = {_follows(file) for file in (*(file.path for file in named), path)}
+    return [file for file in named if file not in unsure or file.name in followed]
+
+
+def _numbered(path: Path, names: Iterable[str]) -> list[ArchivedFile]:
+    """What has the name of a closed file, by number."""
     pattern = _pattern(path)
-    found: dict[int, ArchivedFile] = {}
+    files_by_number: dict[int, ArchivedFile] = {}
     # The compressed one first: beside the plain one, gzip is not ready with it.
-    for name in sorted(_names(path.parent), reverse=True):
+    for name in sorted(names, reverse=True):
         match = pattern.fullmatch(name)
-        if match is not None:
-            number = int(match[1])
-            found[number] = ArchivedFile(number, path.with_name(name))
-    return [found[number] for number in sorted(found)]
+        if match is not None and not match["rest"]:
+            number = int(match["number"])
+            files_by_number[number] = ArchivedFile(number, path.with_name(name))
+    return [files_by_number[number] for number in sorted(files_by_number)]
 
 
 def _pattern(path: Path) -> re.Pattern[str]:
-    stem, suffix = re.escape(path.stem), re.escape(path.suffix)
-    return re.compile(rf"{stem}-([0-9]{{6}}){suffix}({re.escape(_GZIP)})?")
+    """Of the names of closed files; `rest`: what makes it the name of something beside one."""
+    stem = re.escape(path.stem)
+    suffix = re.escape(path.suffix)
+    packed = "|".join(map(re.escape, PACKED))
+    return re.compile(rf"{stem}-(?P<number>[0-9]{{6}}){suffix}(?:{packed})?(?P<rest>.*)")
+
+
+def is_closed_name(path: Path, name: object) -> bool:
+    """Whether a file of this journal can be closed under this name."""
+    match = _pattern(path).fullmatch(str(name))
+    return match is not None and name == f"{path.stem}-{match['number']}{path.suffix}"
+
+
+def _is_closed(file: ArchivedFile) -> bool:
+    """Whether its last record closes it."""
+    try:
+        status = file.path.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    return _closes_itself(file.path, file.name, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+# A compressed file is read from front to back for its last line. One that is no closed file stays
+# where it is for months, and every look-up asks again.
+@lru_cache(maxsize=256)
+def _closes_itself(path: Path, name: str, *_state: int) -> bool:
+    """`_state`: what changes when the file does."""
+    return _is_closing(_last_record(path), name)
+
+
+def _is_closing(record: Mapping[str, Any], name: str) -> bool:
+    """Whether a record closes the file of this name."""
+    return record.get("event") == ARCHIVED and record.get("file") == name
+
+
+def _follows(path: Path) -> object:
+    """The closed file that this one says it carries on, by name; None: it says nothing."""
+    with suppress(OSError, Fault), opened_pieces(path) as pieces:
+        first = parsed(pieces(0).partition(b"\n")[0], 1)
+        if first["event"] == CONTINUED:
+            return first.get("file")
+    return None
+
+
+def without_file(path: Path) -> list[ArchivedFile]:
+    """The closed files of which nothing but the index is there, by the names they had.
+
+    OSError: the directory cannot be read."""
+    names = _names(path.parent)
+    there = {file.number for file in _numbered(path, names)}
+    lacking = []
+    for name in sorted(names):
+        match = _pattern(path).fullmatch(name)
+        if match is not None and match["rest"] == ".index" and int(match["number"]) not in there:
+            file = path.with_name(name.removesuffix(".index"))
+            lacking.append(ArchivedFile(int(match["number"]), file))
+    return lacking
 
 
 def series(path: Path) -> list[Path]:
-    """Every file of this journal, in the order of its records: plain ones, and `.gz`.
+    """Every file of this journal, in the order of its records: plain ones, and packed ones.
 
     The last is `path`, whether it is there or not."""
     try:
@@ -90,8 +166,8 @@ def series(path: Path) -> list[Path]:
 def opened_pieces(path: Path) -> Iterator[Pieces]:
     """The bytes of a journal file, plain or compressed. OSError: it cannot be opened."""
     with files.opened(path) as file:
-        if path.name.endswith(_GZIP):
-            yield Unpacked(file)
+        if is_packed(path):
+            yield Unpacked(path, file)
         else:
             yield pieces_of(file)
 
@@ -99,26 +175,43 @@ def opened_pieces(path: Path) -> Iterator[Pieces]:
 class Archive:
     """The closed files of one journal, and what is looked up in them. One thread at a time."""
 
-    def __init__(self, path: Path, *, writing: bool) -> None:
+    def __init__(self, path: Path, *, log: Log, writing: bool) -> None:
         """`path`: of the journal. `writing`: missing indexes are put on disk."""
         self._path = path
+        self._log = log
         self._writing = writing
         self._indexes: dict[int, FileIndex] = {}
+        self._unreadable: set[int] = set()
+        """The files that were told to be so."""
 
     @property
     def end(self) -> Head:
         """The last record of the newest closed file.
 
-        Fault, OSError: the file cannot be read, or is broken."""
-        closed = archived_files(self._path)
+        Fault, OSError: it has no index, and cannot be read, or is broken."""
+        closed = self._closed()
         if not closed:
             return START
         return self._index(closed, len(closed) - 1).end
 
+    def _closed(self) -> list[ArchivedFile]:
+        """Those that are there; and the newest, which the journal follows, where it lacks all but
+        its index.
+
+        Where none is there they were moved away, and the journal's first line says where it
+        begins."""
+        closed = archived_files(self._path)
+        if closed:
+            lacking = [file for file in without_file(self._path) if file.number > closed[-1].number]
+            # A crash between index and name leaves an index whose records the journal still has.
+            if lacking and _follows(self._path) == lacking[-1].name:
+                closed.append(lacking[-1])
+        return closed
+
     @property
     def waiting(self) -> Waiting:
         """What the closed files say of held mails. For the caller to go on with."""
-        closed = archived_files(self._path)
+        closed = self._closed()
         return self._waiting(closed, len(closed) - 1)
 
     def _waiting(self, closed: list[ArchivedFile], position: int) -> Waiting:
@@ -131,20 +224,42 @@ class Archive:
         """The name for the file that is closed next, which follows the one of this name.
 
         That one counts where it was moved away: no two files of a journal have one name."""
-        numbers = [file.number for file in archived_files(self._path)]
-        match = _pattern(self._path).fullmatch(follows or "")
-        if match is not None:
-            numbers.append(int(match[1]))
-        return f"{self._path.stem}-{max(numbers, default=0) + 1:06}{self._path.suffix}"
+        names = [follows or "", *(file.name for file in archived_files(self._path))]
+        matches = [_pattern(self._path).fullmatch(name) for name in names]
+        number = max((int(match["number"]) for match in matches if match), default=0) + 1
+        # What is no closed file, and has this name, is somebody's.
+        taken = {file.number for file in _numbered(self._path, _names(self._path.parent))}
+        while number in taken:
+            number += 1
+        return f"{self._path.stem}-{number:06}{self._path.suffix}"
+
+    def has(self, key: bytes) -> bool:
+        """Whether a record of the closed files has this key."""
+        closed = self._closed()
+        return any(
+            self._offset(closed, position, key) is not None for position in range(len(closed))
+        )
 
     def find(self, key: bytes) -> Mapping[str, Any] | None:
-        """The newest record of the closed files with this key."""
-        closed = archived_files(self._path)
+        """The newest record of the closed files with this key.
+
+        None also where its file was emptied or cannot be read, as where it was moved away."""
+        closed = self._closed()
         for position in reversed(range(len(closed))):
             offset = self._offset(closed, position, key)
             if offset is not None:
-                return _record_at(closed[position].path, offset)
+                return self._record(closed[position], offset)
         return None
+
+    def _record(self, file: ArchivedFile, offset: int) -> Mapping[str, Any] | None:
+        """None: it cannot be read, which is told once."""
+        try:
+            return _record_at(file.path, offset)
+        except (Fault, OSError) as error:
+            if file.number not in self._unreadable:
+                self._unreadable.add(file.number)
+                self._log.warning("journal.unreadable", file=str(file.path), error=str(error))
+            return None
 
     def _offset(self, closed: list[ArchivedFile], position: int, key: bytes) -> int | None:
         try:
@@ -203,39 +318,46 @@ def _saved_index(file: ArchivedFile) -> FileIndex | None:
         index = SavedIndex(file.index)
     except (OSError, ValueError):
         return None
-    # Of a compressed file the end cannot be read without all of it.
-    if file.path.name.endswith(_GZIP) or _last_hash(file.path) == index.end.hash:
+    # Of a compressed file the end cannot be read without all of it. And one that was damaged has
+    # nothing better than this, which verify does not ask.
+    if is_packed(file.path):
         return index
-    return None
+    last = _last_record(file.path)
+    if _is_closing(last, file.name) and last.get("hash") != index.end.hash:
+        return None
+    return index
 
 
-def _last_hash(path: Path) -> object:
-    """The hash of the last line, as it stands there; None: it is no record."""
-    with files.opened(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        begin = max(0, size - MAX_LINE)
-        end = os.pread(file.fileno(), MAX_LINE, begin)
-    with suppress(ValueError, AttributeError, RecursionError):
-        return json.loads(end.rstrip(b"\n").rpartition(b"\n")[2]).get("hash")
-    return None
+def _last_record(path: Path) -> Mapping[str, Any]:
+    """The last line, as it stands there; nothing where it is no record, or cannot be read."""
+    try:
+        line = _end_of(path).rstrip(b"\n").rpartition(b"\n")[2]
+        return parsed(line, None)
+    except (OSError, Fault):
+        return {}
+
+
+def _end_of(path: Path) -> bytes:
+    """The last bytes, enough for a line."""
+    end = b""
+    with opened_pieces(path) as pieces:
+        if not is_packed(path):
+            return pieces(max(0, path.stat().st_size - MAX_LINE))
+        offset = 0
+        while piece := pieces(offset):
+            offset += len(piece)
+            end = (end + piece)[-MAX_LINE:]
+    return end
 
 
 def _record_at(path: Path, offset: int) -> Mapping[str, Any]:
     """Fault: there is none at this place."""
     with _named(path), files.opened(path) as file:
-        if not path.name.endswith(_GZIP):
-            line = os.pread(file.fileno(), MAX_LINE, offset)
+        if is_packed(path):
+            line = unpacked_at(path, file, offset, MAX_LINE)
         else:
-            line = _unpacked_at(GzipFile(fileobj=file, mode="rb"), offset)
+            line = os.pread(file.fileno(), MAX_LINE, offset)
         return parsed(line.partition(b"\n")[0], None)
-
-
-def _unpacked_at(file: GzipFile, offset: int) -> bytes:
-    try:
-        file.seek(offset)
-        return file.read(MAX_LINE)
-    except (EOFError, BadGzipFile):
-        raise Fault(None, NOT_OURS) from None
 
 
 def _names(directory: Path) -> list[str]:

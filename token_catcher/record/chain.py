@@ -19,10 +19,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from gzip import BadGzipFile, GzipFile
 from io import FileIO
 from typing import Any, Final
 
@@ -157,28 +155,6 @@ def pieces_of(file: FileIO) -> Pieces:
         return os.pread(file.fileno(), _CHUNK, offset)
 
     return piece
-
-
-class Unpacked:
-    """The bytes that a gzip file holds: read once, from front to back.
-
-    What was read last can be read again, since a line may go on in the next piece."""
-
-    def __init__(self, file: FileIO) -> None:
-        self._file = GzipFile(fileobj=file, mode="rb")
-        self._offset = 0
-        self._piece = b""
-
-    def __call__(self, offset: int) -> bytes:
-        """Fault: the file is damaged, or cut off."""
-        rest = self._piece[offset - self._offset :]
-        try:
-            self._piece = rest + self._file.read(_CHUNK)
-        except (EOFError, BadGzipFile, zlib.error):
-            problem = "the gzip file is damaged or cut off, expected a whole one"
-            raise Fault(None, problem, truncated=True) from None
-        self._offset = offset
-        return self._piece
 
 
 def open_start(end: Head) -> Head | None:

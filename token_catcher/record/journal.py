@@ -34,6 +34,7 @@ from token_catcher.record.archive import (
     ARCHIVED,
     Archive,
     archived_files,
+    is_closed_name,
     opened_pieces,
 )
 from token_catcher.record.chain import (
@@ -56,6 +57,7 @@ from token_catcher.record.rotated import (
     find_rotated,
     keep_in_tail,
     put_back,
+    put_back_closed,
     replace_by_copy,
     take_over,
     was_emptied,
@@ -98,7 +100,7 @@ class Journal:
         self._archive_at = archive_at
         self._writing = writing
         self._mutex = threading.Lock()
-        self._archive = Archive(path, writing=writing)
+        self._archive = Archive(path, log=log, writing=writing)
         self._open: OpenFile | None = None
 
     def open(self) -> None:
@@ -135,7 +137,7 @@ class Journal:
         Asked and added under one lock: of two processes that saw the same version, one records
         it. Raises what `append` raises. None: the version has its record."""
         with self._alone() as file:
-            if self._find(file, stored_keys(as_fields(entry))[0]) is not None:
+            if self._has(stored_keys(as_fields(entry))[0]):
                 return None
             return self._append(file, entry)
 
@@ -179,8 +181,8 @@ class Journal:
             "vault_created_at": written.created_at,
             "mail": digest,
         }
-        with self._shared() as file:
-            return self._find(file, stored_keys(fields)[0]) is not None
+        with self._shared():
+            return self._has(stored_keys(fields)[0])
 
     def catch_up(self) -> None:
         """Take in what other processes appended: `head` and `held` are as of then.
@@ -254,6 +256,10 @@ class Journal:
         if offset is not None and file is not None:
             return self._state.content(file, offset)
         return self._archive.find(key)
+
+    def _has(self, key: bytes) -> bool:
+        """Whether a record has this key, in whatever file: also in one that cannot be read."""
+        return self._state.index.find(key) is not None or self._archive.has(key)
 
     # -- opening --
 
@@ -334,7 +340,7 @@ class Journal:
         if self._state.reading.torn:
             self._repair(file)
         if self._state.reading.last_event == ARCHIVED:
-            self._finish_closing()  # which a crash, or a full disk, had come before
+            self._finish_closing(file)  # which a crash, or a full disk, had come before
             return None
         self._carry_on(file)
         self._see_to_head(file)
@@ -370,6 +376,8 @@ class Journal:
         if self._open is not None and self._open.is_still(os.fstat(file.fileno())):
             self._open.catch_up(file)
             return True
+        for closed, source in put_back_closed(self._path):
+            self._log.warning(PUT_BACK, file=str(closed), rotated_to=source.name)
         try:
             self._open = self._read_from_start(file)
         except Fault:
@@ -403,7 +411,7 @@ class Journal:
         state = self._state
         if state.reading.size or state.reading.start == START:
             return
-        closed = archived_files(self._path)[-1].path.name.removesuffix(".gz")
+        closed = archived_files(self._path)[-1].name
         # A power cut must not lose the name of a file that has records.
         files.sync_directory(self._path.parent)
         self._write(file, {"event": CONTINUED, "file": closed})
@@ -515,16 +523,19 @@ class Journal:
 
     def _close(self, file: FileIO) -> Path:
         """Write the last record, and give the file its new name."""
-        self._write(file, {"event": ARCHIVED, "file": self._closed_name()})
-        return self._finish_closing()
+        name = self._archive.next_name(self._state.follows)
+        self._write(file, {"event": ARCHIVED, "file": name})
+        return self._finish_closing(file)
 
-    def _closed_name(self) -> str:
-        return self._archive.next_name(self._state.follows)
+    def _finish_closing(self, file: FileIO) -> Path:
+        """Index first, then the name: a closed file has its index, whenever a crash comes.
 
-    def _finish_closing(self) -> Path:
-        """Index first, then the name: a closed file has its index, whenever a crash comes."""
+        The name is the one that its last record says: by that it is known to be closed."""
         state = self._state
-        closed = self._path.with_name(self._closed_name())
+        name = state.content(file, state.index.offsets[-1]).get("file")
+        if not is_closed_name(self._path, name):
+            name = self._archive.next_name(state.follows)  # the journal itself was renamed
+        closed = self._path.with_name(str(name))
         with suppress(OSError):  # made again when it is needed
             state.index.save(closed.with_name(closed.name + ".index"))
         self._path.replace(closed)

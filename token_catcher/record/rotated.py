@@ -5,12 +5,14 @@ Whoever has logrotate rotate `*.jsonl` takes the file away (`create`), or copies
 put together again: what logrotate left beside it, plain or compressed; then the newest lines, which
 `copytruncate` may have swallowed between its copy and its cut, out of `<journal>.tail`; then what
 was written to the emptied file. Only a chain that leads to everything known is put back.
+
+Closed files are put back in the same way, where what lies beside one is all of it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from io import FileIO
@@ -19,7 +21,13 @@ from pathlib import Path
 from typing import Final
 
 from token_catcher import files
-from token_catcher.record.archive import archived_files, opened_pieces
+from token_catcher.record.archive import (
+    ArchivedFile,
+    archived_files,
+    expect_closed,
+    opened_pieces,
+    without_file,
+)
 from token_catcher.record.chain import (
     CONTINUED,
     Fault,
@@ -107,6 +115,59 @@ def put_back(path: Path, found: Found, note: bytes) -> None:
         files.replace_by(path, chain(_copy(pieces, found.size), found.following, [note]))
 
 
+def put_back_closed(path: Path) -> list[tuple[Path, Path]]:
+    """Put back every closed file of this journal that was emptied or taken away like a log.
+
+    Which, and from what. What cannot be put back stays as it is: no append needs it.
+    OSError: the directory cannot be read."""
+    done = []
+    for closed in (*without_file(path), *archived_files(path)):
+        # OSError: no room for it, say; another process tries again.
+        with suppress(OSError):
+            if not _lacks_content(closed.path):
+                continue
+            source = _copy_of_closed(closed)
+            if source is not None:
+                done.append((closed.path, source))
+    return done
+
+
+def _lacks_content(path: Path) -> bool:
+    try:
+        return path.stat(follow_symlinks=False).st_size == 0
+    except FileNotFoundError:
+        return True
+
+
+def _copy_of_closed(closed: ArchivedFile) -> Path | None:
+    """Put it together from what lies beside it; from which file. None: from none.
+
+    OSError: it could not be."""
+    for candidate in _beside(closed.path, {closed.path, closed.index}):
+        with suppress(OSError, Fault):
+            size = _size_of_closed(candidate, closed.name)
+            break
+    else:
+        return None
+    with opened_pieces(candidate) as pieces:
+        files.replace_by(closed.path, _copy(pieces, size))
+    return candidate
+
+
+def _size_of_closed(candidate: Path, name: str) -> int:
+    """Bytes of the file that was closed under this name. Fault, OSError: it is another, or not all
+    of it."""
+    reading = Reading(start=None)
+    with opened_pieces(candidate) as pieces:
+        named = None
+        for _offset, content in reading.lines(pieces):
+            named = content.get("file")
+    expect_closed(reading)
+    if named != name:
+        raise Fault(None, "another closed file")
+    return reading.size
+
+
 def take_over(path: Path) -> None:
     """Make a file that belongs to somebody else our own, private one. OSError: it cannot be.
 
@@ -141,6 +202,11 @@ def _candidates(path: Path) -> list[Path]:
     closed = archived_files(path)
     ours = {path, *(file.path for file in closed), *(file.index for file in closed)}
     ours |= {path.with_name(path.name + end) for end in (".head", ".tail", ".new")}
+    return _beside(path, ours)
+
+
+def _beside(path: Path, ours: Collection[Path]) -> list[Path]:
+    """The files whose name begins as this one's, but for ours, the newest first."""
     times: dict[Path, float] = {}
     for candidate in path.parent.iterdir():
         if not candidate.name.startswith(path.stem) or candidate in ours:

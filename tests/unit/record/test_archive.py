@@ -270,14 +270,15 @@ def test_memory_is_that_of_one_file(path: Path) -> None:
 # -- crashes --
 
 
-def test_a_crash_anywhere_in_closing_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [0, 1], ids=["the first file", "the second file"])
+def test_a_crash_anywhere_in_closing_loses_nothing(tmp_path: Path, before: int) -> None:
     """Before, in the middle of and after every effect: the next process goes on, and nothing is
     missing, doubled or out of its place."""
     place = 0
     while True:
         path = tmp_path / str(place) / "journal.jsonl"
-        book = journal(path)
-        book.append(entry(1))
+        book = in_files(path, *[1] * before, 1)
+        uid = before + 1
         crashes = Crashes()
         try:
             with crashes.at(place):
@@ -288,10 +289,11 @@ def test_a_crash_anywhere_in_closing_loses_nothing(tmp_path: Path) -> None:
             break
         assert verify(path).state in (State.INTACT, State.BROKEN)  # a torn line, not mended yet
         after = journal(path)
-        after.append(entry(2))
+        after.append(entry(uid + 1))
         found = [record.entry.uid for record in after.records()]
-        assert (place, found, verify(path).state) == (place, [1, 2], State.INTACT)
-        assert after.has_stored(Receipt(PATH, 1, CREATED, None), entry(1).mail)
+        expected = list(range(1, uid + 2))
+        assert (place, found, verify(path).state) == (place, expected, State.INTACT)
+        assert after.has_stored(Receipt(PATH, uid, CREATED, None), entry(uid).mail)
         place += 1
     assert place > 30
 
@@ -412,6 +414,20 @@ def test_tampering_with_a_series_is_found_in_its_file(
         line,
         problem,
     )
+
+
+def test_a_closed_file_without_its_end_and_its_index_is_still_one(path: Path) -> None:
+    """The file after it names it, so a cut does not make it somebody's copy."""
+    in_files(path, 2, 1, 1)
+    remove_indexes(path)
+    for number in (1, 2):
+        cut_last_line(closed(path, number))
+    assert [file.name for file in series(path)] == [
+        "journal-000001.jsonl",
+        "journal-000002.jsonl",
+        "journal.jsonl",
+    ]
+    assert (verify(path).state, verify(path).file) == (State.TRUNCATED, closed(path, 1))
 
 
 def test_a_damaged_archive_is_told(path: Path) -> None:

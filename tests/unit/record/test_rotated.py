@@ -25,7 +25,7 @@ from tests.kit.servers.process import command
 from tests.kit.waiting import PATIENCE
 from tests.unit.record.books import entry, in_files, journal
 from token_catcher.errors import StateError
-from token_catcher.record import State, Verification, verify
+from token_catcher.record import State, Verification, series, verify
 from token_catcher.record.rotated import TAIL_SIZE, tail_file
 
 ROOT = Path(__file__).parents[3]
@@ -111,6 +111,160 @@ def test_a_rotated_journal_is_put_back_and_told_once(
     assert (note["event"], note["file"]) == ("journal.put_back", old.name)
     records = 8 + 2 * (use == "append")
     assert verify(path) == Verification(State.INTACT, records - 1, book.head, repairs=1)
+
+
+def rotate_all(way: Way) -> Way:
+    """As a pattern like `*.jsonl` has it: the closed files as well. The journal's old file."""
+
+    def rotate(path: Path) -> Path:
+        for file in path.parent.glob("*-*.jsonl"):
+            way(file)
+        return way(path)
+
+    return rotate
+
+
+@pytest.mark.parametrize("way", [create, no_create, copy_and_truncate, compressed])
+@pytest.mark.parametrize("running", [True, False], ids=["running", "started afterwards"])
+def test_closed_files_that_were_rotated_are_put_back_and_told_once(
+    path: Path, way: Way, running: bool
+) -> None:
+    """Together with the journal, each from what lies beside it."""
+    in_files(path, 2, 2, 1)
+    files = [path.with_name(name) for name in CLOSED]
+    before = [file.read_bytes() for file in files]
+    log = Silent()
+    book = journal(path, log)
+    if running:
+        book.open()
+    old = rotate_all(way)(path)
+    for uid in (6, 7):
+        book.append(entry(uid))
+    end = old.name.removeprefix(path.name)
+    told = [fields for event, fields in log.events if event == "journal.put_back"]
+    assert sorted(told, key=str) == [
+        {"file": str(file), "rotated_to": file.name + end} for file in (*files, path)
+    ]
+    assert [file.read_bytes() for file in files] == before
+    assert [record.entry.uid for record in book.records()] == [1, 2, 3, 4, 5, 6, 7]
+    assert verify(path) == Verification(State.INTACT, 12, book.head, repairs=1)
+
+
+CLOSED = ("journal-000001.jsonl", "journal-000002.jsonl")
+
+
+def named_by_month(path: Path) -> None:
+    """logrotate, with `extension .jsonl` and `dateformat -%Y%m`."""
+    path.rename(path.with_name("journal-202611.jsonl"))
+
+
+def compressed_by_month(path: Path) -> None:
+    target = path.with_name("journal-202611.jsonl.gz")
+    target.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+
+
+def copied(path: Path) -> None:
+    """By a person."""
+    shutil.copy(path, path.with_name("journal-202611.jsonl"))
+
+
+def copied_closed(path: Path) -> None:
+    """A person's copy of a closed file, under the name that the next one would have."""
+    shutil.copy(path.with_name(CLOSED[0]), path.with_name("journal-000003.jsonl"))
+
+
+def unrelated(path: Path) -> None:
+    """Neither a journal nor to be read."""
+    path.with_name("journal-202611.jsonl").write_bytes(b"\xff\n")
+    path.with_name("journal-202612.jsonl").mkdir()
+    path.with_name("journal-202613.jsonl").symlink_to("nowhere")
+
+
+@pytest.mark.parametrize(
+    "change", [named_by_month, compressed_by_month, copied, copied_closed, unrelated]
+)
+def test_what_has_only_the_name_of_a_closed_file_is_none(
+    path: Path, change: Callable[[Path], None]
+) -> None:
+    """It stays as it is, is no part of the journal, and its name is not taken away from it."""
+    in_files(path, 1, 1, 1)
+    change(path)
+    beside = {file: file.lstat() for file in path.parent.glob("journal-??????.jsonl*")}
+    book = journal(path)
+    book.append(entry(4))
+    assert [file.name for file in series(path)] == [*CLOSED, path.name]
+    closed = book.archive()
+    assert closed is not None
+    assert closed not in beside
+    assert [record.entry.uid for record in book.records()] == [1, 2, 3, 4]
+    assert verify(path).state is State.INTACT
+    assert beside == {file: file.lstat() for file in beside}
+
+
+def emptied(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def foreign(file: Path) -> None:
+    file.write_bytes(b"something else\n")
+
+
+def linked(file: Path) -> None:
+    """Which is as unreadable for us as another owner's."""
+    file.rename(file.with_name("elsewhere"))
+    file.symlink_to("elsewhere")
+
+
+def removed(file: Path) -> None:
+    """Which the oldest may be, and not the newest."""
+    file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("number", "change"),
+    [
+        (0, emptied),
+        (0, cut),
+        (0, foreign),
+        (0, linked),
+        (1, emptied),
+        (1, cut),
+        (1, foreign),
+        (1, linked),
+        (1, removed),
+    ],
+)
+def test_no_token_waits_for_a_closed_file_that_is_lost(
+    path: Path, number: int, change: Callable[[Path], None]
+) -> None:
+    """Its index has its end, its versions and what of it still waits; that a record cannot be read
+    is told once, and verify finds what is wrong."""
+    in_files(path, 2, 2, 1)
+    lost = path.with_name(CLOSED[number])
+    change(lost)
+    log = Silent()
+    book = journal(path, log)
+    stored = entry(2 * number + 1)
+    assert book.append(entry(6)).seq == 10
+    assert book.append_stored(stored) is None
+    for _ in range(2):
+        assert book.last_for("integrations", stored.mail) is None
+    told = [fields["file"] for event, fields in log.events if event == "journal.unreadable"]
+    assert told == [str(lost)]
+    assert is_found_wrong(path)
+
+
+def is_found_wrong(path: Path) -> bool:
+    """Whether verify sees it; which cannot even read a symbolic link."""
+    try:
+        return verify(path).state in (State.BROKEN, State.TRUNCATED)
+    except StateError as error:
+        return str(error).endswith("it is a symbolic link")
 
 
 def test_verify_tells_of_a_rotated_journal_until_it_is_put_back(path: Path) -> None:
