@@ -4,7 +4,8 @@ Records of our own keep the history of the file itself:
 
     journal.repaired    the torn last line that a crash left was cut off: `cut` bytes
     journal.headless    the head file had vanished and was made anew
-    journal.put_back    the file had been rotated away like a log: put together again from `file`
+    journal.put_back    the file had been rotated away like a log, or was cut off and had lost its
+                        head: put together again from `file`
     journal.archived    the last record of a file: it was closed, and is called `file` now
     journal.continued   the first record of the next one, after `file`
 
@@ -54,11 +55,14 @@ from token_catcher.record.head import head_file, read_head, write_head
 from token_catcher.record.index import is_of_mail, mail_key, stored_keys
 from token_catcher.record.openfile import OpenFile, Record, identity, record_of
 from token_catcher.record.rotated import (
+    Found,
+    find_cut_off,
     find_rotated,
     keep_in_tail,
     put_back,
     put_back_closed,
     replace_by_copy,
+    tail_file,
     take_over,
     was_emptied,
 )
@@ -384,6 +388,17 @@ class Journal:
             if not was_emptied(file, self._archive.end) or not self._put_back():
                 raise
             return False
+        # Before a torn line is cut off: the tail may have all of it.
+        return self._open.has_head or not self._put_back_cut_off()
+
+    def _put_back_cut_off(self) -> bool:
+        """Put back what the tail has behind the end of a journal without a head. False: nothing.
+
+        Fault: records are missing that it has not. OSError: they could not be put back."""
+        found = find_cut_off(self._path, self._state.reading)
+        if found is None:
+            return False
+        self._replace_by(found, tail_file(self._path).name)
         return True
 
     def _read_from_start(self, file: FileIO | None) -> OpenFile:
@@ -442,11 +457,16 @@ class Journal:
         found = find_rotated(self._path, start, known)
         if found is None:
             return False
-        name = found.path.name
-        note = {"event": PUT_BACK, "file": name, "at": iso(self._now())}
-        put_back(self._path, found, sealed(note, found.head))
-        self._log.warning(PUT_BACK, file=str(self._path), rotated_to=name)
+        self._replace_by(found, found.path.name)
         return True
+
+    def _replace_by(self, found: Found, name: str) -> None:
+        """`name`: of the file that had what the journal lacked."""
+        note = sealed({"event": PUT_BACK, "file": name, "at": iso(self._now())}, found.head)
+        put_back(self._path, found, note)
+        with suppress(OSError):  # as every other line
+            keep_in_tail(self._path, note)
+        self._log.warning(PUT_BACK, file=str(self._path), rotated_to=name)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

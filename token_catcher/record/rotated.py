@@ -6,7 +6,8 @@ put together again: what logrotate left beside it, plain or compressed; then the
 `copytruncate` may have swallowed between its copy and its cut, out of `<journal>.tail`; then what
 was written to the emptied file. Only a chain that leads to everything known is put back.
 
-Closed files are put back in the same way, where what lies beside one is all of it.
+Closed files are put back in the same way, where what lies beside one is all of it. And a journal
+without its head file, which nobody could tell from one that was cut, is asked of its tail.
 """
 
 from __future__ import annotations
@@ -107,10 +108,33 @@ def find_rotated(path: Path, start: Head, known: Sequence[Known]) -> Found | Non
     return None
 
 
-def put_back(path: Path, found: Found, note: bytes) -> None:
-    """Make one file of it, with a note as its last line, in place of the emptied one.
+def find_cut_off(path: Path, reading: Reading) -> Found | None:
+    """The journal with the records behind its end, of which its tail alone is left; None: the tail
+    knows no more than the journal.
 
-    OSError: it could not be. The rotated file itself stays as it is, it may be somebody's."""
+    For a journal that lost its head file too, and so whatever else shows a cut.
+    Fault: the tail knows of more than it holds."""
+    head = reading.head
+    following = []
+    newest = 0
+    for line in _lines(tail_file(path)):
+        with suppress(Fault):  # one that the journal has, or that a power cut left
+            newest = parsed(line, None)["seq"]
+            _content, head = continuing(line, head, 0)
+            following.append(line + b"\n")
+    if newest > head.seq:
+        name = tail_file(path).name
+        problem = f"the journal ends here, {name} goes on to record {newest}: the rest was cut off"
+        raise Fault(reading.line, problem, truncated=True)
+    if not following:
+        return None
+    return Found(path, reading.size, tuple(following), head)
+
+
+def put_back(path: Path, found: Found, note: bytes) -> None:
+    """Make one file of it, with a note as its last line, in place of the one that lacks it.
+
+    OSError: it could not be. A rotated file itself stays as it is, it may be somebody's."""
     with opened_pieces(found.path) as pieces:
         files.replace_by(path, chain(_copy(pieces, found.size), found.following, [note]))
 

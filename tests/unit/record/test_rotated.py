@@ -391,6 +391,62 @@ def test_the_tail_stays_small(path: Path) -> None:
     assert path.read_bytes().endswith(tail_file(path).read_bytes())
 
 
+# -- cut off, and the head with it --
+
+
+def cut_last_record(path: Path) -> None:
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+def cut_within_last_record(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def cut_all(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("sizes", [(3,), (1, 2)], ids=["one file", "with a closed one"])
+@pytest.mark.parametrize("cut", [cut_last_record, cut_within_last_record, cut_all, Path.unlink])
+def test_what_was_cut_off_together_with_the_head_is_put_back(
+    path: Path, sizes: tuple[int, ...], cut: Callable[[Path], None]
+) -> None:
+    """From the tail: the next append must not make an intact journal of one that lacks records."""
+    in_files(path, *sizes)
+    before = path.read_bytes()
+    cut(path)
+    path.with_name("journal.jsonl.head").unlink()
+    assert verify(path).state in (State.UNPROVEN, State.TRUNCATED, State.MISSING, State.BROKEN)
+    log = Silent()
+    book = journal(path, log)
+    book.append(entry(9))
+    assert log.events == [
+        ("journal.put_back", {"file": str(path), "rotated_to": "journal.jsonl.tail"}),
+        ("journal.headless", {"file": str(path), "line": before.count(b"\n") + 2}),
+    ]
+    assert path.read_bytes().startswith(before)
+    assert [record.entry.uid for record in book.records()] == [1, 2, 3, 9]
+    assert (verify(path).state, verify(path).repairs) == (State.INTACT, 2)
+
+
+def test_a_cut_that_the_tail_cannot_fill_is_told(path: Path) -> None:
+    """It knows of records that neither has: nothing is written over that."""
+    in_files(path, 4)
+    tail = tail_file(path)
+    tail.write_bytes(tail.read_bytes().splitlines(keepends=True)[3] + b"\0\0\n")
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    path.with_name("journal.jsonl.head").unlink()
+    content = path.read_bytes()
+    with pytest.raises(StateError) as caught:
+        journal(path).append(entry(9))
+    assert (caught.value.code, str(caught.value)) == (
+        "journal-broken",
+        f"{path}:3: the journal ends here, journal.jsonl.tail goes on to record 4: the rest was cut"
+        " off",
+    )
+    assert path.read_bytes() == content
+
+
 # -- under load --
 
 WRITER = """
