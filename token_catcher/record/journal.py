@@ -65,6 +65,7 @@ from token_catcher.record.rotated import (
     tail_file,
     take_over,
     was_emptied,
+    why_not_found,
 )
 from token_catcher.record.verification import HEADLESS, PUT_BACK, REPAIRED
 from token_catcher.record.waiting import IN_VAULT, MailToken
@@ -384,10 +385,15 @@ class Journal:
             self._log.warning(PUT_BACK, file=str(closed), rotated_to=source.name)
         try:
             self._open = self._read_from_start(file)
-        except Fault:
-            if not was_emptied(file, self._archive.end) or not self._put_back():
+        except Fault as fault:
+            if not was_emptied(file, self._archive.end):
                 raise
-            return False
+            if self._put_back():
+                return False
+            if not fault.truncated:
+                raise
+            problem = f"{fault}{why_not_found(self._path)}"
+            raise Fault(fault.line, problem, truncated=fault.truncated) from None
         # Before a torn line is cut off: the tail may have all of it.
         return self._open.has_head or not self._put_back_cut_off()
 

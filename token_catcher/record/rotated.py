@@ -31,6 +31,7 @@ from token_catcher.record.archive import (
 )
 from token_catcher.record.chain import (
     CONTINUED,
+    MAX_LINE,
     Fault,
     Head,
     Known,
@@ -106,6 +107,26 @@ def find_rotated(path: Path, start: Head, known: Sequence[Known]) -> Found | Non
             if all(found.head.seq >= place.head.seq for place in known):
                 return found
     return None
+
+
+def why_not_found(path: Path) -> str:
+    """What to say where the journal is empty, and nothing beside it is all of it.
+
+    OSError: the directory cannot be read."""
+    candidates = _candidates(path)
+    unreadable = [candidate.name for candidate in candidates if not _begins_as_ours(candidate)]
+    if unreadable:
+        which = f"{', '.join(sorted(unreadable))} beside it cannot be read as a journal"
+        return f"; {which}: where it is the rotated one, unpack it, with our user as its owner"
+    if candidates:
+        return ""
+    return f"; where logrotate took it away (olddir), put it back beside it as {path.name}.1"
+
+
+def _begins_as_ours(candidate: Path) -> bool:
+    with suppress(OSError, Fault), opened_pieces(candidate) as pieces:
+        return may_be_ours(pieces(0)[:MAX_LINE])
+    return False
 
 
 def find_cut_off(path: Path, reading: Reading) -> Found | None:

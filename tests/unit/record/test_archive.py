@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
@@ -167,6 +169,19 @@ def compress_all(path: Path) -> None:
     remove_indexes(path)
 
 
+def compress_otherwise(path: Path) -> None:
+    """With `xz`, and with `bzip2`."""
+    for number, end, pack in ((1, ".xz", lzma.compress), (2, ".bz2", bz2.compress)):
+        plain = closed(path, number)
+        plain.with_name(plain.name + end).write_bytes(pack(plain.read_bytes()))
+        plain.unlink()
+
+
+def compress_otherwise_without_index(path: Path) -> None:
+    compress_otherwise(path)
+    remove_indexes(path)
+
+
 def remove_indexes(path: Path) -> None:
     for file in path.parent.glob("*.index"):
         file.unlink()
@@ -191,8 +206,19 @@ def exchange_indexes(path: Path) -> None:
         exchange_indexes,
         lambda path: compress(closed(path, 1)),
         compress_all,
+        compress_otherwise,
+        compress_otherwise_without_index,
     ],
-    ids=["as written", "no index", "damaged", "exchanged", "compressed", "compressed, no index"],
+    ids=[
+        "as written",
+        "no index",
+        "damaged",
+        "exchanged",
+        "compressed",
+        "compressed, no index",
+        "xz, bzip2",
+        "xz, bzip2, no index",
+    ],
 )
 def test_what_was_closed_is_found(path: Path, change: Callable[[Path], object]) -> None:
     """By digest, by version, in order; with its index, or made anew from the file."""
@@ -430,12 +456,25 @@ def test_a_closed_file_without_its_end_and_its_index_is_still_one(path: Path) ->
     assert (verify(path).state, verify(path).file) == (State.TRUNCATED, closed(path, 1))
 
 
-def test_a_damaged_archive_is_told(path: Path) -> None:
-    """A gzip file that was cut off, with what is wrong; look-ups name the file as well."""
+@pytest.mark.parametrize(
+    ("kind", "end", "pack"),
+    [("gzip", ".gz", gzip.compress), ("xz", ".xz", lzma.compress), ("bzip2", ".bz2", bz2.compress)],
+)
+@pytest.mark.parametrize("damage", [lambda content: content[:-20], lambda _: b"something else"])
+def test_a_damaged_archive_is_told(
+    path: Path,
+    kind: str,
+    end: str,
+    pack: Callable[[bytes], bytes],
+    damage: Callable[[bytes], bytes],
+) -> None:
+    """A packed file that was cut off, or is none, with what is wrong; look-ups that have no index
+    name the file as well."""
     in_files(path, 2, 1)
-    packed = compress(closed(path, 1))
-    packed.write_bytes(packed.read_bytes()[:-20])
-    problem = "the gzip file is damaged or cut off, expected a whole one"
+    packed = closed(path, 1).with_name(closed(path, 1).name + end)
+    packed.write_bytes(damage(pack(closed(path, 1).read_bytes())))
+    closed(path, 1).unlink()
+    problem = f"the {kind} file is damaged or cut off, expected a whole one"
     verification = verify(path)
     assert (verification.state, verification.file, verification.problem) == (
         State.TRUNCATED,

@@ -760,7 +760,8 @@ def test_a_file_that_is_lost_under_us_is_not_begun_anew(
             use()
         assert (caught.value.code, str(caught.value)) == (
             "journal-broken",
-            f"{path}:1: the journal ends here, its head file knows 2 records: the rest was cut off",
+            f"{path}:1: the journal ends here, its head file knows 2 records: the rest was cut off;"
+            " where logrotate took it away (olddir), put it back beside it as journal.jsonl.1",
         )
     assert state_of(path) == (State.TRUNCATED, 1)
 

@@ -6,8 +6,10 @@ for; where Debian's logrotate is installed, the real one does them as well.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import shutil
 import subprocess
@@ -77,7 +79,33 @@ def compressed(path: Path) -> Path:
     return old
 
 
-WAYS = [create, no_create, copy_and_truncate, dated, compressed]
+def compressed_with_xz(path: Path) -> Path:
+    """With `compresscmd xz` and `compressext .xz`."""
+    plain = create(path)
+    old = plain.with_name(plain.name + ".xz")
+    old.write_bytes(lzma.compress(plain.read_bytes()))
+    plain.unlink()
+    return old
+
+
+def compressed_with_bzip2(path: Path) -> Path:
+    """With `compresscmd bzip2` and `compressext .bz2`."""
+    plain = create(path)
+    old = plain.with_name(plain.name + ".bz2")
+    old.write_bytes(bz2.compress(plain.read_bytes()))
+    plain.unlink()
+    return old
+
+
+WAYS = [
+    create,
+    no_create,
+    copy_and_truncate,
+    dated,
+    compressed,
+    compressed_with_xz,
+    compressed_with_bzip2,
+]
 Way = Callable[[Path], Path]
 
 
@@ -368,6 +396,61 @@ def test_what_was_tampered_with_is_not_put_back(path: Path, change: Callable[[Pa
     assert (caught.value.code, str(caught.value)) == (
         "journal-broken",
         f"{path}:1: the journal ends here, its head file knows 3 records: the rest was cut off",
+    )
+
+
+def compressed_with_zstd(path: Path) -> None:
+    """Which Python does not read."""
+    create(path).unlink()
+    path.with_name("journal.jsonl.1.zst").write_bytes(b"\x28\xb5\x2f\xfd$\n\n")
+
+
+def damaged(path: Path) -> None:
+    old = compressed(path)
+    old.write_bytes(b"something else")
+
+
+def linked_elsewhere(path: Path) -> None:
+    old = create(path)
+    old.rename(path.parent.parent / "elsewhere")
+    old.symlink_to(path.parent.parent / "elsewhere")
+
+
+def moved_to_another_directory(path: Path) -> None:
+    """With `olddir`."""
+    create(path).rename(path.parent.parent / "journal.jsonl.1")
+
+
+UNREADABLE = (
+    "{} beside it cannot be read as a journal: where it is the rotated one, unpack it, with our"
+    " user as its owner"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        (compressed_with_zstd, UNREADABLE.format("journal.jsonl.1.zst")),
+        (damaged, UNREADABLE.format("journal.jsonl.1.gz")),
+        (linked_elsewhere, UNREADABLE.format("journal.jsonl.1")),
+        (
+            moved_to_another_directory,
+            "where logrotate took it away (olddir), put it back beside it as journal.jsonl.1",
+        ),
+    ],
+)
+def test_a_rotated_journal_that_cannot_be_put_back_is_told_with_what_to_do(
+    path: Path, change: Callable[[Path], None], advice: str
+) -> None:
+    """What lies beside it and cannot be read is named; where nothing does, it is elsewhere."""
+    in_files(path, 3)
+    change(path)
+    with pytest.raises(StateError) as caught:
+        journal(path).append(entry(4))
+    assert (caught.value.code, str(caught.value)) == (
+        "journal-broken",
+        f"{path}:1: the journal ends here, its head file knows 3 records: the rest was cut off;"
+        f" {advice}",
     )
 
 
