@@ -35,6 +35,7 @@ use what its `__init__` names, and nothing else.
         chain       the journal's lines, each sealed to the one before
         waiting     which held mails still wait for a person
         index       where the record of a mail is in a file
+        ownership   whose a directory is that we cannot write
         head        number and hash of the last record
         packing     files that gzip, bzip2 or xz made smaller
         archive     the closed files of a journal

@@ -117,7 +117,7 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     ),
     "journal-broken": (
         "run `token-catcher audit verify`; put the journal back from a copy, or move it away"
-        " with its .head file"
+        " with the files beside it (journal*)"
     ),
     "journal-head": (
         "give the .head file beside the journal back to its owner (mode 0600); it is not made anew,"

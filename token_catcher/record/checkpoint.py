@@ -16,9 +16,10 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -26,6 +27,7 @@ from typing import Any, Final
 from token_catcher import files
 from token_catcher.errors import StateError, TransientError
 from token_catcher.model import MailRef, iso, moment
+from token_catcher.record.ownership import is_foreign, refusal
 from token_catcher.record.sweeplock import SweepLock
 
 FIRST_PAUSE: Final = 5.0
@@ -281,11 +283,13 @@ class Checkpoint:
 
         From one that shows no sign for `STOPPED_AFTER` seconds of them it is taken over.
         TransientError `busy`: another sweep held it for `wait` seconds.
+        A directory that is somebody else's, as root puts a backup back, is set aside.
         StateError: the directory cannot be used."""
         name = file_name(mailbox)
         lock = SweepLock(directory / f"{name}.lock", monotonic, sleep)
         with closing(lock):
             try:
+                notes = _set_aside_foreign(directory)
                 files.make_directory(directory)
                 ours = lock.acquire(wait)
             except OSError as error:
@@ -294,7 +298,9 @@ class Checkpoint:
             if not ours:
                 problem = f"mailbox {mailbox}: another sweep of it is running"
                 raise TransientError(problem, code="busy")
-            yield cls(directory / f"{name}.json", mailbox, lock)
+            checkpoint = cls(directory / f"{name}.json", mailbox, lock)
+            checkpoint.notes = (*notes, *checkpoint.notes)
+            yield checkpoint
 
     def goes_on(self) -> None:
         """Show whoever waits for the lock that this sweep has made a step."""
@@ -388,6 +394,25 @@ class Checkpoint:
 
 class _Broken(ValueError):
     """The file does not say what a checkpoint says. Carries no text of the file."""
+
+
+def _set_aside_foreign(directory: Path) -> tuple[str, ...]:
+    """Give a directory that is somebody else's another name: a note that says so, or none.
+
+    StateError: the one above is not ours either. OSError: it cannot be done."""
+    if not is_foreign(directory):
+        return ()
+    above = refusal(directory.parent)
+    if above is not None:
+        raise StateError(above)
+    for number in count(1):
+        aside = directory.with_name(f"{directory.name}.set-aside-{number}")
+        if not aside.exists():
+            break
+    owner = refusal(directory)
+    with suppress(FileNotFoundError):  # another sweep was faster
+        directory.rename(aside)
+    return (f"{owner}: it is called {aside.name} now",)
 
 
 def file_name(mailbox: str) -> str:

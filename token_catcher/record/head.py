@@ -7,6 +7,7 @@ a head that knows more than the journal never is.
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -43,6 +44,28 @@ def read_head(path: Path) -> Head | None:
         problem = f"{name.name} is no head: got {len(content)} bytes of something else, {expected}"
         raise Fault(None, problem)
     return Head(int(head[1]), head[2].decode("ascii"))
+
+
+def set_aside_foreign(path: Path) -> Path | None:
+    """Give a head file that belongs to somebody else, and cannot be read, another name, which is
+    returned; None: there is none such.
+
+    Only root leaves one, with a backup. OSError: it stays where it is."""
+    name = head_file(path)
+    try:
+        with files.opened(name):
+            return None
+    except PermissionError:
+        if name.stat(follow_symlinks=False).st_uid == os.geteuid():
+            return None
+    except OSError:  # which whoever reads it tells
+        return None
+    return name.rename(aside_file(path))
+
+
+def aside_file(path: Path) -> Path:
+    """Where a head file that we cannot read is kept."""
+    return path.with_name(path.name + ".head.set-aside")
 
 
 def write_head(path: Path, head: Head) -> None:

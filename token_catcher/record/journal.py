@@ -3,7 +3,8 @@
 Records of our own keep the history of the file itself:
 
     journal.repaired    the torn last line that a crash left was cut off: `cut` bytes
-    journal.headless    the head file had vanished and was made anew
+    journal.headless    the head file had vanished, or could not be read since root had put it back
+                        as its own; it was made anew
     journal.put_back    the file had been rotated away like a log, or was cut off and had lost its
                         head: put together again from `file`
     journal.archived    the last record of a file: it was closed, and is called `file` now
@@ -51,9 +52,10 @@ from token_catcher.record.chain import (
     open_start,
     sealed,
 )
-from token_catcher.record.head import head_file, read_head, write_head
+from token_catcher.record.head import head_file, read_head, set_aside_foreign, write_head
 from token_catcher.record.index import is_of_mail, mail_key, stored_keys
 from token_catcher.record.openfile import OpenFile, Record, identity, record_of
+from token_catcher.record.ownership import refusal
 from token_catcher.record.rotated import (
     Found,
     find_cut_off,
@@ -78,6 +80,8 @@ _ATTEMPTS: Final = 10
 _EXCHANGING: Final = (
     "the file is exchanged again and again while it is opened; expected one journal"
 )
+_UNWRITTEN: Final = "the record could not be written"
+_HEADLESS_RECORD: Final = "the record was written, its head file could not be"
 _CUT: Final = "the record could not be written: the file was emptied at that moment"
 
 
@@ -333,9 +337,11 @@ class Journal:
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
             file = stack.enter_context(files.opened(self._path, flags))
         except PermissionError:
+            self._expect_directory()
             take_over(self._path)
             self._log.warning("journal.taken_over", file=str(self._path))
             return None
+        self._expect_directory()
         files.lock(file, self._path)
         # Once it is locked: whoever had it may have closed it, or rotated it away.
         if not self._is_in_place(file) or not self._make_private(file):
@@ -350,6 +356,12 @@ class Journal:
         self._carry_on(file)
         self._see_to_head(file)
         return file
+
+    def _expect_directory(self) -> None:
+        """StateError: it is not ours to write, so no head could follow a record."""
+        problem = refusal(self._path.parent)
+        if problem is not None:
+            raise StateError(problem)
 
     def _is_in_place(self, file: FileIO) -> bool:
         try:
@@ -381,6 +393,9 @@ class Journal:
         if self._open is not None and self._open.is_still(os.fstat(file.fileno())):
             self._open.catch_up(file)
             return True
+        aside = set_aside_foreign(self._path)
+        if aside is not None:
+            self._log.warning("journal.head_set_aside", file=str(self._path), now=aside.name)
         for closed, source in put_back_closed(self._path):
             self._log.warning(PUT_BACK, file=str(closed), rotated_to=source.name)
         try:
@@ -525,18 +540,17 @@ class Journal:
             raise StateError(f"{self._path}: {_CUT}", code="journal-write")
         with suppress(OSError):  # it is but a second copy
             keep_in_tail(self._path, line)
-        self._write_head()
+        self._write_head(_HEADLESS_RECORD)
 
-    def _write_head(self) -> None:
-        """Where this fails the record stands: the mail comes again, and is found to be recorded."""
+    def _write_head(self, problem: str = _UNWRITTEN) -> None:
+        """Where this fails a record stands: its mail comes again, and is found to be recorded."""
         try:
             write_head(self._path, self.head)
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise self._unwritable(error, problem) from None
 
-    def _unwritable(self, error: OSError) -> StateError:
-        problem = f"{self._path}: the record could not be written: {error.strerror}"
-        return StateError(problem, code="journal-write")
+    def _unwritable(self, error: OSError, problem: str = _UNWRITTEN) -> StateError:
+        return StateError(f"{self._path}: {problem}: {error.strerror}", code="journal-write")
 
     # -- closing --
 

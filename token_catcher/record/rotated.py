@@ -43,7 +43,7 @@ from token_catcher.record.chain import (
     parsed,
     pieces_of,
 )
-from token_catcher.record.head import read_head
+from token_catcher.record.head import aside_file, read_head
 
 TAIL_SIZE: Final = 512 * 1024
 """Bytes of the newest lines that are kept a second time: some 500 records, many more than come
@@ -59,12 +59,15 @@ def keep_in_tail(path: Path, line: bytes) -> None:
     """Keep a line that the journal has. OSError: it could not be.
 
     Not synced: no power cut comes between the copy and the cut of a logrotate that goes on."""
-    with files.opened(tail_file(path), os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size + len(line) <= TAIL_SIZE:
-            os.write(file.fileno(), line)
-            return
-        newer_half = os.pread(file.fileno(), TAIL_SIZE, TAIL_SIZE // 2).partition(b"\n")[2]
+    try:
+        with files.opened(tail_file(path), os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size + len(line) <= TAIL_SIZE:
+                os.write(file.fileno(), line)
+                return
+            newer_half = os.pread(file.fileno(), TAIL_SIZE, TAIL_SIZE // 2).partition(b"\n")[2]
+    except PermissionError:  # root put it back with a backup
+        newer_half = b""
     files.replace(tail_file(path), newer_half + line, durable=False)
 
 
@@ -247,6 +250,7 @@ def _candidates(path: Path) -> list[Path]:
     closed = archived_files(path)
     ours = {path, *(file.path for file in closed), *(file.index for file in closed)}
     ours |= {path.with_name(path.name + end) for end in (".head", ".tail", ".new")}
+    ours.add(aside_file(path))
     return _beside(path, ours)
 
 

@@ -83,11 +83,19 @@ class SweepLock:
     def _is_taken(self) -> bool:
         """Open the file of this name, which may be another one by now, and try to lock it."""
         self.close()
-        file = self._open.enter_context(files.opened(self._path, os.O_RDWR | os.O_CREAT))
+        try:
+            file = self._opened()
+        except PermissionError:
+            # Another owner's, who put a backup back: there is nothing in it.
+            self._path.unlink()
+            file = self._opened()
         if not files.lock(file, self._path, wait=False):
             return False
         self._file = file
         return self.is_ours
+
+    def _opened(self) -> FileIO:
+        return self._open.enter_context(files.opened(self._path, os.O_RDWR | os.O_CREAT))
 
     def _sign(self) -> tuple[int, int] | None:
         """Which file it is, and when it was last touched. None: there is none."""

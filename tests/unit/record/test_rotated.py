@@ -693,13 +693,3 @@ def test_a_file_that_cannot_be_read_is_told(open_to_all: Path) -> None:
     problem = f"{path}: the journal cannot be used: Permission denied\n"
     assert append_as_nobody(path, of_root=path).endswith(f"StateError: {problem}")
     assert (path.read_bytes(), path.stat().st_uid) == (content, 0)
-
-
-@AS_ROOT
-def test_a_head_that_cannot_be_read_is_not_called_malformed(open_to_all: Path) -> None:
-    """Nor is it made anew."""
-    path = open_to_all
-    in_files(path, 2)
-    head = path.with_name(path.name + ".head")
-    problem = f"{head}: the head of the journal cannot be read: Permission denied\n"
-    assert append_as_nobody(path, of_root=head).endswith(f"StateError: {problem}")
