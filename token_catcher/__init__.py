@@ -128,6 +128,7 @@ use what its `__init__` names, and nothing else.
         scan        one look now, by hand
         unpack      what a file of logs holds, unpacked and as UTF-8
         pieces      its lines, and the JSON values that span lines
+        events      the names of our events that are no rotations
         collectors  records in what collectors made of our log
         logs        rotations out of journals and collected logs
         forms       the history as CSV, and as a page

@@ -6,7 +6,7 @@ at any depth and under any name, and texts within it again. A record is an objec
 everything a record has: what somebody made a server or a library say is shorter.
 
 What mentions a rotation and gives no record is told of as unreadable, never passed over. An event
-of ours that is no rotation quotes other texts, and gives none.
+of ours that is no rotation (`events` has their names) quotes other texts, and gives none.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from operator import itemgetter
 from types import UnionType
 from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
+from token_catcher.commands.events import OTHER_EVENTS
 from token_catcher.commands.pieces import MAX_PIECE, Piece
 from token_catcher.commands.rotation import DIGEST, DIGEST_LENGTH, EVENTS, Rotation
 from token_catcher.model import Entry
@@ -73,8 +74,6 @@ _EMPTY_NAMES: Final = ('{"":', '{"" ')
 """An object of which the first name is empty; in CSV, no quote is followed by these."""
 _CSV_FIELD: Final = re.compile(r'(?:[^"]|"")*+')
 _EVENT_NAME: Final = re.compile(r"[a-z]+\.[a-z_.]+")
-_MARKS: Final = ("level", "timestamp", "at")
-"""What a line of ours has beside its event: one at least, whatever a collector takes away."""
 _AZURE_TYPE: Final = re.compile(r"_[sdbtg]$")
 """What Azure puts behind the name of a field, for its type."""
 
@@ -306,9 +305,9 @@ def _as_ours(value: Fields) -> Fields | None:
     if name is None:
         return None
     line = _typed(_renamed(value, name))
-    if line["event"] in _EVENTS or any(isinstance(line.get(mark), str) for mark in _MARKS):
+    if line["event"] in _EVENTS or line["event"] in OTHER_EVENTS:
         return line
-    return None
+    return None  # a collector's own event, in which our line may be
 
 
 def _is_complete(value: Fields) -> bool:

@@ -412,6 +412,36 @@ CONVERSIONS: dict[str, Conversion] = {
         parsed=True,
     ),
     "an event of another program": objects(lambda line: {"event": "line.read", "text": line}),
+    # with an event, or something called so, of the collector's own
+    "Filebeat, flat": objects(
+        lambda line: {"timestamp": TIME, "event.dataset": "kubernetes.container_logs", "m": line}
+    ),
+    "Elastic's names, flat": objects(
+        lambda line: {"level": "info", "event.module": "system.syslog", "message": line}
+    ),
+    "Google Cloud, a function's event": objects(
+        lambda line: {
+            "eventId": "1",
+            "timestamp": TIME,
+            "eventType": "google.pubsub.topic.publish",
+            "data": {"data": base64_of(line)},
+        }
+    ),
+    "AWS, a source of events": objects(
+        lambda line: {"eventSource": "logs.amazonaws.com", "timestamp": TIME, "message": line}
+    ),
+    "Azure, an event's properties": objects(
+        lambda line: {"eventType": "log.entry", "timestamp": "2026", "properties": line}
+    ),
+    "a collector's event around it": objects(
+        lambda fields: {"event": "container.log", "timestamp": TIME, "data": fields}, parsed=True
+    ),
+    "an export's event around all": whole(
+        lambda items: {"event": "export.done", "timestamp": "x", "rows": items}, parsed=True
+    ),
+    "a pod's event around all": whole(
+        lambda items: {"event": "pod.started", "at": "x", "items": items}
+    ),
     "New Relic": objects(lambda line: [{"common": {}, "logs": [{"message": line}]}]),
     "Papertrail": prefixed("1234567\t2026-02-03T12:57:28\thost\tuser\tInfo\ttoken-catcher\t"),
 }

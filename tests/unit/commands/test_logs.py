@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from tests.kit.scale import times
 from tests.kit.waiting import PATIENCE
 from tests.unit.commands.records import NOW, USER, ask, entry, file, held, journalled, logged, uids
+from token_catcher.commands.events import OTHER_EVENTS
 from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.history import History
 from token_catcher.commands.logs import MAX_TEXT
@@ -190,6 +193,22 @@ def test_a_quoted_rotation_is_none(tmp_path: Path) -> None:
     assert ask(source) == History(())
 
 
+SUBJECTS = "|".join({name.partition(".")[0] for name in OTHER_EVENTS})
+EVENT_LIKE = re.compile(rf"(?:{SUBJECTS})\.[a-z_]+")
+FILES = {"daemon.lock", "daemon.log", "journal.jsonl", "keys.json"}
+"""Not the names of events."""
+
+
+def test_the_events_that_quote_are_all_of_ours() -> None:
+    """A name that the source gains is not forgotten, and none is left that it has no more."""
+    names = set()
+    for path in (ROOT / "token_catcher").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names.add(node.value)
+    assert set(filter(EVENT_LIKE.fullmatch, names)) - FILES == OTHER_EVENTS
+
+
 def without(name: str) -> str:
     """A line of the log that lacks a field."""
     fields = json.loads(logged(entry(9)))
@@ -223,6 +242,7 @@ UNREADABLE = {
     "gzip in base64 that is none": '{"data": "H4sIAAAA"}',
     "bytes that are none": '{"MESSAGE": [114, 111, 116, 97, 116, 105, 111, 110, 46, 999]}',
     "an endless depth": '{"a":' * 60 + logged(entry(9)) + "}" * 60,
+    "a collector's event over ours": logged(entry(9))[:-1] + ', "event": "container.log"}',
     "torn before it says what it is": '{"at":"2026',
 }
 

@@ -1,0 +1,54 @@
+"""The names of our events that are no rotations.
+
+What such an event carries may be the text of a server, of a library or of a mail, so that a record
+within it was never written by us. The list is closed: an event with any other name is a
+collector's, whatever stands beside it, and what it carries may be our line.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_BY_SUBJECT: Final = {
+    "checkpoint": ("reset",),
+    "daemon": ("ready", "reload_refused", "reloaded", "started", "stopped", "stuck"),
+    "folder": ("incomplete",),
+    "housekeeping": ("crashed",),
+    "journal": (
+        "archived",
+        "continued",
+        "headless",
+        "narrowed",
+        "not_archived",
+        "put_back",
+        "repaired",
+        "taken_over",
+        "trouble",
+        "usable_again",
+    ),
+    "keys": ("not_remembered",),
+    "library": ("message",),
+    "mail": ("gone", "missing", "pending"),
+    "mailbox": (
+        "connected",
+        "crashed",
+        "left_behind",
+        "pause",
+        "renumbers",
+        "search_refused",
+        "selected",
+        "spam_folders",
+        "trouble",
+    ),
+    "program": ("crashed",),
+    "schedule": ("trouble",),
+    "secret": ("shared",),
+    "sweep": ("interrupted",),
+    "trust": ("insecure",),
+    "vault": ("drift", "drift_ended", "not_asked", "patch_refused", "token_ends", "trouble"),
+    "web": ("crashed", "listening"),
+}
+
+OTHER_EVENTS: Final = frozenset(
+    f"{subject}.{what}" for subject, names in _BY_SUBJECT.items() for what in names
+)
