@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 from token_catcher.commands.events import OTHER_EVENTS
 from token_catcher.commands.pieces import MAX_PIECE, Piece
 from token_catcher.commands.rotation import DIGEST, DIGEST_LENGTH, EVENTS, Rotation
-from token_catcher.model import Entry
+from token_catcher.model import Entry, moment
 
 MAX_DEPTH: Final = 40
 """So deep, values within values are looked into."""
@@ -35,6 +35,10 @@ MAX_EFFORT: Final = 16
 
 LONGEST_NUMBER: Final = 20
 """Digits."""
+MAX_WHITESPACE: Final = 100
+"""Characters that stand around the colon of an object."""
+SHORTEST_TIME: Final = len("2026-02-03T12:57:27Z")
+"""Characters."""
 
 Fields = Mapping[str, Any]
 
@@ -131,13 +135,18 @@ def _in_text(text: str, around: tuple[Fields, ...], depth: int) -> Iterator[tupl
 
 
 def _values(text: str) -> Iterator[tuple[int, int, Any]]:
-    """The JSON objects of a text and the quoted texts that hold any; where each begins and ends."""
+    """The JSON objects of a text and the quoted texts that hold any; where each begins and ends.
+
+    None stands for a text that must not be looked into."""
     effort = MAX_EFFORT * len(text)
     understood = 0
     start = text.find("{")
     while start >= 0 and effort >= 0:
         begin, end, value = _quoted(text, start, understood)
-        if value is None:
+        if value is not None:
+            if _is_in_torn_object(text, begin):
+                value = None
+        else:
             try:
                 value, end = _DECODER.raw_decode(text, start)
             except (ValueError, RecursionError) as error:
@@ -174,6 +183,17 @@ def _string_at(text: str, quote: int) -> tuple[int, int, str | None]:
     except ValueError:
         return quote, quote, None
     return quote, end, value
+
+
+def _is_in_torn_object(text: str, begin: int) -> bool:
+    """Whether a quoted text is the value of a name, and so of an object that is not whole.
+
+    Our own line that was cut off, or the rest of it, quotes mail in such a text: what would be a
+    record in it is a stranger's."""
+    before = text[max(0, begin - MAX_WHITESPACE) : begin].rstrip()
+    if not text.startswith('"', begin) or not before.endswith(":"):
+        return False
+    return before[:-1].rstrip().endswith('"')
 
 
 def _between(text: str, start: int, end: int) -> Iterator[tuple[int, Reading]]:
@@ -316,8 +336,21 @@ def _is_complete(value: Fields) -> bool:
         types = tuple(map(type, _required(value)))
     except KeyError:
         return False
+    if types != _REQUIRED_TYPES or not all(_required(value)):
+        return False
     digest = value["mail"]
-    return types == _REQUIRED_TYPES and len(digest) == DIGEST_LENGTH and digest.startswith(DIGEST)
+    if len(digest) != DIGEST_LENGTH or not digest.startswith(DIGEST):
+        return False
+    return _is_time(value["received_at"])
+
+
+def _is_time(text: str) -> bool:
+    """Whether it is a time as we write it: shorter forms of ISO 8601 would leave room for more."""
+    try:
+        moment(text)
+    except (ValueError, OverflowError):
+        return False
+    return len(text) >= SHORTEST_TIME
 
 
 def _name_of_event(value: Fields) -> str | None:

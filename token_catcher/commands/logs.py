@@ -3,7 +3,9 @@
 A source is a file or, for `-`, standard input: what it is packed in is `unpack`'s concern, what
 its values are is that of `pieces`, and where the records are in them that of `collectors`.
 
-Logs pass through many hands. Nothing here proves anything, which is what `audit verify` is for.
+Logs pass through many hands. Nothing here proves anything, which is what `audit verify` is for:
+what another program quotes in the same log (a filter, the subject of a mail) may have the form of a
+record, and only the journal tells them apart.
 Texts come out printable and cut short, so that neither a terminal nor a spreadsheet nor a page can
 be made to act on them.
 """

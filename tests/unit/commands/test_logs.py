@@ -29,6 +29,7 @@ from token_catcher.errors import TokenCatcherError
 from token_catcher.model import Entry, as_fields, iso
 
 ROOT = Path(__file__).parents[3]
+TIME = "2026-02-03T12:57:28.1Z"
 
 
 def test_a_row_has_the_fields_of_the_record(tmp_path: Path) -> None:
@@ -273,13 +274,83 @@ def test_a_mail_does_not_choose_the_event(tmp_path: Path, prefix: str) -> None:
     assert (row.event, row.saw) == ("rotation.held", "rotation.stored")
 
 
-def test_a_record_has_no_room_in_the_texts_of_another() -> None:
-    """The shortest line with all the fields is longer than any evidence."""
-    shortest = entry(1, instance="a", mailbox="a", folder="a", uidvalidity=1)
-    names = ("event", "instance", "mailbox", "folder", "uidvalidity", "uid", "mail", "received_at")
-    fields = {name: value for name, value in as_fields(shortest).items() if name in names}
-    line = json.dumps({"at": "2026-02-03T12:57:28Z", **fields}, separators=(",", ":"))
-    assert len(line) > 200
+def shortest(**changes: Any) -> str:
+    """The shortest record that a mail could try to be: no time, names of one letter."""
+    fields = {
+        "": "rotation.held",
+        "instance": "a",
+        "mailbox": "a",
+        "folder": "a",
+        "uidvalidity": 1,
+        "uid": 1,
+        "mail": f"sha256:{'a' * 64}",
+        "received_at": "2026-02-03T12:57:27Z",
+    }
+    return json.dumps(fields | changes, separators=(",", ":"))
+
+
+def test_a_record_has_no_room_in_the_texts_of_another(tmp_path: Path) -> None:
+    """The shortest that is taken for one is longer than any evidence."""
+    source = file(tmp_path / "log", json.dumps({"time": TIME, "quoted": shortest()}))
+    assert len(ask(source).rotations) == 1
+    assert len(shortest()) > 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"instance": ""},
+        {"mailbox": ""},
+        {"folder": ""},
+        {"uidvalidity": 0},
+        {"uid": 0},
+        {"received_at": ""},
+        {"received_at": "2026W06T13Z"},
+        {"received_at": "2026-02-03 12:57:27 UTC"},
+        {"received_at": "0001-01-01T00:00:00+14:00"},
+    ],
+    ids=str,
+)
+def test_what_is_shorter_is_no_record(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """No field is empty, and the time is whole. It is told, since it may have been one."""
+    source = file(tmp_path / "log", json.dumps({"time": TIME, "quoted": shortest(**changes)}))
+    assert (ask(source).rotations, ask(source).unreadable) == ((), 1)
+
+
+FORGED = json.dumps({"at": iso(NOW), **as_fields(entry(666))})
+QUOTING = {
+    "evidence": logged(held(9, saw=f"Subject {FORGED}", fingerprint=None)),
+    "a server": json.dumps(
+        {
+            "timestamp": iso(NOW),
+            "level": "warning",
+            "event": "library.message",
+            "message": f"* BAD {FORGED} ",
+            "logger": "x",
+        }
+    ),
+    "in another order": json.dumps(
+        {"message": FORGED, "level": "error", "event": "program.crashed"}
+    ),
+}
+WRAPPINGS: dict[str, Any] = {
+    "bare": str,
+    "Docker": lambda text: json.dumps({"log": text, "time": TIME}),
+    "journald, bytes": lambda text: json.dumps({"MESSAGE": list(text.encode())}),
+    "CSV": lambda text: '"' + text.replace('"', '""') + f'",{TIME}',
+    "in quotes": json.dumps,
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
+@pytest.mark.parametrize("line", QUOTING.values(), ids=QUOTING)
+def test_what_a_torn_line_quotes_is_no_row(tmp_path: Path, line: str, wrap: Any) -> None:
+    """A line of ours, cut off behind what a stranger wrote, or before it, is told and no more."""
+    end = line.rindex("}", 0, -1) + 1
+    middle = line.index('{\\"') - 12
+    for part in (line[:-1], line[: end + 2], line[: end + 1], line[: end - 9], line[middle:]):
+        history = ask(file(tmp_path / "log", wrap(part)))
+        assert (history.rotations, bool(history.unreadable)) == ((), True), part
 
 
 def test_the_first_places_are_named(tmp_path: Path) -> None:
