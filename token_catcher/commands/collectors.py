@@ -73,6 +73,7 @@ _BYTES: Final = r",\s*".join(str(byte) for byte in _PLAIN)
 _HIDDEN: Final = "|".join((*_BASE64, f'"{_BASE64_GZIP}', _BYTES))
 _HIDDEN_MENTION: Final = re.compile(_HIDDEN.encode())
 _MENTION: Final = re.compile("|".join((*map(re.escape, _EVENTS), _HIDDEN)))
+_MAIL: Final = re.compile(f"{DIGEST}[0-9a-f]{{64}}")
 _OBJECT_BEGINS: Final = re.compile(r'\{\\*"')
 _EMPTY_NAMES: Final = ('{"":', '{"" ')
 """An object of which the first name is empty; in CSV, no quote is followed by these."""
@@ -123,15 +124,18 @@ def _numbered(text: str, line: int) -> Iterator[tuple[int, Reading]]:
 def _in_text(text: str, around: tuple[Fields, ...], depth: int) -> Iterator[tuple[int, Reading]]:
     """What the JSON values of a text tell, and where each begins."""
     understood = 0
+    before: list[Fields] = []
     for start, end, value in _values(text):
         result = _in_value(value, around, depth + 1)
         if not result and _MENTION.search(text, start, end) is None:
             continue  # it belongs to what stands around it
-        yield from _between(text, understood, start)
+        records = _records(result)
+        yield from _between(text, understood, start, before + records)
         for reading in result or (Untold.UNREADABLE,):
             yield start, reading
         understood = end
-    yield from _between(text, understood, len(text))
+        before = records
+    yield from _between(text, understood, len(text), before)
 
 
 def _values(text: str) -> Iterator[tuple[int, int, Any]]:
@@ -196,14 +200,16 @@ def _is_in_torn_object(text: str, begin: int) -> bool:
     return before[:-1].rstrip().endswith('"')
 
 
-def _between(text: str, start: int, end: int) -> Iterator[tuple[int, Reading]]:
-    """What was not understood, line by line: prose beside a record may name it, and no more."""
+def _between(
+    text: str, start: int, end: int, beside: Sequence[Fields]
+) -> Iterator[tuple[int, Reading]]:
+    """What was not understood, line by line; `beside`: the records that it stands next to."""
     while start < end:
         stop = text.find("\n", start, end) + 1 or end
         mention = _MENTION.search(text, start, stop)
         if mention is not None:
-            is_torn = _OBJECT_BEGINS.search(text, start, mention.start()) is not None
-            if is_torn or _is_line(text, start, stop):
+            is_line = _is_line(text, start, stop)
+            if is_line or not _is_title(text[start:stop], beside):
                 yield start, Untold.UNREADABLE
         start = stop
 
@@ -212,6 +218,14 @@ def _is_line(text: str, start: int, stop: int) -> bool:
     """Whether this is a whole line, and not what stands beside a record."""
     begins = start == 0 or text[start - 1] == "\n"
     return begins and (stop == len(text) or text[stop - 1] == "\n")
+
+
+def _is_title(text: str, records: Sequence[Fields]) -> bool:
+    """Whether what stands beside records on their line does no more than name an event of theirs.
+
+    What has values of its own, `event=rotation.stored user=a`, tells of another."""
+    names = set(_MENTION.findall(text))
+    return "=" not in text and "{" not in text and names <= {fields["event"] for fields in records}
 
 
 # -- values --
@@ -305,15 +319,38 @@ def _in_object(value: Fields, around: tuple[Fields, ...], depth: int) -> Sequenc
 def _in_fields(value: Fields, around: tuple[Fields, ...], depth: int) -> Sequence[Reading]:
     result: list[Reading] = []
     of_texts: list[Reading] = []
+    unreadable: list[str] = []
     for field in value.values():
-        if isinstance(field, str):
-            of_texts += _in_value(field, around, depth + 1)
+        readings = _in_value(field, around, depth + 1)
+        if not isinstance(field, str):
+            result += readings
+        elif Untold.UNREADABLE in readings and not _records(readings):
+            unreadable.append(field)
         else:
-            result += _in_value(field, around, depth + 1)
+            of_texts += readings
     # What was told as an object need not be readable as text as well.
-    if any(isinstance(reading, Told) for reading in result + of_texts):
-        of_texts = [reading for reading in of_texts if reading is not Untold.UNREADABLE]
+    objects = _records(result)
+    titles = {fields["event"] for fields in _records(of_texts)}
+    for text in unreadable:
+        if text not in titles and not _is_told(text, objects):
+            of_texts.append(Untold.UNREADABLE)
     return result + of_texts
+
+
+def _records(readings: Iterable[Reading]) -> list[Fields]:
+    return [reading.fields for reading in readings if isinstance(reading, Told)]
+
+
+def _is_told(text: str, records: Sequence[Fields]) -> bool:
+    """Whether a text says no more than a record that stands beside it as an object: it names no
+    other mail and no other event, and is no record of its own."""
+    events = {fields["event"] for fields in records}
+    mails = set(_MAIL.findall(text))
+    if "\n" in text.strip() or not events.issuperset(_MENTION.findall(text)):
+        return False
+    if not mails:
+        return _OBJECT_BEGINS.search(text) is None
+    return mails <= {fields["mail"] for fields in records}
 
 
 # -- records --

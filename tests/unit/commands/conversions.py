@@ -332,6 +332,9 @@ CONVERSIONS: dict[str, Conversion] = {
     "Vector, parsed": objects(lambda fields: {"message": fields, "host": "a"}, parsed=True),
     "Promtail": objects(lambda line: {"streams": [{"stream": {}, "values": [["1", line]]}]}),
     "GELF": objects(lambda line: {"version": "1.1", "short_message": line, "level": 6}),
+    "GELF, a short message and a full one": objects(
+        lambda line: {"short_message": json.loads(line)["event"], "full_message": line}
+    ),
     "GELF, fields": renamed(lambda name: f"_{name}"),
     "OpenTelemetry, text": otlp_export(
         lambda line: {"timeUnixNano": "1770123448123456789", "body": {"stringValue": line}},

@@ -256,6 +256,44 @@ def test_a_line_that_cannot_be_read_is_counted(tmp_path: Path, line: str) -> Non
     assert (uids(history), history.unreadable, history.places) == ([1, 2], 1, (f"{source}:2",))
 
 
+ONE = logged(entry(1))
+TWO = logged(entry(2))
+TORN = logged(entry(9))[:300]
+BESIDE = {
+    "a line in a text of lines": json.dumps({"message": f"{ONE}\n{TORN}\n{TWO}"}),
+    "a column": json.dumps({"line": {"0": ONE, "1": TORN, "2": TWO}}),
+    "a field": json.dumps({"message": f"{ONE}\n{TWO}", "previous": TORN}),
+    "a field beside an object": json.dumps({"all": [ONE, json.loads(TWO)], "previous": TORN}),
+    "Python's way": json.dumps({"m": f"{ONE}\n{json.loads(logged(entry(9)))}\n{TWO}"}),
+    "logfmt on the line": f"{ONE} event=rotation.stored user=x\n{TWO}",
+    "another event's name on the line": f"{ONE} rotation.held\n{TWO}",
+    "prose of another event": json.dumps({"a": [ONE, json.loads(TWO)], "b": "rotation.held"}),
+    "prose, many lines": json.dumps({"a": [json.loads(ONE), TWO], "b": "x\nrotation.stored y"}),
+    "another record of the mail": json.dumps(
+        {"a": [json.loads(ONE), TWO], "b": logged(held(1))[:300]}
+    ),
+}
+
+
+@pytest.mark.parametrize("text", BESIDE.values(), ids=BESIDE)
+def test_a_torn_record_beside_others_is_told(tmp_path: Path, text: str) -> None:
+    """However near to it others are read."""
+    history = ask(file(tmp_path / "log", text))
+    assert (uids(history), history.unreadable) == ([1, 2], 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["rotation.stored …", ONE[:300], f"<30>rotation.stored {ONE[:-1]}"],
+    ids=["its name", "its beginning", "with a prefix"],
+)
+def test_a_text_of_the_record_beside_it_need_not_be_readable(tmp_path: Path, text: str) -> None:
+    """A collector keeps the line that it took apart, or a part of it."""
+    line = json.dumps({"message": text, "parsed": json.loads(ONE)})
+    history = ask(file(tmp_path / "log", line))
+    assert (uids(history), history.unreadable) == ([1], 0)
+
+
 @pytest.mark.parametrize("name", ["instance", "mailbox", "folder", "uidvalidity", "uid", "mail"])
 def test_a_row_needs_every_field_that_a_record_has(tmp_path: Path, name: str) -> None:
     """What somebody made a server or a library say, cut to the 200 characters of evidence, has no
