@@ -35,7 +35,6 @@ from token_catcher.commands.output import ExitCode
 from token_catcher.commands.rotation import Query
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
 from token_catcher.ports import Log
-from token_catcher.record import series
 from token_catcher.service import Service
 
 app = typer.Typer(
@@ -179,19 +178,15 @@ def history_command(
     """Show the rotation history. From the journal, or from any collected logs."""
     if sum((as_json, as_csv, html is not None)) > 1:
         raise typer.BadParameter("choose one of --json, --csv and --html")
-    sources = files or _recorded(context.obj)
     query = Query(org=org, user=user, event=event, since=since, until=until)
-    code = history.run(sources, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html)
+    if files:
+        code = history.run(files, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html)
+    else:
+        journal = context.obj.load(secrets=False).journal_file
+        code = history.run_recorded(
+            journal, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html
+        )
     raise typer.Exit(code)
-
-
-def _recorded(settings: Settings) -> list[str]:
-    """The journal, as a source of the history; none where nothing was recorded yet."""
-    journal = settings.load(secrets=False).journal_file
-    files = [str(file) for file in series(journal) if file.exists()]
-    if not files:
-        output.complain(f"token-catcher: nothing was recorded yet: {journal} does not exist")
-    return files
 
 
 @app.command("held")

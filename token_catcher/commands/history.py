@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from token_catcher.commands import output
 from token_catcher.commands.forms import csv_lines, html_page
@@ -20,11 +20,16 @@ from token_catcher.commands.logs import Row, rows
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import advice_lines, history_table
 from token_catcher.commands.rotation import Query, Rotation
-from token_catcher.errors import TokenCatcherError
+from token_catcher.errors import StateError, TokenCatcherError
+from token_catcher.record import State, series, verify
 
 SAME: Final = timedelta(minutes=1)
 """The log line follows the record at once: two tellings of the same end of the same mail within
 this time are one."""
+_NEXT: Final = (
+    "next: `token-catcher audit verify` says from where on the journal is not to be trusted; what"
+    " is missing above may be in a copy of it, or in collected logs"
+)
 MAX_PLACES: Final = 5
 """As many lines that could not be read are named."""
 
@@ -79,6 +84,56 @@ def run(
         output.complain(_unreadable(history))
         return ExitCode.FAILED
     return ExitCode.DONE
+
+
+def run_recorded(
+    journal: Path,
+    query: Query,
+    *,
+    now: datetime,
+    as_json: bool = False,
+    as_csv: bool = False,
+    html: Path | None = None,
+) -> ExitCode:
+    """The same of the journal at this path, all its files; and whether records are missing there.
+
+    FAILED: as `audit verify` would, since less is shown than was recorded, or may be."""
+    files = [str(file) for file in series(journal) if file.exists()]
+    told = list(_not_shown(journal, any_file=bool(files)))
+    code = run(files, query, now=now, as_json=as_json, as_csv=as_csv, html=html)
+    for problem in told:
+        output.complain(f"token-catcher: {problem.text}")
+        if problem.fails:
+            code = ExitCode.FAILED
+    return code
+
+
+class _Problem(NamedTuple):
+    """Something that people have to know of the journal."""
+
+    text: str
+    fails: bool
+
+
+def _not_shown(journal: Path, *, any_file: bool) -> Iterator[_Problem]:
+    """Why rows of the journal may be missing."""
+    try:
+        verification = verify(journal)
+    except StateError as error:
+        yield _Problem(f"{error}\n{_NEXT}", fails=True)
+        return
+    if verification.state == State.MISSING and not any_file:
+        text = f"nothing was recorded yet: {journal} does not exist"
+        yield _Problem(text, fails=False)
+    elif verification.problem is not None:
+        place = str(verification.file or journal)
+        if verification.line is not None:
+            place += f":{verification.line}"
+        text = f"the journal is {verification.state}: {place}: {verification.problem}"
+        yield _Problem(f"{text}\n{_NEXT}", fails=True)
+    if verification.first > 1:
+        text = f"{journal} begins with record {verification.first}"
+        yield _Problem(f"{text}: the files before it are not here", fails=False)
 
 
 def _unreadable(history: History) -> str:

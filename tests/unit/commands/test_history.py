@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tests.kit.fakes import Silent
 from tests.unit.commands.records import (
     NOW,
     ask,
@@ -25,12 +27,13 @@ from tests.unit.commands.records import (
 )
 from token_catcher.commands.advice import ADVICE
 from token_catcher.commands.forms import html_page
-from token_catcher.commands.history import run
+from token_catcher.commands.history import run, run_recorded
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import history_table
 from token_catcher.commands.rotation import Query, Rotation
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Reason, iso
+from token_catcher.record.journal import Journal
 
 # -- what is one row --
 
@@ -223,3 +226,132 @@ def test_the_user_is_told_what_is_missing(
         "next: look at them: each tells of a rotation, or is torn, and is missing above\n"
     )
     assert run([file(tmp_path / "log", logged(entry(1)))], Query(), now=NOW) == ExitCode.DONE
+
+
+# -- what the journal has lost --
+
+
+NEXT = (
+    "next: `token-catcher audit verify` says from where on the journal is not to be trusted; what"
+    " is missing above may be in a copy of it, or in collected logs\n"
+)
+
+
+@pytest.fixture
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A journal of two files, with three rows in the closed one and two in the other."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO())))
+    path = tmp_path / "journal.jsonl"
+    journalled(path, [entry(1), entry(2), held(3)])
+    Journal(path, now=lambda: NOW, log=Silent()).archive()
+    journalled(path, [entry(4), entry(5)])
+    return path
+
+
+def emptied(book: Path) -> None:
+    """All of the file that is written to."""
+    book.write_bytes(b"")
+
+
+def removed(book: Path) -> None:
+    """The file that is written to."""
+    book.unlink()
+
+
+def shortened(book: Path) -> None:
+    """Its last line."""
+    book.write_bytes(b"".join(book.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+def closed_shortened(book: Path) -> None:
+    """The last lines of the closed file."""
+    closed = book.with_name("journal-000001.jsonl")
+    closed.write_bytes(b"".join(closed.read_bytes().splitlines(keepends=True)[:2]))
+
+
+def line_removed(book: Path) -> None:
+    """A line in the middle of the closed file."""
+    closed = book.with_name("journal-000001.jsonl")
+    lines = closed.read_bytes().splitlines(keepends=True)
+    closed.write_bytes(b"".join(lines[:1] + lines[2:]))
+
+
+def headless(book: Path) -> None:
+    """What would tell of an end that was cut off."""
+    book.with_name("journal.jsonl.head").unlink()
+
+
+def head_exchanged(book: Path) -> None:
+    """The same, by something else."""
+    book.with_name("journal.jsonl.head").write_bytes(b"{}")
+
+
+DAMAGES: list[tuple[Callable[[Path], None], list[int], str]] = [
+    (emptied, [1, 2, 3], "truncated: BOOK:1: the journal ends here, its head file knows 7 "),
+    (removed, [1, 2, 3], "truncated: BOOK:1: the journal ends here, its head file knows 7 "),
+    (shortened, [1, 2, 3, 4], "truncated: BOOK:3: the journal ends here, its head file knows 7 "),
+    (closed_shortened, [1, 2, 4, 5], "truncated: CLOSED:3: the archived file ends here"),
+    (line_removed, [1, 3, 4, 5], "broken: CLOSED:2: got record 3, expected 2: a line was removed"),
+    (headless, [1, 2, 3, 4, 5], "unproven: BOOK: records 1 to 7 are whole and in order; without"),
+    (head_exchanged, [1, 2, 3, 4, 5], "broken: "),
+]
+
+
+@pytest.mark.parametrize(("damage", "rows", "problem"), DAMAGES)
+def test_a_journal_that_is_not_whole_is_told(
+    book: Path,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[Path], None],
+    rows: list[int],
+    problem: str,
+) -> None:
+    """What is left is shown; what the journal lacks is said as `audit verify` says it, and by the
+    exit code."""
+    damage(book)
+    assert run_recorded(book, Query(), now=NOW, as_json=True) == ExitCode.FAILED
+    shown = capsys.readouterr()
+    assert sorted(json.loads(line)["uid"] for line in shown.out.splitlines()) == rows
+    closed = str(book.with_name("journal-000001.jsonl"))
+    problem = problem.replace("BOOK", str(book)).replace("CLOSED", closed)
+    assert shown.err.startswith(f"token-catcher: the journal is {problem}")
+    assert shown.err.endswith(NEXT)
+
+
+def test_a_journal_without_its_oldest_files_says_so(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They may be moved away, which is no fault; the rows in them are not here."""
+    book.with_name("journal-000001.jsonl").unlink()
+    assert run_recorded(book, Query(), now=NOW, as_json=True) == ExitCode.DONE
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == 2
+    begins = f"token-catcher: {book} begins with record 5: the files before it are not here\n"
+    assert shown.err == begins
+
+
+def test_a_journal_that_cannot_be_proven_is_shown(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where its head cannot be read, the rows are there all the same."""
+    head = book.with_name("journal.jsonl.head")
+    head.unlink()
+    head.mkdir()
+    assert run_recorded(book, Query(), now=NOW, as_json=True) == ExitCode.FAILED
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == 5
+    problem = f"token-catcher: {head}: the head of the journal cannot be read: it is not a regular file\n"
+    assert shown.err == problem + NEXT
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_whole_journal_says_nothing(
+    book: Path, capsys: pytest.CaptureFixture[str], count: int
+) -> None:
+    """Nor does one that begins at this moment, with no record yet."""
+    path = book.with_name("another.jsonl")
+    journalled(path, [entry(uid) for uid in range(1, count + 1)])
+    Journal(path, now=lambda: NOW, log=Silent()).archive()
+    assert run_recorded(book, Query(), now=NOW, as_json=True) == ExitCode.DONE
+    assert capsys.readouterr().err == ""
+    assert run_recorded(path, Query(), now=NOW, as_json=True) == ExitCode.DONE
+    assert "begins" not in capsys.readouterr().err
