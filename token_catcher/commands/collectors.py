@@ -67,12 +67,32 @@ _EVENTS: Final = frozenset(str(event) for event in EVENTS)
 _PLAIN: Final = b"rotation."
 _BASE64: Final = ("cm90YXRpb24u", "yb3RhdGlvbi", "JvdGF0aW9uL")
 """`rotation.` in base64, which depends on what stands before it."""
-_BASE64_GZIP: Final = "H4sI"
+_FOLD: Final = r"(?:\\[rn]|\s)*"
+"""Where base64 is folded into lines, between any two of its letters."""
+_FOLDED: Final = re.compile("|".join(_FOLD.join(part) for part in _BASE64))
+_GZIP: Final = "H4sI"
 """How gzip in base64 begins."""
+_ZLIB: Final = re.compile(r"e(?:J[w-z]|N[o-r]|A[E-H]|F[4-7])[\w+/-]{16}")
+"""How zlib in base64 begins. It may be anybody's, so only what comes out of it tells."""
+_EITHER: Final = 32 + zlib.MAX_WBITS
+"""To zlib: the beginning tells whether it is gzip's form or its own."""
 _BYTES: Final = r",\s*".join(str(byte) for byte in _PLAIN)
-_HIDDEN: Final = "|".join((*_BASE64, f'"{_BASE64_GZIP}', _BYTES))
-_HIDDEN_MENTION: Final = re.compile(_HIDDEN.encode())
-_MENTION: Final = re.compile("|".join((*map(re.escape, _EVENTS), _HIDDEN)))
+_HEX: Final = _PLAIN.hex()
+_HIDDEN: Final = "|".join((_FOLDED.pattern, rf"(?<![\w+/=-]){_GZIP}", _BYTES, f"(?i:{_HEX})"))
+_MARK: Final = re.compile("|".join((*_BASE64, _GZIP, _BYTES)).encode())
+_MENTION: Final = re.compile(f"(?i:{'|'.join(map(re.escape, _EVENTS))})|{_HIDDEN}")
+_ESCAPE: Final = re.compile(r"(?:\\+u00|%)([0-9A-Fa-f]{2})")
+"""A letter in JSON's way, which may escape any, or in that of addresses."""
+_ESCAPED: Final = re.compile(rb"(?:u00|%)(?:7[24]|6[19ef]|2e)")
+"""The same of a letter of `rotation.`"""
+_ESCAPE_BYTES: Final = re.compile(_ESCAPE.pattern.encode())
+_ZLIB_BYTES: Final = re.compile(_ZLIB.pattern.encode())
+_ZEROS: Final = re.compile(
+    rb"(?:[^\0]\0){4}|(?:\0[^\0]){4}"  # UTF-16
+    rb"|[^\0]\0{8}"  # what a power cut left; journald has seven in the length of a field
+)
+_PACKED: Final = re.compile(rb"\x1f\x8b\x08|\xfd7zXZ|\x28\xb5\x2f\xfd|BZh[1-9]1AY&SY")
+"""What stands in no text, of gzip, xz, zstd and bz2: another file was put behind one."""
 _MAIL: Final = re.compile(f"{DIGEST}[0-9a-f]{{64}}")
 _OBJECT_BEGINS: Final = re.compile(r'\{\\*"')
 _EMPTY_NAMES: Final = ('{"":', '{"" ')
@@ -86,13 +106,57 @@ _AZURE_TYPE: Final = re.compile(r"_[sdbtg]$")
 def readings(piece: Piece) -> Iterable[tuple[int, Reading]]:
     """What a piece tells of rotations, each with the number of its line."""
     content = piece.content
-    if _PLAIN not in content and _HIDDEN_MENTION.search(content) is None:
+    if _is_binary(content):
+        return ((piece.line, Untold.UNREADABLE), *_of_text(content, piece.line))
+    return _of_text(content, piece.line)
+
+
+def _is_binary(content: bytes) -> bool:
+    if b"\0" in content and _ZEROS.search(content) is not None:
+        return True
+    return not content.isascii() and _PACKED.search(content) is not None
+
+
+def _of_text(content: bytes, line: int) -> Iterable[tuple[int, Reading]]:
+    if not _may_mention(content):
         return ()
     text = content.decode("utf-8", "replace")
     record = _record_alone(text)
     if record is not None:
-        return ((piece.line, Told(record)),)
-    return _numbered(text, piece.line)
+        return ((line, Told(record)),)
+    if _decoded(text) != text:
+        # The line is base64 as a whole: what it holds has lines of its own.
+        return [(line, reading) for reading in _in_string(text, (), 0)]
+    return _numbered(text, line)
+
+
+def _may_mention(content: bytes) -> bool:
+    """Whether it is worth the work of decoding, which most lines of a log of others are not."""
+    lower = content.lower()
+    if _PLAIN in lower or _HEX.encode() in lower:
+        return True
+    if _ESCAPED.search(lower) and _PLAIN in _ESCAPE_BYTES.sub(_unescaped_byte, lower):
+        return True
+    flat = content
+    if b"\\" in content:
+        flat = content.replace(b"\\r", b"").replace(b"\\n", b"")
+    return _MARK.search(flat) is not None or _ZLIB_BYTES.search(flat) is not None
+
+
+def _unescaped_byte(escape: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(escape[1].decode())
+
+
+def _mentions(text: str) -> set[str]:
+    """The events of rotations that a text names, or how it hides that it does."""
+    mentions = set(_MENTION.findall(text))
+    if not mentions and ("\\u00" in text or "%" in text):
+        mentions.update(_MENTION.findall(_ESCAPE.sub(_unescaped, text)))
+    return mentions
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16))
 
 
 def _record_alone(text: str) -> Fields | None:
@@ -127,7 +191,7 @@ def _in_text(text: str, around: tuple[Fields, ...], depth: int) -> Iterator[tupl
     before: list[Fields] = []
     for start, end, value in _values(text):
         result = _in_value(value, around, depth + 1)
-        if not result and _MENTION.search(text, start, end) is None:
+        if not result and not _mentions(text[start:end]):
             continue  # it belongs to what stands around it
         records = _records(result)
         yield from _between(text, understood, start, before + records)
@@ -206,11 +270,9 @@ def _between(
     """What was not understood, line by line; `beside`: the records that it stands next to."""
     while start < end:
         stop = text.find("\n", start, end) + 1 or end
-        mention = _MENTION.search(text, start, stop)
-        if mention is not None:
-            is_line = _is_line(text, start, stop)
-            if is_line or not _is_title(text[start:stop], beside):
-                yield start, Untold.UNREADABLE
+        part = text[start:stop]
+        if _mentions(part) and (_is_line(text, start, stop) or not _is_title(part, beside)):
+            yield start, Untold.UNREADABLE
         start = stop
 
 
@@ -224,8 +286,8 @@ def _is_title(text: str, records: Sequence[Fields]) -> bool:
     """Whether what stands beside records on their line does no more than name an event of theirs.
 
     What has values of its own, `event=rotation.stored user=a`, tells of another."""
-    names = set(_MENTION.findall(text))
-    return "=" not in text and "{" not in text and names <= {fields["event"] for fields in records}
+    events = {fields["event"] for fields in records}
+    return "=" not in text and "{" not in text and _mentions(text) <= events
 
 
 # -- values --
@@ -245,21 +307,21 @@ def _in_value(value: Any, around: tuple[Fields, ...], depth: int) -> Sequence[Re
 
 def _in_string(value: str, around: tuple[Fields, ...], depth: int) -> Sequence[Reading]:
     text = _decoded(value)
-    if _MENTION.search(text) is None:
+    if not _mentions(text):
         return ()
     return [reading for _, reading in _in_text(text, around, depth)]
 
 
 def _decoded(value: str) -> str:
-    """A text out of base64, packed with gzip or not; as it is where it is none."""
-    is_packed = value.startswith(_BASE64_GZIP)
-    if not is_packed and not any(part in value for part in _BASE64):
+    """A text out of base64, packed with gzip or zlib or not; as it is where it is none."""
+    is_packed = value.startswith(_GZIP) or _ZLIB.match(value) is not None
+    if not is_packed and _FOLDED.search(value) is None:
         return value
+    letters = "".join(value.split()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        content = base64.b64decode(value, validate=True)
+        content = base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
         if is_packed:
-            gzip = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-            content = gzip.decompress(content, MAX_PIECE)
+            content = zlib.decompressobj(wbits=_EITHER).decompress(content, MAX_PIECE)
     except (binascii.Error, ValueError, zlib.error):
         return value
     return content.decode("utf-8", "replace")
@@ -346,7 +408,7 @@ def _is_told(text: str, records: Sequence[Fields]) -> bool:
     other mail and no other event, and is no record of its own."""
     events = {fields["event"] for fields in records}
     mails = set(_MAIL.findall(text))
-    if "\n" in text.strip() or not events.issuperset(_MENTION.findall(text)):
+    if "\n" in text.strip() or not _mentions(text) <= events:
         return False
     if not mails:
         return _OBJECT_BEGINS.search(text) is None

@@ -32,6 +32,8 @@ MAX_MEMORY: Final = 128 * 1024 * 1024
 """Bytes that an archive may ask for to be unpacked: twice what `xz -9` does."""
 SAMPLE: Final = 1024
 """Bytes of a file by which text is told from what is none."""
+HOLE: Final = bytes(4)
+"""As many zeros begin no text: in UTF-32 there are three at most."""
 
 ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -122,7 +124,7 @@ def _opened(source: str, stdin: io.BufferedReader) -> AbstractContextManager[io.
 
 
 def _unpacked(source: str, file: io.BufferedReader, layers: int) -> Iterator[bytes]:
-    head = file.peek(SAMPLE)[:SAMPLE]
+    head = _head(file)
     is_zip = head.startswith(ZIP)
     packing = _packing(source, head)
     if not layers and (is_zip or packing is not None):
@@ -134,6 +136,17 @@ def _unpacked(source: str, file: io.BufferedReader, layers: int) -> Iterator[byt
     else:
         _check_form(source, head)
         yield from _as_utf8(file, head)
+
+
+def _head(file: io.BufferedReader) -> bytes:
+    """How a file begins, behind the zeros of a log that was emptied under its writer.
+
+    logrotate's `copytruncate` makes such a hole where the writer does not append."""
+    zeros = b""
+    while (head := file.peek(SAMPLE)[:SAMPLE]).startswith(HOLE):
+        zeros = head[: len(head) - len(head.lstrip(b"\0"))]
+        file.read(len(zeros))
+    return head or zeros
 
 
 def _packing(source: str, head: bytes) -> Packing | None:

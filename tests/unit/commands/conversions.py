@@ -15,6 +15,7 @@ import json
 import lzma
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -287,6 +288,25 @@ CONVERSIONS: dict[str, Conversion] = {
     "server-sent events": prefixed("data: ", "\n"),
     "logfmt": each(logfmt),
     "in quotes": each(json.dumps),
+    # hidden in other letters
+    "base64, a line each": each(base64_of),
+    "base64 for addresses, not filled up": objects(
+        lambda line: {"data": base64.urlsafe_b64encode(line.encode()).decode().rstrip("=")}
+    ),
+    "base64, folded": objects(lambda line: {"data": base64.encodebytes(line.encode()).decode()}),
+    "base64 of gzip, a line": lambda lines: base64.b64encode(gzip.compress(text(lines))),
+    "base64 of gzip, folded": whole(
+        lambda items: {"data": base64.encodebytes(gzip.compress(text(items))).decode()}
+    ),
+    "base64 of zlib": objects(
+        lambda line: {"data": base64.b64encode(zlib.compress(line.encode())).decode()}
+    ),
+    "base64 of zlib, a line": lambda lines: base64.b64encode(zlib.compress(text(lines), 9)),
+    "JSON's escapes for a letter": each(lambda line: line.replace("n.", "n\\u002e")),
+    "JSON's escapes for all": each(
+        lambda line: '{"m":"' + "".join(f"\\u{ord(letter):04x}" for letter in line) + '"}'
+    ),
+    "a hole within": lambda lines: text(lines[:3]) + bytes(5000) + text(lines[3:]),
     # several records, one value
     "JSON sequence": prefixed("\x1e"),
     "concatenated": lambda lines: "".join(lines).encode(),

@@ -339,7 +339,9 @@ def test_a_journal_that_cannot_be_proven_is_shown(
     assert run_recorded(book, Query(), now=NOW, as_json=True) == ExitCode.FAILED
     shown = capsys.readouterr()
     assert len(shown.out.splitlines()) == 5
-    problem = f"token-catcher: {head}: the head of the journal cannot be read: it is not a regular file\n"
+    problem = (
+        f"token-catcher: {head}: the head of the journal cannot be read: it is not a regular file\n"
+    )
     assert shown.err == problem + NEXT
 
 

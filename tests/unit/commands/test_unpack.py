@@ -51,6 +51,14 @@ def test_what_is_no_text_is_an_error(tmp_path: Path, content: bytes) -> None:
     )
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("size", [4, 1024, 100_000])
+def test_a_hole_before_a_log_is_passed_over(tmp_path: Path, pack: object, size: int) -> None:
+    """Zeros, which logrotate's `copytruncate` leaves where the writer does not append."""
+    assert callable(pack)
+    assert ask_of(tmp_path, pack(bytes(size) + LINES)) == (499, 0)
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_a_part_of_an_archive_gives_what_it_can(tmp_path: Path, pack: object) -> None:
     """What is lost counts as unreadable, wherever it is torn or damaged."""
