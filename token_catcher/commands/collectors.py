@@ -321,7 +321,10 @@ def _decoded(value: str) -> str:
     try:
         content = base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
         if is_packed:
-            content = zlib.decompressobj(wbits=_EITHER).decompress(content, MAX_PIECE)
+            decoder = zlib.decompressobj(wbits=_EITHER)
+            content = decoder.decompress(content, MAX_PIECE)
+            if not decoder.eof:
+                return value  # a part, or too much
     except (binascii.Error, ValueError, zlib.error):
         return value
     return content.decode("utf-8", "replace")

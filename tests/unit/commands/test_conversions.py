@@ -92,6 +92,9 @@ UNREAD: dict[str, Conversion] = {
     "UTF-16 behind text": behind(lambda content: content.decode().encode("utf-16")),
     "UTF-16, big-endian, behind text": behind(lambda text: text.decode().encode("utf-16-be")),
     "a hole in a line": behind(lambda content: b'2026-02-03 "' + bytes(512) + b"\n"),
+    "base64 of gzip, folded, in no JSON": lambda lines: base64.encodebytes(
+        gzip.compress(text(lines))
+    ),
     "hexadecimal": each(lambda line: line.encode().hex()),
     "hexadecimal in JSON": objects(lambda line: {"data": "\\x" + line.encode().hex().upper()}),
     "an address": each(escaped),
