@@ -2,7 +2,8 @@
 
 What such an event carries may be the text of a server, of a library or of a mail, so that a record
 within it was never written by us. The list is closed: an event with any other name is a
-collector's, whatever stands beside it, and what it carries may be our line.
+collector's, whatever stands beside it, and what it carries may be our line. A name stays on it
+when the program has it no more: logs are kept for years.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _BY_SUBJECT: Final = {
         "left_behind",
         "pause",
         "renumbers",
+        "replaced",
         "search_refused",
         "selected",
         "spam_folders",
@@ -44,7 +46,7 @@ _BY_SUBJECT: Final = {
     "schedule": ("trouble",),
     "secret": ("shared",),
     "sweep": ("interrupted",),
-    "trust": ("insecure",),
+    "trust": ("insecure", "org_not_pinned"),
     "vault": ("drift", "drift_ended", "not_asked", "patch_refused", "token_ends", "trouble"),
     "web": ("crashed", "listening"),
 }

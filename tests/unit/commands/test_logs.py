@@ -201,13 +201,13 @@ FILES = {"daemon.lock", "daemon.log", "journal.jsonl", "keys.json"}
 
 
 def test_the_events_that_quote_are_all_of_ours() -> None:
-    """A name that the source gains is not forgotten, and none is left that it has no more."""
+    """A name that the source gains is not forgotten; old ones stay, for old logs."""
     names = set()
     for path in (ROOT / "token_catcher").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 names.add(node.value)
-    assert set(filter(EVENT_LIKE.fullmatch, names)) - FILES == OTHER_EVENTS
+    assert set(filter(EVENT_LIKE.fullmatch, names)) - FILES - OTHER_EVENTS == set()
 
 
 def without(name: str) -> str:
