@@ -18,6 +18,7 @@ _BY_SUBJECT: Final = {
     "journal": (
         "archived",
         "continued",
+        "head_set_aside",
         "headless",
         "narrowed",
         "not_archived",
@@ -25,6 +26,7 @@ _BY_SUBJECT: Final = {
         "repaired",
         "taken_over",
         "trouble",
+        "unreadable",
         "usable_again",
     ),
     "keys": ("not_remembered",),
