@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -25,3 +26,10 @@ def reap_all() -> None:
         # Closing the pipe to a process that is gone may fail; __exit__ waits all the same.
         with suppress(BrokenPipeError), process:
             pass
+
+
+def unmeasured() -> dict[str, str]:
+    """The environment without what has a process measure its coverage.
+
+    For one that becomes another user, who cannot write the measurement."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}

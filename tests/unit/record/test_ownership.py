@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.processes import unmeasured
 from tests.kit.waiting import PATIENCE
 from tests.unit.record.books import in_files, names
 from token_catcher.record import State, verify
@@ -71,6 +72,7 @@ def as_nobody(path: Path, code: str, *of_root: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(AS_NOBODY) + textwrap.dedent(code), str(path)],
         cwd=ROOT,
+        env=unmeasured(),
         capture_output=True,
         text=True,
         check=False,

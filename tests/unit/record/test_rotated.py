@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.fakes import Silent
-from tests.kit.processes import reaped
+from tests.kit.processes import reaped, unmeasured
 from tests.kit.servers.process import command
 from tests.kit.waiting import PATIENCE
 from tests.unit.record.books import entry, in_files, journal
@@ -651,6 +651,7 @@ def append_as_nobody(path: Path, of_root: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(AS_NOBODY), str(path), str(NOBODY)],
         cwd=ROOT,
+        env=unmeasured(),
         capture_output=True,
         text=True,
         check=False,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.processes import unmeasured
 from tests.kit.waiting import PATIENCE
 from token_catcher import files
 from token_catcher.errors import StateError
@@ -106,6 +107,7 @@ def asked_by_nobody(path: Path) -> str:
     """What that user gets."""
     done = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, str(path), str(NOBODY)],
+        env=unmeasured(),
         capture_output=True,
         text=True,
         check=False,
