@@ -18,7 +18,6 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,49 +29,20 @@ from tests.kit.fakes import Silent
 from tests.kit.processes import reaped
 from tests.kit.scale import times
 from tests.kit.waiting import PATIENCE
+from tests.unit.record.books import CREATED, PATH, entry, journal
 from token_catcher.errors import StateError
 from token_catcher.model import Entry, Event, Receipt, as_fields
 from token_catcher.record.chain import MAX_LINE, Head, sealed
-from token_catcher.record.journal import Journal
 from token_catcher.record.openfile import Record
 from token_catcher.record.verification import State, Verification, verify
 
 ROOT = Path(__file__).parents[3]
-NOW = datetime(2026, 2, 3, 12, 57, 28, tzinfo=UTC)
-PATH = "salesforce/acme-production/integration@acme.example"
-CREATED = "2026-02-03T12:57:28.123456789Z"
-
-
-def entry(uid: int = 1, **changes: Any) -> Entry:
-    """A token that went to Vault as version `uid`."""
-    stored = Entry(
-        event=Event.STORED,
-        instance="one",
-        mailbox="integrations",
-        folder="INBOX",
-        uidvalidity=7,
-        uid=uid,
-        mail=f"sha256:{uid:064x}",
-        received_at="2026-02-03T12:57:27Z",
-        username="integration@acme.example",
-        org="acme-production",
-        path=PATH,
-        version=uid,
-        vault_created_at=CREATED,
-        fingerprint="sha256:0123456789abcdef",
-    )
-    return replace(stored, **changes)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where the journal goes; the directory is not there yet."""
     return tmp_path / "state" / "journal.jsonl"
-
-
-def journal(path: Path, log: Silent | None = None) -> Journal:
-    """As a new process would have it."""
-    return Journal(path, now=lambda: NOW, log=log or Silent())
 
 
 def filled(path: Path, count: int = 5) -> list[bytes]:
