@@ -614,6 +614,20 @@ def test_again_survives_a_stop(rig: Rig) -> None:
     assert summary(sweep(rig)) == (3, 0, None, True, False)
 
 
+def test_a_mail_is_settled_on_disk_only_after_its_record(rig: Rig) -> None:
+    """Whatever finds it again later: a crash on its way leaves it unsettled."""
+    rig.deliver(1)
+
+    def crash(_effect: str) -> None:
+        raise Crash
+
+    rig.on_vault = crash
+    with pytest.raises(Crash):
+        sweep(rig)
+    with Checkpoint.hold(rig.home / "checkpoints", "integrations") as checkpoint:
+        assert checkpoint.folder("INBOX", 1, None, BEGIN).settled_through == 0
+
+
 def test_again_survives_a_crash(rig: Rig) -> None:
     """At the first touch of the first mail: the next start looks at all of them."""
     for number in range(1, 4):
