@@ -10,6 +10,7 @@ use what its `__init__` names, and nothing else.
     ownership   whose a file may be that we go by, and as whom we work
     log         structlog, set up once
     tls         TLS to a server, and what its failures mean
+    connections HTTP connections of which no answer lasts for ever
     signals     how SIGTERM and SIGINT end a command
 
     reading     bytes in, candidate out; pure
@@ -74,7 +75,6 @@ use what its `__init__` names, and nothing else.
         session     examines, searches, fetches
     vault       the adapter of the secret store
         answer      what is answered, and who spoke
-        connections HTTP connections of which no answer lasts for ever
         transport   HTTP over TLS or a unix socket
         lease       our token, and how long it lives
         login       ways to get a token of Vault's

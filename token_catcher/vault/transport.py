@@ -22,10 +22,7 @@ import urllib3
 from hvac.adapters import RawAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from token_catcher.errors import AccessError, Outage, TokenCatcherError
-from token_catcher.tls import ClientCertificate, introduce, tls_failure, trusting_context
-from token_catcher.vault.answer import Answer
-from token_catcher.vault.connections import (
+from token_catcher.connections import (
     ANSWER_WITHIN,
     CONNECT_TIMEOUT,
     Clock,
@@ -34,6 +31,9 @@ from token_catcher.vault.connections import (
     TlsAdapter,
     TooSlow,
 )
+from token_catcher.errors import AccessError, Outage, TokenCatcherError
+from token_catcher.tls import ClientCertificate, introduce, tls_failure, trusting_context
+from token_catcher.vault.answer import Answer
 
 READ_TIMEOUT: Final = 10.0
 """Seconds in which nothing comes."""
