@@ -106,6 +106,7 @@ use what its `__init__` names, and nothing else.
         kinds       the kinds of values
         secret      where a secret is kept
         surroundings  defaults of the environment's
+        section     what all sections have in common
         schema      the keys
         document    YAML with line numbers
         checks      what no single key can say

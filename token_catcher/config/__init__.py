@@ -7,6 +7,7 @@ In reading order:
     kinds       the kinds of values: durations, addresses, paths
     secret      where a secret is kept, and who may read it
     surroundings  what the environment says where the file does not
+    section     what all sections have in common
     schema      every key, its kind, its default
     checks      everything that is wrong with the values
     load        find the file, read it

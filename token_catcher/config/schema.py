@@ -8,30 +8,26 @@ errors, nothing is converted.
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
-from token_catcher import tls
 from token_catcher.config import kinds
 from token_catcher.config.kinds import is_address, is_loopback
 from token_catcher.config.problems import Wrong
-from token_catcher.config.secret import SecretKey, private_bytes
+from token_catcher.config.secret import SecretKey
+from token_catcher.config.section import ClientCertificate, Section
 from token_catcher.config.surroundings import Sources, source_of
 from token_catcher.proof import Org
-from token_catcher.tls import introduce
 
 Policy = Literal[
     "dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"
@@ -81,18 +77,6 @@ NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = 
 }
 """Keys whose feature this version does not have: what they take until then, and which values ask
 for it. Who builds one models the key below and drops its line."""
-
-
-class Section(BaseModel):
-    """What all sections have in common."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        validate_default=True,
-        use_attribute_docstrings=True,
-    )
 
 
 MAX_FOLDERS: Final = 10
@@ -234,34 +218,6 @@ class TokenLogin(Section):
 
 AUTH: Final[Mapping[str, type[Section]]] = {"approle": AppRole, "token": TokenLogin}
 """The section of each method."""
-
-
-class ClientCertificate(Section):
-    """Who we are to a TLS server that asks."""
-
-    file: kinds.CredentialFile
-    """The certificate (PEM), and its key unless that has a file of its own."""
-    key: kinds.CredentialFile | None = None
-    """The key (PEM), not encrypted."""
-
-    @model_validator(mode="after")
-    def _is_a_pair(self, info: ValidationInfo) -> Self:
-        """As OpenSSL takes it, and with a key that is ours alone."""
-        if not kinds.Origin.of(info).secrets:
-            return self
-        private_bytes(self.key or self.file, kinds.Origin.of(info).owners)
-        try:
-            introduce(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self.as_pair())
-        except OSError:
-            expected = "a certificate and its key in PEM, the key not encrypted"
-            raise Wrong(expected, "files that do not hold that") from None
-        return self
-
-    def as_pair(self) -> tls.ClientCertificate:
-        """In the words of `tls`."""
-        if self.key is None:
-            return tls.ClientCertificate(str(self.file))
-        return tls.ClientCertificate(str(self.file), str(self.key))
 
 
 def _address_may_be_left_out(schema: dict[str, Any]) -> None:
