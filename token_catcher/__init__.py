@@ -73,6 +73,9 @@ use what its `__init__` names, and nothing else.
         idle        waits for news
         login       connects, secures the line, proves who we are
         session     examines, searches, fetches
+    oauth       access tokens for IMAP
+        access      when one is asked for, and what becomes of a refusal
+        endpoint    HTTP to token endpoints, within bounds
     vault       the adapter of the secret store
         answer      what is answered, and who spoke
         transport   HTTP over TLS or a unix socket
@@ -107,6 +110,7 @@ use what its `__init__` names, and nothing else.
         secret      where a secret is kept
         surroundings  defaults of the environment's
         section     what all sections have in common
+        oauth       how access tokens for a mailbox are got
         schema      the keys
         document    YAML with line numbers
         checks      what no single key can say

@@ -19,6 +19,7 @@ from token_catcher.errors import ConfigurationError
 from token_catcher.imap import Account, ImapMailbox, PasswordLogin, tls_context
 from token_catcher.judge import Judge
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
+from token_catcher.model import Secret
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import Log
 from token_catcher.proof import Terms, Trust
@@ -205,8 +206,14 @@ class App:
             lookback=mailbox.lookback,
             poll=mailbox.poll,
             idle=mailbox.idle,
-            credential=mailbox.password.read,
+            credential=self._password(mailbox),
         )
+
+    @staticmethod
+    def _password(mailbox: MailboxConfig) -> Callable[[], Secret]:
+        """How its password is read."""
+        assert mailbox.password is not None  # the other ways are not available in this version
+        return mailbox.password.read
 
     def _connector(self, mailbox: MailboxConfig) -> Callable[[], ImapMailbox]:
         account = Account(
@@ -214,7 +221,7 @@ class App:
             host=mailbox.host,
             port=mailbox.port,
             tls=mailbox.tls,
-            login=PasswordLogin(mailbox.username, mailbox.password.read),
+            login=PasswordLogin(mailbox.username, self._password(mailbox)),
             inbox=mailbox.folders.inbox,
             spam=mailbox.folders.spam,
             also=mailbox.folders.also,

@@ -42,7 +42,16 @@ class PlainAdapter(HTTPAdapter):
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Where requests makes what makes its connections."""
         super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = {
+        self.poolmanager.pool_classes_by_scheme = self._pools()
+
+    def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
+        """The same for connections through a proxy."""
+        manager = super().proxy_manager_for(*arguments, **options)
+        manager.pool_classes_by_scheme = self._pools()
+        return manager
+
+    def _pools(self) -> dict[str, Any]:
+        return {
             "http": partial(_Pool, self._monotonic),
             "https": partial(_TlsPool, self._monotonic),
         }

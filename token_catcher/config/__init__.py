@@ -8,6 +8,7 @@ In reading order:
     secret      where a secret is kept, and who may read it
     surroundings  what the environment says where the file does not
     section     what all sections have in common
+    oauth       how access tokens for a mailbox are got
     schema      every key, its kind, its default
     checks      everything that is wrong with the values
     load        find the file, read it

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from token_catcher.config.kinds import Expected, Origin
+from token_catcher.config.oauth import PROVIDERS
 from token_catcher.config.problems import Loc, Mistake, Wrong, did_you_mean, kind_of, shown
 from token_catcher.config.schema import ANY, AUTH, NOT_BUILT, Config, OrgConfig
 from token_catcher.proof import Org, overlaps
@@ -25,6 +26,11 @@ WORDS: Final[Mapping[str, str]] = {
     "too_short": "at least one",
 }
 """What is expected, by pydantic's name of an error, where no kind has words for it."""
+UNIONS: Final[Mapping[str, tuple[str, Mapping[str, type[BaseModel]]]]] = {
+    "auth": ("method", AUTH),
+    "oauth2": ("provider", PROVIDERS),
+}
+"""The keys that take one of several sections: what tells them apart, and the section of each."""
 
 
 def check(data: Any, origin: Origin) -> tuple[Config | None, list[Mistake]]:
@@ -144,10 +150,12 @@ def _translated(details: ErrorDetails) -> Mistake:
             section = _section(Config, details["loc"][:-1])
             return Mistake(loc, "nothing", _wanted(section, str(loc[-1])))
         case "union_tag_not_found":
-            return Mistake((*loc, "method"), "nothing", " or ".join(AUTH))
+            tag, sections = UNIONS[str(loc[-1])]
+            return Mistake((*loc, tag), "nothing", " or ".join(sections))
         case "union_tag_invalid":
-            got = "another one" + did_you_mean(str(details["ctx"]["tag"]), AUTH)
-            return Mistake((*loc, "method"), got, " or ".join(AUTH))
+            tag, sections = UNIONS[str(loc[-1])]
+            got = "another one" + did_you_mean(str(details["ctx"]["tag"]), sections)
+            return Mistake((*loc, tag), got, " or ".join(sections))
         case _:
             return _wrong_value(loc, details)
 
@@ -172,9 +180,10 @@ def _wrong_value(loc: Loc, details: ErrorDetails) -> Mistake:
 
 
 def _without_tag(loc: Loc) -> Loc:
-    """pydantic puts the method, which is a value, among the keys."""
-    if loc[:2] == ("vault", "auth"):
-        return (*loc[:2], *loc[3:])
+    """pydantic puts the method or the provider, which are values, among the keys."""
+    for depth, part in enumerate(loc):
+        if part in UNIONS:
+            return (*loc[: depth + 1], *loc[depth + 2 :])
     return loc
 
 
@@ -183,8 +192,9 @@ def _section(section: type[BaseModel], loc: Loc) -> type[BaseModel]:
     if not loc:
         return section
     name, *rest = loc
-    if name == "auth" and rest:
-        return _section(AUTH[str(rest[0])], tuple(rest[1:]))
+    if name in UNIONS and rest:
+        _, sections = UNIONS[str(name)]
+        return _section(sections[str(rest[0])], tuple(rest[1:]))
     if isinstance(name, str):
         section = _model_of(section.model_fields[name].annotation)
     return _section(section, tuple(rest))

@@ -177,6 +177,11 @@ def _is_vault_address(text: str) -> bool:
     """No user and no query; plain HTTP only where nobody listens, since the tokens go over it."""
     if text.startswith(_UNIX):
         return _SOCKET.fullmatch(text.removeprefix(_UNIX)) is not None
+    return _is_endpoint(text) and _is_prefix(urlsplit(text).path)
+
+
+def _is_endpoint(text: str) -> bool:
+    """Scheme, host, port and path alone; plain HTTP only where nobody listens."""
     parts = urlsplit(text)
     host = parts.hostname or ""
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
@@ -184,7 +189,7 @@ def _is_vault_address(text: str) -> bool:
     # Whatever is not scheme, host, port and path is left out here, and so makes a difference.
     if f"{parts.scheme}://{parts.netloc}{parts.path}" != text or "@" in parts.netloc:
         return False
-    return parts.port != 0 and _is_host(host) and _is_prefix(parts.path)
+    return parts.port != 0 and _is_host(host) and on_one_line(text) and " " not in text
 
 
 def _is_prefix(path: str) -> bool:
@@ -475,6 +480,17 @@ VaultAddress = Annotated[
     Expected(
         "https://HOST, with :PORT and /PATH if needed (http:// only to loopback), or unix:///PATH"
     ),
+]
+Endpoint = Annotated[
+    str,
+    _only(_is_endpoint),
+    AfterValidator(_without_last_slash),
+    Expected("https://HOST, with :PORT and /PATH if needed (http:// only to loopback)"),
+]
+Tenant = Annotated[
+    str,
+    _only(_is_host),
+    Expected("a directory: its id, or one of its domains"),
 ]
 VaultPath = Annotated[
     str,

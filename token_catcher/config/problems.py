@@ -17,7 +17,12 @@ Loc = tuple[str | int, ...]
 """The keys and list positions that lead to a value."""
 
 MAY_HOLD_SECRETS: Final = frozenset({"password", "oauth2", "auth", "key", "notify"})
-NAMED_BELOW: Final = frozenset({"file", "env", "method", "role_id", "secret_id", "token", "mount"})
+NAMED_BELOW: Final = frozenset(
+    {"file", "env", "method", "role_id", "secret_id", "token", "mount", "key"}
+    | {"provider", "tenant", "cloud", "authority", "token_url", "scope", "mechanism", "command"}
+    | {"client_id", "client_secret", "certificate", "assertion", "refresh_token"}
+    | {"service_account", "impersonate"}
+)
 """What may be named below those keys; anything else there may be a secret in the wrong place."""
 LOOKS_LIKE_A_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}", re.ASCII)
 """`password:hunter2`, where a blank was forgotten, does not."""

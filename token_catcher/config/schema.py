@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     ConfigDict,
@@ -19,10 +19,12 @@ from pydantic import (
     PrivateAttr,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from token_catcher.config import kinds
 from token_catcher.config.kinds import is_address, is_loopback
+from token_catcher.config.oauth import OAuth2
 from token_catcher.config.problems import Wrong
 from token_catcher.config.secret import SecretKey
 from token_catcher.config.section import ClientCertificate, Section
@@ -62,13 +64,21 @@ def _is_filled(value: object) -> bool:
     return value != ()
 
 
+PLANNED: Final = ("microsoft", "google", "custom", "external")
+
+
+def _is_planned_provider(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("provider") in PLANNED
+
+
 def _is_planned_login(value: object) -> bool:
     return value in ("kubernetes", "jwt", "userpass", "cert")
 
 
 ANY: Final = "*"
 NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = {
-    ("mailboxes", ANY, "oauth2"): ("null", _is_given),
+    ("mailboxes", ANY, "oauth2"): ("null", _is_planned_provider),
+    ("mailboxes", ANY, "client_certificate"): ("null", _is_given),
     ("orgs", ANY, "max_age"): ("null", _is_given),
     ("vault", "auth", "method"): ("approle or token", _is_planned_login),
     ("journal", "key"): ("null", _is_given),
@@ -135,10 +145,13 @@ class MailboxConfig(Section):
     """Certificate authorities (PEM) in place of the system's."""
     username: kinds.Text
     """The login name."""
-    password: SecretKey
+    password: SecretKey | None = None
     """The login password: {file: PATH} or {env: NAME}."""
-    oauth2: Any = Field(default=None, json_schema_extra={"type": "null"})
-    """In place of a password: not available in this version."""
+    oauth2: OAuth2 | None = None
+    """In place of a password: how access tokens are got, by provider."""
+    client_certificate: ClientCertificate | None = None
+    """Who we are, where the server's TLS asks; also the login (SASL EXTERNAL), where neither a
+    password nor oauth2 is given."""
     addresses: tuple[kinds.OwnAddress, ...] = Field(default_factory=_own_address, min_length=1)
     """The To addresses that are ours, or patterns in which * stands for any characters. Default:
     username, where it is an address."""
@@ -150,6 +163,14 @@ class MailboxConfig(Section):
     """How often to look in any case."""
     lookback: kinds.Duration = timedelta(days=14)
     """How old mail may be that is still looked at."""
+
+    @model_validator(mode="after")
+    def _one_login(self) -> Self:
+        if self.password is not None and self.oauth2 is not None:
+            raise Wrong("password or oauth2", "both")
+        if (self.password, self.oauth2, self.client_certificate) == (None, None, None):
+            raise Wrong("one of password, oauth2, client_certificate", "none of them")
+        return self
 
     @field_validator("addresses", mode="before")
     @classmethod

@@ -29,7 +29,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from token_catcher import ownership
 from token_catcher.config.kinds import Origin, on_one_line
@@ -255,20 +262,79 @@ def _one_key(name: str, what: str) -> dict[str, Any]:
     }
 
 
+_FILE: Final = _one_key(
+    "file", "A file that others cannot read; relative paths begin beside the configuration file."
+)
+_VARIABLE: Final = _one_key("env", "A variable of the environment.")
+_COMMAND: Final = {
+    "type": "object",
+    "properties": {
+        "command": {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1},
+            "minItems": 1,
+            "description": "A program that prints it, and its arguments; no shell.",
+        }
+    },
+    "required": ["command"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCommand:
+    """A program that prints a secret."""
+
+    arguments: tuple[str, ...]
+    """The program and what it is given; no shell comes between."""
+
+    def as_config(self) -> dict[str, Any]:
+        """As it is written in a configuration."""
+        return {"command": list(self.arguments)}
+
+    def __str__(self) -> str:
+        return f"{{command: {self.arguments[0]}}}"
+
+
+def _in_a_file(source: SecretSource) -> SecretSource:
+    """What is replaced under a running program cannot be a variable of the environment."""
+    if source.kind != "file":
+        raise Wrong("{file: PATH}: it is replaced at each renewal", "{env: NAME}")
+    return source
+
+
+def _as_config(source: SecretSource | TokenCommand) -> dict[str, Any]:
+    return dict(source.as_config())
+
+
+def _token_source(value: Any, info: ValidationInfo) -> SecretSource | TokenCommand:
+    if not isinstance(value, dict) or "command" not in value:
+        return _source(value, info)
+    arguments = value["command"]
+    if len(value) != 1 or not isinstance(arguments, tuple) or not arguments:
+        raise Wrong("{command: [PROGRAM, ARGUMENT, …]} alone", "something else")
+    for argument in arguments:
+        if not isinstance(argument, str) or not argument or not on_one_line(argument):
+            raise Wrong("a list of texts, each on one line", "something else in it")
+    return TokenCommand(arguments)
+
+
 SecretKey = Annotated[
     SecretSource,
     PlainValidator(_source),
     PlainSerializer(SecretSource.as_config, return_type=dict[str, str]),
-    WithJsonSchema(
-        {
-            "oneOf": [
-                _one_key(
-                    "file",
-                    "A file that others cannot read;"
-                    " relative paths begin beside the configuration file.",
-                ),
-                _one_key("env", "A variable of the environment."),
-            ]
-        }
-    ),
+    WithJsonSchema({"oneOf": [_FILE, _VARIABLE]}),
+]
+SecretFile = Annotated[
+    SecretSource,
+    PlainValidator(_source),
+    AfterValidator(_in_a_file),
+    PlainSerializer(SecretSource.as_config, return_type=dict[str, str]),
+    WithJsonSchema(_FILE),
+]
+TokenSource = Annotated[
+    SecretSource | TokenCommand,
+    PlainValidator(_token_source),
+    PlainSerializer(_as_config, return_type=dict[str, Any]),
+    WithJsonSchema({"oneOf": [_FILE, _VARIABLE, _COMMAND]}),
 ]

@@ -359,6 +359,10 @@ MISTAKES = {
     ),
     "half a shard": ("shard: {count: 2}", f"shard.index: got nothing, expected {INDEX_FORM}"),
     "null for a section": ("log: null", "log: got null, expected a mapping"),
+    "no login": (
+        "password: null",
+        "mailboxes[0]: got none of them, expected one of password, oauth2, client_certificate",
+    ),
     # of features that are not built
     "OAuth 2": (
         "oauth2: {provider: google}",

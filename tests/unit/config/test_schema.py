@@ -34,6 +34,7 @@ EFFECTIVE = {
             "username": "sf@example.com",
             "password": {"file": "HOME/imap-password"},
             "oauth2": None,
+            "client_certificate": None,
             "addresses": ("sf@example.com",),
             "folders": {"inbox": "INBOX", "spam": "auto", "also": ()},
             "idle": True,
@@ -144,7 +145,9 @@ def test_relative_paths_begin_beside_the_file(home: Path, monkeypatch: pytest.Mo
         home / "state" / "journal.jsonl",
     )
     assert (loaded.trust.dkim_keys, loaded.vault.ca_file) == (home / "keys", home / "ca.pem")
-    assert loaded.mailboxes[0].password.where == str(home / "imap-password")
+    source = loaded.mailboxes[0].password
+    assert source is not None
+    assert source.where == str(home / "imap-password")
 
 
 @pytest.mark.parametrize(

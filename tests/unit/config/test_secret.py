@@ -59,14 +59,16 @@ def test_a_secret_is_not_in_what_is_shown(home: Path) -> None:
     """Neither show nor repr nor JSON of a Config says more than where it is kept."""
     write_secret(home / "imap-password", CANARY)
     loaded = load(home, MINIMAL, {"VAULT_TOKEN": CANARY})
-    assert loaded.mailboxes[0].password.read().reveal() == CANARY
+    assert source_of(loaded).read().reveal() == CANARY
     shown = config.show(loaded)
     assert f"file: {home}/imap-password" in shown
     assert CANARY not in shown + repr(loaded) + str(loaded) + loaded.model_dump_json()
 
 
 def source_of(loaded: Config) -> SecretSource:
-    return loaded.mailboxes[0].password
+    source = loaded.mailboxes[0].password
+    assert source is not None
+    return source
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_a_file_that_holds_no_secret(home: Path, content: bytes, expected: str) 
         ("{file: [x]}", "got something else, expected a path or a name"),
         ("{file: x, env: y}", "got both, expected one of {file: PATH} or {env: NAME}"),
         ("{}", "got an empty mapping, expected one of {file: PATH} or {env: NAME}"),
-        ("null", "got null, expected {file: PATH} or {env: NAME}: secrets are not written here"),
+        ("[]", "got a list, expected {file: PATH} or {env: NAME}: secrets are not written here"),
     ],
 )
 def test_a_source_that_is_none(home: Path, written: str, expected: str) -> None:

@@ -115,7 +115,9 @@ def test_a_secret_that_somebody_shares_with_our_group(home: Path) -> None:
     """As Vault Agent, under an account of its own, gives its token to us."""
     path = write_secret(home / "imap-password", "correct horse", 0o640)
     os.chown(path, MALLORY, os.getegid())
-    assert load(home).mailboxes[0].password.read().reveal() == "correct horse"
+    source = load(home).mailboxes[0].password
+    assert source is not None
+    assert source.read().reveal() == "correct horse"
 
 
 @AS_ROOT

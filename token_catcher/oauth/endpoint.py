@@ -1,0 +1,125 @@
+"""HTTP to token endpoints, within bounds; proxies of the environment are honoured.
+
+Of an answer its status, its JSON and the pause that it asks for go further, and of an exception
+nothing: their texts may quote what the endpoint was shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from token_catcher.connections import CONNECT_TIMEOUT, Clock, PlainAdapter, TlsAdapter, TooSlow
+from token_catcher.errors import AccessError, Outage, TokenCatcherError
+from token_catcher.tls import tls_failure, trusting_context
+
+READ_TIMEOUT: Final = 10.0
+"""Seconds in which nothing comes."""
+MAX_BODY: Final = 256 * 1024
+"""Bytes of an answer: many times the largest token."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointAnswer:
+    """What a token endpoint said."""
+
+    status: int
+    body: Mapping[str, Any]
+    """Its JSON object; empty where it is none: then it was not the endpoint that spoke."""
+    retry_after: float | None
+    """Seconds; None: it asks for no pause."""
+
+    def text(self, name: str) -> str:
+        """A field of the JSON; empty where it is no text."""
+        value = self.body.get(name)
+        if isinstance(value, str):
+            return value
+        return ""
+
+
+class BoundedSession(requests.Session):
+    """A session whose answers are bounded in time and size; it follows no redirect.
+
+    Plain enough to be handed to a library that wants a session of its own. It raises what requests
+    raises; see `trouble`."""
+
+    def __init__(self, monotonic: Clock) -> None:
+        super().__init__()
+        self.auth = _no_netrc
+        self.mount("https://", TlsAdapter(trusting_context(), monotonic))
+        self.mount("http://", PlainAdapter(monotonic))
+
+    def request(self, *arguments: Any, **options: Any) -> requests.Response:
+        """The whole answer. Raises as well where it is too large."""
+        bounds = {"timeout": (CONNECT_TIMEOUT, READ_TIMEOUT), "allow_redirects": False}
+        response = super().request(*arguments, **{**options, **bounds, "stream": True})
+        with response:
+            content = response.raw.read(MAX_BODY + 1, decode_content=True)
+        if len(content) > MAX_BODY:
+            raise requests.exceptions.ContentDecodingError("too large")
+        response._content = content  # noqa: SLF001 - where requests keeps a body that was read
+        return response
+
+
+def post(
+    session: BoundedSession,
+    url: str,
+    form: Mapping[str, str],
+    headers: Mapping[str, str] | None = None,
+) -> EndpointAnswer:
+    """What the endpoint answers to a form. Outage: there was no answer. AccessError: TLS."""
+    try:
+        response = session.post(url, data=form, headers=headers)
+    except (OSError, urllib3.exceptions.HTTPError) as error:
+        fault = trouble(error, url)
+    else:
+        return answer_of(response)
+    # Out here the foreign exception is let go: its request holds what was shown.
+    raise fault
+
+
+def answer_of(response: requests.Response) -> EndpointAnswer:
+    """The parts of an answer that are of use."""
+    body: Any = None
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        body = {}
+    return EndpointAnswer(response.status_code, body, _pause(response.headers.get("Retry-After")))
+
+
+def trouble(error: BaseException, url: str) -> TokenCatcherError:
+    """Why there was no answer, without a word of the foreign exception."""
+    where = f"token endpoint {urlsplit(url).netloc}"
+    failure = tls_failure(error, "the system's authorities")
+    if failure is not None and failure.lasting:
+        return AccessError(f"{where}: {failure.text}", code=f"oauth-{failure.code}")
+    if failure is not None:
+        return Outage(f"{where}: {failure.text}", code=f"oauth-{failure.code}")
+    kind = type(error).__name__
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TooSlow):
+            kind = "no end of its answer in time"
+        cause = cause.__context__
+    return Outage(f"{where} was not reached ({kind})", code="oauth-unreachable")
+
+
+def _pause(header: str | None) -> float | None:
+    """Seconds; a date, which no known endpoint sends, is no pause."""
+    if header is not None and header.isascii() and header.isdigit() and len(header) < 8:
+        return float(header)
+    return None
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """requests would send what `.netrc` holds for the host; with an `auth` it does not look."""
+    return request
