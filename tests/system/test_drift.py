@@ -67,6 +67,7 @@ def test_a_vault_of_before_gets_the_newest_token_again(
     openbao.put(path(org), backup)
     with tool.daemon() as daemon:
         until(lambda: token_of(openbao, org) == SECOND, "the newest token")
+        until(lambda: len(tool.journal) == 3, "its record")
         assert daemon.says("vault.drift", drift="older", username=USER)
     assert (tool.journal[-1]["mended"], tool.outcomes) == (True, [("stored", None)] * 3)
 
