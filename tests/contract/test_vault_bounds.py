@@ -17,6 +17,7 @@ from token_catcher.vault.transport import MAX_BODY, Address, Transport
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 HUGE = b"Content-Length: 300000000\r\n\r\n"
+REDIRECT = b"HTTP/1.1 307 x\r\nLocation: /elsewhere\r\n"
 
 
 class Endless(Listener):
@@ -74,6 +75,7 @@ def test_each_answer_has_its_own_time() -> None:
     ("begin", "piece"),
     [
         pytest.param(HEAD + HUGE, b"[" * 100_000, id="body"),
+        pytest.param(REDIRECT + HUGE, b" " * 100_000, id="redirect"),
         pytest.param(HEAD + b"\r\n", b'{"a":' * 20_000, id="no length"),
         pytest.param(
             HEAD + b"Transfer-Encoding: chunked\r\n\r\n",

@@ -68,6 +68,14 @@ class Address:
         return f"Vault at {self.url}, namespace {self.namespace}"
 
 
+class _Session(requests.Session):
+    """Leaves redirects alone."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None, whatever it says: requests would read its body without a bound, and raise where
+        the Location is odd, also where it is told not to follow."""
+
+
 class Transport:
     """One request, one answer. Thread-safe."""
 
@@ -152,7 +160,7 @@ class Transport:
 
     def _made(self) -> RawAdapter:
         """hvac's own client would read tokens, proxies and addresses from the surroundings."""
-        session = requests.Session()
+        session = _Session()
         session.trust_env = False  # a .netrc or a proxy of the environment is not for Vault
         url = self._address.url
         if url.startswith(UNIX):
