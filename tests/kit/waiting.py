@@ -17,7 +17,7 @@ FOREVER = 3600.0
 """Seconds of a wait that something has to end: pytest gives up on the test before they are over."""
 
 
-def until(question: Callable[[], Answer], what: str, seconds: float = PATIENCE) -> Answer:
+def until(question: Callable[[], Answer | None], what: str, seconds: float = PATIENCE) -> Answer:
     """Ask until the answer is something, and return it. AssertionError: `what` did not come.
 
     Asked often at first and less often then: a question may cost a request to a server."""

