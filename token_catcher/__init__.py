@@ -79,6 +79,7 @@ use what its `__init__` names, and nothing else.
     vault       the adapter of the secret store
         answer      what is answered, and who spoke
         transport   HTTP over TLS or a unix socket
+        cluster     several addresses, of which one answers
         lease       our token, and how long it lives
         login       ways to get a token of Vault's
         client      requests, logged in, the token kept alive

@@ -169,7 +169,8 @@ class App:
 
     def _vault_address(self) -> Address:
         vault = self.config.vault
-        address = Address(vault.address, vault.namespace, _text(vault.ca_file))
+        first, *others = _each(vault.address)
+        address = Address(first, vault.namespace, _text(vault.ca_file), others=tuple(others))
         if vault.client_certificate is None:
             return address
         return replace(address, client_certificate=vault.client_certificate.as_pair())
@@ -279,6 +280,12 @@ class App:
         if self.config.trust.dkim_keys is None:
             return PinnedKeys({})
         return PinnedKeys.read(self.config.trust.dkim_keys)
+
+
+def _each(address: str | tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(address, str):
+        return (address,)
+    return address
 
 
 def _text(path: Path | None) -> str | None:

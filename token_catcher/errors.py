@@ -56,6 +56,18 @@ class Outage(TransientError):
 
     code = "outage"
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retry_after: float | None = None,
+        was_sent: bool = False,
+    ) -> None:
+        """`was_sent`: the request went out, and nobody knows whether it was carried out."""
+        super().__init__(message, code=code, retry_after=retry_after)
+        self.was_sent = was_sent
+
 
 class StateError(TokenCatcherError):
     """The state directory or the journal cannot be used."""

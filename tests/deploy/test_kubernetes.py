@@ -193,6 +193,6 @@ def test_the_network_is_narrow(manifests: Manifests, settings: config.Config) ->
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     out = [(port["port"], port["protocol"]) for rule in spec["egress"] for port in rule["ports"]]
     assert out == [(53, "UDP"), (53, "TCP"), (settings.mailboxes[0].port, "TCP"), (8200, "TCP")]
-    assert settings.vault.address.endswith(":8200")
+    assert str(settings.vault.address).endswith(":8200")
     assert [port["port"] for rule in spec["ingress"] for port in rule["ports"]] == ["http"]
     assert all(rule["from"] for rule in spec["ingress"])

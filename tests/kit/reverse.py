@@ -22,14 +22,14 @@ class ReverseProxy(HttpScript):
     def __init__(self, target: str, own: Mapping[str, HttpReply]) -> None:
         super().__init__({})
         self._target = target
-        self._own = own
+        self.own = dict(own)
         self._session = requests.Session()
         self._session.trust_env = False
 
     def reply(self, request: HttpRequest) -> HttpReply:
         """Its own answer, or the server's."""
         line = f"{request.method} {request.path}"
-        for name, answer in self._own.items():
+        for name, answer in self.own.items():
             if line.startswith(name):
                 return answer
         answered = self._session.request(

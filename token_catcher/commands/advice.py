@@ -96,6 +96,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         " Vault's listener knows"
     ),
     "vault-address": "correct vault.address: https://HOST:PORT, or unix:///PATH of an Agent",
+    "vault-redirect": (
+        "add that host to vault.address, a list then, if it is a node of the same cluster; it is no"
+        " trouble while a leader is elected"
+    ),
     "vault-path": "correct vault.path: plain segments, {org} and {username}",
     "vault-refused": "look into Vault's own log for the request; the mail stays pending",
     "vault-foreign": (

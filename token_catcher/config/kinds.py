@@ -26,6 +26,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     PlainSerializer,
     PlainValidator,
+    TypeAdapter,
     ValidationInfo,
 )
 from pydantic_core import CoreSchema, core_schema
@@ -93,6 +94,17 @@ class Expected:
         return core_schema.custom_error_schema(
             handler(source), custom_error_type="expected", custom_error_message=self.text
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Missing(Expected):
+    """What is said where there is no value at all; whatever fails inside has its own words."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """As it was."""
+        return handler(source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -472,14 +484,41 @@ Username = Annotated[
         " or a pattern such as *@acme.example"
     ),
 ]
+A_VAULT_ADDRESS: Final = (
+    "https://HOST, with :PORT and /PATH if needed (http:// only to loopback), or unix:///PATH"
+)
 VaultAddress = Annotated[
     str,
     AfterValidator(_with_lower_case_scheme),
     _only(_is_vault_address),
     AfterValidator(_without_last_slash),
-    Expected(
-        "https://HOST, with :PORT and /PATH if needed (http:// only to loopback), or unix:///PATH"
-    ),
+    Expected(A_VAULT_ADDRESS),
+]
+_NODES = Annotated[tuple[VaultAddress, ...], Field(min_length=1)]
+_ADDRESS_OF_VAULT: Final[TypeAdapter[str]] = TypeAdapter(VaultAddress)
+_ADDRESSES_OF_NODES: Final[TypeAdapter[tuple[str, ...]]] = TypeAdapter(_NODES)
+
+
+def _vault_addresses(value: Any) -> str | tuple[str, ...]:
+    """One address, or those of the nodes of one cluster."""
+    if not isinstance(value, tuple):
+        return _ADDRESS_OF_VAULT.validate_python(value)
+    addresses = _ADDRESSES_OF_NODES.validate_python(value)
+    for address in addresses:
+        if addresses.count(address) > 1:
+            raise Wrong("each address once", f"{address} twice")
+        if len(addresses) > 1 and address.startswith(_UNIX):
+            raise Wrong(
+                "https:// addresses of one cluster, or the socket alone",
+                f"the socket {address} among others",
+            )
+    return addresses
+
+
+VaultAddresses = Annotated[
+    str | tuple[str, ...],
+    PlainValidator(_vault_addresses, json_schema_input_type=VaultAddress | _NODES),
+    Missing(A_VAULT_ADDRESS),
 ]
 Endpoint = Annotated[
     str,

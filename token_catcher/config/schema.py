@@ -251,9 +251,10 @@ class VaultConfig(Section):
 
     model_config = ConfigDict(json_schema_extra=_address_may_be_left_out)
 
-    address: kinds.VaultAddress
+    address: kinds.VaultAddresses
     """Where it is, with the path that a reverse proxy wants; unix:///PATH for the socket of an
-    Agent; plain http only to loopback. Default: BAO_ADDR or VAULT_ADDR of the environment."""
+    Agent; plain http only to loopback; or a list, of the nodes of one cluster. Default: BAO_ADDR or
+    VAULT_ADDR of the environment."""
     namespace: kinds.VaultPath | None = None
     """The namespace (Vault Enterprise, OpenBao). Default: BAO_NAMESPACE or VAULT_NAMESPACE."""
     ca_file: kinds.AuthoritiesFile | None = None

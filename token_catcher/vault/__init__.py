@@ -1,7 +1,8 @@
 """The adapter of Vault and OpenBao.
 
-`transport` speaks HTTP, `answer` tells who spoke; `login` gets a token, `lease` knows how long it
-lives, `client` keeps it alive; `kv` reads and writes versions, `store` decides what to write.
+`transport` speaks HTTP to one address, `cluster` to whichever answers, `answer` tells who spoke;
+`login` gets a token, `lease` knows how long it lives, `client` keeps it alive; `kv` reads and
+writes versions, `store` decides what to write.
 """
 
 from token_catcher.vault.client import Client

@@ -20,8 +20,8 @@ AWAY: Final[Mapping[int, str]] = {
     301: "a redirect",
     302: "a redirect",
     303: "a redirect",
-    307: "a standby that knows no active node, or names another host",
-    308: "a redirect",
+    307: "a standby that knows no active node",
+    308: "a standby that knows no active node",
     401: "a proxy that wants a login of its own",
     408: "a proxy that waited too long",
     412: "a standby that is behind",
@@ -64,10 +64,18 @@ class Answer:
     """Seconds that it asks us to wait."""
     wants_tls: bool = False
     """Whether this is a TLS port that was spoken to in plain HTTP."""
+    location: str = field(default="", repr=False)
+    """Where a redirect leads: foreign text."""
+    where: str = "Vault"
+    """Who gave it, for messages."""
 
     @classmethod
-    def of(cls, status: int, headers: Mapping[str, str], content: bytes) -> Answer:
-        """As it came. `headers`: by name, in whatever case they are asked for."""
+    def of(
+        cls, status: int, headers: Mapping[str, str], content: bytes, where: str = "Vault"
+    ) -> Answer:
+        """As it came. `headers`: by name, in whatever case they are asked for.
+
+        `where`: who gave it, for messages."""
         media_type = _media_type(headers.get("Content-Type", ""))
         body = mapping(_parsed(content))
         return cls(
@@ -77,6 +85,8 @@ class Answer:
             _is_vaults(status, media_type, body, content),
             _seconds(headers.get("Retry-After", "")),
             status == 400 and _PLAIN_HTTP in content[:200],
+            headers.get("Location", ""),
+            where,
         )
 
     @property

@@ -1,6 +1,6 @@
 """Requests to Vault: logged in, the token kept alive, each answer classified by number and form.
 
-`transport` speaks HTTP, `answer` tells who spoke, `login` gets a token, `lease` knows how long it
+`cluster` speaks HTTP, `answer` tells who spoke, `login` gets a token, `lease` knows how long it
 lives. Here it is decided when: a token is renewed, or replaced by the next one, before it ends.
 """
 
@@ -15,9 +15,10 @@ from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.ports import Log
 from token_catcher.vault.answer import PATCH_REFUSED, Answer, trouble_of
+from token_catcher.vault.cluster import Cluster
 from token_catcher.vault.lease import Lease, OwnToken
 from token_catcher.vault.login import Login, Refusal
-from token_catcher.vault.transport import Address, Transport
+from token_catcher.vault.transport import Address
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 
@@ -41,13 +42,12 @@ class Client:
         """`observe` is called for each request: read, write, login, renew-self or lookup-self.
 
         With the status, or None where there was no answer."""
-        self._address = address
         self._login = login
         self._log = log
         self._observe = observe
         self._own = OwnToken(monotonic)
         self._lock = threading.Lock()  # one login at a time, whoever asks for it
-        self._transport = Transport(address, monotonic)
+        self._cluster = Cluster(address, log, monotonic)
 
     def request(
         self,
@@ -70,7 +70,7 @@ class Client:
         answer = self._send(method, path, body, headers, token=token)
         if self._is_denied(answer) and self._died(token):
             raise AccessError(
-                f"{self._address.where} refuses our token (got 403, by lookup-self as well): it"
+                f"{answer.where} refuses our token (got 403, by lookup-self as well): it"
                 " expired, was revoked, is bound to other addresses, or has no rights at all",
                 code=self._login.refused,
             )
@@ -87,7 +87,7 @@ class Client:
 
     def close(self) -> None:
         """Free the connections."""
-        self._transport.close()
+        self._cluster.close()
 
     def _ready(self) -> Secret:
         """Our token: the one there is, renewed or replaced in time, or the first one."""
@@ -123,10 +123,10 @@ class Client:
         if refusal is not None:
             reason, code = refusal
             raise AccessError(reason, code=code)
-        self._transport.renew()
+        self._cluster.renew()
         lease = self._login.log_in(credential, self._send)
         if isinstance(lease, Refusal):
-            reason = f"{self._address.where} refused {lease.reason}"
+            reason = f"{self._cluster.where} refused {lease.reason}"
             self._own.refuse(credential, reason, lease.code)
             raise AccessError(reason, code=lease.code)
         self._own.take(lease)
@@ -179,7 +179,7 @@ class Client:
             self._own.take(replace(renewed, renewable=is_full and renewed.renewable))
             return is_full
         # A Vault that is away has said nothing of the token.
-        if answer.says("max TTL") or trouble_of(answer, self._address.where) is None:
+        if answer.says("max TTL") or trouble_of(answer, answer.where) is None:
             self._own.cannot_be_renewed(lease)
         return False
 
@@ -196,7 +196,7 @@ class Client:
         answer = self._asked(method, path, body, headers, token=token)
         if method == "patch" and answer.status in PATCH_REFUSED:
             return answer
-        trouble = trouble_of(answer, self._address.where)
+        trouble = trouble_of(answer, answer.where)
         if trouble is not None:
             raise trouble
         return answer
@@ -216,7 +216,7 @@ class Client:
             fields["X-Vault-Token"] = token.reveal()
         operation = _operation(method, path)
         try:
-            answer = self._transport.send(method, path, fields, body)
+            answer = self._cluster.send(method, path, fields, body)
         except TokenCatcherError:
             self._observe(operation, None)
             raise

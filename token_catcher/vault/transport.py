@@ -1,8 +1,8 @@
-"""HTTP to Vault, through hvac's adapter: over TLS, or over the unix socket of an Agent.
+"""HTTP to one address of Vault, through hvac's adapter: over TLS, or over an Agent's unix socket.
 
 hvac's own exceptions carry no status code, and their text holds URL and body; so the plain
-responses are used, and no foreign text goes further than here. Redirects are not followed: they
-would take the Vault token to whatever host they name.
+responses are used, and no foreign text goes further than here. Redirects are not followed here:
+they would take the Vault token to whatever host they name. `cluster` knows which may be.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +59,13 @@ class Address:
     ca_file: str | None = None
     """None: the system's certificate authorities."""
     client_certificate: ClientCertificate | None = None
+    others: tuple[str, ...] = ()
+    """Further URLs of the same cluster, at which all the rest holds as well."""
+
+    def each(self) -> Iterator[Address]:
+        """The addresses one by one."""
+        for url in (self.url, *self.others):
+            yield replace(self, url=url, others=())
 
     @property
     def where(self) -> str:
@@ -77,7 +84,7 @@ class _Session(requests.Session):
 
 
 class Transport:
-    """One request, one answer. Thread-safe."""
+    """One request to one address, one answer. Thread-safe."""
 
     def __init__(self, address: Address, monotonic: Clock = time.monotonic) -> None:
         """`monotonic`: the clock of the deadline of an answer."""
@@ -85,6 +92,16 @@ class Transport:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._http: RawAdapter | None = None
+
+    @property
+    def url(self) -> str:
+        """Of the address, as it is configured."""
+        return self._address.url
+
+    @property
+    def where(self) -> str:
+        """The address, for messages."""
+        return self._address.where
 
     def send(
         self,
@@ -103,7 +120,7 @@ class Transport:
         # Out of the `with`, the connection is free for the next request, or closed.
         with self._response(method, f"/v1/{path}", options) as response:
             content = self._content(response)
-        return Answer.of(response.status_code, response.headers, content)
+        return Answer.of(response.status_code, response.headers, content, self.where)
 
     def renew(self) -> None:
         """Read the files of certificates anew before the next request.
@@ -140,7 +157,7 @@ class Transport:
                 if len(content) > MAX_BODY:
                     break
         except (OSError, urllib3.exceptions.HTTPError) as error:
-            trouble = _broken(error, where)
+            trouble = _broken(error, where, was_sent=True)
         else:
             if len(content) <= MAX_BODY:
                 return bytes(content)
@@ -222,7 +239,7 @@ class Transport:
             )
         failure = tls_failure(error, self._address.ca_file or "the system's authorities")
         if failure is None:
-            return _broken(error, where)
+            return _broken(error, where, was_sent=not _was_never_sent(error))
         self.renew()  # a file may have been replaced, with what is wanted
         message = f"{where}: {failure.text}"
         code = f"vault-{failure.code}"
@@ -231,18 +248,27 @@ class Transport:
         return Outage(message, code=code)
 
 
-def _broken(error: BaseException, where: str) -> Outage:
+def _broken(error: BaseException, where: str, *, was_sent: bool) -> Outage:
     """There was no answer, or no whole one."""
+    if any(isinstance(cause, TooSlow) for cause in _causes(error)):
+        message = f"{where} did not end its answer within {ANSWER_WITHIN:.0f} seconds"
+    else:
+        message = f"{where} was not reached ({type(error).__name__})"
+    return Outage(message, code="vault-unreachable", was_sent=was_sent)
+
+
+def _was_never_sent(error: BaseException) -> bool:
+    """Whether there was no connection that a request could have gone over."""
+    refused = urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError
+    return any(isinstance(cause, refused) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception, and those that it came from."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, TooSlow):
-            return Outage(
-                f"{where} did not end its answer within {ANSWER_WITHIN:.0f} seconds",
-                code="vault-unreachable",
-            )
+        yield cause
         cause = cause.__context__
-    kind = type(error).__name__
-    return Outage(f"{where} was not reached ({kind})", code="vault-unreachable")
 
 
 def _system_has_authorities() -> bool:

@@ -240,6 +240,27 @@ MISTAKES = {
         "VAULT address: https://v/?x=1",
         f"vault.address: got 'https://v/?x=1', expected {VAULT_FORM}",
     ),
+    "one of the nodes without a scheme": (
+        "VAULT address: [https://v1, v2:8200]",
+        f"vault.address[1]: got 'v2:8200', expected {VAULT_FORM}",
+    ),
+    "no node at all": (
+        "VAULT address: []",
+        "vault.address: got an empty list, expected at least one",
+    ),
+    "a node twice": (
+        "VAULT address: [https://v1, https://v2, 'HTTPS://v1/']",
+        "vault.address: got https://v1 twice, expected each address once",
+    ),
+    "a socket beside a node": (
+        "VAULT address: [https://v1, unix:///run/agent.sock]",
+        "vault.address: got the socket unix:///run/agent.sock among others, expected https://"
+        " addresses of one cluster, or the socket alone",
+    ),
+    "an address that is a number": (
+        "VAULT address: 8200",
+        f"vault.address: got 8200, expected {VAULT_FORM}",
+    ),
     "a socket by a relative path": (
         "VAULT address: unix://run/agent.sock",
         f"vault.address: got 'unix://run/agent.sock', expected {VAULT_FORM}",

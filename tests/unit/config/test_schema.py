@@ -265,6 +265,21 @@ def test_where_vault_may_be(home: Path, address: str) -> None:
     assert load(home, changed("https://vault.example.com:8200", address)).vault.address == address
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("[https://v1, 'HTTPS://v2:8200/']", ("https://v1", "https://v2:8200")),
+        ("[https://v1]", ("https://v1",)),
+        ("[unix:///run/agent.sock]", ("unix:///run/agent.sock",)),
+    ],
+)
+def test_vault_may_have_several_addresses(home: Path, written: str, meant: tuple[str, ...]) -> None:
+    """A list, in the order in which they are asked; what is shown of it loads as the same."""
+    loaded = load(home, changed("https://vault.example.com:8200", written))
+    assert loaded.vault.address == meant
+    assert load(home, config.show(loaded)) == loaded
+
+
 @pytest.mark.parametrize("policy", get_args(proof.Policy))
 def test_every_policy_of_proof(home: Path, policy: str) -> None:
     """The configuration and `proof` know the same policies."""
