@@ -83,6 +83,7 @@ use what its `__init__` names, and nothing else.
         lease       our token, and how long it lives
         login       ways to get a token of Vault's
         client      requests, logged in, the token kept alive
+        mount       the mount of the secrets, and requests about one of them
         kv          versions of secrets, read and written
         ending      whether a version expired or was deleted; pure
         store       read, decide, write with check-and-set

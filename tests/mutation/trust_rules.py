@@ -968,8 +968,8 @@ MUTANTS = (
     _rule(
         20,
         "any path, where it is written",
-        "vault/kv.py",
-        "KeyValue.check_path",
+        "vault/mount.py",
+        "Mount.check_path",
         "        if not _PATH.fullmatch(path):\n",
         OFF,
         STORE,

@@ -1,7 +1,5 @@
 """A mount of KV version 2: read a version, write one with check-and-set.
 
-What Vault answers is looked at part by part before it is used: a proxy may have spoken for it.
-
 A secret that is there is merged into with PATCH, in Vault itself. Not everywhere does PATCH come
 through: a proxy may not know the method, drop the connection, or answer by itself; Vault before 1.9
 does not know it; a policy may not grant it. Then POST says the same, with what was read and our
@@ -16,28 +14,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
+from token_catcher.errors import Outage
 from token_catcher.model import Receipt
 from token_catcher.ports import Log
 from token_catcher.vault.answer import Answer, mapping
-from token_catcher.vault.client import MERGE_PATCH, Client
+from token_catcher.vault.client import MERGE_PATCH
+from token_catcher.vault.mount import FRESH, Mount
 
-FRESH: Final = {"X-Vault-Inconsistent": "forward-active-node"}
-"""Makes a standby ask the active node instead of answering with what it had before."""
-CAPABILITIES: Final = "create, read, update and patch"
 VERSIONS_BACK: Final = 20
 """How far back versions are looked at; Vault keeps ten by default."""
-
-# No empty segment, none that begins with a dot, nothing that a URL reads specially; and no dot at
-# the end, which HashiCorp Vault cannot read back.
-_PATH: Final = re.compile(
-    r"[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*(?:/[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*)*(?<!\.)", re.ASCII
-)
-FOR_ALL: Final = "vault-quota"
-"""The code of the outage after which Vault is not asked whether it answers for other paths: it has
-just asked to slow down."""
-ONE_SECRET: Final = "vault-secret"  # noqa: S105 - an error code
-"""The code of a failure that concerns one path, while Vault answers for others."""
 
 # As Go writes one: 1h30m0s.
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([hms])")
@@ -69,70 +54,26 @@ class SecretVersion:
 class KeyValue:
     """Secrets under one mount. Thread-safe."""
 
-    def __init__(self, client: Client, mount: str, log: Log) -> None:
-        self._client = client
-        self._mount = mount.strip("/")
+    def __init__(self, mount: Mount, log: Log) -> None:
+        self._mount = mount
         self._log = log
-        self._is_mount_known = False
         self._told = False
         """Whether the log has it that PATCH does not come through."""
 
-    def where(self, path: str) -> str:
-        """The path in Vault's API and in its policies."""
-        return f"{self._mount}/data/{path}"
-
-    def check_path(self, path: str) -> None:
-        """The last look before a path becomes a URL.
-
-        requests would resolve `..` and leave the mount. AccessError: it is not plain."""
-        if not _PATH.fullmatch(path):
-            raise AccessError(
-                f"vault.path: got {ascii(path)[:100]}, expected plain segments", code="vault-path"
-            )
-
-    def check_mount(self, path: str) -> None:
-        """See that the mount is the configured one, and of version 2; not asked again while secrets
-        are found there. AccessError: it is not.
-
-        Version 1 takes a write made for version 2, answers 204, and stores it wrongly. So does a
-        mount whose name was taken too long (`secret/data`): it stores elsewhere. The real path is
-        asked with: the mount alone is denied to a token with few rights."""
-        if self._is_mount_known:
-            return
-        answer = self._ask_for_mount(self._mount, path)
-        if answer.status != 200:
-            raise AccessError(
-                f"vault.mount: there is no mount {self._mount}, or our token has no rights on"
-                f" {self.where(path)} (got {answer.status}, expected 200)",
-                code="vault-mount",
-            )
-        name = _mount_name(answer)
-        if not name:
-            raise self._malformed(path, "an answer about the mount without its name")
-        self._check_name(name, path)
-        kind = answer.data.get("type")
-        version = str(mapping(answer.data.get("options")).get("version", "1"))
-        if kind != "kv" or version != "2":
-            raise AccessError(
-                f"vault.mount: {self._mount} is {kind} version {version}, expected kv version 2",
-                code="vault-kv1",
-            )
-        self._is_mount_known = True
-
     def read(self, path: str, number: int = 0, *, fresh: bool = False) -> SecretVersion:
         """A version, or the latest (0). `fresh`: not from a standby's memory."""
-        url = self.where(path)
+        url = self._mount.where(path)
         if number:
             url += f"?version={number}"
         headers = FRESH if fresh else None
-        answer = self._send("get", url, path, headers=headers)
-        self._expect(answer, path, (200, 404))
-        self._check_missing(answer, path)
+        answer = self._mount.send("get", url, path, headers=headers)
+        self._mount.expect(answer, path, (200, 404))
+        self._mount.check_missing(answer, path)
         about = mapping(answer.data.get("metadata"))
         # A version that is gone is answered with 404 as well, and with its metadata.
         if answer.status == 404 and not about:
             # The mount may be gone as well, or be another one now.
-            self._is_mount_known = False
+            self._mount.forget()
             return SecretVersion(0)
         number, created_at = self._identity(about, path)
         return SecretVersion(
@@ -157,13 +98,13 @@ class KeyValue:
     def numbers(self, path: str) -> list[int]:
         """Of all versions that Vault keeps, ascending; none where there is no secret."""
         answer = self._metadata(path)
-        self._check_missing(answer, path)
+        self._mount.check_missing(answer, path)
         if answer.status == 404:
             return []
-        self._expect(answer, path, (200,))
+        self._mount.expect(answer, path, (200,))
         numbers = list(mapping(answer.data.get("versions")))
         if not all(number.isdecimal() for number in numbers):
-            raise self._malformed(path, "versions without a number")
+            raise self._mount.malformed(path, "versions without a number")
         return sorted(int(number) for number in numbers)
 
     def lifetime(self, path: str) -> float:
@@ -201,7 +142,7 @@ class KeyValue:
         headers = {"Content-Type": MERGE_PATCH}
         body = _over(current, fields)
         try:
-            answer = self._client.request("patch", self.where(path), body, headers)
+            answer = self._mount.client.request("patch", self._mount.where(path), body, headers)
         except Outage as error:
             return None, error.code
         return answer, str(answer.status)
@@ -211,8 +152,8 @@ class KeyValue:
     ) -> Receipt | None:
         """Merge into what was read. None: `current` is no longer the latest."""
         # A mount of version 1, put in the place of ours, refuses PATCH and takes POST.
-        self._is_mount_known = False
-        self.check_mount(path)
+        self._mount.forget()
+        self._mount.check(path)
         return self._post(path, {**current.data, **fields}, current)
 
     def _tell_once(self, path: str, got: str) -> None:
@@ -222,7 +163,7 @@ class KeyValue:
         self._told = True
         self._log.warning(
             "vault.patch_refused",
-            path=self.where(path),
+            path=self._mount.where(path),
             got=got,
             note="a proxy, an old Vault, or a policy without the capability `patch`: such secrets"
             " are read, merged and written with POST and the same check-and-set; told once",
@@ -230,128 +171,39 @@ class KeyValue:
 
     def _post(self, path: str, fields: Mapping[str, Any], current: SecretVersion) -> Receipt | None:
         """Write a version of these fields alone. None: `current` is no longer the latest."""
-        answer = self._send("post", self.where(path), path, _over(current, fields))
+        answer = self._mount.send("post", self._mount.where(path), path, _over(current, fields))
         if answer.status == 404:
-            self._is_mount_known = False
-            raise AccessError(
-                f"vault.mount: nothing takes a write to {self.where(path)} (got 404, expected 200):"
-                f" the mount {self._mount} is gone, or something else stands in its place",
-                code="vault-mount",
-            )
+            raise self._mount.lost(path)
         return self._receipt(answer, path)
 
     def _receipt(self, answer: Answer, path: str) -> Receipt | None:
         """What a write became. None: somebody wrote another version since the read."""
         if _is_overtaken(answer):
             return None
-        self._expect(answer, path, (200,))
+        self._mount.expect(answer, path, (200,))
         number, created_at = self._identity(answer.data, path)
         request_id = answer.body.get("request_id")
         if not isinstance(request_id, str):
             request_id = None
         return Receipt(path, number, created_at, request_id)
 
-    def _send(
-        self,
-        method: str,
-        url: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """A request about one secret. Outage: Vault is away.
-
-        TransientError with the code `ONE_SECRET`: it fails for this secret alone. So may a dropped
-        connection or a time-out, where a firewall for web applications dislikes the path."""
-        try:
-            return self._client.request(method, url, body, headers)
-        except Outage as error:
-            outage = error
-        # Out here the exception is no context of the next one.
-        if outage.code == FOR_ALL or not self._answers(path):
-            raise outage
-        raise TransientError(
-            f"{outage}; but it answers for other paths than {self.where(path)}, so that secret"
-            " waits alone",
-            code=ONE_SECRET,
-        )
-
-    def _answers(self, path: str) -> bool:
-        """Whether Vault is there, asked with a request that reads no secret."""
-        try:
-            return self._ask_for_mount(self._mount, path).status == 200
-        except TokenCatcherError:
-            return False
-
-    def _ask_for_mount(self, mount: str, path: str) -> Answer:
-        # The active node: a standby may answer this by itself, and be of no use for the rest.
-        return self._client.request("get", f"sys/internal/ui/mounts/{mount}/{path}", None, FRESH)
-
-    def _check_name(self, name: str, path: str) -> None:
-        """AccessError: Vault's name of the mount is another one than the configured.
-
-        Either may have namespaces in front: OpenBao tells them, HashiCorp Vault does not."""
-        if name == self._mount or name.endswith(f"/{self._mount}"):
-            return
-        namespace = self._mount.removesuffix(name).rstrip("/")
-        if f"{namespace}/{name}" == self._mount and self._is_namespace(namespace, path):
-            return
-        raise AccessError(
-            f"vault.mount: got {self._mount}, but the mount there is {name}:"
-            " expected the mount alone, as `bao secrets list` shows it, and the rest in vault.path",
-            code="vault-mount-path",
-        )
-
-    def _is_namespace(self, name: str, path: str) -> bool:
-        """Whether it is no mount itself: `secret/secret` leads into the mount `secret`."""
-        return _mount_name(self._ask_for_mount(name, path)) != name
-
     def _metadata(self, path: str) -> Answer:
-        return self._send("get", f"{self._mount}/metadata/{path}", path)
+        return self._mount.send("get", f"{self._mount.name}/metadata/{path}", path)
 
     def _identity(self, about: Mapping[str, Any], path: str) -> tuple[int, str]:
         """Number and created_time of a version: together they tell it from all others."""
         number = about.get("version")
         created_at = about.get("created_time")
         if not isinstance(number, int) or not isinstance(created_at, str):
-            raise self._malformed(path, "an answer without a version")
+            raise self._mount.malformed(path, "an answer without a version")
         return number, created_at
 
     def _fields(self, answer: Answer, path: str) -> Mapping[str, Any]:
         """What a version holds; nothing where it is gone, or where somebody wrote null."""
         fields = answer.data.get("data")
         if fields is not None and not isinstance(fields, Mapping):
-            raise self._malformed(path, "a secret without fields")
+            raise self._mount.malformed(path, "a secret without fields")
         return mapping(fields)
-
-    def _check_missing(self, answer: Answer, path: str) -> None:
-        """TransientError: not even a list of errors says that the secret is missing.
-
-        Taken for Vault's, it would be written as a new one, and come to grief as a race."""
-        if answer.status == 404 and not answer.body:
-            raise self._malformed(path, "404 without a body, expected Vault's list of errors")
-
-    def _malformed(self, path: str, what: str) -> TransientError:
-        return TransientError(f"{self.where(path)}: got {what}", code="vault-protocol")
-
-    def _expect(self, answer: Answer, path: str, wanted: tuple[int, ...]) -> None:
-        """AccessError for everything that only a person can change."""
-        if answer.status in wanted:
-            return
-        if answer.status == 403:
-            raise AccessError(
-                f"Vault denies access to {self.where(path)} (got 403, expected the capabilities"
-                f" {CAPABILITIES})",
-                code="vault-policy",
-            )
-        if answer.status == 405:
-            raise AccessError(
-                f"vault.mount: {self._mount} is not kv version 2 (got 405, expected 200)",
-                code="vault-kv1",
-            )
-        raise AccessError(
-            f"Vault answered {answer.status} for {self.where(path)}", code="vault-refused"
-        )
 
 
 def _over(current: SecretVersion, fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -368,8 +220,3 @@ def _is_of_a_merge(answer: Answer) -> bool:
     """Whether Vault has carried out a PATCH, or says that another version came first."""
     is_written = answer.status == 200 and isinstance(answer.data.get("version"), int)
     return is_written or _is_overtaken(answer)
-
-
-def _mount_name(answer: Answer) -> str:
-    """Vault's name of a mount, without the slash at its end."""
-    return str(answer.data.get("path", "")).strip("/")

@@ -39,6 +39,7 @@ from token_catcher.reading import TOKEN
 from token_catcher.vault.client import Client
 from token_catcher.vault.ending import Ending, ending
 from token_catcher.vault.kv import KeyValue, SecretVersion
+from token_catcher.vault.mount import Mount
 
 ATTEMPTS: Final = 5
 """Rounds of read and write against others who write at the same time."""
@@ -103,7 +104,8 @@ class VaultStore:
         `writer`: our id, asked when something is stored; it raises what it raises.
         `writes_over_deleted`: also where a person deleted the latest version."""
         self._client = client
-        self._secrets = KeyValue(client, mount, log)
+        self._mount = Mount(client, mount)
+        self._secrets = KeyValue(self._mount, log)
         self._field = field
         self._instance = instance
         self._writer = writer
@@ -116,7 +118,7 @@ class VaultStore:
 
     def store(self, capture: Capture) -> Stored | Unchanged | Held:
         """Write the token unless it, or a newer one, is there. See `ports.SecretStore`."""
-        self._secrets.check_path(capture.path)
+        self._mount.check_path(capture.path)
         fresh = False
         for _ in range(ATTEMPTS):
             current = self._read(capture.path, fresh=fresh)
@@ -132,14 +134,14 @@ class VaultStore:
             fresh = True  # or a standby shows the version that was just overtaken
             self._sleep(PAUSE)
         raise TransientError(
-            f"{self._secrets.where(capture.path)}: others wrote at the same time, {ATTEMPTS} times",
+            f"{self._mount.where(capture.path)}: others wrote at the same time, {ATTEMPTS} times",
             code="vault-race",
         )
 
     def holds(self, path: str) -> Holding:
         """What is at this path now. See `ports.SecretStore`."""
-        self._secrets.check_path(path)
-        self._secrets.check_mount(path)
+        self._mount.check_path(path)
+        self._mount.check(path)
         current = self._secrets.read(path)
         token = self._token(current)
         if token is None:
@@ -155,12 +157,12 @@ class VaultStore:
         """See that the mount is as configured, asked with the path of a secret. Reads only.
 
         AccessError: there is none, it is not of KV version 2, or `vault.mount` is not its name."""
-        self._secrets.check_path(path)
-        self._secrets.check_mount(path)
+        self._mount.check_path(path)
+        self._mount.check(path)
 
     def versions(self, path: str) -> Iterator[Version]:
         """Every version that Vault keeps, oldest first. Reads only."""
-        self._secrets.check_path(path)
+        self._mount.check_path(path)
         for number in self._secrets.numbers(path):
             version = self._secrets.read(path, number)
             yield Version(
@@ -188,11 +190,11 @@ class VaultStore:
 
     def _read(self, path: str, *, fresh: bool) -> SecretVersion:
         """The latest version. AccessError: the mount is not what it has to be."""
-        self._secrets.check_mount(path)
+        self._mount.check(path)
         current = self._secrets.read(path, fresh=fresh)
         if not current.number:
             # Nothing there: before anything is written, see that the mount has not changed.
-            self._secrets.check_mount(path)
+            self._mount.check(path)
         return current
 
     def _ending(self, path: str, version: SecretVersion) -> Ending | None:

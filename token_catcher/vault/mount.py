@@ -1,0 +1,183 @@
+"""A mount of a KV engine: that it is the configured one, and requests about one secret in it.
+
+What Vault answers is looked at part by part before it is used: a proxy may have spoken for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
+from token_catcher.vault.answer import Answer, mapping
+from token_catcher.vault.client import Client
+
+FRESH: Final = {"X-Vault-Inconsistent": "forward-active-node"}
+"""Makes a standby ask the active node instead of answering with what it had before."""
+CAPABILITIES: Final = "create, read, update and patch"
+
+# No empty segment, none that begins with a dot, nothing that a URL reads specially; and no dot at
+# the end, which HashiCorp Vault cannot read back.
+_PATH: Final = re.compile(
+    r"[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*(?:/[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*)*(?<!\.)", re.ASCII
+)
+FOR_ALL: Final = "vault-quota"
+"""The code of the outage after which Vault is not asked whether it answers for other paths: it has
+just asked to slow down."""
+ONE_SECRET: Final = "vault-secret"  # noqa: S105 - an error code
+"""The code of a failure that concerns one path, while Vault answers for others."""
+
+
+class Mount:
+    """One mount. Thread-safe."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self.client = client
+        self.name = name.strip("/")
+        self._is_known = False
+
+    def where(self, path: str) -> str:
+        """The path in Vault's API and in its policies."""
+        return f"{self.name}/data/{path}"
+
+    def check_path(self, path: str) -> None:
+        """The last look before a path becomes a URL.
+
+        requests would resolve `..` and leave the mount. AccessError: it is not plain."""
+        if not _PATH.fullmatch(path):
+            raise AccessError(
+                f"vault.path: got {ascii(path)[:100]}, expected plain segments", code="vault-path"
+            )
+
+    def check(self, path: str) -> None:
+        """See that the mount is the configured one, and of version 2; not asked again while secrets
+        are found there. AccessError: it is not.
+
+        Version 1 takes a write made for version 2, answers 204, and stores it wrongly. So does a
+        mount whose name was taken too long (`secret/data`): it stores elsewhere. The real path is
+        asked with: the mount alone is denied to a token with few rights."""
+        if self._is_known:
+            return
+        answer = self._ask_for_mount(self.name, path)
+        if answer.status != 200:
+            raise AccessError(
+                f"vault.mount: there is no mount {self.name}, or our token has no rights on"
+                f" {self.where(path)} (got {answer.status}, expected 200)",
+                code="vault-mount",
+            )
+        name = _mount_name(answer)
+        if not name:
+            raise self.malformed(path, "an answer about the mount without its name")
+        self._check_name(name, path)
+        kind = answer.data.get("type")
+        version = str(mapping(answer.data.get("options")).get("version", "1"))
+        if kind != "kv" or version != "2":
+            raise AccessError(
+                f"vault.mount: {self.name} is {kind} version {version}, expected kv version 2",
+                code="vault-kv1",
+            )
+        self._is_known = True
+
+    def forget(self) -> None:
+        """Look at the mount again before the next secret."""
+        self._is_known = False
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """A request about one secret. Outage: Vault is away.
+
+        TransientError with the code `ONE_SECRET`: it fails for this secret alone. So may a dropped
+        connection or a time-out, where a firewall for web applications dislikes the path."""
+        try:
+            return self.client.request(method, url, body, headers)
+        except Outage as error:
+            outage = error
+        # Out here the exception is no context of the next one.
+        if outage.code == FOR_ALL or not self._answers(path):
+            raise outage
+        raise TransientError(
+            f"{outage}; but it answers for other paths than {self.where(path)}, so that secret"
+            " waits alone",
+            code=ONE_SECRET,
+        )
+
+    def _answers(self, path: str) -> bool:
+        """Whether Vault is there, asked with a request that reads no secret."""
+        try:
+            return self._ask_for_mount(self.name, path).status == 200
+        except TokenCatcherError:
+            return False
+
+    def check_missing(self, answer: Answer, path: str) -> None:
+        """TransientError: not even a list of errors says that the secret is missing.
+
+        Taken for Vault's, it would be written as a new one, and come to grief as a race."""
+        if answer.status == 404 and not answer.body:
+            raise self.malformed(path, "404 without a body, expected Vault's list of errors")
+
+    def expect(self, answer: Answer, path: str, wanted: tuple[int, ...]) -> None:
+        """AccessError for everything that only a person can change."""
+        if answer.status in wanted:
+            return
+        if answer.status == 403:
+            raise AccessError(
+                f"Vault denies access to {self.where(path)} (got 403, expected the capabilities"
+                f" {CAPABILITIES})",
+                code="vault-policy",
+            )
+        if answer.status == 405:
+            raise AccessError(
+                f"vault.mount: {self.name} is not kv version 2 (got 405, expected 200)",
+                code="vault-kv1",
+            )
+        raise AccessError(
+            f"Vault answered {answer.status} for {self.where(path)}", code="vault-refused"
+        )
+
+    def lost(self, path: str) -> AccessError:
+        """The error for a write that is answered with 404."""
+        self.forget()
+        return AccessError(
+            f"vault.mount: nothing takes a write to {self.where(path)} (got 404, expected 200):"
+            f" the mount {self.name} is gone, or something else stands in its place",
+            code="vault-mount",
+        )
+
+    def malformed(self, path: str, what: str) -> TransientError:
+        """The error for an answer in a form that Vault's do not have. `what`: it was."""
+        return TransientError(f"{self.where(path)}: got {what}", code="vault-protocol")
+
+    def _ask_for_mount(self, mount: str, path: str) -> Answer:
+        # The active node: a standby may answer this by itself, and be of no use for the rest.
+        return self.client.request("get", f"sys/internal/ui/mounts/{mount}/{path}", None, FRESH)
+
+    def _check_name(self, name: str, path: str) -> None:
+        """AccessError: Vault's name of the mount is another one than the configured.
+
+        Either may have namespaces in front: OpenBao tells them, HashiCorp Vault does not."""
+        if name == self.name or name.endswith(f"/{self.name}"):
+            return
+        namespace = self.name.removesuffix(name).rstrip("/")
+        if f"{namespace}/{name}" == self.name and self._is_namespace(namespace, path):
+            return
+        raise AccessError(
+            f"vault.mount: got {self.name}, but the mount there is {name}:"
+            " expected the mount alone, as `bao secrets list` shows it, and the rest in vault.path",
+            code="vault-mount-path",
+        )
+
+    def _is_namespace(self, name: str, path: str) -> bool:
+        """Whether it is no mount itself: `secret/secret` leads into the mount `secret`."""
+        return _mount_name(self._ask_for_mount(name, path)) != name
+
+
+def _mount_name(answer: Answer) -> str:
+    """Vault's name of a mount, without the slash at its end."""
+    return str(answer.data.get("path", "")).strip("/")
