@@ -5,17 +5,10 @@ Writing the same capture twice gives one version, whoever wrote it first; the ne
 `security_token_issued_at` wins; other fields of the secret survive, since an existing secret is
 only merged into (PATCH). Check-and-set makes Vault the arbiter between instances, so no lock is
 needed. After a time-out a write may have happened; the next call finds out by reading.
-
-Our own write is known again by what it carries: the mail it came from, the writer, and the number
-of the version, which check-and-set lets us know before the write. Later changes of other fields,
-rollbacks and a secret that keeps one version alone carry these fields on, and they still name the
-version that was ours. Secrets of earlier versions of this program do not have them: they are
-compared like any other, and none of them is claimed after a crash.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,7 +20,6 @@ from token_catcher.model import (
     Held,
     Holding,
     Reason,
-    Receipt,
     Stored,
     Token,
     Unchanged,
@@ -40,6 +32,7 @@ from token_catcher.vault.client import Client
 from token_catcher.vault.ending import Ending, ending
 from token_catcher.vault.kv import KeyValue, SecretVersion
 from token_catcher.vault.mount import Mount
+from token_catcher.vault.own_writes import OwnWrites
 
 ATTEMPTS: Final = 5
 """Rounds of read and write against others who write at the same time."""
@@ -49,9 +42,6 @@ CLOCKS_DIFFER: Final = timedelta(minutes=15)
 """At most so much between Vault's clock and Salesforce's.
 
 Where it matters: for a foreign token to be the newer one."""
-
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-"""Of a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +58,6 @@ class Version:
     fingerprint: str | None = None
     gone: bool = False
     """Deleted or destroyed: what it held is not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """The mails that the versions of a secret tell of, up to a latest one."""
-
-    number: int
-    created_at: str
-    mails: frozenset[str]
-
-    def ends_at(self, latest: SecretVersion) -> bool:
-        """Whether that latest version is still the latest."""
-        return (self.number, self.created_at) == (latest.number, latest.created_at)
 
 
 class VaultStore:
@@ -106,15 +83,13 @@ class VaultStore:
         self._client = client
         self._mount = Mount(client, mount)
         self._secrets = KeyValue(self._mount, log)
+        self._own_writes = OwnWrites(self._secrets, writer)
         self._field = field
         self._instance = instance
         self._writer = writer
         self._writes_over_deleted = writes_over_deleted
         self._now = now
         self._sleep = sleep
-        self._walks: dict[str, _Walk] = {}
-        """By path. The next mail that is not written costs no second walk through its versions:
-        whoever re-sends an old mail, each time in another dress, has Vault asked once a mail."""
 
     def store(self, capture: Capture) -> Stored | Unchanged | Held:
         """Write the token unless it, or a newer one, is there. See `ports.SecretStore`."""
@@ -129,7 +104,7 @@ class VaultStore:
             fields = self._fields(capture, current.number + 1)
             receipt = self._secrets.write(capture.path, fields, current)
             if receipt is not None:
-                self._walk_on(capture, current, receipt)
+                self._own_writes.note(capture, current, receipt)
                 return Stored(receipt, saw=self._why_written(capture, current, ended))
             fresh = True  # or a standby shows the version that was just overtaken
             self._sleep(PAUSE)
@@ -225,7 +200,7 @@ class VaultStore:
         if token == capture.token:
             if self._is_misdescribed(current, token):
                 return None
-            return Unchanged(Reason.SAME_TOKEN, self._written(capture, current))
+            return Unchanged(Reason.SAME_TOKEN, self._own_writes.written(capture, current))
         issued_at = self._issued_at(current)
         if issued_at is not None:
             return self._beside_one_of(issued_at, capture, current)
@@ -237,7 +212,7 @@ class VaultStore:
         """What the latest version held is not known: the one before may tell of a newer token."""
         if not ended.expired and not self._writes_over_deleted:
             return Held(Reason.SECRET_DELETED, ended.saw)
-        written = self._written(capture, current)
+        written = self._own_writes.written(capture, current)
         # Ours in a version before: what came after it, and is gone, may be newer.
         if written is not None or self._had_newer(capture, current):
             return Unchanged(Reason.STALE, written)
@@ -278,7 +253,7 @@ class VaultStore:
             saw = f"version {current.number} has another token of {iso(issued_at)}"
             return Held(Reason.SAME_DATE, saw)
         if capture.issued_at < issued_at:
-            return Unchanged(Reason.STALE, self._written(capture, current))
+            return Unchanged(Reason.STALE, self._own_writes.written(capture, current))
         return None
 
     def _beside_a_foreign_one(
@@ -288,7 +263,7 @@ class VaultStore:
 
         Older by that is stale, if nothing is in doubt: neither when it first appeared, nor which
         of two clocks is right."""
-        written = self._written(capture, current)
+        written = self._own_writes.written(capture, current)
         # Ours was there before, whatever the clocks say: somebody put theirs in its place.
         if written is not None:
             return Unchanged(Reason.STALE, written)
@@ -315,58 +290,6 @@ class VaultStore:
                 return _time(first.created_at), True
             first = version
         return _time(first.created_at), first.number == 1
-
-    def _written(self, capture: Capture, current: SecretVersion) -> Receipt | None:
-        """The version in which we wrote the token of this mail; None: no version that is kept tells
-        of one."""
-        walk = self._walks.get(capture.path)
-        if walk and walk.ends_at(current) and capture.mail.digest not in walk.mails:
-            return None
-        mails = set()
-        certain = True
-        for version in self._secrets.history(capture.path, current):
-            mails.add(version.ours("mail") or "")
-            certain = certain and not version.gone  # it may be undeleted
-            number = self._number_carried(version, capture)
-            if number is not None:
-                created_at = self._created_at(capture, number, version)
-                return Receipt(capture.path, number, created_at, None)
-        if certain:
-            self._walks[capture.path] = _Walk(current.number, current.created_at, frozenset(mails))
-        return None
-
-    def _walk_on(self, capture: Capture, before: SecretVersion, receipt: Receipt) -> None:
-        """What is known of the versions up to a write of ours, and the write as well."""
-        walk = self._walks.get(capture.path)
-        if not before.number:
-            walk = _Walk(before.number, before.created_at, frozenset())
-        # A second write may have been made since, of which nothing is known.
-        is_next = receipt.version == before.number + 1
-        if walk and walk.ends_at(before) and is_next and receipt.created_at is not None:
-            mails = walk.mails | {capture.mail.digest}
-            self._walks[capture.path] = _Walk(receipt.version, receipt.created_at, mails)
-
-    def _number_carried(self, version: SecretVersion, capture: Capture) -> int | None:
-        """The number of our write of this mail, where the version carries its fields."""
-        if version.ours("mail") != capture.mail.digest:
-            return None
-        if version.ours("writer") != self._writer():
-            return None
-        text = version.ours("version") or ""
-        # Who may write the secret may have written anything there.
-        if not _NUMBER.fullmatch(text) or int(text) > version.number:
-            return None
-        return int(text)
-
-    def _created_at(self, capture: Capture, number: int, carrier: SecretVersion) -> str | None:
-        """When Vault made the version of our write; None: it does not keep it any more."""
-        if number == carrier.number:
-            return carrier.created_at
-        version = self._secrets.read(capture.path, number)
-        # Somebody may have removed the secret, and put in again what they had kept of it.
-        if version.gone or self._number_carried(version, capture) == number:
-            return version.created_at
-        return None
 
     def _fields(self, capture: Capture, number: int) -> dict[str, str]:
         """What is kept: the token, when it was issued, and who caught it when.
