@@ -86,6 +86,7 @@ use what its `__init__` names, and nothing else.
         mount       the mount of the secrets, and requests about one of them
         kv          versions of secrets, read and written
         ending      whether a version expired or was deleted; pure
+        kv1         secrets of an engine without versions
         own_writes  which version is our own write of a mail
         store       read, decide, write with check-and-set
     keys        public keys of signatures

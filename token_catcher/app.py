@@ -136,6 +136,13 @@ class App:
             login = AppRoleLogin(vault.auth.role_id, vault.auth.secret_id.read, vault.auth.mount)
         else:
             login = TokenLogin(vault.auth.token.read)
+        if vault.kv_version == 1:
+            self.log.warning(
+                "vault.kv_version_1",
+                mount=vault.mount,
+                note="no check-and-set: whoever writes a secret at the same moment is overwritten,"
+                " or overwrites the token; no history: a token that was overwritten is lost",
+            )
         return VaultStore(
             Client(
                 self._vault_address(),
@@ -145,6 +152,7 @@ class App:
                 observe=self.metrics.vault_request,
             ),
             mount=vault.mount,
+            kv_version=vault.kv_version,
             field=vault.field,
             instance=self.config.instance,
             writer=self._writer,

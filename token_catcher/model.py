@@ -339,14 +339,16 @@ class Receipt:
     """What Vault answered to a write, or says of a version it holds. Made by `vault`."""
 
     path: str
-    version: int
+    version: int | None
+    """None: the mount is of KV version 1, which keeps none."""
     created_at: str | None
     """Vault's created_time, verbatim:
     after a `DELETE metadata` versions restart at 1, so a version is told by both.
+    On KV version 1 it is our own `security_token_captured_at`.
     None: Vault does not keep that version any more."""
     request_id: str | None
     """Equal to `request.id` in Vault's audit log;
-    None when the write's own answer was never seen."""
+    None when the write's own answer was never seen, or has no body, as on KV version 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +356,7 @@ class Holding:
     """What Vault holds at a path at this moment: all but the token itself. Made by `vault`."""
 
     version: int
-    """0: there is nothing at all."""
+    """0: there is nothing at all; 1 for whatever is there on KV version 1."""
     gone: bool = False
     """Somebody deleted or destroyed it: what it held is not known."""
     fingerprint: str | None = None

@@ -9,7 +9,7 @@
 #
 #   MOUNT=secret  PREFIX=salesforce    vault.mount, and vault.path up to {org}
 #   ROLE=token-catcher                 the role; its policy has the same name
-#   POLICY=…/token-catcher.hcl         another one, reader.hcl say, for another role
+#   POLICY=…/token-catcher.hcl         another one: token-catcher-kv1.hcl for vault.kv_version 1, reader.hcl for a reader's role
 #   AUTH=approle                       where the AppRole method is; enabled if it is not
 #   INSTANCE=…  HOST=…                 told in Vault's audit log beside every login; both this host's name by default
 #   CIDRS=                             addresses that may log in, `10.1.2.3/32,…`; empty: any
@@ -33,7 +33,7 @@ for name in MOUNT PREFIX ROLE AUTH HOST INSTANCE; do eval "plain $name \"\$$name
 cli=$(command -v bao || command -v vault) || fail "neither bao nor vault is installed"
 
 "$cli" auth list -format=json | grep -q "\"$AUTH/\"" || "$cli" auth enable -path="$AUTH" approle >&2
-sed "s|\"secret/\([a-z]*\)/salesforce/|\"$MOUNT/\1/$PREFIX/|" "$POLICY" | "$cli" policy write "$ROLE" - >&2
+sed -e "s|\"secret/\([a-z]*\)/salesforce/|\"$MOUNT/\1/$PREFIX/|" -e "s|\"secret/salesforce/|\"$MOUNT/$PREFIX/|" "$POLICY" | "$cli" policy write "$ROLE" - >&2
 # Four hours, renewed while the program lives and for a day at most; then it logs in again, so a destroyed secret_id ends it.
 "$cli" write "auth/$AUTH/role/$ROLE" token_policies="$ROLE" token_ttl=4h token_max_ttl=24h secret_id_num_uses=0 \
   secret_id_ttl="${SECRET_ID_TTL:-0}" secret_id_bound_cidrs="${CIDRS:-}" token_bound_cidrs="${CIDRS:-}" >&2

@@ -53,6 +53,7 @@ def opened(
     login: Login,
     *,
     mount: str = "secret",
+    kv_version: int = 2,
     clock: Callable[[], float] = monotonic,
     writes_over_deleted: bool = False,
     log: Silent | None = None,
@@ -63,6 +64,7 @@ def opened(
     store = VaultStore(
         client,
         mount=mount,
+        kv_version=kv_version,
         field="security_token",
         instance="one",
         writer=lambda: WRITER,

@@ -230,6 +230,21 @@ def test_the_program_stores_under_the_policy(
     assert openbao.ask("get", f"secret/data/{path}").data["data"]["password"] == "p"
 
 
+def test_the_policy_for_version_1_is_written_for_the_mount(
+    openbao: OpenBao, login: Callable[..., str], org: str
+) -> None:
+    """token-catcher-kv1.hcl: create, read and update on each user's path, and nothing beside it."""
+    policy = str(DEPLOY / "vault" / "token-catcher-kv1.hcl")
+    token = login(POLICY=policy, MOUNT=f"{org}/kv1", PREFIX="sf/tokens")
+    expected = {
+        f"{org}/kv1/sf/tokens/acme/{USERNAME}": ["create", "read", "update"],
+        f"{org}/kv1/sf/tokens/{USERNAME}": ["deny"],
+        f"{org}/kv1/sf/tokens/acme/team/{USERNAME}": ["deny"],
+        f"secret/salesforce/acme/{USERNAME}": ["deny"],
+    }
+    assert {path: can(openbao, token, path) for path in expected} == expected
+
+
 def test_a_reader_reads_its_own_secret_only(openbao: OpenBao, login: Callable[..., str]) -> None:
     """reader.hcl: read on the one path it names; no write, no metadata, no neighbour."""
     token = login(POLICY=str(DEPLOY / "vault" / "reader.hcl"))

@@ -76,7 +76,11 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         " stays pending"
     ),
     "vault-kv1": (
-        "upgrade the mount: `bao kv enable-versioning MOUNT`; check-and-set needs version 2"
+        "upgrade the mount: `bao kv enable-versioning MOUNT`; check-and-set needs version 2. Where"
+        " it must stay version 1: vault.kv_version"
+    ),
+    "vault-kv2": (
+        "leave vault.kv_version out where the mount has version 2, or name another vault.mount"
     ),
     "vault-mount": "enable a KV version 2 engine there, or correct vault.mount",
     "vault-mount-path": (

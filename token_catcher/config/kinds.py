@@ -384,6 +384,13 @@ def _index(value: Any) -> int | Literal["auto"]:
     raise ValueError
 
 
+def _kv_version(value: Any) -> int:
+    # To Python, True is the number 1.
+    if isinstance(value, bool) or value not in (1, 2):
+        raise ValueError
+    return int(value)
+
+
 def _named_like_the_host(value: Any) -> Any:
     if value is None:
         return socket.gethostname()
@@ -530,6 +537,11 @@ Tenant = Annotated[
     str,
     _only(_is_host),
     Expected("a directory: its id, or one of its domains"),
+]
+KvVersion = Annotated[
+    int,
+    PlainValidator(_kv_version, json_schema_input_type=Literal[1, 2]),
+    Expected("1 or 2"),
 ]
 VaultPath = Annotated[
     str,

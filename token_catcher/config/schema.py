@@ -265,11 +265,14 @@ class VaultConfig(Section):
     VAULT_…."""
     auth: Annotated[AppRole | TokenLogin, Field(discriminator="method")]
     """How to log in."""
+    kv_version: kinds.KvVersion = 2
+    """Of the KV engine at the mount. 1, on purpose: without check-and-set, so that two writers at
+    one moment overwrite each other, and without history."""
     on_deleted: Literal["hold", "write"] = "hold"
     """What becomes of a token whose secret a person deleted: it is held, or written. A secret that
     only expired is always written."""
     mount: kinds.VaultPath = "secret"
-    """A KV version 2 mount."""
+    """Where the KV engine is mounted."""
     path: kinds.PathTemplate = "salesforce/{org}/{username}"
     """Below the mount; {org} and {username} are filled in."""
     field: kinds.FieldName = "security_token"

@@ -21,6 +21,8 @@ from token_catcher.vault.answer import Answer, mapping
 from token_catcher.vault.client import MERGE_PATCH
 from token_catcher.vault.mount import FRESH, Mount
 
+OUR_VERSION: Final = "security_token_version"
+"""The field with the number of the version that is ours."""
 VERSIONS_BACK: Final = 20
 """How far back versions are looked at; Vault keeps ten by default."""
 
@@ -42,6 +44,15 @@ class SecretVersion:
     deletion_time: str = ""
     """May lie ahead."""
     destroyed: bool = False
+    is_versioned: bool = True
+    """Whether the mount keeps versions; where it does not, a secret that is there has number 1."""
+
+    @property
+    def name(self) -> str:
+        """For messages: `version 3`."""
+        if self.is_versioned:
+            return f"version {self.number}"
+        return "the secret"
 
     def ours(self, name: str) -> str | None:
         """One of the fields we write beside the token."""
@@ -116,7 +127,9 @@ class KeyValue:
     def write(self, path: str, fields: Mapping[str, str], current: SecretVersion) -> Receipt | None:
         """Write these fields, and only over `current`. None: it is no longer the latest.
 
-        A secret that is there is merged into, so that its other fields survive."""
+        The number of the version goes with them: check-and-set makes it certain beforehand. A
+        secret that is there is merged into, so that its other fields survive."""
+        fields = {**fields, OUR_VERSION: str(current.number + 1)}
         # PATCH answers 404 where nothing is to be merged into, and 500 where that is null.
         if not current.data:
             return self._post(path, fields, current)

@@ -15,7 +15,8 @@ from token_catcher.vault.client import Client
 
 FRESH: Final = {"X-Vault-Inconsistent": "forward-active-node"}
 """Makes a standby ask the active node instead of answering with what it had before."""
-CAPABILITIES: Final = "create, read, update and patch"
+CAPABILITIES: Final = {1: "create, read and update", 2: "create, read, update and patch"}
+"""What a policy has to grant, by the version of the engine."""
 
 # No empty segment, none that begins with a dot, nothing that a URL reads specially; and no dot at
 # the end, which HashiCorp Vault cannot read back.
@@ -32,13 +33,17 @@ ONE_SECRET: Final = "vault-secret"  # noqa: S105 - an error code
 class Mount:
     """One mount. Thread-safe."""
 
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Client, name: str, version: int = 2) -> None:
+        """`version`: of the KV engine that is expected there."""
         self.client = client
         self.name = name.strip("/")
+        self._version = version
         self._is_known = False
 
     def where(self, path: str) -> str:
         """The path in Vault's API and in its policies."""
+        if self._version == 1:
+            return f"{self.name}/{path}"
         return f"{self.name}/data/{path}"
 
     def check_path(self, path: str) -> None:
@@ -51,8 +56,8 @@ class Mount:
             )
 
     def check(self, path: str) -> None:
-        """See that the mount is the configured one, and of version 2; not asked again while secrets
-        are found there. AccessError: it is not.
+        """See that the mount is the configured one, and of the right version; not asked again while
+        secrets are found there. AccessError: it is not.
 
         Version 1 takes a write made for version 2, answers 204, and stores it wrongly. So does a
         mount whose name was taken too long (`secret/data`): it stores elsewhere. The real path is
@@ -70,13 +75,7 @@ class Mount:
         if not name:
             raise self.malformed(path, "an answer about the mount without its name")
         self._check_name(name, path)
-        kind = answer.data.get("type")
-        version = str(mapping(answer.data.get("options")).get("version", "1"))
-        if kind != "kv" or version != "2":
-            raise AccessError(
-                f"vault.mount: {self.name} is {kind} version {version}, expected kv version 2",
-                code="vault-kv1",
-            )
+        self._check_engine(answer)
         self._is_known = True
 
     def forget(self) -> None:
@@ -129,10 +128,10 @@ class Mount:
         if answer.status == 403:
             raise AccessError(
                 f"Vault denies access to {self.where(path)} (got 403, expected the capabilities"
-                f" {CAPABILITIES})",
+                f" {CAPABILITIES[self._version]})",
                 code="vault-policy",
             )
-        if answer.status == 405:
+        if answer.status == 405 and self._version == 2:
             raise AccessError(
                 f"vault.mount: {self.name} is not kv version 2 (got 405, expected 200)",
                 code="vault-kv1",
@@ -157,6 +156,21 @@ class Mount:
     def _ask_for_mount(self, mount: str, path: str) -> Answer:
         # The active node: a standby may answer this by itself, and be of no use for the rest.
         return self.client.request("get", f"sys/internal/ui/mounts/{mount}/{path}", None, FRESH)
+
+    def _check_engine(self, answer: Answer) -> None:
+        """AccessError: it is no KV, or of the other version."""
+        kind = answer.data.get("type")
+        version = str(mapping(answer.data.get("options")).get("version", "1"))
+        if (kind, version) == ("kv", str(self._version)):
+            return
+        code = "vault-kv1"
+        if self._version == 1:
+            code = "vault-kv2"
+        raise AccessError(
+            f"vault.mount: {self.name} is {kind} version {version}, expected kv version"
+            f" {self._version}",
+            code=code,
+        )
 
     def _check_name(self, name: str, path: str) -> None:
         """AccessError: Vault's name of the mount is another one than the configured.

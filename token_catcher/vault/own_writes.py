@@ -69,11 +69,12 @@ class OwnWrites:
         walk = self._walks.get(capture.path)
         if not before.number:
             walk = _Walk(before.number, before.created_at, frozenset())
+        number = before.number + 1
         # A second write may have been made since, of which nothing is known.
-        is_next = receipt.version == before.number + 1
+        is_next = receipt.version == number
         if walk and walk.ends_at(before) and is_next and receipt.created_at is not None:
             mails = walk.mails | {capture.mail.digest}
-            self._walks[capture.path] = _Walk(receipt.version, receipt.created_at, mails)
+            self._walks[capture.path] = _Walk(number, receipt.created_at, mails)
 
     def _number_carried(self, version: SecretVersion, capture: Capture) -> int | None:
         """The number of our write of this mail, where the version carries its fields."""

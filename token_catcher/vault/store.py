@@ -1,10 +1,14 @@
-"""The SecretStore over KV version 2: read, decide, write with check-and-set, and read again when
+"""The SecretStore over a KV engine: read, decide, write with check-and-set, and read again when
 somebody was faster.
 
 Writing the same capture twice gives one version, whoever wrote it first; the newest
 `security_token_issued_at` wins; other fields of the secret survive, since an existing secret is
 only merged into (PATCH). Check-and-set makes Vault the arbiter between instances, so no lock is
 needed. After a time-out a write may have happened; the next call finds out by reading.
+
+An engine of version 1 has no check-and-set and keeps no versions: what it holds is compared in the
+same way, but two writers at one moment are not told apart, and a token that somebody else wrote has
+no age at all.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ from token_catcher.reading import TOKEN
 from token_catcher.vault.client import Client
 from token_catcher.vault.ending import Ending, ending
 from token_catcher.vault.kv import KeyValue, SecretVersion
+from token_catcher.vault.kv1 import PlainKeyValue, PlainOwnWrites
 from token_catcher.vault.mount import Mount
 from token_catcher.vault.own_writes import OwnWrites
 
@@ -68,6 +73,7 @@ class VaultStore:
         client: Client,
         *,
         mount: str,
+        kv_version: int = 2,
         field: str,
         instance: str,
         writer: Callable[[], str],
@@ -76,14 +82,21 @@ class VaultStore:
         sleep: Callable[[float], None],
         log: Log,
     ) -> None:
-        """`field`: where the token is kept. `instance`: our name, kept beside it.
+        """`kv_version`: of the engine at the mount, 1 or 2. `field`: where the token is kept.
+        `instance`: our name, kept beside it.
 
         `writer`: our id, asked when something is stored; it raises what it raises.
         `writes_over_deleted`: also where a person deleted the latest version."""
         self._client = client
-        self._mount = Mount(client, mount)
-        self._secrets = KeyValue(self._mount, log)
-        self._own_writes = OwnWrites(self._secrets, writer)
+        self._mount = Mount(client, mount, kv_version)
+        self._secrets: KeyValue | PlainKeyValue
+        self._own_writes: OwnWrites | PlainOwnWrites
+        if kv_version == 1:
+            self._secrets = PlainKeyValue(self._mount)
+            self._own_writes = PlainOwnWrites(writer)
+        else:
+            self._secrets = KeyValue(self._mount, log)
+            self._own_writes = OwnWrites(self._secrets, writer)
         self._field = field
         self._instance = instance
         self._writer = writer
@@ -101,7 +114,7 @@ class VaultStore:
             outcome = self._without_writing(capture, current, ended)
             if outcome is not None:
                 return outcome
-            fields = self._fields(capture, current.number + 1)
+            fields = self._fields(capture)
             receipt = self._secrets.write(capture.path, fields, current)
             if receipt is not None:
                 self._own_writes.note(capture, current, receipt)
@@ -131,12 +144,13 @@ class VaultStore:
     def check_mount(self, path: str) -> None:
         """See that the mount is as configured, asked with the path of a secret. Reads only.
 
-        AccessError: there is none, it is not of KV version 2, or `vault.mount` is not its name."""
+        AccessError: there is none, it is of the other KV version, or `vault.mount` is not its
+        name."""
         self._mount.check_path(path)
         self._mount.check(path)
 
     def versions(self, path: str) -> Iterator[Version]:
-        """Every version that Vault keeps, oldest first. Reads only."""
+        """Every version that Vault keeps, oldest first; none on KV version 1. Reads only."""
         self._mount.check_path(path)
         for number in self._secrets.numbers(path):
             version = self._secrets.read(path, number)
@@ -182,7 +196,7 @@ class VaultStore:
         """Of a version that is gone, or has this very token, why it was written over."""
         if ended is None:
             if self._token(current) == capture.token:
-                return f"version {current.number} had the token beside the fields of another"
+                return f"{current.name} had the token beside the fields of another"
             return ""
         if ended.expired:
             return ended.saw
@@ -250,7 +264,7 @@ class VaultStore:
     ) -> Unchanged | Held | None:
         """Another token is there, and it is known when that was issued: the newer one wins."""
         if capture.issued_at == issued_at:
-            saw = f"version {current.number} has another token of {iso(issued_at)}"
+            saw = f"{current.name} has another token of {iso(issued_at)}"
             return Held(Reason.SAME_DATE, saw)
         if capture.issued_at < issued_at:
             return Unchanged(Reason.STALE, self._own_writes.written(capture, current))
@@ -267,6 +281,9 @@ class VaultStore:
         # Ours was there before, whatever the clocks say: somebody put theirs in its place.
         if written is not None:
             return Unchanged(Reason.STALE, written)
+        if not current.is_versioned:
+            saw = "somebody else wrote the token, and KV version 1 does not say when"
+            return Held(Reason.UNKNOWN_AGE, saw)
         appeared, certain = self._appeared(capture.path, current)
         if appeared is None or capture.issued_at > appeared:
             return None
@@ -291,10 +308,10 @@ class VaultStore:
             first = version
         return _time(first.created_at), first.number == 1
 
-    def _fields(self, capture: Capture, number: int) -> dict[str, str]:
+    def _fields(self, capture: Capture) -> dict[str, str]:
         """What is kept: the token, when it was issued, and who caught it when.
 
-        `number`: of the version that this becomes. The only place where a token is revealed."""
+        The only place where a token is revealed."""
         return {
             self._field: capture.token.reveal(),
             "security_token_issued_at": iso(capture.issued_at),
@@ -303,7 +320,6 @@ class VaultStore:
             "security_token_fingerprint": capture.token.fingerprint,
             "security_token_mail": capture.mail.digest,
             "security_token_writer": self._writer(),
-            "security_token_version": str(number),
         }
 
 

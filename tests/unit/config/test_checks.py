@@ -261,6 +261,18 @@ MISTAKES = {
         "VAULT address: 8200",
         f"vault.address: got 8200, expected {VAULT_FORM}",
     ),
+    "a version of KV that there is not": (
+        "VAULT kv_version: 3",
+        "vault.kv_version: got 3, expected 1 or 2",
+    ),
+    "a version of KV as text": (
+        "VAULT kv_version: '1'",
+        "vault.kv_version: got '1', expected 1 or 2",
+    ),
+    "a version of KV that is true": (
+        "VAULT kv_version: true",
+        "vault.kv_version: got true, expected 1 or 2",
+    ),
     "a socket by a relative path": (
         "VAULT address: unix://run/agent.sock",
         f"vault.address: got 'unix://run/agent.sock', expected {VAULT_FORM}",

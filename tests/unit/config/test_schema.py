@@ -57,6 +57,7 @@ EFFECTIVE = {
         "ca_file": None,
         "client_certificate": None,
         "auth": {"method": "token", "token": {"env": "VAULT_TOKEN"}},
+        "kv_version": 2,
         "on_deleted": "hold",
         "mount": "secret",
         "path": "salesforce/{org}/{username}",
