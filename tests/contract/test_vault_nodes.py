@@ -19,6 +19,7 @@ from token_catcher.errors import AccessError, Outage
 from token_catcher.model import Reason, Receipt, Stored, Unchanged
 from token_catcher.vault import Address, Client
 from token_catcher.vault import transport as transport_module
+from token_catcher.vault.cluster import Cluster
 
 EVERYTHING = ""
 """The beginning of every request."""
@@ -239,6 +240,17 @@ def test_what_is_done_once_is_asked_of_one_address(openbao: OpenBao, node: Rever
     assert len(node.requests) == 1
 
 
+def test_what_was_never_sent_is_asked_of_the_next_address(openbao: OpenBao) -> None:
+    """Nobody accepted the connection: nothing can have been done."""
+    wrapped = Wrapped.by(openbao)
+    address = Address(f"http://127.0.0.1:{free_port()}", others=(openbao.url,))
+    # The first request of all: a client would log in before it.
+    with closing(Cluster(address, Silent())) as cluster:
+        headers = {"X-Vault-Token": wrapped.token}
+        answer = cluster.send("post", "sys/wrapping/unwrap", headers, {})
+    assert answer.data == {"a": "b"}
+
+
 # -- redirects --
 
 
@@ -246,18 +258,20 @@ def test_what_is_done_once_is_asked_of_one_address(openbao: OpenBao, node: Rever
 def test_a_redirect_to_a_configured_address_is_followed(
     openbao: OpenBao, org: str, node: ReverseProxy, status: int
 ) -> None:
-    """With the token, and before the addresses that stand between; then that one is asked."""
-    between = f"http://127.0.0.1:{free_port()}"
-    leads = HttpReply(status, b"", {"Location": f"{node.url.replace('http', 'HTTP')}/v1/elsewhere"})
+    """With the token, and before the address that stands between; then that one stays the first.
+
+    Of the Location the host alone counts: the request is the one that was asked for."""
+    location = f"{node.url.replace('http', 'HTTP')}/v1/elsewhere"
+    leads = Always(HttpReply(status, b"", {"Location": location}))
     log = Silent()
-    with (
-        Always(leads) as first,
-        opened(first.url, given(openbao.root_token), others=(between, node.url), log=log) as store,
-    ):
-        assert isinstance(store.store(capture(org)), Stored)
-    assert [request.method for request in first.requests] == ["GET"]
-    assert {request.path for request in node.requests} & {"/v1/elsewhere"} == set()
-    assert [fields["address"] for event, fields in log.events] == [node.url]
+    with leads, ReverseProxy(openbao.url, {}) as between:
+        others = (between.url, node.url)
+        with opened(leads.url, given(openbao.root_token), others=others, log=log) as store:
+            assert isinstance(store.store(capture(org)), Stored)
+    assert [request.method for request in leads.requests] == ["GET"]
+    assert between.requests == []
+    assert "/v1/elsewhere" not in {request.path for request in node.requests}
+    assert [fields["address"] for _, fields in log.events] == [node.url]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303])

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import sys
 
-from tests.mutation import ownership, pipeline, release, trust_rules
+from tests.mutation import ownership, pipeline, release, trust_rules, vault
 from tests.mutation.mutants import survivors
 
-MUTANTS = (*ownership.MUTANTS, *pipeline.MUTANTS, *release.MUTANTS, *trust_rules.MUTANTS)
+MUTANTS = (
+    *ownership.MUTANTS,
+    *pipeline.MUTANTS,
+    *release.MUTANTS,
+    *trust_rules.MUTANTS,
+    *vault.MUTANTS,
+)
 
 
 def main(words: list[str]) -> int:

@@ -24,13 +24,11 @@ class RaftCluster:
 
     def __enter__(self) -> Self:
         with self._running:
-            for name in NAMES:
-                first = self.nodes[0] if self.nodes else None
-                node = OpenBao(durable=True, node=name, cluster=first)
-                self.nodes.append(self._running.enter_context(node))
-                if first is None:
-                    # A node has a vote after ten seconds, unless told otherwise.
-                    node.tell("post", AUTOPILOT, {"server_stabilization_time": "100ms"})
+            first = self._add(OpenBao(durable=True, node=NAMES[0]))
+            # A node has a vote after ten seconds, unless told otherwise.
+            first.tell("post", AUTOPILOT, {"server_stabilization_time": "100ms"})
+            for name in NAMES[1:]:
+                self._add(OpenBao(node=name, cluster=first))
             until(self._all_vote, "every node to have a vote")
             self._running = self._running.pop_all()
         return self
@@ -48,6 +46,10 @@ class RaftCluster:
         """The other nodes that run."""
         leader = self.leader
         return [node for node in self.nodes if node.is_running and node is not leader]
+
+    def _add(self, node: OpenBao) -> OpenBao:
+        self.nodes.append(self._running.enter_context(node))
+        return node
 
     def _all_vote(self) -> bool:
         servers = self.nodes[0].tell("get", "sys/storage/raft/configuration").data["config"]
