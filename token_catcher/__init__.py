@@ -83,9 +83,10 @@ use what its `__init__` names, and nothing else.
         lease       our token, and how long it lives
         login       ways to get a token of Vault's
         client      requests, logged in, the token kept alive
+        version     what is read of a secret
+        ending      whether a version expired or was deleted; pure
         mount       the mount of the secrets, and requests about one of them
         kv          versions of secrets, read and written
-        ending      whether a version expired or was deleted; pure
         kv1         secrets of an engine without versions
         own_writes  which version is our own write of a mail
         store       read, decide, write with check-and-set

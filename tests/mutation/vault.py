@@ -117,8 +117,8 @@ MUTANTS = (
         "version 1: a token of unknown age is written over",
         "vault/store.py",
         function="VaultStore._beside_a_foreign_one",
-        old="        if not current.is_versioned:\n",
-        new="        if current.gone:\n",
+        old="            return Held(Reason.UNKNOWN_AGE, saw)\n",
+        new="            return None\n",
         tests=KV1,
     ),
     Mutant(

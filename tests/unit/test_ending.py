@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from token_catcher.vault.ending import Ending, ending
-from token_catcher.vault.kv import SecretVersion
+from token_catcher.vault.version import SecretVersion
 
 BEGAN = "2026-02-03T12:57:27.123456789Z"
 COARSE = "2026-02-03T12:57:27.123Z"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from token_catcher.model import moment
-from token_catcher.vault.kv import SecretVersion
+from token_catcher.vault.version import SecretVersion
 
 SECOND: Final = 1_000_000_000
 """Nanoseconds."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from token_catcher.errors import Outage
@@ -19,47 +18,16 @@ from token_catcher.model import Receipt
 from token_catcher.ports import Log
 from token_catcher.vault.answer import Answer, mapping
 from token_catcher.vault.client import MERGE_PATCH
+from token_catcher.vault.ending import Ending, ending
 from token_catcher.vault.mount import FRESH, Mount
+from token_catcher.vault.version import OUR_VERSION, SecretVersion
 
-OUR_VERSION: Final = "security_token_version"
-"""The field with the number of the version that is ours."""
 VERSIONS_BACK: Final = 20
 """How far back versions are looked at; Vault keeps ten by default."""
 
 # As Go writes one: 1h30m0s.
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([hms])")
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0}
-
-
-@dataclass(frozen=True, slots=True)
-class SecretVersion:
-    """One version of a secret."""
-
-    number: int
-    """0: there is none at all."""
-    created_at: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    gone: bool = False
-    """Deleted, destroyed or expired: what it held is not known."""
-    deletion_time: str = ""
-    """May lie ahead."""
-    destroyed: bool = False
-    is_versioned: bool = True
-    """Whether the mount keeps versions; where it does not, a secret that is there has number 1."""
-
-    @property
-    def name(self) -> str:
-        """For messages: `version 3`."""
-        if self.is_versioned:
-            return f"version {self.number}"
-        return "the secret"
-
-    def ours(self, name: str) -> str | None:
-        """One of the fields we write beside the token."""
-        value = self.data.get(f"security_token_{name}")
-        if isinstance(value, str):
-            return value
-        return None
 
 
 class KeyValue:
@@ -118,11 +86,11 @@ class KeyValue:
             raise self._mount.malformed(path, "versions without a number")
         return sorted(int(number) for number in numbers)
 
-    def lifetime(self, path: str) -> float:
-        """Seconds after which Vault itself deletes a version of this secret, by the secret's own
-        setting; 0: it has none, or we may not read it."""
-        duration = str(self._metadata(path).data.get("delete_version_after", ""))
-        return sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(duration))
+    def ending(self, path: str, version: SecretVersion) -> Ending | None:
+        """How the version ended; None: it is there."""
+        if not version.gone:
+            return None
+        return ending(version, self._lifetime(path))
 
     def write(self, path: str, fields: Mapping[str, str], current: SecretVersion) -> Receipt | None:
         """Write these fields, and only over `current`. None: it is no longer the latest.
@@ -145,6 +113,12 @@ class KeyValue:
         if receipt is not None:
             self._tell_once(path, got)
         return receipt
+
+    def _lifetime(self, path: str) -> float:
+        """Seconds after which Vault itself deletes a version of this secret, by the secret's own
+        setting; 0: it has none, or we may not read it."""
+        duration = str(self._metadata(path).data.get("delete_version_after", ""))
+        return sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(duration))
 
     def _patch(
         self, path: str, fields: Mapping[str, str], current: SecretVersion

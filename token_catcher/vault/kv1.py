@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from token_catcher.model import Capture, Receipt, moment
-from token_catcher.vault.kv import OUR_VERSION, SecretVersion
+from token_catcher.vault.ending import Ending
 from token_catcher.vault.mount import FRESH, Mount
+from token_catcher.vault.version import OUR_VERSION, SecretVersion
 
 NOTHING: Final = SecretVersion(0, is_versioned=False)
 
@@ -51,9 +52,9 @@ class PlainKeyValue:
         """None: there are no versions."""
         return []
 
-    def lifetime(self, _path: str) -> float:
-        """0: nothing ends by itself."""
-        return 0.0
+    def ending(self, _path: str, _version: SecretVersion) -> Ending | None:
+        """None: what was deleted leaves no trace."""
+        return None
 
     def write(self, path: str, fields: Mapping[str, str], current: SecretVersion) -> Receipt:
         """Write these fields beside the others of `current`, which was read just before."""

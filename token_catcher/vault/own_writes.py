@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from token_catcher.model import Capture, Receipt
-from token_catcher.vault.kv import KeyValue, SecretVersion
+from token_catcher.vault.kv import KeyValue
+from token_catcher.vault.version import SecretVersion
 
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 """Of a version."""

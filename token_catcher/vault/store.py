@@ -33,11 +33,12 @@ from token_catcher.model import (
 from token_catcher.ports import Log
 from token_catcher.reading import TOKEN
 from token_catcher.vault.client import Client
-from token_catcher.vault.ending import Ending, ending
-from token_catcher.vault.kv import KeyValue, SecretVersion
+from token_catcher.vault.ending import Ending
+from token_catcher.vault.kv import KeyValue
 from token_catcher.vault.kv1 import PlainKeyValue, PlainOwnWrites
 from token_catcher.vault.mount import Mount
 from token_catcher.vault.own_writes import OwnWrites
+from token_catcher.vault.version import SecretVersion
 
 ATTEMPTS: Final = 5
 """Rounds of read and write against others who write at the same time."""
@@ -110,7 +111,7 @@ class VaultStore:
         fresh = False
         for _ in range(ATTEMPTS):
             current = self._read(capture.path, fresh=fresh)
-            ended = self._ending(capture.path, current)
+            ended = self._secrets.ending(capture.path, current)
             outcome = self._without_writing(capture, current, ended)
             if outcome is not None:
                 return outcome
@@ -133,7 +134,7 @@ class VaultStore:
         current = self._secrets.read(path)
         token = self._token(current)
         if token is None:
-            ended = self._ending(path, current)
+            ended = self._secrets.ending(path, current)
             return Holding(current.number, gone=ended is not None and not ended.expired)
         return Holding(
             current.number,
@@ -185,12 +186,6 @@ class VaultStore:
             # Nothing there: before anything is written, see that the mount has not changed.
             self._mount.check(path)
         return current
-
-    def _ending(self, path: str, version: SecretVersion) -> Ending | None:
-        """How the version ended; None: it is there."""
-        if not version.gone:
-            return None
-        return ending(version, self._secrets.lifetime(path))
 
     def _why_written(self, capture: Capture, current: SecretVersion, ended: Ending | None) -> str:
         """Of a version that is gone, or has this very token, why it was written over."""
@@ -281,11 +276,11 @@ class VaultStore:
         # Ours was there before, whatever the clocks say: somebody put theirs in its place.
         if written is not None:
             return Unchanged(Reason.STALE, written)
-        if not current.is_versioned:
-            saw = "somebody else wrote the token, and KV version 1 does not say when"
-            return Held(Reason.UNKNOWN_AGE, saw)
         appeared, certain = self._appeared(capture.path, current)
-        if appeared is None or capture.issued_at > appeared:
+        if appeared is None:
+            saw = f"somebody else wrote the token of {current.name}, and nothing says when"
+            return Held(Reason.UNKNOWN_AGE, saw)
+        if capture.issued_at > appeared:
             return None
         if certain and appeared - capture.issued_at > CLOCKS_DIFFER:
             return Unchanged(Reason.STALE)
