@@ -138,7 +138,7 @@ class App:
             login = TokenLogin(vault.auth.token.read)
         if vault.kv_version == 1:
             self.log.warning(
-                "vault.kv_version_1",
+                "vault.unversioned",
                 mount=vault.mount,
                 note="no check-and-set: whoever writes a secret at the same moment is overwritten,"
                 " or overwrites the token; no history: a token that was overwritten is lost",

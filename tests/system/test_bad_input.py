@@ -182,7 +182,7 @@ def test_kv_version_1(waiting: Program, openbao: OpenBao, org: str) -> None:
             f"integrations INBOX/1  retry  vault-kv1: vault.mount: {mount} is kv version 1,"
             " expected kv version 2",
             "  next: upgrade the mount: `bao kv enable-versioning MOUNT`; check-and-set needs"
-            " version 2",
+            " version 2. Where that cannot be, set vault.kv_version to 1",
             "integrations: 1 looked at, nothing new; 1 still waiting",
         ],
     )

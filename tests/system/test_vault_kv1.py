@@ -70,7 +70,7 @@ def test_a_rotation_is_told_without_a_version(
     assert [line["version"] for line in done.lines if line.get("outcome") == "stored"] == [None]
     assert [row["version"] for row in tool("history", "--json").lines] == [None]
     assert "None" not in tool("history").out + tool("history", "--csv").out
-    warnings = [event for event in done.events if event["event"] == "vault.kv_version_1"]
+    warnings = [event for event in done.events if event["event"] == "vault.unversioned"]
     assert [event["level"] for event in warnings] == ["warning"]
 
 

@@ -77,7 +77,7 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     ),
     "vault-kv1": (
         "upgrade the mount: `bao kv enable-versioning MOUNT`; check-and-set needs version 2. Where"
-        " it must stay version 1: vault.kv_version"
+        " that cannot be, set vault.kv_version to 1"
     ),
     "vault-kv2": (
         "leave vault.kv_version out where the mount has version 2, or name another vault.mount"

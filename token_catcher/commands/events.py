@@ -49,7 +49,16 @@ _BY_SUBJECT: Final = {
     "secret": ("shared",),
     "sweep": ("interrupted",),
     "trust": ("insecure", "org_not_pinned"),
-    "vault": ("drift", "drift_ended", "not_asked", "patch_refused", "token_ends", "trouble"),
+    "vault": (
+        "address_changed",
+        "drift",
+        "drift_ended",
+        "not_asked",
+        "patch_refused",
+        "token_ends",
+        "trouble",
+        "unversioned",
+    ),
     "web": ("crashed", "listening"),
 }
 
