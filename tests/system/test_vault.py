@@ -11,7 +11,7 @@ from tests.kit import mails
 from tests.kit.program import Program
 from tests.kit.reverse import ReverseProxy, page
 from tests.kit.scripted import HttpReply
-from tests.kit.servers import Dovecot, OpenBao, until
+from tests.kit.servers import Dovecot, OpenBao, free_port, until
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FIRST = mails.token(1)
@@ -128,3 +128,42 @@ def test_the_writer_is_kept_and_a_dry_run_makes_none(
     tool("scan")
     assert (openbao.get(path) or {})["security_token_writer"] == first
     assert (tool.state / "writer").read_text("ascii") == f"{first}\n"
+
+
+def test_a_token_is_stored_by_whichever_node_answers(
+    tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, path: str
+) -> None:
+    """The node that is away is told at the level of info, once."""
+    send(dovecot, user, FIRST, 1)
+    away = f"http://127.0.0.1:{free_port()}"
+    tool.configure(address=f"address: [{away}, {openbao.url}]")
+    done = tool("scan")
+    assert (done.code, (openbao.get(path) or {})["security_token"]) == (0, FIRST)
+    changes = [event for event in done.events if event["event"] == "vault.address_changed"]
+    assert [
+        (event["level"], event["address"], event["before"], event["code"]) for event in changes
+    ] == [("info", openbao.url, away, "vault-unreachable")]
+
+
+def test_where_no_node_is_one_to_ask_each_is_told_with_what_to_do(
+    tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, path: str
+) -> None:
+    """A node that redirects to a host that is not configured is named with it, and the mail waits;
+    that host hears nothing, and the token is stored once it is configured."""
+    send(dovecot, user, FIRST, 1)
+    away = f"http://127.0.0.1:{free_port()}"
+    leads = HttpReply(307, b"", {"Location": f"{openbao.url}/v1/x"})
+    beginnings = ("GET /", "POST /", "PUT /")
+    with ReverseProxy(openbao.url, dict.fromkeys(beginnings, leads)) as node:
+        tool.configure(address=f"address: [{away}, {node.url}]")
+        done = tool("scan")
+        assert done.code == 1
+        assert (
+            f"vault-redirect: Vault at {away} was not reached (ConnectionError); Vault at"
+            f" {node.url} redirects to {openbao.url} (got 307), which is none of vault.address"
+        ) in done.out
+        assert "next: add that host to vault.address" in done.out
+        assert openbao.get(path) is None
+        tool.configure(address=f"address: [{away}, {node.url}, {openbao.url}]")
+        assert tool("scan", "--again").code == 0
+    assert (openbao.get(path) or {})["security_token"] == FIRST
