@@ -12,7 +12,7 @@ import pytest
 
 from tests.contract.vault import NOW, WRITER, capture, given, opened, refusal
 from tests.kit import mails
-from tests.kit.reverse import ReverseProxy
+from tests.kit.reverse import ReverseProxy, page
 from tests.kit.scripted import HttpReply, HttpRequest, HttpScript
 from tests.kit.servers import OpenBao
 from token_catcher.errors import AccessError, TransientError
@@ -282,23 +282,36 @@ def test_an_odd_answer_to_a_read_is_told(
 # -- requests --
 
 
+LOST = {
+    "a dropped connection": HttpReply(drop=True),
+    "a proxy that waited too long": page(504),
+    "a proxy that was cut off": page(502),
+}
+"""What comes in the place of an answer that was lost."""
+
+
 class Losing(ReverseProxy):
     """Hands a write on, and loses its answer."""
+
+    def __init__(self, openbao: OpenBao, lost: HttpReply) -> None:
+        super().__init__(openbao.url, {})
+        self._lost = lost
 
     def reply(self, request: HttpRequest) -> HttpReply:
         answer = super().reply(request)
         if request.method == "PUT":
-            return HttpReply(drop=True)
+            return self._lost
         return answer
 
 
+@pytest.mark.parametrize("lost", LOST)
 @pytest.mark.parametrize("several", [False, True])
 def test_a_write_whose_answer_was_lost_is_not_sent_again(
-    openbao: OpenBao, org: str, mount: str, token: str, several: bool
+    openbao: OpenBao, org: str, mount: str, token: str, several: bool, lost: str
 ) -> None:
     """Nothing would refuse the second one, and it could go over somebody else's: first a read."""
     others: tuple[str, ...] = ()
-    with ReverseProxy(openbao.url, {}) as second, Losing(openbao.url, {}) as first:
+    with ReverseProxy(openbao.url, {}) as second, Losing(openbao, LOST[lost]) as first:
         if several:
             others = (second.url,)
         with opened(first.url, given(token), others=others, mount=mount, kv_version=1) as store:

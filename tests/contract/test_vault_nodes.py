@@ -181,19 +181,32 @@ def test_a_refusal_names_the_address_that_was_spoken_to(
 # -- what was perhaps carried out --
 
 
+LOST = {
+    "a dropped connection": HttpReply(drop=True),
+    "a proxy that waited too long": page(504),
+    "a proxy that was cut off": page(502),
+}
+"""What comes in the place of an answer that was lost."""
+
+
 class Losing(ReverseProxy):
     """Hands a write on, and loses its answer."""
+
+    def __init__(self, openbao: OpenBao, lost: HttpReply) -> None:
+        super().__init__(openbao.url, {})
+        self._lost = lost
 
     def reply(self, request: HttpRequest) -> HttpReply:
         answer = super().reply(request)
         if request.method in ("POST", "PATCH"):
-            return HttpReply(drop=True)
+            return self._lost
         return answer
 
 
+@pytest.mark.parametrize("lost", LOST)
 @pytest.mark.parametrize("before", [None, {"password": "kept"}])
 def test_a_write_whose_answer_was_lost_is_found_at_the_next_address(
-    openbao: OpenBao, org: str, node: ReverseProxy, before: dict[str, Any] | None
+    openbao: OpenBao, org: str, node: ReverseProxy, before: dict[str, Any] | None, lost: str
 ) -> None:
     """Check-and-set refuses the second one: there is one version, and it is known as ours."""
     path = capture(org).path
@@ -201,7 +214,7 @@ def test_a_write_whose_answer_was_lost_is_found_at_the_next_address(
     if before is not None:
         number += openbao.put(path, before)
     with (
-        Losing(openbao.url, {}) as first,
+        Losing(openbao, LOST[lost]) as first,
         opened(first.url, given(openbao.root_token), others=(node.url,)) as store,
     ):
         outcome = store.store(capture(org))
@@ -225,10 +238,13 @@ class Wrapped:
         return cls(answer.body["wrap_info"]["token"])
 
 
-def test_what_is_done_once_is_asked_of_one_address(openbao: OpenBao, node: ReverseProxy) -> None:
+@pytest.mark.parametrize("lost", LOST)
+def test_what_is_done_once_is_asked_of_one_address(
+    openbao: OpenBao, node: ReverseProxy, lost: str
+) -> None:
     """A second unwrapping would look like a theft; the request after it goes to the next one."""
     wrapped = Wrapped.by(openbao)
-    with Losing(openbao.url, {}) as first:
+    with Losing(openbao, LOST[lost]) as first:
         address = Address(first.url, others=(node.url,))
         client = Client(address, given(openbao.root_token), monotonic=monotonic, log=Silent())
         with closing(client):
@@ -236,7 +252,10 @@ def test_what_is_done_once_is_asked_of_one_address(openbao: OpenBao, node: Rever
                 client.request("post", "sys/wrapping/unwrap", {"token": wrapped.token})
             assert node.requests == []
             assert client.request("get", "sys/internal/ui/mounts/secret/x").status == 200
-    assert caught.value.code == "vault-unreachable"
+    code = "vault-away"
+    if LOST[lost].drop:
+        code = "vault-unreachable"
+    assert caught.value.code == code
     assert len(node.requests) == 1
 
 

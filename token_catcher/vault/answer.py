@@ -36,6 +36,8 @@ AWAY: Final[Mapping[int, str]] = {
 }
 """Answers after which everything else will fail as well, for a while; so will it after any other
 of 500 and above."""
+UNKNOWN: Final = (502, 504)
+"""Said by a proxy that had no answer: the server behind it may have done what it was asked."""
 PATCH_REFUSED: Final = (403, 405, 415, 501)
 """How a proxy, or an old Vault, refuses the method PATCH alone. GET and POST may work all the same,
 so it is the caller's to understand, whoever said it."""
@@ -142,7 +144,11 @@ def _away(answer: Answer, where: str) -> Outage:
             f"{where} is away: 503, sealed, or without an active node", code="vault-sealed"
         )
     why = AWAY.get(answer.status, "an error of the server")
-    return Outage(f"{where} is away: {answer.form}, {why}", code="vault-away")
+    return Outage(
+        f"{where} is away: {answer.form}, {why}",
+        code="vault-away",
+        was_sent=answer.status in UNKNOWN,
+    )
 
 
 def _about_the_path(answer: Answer, where: str) -> TokenCatcherError | None:

@@ -81,6 +81,7 @@ class Cluster:
             if trouble is None:
                 self._stay_at(node, troubles)
                 return answer
+            self._raise_what_is_unknown(trouble, method, path, untried)
             troubles.append(trouble)
             _put_first(untried, _origin(answer.location))
         raise _together(troubles)
