@@ -45,6 +45,7 @@ use what its `__init__` names, and nothing else.
         verification  is a journal intact
         journal     the append-only rotation record
         sweeplock   the lock of a sweep, which a stopped one loses
+        progress    how far one folder is known
         checkpoint  what is settled
         writer      who we are in Vault
         org_ids     which Salesforce org an org's mail came from first

@@ -34,10 +34,10 @@ from token_catcher.model import Entry, Event, Mail, MailRef, Release, iso
 from token_catcher.pipeline import Pipeline
 from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
-from token_catcher.record.checkpoint import FolderProgress
 from token_catcher.record.journal import Journal
 from token_catcher.record.openfile import Record
 from token_catcher.record.org_ids import OrgIds
+from token_catcher.record.progress import FolderProgress
 
 OTHER = "FAKEotherTOKENnotREAL12ab"
 STRANGER = "someone@partner.example"

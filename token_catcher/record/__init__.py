@@ -2,10 +2,11 @@
 
 from token_catcher.record.archive import series
 from token_catcher.record.chain import Head, is_sealed
-from token_catcher.record.checkpoint import Checkpoint, FolderProgress, Pending
+from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.record.journal import Journal
 from token_catcher.record.openfile import Record
 from token_catcher.record.org_ids import OrgIds
+from token_catcher.record.progress import FolderProgress, Pending
 from token_catcher.record.verification import State, Verification, in_order, verify, verify_files
 from token_catcher.record.waiting import MailToken
 from token_catcher.record.writer import writer_id

@@ -27,17 +27,16 @@ from tests.kit.scale import times
 from tests.kit.waiting import PATIENCE
 from token_catcher.errors import StateError, TransientError
 from token_catcher.model import MailRef
-from token_catcher.record.checkpoint import (
+from token_catcher.record.checkpoint import Checkpoint, file_name
+from token_catcher.record.progress import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     LONGEST_REQUEST,
     MOST_CARRIED,
     MOST_KNOWN,
     SHORTEST_PAUSE,
-    Checkpoint,
     FolderProgress,
     Pending,
-    file_name,
 )
 from token_catcher.record.sweeplock import STOPPED_AFTER
 
