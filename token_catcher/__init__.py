@@ -73,6 +73,7 @@ use what its `__init__` names, and nothing else.
         answers     what a server's lines say
         idle        waits for news
         login       connects, secures the line, proves who we are
+        changes     what is done to a settled mail, and to no other
         session     examines, searches, fetches
     oauth       access tokens for IMAP
         access      when one is asked for, and what becomes of a refusal

@@ -5,7 +5,8 @@
     │   └── AccessError      the other side refuses us: a password, a policy, a missing folder
     ├── TransientError       try again: the mail stays unsettled
     │   └── Outage           a whole dependency is away: stop this sweep, try all of it again later
-    └── StateError           our own files cannot be used: a full disk, a foreign journal
+    ├── StateError           our own files cannot be used: a full disk, a foreign journal
+    └── NotApplied           a settled mail stays as it is in its folder; everything else goes on
 
 A mail that is bad is no exception but an outcome (`Refused`, `Held`). A message says what was got,
 what was expected and where. It never carries the text of a foreign exception, which may hold a
@@ -73,3 +74,14 @@ class StateError(TokenCatcherError):
     """The state directory or the journal cannot be used."""
 
     code = "state"
+
+
+class NotApplied(TokenCatcherError):
+    """What is to be done to a settled mail in its folder cannot be, for now."""
+
+    code = "imap-apply"
+
+    def __init__(self, message: str, *, code: str | None = None, final: bool = False) -> None:
+        """`final`: another try would not help, or would do harm."""
+        super().__init__(message, code=code)
+        self.final = final

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from token_catcher.model import Capture, Held, Holding, Mail, Stored, Unchanged
+from token_catcher.model import Capture, Held, Holding, Mail, MailRef, Stored, Unchanged
 
 
 class Log(Protocol):
@@ -52,6 +52,30 @@ class Heading:
     Message-ID. Empty where one of the two fields is missing."""
 
 
+@dataclass(frozen=True, slots=True)
+class AddFlag:
+    """Set a flag on a mail."""
+
+    flag: str
+    """A system flag, `\\Seen`, or a keyword (RFC 3501, section 2.3.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveTo:
+    """Move a mail to another folder."""
+
+    folder: str
+    """Its full name on the server, decoded; no watched folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a mail."""
+
+
+MailAction = AddFlag | MoveTo | Delete
+"""What is done to a settled token mail, where the configuration wants that."""
+
 Span = tuple[int, int | None]
 """A first and a last UID; None: up to the last mail there is."""
 
@@ -59,7 +83,8 @@ Span = tuple[int, int | None]
 class Mailbox(Protocol):
     """One logged-in IMAP session, used by one thread.
 
-    Nothing it does changes the mailbox: no flag, no move.
+    Nothing it does changes the mailbox: no flag, no move. Only `apply` does, to the one mail that
+    it is given.
 
     What a server answers is handed on as it is, and may be wrong: mail that is there is left out of
     any answer, for a while or for ever. `survey` and `sweep` know how far to believe it.
@@ -113,6 +138,14 @@ class Mailbox(Protocol):
         """The mails that come with a body, ascending by UID, each cut at MAX_MAIL_BYTES + 1 bytes.
 
         One that does not come may be there all the same. At most 32 UIDs a call."""
+
+    def apply(self, action: MailAction, mail: MailRef, digest: str) -> bool:
+        """Do this to one mail, and leave its folder open read-only.
+
+        The folder is selected for it. The mail is known by its UID, under its UIDVALIDITY, and by
+        the digest of its bytes as they are now; no other mail is touched. Applied twice it is as
+        applied once. False: there is no such mail under this number any more.
+        NotApplied: the server does not do it, or not to this mail; the session goes on."""
 
     @property
     def has_idle(self) -> bool:

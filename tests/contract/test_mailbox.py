@@ -5,12 +5,14 @@ Kept by the in-memory account, by Dovecot over both kinds of TLS, and by pymap.
 
 from __future__ import annotations
 
+import imaplib
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -18,12 +20,12 @@ import pytest
 
 from tests.contract.imap import account, dovecot_account, secret, session, wakeup
 from tests.kit import mails
-from tests.kit.fakes import FakeAccount, FakeMailbox
+from tests.kit.fakes import FakeAccount, FakeFolder, FakeMailbox
 from tests.kit.servers import Dovecot, Pymap
 from tests.kit.waiting import FOREVER, PATIENCE
-from token_catcher.errors import AccessError
+from token_catcher.errors import AccessError, NotApplied
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
-from token_catcher.ports import Mailbox
+from token_catcher.ports import AddFlag, Delete, MailAction, Mailbox, MoveTo
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
@@ -40,6 +42,10 @@ class World:
     """A session; `folder=` names another spam folder than the automatic one."""
     append: Callable[..., Any]
     expunge: Callable[[int], Any]
+    kept: Callable[[str], dict[bytes, set[str]]]
+    """The mails of a folder and the flags of each, as another session sees them."""
+    mark_deleted: Callable[[int], Any]
+    """Somebody marks a mail of the inbox, and removes it not yet."""
     forgets: bool = True
     """Whether a session notices that a mail is gone."""
 
@@ -74,12 +80,20 @@ def world(request: pytest.FixtureRequest, user: str) -> Iterator[World]:
 def fake_world() -> World:
     """Everything in memory."""
     fake = FakeAccount()
+    fake.folders["Done"] = FakeFolder()
 
     def opened(folder: str | None = None) -> Mailbox:
         fake.watched = ("INBOX", folder or "Junk")
         return FakeMailbox(fake)
 
-    return World(opened, fake.append, fake.expunge)
+    def kept(folder: str) -> dict[bytes, set[str]]:
+        box = fake.folders[folder]
+        return {raw: box.flags.get(uid, set()) for uid, (_, raw) in box.mails.items()}
+
+    def mark_deleted(uid: int) -> None:
+        fake.folders["INBOX"].flags[uid] = {"\\Deleted"}
+
+    return World(opened, fake.append, fake.expunge, kept, mark_deleted)
 
 
 def dovecot_world(dovecot: Dovecot, user: str, tls: str, stack: ExitStack) -> World:
@@ -95,7 +109,16 @@ def dovecot_world(dovecot: Dovecot, user: str, tls: str, stack: ExitStack) -> Wo
     def expunge(uid: int) -> None:
         dovecot.expunge(str(uid), user=user)
 
-    return World(opened, append, expunge)
+    def kept(folder: str) -> dict[bytes, set[str]]:
+        with dovecot.session(user) as client:
+            return kept_by(client, folder)
+
+    def mark_deleted(uid: int) -> None:
+        with dovecot.session(user) as client:
+            mark(client, uid)
+
+    dovecot.create("Done", user)
+    return World(opened, append, expunge, kept, mark_deleted)
 
 
 def pymap_world(pymap: Pymap, stack: ExitStack) -> World:
@@ -111,9 +134,37 @@ def pymap_world(pymap: Pymap, stack: ExitStack) -> World:
     def expunge(uid: int) -> None:
         pymap.expunge(str(uid))
 
-    for folder in ("INBOX", "Junk"):
+    def kept(folder: str) -> dict[bytes, set[str]]:
+        with pymap.session() as client:
+            return kept_by(client, folder)
+
+    def mark_deleted(uid: int) -> None:
+        with pymap.session() as client:
+            mark(client, uid)
+
+    with pymap.session() as client:
+        client.create("Done")  # another test may have done so
+    for folder in ("INBOX", "Junk", "Done"):
         pymap.expunge(folder=folder)  # it parses every mail that it searches
-    return World(opened, pymap.append, expunge, forgets=False)
+    return World(opened, pymap.append, expunge, kept, mark_deleted, forgets=False)
+
+
+def kept_by(client: imaplib.IMAP4, folder: str) -> dict[bytes, set[str]]:
+    """The mails of a folder, byte for byte, and their flags without \\Recent."""
+    client.select(folder, readonly=True)
+    kept = {}
+    for line in client.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[])")[1]:
+        if isinstance(line, tuple):  # what follows a body is not
+            flags = re.search(rb"FLAGS \(([^)]*)\)", line[0])
+            assert flags is not None, line[0]
+            kept[line[1]] = set(flags[1].decode().split()) - {"\\Recent"}
+    return kept
+
+
+def mark(client: imaplib.IMAP4, uid: int) -> None:
+    """Mark a mail of the inbox as deleted."""
+    client.select("INBOX")
+    client.uid("STORE", str(uid), "+FLAGS", "(\\Deleted)")
 
 
 def found(mailbox: Mailbox, after_uid: int, since: datetime) -> list[int]:
@@ -321,6 +372,115 @@ def test_a_mail_that_vanished_since_the_search_is_left_out(world: World) -> None
         assert list(mailbox.fetch([start + 2])) == []
     assert {mail.ref.uid for mail in mailbox.fetch(uids)} >= {start + 1, start + 3}
     assert list(mailbox.fetch([])) == []
+
+
+# -- what is done to a settled mail --
+
+SETTLED = mails.genuine(token="FAKEsettled0TOKEN000001")
+NEIGHBOURS = (
+    mails.genuine(token="FAKEneighbour0TOKEN0001"),
+    mails.genuine(token="FAKEneighbour0TOKEN0002"),
+)
+
+
+def among_neighbours(world: World, mailbox: Mailbox) -> Mail:
+    """A mail between two others, the second of which somebody has marked as deleted."""
+    start = world.start(mailbox)
+    for raw in (NEIGHBOURS[0], SETTLED, NEIGHBOURS[1]):
+        world.append(raw)
+    world.mark_deleted(start + 3)
+    mailbox.examine("INBOX")
+    (mail,) = mailbox.fetch([start + 2])
+    return mail
+
+
+UNTOUCHED = {NEIGHBOURS[0]: set(), NEIGHBOURS[1]: {"\\Deleted"}}
+
+
+@pytest.mark.parametrize(
+    ("action", "here", "done"),
+    [
+        (AddFlag("\\Seen"), {SETTLED: {"\\Seen"}}, {}),
+        (AddFlag("\\Flagged"), {SETTLED: {"\\Flagged"}}, {}),
+        (MoveTo("Done"), {}, {SETTLED: set()}),
+        (Delete(), {}, {}),
+    ],
+    ids=["seen", "flag", "move", "delete"],
+)
+def test_an_action_changes_that_mail_alone(
+    world: World,
+    action: MailAction,
+    here: dict[bytes, set[str]],
+    done: dict[bytes, set[str]],
+) -> None:
+    """Its neighbours stay as they are, also one that somebody else wants to be removed later."""
+    mailbox = world.open()
+    mailbox.folders()
+    mail = among_neighbours(world, mailbox)
+    assert mailbox.apply(action, mail.ref, mail.digest)
+    assert world.kept("INBOX") == UNTOUCHED | here
+    assert world.kept("Done") == done
+
+
+@pytest.mark.parametrize("action", [AddFlag("\\Seen"), MoveTo("Done"), Delete()])
+def test_applied_twice_is_as_applied_once(world: World, action: MailAction) -> None:
+    """As after a crash that came before it was remembered."""
+    mailbox = world.open()
+    mail = among_neighbours(world, mailbox)
+    mailbox.apply(action, mail.ref, mail.digest)
+    before = (world.kept("INBOX"), world.kept("Done"))
+    assert mailbox.apply(action, mail.ref, mail.digest) == isinstance(action, AddFlag)
+    assert (world.kept("INBOX"), world.kept("Done")) == before
+
+
+@pytest.mark.parametrize("action", [AddFlag("\\Seen"), MoveTo("Done"), Delete()])
+def test_another_mail_under_that_number_is_left_alone(world: World, action: MailAction) -> None:
+    """By its bytes; and no further try is worth anything."""
+    mailbox = world.open()
+    mail = among_neighbours(world, mailbox)
+    neighbour = replace(mail.ref, uid=mail.ref.uid - 1)
+    with pytest.raises(NotApplied) as caught:
+        mailbox.apply(action, neighbour, mail.digest)
+    assert (caught.value.code, caught.value.final) == ("imap-apply-other", True)
+    assert world.kept("INBOX") == UNTOUCHED | {SETTLED: set()}
+
+
+def test_a_number_from_before_the_folder_was_made_anew_is_no_mail(world: World) -> None:
+    """Even where the mail of that number is the same one."""
+    mailbox = world.open()
+    mail = among_neighbours(world, mailbox)
+    before = replace(mail.ref, uidvalidity=mail.ref.uidvalidity - 1)
+    assert not mailbox.apply(Delete(), before, mail.digest)
+    assert world.kept("INBOX") == UNTOUCHED | {SETTLED: set()}
+
+
+@pytest.mark.parametrize(
+    ("folder", "code"), [("Nowhere", "imap-apply-folder"), ("Junk", "imap-apply-watched")]
+)
+def test_a_folder_that_takes_no_mail_costs_nothing(world: World, folder: str, code: str) -> None:
+    """The mail stays, and the session goes on."""
+    mailbox = world.open()
+    mailbox.folders()
+    mail = among_neighbours(world, mailbox)
+    with pytest.raises(NotApplied, match=folder) as caught:
+        mailbox.apply(MoveTo(folder), mail.ref, mail.digest)
+    assert (caught.value.code, caught.value.final) == (code, False)
+    assert world.kept("INBOX") == UNTOUCHED | {SETTLED: set()}
+    assert mailbox.fetch([mail.ref.uid]) == [mail]
+
+
+def test_a_folder_is_read_only_after_an_action(world: World) -> None:
+    """What is fetched afterwards is of that folder, and news of it end an IDLE."""
+    mailbox = world.open()
+    mail = among_neighbours(world, mailbox)
+    mailbox.apply(MoveTo("Done"), mail.ref, mail.digest)
+    assert [other.raw for other in mailbox.fetch([mail.ref.uid - 1])] == [NEIGHBOURS[0]]
+    arrival = threading.Timer(0.2, world.append, [MAIL])
+    with wakeup() as (wake, _):
+        arrival.start()
+        assert mailbox.idle(PATIENCE, wake) is True
+    arrival.join()
+    assert world.kept("INBOX") == UNTOUCHED | {MAIL: set()}
 
 
 def test_idle_ends_when_mail_comes(world: World) -> None:

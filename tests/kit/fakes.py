@@ -18,9 +18,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from token_catcher.errors import AccessError, Outage
+from token_catcher.errors import AccessError, NotApplied, Outage
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef, iso
-from token_catcher.ports import FolderState, Heading, Span
+from token_catcher.ports import AddFlag, FolderState, Heading, MailAction, MoveTo, Span
 from token_catcher.vault import VaultStore
 from token_catcher.vault.answer import Answer
 
@@ -64,6 +64,8 @@ class FakeFolder:
     uidvalidity: int = 1
     uidnext: int = 1
     mails: dict[int, tuple[datetime, bytes]] = field(default_factory=dict)
+    flags: dict[int, set[str]] = field(default_factory=dict)
+    """What `apply` has set."""
 
 
 @dataclass
@@ -96,13 +98,36 @@ class FakeAccount:
             box = self.folders[folder]
             for uid in uids or tuple(box.mails):
                 del box.mails[uid]
+                box.flags.pop(uid, None)
+
+    def apply(self, action: MailAction, mail: MailRef, digest: str) -> bool:
+        """As `ports.Mailbox` says."""
+        with self._lock:
+            box = self.folders[mail.folder]
+            if box.uidvalidity != mail.uidvalidity or mail.uid not in box.mails:
+                return False
+            received_at, raw = box.mails[mail.uid]
+            if Mail(mail, received_at, raw[: MAX_MAIL_BYTES + 1]).digest != digest:
+                raise NotApplied("another mail", code="imap-apply-other", final=True)
+            if isinstance(action, AddFlag):
+                box.flags.setdefault(mail.uid, set()).add(action.flag)
+                return True
+            if isinstance(action, MoveTo):
+                if action.folder not in self.folders:
+                    raise NotApplied(f"no folder {action.folder}", code="imap-apply-folder")
+                self.append(raw, action.folder, received_at=received_at)
+            self.expunge(mail.uid, folder=mail.folder)
+        return True
 
     def change_uidvalidity(self, folder: str = "INBOX") -> None:
         """The same mails under new UIDs, as after a restored backup."""
         with self._lock:
             old = self.folders[folder]
             mails = dict(enumerate((old.mails[uid] for uid in sorted(old.mails)), 1))
-            self.folders[folder] = FakeFolder(old.uidvalidity + 1, len(mails) + 1, mails)
+            new = FakeFolder(old.uidvalidity + 1, len(mails) + 1, mails)
+            for number, uid in enumerate(sorted(old.mails), 1):
+                new.flags[number] = old.flags.get(uid, set())
+            self.folders[folder] = new
 
     def kept(self, folder: FakeFolder) -> dict[int, tuple[datetime, bytes]]:
         """The mails that are in a folder at this moment."""
@@ -111,7 +136,9 @@ class FakeAccount:
 
 
 class FakeMailbox:
-    """A session: see `ports.Mailbox`. Trips: the names of its methods, before each."""
+    """A session: see `ports.Mailbox`.
+
+    Trips: the names of its methods, before each; and `applied`, after a mail was changed."""
 
     has_idle = True
 
@@ -201,6 +228,19 @@ class FakeMailbox:
             ref = MailRef(self.name, self.opened, self._folder.uidvalidity, uid)
             mails.append(Mail(ref, received_at, raw[: MAX_MAIL_BYTES + 1]))
         return mails
+
+    def apply(self, action: MailAction, mail: MailRef, digest: str) -> bool:
+        self._trip("apply")
+        if isinstance(action, MoveTo) and action.folder in self._account.watched:
+            raise NotApplied(f"{action.folder} is watched", code="imap-apply-watched")
+        try:
+            applied = self._account.apply(action, mail, digest)
+        except NotApplied:
+            self.examine(mail.folder)
+            raise
+        self._trip("applied")
+        self.examine(mail.folder)
+        return applied
 
     def idle(self, seconds: float, wake: int) -> bool:
         deadline = time.monotonic() + seconds

@@ -1,18 +1,19 @@
-"""One IMAP session that reads and never changes.
+"""One IMAP session that reads, and changes nothing unless it is told to.
 
 EXAMINE, SEARCH, and FETCH of BODY.PEEK with a bound. SELECT for one kind of server, see
-`select_once`.
+`select_once`; and for `apply`, which changes the one mail that it is given.
 """
 
 from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from token_catcher.errors import AccessError
+from token_catcher.errors import AccessError, NotApplied
 from token_catcher.imap.answers import (
     HEADING,
     OddAnswer,
@@ -21,13 +22,16 @@ from token_catcher.imap.answers import (
     headings_in,
     uids_in,
 )
+from token_catcher.imap.changes import Changes
 from token_catcher.imap.folders import Listed, encoded, find_spam, marks_spam
 from token_catcher.imap.idle import Idle
 from token_catcher.imap.login import Account, log_in
 from token_catcher.imap.trouble import malformed
 from token_catcher.log import raised_at
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
-from token_catcher.ports import FolderState, Heading, Log, Span
+from token_catcher.ports import FolderState, Heading, Log, MailAction, MoveTo, Span
+from token_catcher.report import NO_BODY
+from token_catcher.survey import is_gone
 
 Value = TypeVar("Value")
 
@@ -69,6 +73,8 @@ class ImapMailbox:
         self._client = self._connection.client
         self._raw = self._connection.raw
         self._idle = Idle(self._connection)
+        self._changes = Changes(self._connection)
+        self._watched: Sequence[str] = ()
         self._raw_names: dict[str, bytes] = {}
         self._missing: dict[str, str] = {}
         self._spam_logged: list[str] | None = None
@@ -85,7 +91,8 @@ class ImapMailbox:
         also = [self._named(name, folders) for name in self._account.also]
         # Whoever can make folders could mark a thousand of them as spam.
         spam = self._spam(folders, inbox)[: MOST_FOLDERS - 1 - len(also)]
-        return list(dict.fromkeys([inbox, *spam, *also]))
+        self._watched = list(dict.fromkeys([inbox, *spam, *also]))
+        return self._watched
 
     def examine(self, folder: str) -> FolderState:
         """EXAMINE: nothing that is read afterwards is marked as read."""
@@ -138,6 +145,19 @@ class ImapMailbox:
         answer = self._connection.call("FETCH", self._raw.fetch, text, BODY)
         bodies = self._read("FETCH", bodies_in, answer)
         return [self._mail(uid, *bodies[uid]) for uid in sorted(uids) if uid in bodies]
+
+    def apply(self, action: MailAction, mail: MailRef, digest: str) -> bool:
+        """See `changes`. One mail at a time: each is compared with its digest just before."""
+        self._changes.expect_possible(action)
+        target = b""
+        if isinstance(action, MoveTo):
+            target = self._target(action.folder)
+        with self._selected(mail.folder) as answer:
+            self._folder = self._state(mail.folder, answer)
+            if self._folder.uidvalidity != mail.uidvalidity or not self._is_there(mail.uid, digest):
+                return False
+            self._changes.make(action, mail.uid, answer, target)
+        return True
 
     @property
     def has_idle(self) -> bool:
@@ -229,14 +249,63 @@ class ImapMailbox:
         return FolderState(folder, uidvalidity, answer.get(b"UIDNEXT") or None, exists)
 
     def _open(self, folder: str, *, read_only: bool) -> Mapping[bytes, Any]:
-        # Some names are no modified UTF-7, so that encoding them again gives another name.
-        name = self._raw_names.get(folder, encoded(folder))
+        name = self._wire_name(folder)
         command = "EXAMINE" if read_only else "SELECT"
         select = self._client.select_folder
         answer: Mapping[bytes, Any] = self._connection.call(
             command, select, name, folder=folder, readonly=read_only
         )
         return answer
+
+    def _wire_name(self, folder: str) -> bytes:
+        """Some names are no modified UTF-7, so that encoding them again gives another name."""
+        return self._raw_names.get(folder, encoded(folder))
+
+    @contextmanager
+    def _selected(self, folder: str) -> Iterator[Mapping[bytes, Any]]:
+        """The folder open for writing while the block runs, and for reading alone afterwards."""
+        try:
+            yield self._changes.select(folder, self._wire_name(folder))
+        except NotApplied:
+            self.examine(folder)
+            raise
+        self.examine(folder)
+
+    def _target(self, folder: str) -> bytes:
+        """The name on the wire of the folder of a move.
+
+        NotApplied: there is no such one, or it is watched, and so each mail would come back."""
+        if folder in self._watched:
+            raise NotApplied(
+                f"{self._account.where}: after_capture moves to {folder!a}, which is watched:"
+                " expected another folder",
+                code="imap-apply-watched",
+            )
+        if folder in self._raw_names:
+            return self._raw_names[folder]
+        try:
+            return self._raw_names[self._present(folder, self._list())]
+        except AccessError as missing:
+            problem = f"after_capture, {missing}; make the folder, or name another"
+        raise NotApplied(problem, code="imap-apply-folder")
+
+    def _is_there(self, uid: int, digest: str) -> bool:
+        """Whether this UID is still that mail's, by its bytes.
+
+        NotApplied: that cannot be told, or it is another mail's."""
+        mails = self.fetch([uid])
+        if not mails and is_gone(self, uid):
+            return False
+        where = f"{self._account.where}: folder {self._folder.name!a}, UID {uid}"
+        if not mails:
+            raise NotApplied(f"{where}: the server does not give the body", code=NO_BODY)
+        if mails[0].digest != digest:
+            raise NotApplied(
+                f"{where}: got other bytes than those that were captured: it is left as it is",
+                code="imap-apply-other",
+                final=True,
+            )
+        return True
 
     def _by_sender(self, after_uid: int, criteria: Sequence[str]) -> list[int] | None:
         """The UIDs in one answer; by windows where a flood of mail could make it too large."""

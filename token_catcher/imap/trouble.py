@@ -82,9 +82,14 @@ def refuses(error: IMAP4.error) -> bool:
     """Whether the server only says NO or BAD to what was asked.
 
     Another question may do then, on the same connection."""
+    return is_answered(error) and not _not_now(error)
+
+
+def is_answered(error: IMAP4.error) -> bool:
+    """Whether the server has answered NO or BAD, for whatever reason, and can be asked on."""
     if isinstance(error, IMAP4.abort):
         return False
-    return not (_out_of_step(error) or _not_now(error))
+    return not _out_of_step(error)
 
 
 def _not_now(error: IMAP4.error) -> bool:
