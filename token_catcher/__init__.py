@@ -61,6 +61,7 @@ use what its `__init__` names, and nothing else.
     run         what one sweep goes by
     agenda      which mails of a folder a visit looks at
     visit       one folder in one sweep
+    follow_up   what is done to a settled mail in its folder
     lookup      mail read without a checkpoint
     sweep       the way of all new mail of one mailbox
 

@@ -23,6 +23,9 @@ be exchanged.
 unsettled and is judged again, until it has waited long enough to be held. Only what waits for
 its proof ends so. A proven mail waits for Vault, however long.
 
+What is done to the mail in its own folder (`follow_up`) comes after all of these, and only to one
+that was stored or is unchanged: settling it says so, in the same write of the checkpoint.
+
 A mail with a record is not judged again, whatever folder or UID it turns up under: what was proof
 on arrival stays proof. Only who asks for it has it judged anew (`scan --again`, and the daily look
 for what Vault has lost, which make settled mail pending), and only a different ending is recorded.
@@ -63,6 +66,8 @@ from token_catcher.ports import Log, OrgIds, SecretStore
 from token_catcher.proof import WAIVABLE
 from token_catcher.record import Journal, Record
 
+CAPTURED: Final = frozenset({Event.STORED, Event.UNCHANGED})
+"""How a mail ends whose token is in Vault, or was overtaken there by a newer one."""
 KEYLESS: Final = "dns-no-key"
 """The code of a mail for whose signature DNS has no key."""
 KEY_MISSED_FOR: Final = timedelta(hours=24)
@@ -80,8 +85,9 @@ class Settles(Protocol):
     def pending_since(self, uid: int) -> datetime | None:
         """When the mail was first looked at without an end. None: it is not pending."""
 
-    def settle(self, uid: int) -> None:
-        """Remember that the mail's outcome is on disk."""
+    def settle(self, uid: int, captured: str | None = None) -> None:
+        """Remember that the mail's outcome is on disk. `captured`: the digest of one that was
+        stored, or is unchanged."""
 
 
 class Pipeline:
@@ -129,7 +135,10 @@ class Pipeline:
             verdict = self._judged(mail, addresses, since, previous)
             outcome = self._keep(verdict.outcome)
             entry = self._record(mail, verdict, outcome, previous)
-        progress.settle(mail.ref.uid)
+            is_captured = isinstance(outcome, Stored | Unchanged)
+        else:
+            is_captured = previous.entry.event in CAPTURED
+        progress.settle(mail.ref.uid, mail.digest if is_captured else None)
         return entry
 
     def release(self, mail: Mail, addresses: Sequence[str], release: Release) -> Entry | None:
@@ -225,7 +234,7 @@ class Pipeline:
         """One canonical event per record; a flood of refusals is counted, not repeated."""
         fields = as_fields(entry)
         del fields["event"]
-        if entry.event in (Event.STORED, Event.UNCHANGED):
+        if entry.event in CAPTURED:
             self._log.info(entry.event, **fields)
             return
         suppressed = self._quiet.admit((entry.mailbox, entry.event, entry.reason or ""))
@@ -396,6 +405,6 @@ def _adds_to(previous: Record, entry: Entry) -> bool:
     configuration changed."""
     if entry.event == Event.STORED:
         return True
-    if previous.entry.event in (Event.STORED, Event.UNCHANGED):
+    if previous.entry.event in CAPTURED:
         return False
     return (previous.entry.event, previous.entry.reason) != (entry.event, entry.reason)

@@ -68,6 +68,8 @@ class Report:
     """Of these, the mails for whose signature DNS has no key."""
     next_try: datetime | None = None
     """When the first of them is due."""
+    unapplied: int = 0
+    """Settled mails that `after_capture` could not be applied to so far."""
     error: TokenCatcherError | None = None
     """What went wrong besides single mails; everything settled until then stays so."""
     complete: bool = False

@@ -11,7 +11,7 @@ from typing import Final
 
 from token_catcher.pipeline import Pipeline
 from token_catcher.poison import Poison
-from token_catcher.ports import Log, Mailbox
+from token_catcher.ports import Log, MailAction, Mailbox
 from token_catcher.record import Checkpoint
 from token_catcher.report import Report
 
@@ -34,10 +34,14 @@ class Tools:
     log: Log
     now: Callable[[], datetime]
     rng: Random
+    after_capture: MailAction | None = None
+    """What is done to a settled token mail in its folder; see `follow_up`."""
     stopping: Callable[[], bool] = lambda: False
     """Asked between two mails; then the sweep ends early and loses nothing."""
     poison: Poison = field(init=False, default_factory=Poison)
     """What earlier sweeps have learnt, for as long as the process lives."""
+    told: set[str] = field(init=False, default_factory=set)
+    """By code, why mail could not be followed up: told once, until it can be."""
 
 
 class Ended(Exception):

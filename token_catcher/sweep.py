@@ -7,7 +7,8 @@ which the pipeline recognises.
 
 The inbox comes first, and once more after each batch of another folder: whatever somebody sends to
 a spam folder, it holds up no token for longer than one batch. It also comes last and stays open:
-whoever listens for news after a sweep has missed none.
+whoever listens for news after a sweep has missed none. What the configuration wants to be done to
+settled mail (`follow_up`) is done when all folders were gone through.
 
 A mail that cannot be settled now becomes pending, with its own back-off, and holds up nobody.
 When a whole dependency is away (`Outage`) the sweep ends there, and the next one begins with that
@@ -23,6 +24,7 @@ from datetime import timedelta
 from functools import partial
 
 from token_catcher.errors import AccessError, StateError, TokenCatcherError, TransientError
+from token_catcher.follow_up import FollowUps
 from token_catcher.judge import Judge
 from token_catcher.lookup import Lookup
 from token_catcher.model import Entry, Secret
@@ -116,6 +118,7 @@ class Sweep(Tools):
         except TokenCatcherError as error:
             run.report.error = error
             run.report.broken = True
+        run.report.unapplied = run.checkpoint.unapplied
 
     def _unsettle_wanted(self, run: Run) -> None:
         """Make the mail of each wanted record pending, on disk before any of it is touched."""
@@ -148,6 +151,7 @@ class Sweep(Tools):
         """Each folder; the inbox first, after each batch of another one, and last."""
         inbox, *others = folders
         self._look(run, inbox)
+        opened = [inbox]
         unopened: list[AccessError] = []
         for folder in others:
             try:
@@ -156,9 +160,18 @@ class Sweep(Tools):
                 unopened.append(error)  # another folder's trouble must not cost the inbox
                 run.report.error = _together(unopened)
                 continue
+            opened.append(folder)
             self._look_between(run, state, inbox)
         if others:
             self._look(run.later, inbox)
+        self._follow_up(run, opened)
+
+    def _follow_up(self, run: Run, folders: Sequence[str]) -> None:
+        """Do what is to be done to settled mail; the inbox is looked at after each round, and so is
+        open again."""
+        follow_ups = FollowUps(run)
+        while follow_ups.round(folders):
+            self._look(run.later, folders[0])
 
     def _look(self, run: Run, folder: str) -> None:
         """Look at all of a folder."""

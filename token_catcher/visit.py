@@ -165,7 +165,10 @@ class Visit:
             self._settled(uid, entry)
 
     def _settled(self, uid: int, entry: Entry | None) -> None:
-        self._agenda.progress.remember(self._agenda.keys.get(uid, ""))
+        progress = self._agenda.progress
+        if self._tools.after_capture is None:
+            progress.follow_ups.pop(uid, None)
+        progress.recognise(uid, self._agenda.keys.get(uid, ""))
         if entry is not None:
             self._report.entries.append(entry)
         asked_store = entry is not None and entry.path is not None  # which only a capture has

@@ -17,9 +17,18 @@ from tests.kit import mails
 from tests.kit.fakes import FakeAccount, FakeMailbox, FakeStore, FakeVault, Silent
 from tests.kit.mails import token
 from token_catcher.judge import Judge
-from token_catcher.model import Capture, Entry, Held, Mail, Stored, Unchanged
+from token_catcher.model import Capture, Entry, Held, Mail, MailRef, Stored, Unchanged
 from token_catcher.pipeline import Pipeline
-from token_catcher.ports import FolderState, Heading, KeyLookup, Log, Mailbox, SecretStore, Span
+from token_catcher.ports import (
+    FolderState,
+    Heading,
+    KeyLookup,
+    Log,
+    MailAction,
+    Mailbox,
+    SecretStore,
+    Span,
+)
 from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
 from token_catcher.proof.trust import Trust
@@ -62,6 +71,7 @@ class Instance:
         keys: KeyLookup | None = None,
         observe: Callable[[Entry], None] = lambda _entry: None,
         stopping: Callable[[], bool] = lambda: False,
+        after_capture: MailAction | None = None,
     ) -> None:
         log = log or Silent()
         org_ids = OrgIds(home / "org-ids.json")
@@ -88,6 +98,7 @@ class Instance:
             now=now,
             rng=Random(1),
             stopping=stopping,
+            after_capture=after_capture,
         )
 
 
@@ -131,6 +142,10 @@ class Session(FakeMailbox):
     def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
         self._happens(f"fetch {','.join(map(str, uids))}")
         return super().fetch(uids)
+
+    def apply(self, action: MailAction, mail: MailRef, digest: str) -> bool:
+        self._happens(f"apply {mail.folder} {mail.uid}")
+        return super().apply(action, mail, digest)
 
     def idle(self, seconds: float, wake: int) -> bool:
         self._rig.idles.append((self.opened, seconds))

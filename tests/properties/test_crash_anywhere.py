@@ -4,12 +4,13 @@ the promises hold once it has run to its end.
 A machine delivers genuine, late, forged and plain mail in any order, lets the program die before,
 in the middle of, or after any effect (a request to Vault, a write, a synchronisation, a rename),
 loses the checkpoint, renumbers the mailbox, seals Vault, and lets a second instance look as well:
-a twin of the same name, or with a clock that is a day off.
+a twin of the same name, or with a clock that is a day off. Settled mail may be marked as read.
 The program is the real one, over the real files; mailbox and Vault are in memory.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -32,7 +33,8 @@ from tests.kit.mails import token
 from tests.kit.rig import Instance
 from tests.kit.scale import times
 from token_catcher.errors import Outage, StateError
-from token_catcher.model import Mail
+from token_catcher.model import Mail, MailRef
+from token_catcher.ports import AddFlag, MailAction
 from token_catcher.record import State, series, verify
 from token_catcher.report import Report
 
@@ -42,7 +44,8 @@ INSTANCES = ("one", "two")
 FOLDERS = ("INBOX", "Junk")
 CLOCKS = {"one": timedelta(days=1), "two": timedelta(days=-1)}
 """How far each clock is ahead of Vault's, where they differ."""
-PLACES = st.integers(0, 45)
+PLACES = st.integers(0, 55)
+SEEN = AddFlag("\\Seen")
 SHRINK = [hypothesis.Phase.shrink] if os.environ.get("SHRINK") else []
 """A failing example is made small only on demand: it takes minutes."""
 
@@ -68,12 +71,37 @@ def signed(user: str, minute: int) -> bytes:
     return mails.sign(raw.replace(b"Fake0000", own), at=issued_at)
 
 
+def digest_of(raw: bytes) -> str:
+    """What the journal knows a mail by."""
+    return "sha256:" + hashlib.sha256(raw).hexdigest()
+
+
+class WatchedMailbox(FakeMailbox):
+    """A session that looks whether what is done to a mail comes after its record."""
+
+    def __init__(self, machine: Machine, instance: str) -> None:
+        super().__init__(machine.account, trip=machine.trip)
+        self._machine = machine
+        self._instance = instance
+
+    def apply(self, action: MailAction, mail: MailRef, digest: str) -> bool:
+        assert digest in self._machine.captured(self._instance), "done before it was recorded"
+        return super().apply(action, mail, digest)
+
+
 class Machine(RuleBasedStateMachine):
     """One mailbox, one Vault, two instances with a state directory each."""
 
-    @initialize(kept=st.sampled_from((10, 1)), twins=st.booleans(), clocks=st.booleans())
-    def begin(self, kept: int, twins: bool, clocks: bool) -> None:
-        """Nothing has come yet. `kept`: how many versions of a secret Vault keeps."""
+    @initialize(
+        kept=st.sampled_from((10, 1)),
+        twins=st.booleans(),
+        clocks=st.booleans(),
+        action=st.sampled_from((None, SEEN)),
+    )
+    def begin(self, kept: int, twins: bool, clocks: bool, action: MailAction | None) -> None:
+        """Nothing has come yet. `kept`: how many versions of a secret Vault keeps. `action`: what
+        is done to settled mail."""
+        self.action = action
         self.twins = twins
         self.clocks = clocks
         self.home = tempfile.TemporaryDirectory()
@@ -231,6 +259,7 @@ class Machine(RuleBasedStateMachine):
         for instance in INSTANCES:
             self._check_journal(instance)
         self._check_stored_records()
+        self._check_followed_up()
 
     def _check_vault(self) -> None:
         """The newest genuine token of every user is there, and no token was written twice."""
@@ -285,9 +314,28 @@ class Machine(RuleBasedStateMachine):
         missing = {key for key, mail in written.items() if mail in told} - recorded.keys()
         assert missing == set(), "versions without a record"
 
+    def _check_followed_up(self) -> None:
+        """Every mail that a journal calls stored or unchanged is marked, and no other."""
+        wanted: set[str] = set()
+        if self.action is not None:
+            wanted.update(*map(self.captured, INSTANCES))
+        marked = set()
+        for folder in FOLDERS:
+            box = self.account.folders[folder]
+            marked |= {digest_of(box.mails[uid][1]) for uid, flags in box.flags.items() if flags}
+        assert marked == wanted
+
+    def captured(self, instance: str) -> set[str]:
+        """The mails that the journal of an instance calls stored or unchanged."""
+        return {
+            str(record["mail"])
+            for record in self._records(instance)
+            if record["event"] in ("rotation.stored", "rotation.unchanged")
+        }
+
     def _sweep(self, instance: str, *, again: bool) -> Report:
         """One run of the program: every object new, as in a new process."""
-        mailbox = FakeMailbox(self.account, trip=self._trip)
+        mailbox = WatchedMailbox(self, instance)
         return self._process(instance).sweep.run(mailbox, again=again)
 
     def _process(self, instance: str) -> Instance:
@@ -298,9 +346,11 @@ class Machine(RuleBasedStateMachine):
             instance=name,
             writer=instance,
             now=partial(self._clock, instance),
-            trip=self._trip,
+            trip=self.trip,
         )
-        return Instance(self._state(instance), store, now=self._now, name=name)
+        return Instance(
+            self._state(instance), store, now=self._now, name=name, after_capture=self.action
+        )
 
     def _now(self) -> datetime:
         return self.time
@@ -311,7 +361,8 @@ class Machine(RuleBasedStateMachine):
             return self.time + CLOCKS[instance]
         return self.time
 
-    def _trip(self, effect: str) -> None:
+    def trip(self, effect: str) -> None:
+        """An effect comes, or has come."""
         self.crashes(effect)
         if self.sealed and effect in ("read", "write"):
             raise Outage("Vault is sealed", code="vault-sealed")

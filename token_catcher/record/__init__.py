@@ -6,7 +6,7 @@ from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.record.journal import Journal
 from token_catcher.record.openfile import Record
 from token_catcher.record.org_ids import OrgIds
-from token_catcher.record.progress import FolderProgress, Pending
+from token_catcher.record.progress import FolderProgress, FollowUp, Pending
 from token_catcher.record.verification import State, Verification, in_order, verify, verify_files
 from token_catcher.record.waiting import MailToken
 from token_catcher.record.writer import writer_id
@@ -14,6 +14,7 @@ from token_catcher.record.writer import writer_id
 __all__ = [
     "Checkpoint",
     "FolderProgress",
+    "FollowUp",
     "Head",
     "Journal",
     "MailToken",

@@ -26,7 +26,13 @@ from token_catcher import files
 from token_catcher.errors import StateError, TransientError
 from token_catcher.model import MailRef, iso, moment
 from token_catcher.record.ownership import is_foreign, refusal
-from token_catcher.record.progress import MAX_UID, MOST_NEWEST, FolderProgress, Pending
+from token_catcher.record.progress import (
+    MAX_UID,
+    MOST_NEWEST,
+    FolderProgress,
+    FollowUp,
+    Pending,
+)
 from token_catcher.record.sweeplock import SweepLock
 
 CLOCK_SLACK: Final = timedelta(days=1)
@@ -128,6 +134,22 @@ class Checkpoint:
         if not progress.is_pending(mail.uid):
             progress.unsettle(mail.uid, now)
         return True
+
+    def followed(self, names: Sequence[str]) -> Iterator[tuple[str, FolderProgress]]:
+        """Of these folders the ones that are known, with mails that are to be followed up."""
+        for name in names:
+            progress = self._folders.get(name)
+            if progress is not None and progress.follow_ups:
+                yield name, progress
+
+    @property
+    def unapplied(self) -> int:
+        """Mails that could not be followed up so far, and wait for another try."""
+        return sum(
+            follow_up.attempts > 0
+            for progress in self._folders.values()
+            for follow_up in progress.follow_ups.values()
+        )
 
     def begin_anew(self, name: str, uidvalidity: int, note: str, begin: datetime) -> FolderProgress:
         """The numbers of the folder are worth nothing any more; what waits is carried over."""
@@ -242,6 +264,11 @@ def _as_json(progress: FolderProgress) -> dict[str, Any]:
         "newest_ours": _spans(progress.newest_ours),
         "looked_below_at": progress.looked_below_at and iso(progress.looked_below_at),
     }
+    if progress.follow_ups:
+        folder["follow_ups"] = {
+            str(uid): _follow_up_as_json(follow_up)
+            for uid, follow_up in sorted(progress.follow_ups.items())
+        }
     if progress.renumbered:
         folder["renumbered"] = progress.renumbered
         folder["carried"] = {key: _mail_as_json(mail) for key, mail in progress.carried.items()}
@@ -259,6 +286,15 @@ def _mail_as_json(pending: Pending) -> dict[str, Any]:
         mail["digest"] = pending.digest
     if pending.since is not None:
         mail["since"] = iso(pending.since)
+    return mail
+
+
+def _follow_up_as_json(follow_up: FollowUp) -> dict[str, Any]:
+    mail: dict[str, Any] = {"digest": follow_up.digest, "attempts": follow_up.attempts}
+    if follow_up.next_try is not None:
+        mail["next_try"] = iso(follow_up.next_try)
+    if follow_up.key:
+        mail["key"] = follow_up.key
     return mail
 
 
@@ -281,6 +317,8 @@ def _from_json(content: object) -> FolderProgress:
     )
     for uid, mail in _mapping(folder.get("pending")).items():
         progress.pending[_number(int(uid))] = _pending(_mapping(mail))
+    for uid, mail in _mapping(folder.get("follow_ups", {})).items():
+        progress.follow_ups[_number(int(uid))] = _follow_up(_mapping(mail))
     for digest, mail in _mapping(folder.get("carried", {})).items():
         progress.carried[digest] = _pending(_mapping(mail))
     for key in _list(folder.get("known", [])):
@@ -296,6 +334,15 @@ def _pending(mail: Mapping[str, Any]) -> Pending:
     digest = _text(mail.get("digest", ""))
     since = _moment_or_none(mail.get("since"))
     return Pending(_number(mail.get("attempts")), moment(next_try), code, digest, since)
+
+
+def _follow_up(mail: Mapping[str, Any]) -> FollowUp:
+    return FollowUp(
+        _text(mail.get("digest")),
+        _number(mail.get("attempts")),
+        _moment_or_none(mail.get("next_try")),
+        _text(mail.get("key", "")),
+    )
 
 
 def _spans(uids: Sequence[int]) -> str:

@@ -6,7 +6,7 @@ What a `Checkpoint` keeps on disk for each folder of a mailbox; values alone, no
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final
@@ -20,6 +20,12 @@ SHORTEST_PAUSE: Final = 1.0
 """Seconds between two tries, at least, whatever the dice say: nothing spins."""
 LONGEST_REQUEST: Final = 300.0
 """Seconds that another side may ask us to wait: more is taken for a mistake, and cut."""
+
+FIRST_FOLLOW_UP_PAUSE: Final = timedelta(minutes=1)
+"""Before the second try to do something to a settled mail."""
+LONGEST_FOLLOW_UP_PAUSE: Final = timedelta(hours=6)
+MOST_FOLLOW_UP_TRIES: Final = 40
+"""Of them; with these pauses they take eight days, longer than any weekend."""
 
 MOST_CARRIED: Final = 1000
 """Pending mails that are known again under another number: more of them wait at no mailbox."""
@@ -50,6 +56,34 @@ class Pending:
         return self.next_try <= now or self.next_try > latest
 
 
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A settled token mail to which something is still to be done in its folder."""
+
+    digest: str
+    attempts: int = 0
+    """How often that could not be done."""
+    next_try: datetime | None = None
+    """None: as soon as may be."""
+    key: str = ""
+    """By which it is known again in a folder that is numbered anew; see `ports.Heading`."""
+
+    def is_due(self, now: datetime) -> bool:
+        """Its time has come; or only a clock that was set back could have put it so far off."""
+        if self.next_try is None or self.next_try <= now:
+            return True
+        return self.next_try > now + LONGEST_FOLLOW_UP_PAUSE
+
+    def later(self, now: datetime) -> FollowUp | None:
+        """After one more try that failed. None: that was the last."""
+        attempts = self.attempts + 1
+        if attempts >= MOST_FOLLOW_UP_TRIES:
+            return None
+        pause = FIRST_FOLLOW_UP_PAUSE * 2.0 ** min(self.attempts, 16)
+        next_try = now + min(pause, LONGEST_FOLLOW_UP_PAUSE)
+        return replace(self, attempts=attempts, next_try=next_try)
+
+
 @dataclass(slots=True)
 class FolderProgress:
     """How far one folder is known.
@@ -59,6 +93,8 @@ class FolderProgress:
     uidvalidity: int
     settled_through: int = 0
     pending: dict[int, Pending] = field(default_factory=dict)
+    follow_ups: dict[int, FollowUp] = field(default_factory=dict)
+    """By UID. The mail is settled whatever becomes of them."""
     looked_back_to: datetime | None = None
     """Where its first look began; None: a version before this one did not note it."""
     uidnext: int | None = None
@@ -134,6 +170,13 @@ class FolderProgress:
         """A look was complete, and came to these mails: a look below need not fetch them again."""
         self.newest_ours = tuple(sorted({*self.newest_ours, *uids})[-MOST_NEWEST:])
 
+    def recognise(self, uid: int, key: str) -> None:
+        """Know a settled mail again under another number, once it is not to be followed up."""
+        if uid in self.follow_ups:
+            self.follow_ups[uid] = replace(self.follow_ups[uid], key=key)
+        else:
+            self.remember(key)
+
     def remember(self, key: str) -> None:
         """Know a settled mail again under another number."""
         if self.renumbered and key:
@@ -177,10 +220,33 @@ class FolderProgress:
             return None
         return self.pending[uid].since
 
-    def settle(self, uid: int) -> None:
-        """The mail has its end."""
+    def settle(self, uid: int, captured: str | None = None) -> None:
+        """The mail has its end. `captured`: the digest of one that was stored, or is unchanged, and
+        so may be followed up."""
         self.pending.pop(uid, None)
+        self.follow_ups.pop(uid, None)
+        if captured is not None:
+            self.follow_ups[uid] = FollowUp(captured)
         self.advance(uid)
+
+    def follow_ups_due(self, now: datetime) -> list[int]:
+        """The settled mails to which something is to be done now, ascending."""
+        due = [uid for uid, follow_up in self.follow_ups.items() if follow_up.is_due(now)]
+        return sorted(uid for uid in due if uid not in self.pending)
+
+    def followed_up(self, uid: int) -> None:
+        """Nothing more is to be done to the mail."""
+        follow_up = self.follow_ups.pop(uid)
+        self.remember(follow_up.key)
+
+    def follow_up_later(self, uid: int, now: datetime) -> FollowUp | None:
+        """It could not be done now. None: it is not tried again."""
+        later = self.follow_ups[uid].later(now)
+        if later is None:
+            self.followed_up(uid)
+        else:
+            self.follow_ups[uid] = later
+        return later
 
     def unsettle(self, uid: int, now: datetime) -> None:
         """Look at a settled mail again, as soon as may be."""
