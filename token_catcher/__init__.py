@@ -119,6 +119,7 @@ use what its `__init__` names, and nothing else.
         surroundings  defaults of the environment's
         section     what all sections have in common
         oauth       how access tokens for a mailbox are got
+        after_capture  what is done to a settled mail
         schema      the keys
         document    YAML with line numbers
         checks      what no single key can say

@@ -204,6 +204,7 @@ class App:
             log=self.log,
             now=self.now,
             rng=Random(),  # noqa: S311 - spreads retries, hides nothing
+            after_capture=mailbox.after_capture,
             stopping=self.stopping,
         )
         return Watched(

@@ -78,6 +78,7 @@ class Loops:
                 trouble=None,
                 pending=0,
                 keyless=0,
+                unapplied=0,
             )
         ]
 

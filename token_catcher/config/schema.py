@@ -23,12 +23,14 @@ from pydantic import (
 )
 
 from token_catcher.config import kinds
+from token_catcher.config.after_capture import AfterCapture
 from token_catcher.config.kinds import is_address, is_loopback
 from token_catcher.config.oauth import OAuth2
 from token_catcher.config.problems import Wrong
 from token_catcher.config.secret import SecretKey
 from token_catcher.config.section import ClientCertificate, Section
 from token_catcher.config.surroundings import Sources, source_of
+from token_catcher.ports import MailAction, MoveTo
 from token_catcher.proof import Org
 
 Policy = Literal[
@@ -119,6 +121,13 @@ class Folders(Section):
         return also
 
 
+def _is_same_folder(name: str, other: str | None) -> bool:
+    """INBOX is INBOX in any case (RFC 3501, section 5.1)."""
+    return name == other or (
+        name.upper() == "INBOX" and other is not None and other.upper() == "INBOX"
+    )
+
+
 def _usual_port(known: Mapping[str, Any]) -> int:
     return IMAP_PORTS[known["tls"]]
 
@@ -157,6 +166,10 @@ class MailboxConfig(Section):
     username, where it is an address."""
     folders: Folders = Folders()
     """The watched folders: inbox, spam, and further ones."""
+    after_capture: AfterCapture = None
+    """What is done to a settled token mail (stored, unchanged), after its record, and to no other:
+    none; seen; {flag: NAME}; {move: FOLDER}; delete. Moved and deleted mail cannot bring back a
+    token that Vault lost."""
     idle: kinds.Flag = True
     """Whether the server may tell of new mail at once (IMAP IDLE)."""
     poll: kinds.Duration = timedelta(seconds=60)
@@ -171,6 +184,21 @@ class MailboxConfig(Section):
         if (self.password, self.oauth2, self.client_certificate) == (None, None, None):
             raise Wrong("one of password, oauth2, client_certificate", "none of them")
         return self
+
+    @field_validator("after_capture")
+    @classmethod
+    def _moves_elsewhere(cls, action: MailAction | None, info: ValidationInfo) -> MailAction | None:
+        """Moved into a watched folder, each mail would come back."""
+        folders = info.data.get("folders")
+        if not isinstance(action, MoveTo) or folders is None:
+            return action
+        watched = (folders.inbox, folders.spam, *folders.also)
+        if any(_is_same_folder(action.folder, name) for name in watched):
+            raise Wrong(
+                "another one: from there, each mail would come back",
+                f"{action.folder!a}, a watched folder",
+            )
+        return action
 
     @field_validator("addresses", mode="before")
     @classmethod

@@ -51,6 +51,8 @@ class Health:
     trouble: str | None
     pending: int
     keyless: int
+    unapplied: int
+    """Settled mails that `after_capture` could not be applied to so far."""
 
 
 class Watch(SessionLoop):
@@ -87,6 +89,7 @@ class Watch(SessionLoop):
         self._last_sweep_at: datetime | None = None
         self._pending = 0
         self._keyless = 0
+        self._unapplied = 0
         self._interruptions = 0
         """How many sweeps in a row met trouble that the session outlived: a dependency away."""
 
@@ -114,6 +117,7 @@ class Watch(SessionLoop):
             trouble=self.trouble,
             pending=self._pending,
             keyless=self._keyless,
+            unapplied=self._unapplied,
         )
 
     def _session(self, mailbox: Mailbox) -> None:
@@ -154,6 +158,7 @@ class Watch(SessionLoop):
         self.looked.set()
         self._pending = report.pending
         self._keyless = report.keyless
+        self._unapplied = report.unapplied
         if report.error is None:
             self.trouble = None
             self._interruptions = 0

@@ -147,6 +147,11 @@ def _of_the_mailboxes(snapshot: Snapshot) -> Iterable[Metric]:
         {mailbox.name: mailbox.keyless for mailbox in mailboxes},
     )
     yield _by_mailbox(
+        "after_capture_waiting",
+        "Settled mails that after_capture could not be applied to so far; it is tried again.",
+        {mailbox.name: mailbox.unapplied for mailbox in mailboxes},
+    )
+    yield _by_mailbox(
         "held_waiting",
         "Held mails that wait for a person, of those recorded within the look-back window.",
         {mailbox.name: snapshot.held_waiting.get(mailbox.name, 0) for mailbox in mailboxes},

@@ -113,6 +113,11 @@ PORT_FORM = "HOST:PORT, such as 127.0.0.1:9464"
 VAULT_FORM = (
     "https://HOST, with :PORT and /PATH if needed (http:// only to loopback), or unix:///PATH"
 )
+ACTION_FORM = "expected none, seen, delete, {flag: NAME} or {move: FOLDER}"
+FLAG_FORM = (
+    "expected a keyword of letters, digits and marks such as $Label1, or \\Seen, \\Flagged,"
+    " \\Answered, \\Draft"
+)
 ZONE_FORM = "above-first-received, unique, or {received_above: N} with N from 1 to 20"
 OWN_FORM = (
     "an e-mail address alone, in ASCII, or a pattern such as ops+*@example.com or"
@@ -396,6 +401,57 @@ MISTAKES = {
         "password: null",
         "mailboxes[0]: got none of them, expected one of password, oauth2, client_certificate",
     ),
+    # of what is done to a settled mail
+    "an action of another name": (
+        "after_capture: seem",
+        f"mailboxes[0].after_capture: got another word (did you mean 'seen'?), {ACTION_FORM}",
+    ),
+    "an action with another key": (
+        "after_capture: {moved: Done}",
+        f"mailboxes[0].after_capture: got an unknown key (did you mean 'move'?), {ACTION_FORM}",
+    ),
+    "two actions": (
+        "after_capture: {move: Done, flag: x}",
+        f"mailboxes[0].after_capture: got several keys, {ACTION_FORM}",
+    ),
+    "no action": (
+        "after_capture: {}",
+        f"mailboxes[0].after_capture: got a mapping, {ACTION_FORM}",
+    ),
+    "a list of actions": (
+        "after_capture: [seen]",
+        f"mailboxes[0].after_capture: got a list, {ACTION_FORM}",
+    ),
+    "the flag that removes": (
+        "after_capture: {flag: \\Deleted}",
+        f"mailboxes[0].after_capture: got \\Deleted: `delete` removes the mail, {FLAG_FORM}",
+    ),
+    "a flag that is the server's": (
+        "after_capture: {flag: \\Recent}",
+        f"mailboxes[0].after_capture: got a system flag that no client may set, {FLAG_FORM}",
+    ),
+    "a flag with a blank": (
+        "after_capture: {flag: to do}",
+        f"mailboxes[0].after_capture: got a flag that no IMAP server takes, {FLAG_FORM}",
+    ),
+    "a flag that is a number": (
+        "after_capture: {flag: 1}",
+        f"mailboxes[0].after_capture: got a flag that is no text, {FLAG_FORM}",
+    ),
+    "a move to nowhere": (
+        "after_capture: {move: ''}",
+        "mailboxes[0].after_capture: got no name of a folder, expected {move: FOLDER}, the"
+        " folder's full name on the server",
+    ),
+    **{
+        f"a move to the watched {folder}": (
+            "{folders: {inbox: InBox, spam: Bulk, also: [Alerts]},"
+            f" after_capture: {{move: {folder}}}}}",
+            f"mailboxes[0].after_capture: got '{folder}', a watched folder, expected another one:"
+            " from there, each mail would come back",
+        )
+        for folder in ("INBOX", "Bulk", "Alerts")
+    },
     # of features that are not built
     "OAuth 2": (
         "oauth2: {provider: google}",

@@ -18,6 +18,7 @@ from token_catcher.config import Listen
 from token_catcher.config.kinds import duration_text
 from token_catcher.config.schema import Policy
 from token_catcher.errors import ConfigurationError
+from token_catcher.ports import AddFlag, Delete, MailAction, MoveTo
 from token_catcher.proof.authres import Zone
 from token_catcher.proof.routing import Org
 
@@ -37,6 +38,7 @@ EFFECTIVE = {
             "client_certificate": None,
             "addresses": ("sf@example.com",),
             "folders": {"inbox": "INBOX", "spam": "auto", "also": ()},
+            "after_capture": "none",
             "idle": True,
             "poll": "1m",
             "lookback": "14d",
@@ -289,6 +291,40 @@ def test_every_policy_of_proof(home: Path, policy: str) -> None:
         == policy
     )
     assert get_args(Policy) == get_args(proof.Policy)
+
+
+@pytest.mark.parametrize(
+    ("written", "action", "shown"),
+    [
+        ("none", None, "none"),
+        ("null", None, "none"),
+        ("seen", AddFlag("\\Seen"), "seen"),
+        ("delete", Delete(), "delete"),
+        ("{flag: $Label1}", AddFlag("$Label1"), {"flag": "$Label1"}),
+        ("{flag: \\flagged}", AddFlag("\\Flagged"), {"flag": "\\Flagged"}),
+        ("{flag: \\SEEN}", AddFlag("\\Seen"), "seen"),
+        ("{move: Done/Tokens of Müller}", MoveTo("Done/Tokens of Müller"), None),
+        ("{move: inbox.done}", MoveTo("inbox.done"), {"move": "inbox.done"}),
+    ],
+)
+def test_what_is_done_to_a_settled_mail_is_an_action(
+    home: Path, written: str, action: MailAction | None, shown: str | dict[str, str] | None
+) -> None:
+    """As the mailbox takes it, and written as it was."""
+    config = load(home, changed("username: sf", f"after_capture: {written}\n    username: sf"))
+    assert config.mailboxes[0].after_capture == action
+    if shown is None:
+        shown = YAML(typ="safe", pure=True).load(written)
+    assert config.model_dump()["mailboxes"][0]["after_capture"] == shown
+
+
+def test_another_mailbox_may_watch_the_folder_that_mail_is_moved_to(home: Path) -> None:
+    """INBOX too, where this one's inbox is another folder."""
+    text = changed(
+        "username: sf",
+        "folders: {inbox: All, spam: null}\n    after_capture: {move: INBOX}\n    username: sf",
+    )
+    assert load(home, text).mailboxes[0].after_capture == MoveTo("INBOX")
 
 
 @pytest.mark.parametrize(("written", "zone"), [("unique", "unique"), ("{received_above: 3}", 3)])

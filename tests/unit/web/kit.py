@@ -31,6 +31,7 @@ WELL = Health(
     trouble=None,
     pending=0,
     keyless=0,
+    unapplied=0,
 )
 STORED = Entry(
     event=Event.STORED,

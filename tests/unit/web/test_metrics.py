@@ -39,6 +39,7 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
         f"outcomes_total[{no_org}, ('outcome', 'refused'), ('reason', 'unsigned')]": 1,
         f"pending_mails[{mailbox}]": 0,
         f"keyless_mails[{mailbox}]": 0,
+        f"after_capture_waiting[{mailbox}]": 0,
         f"held_waiting[{mailbox}]": 2,
         f"vault_drift[{mailbox}]": 3,
         "vault_requests_total[('operation', 'read'), ('status', '200')]": 2,
