@@ -134,9 +134,16 @@ class Releases:
             problem = f"its mailbox {record.entry.mailbox} is not configured"
             raise TokenCatcherError(problem, code="release")
         mail = self._fetch(watched, record.entry)
-        with Checkpoint.hold(watched.sweep.checkpoints, watched.name, wait=self._patience):
+        with Checkpoint.hold(
+            watched.sweep.checkpoints, watched.name, wait=self._patience
+        ) as checkpoint:
             # Once more: another release may have been quicker.
             held_record(self._journal.records(), written)
+            if watched.sweep.after_capture is not None:
+                # The next sweep comes to the mail again, and does to it what it does to others.
+                # Noted before the record, so that no crash comes in between.
+                checkpoint.unsettle(mail.ref, self._now())
+                checkpoint.save()
             entry = watched.sweep.pipeline.release(mail, watched.addresses, self._release)
         if entry is None:
             problem = "it is no token mail, by the configuration of now"

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from tests.kit import mails
+from tests.kit.fakes import FakeFolder
 from tests.kit.mails import token
 from tests.kit.rig import BEGIN, PATH, Rig, Withholding
 from tests.unit.commands.records import entry, held
 from token_catcher.commands.release import Releases, held_record, release_by
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 from token_catcher.model import Entry, Event, Release
+from token_catcher.ports import MailAction, MoveTo
 from token_catcher.record import Checkpoint, Journal, Record
 
 ALICE = Release("alice", "moved to a new mailbox")
@@ -99,6 +101,26 @@ def test_the_log_tells_of_a_release(rig: Rig) -> None:
     release(rig)
     (told,) = rig.said("rotation.stored")
     assert (told["released_by"], told["waived"]) == ("alice", ("subject",))
+
+
+@pytest.mark.parametrize("action", [MoveTo("Done"), None], ids=["move", "none"])
+def test_a_released_mail_is_followed_up_by_the_next_sweep(
+    rig: Rig, action: MailAction | None
+) -> None:
+    """As every stored mail is; a mail that stays held stays where it is. No second record."""
+    rig.account.folders["Done"] = FakeFolder()
+    rig.sweep.after_capture = action
+    hold(rig, odd_mail())
+    hold_stranger = rig.account.append(mails.genuine(ELSEWHERE, token(2), issued_at=BEGIN))
+    rig.sweep.run(rig.connect())
+    for record in records(rig):
+        release(rig, record.entry.mail)
+    before = records(rig)
+    report = rig.sweep.run(rig.connect())
+    assert (report.error, report.pending, records(rig)) == (None, 0, before)
+    moved = action is not None
+    left = [uid for uid in rig.account.folders["INBOX"].mails if uid != hold_stranger]
+    assert (len(left), len(rig.account.folders["Done"].mails)) == (1 - moved, int(moved))
 
 
 @pytest.mark.parametrize(

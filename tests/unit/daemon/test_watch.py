@@ -23,6 +23,7 @@ from token_catcher.daemon.wakeups import PACE, Pace
 from token_catcher.daemon.watch import Watch
 from token_catcher.errors import AccessError, ConfigurationError, Outage
 from token_catcher.model import Secret
+from token_catcher.ports import MoveTo
 from token_catcher.sweep import Watched
 
 LOST = Outage("the connection was lost", code="imap-connection")
@@ -403,6 +404,17 @@ def test_what_waited_for_vault_is_stored_in_order_when_it_returns(rig: Rig) -> N
         until(lambda: watch.health.pending == 0, "nothing to wait")
         until(lambda: watch.health.trouble is None, "the trouble to be over")
     assert len(of_the_watch(rig, "mailbox.connected")) == 1
+
+
+def test_what_could_not_be_done_to_settled_mail_shows_and_is_no_trouble(rig: Rig) -> None:
+    """The token is in Vault; the mail waits to be moved, and nothing else is as if it did."""
+    rig.sweep.after_capture = MoveTo("Nowhere")
+    rig.deliver(1)
+    with watching(rig) as watch:
+        until(lambda: watch.health.unapplied == 1, "the mail to stay")
+        health = watch.health
+    assert rig.tokens == [token(1)]
+    assert (health.pending, health.trouble, health.connected) == (0, None, True)
 
 
 def test_vaults_own_wish_for_a_pause_is_kept(rig: Rig) -> None:
