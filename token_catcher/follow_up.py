@@ -56,7 +56,7 @@ class FollowUps:
             progress.follow_ups.clear()
             self._run.checkpoint.save()
             return
-        for uid in progress.follow_ups_due(self._tools.now()):
+        for uid in self._due(progress):
             if self._left == 0 or self._refused:
                 return
             if self._tools.stopping():
@@ -66,6 +66,11 @@ class FollowUps:
             self._mail(action, mail, progress)
             self._run.checkpoint.save()
             self._run.moved()
+
+    def _due(self, progress: FolderProgress) -> Sequence[int]:
+        if self._run.at_once:
+            return sorted(progress.follow_ups.keys() - progress.pending.keys())
+        return progress.follow_ups_due(self._tools.now())
 
     def _mail(self, action: MailAction, mail: MailRef, progress: FolderProgress) -> None:
         """Follow up one mail. Raises what breaks the session, once the mail is put off."""

@@ -433,6 +433,18 @@ def test_once_it_can_be_done_all_that_is_due_is_done(rig: Rig) -> None:
     assert told == [1, 3]
 
 
+def test_a_person_who_scans_waits_for_no_back_off(rig: Rig) -> None:
+    """What is due later is tried now, once."""
+    refuse(rig, REFUSED)
+    rig.deliver(1)
+    sweep(rig)
+    sweep(rig, at_once=True)
+    assert applied(rig) == ["apply INBOX 1"]
+    rig.on = lambda _line: None
+    assert sweep(rig, at_once=True).unapplied == 0
+    assert uids(rig, "Done") == [1]
+
+
 def test_a_session_that_breaks_takes_no_token_along(rig: Rig) -> None:
     """Everything was stored before; the next session tries no mail before its time."""
     refuse(rig, LOST)
