@@ -90,14 +90,14 @@ class FollowUps:
             raise
         else:
             progress.followed_up(mail.uid)
-            self._tools.told.clear()
             self._tell_done(about, is_there=is_there)
 
     def _tell_done(self, about: Mapping[str, object], *, is_there: bool) -> None:
-        if is_there:
-            self._tools.log.info("mail.after_capture", **about)
-        else:
+        if not is_there:
             self._tools.log.debug("mail.gone", **about)
+            return
+        self._tools.log.info("mail.after_capture", **about)
+        self._tools.told.clear()
 
     def _put_off(
         self,

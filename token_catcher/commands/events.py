@@ -31,7 +31,7 @@ _BY_SUBJECT: Final = {
     ),
     "keys": ("not_remembered",),
     "library": ("message",),
-    "mail": ("gone", "missing", "pending"),
+    "mail": ("after_capture", "after_capture_failed", "gone", "missing", "pending"),
     "mailbox": (
         "connected",
         "crashed",

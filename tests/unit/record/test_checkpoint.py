@@ -36,6 +36,7 @@ from token_catcher.record.progress import (
     MOST_KNOWN,
     SHORTEST_PAUSE,
     FolderProgress,
+    FollowUp,
     Pending,
 )
 from token_catcher.record.sweeplock import STOPPED_AFTER
@@ -224,6 +225,13 @@ def folder(**changes: Any) -> bytes:
             "a pending mail lacks its time or its code",
         ),
         (folder(carried=[]), "an object is missing"),
+        (folder(follow_ups=[]), "an object is missing"),
+        (folder(follow_ups={"7": {"attempts": 0}}), "a text is missing"),
+        (folder(follow_ups={"7": {"digest": "d"}}), "a number is missing or out of range"),
+        (
+            folder(follow_ups={"7": {"digest": "d", "attempts": 1, "next_try": "soon"}}),
+            "no sweep wrote this",
+        ),
         (folder(known={}), "a list is missing"),
         (folder(known=[7]), "a text is missing"),
         (folder(last_key=7), "a text is missing"),
@@ -534,6 +542,50 @@ def test_a_settled_mail_can_be_made_pending_again(home: Path) -> None:
     progress.unsettle(4, NOW)
     assert progress == FolderProgress(5, 9, {4: Pending(0, NOW, "again", since=NOW)})
     assert progress.due(NOW) == [4]
+
+
+# -- settled, and to be followed up --
+
+
+def test_what_is_to_be_followed_up_is_kept(home: Path) -> None:
+    """By folder and UID, with its digest, its tries, and what it is known by elsewhere."""
+    owed = {
+        3: FollowUp("sha256:3"),
+        4: FollowUp("sha256:4", 2, NOW + timedelta(minutes=2), "key"),
+    }
+    with Checkpoint.hold(home, "integrations") as checkpoint:
+        checkpoint.folder("INBOX", 5, 10, NOW).follow_ups.update(owed)
+        checkpoint.folder("Junk", 5, 10, NOW).settle(9)
+        checkpoint.save()
+    with Checkpoint.hold(home, "integrations") as checkpoint:
+        found = [
+            (name, progress.follow_ups)
+            for name, progress in checkpoint.followed(["Junk", "INBOX", "Elsewhere"])
+        ]
+        assert (found, checkpoint.unapplied) == ([("INBOX", owed)], 1)
+
+
+@pytest.mark.parametrize("step", ["pending", "settled otherwise"])
+def test_a_mail_is_followed_up_only_as_it_ended_last(step: str) -> None:
+    """One that is pending again is left alone; one that ends otherwise then is as any other."""
+    progress = FolderProgress(5)
+    progress.settle(3, "sha256:3")
+    assert progress.follow_ups_due(NOW) == [3]
+    progress.unsettle(3, NOW)
+    if step == "settled otherwise":
+        progress.settle(3)
+        assert progress.follow_ups == {}
+    assert progress.follow_ups_due(NOW) == []
+
+
+def test_a_mail_that_is_followed_up_is_known_again_only_afterwards() -> None:
+    """In a folder that is numbered anew: until then, it is looked at under its next number."""
+    progress = FolderProgress(5, renumbered=1)
+    progress.settle(3, "sha256:3")
+    progress.recognise(3, "key")
+    assert list(progress.known) == []
+    progress.followed_up(3)
+    assert (list(progress.known), progress.follow_ups) == (["key"], {})
 
 
 @given(
