@@ -222,6 +222,21 @@ def test_what_is_owed_to_an_earlier_configuration_is_dropped(rig: Rig) -> None:
     assert "follow_ups" not in checkpoint(rig)["INBOX"]
 
 
+def test_without_it_nothing_is_noted(rig: Rig) -> None:
+    """Not even for the time of a sweep: one that is stopped leaves nothing to be done later."""
+    rig.sweep.after_capture = None
+    rig.deliver(1)
+
+    def stop(effect: str) -> None:
+        rig.stopping = rig.stopping or effect == "written"
+
+    rig.on_vault = stop
+    rig.deliver(2)
+    assert not sweep(rig).complete
+    assert rig.tokens == [token(1)]
+    assert "follow_ups" not in checkpoint(rig)["INBOX"]
+
+
 # -- when --
 
 

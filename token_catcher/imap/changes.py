@@ -15,7 +15,7 @@ from imaplib import IMAP4
 from typing import Any, Final, assert_never
 
 from token_catcher.errors import NotApplied
-from token_catcher.imap.connection import Connection
+from token_catcher.imap.connection import Connection, Result
 from token_catcher.imap.trouble import is_answered
 from token_catcher.ports import AddFlag, Delete, MailAction, MoveTo
 
@@ -50,17 +50,15 @@ class Changes:
         """What SELECT answers. `name`: the folder's on the wire.
 
         NotApplied: the folder cannot be opened, or can only be read."""
-        answers: list[Mapping[bytes, Any]] = []
-
-        def select() -> None:
-            answers.append(self._client.select_folder(name, readonly=False))
-
-        if not self._connection.call("SELECT", _is_accepted, select):
+        select = self._client.select_folder
+        answer = self._connection.call("SELECT", _unless_refused, select, name, readonly=False)
+        if answer is None:
             raise self._not_applied(
                 f"folder {folder!a} can only be read: give the account the right to write there",
                 "read-only",
             )
-        return answers[0]
+        selected: Mapping[bytes, Any] = answer
+        return selected
 
     def make(
         self, action: MailAction, uid: int, selected: Mapping[bytes, Any], target: bytes
@@ -126,22 +124,28 @@ class Changes:
 
     def _does(self, command: str, function: Callable[..., Any], *words: Any, **named: Any) -> bool:
         """Whether the server does it; False: it answers NO or BAD, for whatever reason."""
-        return self._connection.call(command, _is_accepted, function, *words, **named)
+        answer = self._connection.call(command, _unless_refused, _done, function, *words, **named)
+        return answer is not None
 
     def _not_applied(self, problem: str, kind: str) -> NotApplied:
         return NotApplied(f"{self._connection.where}: {problem}", code=f"imap-apply-{kind}")
 
 
-def _is_accepted(function: Callable[..., Any], *words: Any, **named: Any) -> bool:
-    """False: the server refuses, and the connection is good for the next command."""
+def _unless_refused(function: Callable[..., Result], *words: Any, **named: Any) -> Result | None:
+    """What the library returns; None where the server refuses, and can be asked on."""
     try:
-        function(*words, **named)
+        return function(*words, **named)
     except IMAP4.readonly:  # imaplib's name for a folder that can only be read
-        return False
+        return None
     except IMAP4.error as error:
         if not is_answered(error):
             raise
-        return False
+        return None
+
+
+def _done(function: Callable[..., Any], *words: Any, **named: Any) -> bool:
+    """True, whatever the library returns: it has nothing to say of what was done."""
+    function(*words, **named)
     return True
 
 
