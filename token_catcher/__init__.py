@@ -74,6 +74,7 @@ use what its `__init__` names, and nothing else.
         answers     what a server's lines say
         idle        waits for news
         login       connects, secures the line, proves who we are
+        account_folders  which folders are watched, and their names on the wire
         changes     what is done to a settled mail, and to no other
         session     examines, searches, fetches
     oauth       access tokens for IMAP

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from token_catcher.errors import AccessError, NotApplied
+from token_catcher.errors import NotApplied
+from token_catcher.imap.account_folders import AccountFolders
 from token_catcher.imap.answers import (
     HEADING,
     OddAnswer,
@@ -23,7 +24,6 @@ from token_catcher.imap.answers import (
     uids_in,
 )
 from token_catcher.imap.changes import Changes
-from token_catcher.imap.folders import Listed, encoded, find_spam, marks_spam
 from token_catcher.imap.idle import Idle
 from token_catcher.imap.login import Account, log_in
 from token_catcher.imap.trouble import malformed
@@ -41,8 +41,6 @@ WINDOW: Final = 50_000
 imaplib reads no answer of 1,000,000 bytes or more."""
 BELIEVABLE: Final = 100 * WINDOW
 """UIDs above what is known that UIDNEXT may speak of; for more the last mail is asked for."""
-MOST_FOLDERS: Final = 10
-"""Watched in one mailbox: each further one costs a connection, and time of every sweep."""
 BODY: Final = f"(INTERNALDATE BODY.PEEK[]<0.{MAX_MAIL_BYTES + 1}>)"
 
 
@@ -74,10 +72,7 @@ class ImapMailbox:
         self._raw = self._connection.raw
         self._idle = Idle(self._connection)
         self._changes = Changes(self._connection)
-        self._watched: Sequence[str] = ()
-        self._raw_names: dict[str, bytes] = {}
-        self._missing: dict[str, str] = {}
-        self._spam_logged: list[str] | None = None
+        self._folders = AccountFolders(self._connection, account, log)
 
     @property
     def name(self) -> str:
@@ -86,18 +81,11 @@ class ImapMailbox:
 
     def folders(self) -> Sequence[str]:
         """The inbox, the spam folders as far as they exist, and the further ones."""
-        folders = self._list()
-        inbox = self._present(self._account.inbox, folders)
-        also = [self._named(name, folders) for name in self._account.also]
-        # Whoever can make folders could mark a thousand of them as spam.
-        spam = self._spam(folders, inbox)[: MOST_FOLDERS - 1 - len(also)]
-        self._watched = list(dict.fromkeys([inbox, *spam, *also]))
-        return self._watched
+        return self._folders.watched()
 
     def examine(self, folder: str) -> FolderState:
         """EXAMINE: nothing that is read afterwards is marked as read."""
-        if folder in self._missing:
-            raise AccessError(self._missing.pop(folder), code="imap-folder")
+        self._folders.expect_present(folder)
         answer = self._open(folder, read_only=True)
         self._folder = self._state(folder, answer)
         self._idle.expect(self._folder.exists)
@@ -151,7 +139,7 @@ class ImapMailbox:
         self._changes.expect_possible(action)
         target = b""
         if isinstance(action, MoveTo):
-            target = self._target(action.folder)
+            target = self._folders.target(action.folder)
         with self._selected(mail.folder) as answer:
             self._folder = self._state(mail.folder, answer)
             if self._folder.uidvalidity != mail.uidvalidity or not self._is_there(mail.uid, digest):
@@ -172,72 +160,6 @@ class ImapMailbox:
         """LOGOUT if the server answers soon, then free the socket in any case."""
         self._connection.close()
 
-    def _list(self) -> list[Listed]:
-        """LIST; with special use asked for where it marks no spam folder by itself."""
-        folders = self._listed(self._connection.call("LIST", self._client.list_folders))
-        if self._account.spam != "auto" or marks_spam(folders):
-            return folders
-        if not self._connection.has("SPECIAL-USE"):
-            return folders
-        # Cyrus with `specialusealways: no` tells it to nobody who does not ask.
-        asked = self._connection.ask("LIST", self._raw.list_special_use)
-        if asked is None:
-            return folders
-        special = self._listed(asked)
-        return special if marks_spam(special) else folders
-
-    def _listed(self, lines: Sequence[Sequence[Any]]) -> list[Listed]:
-        """The folders of a LIST; also learns their names on the wire."""
-        folders = []
-        for line in lines:
-            # imapclient cuts the lines into threes, whatever they hold.
-            folder = Listed.parse(*line) if len(line) == 3 else None
-            if folder is None:
-                raise malformed(self._account.where, "LIST", "folder")
-            self._raw_names[folder.name] = folder.raw_name
-            folders.append(folder)
-        return folders
-
-    def _present(self, wanted: str, folders: Sequence[Listed]) -> str:
-        """The folder of this name."""
-        selectable = [folder.name for folder in folders if folder.selectable]
-        for name in selectable:
-            if name == wanted or (_is_inbox(name) and _is_inbox(wanted)):
-                return name
-        names = ", ".join(ascii(name)[1:-1] for name in selectable[:20])
-        raise AccessError(
-            f"mailbox {self.name}: got no folder {wanted!a}, expected one of: {names}",
-            code="imap-folder",
-        )
-
-    def _spam(self, folders: Sequence[Listed], inbox: str) -> list[str]:
-        """The spam folders: as the configuration names one, or as the server marks them."""
-        configured = self._account.spam
-        if configured is None:
-            return []
-        if configured != "auto":
-            return [self._named(configured, folders)]
-        spam = [name for name in find_spam(folders) if name != inbox]
-        self._log_unusual(spam)
-        return spam
-
-    def _named(self, name: str, folders: Sequence[Listed]) -> str:
-        """A folder besides the inbox that the configuration names.
-
-        One that is missing fails when it is opened, with this message: it must not cost the
-        others."""
-        try:
-            return self._present(name, folders)
-        except AccessError as missing:
-            self._missing[name] = str(missing)
-            return name
-
-    def _log_unusual(self, spam: list[str]) -> None:
-        """No spam folder, or several, are worth a line in the log: once a session."""
-        if len(spam) != 1 and spam != self._spam_logged:
-            self._log.warning("mailbox.spam_folders", mailbox=self.name, watched=spam)
-        self._spam_logged = spam
-
     def _state(self, folder: str, answer: Mapping[bytes, Any]) -> FolderState:
         """What EXAMINE answers. 163.com and others leave UIDNEXT out."""
         uidvalidity = answer.get(b"UIDVALIDITY")
@@ -249,7 +171,7 @@ class ImapMailbox:
         return FolderState(folder, uidvalidity, answer.get(b"UIDNEXT") or None, exists)
 
     def _open(self, folder: str, *, read_only: bool) -> Mapping[bytes, Any]:
-        name = self._wire_name(folder)
+        name = self._folders.wire_name(folder)
         command = "EXAMINE" if read_only else "SELECT"
         select = self._client.select_folder
         answer: Mapping[bytes, Any] = self._connection.call(
@@ -257,37 +179,15 @@ class ImapMailbox:
         )
         return answer
 
-    def _wire_name(self, folder: str) -> bytes:
-        """Some names are no modified UTF-7, so that encoding them again gives another name."""
-        return self._raw_names.get(folder, encoded(folder))
-
     @contextmanager
     def _selected(self, folder: str) -> Iterator[Mapping[bytes, Any]]:
         """The folder open for writing while the block runs, and for reading alone afterwards."""
         try:
-            yield self._changes.select(folder, self._wire_name(folder))
+            yield self._changes.select(folder, self._folders.wire_name(folder))
         except NotApplied:
             self.examine(folder)
             raise
         self.examine(folder)
-
-    def _target(self, folder: str) -> bytes:
-        """The name on the wire of the folder of a move.
-
-        NotApplied: there is no such one, or it is watched, and so each mail would come back."""
-        if folder in self._watched:
-            raise NotApplied(
-                f"{self._account.where}: after_capture moves to {folder!a}, which is watched:"
-                " expected another folder",
-                code="imap-apply-watched",
-            )
-        if folder in self._raw_names:
-            return self._raw_names[folder]
-        try:
-            return self._raw_names[self._present(folder, self._list())]
-        except AccessError as missing:
-            problem = f"after_capture, {missing}; make the folder, or name another"
-        raise NotApplied(problem, code="imap-apply-folder")
 
     def _is_there(self, uid: int, digest: str) -> bool:
         """Whether this UID is still that mail's, by its bytes.
@@ -370,11 +270,6 @@ class ImapMailbox:
         if received_at is None:
             received_at = self._now()
         return Mail(ref, received_at, body[: MAX_MAIL_BYTES + 1])
-
-
-def _is_inbox(name: str) -> bool:
-    """INBOX is INBOX in any case (RFC 3501, section 5.1)."""
-    return name.upper() == "INBOX"
 
 
 def _set_of(spans: Sequence[Span]) -> str:

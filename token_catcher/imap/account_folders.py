@@ -1,0 +1,137 @@
+"""The folders of an account: which are watched, and what each is called on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from token_catcher.errors import AccessError, NotApplied
+from token_catcher.imap.connection import Connection
+from token_catcher.imap.folders import Listed, encoded, find_spam, marks_spam
+from token_catcher.imap.login import Account
+from token_catcher.imap.trouble import malformed
+from token_catcher.ports import Log
+
+MOST_FOLDERS: Final = 10
+"""Watched in one mailbox: each further one costs a connection, and time of every sweep."""
+
+
+class AccountFolders:
+    """The folders of one account, as one session knows them."""
+
+    def __init__(self, connection: Connection, account: Account, log: Log) -> None:
+        self._connection = connection
+        self._account = account
+        self._log = log
+        self._raw_names: dict[str, bytes] = {}
+        self._missing: dict[str, str] = {}
+        self._watched: Sequence[str] = ()
+        self._spam_logged: list[str] | None = None
+
+    def watched(self) -> Sequence[str]:
+        """The inbox, the spam folders as far as they exist, and the further ones."""
+        folders = self._list()
+        inbox = self._present(self._account.inbox, folders)
+        also = [self._named(name, folders) for name in self._account.also]
+        # Whoever can make folders could mark a thousand of them as spam.
+        spam = self._spam(folders, inbox)[: MOST_FOLDERS - 1 - len(also)]
+        self._watched = list(dict.fromkeys([inbox, *spam, *also]))
+        return self._watched
+
+    def expect_present(self, folder: str) -> None:
+        """AccessError: it is configured, and was not among the folders when they were listed."""
+        if folder in self._missing:
+            raise AccessError(self._missing.pop(folder), code="imap-folder")
+
+    def wire_name(self, folder: str) -> bytes:
+        """Some names are no modified UTF-7, so that encoding them again gives another name."""
+        return self._raw_names.get(folder, encoded(folder))
+
+    def target(self, folder: str) -> bytes:
+        """The name on the wire of the folder of a move.
+
+        NotApplied: there is no such one, or it is watched, and so each mail would come back."""
+        if folder in self._watched:
+            raise NotApplied(
+                f"{self._account.where}: after_capture moves to {folder!a}, which is watched:"
+                " expected another folder",
+                code="imap-apply-watched",
+            )
+        if folder in self._raw_names:
+            return self._raw_names[folder]
+        try:
+            return self._raw_names[self._present(folder, self._list())]
+        except AccessError as missing:
+            problem = f"after_capture, {missing}; make the folder, or name another"
+        raise NotApplied(problem, code="imap-apply-folder")
+
+    def _list(self) -> list[Listed]:
+        """LIST; with special use asked for where it marks no spam folder by itself."""
+        folders = self._listed(self._connection.call("LIST", self._connection.client.list_folders))
+        if self._account.spam != "auto" or marks_spam(folders):
+            return folders
+        if not self._connection.has("SPECIAL-USE"):
+            return folders
+        # Cyrus with `specialusealways: no` tells it to nobody who does not ask.
+        asked = self._connection.ask("LIST", self._connection.raw.list_special_use)
+        if asked is None:
+            return folders
+        special = self._listed(asked)
+        return special if marks_spam(special) else folders
+
+    def _listed(self, lines: Sequence[Sequence[Any]]) -> list[Listed]:
+        """The folders of a LIST; also learns their names on the wire."""
+        folders = []
+        for line in lines:
+            # imapclient cuts the lines into threes, whatever they hold.
+            folder = Listed.parse(*line) if len(line) == 3 else None
+            if folder is None:
+                raise malformed(self._account.where, "LIST", "folder")
+            self._raw_names[folder.name] = folder.raw_name
+            folders.append(folder)
+        return folders
+
+    def _present(self, wanted: str, folders: Sequence[Listed]) -> str:
+        """The folder of this name."""
+        selectable = [folder.name for folder in folders if folder.selectable]
+        for name in selectable:
+            if name == wanted or (_is_inbox(name) and _is_inbox(wanted)):
+                return name
+        names = ", ".join(ascii(name)[1:-1] for name in selectable[:20])
+        raise AccessError(
+            f"mailbox {self._account.name}: got no folder {wanted!a}, expected one of: {names}",
+            code="imap-folder",
+        )
+
+    def _spam(self, folders: Sequence[Listed], inbox: str) -> list[str]:
+        """The spam folders: as the configuration names one, or as the server marks them."""
+        configured = self._account.spam
+        if configured is None:
+            return []
+        if configured != "auto":
+            return [self._named(configured, folders)]
+        spam = [name for name in find_spam(folders) if name != inbox]
+        self._log_unusual(spam)
+        return spam
+
+    def _named(self, name: str, folders: Sequence[Listed]) -> str:
+        """A folder besides the inbox that the configuration names.
+
+        One that is missing fails when it is opened, with this message: it must not cost the
+        others."""
+        try:
+            return self._present(name, folders)
+        except AccessError as missing:
+            self._missing[name] = str(missing)
+            return name
+
+    def _log_unusual(self, spam: list[str]) -> None:
+        """No spam folder, or several, are worth a line in the log: once a session."""
+        if len(spam) != 1 and spam != self._spam_logged:
+            self._log.warning("mailbox.spam_folders", mailbox=self._account.name, watched=spam)
+        self._spam_logged = spam
+
+
+def _is_inbox(name: str) -> bool:
+    """INBOX is INBOX in any case (RFC 3501, section 5.1)."""
+    return name.upper() == "INBOX"
