@@ -215,6 +215,16 @@ def test_a_target_that_is_not_there_is_named_with_those_that_are() -> None:
     )
 
 
+def test_the_inbox_is_watched_by_any_of_its_names() -> None:
+    """Where the configuration watches another folder first, or writes it in another way."""
+    with opened({**WHOLE}) as (mailbox, server):
+        mailbox.folders()
+        with pytest.raises(NotApplied) as caught:
+            mailbox.apply(MoveTo("inbox"), MAIL, DIGEST)
+        assert server.commands[-1] == 'LIST "" "*"'
+    assert caught.value.code == "imap-apply-watched"
+
+
 @pytest.mark.parametrize(
     ("answer", "present", "expected"),
     [

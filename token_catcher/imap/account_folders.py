@@ -51,16 +51,21 @@ class AccountFolders:
         """The name on the wire of the folder of a move.
 
         NotApplied: there is no such one, or it is watched, and so each mail would come back."""
-        if folder in self._watched:
+        name = self._known(folder)
+        if name in self._watched:
             raise NotApplied(
                 f"{self._account.where}: after_capture moves to {folder!a}, which is watched:"
                 " expected another folder",
                 code="imap-apply-watched",
             )
+        return self._raw_names[name]
+
+    def _known(self, folder: str) -> str:
+        """The folder of a move, by its name in the list."""
         if folder in self._raw_names:
-            return self._raw_names[folder]
+            return folder
         try:
-            return self._raw_names[self._present(folder, self._list())]
+            return self._present(folder, self._list())
         except AccessError as missing:
             problem = f"after_capture, {missing}; make the folder, or name another"
         raise NotApplied(problem, code="imap-apply-folder")
@@ -77,14 +82,17 @@ class AccountFolders:
         if asked is None:
             return folders
         special = self._listed(asked)
-        return special if marks_spam(special) else folders
+        if marks_spam(special):
+            return special
+        return folders
 
     def _listed(self, lines: Sequence[Sequence[Any]]) -> list[Listed]:
         """The folders of a LIST; also learns their names on the wire."""
         folders = []
         for line in lines:
-            # imapclient cuts the lines into threes, whatever they hold.
-            folder = Listed.parse(*line) if len(line) == 3 else None
+            folder = None
+            if len(line) == 3:  # imapclient cuts the lines into threes, whatever they hold
+                folder = Listed.parse(*line)
             if folder is None:
                 raise malformed(self._account.where, "LIST", "folder")
             self._raw_names[folder.name] = folder.raw_name
