@@ -197,6 +197,14 @@ def test_a_refused_change_costs_the_session_nothing(
     assert commands[-1] == 'EXAMINE "INBOX"'
 
 
+def test_a_refused_copy_leaves_the_mail_as_it_is() -> None:
+    """Nothing is marked as deleted that lies nowhere else."""
+    script: Script = {"LOGIN": offering("UIDPLUS"), "UID COPY": NO}
+    error, commands = refusal(DONE_FOLDER, script)
+    assert (error.code, error.final) == ("imap-apply-refused", False)
+    assert commands[-2:] == ['UID COPY 11 "Done"', 'EXAMINE "INBOX"']
+
+
 @pytest.mark.parametrize("command", ["UID STORE", "UID EXPUNGE"])
 def test_after_a_copy_there_is_no_other_try(command: str) -> None:
     """It would make one more copy each time; the message says where the first one is."""
