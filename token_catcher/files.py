@@ -58,16 +58,15 @@ def excess(status: os.stat_result, forbidden: int = OTHERS) -> str | None:
     return None
 
 
-def lock(file: FileIO, path: Path, *, shared: bool = False, wait: bool = True) -> bool:
-    """Lock the open file until it is closed (flock(2)).
+def lock(file: FileIO, path: Path, *, shared: bool = False) -> bool:
+    """Lock the open file until it is closed (flock(2)), without waiting.
 
-    False: not waiting, and somebody else has it.
-    StateError: the file system of `path` has no locks."""
-    how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    if not wait:
-        how |= fcntl.LOCK_NB
+    False: somebody else has it. StateError: the file system of `path` has no locks."""
+    how = fcntl.LOCK_EX
+    if shared:
+        how = fcntl.LOCK_SH
     try:
-        fcntl.flock(file, how)
+        fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
@@ -80,11 +79,16 @@ def lock(file: FileIO, path: Path, *, shared: bool = False, wait: bool = True) -
     return True
 
 
+def unlock(file: FileIO) -> None:
+    """Give the lock back before the file is closed."""
+    fcntl.flock(file, fcntl.LOCK_UN)
+
+
 @contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold a lock file, made where it is missing. False: not waiting, and somebody else has it."""
+def locked(path: Path) -> Iterator[bool]:
+    """Hold a lock file, made where it is missing. False: somebody else has it."""
     with opened(path, os.O_RDWR | os.O_CREAT) as file:
-        yield lock(file, path, wait=wait)
+        yield lock(file, path)
 
 
 def replace(path: Path, content: bytes, *, durable: bool = True) -> None:

@@ -23,6 +23,9 @@ from types import FrameType
 from typing import Final
 
 ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+STOPPING: Final = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
+"""What a terminal stops a process with, Ctrl-Z for one. SIGSTOP is not among them: nothing can keep
+it waiting."""
 TWINS_WITHIN: Final = 1.0
 """Seconds within which a second signal is the first one's twin: timeout(1) sends two."""
 STUCK_AFTER: Final = 2.0
@@ -52,7 +55,11 @@ def end_by_exception() -> None:
     os.set_blocking(reader, True)
     # Python writes the number of each signal to it at once, whatever the main thread does.
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_leave_if_stuck, args=(reader,), name="signals", daemon=True).start()
+    with unstopped():  # for good: while the main thread must not be stopped, no other one is
+        thread = threading.Thread(
+            target=_leave_if_stuck, args=(reader,), name="signals", daemon=True
+        )
+        thread.start()
 
 
 def answer_with(handler: Handler, *further: signal.Signals) -> None:
@@ -80,6 +87,19 @@ def postponed() -> Iterator[None]:
         signal.signal(signal.SIGTERM, terminate)
     for number in arrived:
         signal.raise_signal(number)
+
+
+@contextmanager
+def unstopped() -> Iterator[None]:
+    """Have Ctrl-Z take effect when the block ends: others wait for what is done in it.
+
+    Any thread that lets the signal in stops all of them. A command's main thread is the only one
+    that does; a thread that starts in the block never will."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _handle_by(handler: Handler) -> None:

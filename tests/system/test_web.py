@@ -13,10 +13,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kit import mails
+from tests.kit.locks import Holder
 from tests.kit.program import Program
 from tests.kit.servers import Dovecot, OpenBao, free_port, until
 from tests.kit.waiting import PATIENCE
 from tests.system.resets import Resets, records
+from token_catcher.commands.advice import NEXT_STEP
 
 CANARY = "CanaryTOKENw7w6w5w4notREAL"
 FORGED = "CanaryTOKENvForged3notREA"
@@ -83,6 +85,36 @@ def test_a_journal_that_was_tampered_with_shows_before_the_next_mail(
         file.write_bytes(good)
         until(lambda: site.health["journal"]["trouble"] is None, "the journal to be usable")
         resets.make_the_trip()
+
+
+def test_a_journal_that_a_stopped_process_keeps_shows(
+    tool: Program, site: Site, resets: Resets
+) -> None:
+    """In health, readiness and log; a scan beside it names the process, and nothing waits for ever.
+
+    Once the process is gone, the token that came meanwhile is stored."""
+    journal = tool.state / "journal.jsonl"
+    with tool.daemon() as daemon:
+        resets.make_the_trip()
+        holder = Holder(journal)
+        holder.stop()
+        resets.send()
+        problem = (
+            f"{journal}: got a lock that process {holder.pid} kept for 20 s, expected it to be free"
+        )
+        scan = tool("scan")
+        assert (scan.code, scan.out) == (1, "")
+        assert f"token-catcher: {problem}\nnext: {NEXT_STEP['journal-busy']}\n" in scan.err
+        until(
+            lambda: daemon.says("sweep.interrupted", code="journal-busy", error=problem),
+            "the sweep to give up",
+        )
+        until(lambda: site.health["journal"]["trouble"] == "journal-busy", "the trouble")
+        assert site.get("/livez") == (200, "alive\n")
+        assert site.get("/readyz") == (503, "the journal cannot be used: journal-busy\n")
+        holder.end()
+        resets.arrive()
+    assert not daemon.says("mailbox.replaced")
 
 
 @pytest.mark.parametrize("way", ["create", "copytruncate"])

@@ -63,11 +63,11 @@ def test_a_file_system_without_locks(
 
 
 def test_a_lock_file_is_held_by_one(tmp_path: Path) -> None:
-    """Who does not wait is told that somebody else has it; afterwards it is free."""
+    """Nobody waits: a second one is told that somebody else has it; afterwards it is free."""
     path = tmp_path / "lock"
-    with files.locked(path) as first, files.locked(path, wait=False) as second:
+    with files.locked(path) as first, files.locked(path) as second:
         assert (first, second) == (True, False)
-    with files.locked(path, wait=False) as third:
+    with files.locked(path) as third:
         assert third
 
 
@@ -81,8 +81,8 @@ def test_readers_share_a_lock(tmp_path: Path) -> None:
         files.opened(path) as writer,
     ):
         assert files.lock(one_reader, path, shared=True)
-        assert files.lock(other, path, shared=True, wait=False)
-        assert not files.lock(writer, path, wait=False)
+        assert files.lock(other, path, shared=True)
+        assert not files.lock(writer, path)
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "make room for the journal, or mount its file system writable; the mail stays unsettled"
         " until its record is on disk"
     ),
+    "journal-busy": (
+        "look at the process that is named: `ps PID` says T where it is stopped; continue it with"
+        " `kill -CONT PID`, or end it: mail that waits is stored by itself after that"
+    ),
     "checkpoint-write": (
         "make room in state_dir, or mount its file system writable; at worst settled mail is looked"
         " at once more"
@@ -145,6 +149,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         " beside a daemon"
     ),
     "state": "check that state_dir exists, is ours, can be written and has room",
+    "state-busy": (
+        "look at the process that is named: `ps PID` says T where it is stopped; continue it with"
+        " `kill -CONT PID`, or end it"
+    ),
     "locks": (
         "put state_dir on a local disk, or mount its file system with locks (NFS: without `nolock`)"
     ),

@@ -290,7 +290,7 @@ def only_one(state_dir: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             files.make_directory(state_dir)
-            ours = stack.enter_context(files.locked(path, wait=False))
+            ours = stack.enter_context(files.locked(path))
         except OSError as error:
             raise StateError(f"{path}: cannot be opened: {error.strerror}") from None
         if not ours:

@@ -132,7 +132,7 @@ class RememberedKeys:
         if _is_known(key, memory):
             return
         try:
-            with files.locked(self._path.with_suffix(".lock"), wait=False) as ours:
+            with files.locked(self._path.with_suffix(".lock")) as ours:
                 if ours:
                     self._write({**self._read(), name: key})
         except OSError as error:

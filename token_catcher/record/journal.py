@@ -14,7 +14,8 @@ What was tampered with is not continued. A backup holds the journal together wit
 the head that `audit verify` prints somewhere else, to notice that somebody wrote both anew.
 
 Several processes append to one file. Each operation opens it, locks it (flock), looks whether it
-is still the one in place, and first takes in what others appended.
+is still the one in place, and first takes in what others appended. An operation that others keep
+from the file for too long ends with a StateError `journal-busy`.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ from token_catcher.record.chain import (
     open_start,
     sealed,
 )
+from token_catcher.record.filelock import PATIENCE, Patience, Waiting
 from token_catcher.record.head import head_file, read_head, set_aside_foreign, write_head
 from token_catcher.record.index import is_of_mail, mail_key, stored_keys
 from token_catcher.record.openfile import OpenFile, Record, identity, record_of
@@ -75,6 +77,8 @@ from token_catcher.record.waiting import IN_VAULT, MailToken
 ARCHIVE_AT: Final = 64_000_000
 """Bytes of a file from which on it is closed after an append; ordinary ones are 70,000 records."""
 
+BUSY: Final = "journal-busy"
+"""The code where another thread or process keeps us from the file."""
 _ATTEMPTS: Final = 10
 """How often in a row somebody may exchange the file between our look and our lock."""
 _EXCHANGING: Final = (
@@ -98,6 +102,7 @@ class Journal:
         log: Log,
         archive_at: int = ARCHIVE_AT,
         writing: bool = True,
+        patience: Patience = PATIENCE,
     ) -> None:
         """Touches nothing yet: the first use opens it, and raises what `open` raises.
 
@@ -108,6 +113,7 @@ class Journal:
         self._log = log
         self._archive_at = archive_at
         self._writing = writing
+        self._patience = patience
         self._mutex = threading.Lock()
         self._archive = Archive(path, log=log, writing=writing)
         self._open: OpenFile | None = None
@@ -273,23 +279,32 @@ class Journal:
     # -- opening --
 
     @contextmanager
+    def _turn(self) -> Iterator[Waiting]:
+        """One operation after the other. What is given takes the locks of this one.
+
+        StateError: in place of faults and of errors of the operating system."""
+        waiting = Waiting(self._patience, BUSY)
+        with waiting.turn(self._mutex, self._path), self._translated():
+            yield waiting
+
+    @contextmanager
     def _shared(self) -> Iterator[FileIO | None]:
         """The file for one look, shared with other readers, read to its end.
 
         None: there is no file, and who only reads makes none."""
-        with self._mutex, self._translated():
+        with self._turn() as waiting:
             for _ in range(_ATTEMPTS):
                 with ExitStack() as stack:
-                    file = self._opened_shared(stack)
+                    file = self._opened_shared(stack, waiting)
                     if file is not None or not self._writing:
                         yield file
                         return
                 # Whatever is not as it should be is mended by who has it alone.
                 with ExitStack() as stack:
-                    self._opened_alone(stack)
+                    self._opened_alone(stack, waiting)
             raise StateError(f"{self._path}: {_EXCHANGING}", code="journal-broken")
 
-    def _opened_shared(self, stack: ExitStack) -> FileIO | None:
+    def _opened_shared(self, stack: ExitStack, waiting: Waiting) -> FileIO | None:
         """None: there is none that can be used as it is."""
         try:
             file = stack.enter_context(files.opened(self._path))
@@ -301,7 +316,7 @@ class Journal:
             if not self._writing:
                 raise
             return None
-        files.lock(file, self._path, shared=True)
+        stack.enter_context(waiting.locked(file, self._path, shared=True))
         status = os.fstat(file.fileno())
         known = self._open
         if known is not None and known.is_still(status) and self._is_usable(file, status):
@@ -320,16 +335,16 @@ class Journal:
     @contextmanager
     def _alone(self) -> Iterator[FileIO]:
         """The file for one operation, ours alone, read to its end and mended."""
-        with self._mutex, self._translated():
+        with self._turn() as waiting:
             for _ in range(_ATTEMPTS):
                 with ExitStack() as stack:
-                    file = self._opened_alone(stack)
+                    file = self._opened_alone(stack, waiting)
                     if file is not None:
                         yield file
                         return
             raise StateError(f"{self._path}: {_EXCHANGING}", code="journal-broken")
 
-    def _opened_alone(self, stack: ExitStack) -> FileIO | None:
+    def _opened_alone(self, stack: ExitStack, waiting: Waiting) -> FileIO | None:
         """None: another file is in its place by now."""
         if self._open is None:
             files.make_directory(self._path.parent)
@@ -338,15 +353,15 @@ class Journal:
             file = stack.enter_context(files.opened(self._path, flags))
         except PermissionError:
             self._expect_directory()
-            take_over(self._path)
+            take_over(self._path, waiting)
             self._log.warning("journal.taken_over", file=str(self._path))
             return None
         self._expect_directory()
-        files.lock(file, self._path)
+        stack.enter_context(waiting.locked(file, self._path))
         # Once it is locked: whoever had it may have closed it, or rotated it away.
         if not self._is_in_place(file) or not self._make_private(file):
             return None
-        if not self._take_in(file):
+        if not self._take_in(file, waiting):
             return None
         if self._state.reading.torn:
             self._repair(file)
@@ -386,7 +401,7 @@ class Journal:
             return False
         return True
 
-    def _take_in(self, file: FileIO) -> bool:
+    def _take_in(self, file: FileIO, waiting: Waiting) -> bool:
         """Read to the end what is new, of another file everything. False: it was put back.
 
         Fault: it does not continue the chain, or lacks records that are known."""
@@ -403,7 +418,7 @@ class Journal:
         except Fault as fault:
             if not was_emptied(file, self._archive.end):
                 raise
-            if self._put_back():
+            if self._put_back(waiting):
                 return False
             if not fault.truncated:
                 raise
@@ -467,7 +482,7 @@ class Journal:
             self._write_head()
         state.has_head = True
 
-    def _put_back(self) -> bool:
+    def _put_back(self, waiting: Waiting) -> bool:
         """Put the file together again that was rotated away. False: there is nothing to do it from.
 
         OSError: it could not be."""
@@ -475,7 +490,7 @@ class Journal:
         known = []
         if self.head.seq:
             known.append(Known(self.head, "reader"))
-        found = find_rotated(self._path, start, known)
+        found = find_rotated(self._path, start, known, waiting)
         if found is None:
             return False
         self._replace_by(found, found.path.name)

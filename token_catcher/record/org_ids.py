@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from token_catcher import files
 from token_catcher.errors import StateError
+from token_catcher.record.filelock import PATIENCE, Patience, Waiting
 
 MAX_BYTES: Final = 1 << 20
 """Of the file; an org takes some 60."""
@@ -25,9 +27,10 @@ MAX_BYTES: Final = 1 << 20
 class OrgIds:
     """The first id of each org, shared by all threads and processes of one state directory."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: Patience = PATIENCE) -> None:
         """`path`: the file; its directory is made when something is kept."""
         self._path = path
+        self._patience = patience
 
     def known(self, org: str) -> str | None:
         """The id that the org's mail revealed first, 15 characters; None: there was none yet.
@@ -44,7 +47,7 @@ class OrgIds:
             return kept
         try:
             files.make_directory(self._path.parent)
-            with files.locked(self._path.with_suffix(".lock")):
+            with self._locked():
                 # Another thread or process may have been faster: the first one stays.
                 org_ids = {org: org_id, **self._read()}
                 content = json.dumps(org_ids, indent=1, sort_keys=True)
@@ -52,6 +55,16 @@ class OrgIds:
         except OSError as error:
             raise StateError(f"{self._path}: {error.strerror}", code="state") from None
         return org_ids[org]
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """StateError: somebody else had the lock all the time."""
+        path = self._path.with_suffix(".lock")
+        with (
+            files.opened(path, os.O_RDWR | os.O_CREAT) as file,
+            Waiting(self._patience).locked(file, path),
+        ):
+            yield
 
     def _read(self) -> Mapping[str, str]:
         try:

@@ -43,6 +43,7 @@ from token_catcher.record.chain import (
     parsed,
     pieces_of,
 )
+from token_catcher.record.filelock import Waiting
 from token_catcher.record.head import aside_file, read_head
 
 TAIL_SIZE: Final = 512 * 1024
@@ -101,12 +102,14 @@ class Found:
     """The last record with those."""
 
 
-def find_rotated(path: Path, start: Head, known: Sequence[Known]) -> Found | None:
-    """What the journal can be put together from, up to everything known; None: nothing there."""
+def find_rotated(path: Path, start: Head, known: Sequence[Known], waiting: Waiting) -> Found | None:
+    """What the journal can be put together from, up to everything known; None: nothing there.
+
+    StateError: somebody else has a file locked that may be it."""
     for candidate in _candidates(path):
         # OSError: not ours to read, or just being compressed; another look finds what became of it.
         with suppress(OSError, Fault):
-            found = _found(path, candidate, start)
+            found = _found(path, candidate, start, waiting)
             if all(found.head.seq >= place.head.seq for place in known):
                 return found
     return None
@@ -216,15 +219,15 @@ def _size_of_closed(candidate: Path, name: str) -> int:
     return reading.size
 
 
-def take_over(path: Path) -> None:
+def take_over(path: Path, waiting: Waiting) -> None:
     """Make a file that belongs to somebody else our own, private one. OSError: it cannot be.
+    StateError: somebody else has it locked.
 
     An empty one, as logrotate creates it, is removed: a new one takes its place."""
     if path.stat(follow_symlinks=False).st_size == 0:
         path.unlink()
         return
-    with files.opened(path) as file:
-        files.lock(file, path)
+    with files.opened(path) as file, waiting.locked(file, path):
         replace_by_copy(path, file)
 
 
@@ -265,13 +268,13 @@ def _beside(path: Path, ours: Collection[Path]) -> list[Path]:
     return sorted(times, key=times.__getitem__, reverse=True)
 
 
-def _found(path: Path, candidate: Path, start: Head) -> Found:
+def _found(path: Path, candidate: Path, start: Head, waiting: Waiting) -> Found:
     """Fault, OSError: it is no file of this journal, or not up to its end."""
     reading = Reading(open_start(start))
     with ExitStack() as stack:
         # Whoever opened the file under its old name may be writing to it at this moment.
         file = stack.enter_context(files.opened(candidate))
-        files.lock(file, candidate, shared=True)
+        stack.enter_context(waiting.locked(file, candidate, shared=True))
         pieces = stack.enter_context(opened_pieces(candidate))
         for _ in reading.lines(pieces):
             pass

@@ -89,7 +89,7 @@ class SweepLock:
             # Another owner's, who put a backup back: there is nothing in it.
             self._path.unlink()
             file = self._opened()
-        if not files.lock(file, self._path, wait=False):
+        if not files.lock(file, self._path):
             return False
         self._file = file
         return self.is_ours

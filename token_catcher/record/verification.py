@@ -32,6 +32,7 @@ from token_catcher.record.chain import (
     may_be_ours,
 )
 from token_catcher.record.head import head_file, read_head
+from token_catcher.signals import unstopped
 
 REPAIRED: Final = "journal.repaired"
 """The torn last line that a crash had left was cut off."""
@@ -206,8 +207,8 @@ class _Verifier:
 
         If not, read what has become of it."""
         # A StateError: a file system without locks, on which nobody writes a journal.
-        with suppress(StateError), files.opened(self._file) as file:
-            if not files.lock(file, self._file, shared=True, wait=False):
+        with suppress(StateError), unstopped(), files.opened(self._file) as file:
+            if not files.lock(file, self._file, shared=True):
                 return True
         self._take_in(pieces)
         return False

@@ -18,6 +18,7 @@ from typing import Final
 
 from token_catcher import files
 from token_catcher.errors import StateError
+from token_catcher.record.filelock import PATIENCE, Patience, Waiting
 
 BYTES: Final = 16
 """Of randomness: no two writers of a company have the same."""
@@ -25,12 +26,12 @@ BYTES: Final = 16
 _ID: Final = re.compile(rb"([0-9a-f]{32})\n")
 
 
-def writer_id(path: Path) -> str:
+def writer_id(path: Path, patience: Patience = PATIENCE) -> str:
     """The id in this file, which is made, with mode 0600, where there is none.
 
     Safe beside other processes. StateError: the file cannot be read or made."""
     try:
-        return _read(path) or _agreed(path)
+        return _read(path) or _agreed(path, Waiting(patience))
     except OSError as error:
         problem = f"{path}: the writer's id cannot be read or made: {error.strerror}"
         raise StateError(f"{problem}{_of_somebody_else(path)}") from None
@@ -45,12 +46,13 @@ def _read(path: Path) -> str | None:
     return None
 
 
-def _agreed(path: Path) -> str:
+def _agreed(path: Path, waiting: Waiting) -> str:
     """The id that whoever came first has made, or a new one."""
     files.make_directory(path.parent)
-    with files.opened(path, os.O_RDWR | os.O_CREAT) as file:
-        # Nobody makes another one meanwhile.
-        files.lock(file, path)
+    with (
+        files.opened(path, os.O_RDWR | os.O_CREAT) as file,
+        waiting.locked(file, path),  # nobody makes another one meanwhile
+    ):
         return _kept(file) or _made(file, path)
 
 
