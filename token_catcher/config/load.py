@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +21,8 @@ from token_catcher.config.surroundings import Sources, source_of, with_defaults
 from token_catcher.errors import ConfigurationError
 
 VARIABLE: Final = "TOKEN_CATCHER_CONFIG"
+SILENT_FOR: Final = 60.0
+"""Seconds for which a pipe may bring nothing: somebody types a passphrase at its other end."""
 PLACES: Final = (Path("config.yaml"), Path("/etc/token-catcher/config.yaml"))
 
 
@@ -53,14 +58,21 @@ def _trust_working_directory(place: Path) -> None:
         )
 
 
-def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Config:
+def load(
+    path: Path,
+    environ: Mapping[str, str],
+    *,
+    secrets: bool = True,
+    silent_for: float = SILENT_FOR,
+) -> Config:
     """Read a file, and the secrets it names once, to see that they are there.
 
     `secrets`: False where the caller uses none; then they may be missing, or another user's.
+    `silent_for`: seconds that a pipe is waited for.
 
     ConfigurationError: a line for each problem, `FILE:LINE: key.path: got …, expected …`, never
     with a secret."""
-    document = parse(_bytes(path))
+    document = parse(_bytes(path, silent_for))
     # Without any values there is nothing to check, and one problem to tell.
     if document.root is None:
         raise _refusal(path, document.problems)
@@ -121,12 +133,10 @@ def _exists(path: Path) -> bool:
         return False  # no file can have this name
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, silent_for: float) -> bytes:
     """ConfigurationError: it cannot be read, or is not ours or root's alone to write."""
     try:
-        with path.open("rb") as file:
-            _trust(path, os.fstat(file.fileno()))
-            return file.read(MAX_BYTES + 1)
+        return _contents(path, silent_for)
     except PermissionError as error:
         why = f"{error.strerror} to {ownership.name_of(os.geteuid())}"
     except OSError as error:
@@ -135,6 +145,37 @@ def _bytes(path: Path) -> bytes:
         why = "no file can have this name"
     problem = f"{path}: the configuration cannot be read: {why}"
     raise ConfigurationError(problem, code="configuration-file")
+
+
+def _contents(path: Path, silent_for: float) -> bytes:
+    """As far as it is allowed to go, and a byte more. OSError: it cannot be read.
+
+    ConfigurationError: it is not ours or root's alone to write."""
+    # Not blocking: a FIFO would hold us up until somebody writes to it, and nobody may.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        _trust(path, os.fstat(descriptor))
+        # The pipe of a shell's `<(…)` has no name: /dev/fd/63 is a link to it.
+        if stat.S_ISFIFO(path.lstat().st_mode):
+            raise OSError(errno.EINVAL, f"it is a FIFO; name a file, or --config <(cat {path})")
+        return _read(descriptor, silent_for)
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, silent_for: float) -> bytes:
+    """OSError: it is a pipe, and brought nothing for so many seconds."""
+    readable = select.poll()
+    readable.register(descriptor, select.POLLIN)
+    content = b""
+    while len(content) <= MAX_BYTES:
+        if not readable.poll(silent_for * 1000):
+            raise OSError(errno.ETIMEDOUT, f"nothing came out of it for {silent_for:g} s")
+        piece = os.read(descriptor, MAX_BYTES + 1)
+        if not piece:
+            break
+        content += piece
+    return content
 
 
 def _trust(path: Path, status: os.stat_result) -> None:

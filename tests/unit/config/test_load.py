@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import select
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -13,9 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from tests.unit.config.texts import load
+from tests.kit.waiting import until
+from tests.unit.config.texts import ENVIRON, MINIMAL, load
 from token_catcher import config
 from token_catcher.config import Config
+from token_catcher.config.document import MAX_BYTES
 from token_catcher.config.problems import Loc
 from token_catcher.errors import ConfigurationError
 
@@ -136,3 +142,65 @@ def test_a_file_that_cannot_be_read(home: Path, name: str, why: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         config.load(home / name, {})
     assert str(caught.value) == f"{home / name}: the configuration cannot be read: {why}"
+
+
+def test_a_fifo_is_not_waited_for(home: Path) -> None:
+    """Nobody may ever write to it; also where it is the usual file, left there for us to find."""
+    fifo = home / "config.yaml"
+    os.mkfifo(fifo, 0o600)
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(config.find(None, {}, [fifo]), {})
+    assert str(caught.value) == (
+        f"{fifo}: the configuration cannot be read:"
+        f" it is a FIFO; name a file, or --config <(cat {fifo})"
+    )
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[Path, FileIO]]:
+    """What a shell makes of `<(…)`, and its other end."""
+    reader, writer = os.pipe()
+    with FileIO(reader), FileIO(writer, "wb") as file:
+        yield Path(f"/dev/fd/{reader}"), file
+
+
+def test_a_pipe_is_read_to_its_end(home: Path, pipe: tuple[Path, FileIO]) -> None:
+    """However it comes: here in two pieces, the second of which is waited for."""
+    path, writer = pipe
+    load(home)
+    text = MINIMAL.replace("imap-password", str(home / "imap-password")).encode()
+    writer.write(text[:50])
+
+    def write_the_rest() -> None:
+        # Taken out, and so at the pipe when this comes.
+        until(lambda: not select.select([int(path.name)], [], [], 0)[0], "the first piece's end")
+        writer.write(text[50:])
+        writer.close()
+
+    thread = Thread(target=write_the_rest)
+    thread.start()
+    read = config.load(path, ENVIRON)
+    thread.join()
+    assert [mailbox.name for mailbox in read.mailboxes] == ["integrations"]
+
+
+def test_a_pipe_that_brings_nothing(pipe: tuple[Path, FileIO]) -> None:
+    """It is given up: whoever writes to it stands still, in the middle of the configuration."""
+    path, writer = pipe
+    writer.write(MINIMAL.encode()[:50])
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(path, ENVIRON, silent_for=0)
+    assert str(caught.value) == (
+        f"{path}: the configuration cannot be read: nothing came out of it for 0 s"
+    )
+
+
+def test_a_pipe_without_an_end(pipe: tuple[Path, FileIO]) -> None:
+    """It is read as far as a configuration may go."""
+    path, writer = pipe
+    thread = Thread(target=writer.write, args=(bytes(MAX_BYTES + 1),))
+    thread.start()
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(path, ENVIRON)
+    thread.join()
+    assert str(caught.value) == f"{path}:1: got a larger file, expected at most {MAX_BYTES} bytes"

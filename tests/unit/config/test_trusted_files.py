@@ -194,7 +194,7 @@ def test_a_file_that_we_may_not_read_says_who_we_are(
     def refuse(*_arguments: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(ConfigurationError) as caught:
         config.load(path, {})
     assert str(caught.value) == (
