@@ -60,7 +60,7 @@ ADAPTERS = {
 REVEALING = {
     "vault/store.py": 1,  # the token, into the body of the write
     "vault/client.py": 1,  # Vault's own token, into the header of a request
-    "vault/login.py": 2,  # the secret_id at login; the token that was given, to see what it is
+    "vault/login.py": 4,  # secret_id, JWT, password at login; the form of a token that was given
     "imap/login.py": 1,  # the password at login
 }
 """Where a secret is revealed, and how often."""

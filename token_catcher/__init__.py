@@ -86,6 +86,7 @@ use what its `__init__` names, and nothing else.
         transport   HTTP over TLS or a unix socket
         cluster     several addresses, of which one answers
         lease       our token, and how long it lives
+        refusal     why a login is refused; pure
         login       ways to get a token of Vault's
         client      requests, logged in, the token kept alive
         version     what is read of a secret
@@ -122,6 +123,7 @@ use what its `__init__` names, and nothing else.
         section     what all sections have in common
         oauth       how access tokens for a mailbox are got
         after_capture  what is done to a settled mail
+        vault_auth  the ways to log in to Vault
         schema      the keys
         document    YAML with line numbers
         checks      what no single key can say

@@ -13,8 +13,20 @@ from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
 from random import Random
+from typing import assert_never
 
-from token_catcher.config import AppRole, Config, MailboxConfig
+from token_catcher.config import (
+    AppRoleAuth,
+    CertAuth,
+    Config,
+    JwtAuth,
+    KubernetesAuth,
+    MailboxConfig,
+    NoAuth,
+    TokenAuth,
+    UserpassAuth,
+    each_address,
+)
 from token_catcher.errors import ConfigurationError
 from token_catcher.imap import Account, ImapMailbox, PasswordLogin, tls_context
 from token_catcher.judge import Judge
@@ -25,7 +37,19 @@ from token_catcher.ports import Log
 from token_catcher.proof import Terms, Trust
 from token_catcher.record import Journal, OrgIds, Record, writer_id
 from token_catcher.sweep import Sweep, Watched
-from token_catcher.vault import Address, AppRoleLogin, Client, Login, TokenLogin, VaultStore
+from token_catcher.vault import (
+    Address,
+    AppRoleLogin,
+    CertLogin,
+    Client,
+    JwtLogin,
+    KubernetesLogin,
+    Login,
+    NoLogin,
+    TokenLogin,
+    UserpassLogin,
+    VaultStore,
+)
 from token_catcher.web import Metrics
 
 
@@ -131,11 +155,6 @@ class App:
     def store(self) -> VaultStore:
         """Vault, logged in when it is first used."""
         vault = self.config.vault
-        login: Login
-        if isinstance(vault.auth, AppRole):
-            login = AppRoleLogin(vault.auth.role_id, vault.auth.secret_id.read, vault.auth.mount)
-        else:
-            login = TokenLogin(vault.auth.token.read)
         if vault.kv_version == 1:
             self.log.warning(
                 "vault.unversioned",
@@ -146,7 +165,7 @@ class App:
         return VaultStore(
             Client(
                 self._vault_address(),
-                login,
+                self._vault_login(),
                 monotonic=time.monotonic,
                 log=self.log,
                 observe=self.metrics.vault_request,
@@ -161,6 +180,31 @@ class App:
             sleep=time.sleep,
             log=self.log,
         )
+
+    def _vault_login(self) -> Login:  # noqa: PLR0911 - one for each method
+        """As it is configured; every secret is read anew at each login."""
+        vault = self.config.vault
+        auth = vault.auth
+        match auth:
+            case AppRoleAuth():
+                return AppRoleLogin(auth.role_id, auth.secret_id.read, auth.mount, auth.namespace)
+            case KubernetesAuth():
+                return KubernetesLogin(auth.role, auth.jwt.read, auth.mount, auth.namespace)
+            case JwtAuth():
+                return JwtLogin(auth.role, auth.jwt.read, auth.mount, auth.namespace)
+            case CertAuth():
+                assert vault.client_certificate is not None  # the schema sees to it
+                certificate = vault.client_certificate.as_pair()
+                return CertLogin(certificate, auth.name, auth.mount, auth.namespace)
+            case UserpassAuth():
+                read = auth.password.read
+                return UserpassLogin(auth.username, read, auth.mount, auth.namespace)
+            case TokenAuth():
+                return TokenLogin(auth.token.read, auth.namespace)
+            case NoAuth():
+                return NoLogin()
+            case _:
+                assert_never(auth)
 
     def _writer(self) -> str:
         """Who writes to Vault, asked when something is stored: a dry run makes no file."""
@@ -177,7 +221,7 @@ class App:
 
     def _vault_address(self) -> Address:
         vault = self.config.vault
-        first, *others = _each(vault.address)
+        first, *others = each_address(vault.address)
         address = Address(first, vault.namespace, _text(vault.ca_file), others=tuple(others))
         if vault.client_certificate is None:
             return address
@@ -289,12 +333,6 @@ class App:
         if self.config.trust.dkim_keys is None:
             return PinnedKeys({})
         return PinnedKeys.read(self.config.trust.dkim_keys)
-
-
-def _each(address: str | tuple[str, ...]) -> tuple[str, ...]:
-    if isinstance(address, str):
-        return (address,)
-    return address
 
 
 def _text(path: Path | None) -> str | None:

@@ -237,6 +237,16 @@ def test_a_client_certificate_that_was_renewed_is_taken_without_a_restart(tls: T
         assert isinstance(store.store(capture("renewed-2")), Stored)
 
 
+def test_an_authority_that_was_renewed_is_taken_without_a_restart(tls: Tls, tmp_path: Path) -> None:
+    """The file is read anew after a failure of TLS: the server may have been first."""
+    file = tmp_path / "ca.pem"
+    file.write_bytes((tls.home / "stranger").read_bytes())
+    with opened(tls.url("good"), given(tls.server.root_token), ca_file=str(file)) as store:
+        assert refusal(store).code == "vault-certificate"
+        file.write_bytes((tls.home / "root").read_bytes())
+        assert isinstance(store.store(capture("authority")), Stored)
+
+
 @pytest.mark.parametrize("content", [None, "nothing"])
 def test_a_client_certificate_that_cannot_be_read_is_told(
     tls: Tls, tmp_path: Path, content: str | None

@@ -52,21 +52,68 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "check vault.auth; a used-up or expired secret_id needs a new one"
         " (deploy/vault/setup-approle.sh)"
     ),
+    "vault-login-audience": (
+        "give the JWT the audience that the role asks for: `audience` of the projected volume, or"
+        " of the request to whoever issues it (docs/vault.md)"
+    ),
+    "vault-login-certificate": (
+        "compare vault.client_certificate with `bao read auth/cert/certs/NAME`: its issuer, its"
+        " names, its end; vault.auth.name is that NAME"
+    ),
     "vault-login-cidr": (
         "add this machine's address, as Vault sees it, to secret_id_bound_cidrs of the role, or"
         " make the secret_id without cidr_list"
     ),
-    "vault-login-denied": (
-        "check vault.auth.mount and vault.namespace (HCP: admin); a lock-out ends by itself, or by"
-        " `bao write -f sys/locked-users/ACCESSOR/unlock/ROLE_ID`"
+    "vault-login-claims": (
+        "compare what the JWT says with bound_subject and bound_claims of the role"
+        " (docs/vault.md shows how to read both)"
     ),
-    "vault-login-mount": "correct vault.auth.mount, or vault.namespace: the login is not there",
-    "vault-login-role": "correct vault.auth.role_id: `bao read auth/approle/role/NAME/role-id`",
+    "vault-login-denied": (
+        "check vault.auth.mount and vault.namespace, or vault.auth.namespace (HCP: admin); a"
+        " lock-out ends by itself, or by `bao write -f sys/locked-users/ACCESSOR/unlock/ROLE_ID`"
+    ),
+    "vault-login-early": "set the clocks of Vault's machine and of whoever issues the JWT",
+    "vault-login-expired": (
+        "see to whoever writes the file of vault.auth.jwt, and to the clock of Vault's machine; the"
+        " file is read anew at each login"
+    ),
+    "vault-login-issuer": (
+        "compare `iss` of the JWT with bound_issuer of `bao read auth/jwt/config` (docs/vault.md)"
+    ),
+    "vault-login-jwt": (
+        "put the JWT alone where vault.auth.jwt says; Vault's own log has the cause at level debug"
+    ),
+    "vault-login-mount": (
+        "correct vault.auth.mount, vault.auth.method or vault.namespace: that login is not there"
+    ),
+    "vault-login-none": (
+        "have the Agent or Proxy add its token (auto_auth, api_proxy with use_auto_auth_token) and"
+        " look into its log; its role needs deploy/vault/token-catcher.hcl"
+    ),
+    "vault-login-password": "correct vault.auth.username, or put the password where it says",
+    "vault-login-review": (
+        "look into Vault's log for the TokenReview; Vault's account in the cluster needs the role"
+        " system:auth-delegator (docs/vault.md); check vault.auth.mount and vault.namespace"
+    ),
+    "vault-login-role": (
+        "correct vault.auth.role (`bao list auth/MOUNT/role`); for AppRole vault.auth.role_id"
+        " (`bao read auth/approle/role/NAME/role-id`)"
+    ),
+    "vault-login-service-account": (
+        "give the pod the service account that the role is bound to, or name this one in the role:"
+        " bound_service_account_names and bound_service_account_namespaces"
+    ),
+    "vault-login-signature": (
+        "compare the issuer's keys with `bao read auth/jwt/config`: jwt_validation_pubkeys, or"
+        " whether Vault reaches oidc_discovery_url or jwks_url"
+    ),
     "vault-login-token": (
         "put a token that is valid, alone on one line, where vault.auth.token says; a sink of Vault"
         " Agent without wrap_ttl does so"
     ),
-    "vault-namespace": "correct vault.namespace; it is case-sensitive, HCP's is admin",
+    "vault-namespace": (
+        "correct vault.namespace, or vault.auth.namespace; it is case-sensitive, HCP's is admin"
+    ),
     "vault-token": (
         "put another token where vault.auth.token says, before this one ends; Vault Agent does"
         " that by itself while it runs"

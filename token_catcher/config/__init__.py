@@ -9,6 +9,7 @@ In reading order:
     surroundings  what the environment says where the file does not
     section     what all sections have in common
     oauth       how access tokens for a mailbox are got
+    vault_auth  the ways to log in to Vault
     schema      every key, its kind, its default
     checks      everything that is wrong with the values
     load        find the file, read it
@@ -18,28 +19,44 @@ In reading order:
 from token_catcher.config.kinds import Listen, duration
 from token_catcher.config.load import find, load
 from token_catcher.config.schema import (
-    AppRole,
     Config,
     MailboxConfig,
     OrgConfig,
     ShardConfig,
-    TokenLogin,
     VaultConfig,
+    each_address,
 )
 from token_catcher.config.secret import SecretSource, sources_in
 from token_catcher.config.show import example, schema, show
+from token_catcher.config.vault_auth import (
+    AppRoleAuth,
+    CertAuth,
+    JwtAuth,
+    KubernetesAuth,
+    NoAuth,
+    TokenAuth,
+    UserpassAuth,
+    VaultAuth,
+)
 
 __all__ = [
-    "AppRole",
+    "AppRoleAuth",
+    "CertAuth",
     "Config",
+    "JwtAuth",
+    "KubernetesAuth",
     "Listen",
     "MailboxConfig",
+    "NoAuth",
     "OrgConfig",
     "SecretSource",
     "ShardConfig",
-    "TokenLogin",
+    "TokenAuth",
+    "UserpassAuth",
+    "VaultAuth",
     "VaultConfig",
     "duration",
+    "each_address",
     "example",
     "find",
     "load",

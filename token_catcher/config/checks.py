@@ -16,7 +16,8 @@ from pydantic_core import ErrorDetails
 from token_catcher.config.kinds import Expected, Origin
 from token_catcher.config.oauth import PROVIDERS
 from token_catcher.config.problems import Loc, Mistake, Wrong, did_you_mean, kind_of, shown
-from token_catcher.config.schema import ANY, AUTH, NOT_BUILT, Config, OrgConfig
+from token_catcher.config.schema import ANY, NOT_BUILT, Config, OrgConfig
+from token_catcher.config.vault_auth import AUTH
 from token_catcher.proof import Org, overlaps
 
 WORDS: Final[Mapping[str, str]] = {
@@ -55,9 +56,7 @@ def _not_built(data: Any) -> Iterator[Mistake]:
     for pattern, (instead, asks) in NOT_BUILT.items():
         for loc, value in _reach(data, pattern):
             if asks(value):
-                # A method that is planned is one of a few words, and no secret.
-                got = repr(value) if loc[-1] == "method" else shown(value, loc)
-                yield Mistake(loc, got, f"{instead}: not available in this version")
+                yield Mistake(loc, shown(value, loc), f"{instead}: not available in this version")
 
 
 def _reach(value: Any, pattern: Sequence[str], loc: Loc = ()) -> Iterator[tuple[Loc, Any]]:

@@ -543,6 +543,11 @@ KvVersion = Annotated[
     PlainValidator(_kv_version, json_schema_input_type=Literal[1, 2]),
     Expected("1 or 2"),
 ]
+PathSegment = Annotated[
+    str,
+    _only(_is_segment),
+    Expected("a plain path segment: letters, digits and . _ + - ' @, not ending in a period"),
+]
 VaultPath = Annotated[
     str,
     AfterValidator(_without_outer_slashes),

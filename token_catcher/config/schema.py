@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import (
     ConfigDict,
@@ -30,6 +30,7 @@ from token_catcher.config.problems import Wrong
 from token_catcher.config.secret import SecretKey
 from token_catcher.config.section import ClientCertificate, Section
 from token_catcher.config.surroundings import Sources, source_of
+from token_catcher.config.vault_auth import CertAuth, VaultAuth
 from token_catcher.ports import MailAction, MoveTo
 from token_catcher.proof import Org
 
@@ -73,16 +74,11 @@ def _is_planned_provider(value: Any) -> bool:
     return isinstance(value, dict) and value.get("provider") in PLANNED
 
 
-def _is_planned_login(value: object) -> bool:
-    return value in ("kubernetes", "jwt", "userpass", "cert")
-
-
 ANY: Final = "*"
 NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = {
     ("mailboxes", ANY, "oauth2"): ("null", _is_planned_provider),
     ("mailboxes", ANY, "client_certificate"): ("null", _is_given),
     ("orgs", ANY, "max_age"): ("null", _is_given),
-    ("vault", "auth", "method"): ("approle or token", _is_planned_login),
     ("journal", "key"): ("null", _is_given),
     ("journal", "anchor"): ("false", _is_on),
     ("notify",): ("an empty list", _is_filled),
@@ -243,30 +239,11 @@ class OrgConfig(Section):
         return Org(self.name, self.usernames, self.environment, self.org_id)
 
 
-class AppRole(Section):
-    """A role of our own."""
-
-    method: Literal["approle"]
-    """How to log in."""
-    role_id: kinds.Text
-    """The role."""
-    secret_id: SecretKey
-    """Its secret: {file: PATH} or {env: NAME}."""
-    mount: kinds.VaultPath = "approle"
-    """Where the method is enabled, below auth/."""
-
-
-class TokenLogin(Section):
-    """A token that somebody else keeps alive: Vault Agent, an operator."""
-
-    method: Literal["token"]
-    """How to log in."""
-    token: SecretKey
-    """The token: {file: PATH} or {env: NAME}; read anew when the old one is refused."""
-
-
-AUTH: Final[Mapping[str, type[Section]]] = {"approle": AppRole, "token": TokenLogin}
-"""The section of each method."""
+def each_address(address: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Of Vault: the one, or those of the nodes of one cluster."""
+    if isinstance(address, str):
+        return (address,)
+    return address
 
 
 def _address_may_be_left_out(schema: dict[str, Any]) -> None:
@@ -291,7 +268,7 @@ class VaultConfig(Section):
     client_certificate: ClientCertificate | None = None
     """Who we are, where Vault's TLS asks. Default: BAO_CLIENT_CERT and BAO_CLIENT_KEY, or
     VAULT_…."""
-    auth: Annotated[AppRole | TokenLogin, Field(discriminator="method")]
+    auth: VaultAuth
     """How to log in."""
     kv_version: kinds.KvVersion = 2
     """Of the KV engine at the mount. 1, on purpose: without check-and-set, so that two writers at
@@ -305,6 +282,20 @@ class VaultConfig(Section):
     """Below the mount; {org} and {username} are filled in."""
     field: kinds.FieldName = "security_token"
     """Where the token is kept in the secret; other fields survive."""
+
+    @field_validator("auth")
+    @classmethod
+    def _has_a_certificate_to_show(cls, auth: Section, info: ValidationInfo) -> Section:
+        # What is wrong itself is not among the data.
+        if not isinstance(auth, CertAuth) or not {"address", "client_certificate"} <= set(
+            info.data
+        ):
+            return auth
+        if info.data["client_certificate"] is None:
+            raise Wrong("vault.client_certificate beside it, to be shown", "cert without one")
+        if not all(url.startswith("https:") for url in each_address(info.data["address"])):
+            raise Wrong("an https:// address: TLS shows the certificate", "cert without TLS")
+        return auth
 
     @field_validator("field")
     @classmethod

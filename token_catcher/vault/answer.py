@@ -114,10 +114,13 @@ class Answer:
         return any(words.lower() in str(error).lower() for error in errors)
 
 
-def trouble_of(answer: Answer, where: str) -> TokenCatcherError | None:
+def trouble_of(
+    answer: Answer, where: str, key: str = "vault.namespace"
+) -> TokenCatcherError | None:
     """What the answer says of Vault as a whole; None: it is an answer to what was asked.
 
-    By its number and form, never in its own words. `where`: Vault, for messages."""
+    By its number and form, never in its own words. `where`: Vault, for messages; `key`: what its
+    namespace is configured by."""
     if answer.wants_tls:
         return AccessError(
             f"vault.address: {where} speaks TLS, expected https:// in place of http://",
@@ -127,7 +130,7 @@ def trouble_of(answer: Answer, where: str) -> TokenCatcherError | None:
         return _away(answer, where)
     if not answer.is_vaults:
         return not_vaults(answer, where)
-    return _about_the_path(answer, where)
+    return _about_the_path(answer, where, key)
 
 
 def _away(answer: Answer, where: str) -> Outage:
@@ -151,13 +154,13 @@ def _away(answer: Answer, where: str) -> Outage:
     )
 
 
-def _about_the_path(answer: Answer, where: str) -> TokenCatcherError | None:
+def _about_the_path(answer: Answer, where: str, key: str) -> TokenCatcherError | None:
     """What Vault says of any path below, in a few words of its own."""
     if answer.status == 400 and answer.says(_OPENING):
         return Outage(f"{where} is still opening the mount", code="vault-away")
     if answer.status == 404 and answer.says(_NO_NAMESPACE):
         return AccessError(
-            f"{where}: there is no such namespace (got 404), expected vault.namespace to be one",
+            f"{where}: there is no such namespace (got 404), expected {key} to be one",
             code="vault-namespace",
         )
     return None

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from token_catcher.errors import AccessError, Outage, TokenCatcherError
+from token_catcher.errors import AccessError, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.ports import Log
 from token_catcher.vault.answer import PATCH_REFUSED, Answer, trouble_of
 from token_catcher.vault.cluster import Cluster
 from token_catcher.vault.lease import Lease, OwnToken
-from token_catcher.vault.login import Login, Refusal
-from token_catcher.vault.transport import Address
+from token_catcher.vault.login import Login
+from token_catcher.vault.refusal import Refusal
+from token_catcher.vault.transport import NAMESPACE, Address
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 
@@ -39,7 +40,8 @@ class Client:
         log: Log,
         observe: Callable[[str, int | None], None] = _unobserved,
     ) -> None:
-        """`observe` is called for each request: read, write, login, renew-self or lookup-self.
+        """`observe` is called for each request: read, write, login, unwrap, renew-self or
+        lookup-self.
 
         With the status, or None where there was no answer."""
         self._login = login
@@ -48,6 +50,7 @@ class Client:
         self._own = OwnToken(monotonic)
         self._lock = threading.Lock()  # one login at a time, whoever asks for it
         self._cluster = Cluster(address, log, monotonic)
+        self._login_side = _LoginSide.of(login, address, self._asked)
 
     def request(
         self,
@@ -63,12 +66,16 @@ class Client:
         else spoke in its place. AccessError: login."""
         token = self._ready()
         answer = self._send(method, path, body, headers, token=token)
+        if not self._is_denied(answer):
+            return answer
+        if token is None:
+            return self._denied_without_token(method, path, answer)
         # A policy denies with the same number and words; that is the caller's to understand.
-        if not self._is_denied(answer) or not self._died(token):
+        if not self._died(token):
             return answer
         token = self._replaced(token)
         answer = self._send(method, path, body, headers, token=token)
-        if self._is_denied(answer) and self._died(token):
+        if self._is_denied(answer) and token is not None and self._died(token):
             raise AccessError(
                 f"{answer.where} refuses our token (got 403, by lookup-self as well): it"
                 " expired, was revoked, is bound to other addresses, or has no rights at all",
@@ -89,8 +96,10 @@ class Client:
         """Free the connections."""
         self._cluster.close()
 
-    def _ready(self) -> Secret:
-        """Our token: the one there is, renewed or replaced in time, or the first one."""
+    def _ready(self) -> Secret | None:
+        """Our token: the one there is, renewed or replaced in time, or the first one.
+
+        None: we send none, by configuration."""
         with self._lock:
             lease = self._own.lease
             if lease is None:
@@ -102,13 +111,30 @@ class Client:
     def _is_denied(self, answer: Answer) -> bool:
         return answer.status == 403 and answer.is_vaults
 
+    def _denied_without_token(self, method: str, path: str, answer: Answer) -> Answer:
+        """Of a token that others add we know nothing: whether it lives is theirs to look after.
+
+        A refused PATCH is the caller's, who tries POST."""
+        if method == "patch":
+            return answer
+        raise AccessError(
+            f"{answer.where} denies {method.upper()} {path} (got 403, and we send no token):"
+            " the Agent or Proxy there adds none, its token has ended or has no rights on that"
+            " path, or there is no such mount",
+            code=self._login.refused,
+        )
+
     def _died(self, token: Secret) -> bool:
         """All refusals of 403 read alike.
 
         Only asking after the token itself tells a dead one from a policy."""
-        return self._send("get", "auth/token/lookup-self", token=token).status == 403
+        answer = self._login_side.ask("get", "auth/token/lookup-self", token=token)
+        trouble = self._login_side.trouble_of(answer)
+        if trouble is not None:
+            raise trouble
+        return answer.status == 403
 
-    def _replaced(self, refused: Secret) -> Secret:
+    def _replaced(self, refused: Secret) -> Secret | None:
         """A new token, unless another thread has it already."""
         with self._lock:
             lease = self._own.lease
@@ -116,7 +142,7 @@ class Client:
                 return self._log_in()
             return lease.token
 
-    def _log_in(self) -> Secret:
+    def _log_in(self) -> Secret | None:
         credential = self._login.credential()
         # Showing it again would only bring the lock-out nearer.
         refusal = self._own.refusal_of(credential)
@@ -124,15 +150,20 @@ class Client:
             reason, code = refusal
             raise AccessError(reason, code=code)
         self._cluster.renew()
-        lease = self._login.log_in(credential, self._send)
+        lease = self._login.log_in(credential, self._login_side)
         if isinstance(lease, Refusal):
-            reason = f"{self._cluster.where} refused {lease.reason}"
-            self._own.refuse(credential, reason, lease.code)
-            raise AccessError(reason, code=lease.code)
+            raise self._refused(credential, lease)
         self._own.take(lease)
         return lease.token
 
-    def _prolonged(self, lease: Lease) -> Secret:
+    def _refused(self, credential: Secret, refusal: Refusal) -> AccessError:
+        """Remembered, so that it is not shown again soon, and told where it is an alarm."""
+        is_news = self._own.refuse(credential, refusal.reason, refusal.code)
+        if is_news and refusal.alarm is not None:
+            self._log.error(refusal.alarm, code=refusal.code, error=refusal.reason)
+        return AccessError(refusal.reason, code=refusal.code)
+
+    def _prolonged(self, lease: Lease) -> Secret | None:
         """Renewed where Vault does that in full; otherwise the next token, while there is time."""
         if self._is_renewed(lease):
             return lease.token
@@ -145,7 +176,7 @@ class Client:
         # What keeps us from the next token does not end this one.
         return self._kept(lease, trouble.code, str(trouble))
 
-    def _next(self, lease: Lease) -> Secret:
+    def _next(self, lease: Lease) -> Secret | None:
         """Another token than this one, if there is one already.
 
         A login gives another one; a file has it once whoever keeps it has put it there."""
@@ -154,7 +185,7 @@ class Client:
             return self._kept(lease, "vault-token", "vault.auth.token still holds this token")
         return self._log_in()
 
-    def _kept(self, lease: Lease, code: str, why: str) -> Secret:
+    def _kept(self, lease: Lease, code: str, why: str) -> Secret | None:
         """Go on with this token for now; somebody is told once, when its end is near."""
         self._own.postpone()
         if self._own.is_to_be_told(lease):
@@ -170,8 +201,9 @@ class Client:
         if not lease.renewable:
             return False
         try:
-            answer = self._asked("post", "auth/token/renew-self", {}, token=lease.token)
-        except Outage:  # the login that follows says more
+            answer = self._login_side.ask("post", "auth/token/renew-self", {}, token=lease.token)
+        except TokenCatcherError:
+            # The login that follows says more, and reads the files of certificates anew.
             return False
         if answer.status == 200 and answer.auth:
             renewed = Lease.of(lease.token, answer.auth, "lease_duration")
@@ -179,7 +211,7 @@ class Client:
             self._own.take(replace(renewed, renewable=is_full and renewed.renewable))
             return is_full
         # A Vault that is away has said nothing of the token.
-        if answer.says("max TTL") or trouble_of(answer, answer.where) is None:
+        if answer.says("max TTL") or self._login_side.trouble_of(answer) is None:
             self._own.cannot_be_renewed(lease)
         return False
 
@@ -224,10 +256,55 @@ class Client:
         return answer
 
 
+@dataclass(frozen=True, slots=True)
+class _LoginSide:
+    """Vault as a login sees it: all that concerns our token is asked in the login's namespace.
+
+    There the token was made, and there the policy is that lets it look itself up."""
+
+    namespace: str | None
+    """Of the login."""
+    _is_its_own: bool
+    """Whether that is said of the login, and not of Vault."""
+    _asked: Callable[..., Answer]
+    """Sends a request."""
+
+    @classmethod
+    def of(cls, login: Login, address: Address, asked: Callable[..., Answer]) -> _LoginSide:
+        """Where the login is to be asked for."""
+        if login.namespace is None:
+            return cls(address.namespace, False, asked)
+        return cls(login.namespace, True, asked)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: Secret | None = None,
+    ) -> Answer:
+        """The answer, whoever gives it. Outage or AccessError: there was none."""
+        headers = {}
+        if self.namespace is not None:
+            headers[NAMESPACE] = self.namespace
+        return self._asked(method, path, body, headers, token=token)
+
+    def trouble_of(self, answer: Answer) -> TokenCatcherError | None:
+        """What it says of Vault as a whole."""
+        if self._is_its_own:
+            return trouble_of(answer, answer.where, "vault.auth.namespace")
+        return trouble_of(answer, answer.where)
+
+
 def _operation(method: str, path: str) -> str:
     """What a request is for, in a word."""
-    if path.startswith("auth/"):
+    if path.startswith("auth/token/"):
         return path.rpartition("/")[2]
+    if path.startswith("auth/"):
+        return "login"
+    if path.startswith("sys/wrapping/"):
+        return "unwrap"
     if method == "get":
         return "read"
     return "write"

@@ -26,13 +26,14 @@ Vault Agent puts the next token into its file before that: with 10 to 20 % left.
 class Lease:
     """A token, and for how long it is ours."""
 
-    token: Secret
+    token: Secret | None
+    """None: none is sent, since somebody on the way adds one."""
     seconds: int
     """0: it never ends, or Vault does not say."""
     renewable: bool
 
     @classmethod
-    def of(cls, token: Secret, about: Mapping[str, Any], lifetime: str) -> Lease:
+    def of(cls, token: Secret | None, about: Mapping[str, Any], lifetime: str) -> Lease:
         """By what Vault says about it. `lifetime`: the field that holds the seconds."""
         seconds = about.get(lifetime)
         if not isinstance(seconds, int) or seconds < 0:
@@ -96,9 +97,13 @@ class OwnToken:
         self._is_told = is_near
         return is_first
 
-    def refuse(self, credential: Secret, reason: str, code: str) -> None:
-        """Vault does not accept this credential."""
+    def refuse(self, credential: Secret, reason: str, code: str) -> bool:
+        """Vault does not accept this credential.
+
+        Returns whether that is news: it was not the last one refused, or for another cause."""
+        before = self._refused
         self._refused = _Refused(credential, reason, code, self._monotonic())
+        return before is None or (before.credential, before.code) != (credential, code)
 
     def refusal_of(self, credential: Secret) -> tuple[str, str] | None:
         """Why it was refused, and the code of that, if this very one was, and not long ago."""

@@ -1,48 +1,45 @@
 """Ways to get a token of Vault's: each is one small class behind `Login`.
 
-A way decides what is shown to Vault and how its answer is read. `client` decides when: it keeps the
-token, renews it, and leaves what was refused alone for a while.
+A way decides what is shown to Vault; `refusal` knows what Vault's answer to it means. `client`
+decides when: it keeps the token, renews it, and leaves what was refused alone for a while.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
-from token_catcher.errors import AccessError, Outage
+from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Secret
+from token_catcher.tls import ClientCertificate
+from token_catcher.vault import refusal
 from token_catcher.vault.answer import Answer
 from token_catcher.vault.lease import Lease
+from token_catcher.vault.refusal import Method, Refusal, refusal_of
 
 # What a header can carry, and a token consists of.
 _SENDABLE: Final = re.compile(r"[!-~]+", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Vault does not accept what it was shown."""
+class Vault(Protocol):
+    """Vault as a login sees it: asked in the namespace of the login, with a token or none."""
 
-    reason: str
-    """What was refused, what came back, and what may be wrong: `the … login (got …): …`."""
-    code: str
-    """The cause, as an error's code."""
-
-
-class Send(Protocol):
-    """Sends one request, with this token or with none.
-
-    Outage: Vault is away, or it was not Vault that answered."""
-
-    def __call__(
+    def ask(
         self,
         method: str,
         path: str,
         body: Mapping[str, Any] | None = None,
         *,
         token: Secret | None = None,
-    ) -> Answer: ...
+    ) -> Answer:
+        """The answer, whoever gives it. Outage or AccessError: there was none."""
+
+    def trouble_of(self, answer: Answer) -> TokenCatcherError | None:
+        """What it says of Vault as a whole; None: it is Vault's answer to what was asked."""
 
 
 class Login(Protocol):
@@ -51,41 +48,41 @@ class Login(Protocol):
     refused: ClassVar[str]
     """The code of an error where Vault does not accept the token that it gave."""
 
+    @property
+    def namespace(self) -> str | None:
+        """Where the login lives; None: where the secrets do."""
+
     def credential(self) -> Secret:
         """What is shown to Vault, read anew. AccessError: it cannot be what it should be."""
 
-    def log_in(self, credential: Secret, send: Send) -> Lease | Refusal:
-        """Show it, with as many requests as that takes. Raises what `send` raises.
+    def log_in(self, credential: Secret, vault: Vault) -> Lease | Refusal:
+        """Show it, with as many requests as that takes. Outage: Vault is away.
 
         AccessError: nothing was refused, and all the same there is no login."""
 
 
-@dataclass(frozen=True, slots=True)
-class AppRoleLogin:
-    """With a role of our own."""
+def log_in_by(method: Method, vault: Vault, path: str, body: Mapping[str, Any]) -> Lease | Refusal:
+    """The one request of most methods. Outage: Vault is away, or it was not Vault that answered.
 
-    refused: ClassVar[str] = "vault-login"
-    role_id: str
-    secret_id: Callable[[], Secret]
-    mount: str = "approle"
+    AccessError: what is there is no login of this method."""
+    answer = vault.ask("post", path, body)
+    refused = refusal_of(answer, method, path)
+    if refused is not None:
+        return refused
+    raise_trouble(vault, answer)
+    if answer.status == 200:
+        return _granted(answer, path)
+    raise AccessError(
+        f"vault.auth.mount: got {answer.status} from {path}, expected Vault's {method.name} login",
+        code="vault-login-mount",
+    )
 
-    def credential(self) -> Secret:
-        """The secret_id."""
-        return self.secret_id()
 
-    def log_in(self, credential: Secret, send: Send) -> Lease | Refusal:
-        """One request."""
-        path = f"auth/{self.mount}/login"
-        body = {"role_id": self.role_id, "secret_id": credential.reveal()}
-        answer = send("post", path, body)
-        if answer.status == 200:
-            return _granted(answer, path)
-        if answer.status in (400, 403):
-            return _refused(answer, path)
-        raise AccessError(
-            f"vault.auth.mount: got {answer.status} from {path}, expected Vault's AppRole login",
-            code="vault-login-mount",
-        )
+def raise_trouble(vault: Vault, answer: Answer) -> None:
+    """Outage or AccessError, where the answer tells of Vault and not of what was asked."""
+    trouble = vault.trouble_of(answer)
+    if trouble is not None:
+        raise trouble
 
 
 def _granted(answer: Answer, path: str) -> Lease:
@@ -100,26 +97,105 @@ def _granted(answer: Answer, path: str) -> Lease:
     return Lease.of(Secret(token), answer.auth, "lease_duration")
 
 
-def _refused(answer: Answer, path: str) -> Refusal:
-    """What Vault does not accept, as far as it tells."""
-    login = f"the AppRole login at {path} (got {answer.status}, expected 200)"
-    if answer.says("CIDR"):
-        return Refusal(
-            f"{login}: the role or the secret_id is bound to other addresses than ours",
-            "vault-login-cidr",
-        )
-    # Without a token Vault says the same of a mount that is not there, and of a role that is
-    # locked out; HCP says it of everything outside of the namespace `admin`.
-    if answer.status == 403:
-        return Refusal(
-            f"{login}: there is no such mount in this namespace, or the role is locked out for a"
-            " quarter of an hour, after five wrong secret_ids",
-            "vault-login-denied",
-        )
-    # Older ones than OpenBao 2 and Vault 1.15 say which of the two it is.
-    if answer.says("role") and not answer.says("secret"):
-        return Refusal(f"{login}: there is no role with this role_id", "vault-login-role")
-    return Refusal(f"{login}: role_id or secret_id is wrong, expired or used up", "vault-login")
+@dataclass(frozen=True, slots=True)
+class AppRoleLogin:
+    """With a role of our own."""
+
+    refused: ClassVar[str] = "vault-login"
+    role_id: str
+    secret_id: Callable[[], Secret]
+    mount: str = "approle"
+    namespace: str | None = None
+
+    def credential(self) -> Secret:
+        """The secret_id."""
+        return self.secret_id()
+
+    def log_in(self, credential: Secret, vault: Vault) -> Lease | Refusal:
+        """One request."""
+        body = {"role_id": self.role_id, "secret_id": credential.reveal()}
+        return log_in_by(refusal.APPROLE, vault, f"auth/{self.mount}/login", body)
+
+
+@dataclass(frozen=True, slots=True)
+class JwtLogin:
+    """With a JWT that somebody else issues and renews: a cloud, SPIFFE, a CI system."""
+
+    refused: ClassVar[str] = "vault-login"
+    role: str
+    jwt: Callable[[], Secret]
+    mount: str = "jwt"
+    namespace: str | None = None
+    method: ClassVar[Method] = refusal.JWT
+
+    def credential(self) -> Secret:
+        """The JWT: its file is rewritten, by the kubelet for one, long before it expires."""
+        return self.jwt()
+
+    def log_in(self, credential: Secret, vault: Vault) -> Lease | Refusal:
+        """One request."""
+        body = {"role": self.role, "jwt": credential.reveal()}
+        return log_in_by(self.method, vault, f"auth/{self.mount}/login", body)
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesLogin(JwtLogin):
+    """With the JWT of a service account, which Vault has the cluster review."""
+
+    mount: str = "kubernetes"
+    method: ClassVar[Method] = refusal.KUBERNETES
+
+
+@dataclass(frozen=True, slots=True)
+class CertLogin:
+    """With the certificate that TLS shows in any case."""
+
+    refused: ClassVar[str] = "vault-login"
+    certificate: ClientCertificate
+    name: str | None = None
+    """The role; None: any that fits."""
+    mount: str = "cert"
+    namespace: str | None = None
+
+    def credential(self) -> Secret:
+        """What tells this certificate from the next one; the connection shows it itself."""
+        try:
+            content = Path(self.certificate.file).read_bytes()
+        except OSError:
+            content = b""  # what is missing is told by who makes the connection
+        return Secret(hashlib.sha256(content).hexdigest())
+
+    def log_in(
+        self,
+        credential: Secret,  # noqa: ARG002 - the connection shows it
+        vault: Vault,
+    ) -> Lease | Refusal:
+        """One request, whose body names the role at most."""
+        body = {}
+        if self.name is not None:
+            body["name"] = self.name
+        return log_in_by(refusal.CERT, vault, f"auth/{self.mount}/login", body)
+
+
+@dataclass(frozen=True, slots=True)
+class UserpassLogin:
+    """With a name and a password."""
+
+    refused: ClassVar[str] = "vault-login"
+    username: str
+    """One plain segment of a path."""
+    password: Callable[[], Secret]
+    mount: str = "userpass"
+    namespace: str | None = None
+
+    def credential(self) -> Secret:
+        """The password."""
+        return self.password()
+
+    def log_in(self, credential: Secret, vault: Vault) -> Lease | Refusal:
+        """One request."""
+        path = f"auth/{self.mount}/login/{self.username}"
+        return log_in_by(refusal.USERPASS, vault, path, {"password": credential.reveal()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,22 +204,50 @@ class TokenLogin:
 
     refused: ClassVar[str] = "vault-login-token"
     token: Callable[[], Secret]
+    namespace: str | None = None
 
     def credential(self) -> Secret:
         """The token, if it can be sent at all: requests would show a header that it refuses."""
-        token = self.token()
-        fault = _fault(token.reveal())
-        if fault is not None:
-            raise AccessError(
-                f"vault.auth.token: got {fault}, expected the token alone on one line",
-                code=self.refused,
-            )
-        return token
+        return sendable(self.token(), "vault.auth.token", self.refused)
 
-    def log_in(self, credential: Secret, send: Send) -> Lease:
+    def log_in(self, credential: Secret, vault: Vault) -> Lease:
         """Ask how long it lives. A token without Vault's default policy may not: never mind."""
-        answer = send("get", "auth/token/lookup-self", token=credential)
+        answer = vault.ask("get", "auth/token/lookup-self", token=credential)
+        raise_trouble(vault, answer)
         return Lease.of(credential, answer.data, "ttl")
+
+
+@dataclass(frozen=True, slots=True)
+class NoLogin:
+    """None: a Vault Agent or Proxy adds its own token to what has none."""
+
+    refused: ClassVar[str] = "vault-login-none"
+    namespace: ClassVar[None] = None
+
+    def credential(self) -> Secret:
+        """Nothing is shown."""
+        return Secret("")
+
+    def log_in(
+        self,
+        credential: Secret,  # noqa: ARG002 - there is none
+        vault: Vault,  # noqa: ARG002 - which is not asked
+    ) -> Lease:
+        """No request: what the Agent's token may do shows when it is used."""
+        return Lease(None, seconds=0, renewable=False)
+
+
+def sendable(token: Secret, key: str, code: str) -> Secret:
+    """The token, as it can be sent in a header.
+
+    `key`: of the configuration, for the message. AccessError: it has another form."""
+    fault = _fault(token.reveal())
+    if fault is not None:
+        raise AccessError(
+            f"{key}: got {fault}, expected the token alone on one line",
+            code=code,
+        )
+    return token
 
 
 def _fault(text: str) -> str | None:

@@ -44,6 +44,8 @@ CHUNK: Final = 64 * 1024
 """Bytes read at once."""
 PLAIN_BODY: Final = {"Accept-Encoding": "identity"}
 """A packed body could hold a thousand times its size."""
+NAMESPACE: Final = "X-Vault-Namespace"
+"""The header that names one."""
 UNIX: Final = "unix://"
 _SOCKET_URL: Final = "http://localhost"
 """What a request over a unix socket is for: HTTP wants a host in any case."""
@@ -114,13 +116,21 @@ class Transport:
 
         Outage: there was none, or one without an end. AccessError: the address, an authority or a
         certificate is wrong."""
-        options: dict[str, Any] = {"headers": {**PLAIN_BODY, **headers}}
+        fields = {**PLAIN_BODY, **self._namespace(), **headers}
+        options: dict[str, Any] = {"headers": fields}
         if body is not None:
             options["json"] = body
         # Out of the `with`, the connection is free for the next request, or closed.
         with self._response(method, f"/v1/{path}", options) as response:
             content = self._content(response)
-        return Answer.of(response.status_code, response.headers, content, self.where)
+        where = replace(self._address, namespace=fields.get(NAMESPACE)).where
+        return Answer.of(response.status_code, response.headers, content, where)
+
+    def _namespace(self) -> dict[str, str]:
+        """That of the address, unless a request names another one."""
+        if self._address.namespace is None:
+            return {}
+        return {NAMESPACE: self._address.namespace}
 
     def renew(self) -> None:
         """Read the files of certificates anew before the next request.
@@ -190,7 +200,7 @@ class Transport:
         return RawAdapter(
             base_uri=url,
             token="",  # each request brings its own: a login must not change what others send
-            namespace=self._address.namespace,
+            namespace=None,  # `send` has it: a login may live in another one
             session=session,
             timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
             allow_redirects=False,

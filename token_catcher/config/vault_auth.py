@@ -1,0 +1,123 @@
+"""The forms of `vault.auth`: one section for each way to log in to Vault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from token_catcher.config import kinds
+from token_catcher.config.secret import SecretKey
+from token_catcher.config.section import Section
+
+SERVICE_ACCOUNT_TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105
+"""Where Kubernetes puts the JWT of a pod's service account, unless the pod says otherwise."""
+
+
+Mount = Annotated[kinds.VaultPath, Field(description="Where the method is enabled, below auth/.")]
+Namespace = Annotated[
+    kinds.VaultPath | None,
+    Field(
+        description="Where the login lives, if not in vault.namespace; root: above all namespaces."
+    ),
+]
+
+
+class AppRoleAuth(Section):
+    """A role of our own."""
+
+    method: Literal["approle"]
+    """How to log in."""
+    role_id: kinds.Text
+    """The role."""
+    secret_id: SecretKey
+    """Its secret: {file: PATH} or {env: NAME}."""
+    mount: Mount = "approle"
+    namespace: Namespace = None
+
+
+class KubernetesAuth(Section):
+    """A pod's service account, whose JWT Vault has the cluster review."""
+
+    method: Literal["kubernetes"]
+    """How to log in."""
+    role: kinds.Text
+    """The role."""
+    # Read like one that is written.
+    jwt: SecretKey = Field(default={"file": SERVICE_ACCOUNT_TOKEN})  # type: ignore[assignment]
+    """The JWT: {file: PATH} or {env: NAME}; read anew at each login, since the kubelet rewrites it.
+    Default: the pod's own; better one of a projected volume, for Vault's audience alone."""
+    mount: Mount = "kubernetes"
+    namespace: Namespace = None
+
+
+class JwtAuth(Section):
+    """A JWT of an issuer that Vault knows: a cloud, SPIFFE, a CI system."""
+
+    method: Literal["jwt"]
+    """How to log in."""
+    role: kinds.Text
+    """The role."""
+    jwt: SecretKey
+    """The JWT: {file: PATH} or {env: NAME}; read anew at each login."""
+    mount: Mount = "jwt"
+    namespace: Namespace = None
+
+
+class CertAuth(Section):
+    """vault.client_certificate, which is needed then."""
+
+    method: Literal["cert"]
+    """How to log in."""
+    name: kinds.Text | None = None
+    """The role; null: whichever fits."""
+    mount: Mount = "cert"
+    namespace: Namespace = None
+
+
+class UserpassAuth(Section):
+    """A name and a password."""
+
+    method: Literal["userpass"]
+    """How to log in."""
+    username: kinds.PathSegment
+    """Who we are."""
+    password: SecretKey
+    """The password: {file: PATH} or {env: NAME}; read anew at each login."""
+    mount: Mount = "userpass"
+    namespace: Namespace = None
+
+
+class TokenAuth(Section):
+    """A token that somebody else keeps alive: Vault Agent, an operator."""
+
+    method: Literal["token"]
+    """How to log in."""
+    token: SecretKey
+    """The token: {file: PATH} or {env: NAME}; read anew when the old one is refused."""
+    namespace: Namespace = None
+
+
+class NoAuth(Section):
+    """No login and no token of ours: Vault Agent or Proxy, at vault.address, adds its own."""
+
+    method: Literal["none"]
+    """How to log in."""
+
+
+AUTH: Final[Mapping[str, type[Section]]] = {
+    "approle": AppRoleAuth,
+    "kubernetes": KubernetesAuth,
+    "jwt": JwtAuth,
+    "cert": CertAuth,
+    "userpass": UserpassAuth,
+    "token": TokenAuth,
+    "none": NoAuth,
+}
+"""The section of each method."""
+
+VaultAuth = Annotated[
+    AppRoleAuth | KubernetesAuth | JwtAuth | CertAuth | UserpassAuth | TokenAuth | NoAuth,
+    Field(discriminator="method"),
+]
