@@ -61,6 +61,8 @@ REVEALING = {
     "vault/store.py": 1,  # the token, into the body of the write
     "vault/client.py": 1,  # Vault's own token, into the header of a request
     "vault/login.py": 4,  # secret_id, JWT, password at login; the form of a token that was given
+    "vault/wrapped.py": 1,  # the wrapping token, into the question what it wraps
+    "vault/kept.py": 2,  # the secret_id, into our file; the hash of the wrapping token
     "imap/login.py": 1,  # the password at login
 }
 """Where a secret is revealed, and how often."""

@@ -88,6 +88,8 @@ use what its `__init__` names, and nothing else.
         lease       our token, and how long it lives
         refusal     why a login is refused; pure
         login       ways to get a token of Vault's
+        kept        the secret_id that came wrapped
+        wrapped     AppRole, with a secret_id that comes wrapped
         client      requests, logged in, the token kept alive
         version     what is read of a secret
         ending      whether a version expired or was deleted; pure

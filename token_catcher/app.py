@@ -43,12 +43,14 @@ from token_catcher.vault import (
     CertLogin,
     Client,
     JwtLogin,
+    KeptSecretId,
     KubernetesLogin,
     Login,
     NoLogin,
     TokenLogin,
     UserpassLogin,
     VaultStore,
+    WrappedAppRoleLogin,
 )
 from token_catcher.web import Metrics
 
@@ -187,7 +189,7 @@ class App:
         auth = vault.auth
         match auth:
             case AppRoleAuth():
-                return AppRoleLogin(auth.role_id, auth.secret_id.read, auth.mount, auth.namespace)
+                return self._approle_login(auth)
             case KubernetesAuth():
                 return KubernetesLogin(auth.role, auth.jwt.read, auth.mount, auth.namespace)
             case JwtAuth():
@@ -205,6 +207,15 @@ class App:
                 return NoLogin()
             case _:
                 assert_never(auth)
+
+    def _approle_login(self, auth: AppRoleAuth) -> Login:
+        """With the secret_id as it is, or with one that comes wrapped."""
+        if auth.secret_id is not None:
+            return AppRoleLogin(auth.role_id, auth.secret_id.read, auth.mount, auth.namespace)
+        assert auth.wrapped_secret_id is not None  # the schema sees to it
+        kept = KeptSecretId(self.config.state_dir / "vault-secret-id.json")
+        read = auth.wrapped_secret_id.read
+        return WrappedAppRoleLogin(auth.role_id, read, kept, auth.mount, auth.namespace)
 
     def _writer(self) -> str:
         """Who writes to Vault, asked when something is stored: a dry run makes no file."""

@@ -43,15 +43,21 @@ class Silent:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.warnings: list[tuple[str, dict[str, Any]]] = []
         """Those of them that are warnings."""
+        self.errors: list[tuple[str, dict[str, Any]]] = []
+        """Those that are errors."""
 
     def debug(self, event: str, **fields: Any) -> None:
         self.events.append((event, fields))
 
-    info = error = debug
+    info = debug
 
     def warning(self, event: str, **fields: Any) -> None:
         self.debug(event, **fields)
         self.warnings.append((event, fields))
+
+    def error(self, event: str, **fields: Any) -> None:
+        self.debug(event, **fields)
+        self.errors.append((event, fields))
 
 
 # -- the mailbox --

@@ -107,6 +107,22 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "compare the issuer's keys with `bao read auth/jwt/config`: jwt_validation_pubkeys, or"
         " whether Vault reaches oidc_discovery_url or jwks_url"
     ),
+    "vault-login-wrapping": (
+        "put the wrapping token alone where vault.auth.wrapped_secret_id says: WRAP_TTL=15m"
+        " deploy/vault/setup-approle.sh"
+    ),
+    "vault-login-wrapping-path": (
+        "ask who put this token there: it may be an attempt to have us use somebody else's secret;"
+        " make a new one: WRAP_TTL=15m deploy/vault/setup-approle.sh"
+    ),
+    "vault-login-wrapping-used": (
+        "treat the secret_id as stolen: look for sys/wrapping/unwrap in Vault's audit log, destroy"
+        " it (docs/vault.md), then make a new one: WRAP_TTL=15m deploy/vault/setup-approle.sh"
+    ),
+    "vault-secret-id": (
+        "make state_dir ours and writable; a file that others may have read is to be removed, and"
+        " its secret_id destroyed (docs/vault.md)"
+    ),
     "vault-login-token": (
         "put a token that is valid, alone on one line, where vault.auth.token says; a sink of Vault"
         " Agent without wrap_ttl does so"

@@ -58,6 +58,8 @@ _BY_SUBJECT: Final = {
         "token_ends",
         "trouble",
         "unversioned",
+        "wrapping_token_foreign",
+        "wrapping_token_used",
     ),
     "web": ("crashed", "listening"),
 }

@@ -19,7 +19,7 @@ Loc = tuple[str | int, ...]
 MAY_HOLD_SECRETS: Final = frozenset({"password", "oauth2", "auth", "key", "notify"})
 NAMED_BELOW: Final = frozenset(
     {"file", "env", "method", "role_id", "secret_id", "token", "mount", "key"}
-    | {"jwt", "name", "namespace", "password", "role", "username"}
+    | {"jwt", "name", "namespace", "password", "role", "username", "wrapped_secret_id"}
     | {"provider", "tenant", "cloud", "authority", "token_url", "scope", "mechanism", "command"}
     | {"client_id", "client_secret", "certificate", "assertion", "refresh_token"}
     | {"service_account", "impersonate"}

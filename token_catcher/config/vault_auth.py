@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from token_catcher.config import kinds
-from token_catcher.config.secret import SecretKey
+from token_catcher.config.problems import Wrong
+from token_catcher.config.secret import FORM, SecretKey, SecretSource
 from token_catcher.config.section import Section
 
 SERVICE_ACCOUNT_TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105
@@ -31,10 +32,28 @@ class AppRoleAuth(Section):
     """How to log in."""
     role_id: kinds.Text
     """The role."""
-    secret_id: SecretKey
+    wrapped_secret_id: SecretKey | None = None
+    """A wrapping token in place of the secret_id, good once: {file: PATH} or {env: NAME}. What it
+    holds is kept in state_dir, until another token is there."""
+    secret_id: SecretKey | None = None
     """Its secret: {file: PATH} or {env: NAME}."""
     mount: Mount = "approle"
     namespace: Namespace = None
+
+    @field_validator("secret_id")
+    @classmethod
+    def _one_of_the_two(
+        cls, secret_id: SecretSource | None, info: ValidationInfo
+    ) -> SecretSource | None:
+        # One that is wrong itself is not among the data.
+        if "wrapped_secret_id" not in info.data:
+            return secret_id
+        is_wrapped = info.data["wrapped_secret_id"] is not None
+        if secret_id is None and not is_wrapped:
+            raise Wrong(f"{FORM}, or wrapped_secret_id", "nothing")
+        if secret_id is not None and is_wrapped:
+            raise Wrong("one of secret_id and wrapped_secret_id", "both")
+        return secret_id
 
 
 class KubernetesAuth(Section):

@@ -1,11 +1,13 @@
 """The adapter of Vault and OpenBao.
 
 `transport` speaks HTTP to one address, `cluster` to whichever answers, `answer` tells who spoke;
-`login` gets a token, `refusal` says why there is none, `lease` knows how long it lives, `client`
-keeps it alive; `kv` reads and writes versions, `store` decides what to write.
+`login` gets a token (`wrapped` with a secret_id that it unwraps, and `kept` keeps), `refusal` says
+why there is none; `lease` knows how long it lives, `client` keeps it alive; `kv` reads and writes
+versions, `store` decides what to write.
 """
 
 from token_catcher.vault.client import Client
+from token_catcher.vault.kept import KeptSecretId
 from token_catcher.vault.login import (
     AppRoleLogin,
     CertLogin,
@@ -18,6 +20,7 @@ from token_catcher.vault.login import (
 )
 from token_catcher.vault.store import VaultStore, Version
 from token_catcher.vault.transport import Address
+from token_catcher.vault.wrapped import WrappedAppRoleLogin
 
 __all__ = [
     "Address",
@@ -25,6 +28,7 @@ __all__ = [
     "CertLogin",
     "Client",
     "JwtLogin",
+    "KeptSecretId",
     "KubernetesLogin",
     "Login",
     "NoLogin",
@@ -32,4 +36,5 @@ __all__ = [
     "UserpassLogin",
     "VaultStore",
     "Version",
+    "WrappedAppRoleLogin",
 ]

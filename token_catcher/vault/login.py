@@ -28,6 +28,10 @@ _SENDABLE: Final = re.compile(r"[!-~]+", re.ASCII)
 class Vault(Protocol):
     """Vault as a login sees it: asked in the namespace of the login, with a token or none."""
 
+    @property
+    def namespace(self) -> str | None:
+        """Of the login; None: the one above all, or an Agent chooses it."""
+
     def ask(
         self,
         method: str,

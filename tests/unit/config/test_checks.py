@@ -309,7 +309,22 @@ MISTAKES = {
         "VAULT auth: {method: approle, roll_id: x, secret_id: {file: imap-password}}",
         "vault.auth.role_id: got nothing, expected text on one line\n"
         "vault.auth.…: got an unknown key (did you mean 'role_id'?), expected one of method,"
-        " role_id, secret_id, mount, namespace",
+        " role_id, wrapped_secret_id, secret_id, mount, namespace",
+    ),
+    "a role without its secret": (
+        "VAULT auth: {method: approle, role_id: x}",
+        "vault.auth.secret_id: got nothing, expected {file: PATH} or {env: NAME}, or"
+        " wrapped_secret_id",
+    ),
+    "a role with two secrets": (
+        "VAULT auth: {method: approle, role_id: x, secret_id: {file: imap-password},"
+        " wrapped_secret_id: {file: imap-password}}",
+        "vault.auth.secret_id: got both, expected one of secret_id and wrapped_secret_id",
+    ),
+    "a secret of a role in the file itself": (
+        f"VAULT auth: {{method: approle, role_id: x, wrapped_secret_id: {CANARY}}}",
+        "vault.auth.wrapped_secret_id: got a literal, expected {file: PATH} or {env: NAME}: secrets"
+        " are not written here",
     ),
     "a service account outside of Kubernetes": (
         "VAULT auth: {method: kubernetes, role: x}",
