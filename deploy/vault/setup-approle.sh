@@ -14,7 +14,8 @@
 #   INSTANCE=…  HOST=…                 told in Vault's audit log beside every login; both this host's name by default
 #   CIDRS=                             addresses that may log in, `10.1.2.3/32,…`; empty: any
 #   SECRET_ID_TTL=0                    how long the secret_id is good; 0: until it is destroyed
-#   WRAP_TTL=                          `15m`, say: the file gets a wrapping token instead, good once and for so long
+#   WRAP_TTL=                          `15m`, say: the file gets a wrapping token instead, good once and for so long, which is for
+#                                      vault.auth.wrapped_secret_id
 set -eu
 
 fail() { echo "setup-approle.sh: $*" >&2; exit 2; }
@@ -46,7 +47,7 @@ else
   set -- "auth/$AUTH/role/$ROLE/secret-id" "metadata={\"host\":\"$HOST\",\"instance\":\"$INSTANCE\"}"
   if [ -n "${WRAP_TTL:-}" ]; then
     "$cli" write -wrap-ttl="$WRAP_TTL" -field=wrapping_token "$@" > "$fresh"
-    echo "$file: a wrapping token, to be opened on the instance: VAULT_TOKEN=… ${cli##*/} unwrap -field=secret_id" >&2
+    echo "$file: a wrapping token, for vault.auth.wrapped_secret_id in place of secret_id" >&2
   else
     "$cli" write -field=secret_id "$@" > "$fresh"
     echo "$file: the secret_id, mode 0600" >&2

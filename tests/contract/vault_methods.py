@@ -1,4 +1,4 @@
-"""Every way to log in to a real OpenBao, set up as `docs/vault.md` says."""
+"""Every way to log in to a real OpenBao, set up as `docs/vault-logins.md` says."""
 
 from __future__ import annotations
 

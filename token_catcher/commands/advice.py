@@ -54,7 +54,7 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     ),
     "vault-login-audience": (
         "give the JWT the audience that the role asks for: `audience` of the projected volume, or"
-        " of the request to whoever issues it (docs/vault.md)"
+        " of the request to whoever issues it (docs/vault-logins.md)"
     ),
     "vault-login-certificate": (
         "compare vault.client_certificate with `bao read auth/cert/certs/NAME`: its issuer, its"
@@ -66,7 +66,7 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     ),
     "vault-login-claims": (
         "compare what the JWT says with bound_subject and bound_claims of the role"
-        " (docs/vault.md shows how to read both)"
+        " (docs/vault-logins.md shows how to read both)"
     ),
     "vault-login-denied": (
         "check vault.auth.mount and vault.namespace, or vault.auth.namespace (HCP: admin); a"
@@ -78,7 +78,7 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         " file is read anew at each login"
     ),
     "vault-login-issuer": (
-        "compare `iss` of the JWT with bound_issuer of `bao read auth/jwt/config` (docs/vault.md)"
+        "compare `iss` of the JWT with bound_issuer of `bao read auth/jwt/config` (docs/vault-logins.md)"
     ),
     "vault-login-jwt": (
         "put the JWT alone where vault.auth.jwt says; Vault's own log has the cause at level debug"
@@ -93,7 +93,7 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     "vault-login-password": "correct vault.auth.username, or put the password where it says",
     "vault-login-review": (
         "look into Vault's log for the TokenReview; Vault's account in the cluster needs the role"
-        " system:auth-delegator (docs/vault.md); check vault.auth.mount and vault.namespace"
+        " system:auth-delegator (docs/vault-logins.md); check vault.auth.mount and vault.namespace"
     ),
     "vault-login-role": (
         "correct vault.auth.role (`bao list auth/MOUNT/role`); for AppRole vault.auth.role_id"
@@ -117,11 +117,11 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     ),
     "vault-login-wrapping-used": (
         "treat the secret_id as stolen: look for sys/wrapping/unwrap in Vault's audit log, destroy"
-        " it (docs/vault.md), then make a new one: WRAP_TTL=15m deploy/vault/setup-approle.sh"
+        " it (docs/vault-logins.md), then make a new one: WRAP_TTL=15m deploy/vault/setup-approle.sh"
     ),
     "vault-secret-id": (
         "make state_dir ours and writable; a file that others may have read is to be removed, and"
-        " its secret_id destroyed (docs/vault.md)"
+        " its secret_id destroyed (docs/vault-logins.md)"
     ),
     "vault-login-token": (
         "put a token that is valid, alone on one line, where vault.auth.token says; a sink of Vault"

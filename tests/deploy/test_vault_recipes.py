@@ -1,0 +1,223 @@
+"""docs/vault-logins.md against a real OpenBao: each method is set up by the commands that stand there,
+and configured by the lines that stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.contract.vault import capture
+from tests.contract.vault_methods import ISSUER, PASSWORD, Surroundings
+from tests.deploy.kit import ROOT
+from tests.kit.cluster import KUBERNETES_NAMESPACE, Cluster
+from tests.kit.fakes import Silent
+from tests.kit.servers import OpenBao
+from tests.kit.waiting import PATIENCE
+from token_catcher import config
+from token_catcher.app import App
+from token_catcher.commands.advice import NEXT_STEP
+from token_catcher.model import Stored
+
+pytestmark = pytest.mark.servers
+
+GUIDE = (ROOT / "docs" / "vault-logins.md").read_text("utf-8")
+SECTIONS = dict(re.findall(r"(?ms)^##+ ([^\n]+)\n(.*?)(?=^##+ |\Z)", GUIDE))
+KEPT_BY_OTHERS = ("A token that somebody else keeps", "No token: Agent or Proxy")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[OpenBao]:
+    """Of our own: the commands enable methods at their usual mounts."""
+    with OpenBao(tls=True) as server:
+        yield server
+
+
+@dataclass
+class Guide:
+    """Somebody who follows it."""
+
+    around: Surroundings
+    words: Mapping[str, str]
+    """What stands for something of the reader's own, and what it is here."""
+
+    def run(self, section: str) -> str:
+        """Type the commands of a section; returns what they print."""
+        [commands] = blocks(section, "sh")
+        done = subprocess.run(
+            ["sh", "-eu", "-c", self._ours(commands)],
+            cwd=ROOT,
+            env=self._administrator(),
+            input=PASSWORD,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def configured(self, section: str, **more: str) -> App:
+        """With the last lines for `config.yaml` in the section."""
+        lines = YAML(typ="safe", pure=True).load(self._ours(blocks(section, "yaml")[-1]))
+        vault = lines.get("vault", lines)
+        vault["auth"].update(more)
+        vault.setdefault("address", self.around.server.url)
+        vault["ca_file"] = self.around.server.ca_file
+        file = self.around.home / "config.yaml"
+        with file.open("w", encoding="utf-8") as opened:
+            YAML().dump({**self._rest(), "vault": vault}, opened)
+        return App(config.load(file, {}), Silent())
+
+    def _rest(self) -> dict[str, Any]:
+        self.around.file("imap-password", "x")
+        mailbox = {"name": "m", "host": "localhost", "username": "a@b.example"}
+        return {
+            "state_dir": str(self.around.home / "state"),
+            "mailboxes": [{**mailbox, "password": {"file": "imap-password"}}],
+            "orgs": [{"name": "acme", "usernames": ["*@acme.example"]}],
+        }
+
+    def _ours(self, text: str) -> str:
+        for theirs, ours in self.words.items():
+            text = text.replace(theirs, ours)
+        return text
+
+    def _administrator(self) -> dict[str, str]:
+        server = self.around.server
+        return {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "HOME": str(self.around.home),
+            "BAO_ADDR": server.url,
+            "BAO_CACERT": str(server.ca_file),
+            "BAO_TOKEN": server.root_token,
+        }
+
+
+@pytest.fixture
+def guide(server: OpenBao, tmp_path: Path) -> Iterator[Guide]:
+    """With the policy, which every method needs."""
+    with Cluster() as cluster:
+        around = Surroundings(server, cluster, tmp_path)
+        (tmp_path / "authority.pem").write_bytes(around.authority.cert_pem.bytes())
+        (tmp_path / "key.pem").write_text(around.issuer.public_key)
+        api = f"{cluster.url} kubernetes_ca_cert=@{tmp_path}/authority.pem"
+        words = {
+            "/etc/token-catcher/": f"{tmp_path}/",
+            "/run/secrets/vault/": f"{tmp_path}/",
+            "/run/token-catcher/": f"{tmp_path}/",
+            "@authority.pem": f"@{tmp_path}/authority.pem",
+            "VAULT_ADDR=https://vault.example.com:8200 ": "",
+            "7f0c4a5e-…": "ROLE_ID",
+            "WORKLOAD": "host1",
+            # A Vault outside of the cluster, and one that does not reach the issuer.
+            "https://kubernetes.default.svc": f"{api} disable_local_ca_jwt=true",
+            f"oidc_discovery_url={ISSUER}": f"jwt_validation_pubkeys=@{tmp_path}/key.pem",
+        }
+        guide = Guide(around, words)
+        guide.run("The policy")
+        yield guide
+
+
+def blocks(section: str, language: str) -> list[str]:
+    """The fenced blocks of a section in this language."""
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```", SECTIONS[section])
+
+
+def stores(app: App, org: str) -> bool:
+    """Whether a token can be stored so."""
+    with closing(app.store) as store:
+        return isinstance(store.store(capture(org)), Stored)
+
+
+def nothing(_around: Surroundings) -> None:
+    """The commands have written all there is."""
+
+
+def put_service_account_token(around: Surroundings) -> None:
+    """What the kubelet does."""
+    around.file("jwt", around.cluster.token(namespace=KUBERNETES_NAMESPACE))
+
+
+def put_jwt(around: Surroundings) -> None:
+    """What the timer does."""
+    around.file("jwt", around.jwt())
+
+
+def put_certificate(around: Surroundings) -> None:
+    """What cert-manager does."""
+    around.certificate()
+
+
+def put_password(around: Surroundings) -> None:
+    """What somebody types."""
+    around.file("vault-password", PASSWORD)
+
+
+METHODS: Mapping[str, Callable[[Surroundings], None]] = {
+    "Kubernetes": put_service_account_token,
+    "JWT": put_jwt,
+    "Certificate": put_certificate,
+    "Userpass": put_password,
+}
+
+
+@pytest.mark.parametrize("section", METHODS)
+def test_a_method_is_set_up_as_its_section_says(guide: Guide, section: str, org: str) -> None:
+    """The commands work, the lines load, and a token is stored under the policy."""
+    guide.run(section)
+    METHODS[section](guide.around)
+    assert stores(guide.configured(section), org)
+
+
+def test_an_approle_is_set_up_as_its_section_says(guide: Guide, org: str) -> None:
+    """The script prints the role_id for the lines."""
+    role_id = guide.run("AppRole").strip()
+    assert stores(guide.configured("AppRole", role_id=role_id), org)
+
+
+def test_a_wrapped_secret_id_is_taken_and_destroyed_as_its_section_says(
+    guide: Guide, org: str
+) -> None:
+    """Afterwards nobody logs in with it."""
+    guide.words = {
+        **guide.words,
+        "deploy/vault/setup": f"WRAP_TTL=15m ROLE={org} POLICY=deploy/vault/token-catcher.hcl"
+        " deploy/vault/setup",
+        "vault-secret-id": "vault-wrapping-token",
+        "role/token-catcher/": f"role/{org}/",
+    }
+    role_id = guide.run("AppRole").strip()
+    app = guide.configured("AppRole with a wrapped secret_id", role_id=role_id)
+    assert stores(app, org)
+    accessors = guide.around.server.tell("list", f"auth/approle/role/{org}/secret-id").data["keys"]
+    guide.words = {**guide.words, "=ACCESSOR": f"={accessors[0]}"}
+    assert accessors[0] in guide.run("A stolen wrapping token")
+    again = guide.configured("AppRole with a wrapped secret_id", role_id=role_id)
+    with closing(again.store) as store, pytest.raises(Exception, match="expired or used up"):
+        store.keep_alive()
+
+
+@pytest.mark.parametrize("section", KEPT_BY_OTHERS)
+def test_the_lines_of_a_section_load(guide: Guide, section: str) -> None:
+    """What runs beside it is `tests/contract`'s and `tests/system`'s."""
+    guide.around.file("token", "s.x")
+    guide.words = {**guide.words, "/run/agent/token": str(guide.around.home / "token")}
+    assert guide.configured(section).store.token_seconds_left is None
+
+
+def test_each_refusal_has_a_row() -> None:
+    """Every code of a login that there is advice for, and no other."""
+    rows = re.findall(r"(?m)^\| (`vault-[^|]*) \|", SECTIONS["What each refusal looks like"])
+    told = {code for row in rows for code in re.findall(r"`(vault-[a-z-]+)`", row)}
+    advised = {code for code in NEXT_STEP if code.startswith("vault-login")}
+    assert told == advised | {"vault-namespace", "vault-secret-id"}
