@@ -268,6 +268,27 @@ def test_a_certificate_that_does_not_reach_vault_is_told(around: Surroundings, o
     assert (error.code, str(error)) == ("vault-login-certificate", expected)
 
 
+def test_a_certificate_whose_file_is_gone_is_told(around: Surroundings, org: str) -> None:
+    """By who makes the connection: nothing was refused."""
+    way = by_cert(around, org)
+    path = around.home / "client.pem"
+    path.unlink()
+    error = refused(way)
+    assert (error.code, str(error)) == (
+        "vault-client-certificate",
+        f"vault.client_certificate: got {path}, expected a certificate and its key in PEM, the key"
+        " not encrypted, in files that we can read",
+    )
+
+
+def test_a_certificate_finds_its_role_without_a_name(around: Surroundings, org: str) -> None:
+    """Vault takes whichever fits."""
+    way = by_cert(around, org)
+    login: Any = way.login
+    with replace(way, login=replace(login, name=None)).opened() as store:
+        store.keep_alive()
+
+
 # -- a password --
 
 

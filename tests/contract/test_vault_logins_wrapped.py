@@ -289,6 +289,15 @@ def test_what_cannot_be_kept_is_not_unwrapped(instance: Instance) -> None:
     instance.unwrap()
 
 
+def test_what_cannot_be_written_is_not_unwrapped(instance: Instance) -> None:
+    """Something is in the way of the new file, though the old one can be read."""
+    in_the_way = instance.kept.with_name(f"{instance.kept.name}.new")
+    in_the_way.mkdir(parents=True)
+    error = instance.refusal()
+    assert (type(error), error.code) == (StateError, "vault-secret-id")
+    instance.unwrap()
+
+
 @pytest.mark.parametrize(
     ("content", "mode", "got"),
     [

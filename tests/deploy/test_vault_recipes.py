@@ -1,5 +1,6 @@
-"""docs/vault-logins.md against a real OpenBao: each method is set up by the commands that stand there,
-and configured by the lines that stand there."""
+"""docs/vault-logins.md against a real OpenBao.
+
+Each method is set up by the commands that stand there, and configured by the lines."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.mutation import ownership, pipeline, release, trust_rules, vault
+from tests.mutation import ownership, pipeline, release, trust_rules, vault, vault_logins
 from tests.mutation.mutants import survivors
 
 MUTANTS = (
@@ -16,6 +16,7 @@ MUTANTS = (
     *release.MUTANTS,
     *trust_rules.MUTANTS,
     *vault.MUTANTS,
+    *vault_logins.MUTANTS,
 )
 
 

@@ -78,7 +78,8 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         " file is read anew at each login"
     ),
     "vault-login-issuer": (
-        "compare `iss` of the JWT with bound_issuer of `bao read auth/jwt/config` (docs/vault-logins.md)"
+        "compare `iss` of the JWT with bound_issuer of `bao read auth/jwt/config`"
+        " (docs/vault-logins.md)"
     ),
     "vault-login-jwt": (
         "put the JWT alone where vault.auth.jwt says; Vault's own log has the cause at level debug"
@@ -117,7 +118,8 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     ),
     "vault-login-wrapping-used": (
         "treat the secret_id as stolen: look for sys/wrapping/unwrap in Vault's audit log, destroy"
-        " it (docs/vault-logins.md), then make a new one: WRAP_TTL=15m deploy/vault/setup-approle.sh"
+        " it (docs/vault-logins.md), then make a new one: WRAP_TTL=15m"
+        " deploy/vault/setup-approle.sh"
     ),
     "vault-secret-id": (
         "make state_dir ours and writable; a file that others may have read is to be removed, and"
