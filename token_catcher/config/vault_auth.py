@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from token_catcher.config import kinds
 from token_catcher.config.problems import Wrong
 from token_catcher.config.secret import FORM, SecretKey, SecretSource
 from token_catcher.config.section import Section
+from token_catcher.vault import fault_of_token
 
 SERVICE_ACCOUNT_TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105
 """Where Kubernetes puts the JWT of a pod's service account, unless the pod says otherwise."""
@@ -25,6 +26,20 @@ Namespace = Annotated[
 ]
 
 
+def _is_a_token(source: SecretSource | None, info: ValidationInfo) -> SecretSource | None:
+    """Whether a header can carry it, so that it is told with its line, and not at the login."""
+    if source is None or not kinds.Origin.of(info).secrets:
+        return source
+    fault = fault_of_token(source.look())
+    if fault is not None:
+        raise Wrong("the token alone on one line", fault)
+    return source
+
+
+Token = Annotated[SecretKey, AfterValidator(_is_a_token)]
+"""A secret that is sent in a header."""
+
+
 class AppRoleAuth(Section):
     """A role of our own."""
 
@@ -32,7 +47,7 @@ class AppRoleAuth(Section):
     """How to log in."""
     role_id: kinds.Text
     """The role."""
-    wrapped_secret_id: SecretKey | None = None
+    wrapped_secret_id: Token | None = None
     """A wrapping token in place of the secret_id, good once: {file: PATH} or {env: NAME}. What it
     holds is kept in state_dir, until another token is there."""
     secret_id: SecretKey | None = None
@@ -113,7 +128,7 @@ class TokenAuth(Section):
 
     method: Literal["token"]
     """How to log in."""
-    token: SecretKey
+    token: Token
     """The token: {file: PATH} or {env: NAME}; read anew when the old one is refused."""
     namespace: Namespace = None
 

@@ -17,6 +17,7 @@ from token_catcher.vault.login import (
     NoLogin,
     TokenLogin,
     UserpassLogin,
+    fault_of_token,
 )
 from token_catcher.vault.store import VaultStore, Version
 from token_catcher.vault.transport import Address
@@ -37,4 +38,5 @@ __all__ = [
     "VaultStore",
     "Version",
     "WrappedAppRoleLogin",
+    "fault_of_token",
 ]

@@ -245,7 +245,7 @@ def sendable(token: Secret, key: str, code: str) -> Secret:
     """The token, as it can be sent in a header.
 
     `key`: of the configuration, for the message. AccessError: it has another form."""
-    fault = _fault(token.reveal())
+    fault = fault_of_token(token)
     if fault is not None:
         raise AccessError(
             f"{key}: got {fault}, expected the token alone on one line",
@@ -254,8 +254,9 @@ def sendable(token: Secret, key: str, code: str) -> Secret:
     return token
 
 
-def _fault(text: str) -> str | None:
+def fault_of_token(token: Secret) -> str | None:
     """What is wrong with the form of a token, in words that do not show it; None: nothing."""
+    text = token.reveal()
     if not text:
         return "nothing"
     if text.startswith(("{", "[")):

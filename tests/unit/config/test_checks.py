@@ -318,13 +318,23 @@ MISTAKES = {
     ),
     "a role with two secrets": (
         "VAULT auth: {method: approle, role_id: x, secret_id: {file: imap-password},"
-        " wrapped_secret_id: {file: imap-password}}",
+        " wrapped_secret_id: {env: VAULT_TOKEN}}",
         "vault.auth.secret_id: got both, expected one of secret_id and wrapped_secret_id",
     ),
     "a secret of a role in the file itself": (
         f"VAULT auth: {{method: approle, role_id: x, wrapped_secret_id: {CANARY}}}",
         "vault.auth.wrapped_secret_id: got a literal, expected {file: PATH} or {env: NAME}: secrets"
         " are not written here",
+    ),
+    "a token with a blank in it": (
+        "VAULT auth: {method: token, token: {file: imap-password}}",
+        "vault.auth.token: got a blank, a second line, or a character that is not ASCII, expected"
+        " the token alone on one line",
+    ),
+    "a wrapping token with a blank in it": (
+        "VAULT auth: {method: approle, role_id: x, wrapped_secret_id: {file: imap-password}}",
+        "vault.auth.wrapped_secret_id: got a blank, a second line, or a character that is not"
+        " ASCII, expected the token alone on one line",
     ),
     "a service account outside of Kubernetes": (
         "VAULT auth: {method: kubernetes, role: x}",
