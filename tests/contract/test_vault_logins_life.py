@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from time import monotonic
 
 import pytest
@@ -13,6 +14,7 @@ from tests.contract.vault_methods import METHODS, PASSWORD, Surroundings, Way
 from tests.kit.fakes import Silent
 from tests.kit.servers import OpenBao, until
 from token_catcher.model import Stored, Unchanged
+from token_catcher.vault import Address, Client
 
 RENEWAL = "auth/token/renew-self"
 
@@ -41,6 +43,23 @@ def test_one_login_writes_under_the_shipped_policy(
         assert isinstance(store.store(capture(org)), Stored)
         assert isinstance(store.store(capture(org)), Unchanged)
     assert counted(way, around.server, since) == (1, 0)
+
+
+def test_requests_are_counted_by_what_they_are_for(
+    around: Surroundings, method: str, org: str
+) -> None:
+    """And not by a path, in which the name of a user may stand."""
+    way = set_up(around, method, org)
+    counted: list[tuple[str, int | None]] = []
+
+    def observe(operation: str, status: int | None) -> None:
+        counted.append((operation, status))
+
+    address = Address(**way.address)
+    client = Client(address, way.login, monotonic=monotonic, log=Silent(), observe=observe)
+    with closing(client):
+        client.keep_alive()
+    assert counted == [("login", 200)]
 
 
 def test_a_revoked_token_is_replaced(around: Surroundings, method: str, org: str) -> None:

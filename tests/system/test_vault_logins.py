@@ -47,18 +47,22 @@ def vault(way: Way, auth: Mapping[str, Any]) -> dict[str, str]:
 
 
 def of_approle(login: Any) -> dict[str, Any]:
+    """Its two ids."""
     return {"role_id": login.role_id, "secret_id": {"file": "secret-id"}}
 
 
 def of_a_jwt(login: Any) -> dict[str, Any]:
+    """Role and file."""
     return {"role": login.role, "jwt": {"file": "jwt"}}
 
 
 def of_a_certificate(login: Any) -> dict[str, Any]:
+    """The role alone: the certificate stands elsewhere."""
     return {"name": login.name}
 
 
 def of_a_password(login: Any) -> dict[str, Any]:
+    """Name and file."""
     return {"username": login.username, "password": {"file": "password"}}
 
 

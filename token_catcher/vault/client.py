@@ -158,7 +158,7 @@ class Client:
 
     def _refused(self, credential: Secret, refusal: Refusal) -> AccessError:
         """Remembered, so that it is not shown again soon, and told where it is an alarm."""
-        is_news = self._own.refuse(credential, refusal.reason, refusal.code)
+        is_news = self._own.refuse(credential, refusal.reason, refusal.code, refusal.pause)
         if is_news and refusal.alarm is not None:
             self._log.error(refusal.alarm, code=refusal.code, error=refusal.reason)
         return AccessError(refusal.reason, code=refusal.code)

@@ -8,10 +8,14 @@ from typing import Any, Final
 
 from token_catcher.model import Secret
 
-REFUSAL_PAUSE: Final = 300.0
-"""Seconds before a refused credential is shown again.
+LOCK_OUT_PAUSE: Final = 300.0
+"""Seconds before a refused credential is shown again, where somebody counts.
 
-Vault locks a role out after five refusals in a quarter of an hour."""
+Vault locks a role or a user out after five refusals in a quarter of an hour."""
+REFUSAL_PAUSE: Final = 30.0
+"""Seconds before it is shown again where nobody does.
+
+What refused it may pass: an issuer, or a cluster, that Vault does not reach for a moment."""
 RETRY_PAUSE: Final = 10.0
 """Seconds before a token that could not be renewed or replaced is seen to again, while it lives."""
 DUE: Final = 2 / 3
@@ -97,20 +101,20 @@ class OwnToken:
         self._is_told = is_near
         return is_first
 
-    def refuse(self, credential: Secret, reason: str, code: str) -> bool:
-        """Vault does not accept this credential.
+    def refuse(self, credential: Secret, reason: str, code: str, pause: float) -> bool:
+        """Vault does not accept this credential, which is left alone for so many seconds.
 
         Returns whether that is news: it was not the last one refused, or for another cause."""
         before = self._refused
-        self._refused = _Refused(credential, reason, code, self._monotonic())
+        self._refused = _Refused(credential, reason, code, self._monotonic() + pause)
         return before is None or (before.credential, before.code) != (credential, code)
 
     def refusal_of(self, credential: Secret) -> tuple[str, str] | None:
-        """Why it was refused, and the code of that, if this very one was, and not long ago."""
+        """Why it was refused, and the code of that, as long as this very one is left alone."""
         refused = self._refused
         if refused is None or refused.credential != credential:
             return None
-        if self._monotonic() - refused.at >= REFUSAL_PAUSE:
+        if self._monotonic() >= refused.until:
             return None
         return refused.reason, refused.code
 
@@ -122,5 +126,5 @@ class _Refused:
     credential: Secret
     reason: str
     code: str
-    at: float
-    """Seconds, by the same clock."""
+    until: float
+    """By the same clock."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from token_catcher.vault.answer import Answer
+from token_catcher.vault.lease import LOCK_OUT_PAUSE, REFUSAL_PAUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Refusal:
     """What was refused, what came back, and what may be wrong."""
     code: str
     """The cause, as an error's code."""
+    pause: float = LOCK_OUT_PAUSE
+    """Seconds before the same is shown again."""
     alarm: str | None = None
     """The event by which somebody is told at once that a secret may be in other hands."""
 
@@ -48,6 +51,8 @@ class Method:
     """What 403 means, if Vault does not say more: it hides what is not there behind it."""
     causes: tuple[Cause, ...] = ()
     """What it does say, in the order in which it is looked for."""
+    pause: float = REFUSAL_PAUSE
+    """Seconds before what was refused is shown again."""
 
 
 def refusal_of(answer: Answer, method: Method, path: str) -> Refusal | None:
@@ -58,9 +63,8 @@ def refusal_of(answer: Answer, method: Method, path: str) -> Refusal | None:
     if cause is None:
         return None
     got = f"(got {answer.status}, expected 200)"
-    return Refusal(
-        f"{answer.where} refused the {method.name} login at {path} {got}: {cause.text}", cause.code
-    )
+    reason = f"{answer.where} refused the {method.name} login at {path} {got}: {cause.text}"
+    return Refusal(reason, cause.code, method.pause)
 
 
 def _cause_of(answer: Answer, method: Method) -> Cause | None:
@@ -117,6 +121,7 @@ APPROLE: Final = Method(
             ("invalid role_id", "invalid role ID"),
         ),
     ),
+    pause=LOCK_OUT_PAUSE,
 )
 
 JWT: Final = Method(
@@ -254,4 +259,5 @@ USERPASS: Final = Method(
         f"{_NO_MOUNT}, the user is locked out for a quarter of an hour, after five wrong"
         f" passwords, or {_BOUND}",
     ),
+    pause=LOCK_OUT_PAUSE,
 )
