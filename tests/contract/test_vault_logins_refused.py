@@ -369,6 +369,18 @@ def test_other_addresses_than_ours_are_told(around: Surroundings, org: str, meth
     assert str(refused(way)) == told(way, NAMES[method], 403, DENIED[method])
 
 
+@pytest.mark.parametrize("method", ["kubernetes", "jwt", "cert", "userpass"])
+def test_a_token_without_any_rights_is_told(around: Surroundings, org: str, method: str) -> None:
+    """The login succeeds, and its token may not even look itself up."""
+    way = METHODS[method](around, org, token_no_default_policy=True)
+    error = refused(way)
+    assert error.code == "vault-login-rights"
+    assert str(error) == (
+        f"Vault at {way.address['url']} refuses our token (got 403, by lookup-self as well): it"
+        " expired, was revoked, is bound to other addresses, or has no rights at all"
+    )
+
+
 def test_a_mount_of_another_method_is_told(around: Surroundings, org: str) -> None:
     """It misses a field of its own, which Vault says with 500."""
     way = by_jwt(around, org)

@@ -96,6 +96,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "look into Vault's log for the TokenReview; Vault's account in the cluster needs the role"
         " system:auth-delegator (docs/vault-logins.md); check vault.auth.mount and vault.namespace"
     ),
+    "vault-login-rights": (
+        "give the role token_policies with deploy/vault/token-catcher.hcl, and leave it the policy"
+        " `default`; compare token_bound_cidrs with this machine's address, as Vault sees it"
+    ),
     "vault-login-role": (
         "correct vault.auth.role (`bao list auth/MOUNT/role`); for AppRole vault.auth.role_id"
         " (`bao read auth/approle/role/NAME/role-id`)"

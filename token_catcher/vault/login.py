@@ -125,7 +125,7 @@ class AppRoleLogin:
 class JwtLogin:
     """With a JWT that somebody else issues and renews: a cloud, SPIFFE, a CI system."""
 
-    refused: ClassVar[str] = "vault-login"
+    refused: ClassVar[str] = "vault-login-rights"
     role: str
     jwt: Callable[[], Secret]
     mount: str = "jwt"
@@ -154,7 +154,7 @@ class KubernetesLogin(JwtLogin):
 class CertLogin:
     """With the certificate that TLS shows in any case."""
 
-    refused: ClassVar[str] = "vault-login"
+    refused: ClassVar[str] = "vault-login-rights"
     certificate: ClientCertificate
     name: str | None = None
     """The role; None: any that fits."""
@@ -185,7 +185,7 @@ class CertLogin:
 class UserpassLogin:
     """With a name and a password."""
 
-    refused: ClassVar[str] = "vault-login"
+    refused: ClassVar[str] = "vault-login-rights"
     username: str
     """One plain segment of a path."""
     password: Callable[[], Secret]
