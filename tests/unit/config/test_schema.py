@@ -12,7 +12,7 @@ import pytest
 import trustme
 from ruamel.yaml import YAML
 
-from tests.unit.config.texts import ENVIRON, MINIMAL, changed, load
+from tests.unit.config.texts import ENVIRON, MINIMAL, changed, load, write_secret
 from token_catcher import config, proof
 from token_catcher.config import Listen
 from token_catcher.config.kinds import duration_text
@@ -362,3 +362,20 @@ def test_other_durations_are_refused(text: str) -> None:
         ValueError, match="expected a duration such as 90s, 10m, 2h or 14d, at most 3650d"
     ):
         config.duration(text)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:8200", "unix:///run/agent.sock", "[https://a, http://127.0.0.1]"]
+)
+def test_a_certificate_is_shown_over_tls_alone(home: Path, address: str) -> None:
+    """At every address: nothing else takes it to Vault."""
+    leaf = trustme.CA().issue_cert("catcher@example.com")
+    write_secret(home / "client.pem", leaf.private_key_and_cert_chain_pem.bytes().decode())
+    auth = "{method: cert}\n  client_certificate: {file: client.pem}"
+    text = MINIMAL.replace("{method: token, token: {env: VAULT_TOKEN}}", auth)
+    assert load(home, text).vault.client_certificate is not None
+    with pytest.raises(
+        ConfigurationError,
+        match=r"vault\.auth: got cert without TLS, expected an https:// address: TLS shows the",
+    ):
+        load(home, text.replace("https://vault.example.com:8200", address))
