@@ -265,7 +265,7 @@ def test_broken_configuration(tool: Program) -> None:
         f"{tool.config}:12: mailboxes[0].pol: got an unknown key (did you mean 'poll'?), expected"
         " one of name, host, tls, port,"
         " ca_file, username, password, oauth2, client_certificate, addresses, folders, idle, poll,"
-        " lookback",
+        " lookback, after_capture",
         "next: mend the lines named above; `token-catcher config example` shows every key",
     ]
 
