@@ -63,7 +63,9 @@ REVEALING = {
     "vault/login.py": 4,  # secret_id, JWT, password at login; the form of a token that was given
     "vault/wrapped.py": 1,  # the wrapping token, into the question what it wraps
     "vault/kept.py": 2,  # the secret_id, into our file; the hash of the wrapping token
-    "imap/login.py": 1,  # the password at login
+    "imap/logins.py": 2,  # the password, or the access token, at login
+    "oauth/custom.py": 5,  # secret, assertion and refresh token, to the token endpoint
+    "oauth/refresh.py": 1,  # a refresh token, into its file
 }
 """Where a secret is revealed, and how often."""
 

@@ -69,18 +69,24 @@ use what its `__init__` names, and nothing else.
     imap        the adapter of the mailbox
         folders     the spam folder, by special use or by name
         reader      what a server sends, within bounds of time and size
+        texts       what servers say in words alone; pure
         trouble     what goes wrong with a mail server, in our words
         borrowed    what is needed of the library's inside
         connection  where the library is called
         answers     what a server's lines say
         idle        waits for news
-        login       connects, secures the line, proves who we are
+        logins      the ways to prove who we are
+        login       connects, secures the line, logs in
         account_folders  which folders are watched, and their names on the wire
         changes     what is done to a settled mail, and to no other
         session     examines, searches, fetches
     oauth       access tokens for IMAP
         access      when one is asked for, and what becomes of a refusal
         endpoint    HTTP to token endpoints, within bounds
+        answers     what a token endpoint's answer means; pure
+        refresh     the file of a refresh token, replaced at each renewal
+        custom      any OAuth 2 server
+        external    what some other tool keeps
     vault       the adapter of the secret store
         answer      what is answered, and who spoke
         transport   HTTP over TLS or a unix socket
@@ -131,6 +137,7 @@ use what its `__init__` names, and nothing else.
         checks      what no single key can say
         load        from file to Config
         show        the effective configuration, secrets masked
+    logins      how each mailbox is logged in to
     app         the composition root
     service     the daemon and its pages, over one configuration after the other
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from random import Random
 from typing import assert_never
@@ -28,10 +28,12 @@ from token_catcher.config import (
     each_address,
 )
 from token_catcher.errors import ConfigurationError
-from token_catcher.imap import Account, ImapMailbox, PasswordLogin, tls_context
+from token_catcher.imap import Account, ImapMailbox
+from token_catcher.imap import Login as MailLogin
 from token_catcher.judge import Judge
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
-from token_catcher.model import Secret
+from token_catcher.logins import context_of, entrance_of
+from token_catcher.oauth import AccessTokens
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import Log
 from token_catcher.proof import Terms, Trust
@@ -78,6 +80,9 @@ class App:
     metrics: Metrics = field(default_factory=partial(Metrics, utc_now))
     """Told of every record and every request to Vault, whether somebody reads them or not."""
     now: Callable[[], datetime] = utc_now
+    access_tokens: dict[str, AccessTokens] = field(default_factory=dict)
+    """By mailbox, of those that are logged in to by access token."""
+    _contexts: dict[object, Callable[[], ssl.SSLContext]] = field(default_factory=dict)
 
     def mailbox(self, name: str | None) -> MailboxConfig:
         """The mailbox of this name; the only one, where none is named.
@@ -239,6 +244,9 @@ class App:
         return replace(address, client_certificate=vault.client_certificate.as_pair())
 
     def _watched(self, mailbox: MailboxConfig) -> Watched:
+        entrance = entrance_of(mailbox, self.log)
+        if entrance.tokens is not None:
+            self.access_tokens[mailbox.name] = entrance.tokens
         pipeline = Pipeline(
             self.judge,
             self.store,
@@ -264,36 +272,41 @@ class App:
         )
         return Watched(
             name=mailbox.name,
-            connect=self._connector(mailbox),
+            connect=self._connector(mailbox, entrance.login),
             sweep=sweep,
             judge=self.judge,
             addresses=mailbox.addresses,
             lookback=mailbox.lookback,
             poll=mailbox.poll,
             idle=mailbox.idle,
-            credential=self._password(mailbox),
+            credential=entrance.credential,
         )
 
-    @staticmethod
-    def _password(mailbox: MailboxConfig) -> Callable[[], Secret]:
-        """How its password is read."""
-        assert mailbox.password is not None  # the other ways are not available in this version
-        return mailbox.password.read
-
-    def _connector(self, mailbox: MailboxConfig) -> Callable[[], ImapMailbox]:
+    def _connector(self, mailbox: MailboxConfig, login: MailLogin) -> Callable[[], ImapMailbox]:
         account = Account(
             name=mailbox.name,
             host=mailbox.host,
             port=mailbox.port,
             tls=mailbox.tls,
-            login=PasswordLogin(mailbox.username, self._password(mailbox)),
+            login=login,
             inbox=mailbox.folders.inbox,
             spam=mailbox.folders.spam,
             also=mailbox.folders.also,
             sender_domains=self._sender_domains(),
         )
-        context = self._tls_context(_text(mailbox.ca_file))
-        return partial(ImapMailbox, account, context, self.log, self.now)
+        context = self._context(mailbox)
+
+        def connect() -> ImapMailbox:
+            return ImapMailbox(account, context(), self.log, self.now)
+
+        return connect
+
+    def _context(self, mailbox: MailboxConfig) -> Callable[[], ssl.SSLContext]:
+        """One for all mailboxes with the same authorities and certificate."""
+        key = (mailbox.ca_file, mailbox.client_certificate)
+        if key not in self._contexts:
+            self._contexts[key] = context_of(mailbox)
+        return self._contexts[key]
 
     def _sender_domains(self) -> tuple[str, ...]:
         """Each once, the senders' first: what a search in the mailbox asks for.
@@ -306,11 +319,6 @@ class App:
     def path_of(self, org: str, username: str) -> str | None:
         """Where a token of this user of that org is written; None: nowhere."""
         return self._terms().path_of(org, username)
-
-    @cached_property
-    def _tls_context(self) -> Callable[[str | None], ssl.SSLContext]:
-        """One for all mailboxes with the same authorities, whose reading takes its time."""
-        return cache(tls_context)
 
     def _terms(self) -> Terms:
         trust = self.config.trust

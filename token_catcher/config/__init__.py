@@ -18,6 +18,7 @@ In reading order:
 
 from token_catcher.config.kinds import Listen, duration
 from token_catcher.config.load import find, load
+from token_catcher.config.oauth import Custom, External, OAuth2
 from token_catcher.config.schema import (
     Config,
     MailboxConfig,
@@ -43,11 +44,14 @@ __all__ = [
     "AppRoleAuth",
     "CertAuth",
     "Config",
+    "Custom",
+    "External",
     "JwtAuth",
     "KubernetesAuth",
     "Listen",
     "MailboxConfig",
     "NoAuth",
+    "OAuth2",
     "OrgConfig",
     "SecretSource",
     "ShardConfig",

@@ -533,6 +533,11 @@ Endpoint = Annotated[
     AfterValidator(_without_last_slash),
     Expected("https://HOST, with :PORT and /PATH if needed (http:// only to loopback)"),
 ]
+TokenUrl = Annotated[
+    str,
+    _only(_is_endpoint),
+    Expected("https://HOST/PATH, with :PORT if needed (http:// only to loopback)"),
+]
 Tenant = Annotated[
     str,
     _only(_is_host),

@@ -99,8 +99,8 @@ class Custom(Provider):
 
     provider: Literal["custom"]
     """Who gives the tokens."""
-    token_url: kinds.Endpoint
-    """Its token endpoint."""
+    token_url: kinds.TokenUrl
+    """Its token endpoint, to the last slash as the server has it."""
     client_id: kinds.Text
     """Who we are there."""
     client_secret: SecretKey | None = None

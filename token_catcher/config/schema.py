@@ -67,7 +67,7 @@ def _is_filled(value: object) -> bool:
     return value != ()
 
 
-PLANNED: Final = ("microsoft", "google", "custom", "external")
+PLANNED: Final = ("microsoft", "google")
 
 
 def _is_planned_provider(value: Any) -> bool:
@@ -77,7 +77,6 @@ def _is_planned_provider(value: Any) -> bool:
 ANY: Final = "*"
 NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = {
     ("mailboxes", ANY, "oauth2"): ("null", _is_planned_provider),
-    ("mailboxes", ANY, "client_certificate"): ("null", _is_given),
     ("orgs", ANY, "max_age"): ("null", _is_given),
     ("journal", "key"): ("null", _is_given),
     ("journal", "anchor"): ("false", _is_on),

@@ -1,10 +1,20 @@
 """The adapter of the mailbox over imapclient.
 
-`login` opens a connection, `session` reads mail, `folders` finds the spam folder, `idle` waits for
-news; `connection` is where the library is called, `trouble` what its exceptions become.
+`login` opens a connection, `logins` proves who we are, `session` reads mail, `folders` finds the
+spam folder, `idle` waits for news; `connection` is where the library is called, `trouble` what its
+exceptions become, `texts` what servers say in words alone.
 """
 
-from token_catcher.imap.login import Account, Login, PasswordLogin, tls_context
+from token_catcher.imap.login import Account, tls_context
+from token_catcher.imap.logins import ExternalLogin, Login, OAuthLogin, PasswordLogin
 from token_catcher.imap.session import ImapMailbox
 
-__all__ = ["Account", "ImapMailbox", "Login", "PasswordLogin", "tls_context"]
+__all__ = [
+    "Account",
+    "ExternalLogin",
+    "ImapMailbox",
+    "Login",
+    "OAuthLogin",
+    "PasswordLogin",
+    "tls_context",
+]

@@ -17,7 +17,8 @@ from typing import Final
 
 from token_catcher.errors import Outage, TransientError
 from token_catcher.imap.connection import Connection
-from token_catcher.imap.trouble import malformed
+from token_catcher.imap.texts import ends_session
+from token_catcher.imap.trouble import malformed, session_ended
 
 ANSWER_WITHIN: Final = 10.0
 """Seconds for the server to begin and to end an IDLE; silence is how a dead connection shows."""
@@ -157,7 +158,7 @@ class Idle:
         if line.startswith(b"+"):
             return self._continued()
         if _BYE.match(line):
-            raise self._lost("said BYE")
+            raise self._bye(line)
         if not line.startswith(b"* "):
             raise TransientError(
                 f"{self._connection.where}: the server sent a line out of place",
@@ -182,6 +183,12 @@ class Idle:
         before = self._exists
         self._exists = int(exists[1])
         return self._exists > before
+
+    def _bye(self, line: bytes) -> Outage:
+        """Why it said BYE: most servers end every session some day."""
+        if ends_session(line.decode("latin-1")):
+            return session_ended(self._connection.where)
+        return self._lost("said BYE")
 
     def _lost(self, what: str) -> Outage:
         return Outage(f"{self._connection.where}: the server {what}", code="imap-connection")

@@ -1,7 +1,7 @@
 """Opens a connection: reach the server, secure the line, prove who we are.
 
 In this order; nothing worth a password is sent before the line is secure. Each way to prove who we
-are is one small class behind `Login`, so that another one is another class.
+are is one small class in `logins`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from imaplib import IMAP4
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from imapclient import IMAPClient, SocketTimeout
 
@@ -22,8 +22,9 @@ from token_catcher import __version__
 from token_catcher.errors import AccessError
 from token_catcher.imap.borrowed import BoundedClient
 from token_catcher.imap.connection import Connection, call_library
-from token_catcher.model import Secret
-from token_catcher.tls import trusting_context
+from token_catcher.imap.logins import Attempt, Login
+from token_catcher.imap.trouble import TOKEN_REFUSED, refuses
+from token_catcher.tls import ClientCertificate, introduce, trusting_context
 
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
@@ -36,50 +37,6 @@ KEEP_ALIVE: Final = {
 }
 """Seconds, seconds, tries, milliseconds: a connection that died behind a NAT is noticed after
 about two minutes instead of hours. Not every system has all of them."""
-
-
-class Login(Protocol):
-    """One way to prove who we are."""
-
-    def log_in(self, connection: Connection) -> None:
-        """Do it. AccessError: the server refuses us. Outage: it cannot be done now."""
-
-
-@dataclass(frozen=True, slots=True)
-class PasswordLogin:
-    """By name and password."""
-
-    username: str
-    password: Callable[[], Secret]
-    """Read anew at each login, since files are rotated under a running program."""
-
-    def log_in(self, connection: Connection) -> None:
-        """LOGIN; AUTHENTICATE PLAIN (RFC 4616) where that cannot be.
-
-        LOGIN carries ASCII alone, and some servers disable it (RFC 3501, section 6.2.3).
-        AccessError: the server takes no password on this connection."""
-        password = self.password().reveal()
-        log_in = connection.client.login
-        disabled = connection.has("LOGINDISABLED")
-        if disabled and not connection.has("AUTH=PLAIN"):
-            raise _takes_no_password(connection)
-        if disabled or not (self.username + password).isascii():
-            log_in = connection.client.plain_login
-        connection.call("LOGIN", log_in, self.username, password)
-
-
-def _takes_no_password(connection: Connection) -> AccessError:
-    """LOGINDISABLED and no AUTH=PLAIN: nothing is sent that would only be refused."""
-    if isinstance(connection.raw.sock, ssl.SSLSocket):
-        return AccessError(
-            f"{connection.where}: the server takes no passwords, expected LOGIN or AUTH=PLAIN",
-            code="imap-login",
-        )
-    return AccessError(
-        f"{connection.where}: the server takes passwords only under TLS,"
-        " expected tls implicit or starttls",
-        code="imap-tls",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +62,30 @@ class Account:
         return f"mailbox {self.name}: {self.host}:{self.port}"
 
 
-def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """One for all connections with the same authorities: each takes 847 KiB and 17 ms.
+def tls_context(
+    ca_file: str | None = None, certificate: ClientCertificate | None = None
+) -> ssl.SSLContext:
+    """Whom we trust, and who we are to a server that asks.
 
-    AccessError: no such file, or no certificates in it."""
+    AccessError: a file is not there, or does not hold what it should."""
     try:
-        return trusting_context(ca_file)
+        context = trusting_context(ca_file)
     except OSError:
         raise AccessError(
             f"ca_file: got {ca_file}, expected a readable PEM file of certificates",
             code="imap-certificate",
         ) from None
+    if certificate is None:
+        return context
+    try:
+        introduce(context, certificate)
+    except OSError:
+        raise AccessError(
+            f"client_certificate: got {certificate}, expected a certificate and its key in PEM,"
+            " the key not encrypted",
+            code="imap-client-certificate",
+        ) from None
+    return context
 
 
 def log_in(
@@ -126,12 +96,31 @@ def log_in(
     """A connection that is logged in. `monotonic`: the clock of the deadlines of commands.
 
     Outage: not reached. AccessError: refused, or a certificate that is not trusted."""
+    refusal = AccessError(f"{account.where}: there is nothing to log in with", code="imap-login")
+    for attempt in account.login.attempts():
+        try:
+            return _logged_in(account, context, monotonic, attempt)
+        except AccessError as error:
+            if not error.code.startswith(TOKEN_REFUSED):
+                raise
+            refusal = error
+    # Out here no other exception hangs on it.
+    raise refusal
+
+
+def _logged_in(
+    account: Account,
+    context: ssl.SSLContext,
+    monotonic: Callable[[], float],
+    attempt: Attempt,
+) -> Connection:
+    """A connection of its own for each attempt: some servers end it after a refusal."""
     connection = _connect(account, context, monotonic)
     try:
         _keep_alive(connection)
         if account.tls == "starttls":
             _start_tls(connection, context)
-        account.login.log_in(connection)
+        attempt(connection)
         _introduce(connection)
     except BaseException:  # Ctrl-C as well: servers count connections
         connection.close()
@@ -207,6 +196,9 @@ def _introduce(connection: Connection) -> None:
 
 
 def _send_id(client: IMAPClient) -> None:
-    """Others announce ID and refuse it: that does not matter."""
-    with suppress(IMAP4.error):
+    """Others announce ID and refuse it: that does not matter, unless they refuse the mailbox."""
+    try:
         client.id_({"name": "token-catcher", "version": __version__})
+    except IMAP4.error as error:
+        if not refuses(error):
+            raise

@@ -14,8 +14,15 @@ from typing import Final
 
 from imapclient.exceptions import LoginError
 
-from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
+from token_catcher.errors import (
+    AccessError,
+    Outage,
+    SessionEnded,
+    TokenCatcherError,
+    TransientError,
+)
 from token_catcher.imap.reader import TooMuch
+from token_catcher.imap.texts import Refusal, backoff_in, ends_session, refusal_in
 from token_catcher.tls import tls_failure
 
 FOREIGN: Final = (
@@ -34,7 +41,14 @@ FOREIGN: Final = (
 
 To be caught around a call of the library alone: most of these would also be a bug of ours."""
 
-_THROTTLED: Final = re.compile(r"Backoff Time: (\d{1,9}) milliseconds", re.IGNORECASE)
+TOKEN_REFUSED: Final = "imap-token"  # noqa: S105 - the name of a trouble
+"""The code of an access token that the server does not take, and the beginning of others."""
+_REFUSED_LOGIN: Final = {
+    "AUTHENTICATE": Refusal("the server refuses the access token", TOKEN_REFUSED),
+    "EXTERNAL": Refusal("the login by client certificate was refused", "imap-external"),
+}
+"""By command, what is told of a login that is refused without further words."""
+_PASSWORD_REFUSED: Final = Refusal("the login was refused", "imap-login")
 _NOT_NOW: Final = re.compile(
     r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG|OVERQUOTA|THROTTLED)\]|too many", re.IGNORECASE
 )
@@ -89,11 +103,19 @@ def is_answered(error: IMAP4.error) -> bool:
     """Whether the server has answered NO or BAD, for whatever reason, and can be asked on."""
     if isinstance(error, IMAP4.abort):
         return False
+    text = str(error)
+    if ends_session(text) or refusal_in(text) is not None:
+        return False  # what is asked next would be answered in the same way
     return not _out_of_step(error)
 
 
+def session_ended(where: str) -> SessionEnded:
+    """The server ends the session, and takes the next one at once."""
+    return SessionEnded(f"{where}: the session ran out", code="imap-session-ended")
+
+
 def _not_now(error: IMAP4.error) -> bool:
-    return bool(_THROTTLED.search(str(error)) or _NOT_NOW.search(str(error)))
+    return backoff_in(str(error)) is not None or bool(_NOT_NOW.search(str(error)))
 
 
 def _passes(error: LoginError) -> bool:
@@ -104,11 +126,16 @@ def _passes(error: LoginError) -> bool:
     return bool(_NOT_NOW.search(text) or _NO_LOGIN_NOW.search(text))
 
 
-def _of_login(error: LoginError, where: str) -> TokenCatcherError:
+def _of_login(error: LoginError, where: str, command: str) -> TokenCatcherError:
     """A login was refused: for a while, or for good."""
     if _passes(error):
         return _no_login_now(error, where)
-    return AccessError(f"{where}: the login was refused", code="imap-login")
+    refusal = refusal_in(str(error)) or _REFUSED_LOGIN.get(command, _PASSWORD_REFUSED)
+    return _refused(refusal, where)
+
+
+def _refused(refusal: Refusal, where: str) -> AccessError:
+    return AccessError(f"{where}: {refusal.text}", code=refusal.code)
 
 
 def _no_login_now(error: LoginError, where: str) -> Outage:
@@ -158,17 +185,36 @@ def _of_server(
     error: IMAP4.error, where: str, command: str, folder: str | None
 ) -> TokenCatcherError:
     """The server is there and says NO or BAD, or was there."""
-    if _lost(error) or _out_of_step(error):
-        return Outage(f"{where}: the connection was lost during {command}", code="imap-connection")
+    text = str(error)
     # Microsoft 365 says so to a LOGIN as well, and that is no refused password.
-    throttled = _THROTTLED.search(str(error))
-    if throttled:
-        seconds = int(throttled[1]) / 1000
+    seconds = backoff_in(text)
+    if seconds is not None:
         return TransientError(f"{where}: throttled", code="imap-throttled", retry_after=seconds)
+    if _lost(error) or _out_of_step(error):
+        return _of_end(text, where, command)
     if isinstance(error, LoginError):
-        return _of_login(error, where)
+        return _of_login(error, where, command)
+    return _of_refusal(error, where, command, folder)
+
+
+def _of_end(text: str, where: str, command: str) -> Outage:
+    """The connection is gone, with a BYE or without."""
+    if ends_session(text):
+        return session_ended(where)
+    return Outage(f"{where}: the connection was lost during {command}", code="imap-connection")
+
+
+def _of_refusal(
+    error: IMAP4.error, where: str, command: str, folder: str | None
+) -> TokenCatcherError:
+    """NO or BAD to a command."""
+    if ends_session(str(error)):
+        return session_ended(where)
     if command == "connect" or _not_now(error):
         return Outage(f"{where}: {command} is not possible now", code="imap-unavailable")
+    refusal = refusal_in(str(error))
+    if refusal is not None:
+        return _refused(refusal, where)
     if folder is not None:
         return AccessError(f"{where}: folder {folder!a} cannot be opened", code="imap-folder")
     return TransientError(f"{where}: {command} was refused", code="imap-protocol")

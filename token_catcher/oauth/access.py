@@ -1,8 +1,9 @@
 """Access tokens for one mailbox: when one is asked for, and what becomes of a refusal.
 
 A provider knows how a token is got. Here it is decided when: one that has too little of its life
-left is not used for another login, two sessions of a mailbox never ask at the same time, and what
-was refused is left alone for a while, unless what we show was replaced.
+left is not used for another login, two sessions of a mailbox never ask at the same time, a provider
+that asks for a pause gets it, and what was refused is left alone for a while, unless what we show
+was replaced.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from token_catcher.errors import AccessError, TransientError
+from token_catcher.errors import AccessError, ConfigurationError, TransientError
 from token_catcher.model import Secret
 
 AHEAD: Final = 600.0
 """Seconds that a token must have left at a login. Some servers refuse one that ends sooner."""
 REFUSAL_PAUSE: Final = 300.0
 """Seconds before the same credential is shown again after a refusal."""
+LONGEST_PAUSE: Final = 3600.0
+"""Seconds that a provider may ask us to stay away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class AccessToken:
 
 
 class Provider(Protocol):
-    """One way to get access tokens. Used by one thread at a time."""
+    """One way to get access tokens. Used by one thread at a time, but for `credential`."""
 
     def credential(self) -> Secret:
         """What is shown to the token endpoint, read anew: by it a replaced file is noticed.
@@ -46,14 +49,50 @@ class Provider(Protocol):
         in its place: that is never a refusal."""
 
 
+@dataclass(slots=True)
+class _Held:
+    """A token, and how far it was used."""
+
+    value: Secret
+    credential: Secret
+    """What the provider shows since it was got."""
+    life: float | None
+    ends_at: float | None
+    """Monotonic seconds; None: nobody says when it ends."""
+    logins: int = 0
+    """How many logins it was given to."""
+
+    def left(self, now: float) -> float:
+        """Seconds; a token of which nobody says when it ends is used for one login."""
+        if self.ends_at is None:
+            return 0.0
+        return self.ends_at - now
+
+    def serves(self, now: float) -> bool:
+        """Whether it is good for one more login.
+
+        Of a token that never has ten minutes to live half its life must be left: otherwise each
+        login would ask for another one."""
+        if self.life is None:
+            return False
+        return self.left(now) >= min(AHEAD, self.life / 2)
+
+
 @dataclass(frozen=True, slots=True)
-class _Refused:
-    """The last refusal."""
+class _Failure:
+    """Why there was no token the last time, and until when nobody asks again."""
 
     credential: Secret
-    error: AccessError
-    at: float
+    error: AccessError | TransientError
+    until: float
     """Monotonic seconds."""
+
+    def again(self, now: float) -> AccessError | TransientError:
+        """The same error once more: an exception that is raised twice would grow."""
+        text, code = str(self.error), self.error.code
+        if isinstance(self.error, AccessError):
+            return AccessError(text, code=code)
+        return type(self.error)(text, code=code, retry_after=self.until - now)
 
 
 class AccessTokens:
@@ -64,16 +103,22 @@ class AccessTokens:
         self._provider = provider
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._token: Secret | None = None
-        self._ends_at: float | None = None
-        """None: nobody says when the token ends."""
-        self._credential: Secret | None = None
-        """With which the token was got."""
-        self._refused: _Refused | None = None
+        self._held: _Held | None = None
+        self._failure: _Failure | None = None
+        self._first: Secret | None = None
+        """What the provider showed first, and whatever its own renewals have made of that since."""
+        self._latest: Secret | None = None
+        self.refused: str | None = None
+        """The code of a refusal that no token came after; None: all is well."""
 
     def credential(self) -> Secret:
-        """What is shown to the provider, read anew."""
-        return self._provider.credential()
+        """Stands for what is shown to the provider: another one once somebody replaced that.
+
+        A refresh token that a renewal of ours replaced is still the same one in here. Otherwise
+        each renewal would look as if somebody had mended what was refused.
+        ConfigurationError: it is not there."""
+        with self._lock:  # not while a renewal replaces it
+            return self._lineage(self._provider.credential())
 
     def for_login(self) -> Secret:
         """A token that is good for a login now. Raises what `Provider.fetch` raises.
@@ -81,55 +126,112 @@ class AccessTokens:
         Where the provider is away, the one there is serves until its end."""
         with self._lock:
             credential = self._provider.credential()
-            if self._token is not None and self._serves(credential):
-                return self._token
-            self._leave_alone(credential)
-            try:
-                self._take(self._provider.fetch())
-            except AccessError as error:
-                self._refused = _Refused(credential, error, self._monotonic())
-                raise
-            except TransientError:
-                if self._token is None or self._left() <= 0:
-                    raise
-            assert self._token is not None
-            return self._token
+            held = self._held
+            if held is None or held.credential != credential or not held.serves(self._monotonic()):
+                held = self._renewed(credential)
+            held.logins += 1
+            return held.value
 
-    def refused_by_server(self) -> None:
-        """The mail server did not take the token: the next login asks for another one."""
+    def in_place_of(self, token: Secret) -> Secret | None:
+        """Another token for a login at which the server refused this one.
+
+        It may be revoked, or the server's clock ahead. None: the token was got for this very login,
+        so that another one would be refused as well; the next login asks for one all the same.
+        Raises what `Provider.fetch` raises."""
         with self._lock:
-            self._token = None
+            held = self._held
+            if held is not None and held.value == token:
+                self._held = None
+                if held.logins == 1:
+                    return None
+                held = None
+            if held is None:
+                held = self._renewed(self._provider.credential())
+            held.logins += 1
+            return held.value
+
+    def keep_fresh(self) -> None:
+        """Renew a token that has ended, though nobody logs in: so a refusal is known at once.
+
+        A live connection goes on without it, and would be the last one. Nothing is asked for before
+        the first login, of tokens whose end nobody says, or again within a pause. Raises what
+        `Provider.fetch` raises."""
+        with self._lock:
+            held = self._held
+            now = self._monotonic()
+            if held is None or held.ends_at is None or held.left(now) > 0:
+                return
+            if self._failure is not None and now < self._failure.until:
+                return
+            self._renewed(self._provider.credential())
 
     @property
     def seconds_left(self) -> float | None:
         """Until the token ends, 0 afterwards; None: there is none, or nobody says."""
-        if self._token is None or self._ends_at is None:
+        held = self._held
+        if held is None or held.ends_at is None:
             return None
-        return max(0.0, self._ends_at - self._monotonic())
+        return max(0.0, held.left(self._monotonic()))
 
-    def _serves(self, credential: Secret) -> bool:
-        """Whether the token that is there can be used for one more login."""
-        return credential == self._credential and self._left() >= AHEAD
+    def _renewed(self, credential: Secret) -> _Held:
+        """A new token; the one there is where the provider is away and that is not over."""
+        paused = self._paused(credential)
+        if paused is not None:
+            return self._instead(paused)
+        try:
+            token = self._provider.fetch()
+        except AccessError as error:
+            self.refused = error.code
+            self._note(credential, error, REFUSAL_PAUSE)
+            raise
+        except TransientError as error:
+            self._note(credential, error, min(error.retry_after or 0.0, LONGEST_PAUSE))
+            return self._instead(error)
+        return self._take(token, credential)
 
-    def _left(self) -> float:
-        """Seconds; a token of which nobody says when it ends is used once."""
-        if self._ends_at is None:
-            return 0.0
-        return self._ends_at - self._monotonic()
+    def _paused(self, credential: Secret) -> AccessError | TransientError | None:
+        """The last error again, while nobody asks the provider."""
+        failure = self._failure
+        now = self._monotonic()
+        if failure is None or now >= failure.until:
+            return None
+        # Whoever throttles us does so with any credential.
+        if isinstance(failure.error, AccessError) and failure.credential != credential:
+            return None
+        return failure.again(now)
 
-    def _take(self, token: AccessToken) -> None:
-        self._token = token.value
-        self._ends_at = None
+    def _instead(self, error: AccessError | TransientError) -> _Held:
+        """The token there is, in place of a new one. Raises the error where none serves."""
+        held = self._held
+        if isinstance(error, AccessError) or held is None or held.left(self._monotonic()) <= 0:
+            raise error
+        return held
+
+    def _note(self, credential: Secret, error: AccessError | TransientError, pause: float) -> None:
+        self._failure = _Failure(credential, error, self._monotonic() + pause)
+
+    def _take(self, token: AccessToken, shown: Secret) -> _Held:
+        self._failure = None
+        self.refused = None
+        ends_at = None
         if token.seconds is not None:
-            self._ends_at = self._monotonic() + token.seconds
-        # Not the one from before: a refresh token may have been replaced by this very request.
-        self._credential = self._provider.credential()
-        self._refused = None
+            ends_at = self._monotonic() + token.seconds
+        credential = self._after_renewal(shown)
+        self._held = _Held(token.value, credential, token.seconds, ends_at)
+        return self._held
 
-    def _leave_alone(self, credential: Secret) -> None:
-        """AccessError: this very credential was refused, and not long ago."""
-        refused = self._refused
-        if refused is None or refused.credential != credential:
-            return
-        if self._monotonic() - refused.at < REFUSAL_PAUSE:
-            raise AccessError(str(refused.error), code=refused.error.code)
+    def _after_renewal(self, shown: Secret) -> Secret:
+        """What is shown next: a refresh token may have been replaced by this very request."""
+        self._lineage(shown)
+        try:
+            credential = self._provider.credential()
+        except ConfigurationError:  # told at the next request; this token is good all the same
+            credential = shown
+        self._latest = credential
+        return credential
+
+    def _lineage(self, credential: Secret) -> Secret:
+        """What a credential began as."""
+        if self._first is None or credential not in (self._latest, self._first):
+            self._first = self._latest = credential
+        return self._first

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from token_catcher import __version__
 from token_catcher.connections import CONNECT_TIMEOUT, Clock, PlainAdapter, TlsAdapter, TooSlow
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.tls import tls_failure, trusting_context
@@ -52,6 +53,9 @@ class BoundedSession(requests.Session):
     def __init__(self, monotonic: Clock) -> None:
         super().__init__()
         self.auth = _no_netrc
+        # A token is asked for about once an hour: no connection is kept that nobody knows the end
+        # of.
+        self.headers.update({"User-Agent": f"token-catcher/{__version__}", "Connection": "close"})
         self.mount("https://", TlsAdapter(trusting_context(), monotonic))
         self.mount("http://", PlainAdapter(monotonic))
 

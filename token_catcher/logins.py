@@ -1,0 +1,126 @@
+"""How each mailbox is logged in to: its section of the configuration, as the adapters take it."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from token_catcher.config import Custom, External, MailboxConfig, OAuth2, SecretSource
+from token_catcher.errors import ConfigurationError
+from token_catcher.imap import ExternalLogin, Login, OAuthLogin, PasswordLogin, tls_context
+from token_catcher.model import Secret
+from token_catcher.oauth import (
+    AccessTokens,
+    BoundedSession,
+    CommandProvider,
+    CustomProvider,
+    ExternalProvider,
+    Provider,
+    RefreshTokenFile,
+)
+from token_catcher.ports import Log
+from token_catcher.tls import FileContext
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """One way into one mailbox."""
+
+    login: Login
+    credential: Callable[[], Secret]
+    """What a login goes by, read anew: by it a replaced file is noticed."""
+    tokens: AccessTokens | None = None
+    """None: it takes no access tokens."""
+
+
+def entrance_of(mailbox: MailboxConfig, log: Log) -> Entrance:
+    """The login that the configuration asks for; exactly one is given."""
+    if mailbox.password is not None:
+        read = mailbox.password.read
+        return Entrance(PasswordLogin(mailbox.username, read), read)
+    if mailbox.oauth2 is not None:
+        tokens = AccessTokens(_provider(mailbox.oauth2, log), time.monotonic)
+        login = OAuthLogin(mailbox.username, tokens, mailbox.oauth2.mechanism)
+        return Entrance(login, tokens.credential, tokens)
+    return Entrance(ExternalLogin(mailbox.username), _certificate(mailbox))
+
+
+def _provider(section: OAuth2, log: Log) -> Provider:
+    """Who gives the tokens. Nothing is asked of anybody yet."""
+    match section:
+        case Custom():
+            return CustomProvider(
+                BoundedSession(time.monotonic),
+                section.token_url,
+                section.client_id,
+                scope=section.scope,
+                client_secret=_reading(section.client_secret),
+                assertion=_reading(section.assertion),
+                refresh_token=refresh_token_file(section.refresh_token, log),
+            )
+        case External():
+            return _external(section)
+        case _:
+            raise AssertionError("refused by the schema")
+
+
+def _external(section: External) -> Provider:
+    if isinstance(section.token, SecretSource):
+        return ExternalProvider(section.token.read)
+    return CommandProvider(section.token.arguments)
+
+
+def refresh_token_file(source: SecretSource | None, log: Log) -> RefreshTokenFile | None:
+    """The file in which a refresh token is kept; None: the configuration names none."""
+    if source is None:
+        return None
+    return RefreshTokenFile(
+        Path(source.where), source.read, log, monotonic=time.monotonic, sleep=time.sleep
+    )
+
+
+def _reading(source: SecretSource | None) -> Callable[[], Secret] | None:
+    if source is None:
+        return None
+    return source.read
+
+
+def _certificate(mailbox: MailboxConfig) -> Callable[[], Secret]:
+    """How certificate and key are read: only to notice that they were replaced."""
+    assert mailbox.client_certificate is not None  # the schema wants one of three
+    pair = mailbox.client_certificate.as_pair()
+
+    def read() -> Secret:
+        try:
+            texts = [Path(file).read_text("latin-1") for file in pair.files]
+        except OSError as error:
+            got = f"{error.filename} ({error.strerror})"
+        else:
+            return Secret("\n".join(texts))
+        raise ConfigurationError(
+            f"mailbox {mailbox.name}: client_certificate: got {got}, expected a readable file",
+            code="secret",
+        )
+
+    return read
+
+
+def context_of(mailbox: MailboxConfig) -> Callable[[], ssl.SSLContext]:
+    """Whom its server must be, and who we are to it: the files as they are at each connect."""
+    ca_file = None
+    files = []
+    if mailbox.ca_file is not None:
+        ca_file = str(mailbox.ca_file)
+        files.append(ca_file)
+    certificate = None
+    if mailbox.client_certificate is not None:
+        certificate = mailbox.client_certificate.as_pair()
+        files += certificate.files
+
+    def make() -> ssl.SSLContext:
+        return tls_context(ca_file, certificate)
+
+    return FileContext(make, files)
