@@ -12,7 +12,13 @@ from datetime import timedelta
 from typing import Final
 
 from token_catcher.agenda import Agenda
-from token_catcher.errors import ConfigurationError, Outage, StateError, TransientError
+from token_catcher.errors import (
+    ConfigurationError,
+    Outage,
+    SessionEnded,
+    StateError,
+    TransientError,
+)
 from token_catcher.log import raised_at
 from token_catcher.model import Entry, Mail, iso
 from token_catcher.poison import Cause
@@ -109,6 +115,8 @@ class Visit:
         keys = [self._agenda.key(uid) for uid in uids]
         try:
             mails = self._mailbox.fetch(uids)
+        except SessionEnded:
+            raise  # the hour was over: no mail is to blame
         except TransientError as error:
             if self._tools.poison.fetch_failed(keys):
                 self._postpone(uids[0], error, error.retry_after)

@@ -1,6 +1,8 @@
 """One session with a mailbox after the other, for as long as the process lives.
 
-Any trouble of a session ends it; a new one begins after a pause with back-off.
+Any trouble of a session ends it; a new one begins after a pause with back-off. One that only ran
+out (Gmail ends each an hour after a login by access token) is followed by the next at once, and
+nothing is told of it: the mailbox counts as connected meanwhile.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from contextlib import closing
 from random import Random
 
 from token_catcher.daemon.wakeups import BackOff, Logins, Pace, Wakeup, steps
-from token_catcher.errors import AccessError, TokenCatcherError
+from token_catcher.errors import AccessError, SessionEnded, TokenCatcherError
 from token_catcher.log import raised_at
 from token_catcher.model import Secret
 from token_catcher.ports import Log, Mailbox
@@ -54,6 +56,8 @@ class SessionLoop(threading.Thread):
         self._rng = rng
         self._pace = pace
         self._back_off = BackOff(pace, rng)
+        self._ran_out = False
+        """Whether the last session was as long as the server gives any: the next one is due."""
         self._subject = {"mailbox": watched.name}
         """What its events in the log are about."""
 
@@ -68,7 +72,8 @@ class SessionLoop(threading.Thread):
             credential = self._credential()  # before the login: a change during it counts as one
             began = self._monotonic()
             error = self._live()
-            self._pause(error, self._monotonic() - began, credential)
+            self._after(error, self._monotonic() - began, credential)
+        self.connected = False
         self.wakeup.close()
 
     @abstractmethod
@@ -77,6 +82,10 @@ class SessionLoop(threading.Thread):
 
     def _has_turn(self) -> bool:
         """Wait until a login may be made. False: all ends before that."""
+        if self._ran_out:
+            self._ran_out = False
+            self._logins.take()
+            return not self._ending.is_set()
         while not self._ending.is_set():
             seconds = self._logins.turn()
             if seconds == 0:
@@ -94,16 +103,26 @@ class SessionLoop(threading.Thread):
                 self._log.info("mailbox.connected", **self._subject, idle=has_idle)
                 self._session(mailbox)
         except TokenCatcherError as error:
-            self._meet(error)
             return error
         except Exception as bug:  # noqa: BLE001 - a bug in one look must not end all later ones
             self.trouble = "internal"
             kind = type(bug).__name__
             self._log.error("mailbox.crashed", **self._subject, kind=kind, at=raised_at(bug))
-        finally:
-            self.connected = False
-            self.looked.set()  # a first look that failed is over as well
         return None
+
+    def _after(
+        self, error: TokenCatcherError | None, lived: float, credential: Secret | None
+    ) -> None:
+        """What follows a session of `lived` seconds: a pause, unless it only ran out."""
+        if isinstance(error, SessionEnded) and lived >= self._pace.brief:
+            self._log.debug("mailbox.session_ended", **self._subject)
+            self._ran_out = True
+            return
+        self.connected = False
+        if error is not None:
+            self._meet(error)
+        self.looked.set()  # a first look that failed is over as well
+        self._pause(error, lived, credential)
 
     def _meet(self, error: TokenCatcherError) -> None:
         """Note and tell what ended a session."""

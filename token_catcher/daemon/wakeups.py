@@ -35,6 +35,9 @@ class Pace:
     return."""
     healthy: float = 300.0
     """A session that lived so long clears the record of failures."""
+    brief: float = 60.0
+    """A session that a server ended as one that ran out is trouble all the same where it lived
+    less: somebody has to wait."""
     step: float = 5.0
     """The longest pause without a sign of life, and without a look whether its cause is gone."""
     housekeeping: float = 30.0
@@ -142,6 +145,11 @@ class Logins:
                 return self._next - now  # and whoever does not come back costs nobody a turn
             self._next = now + self._apart
             return 0.0
+
+    def take(self) -> None:
+        """A login is made at once: in place of a session that was as long as any, and so seldom."""
+        with self._lock:
+            self._next = self._monotonic() + self._apart
 
 
 class BackOff:

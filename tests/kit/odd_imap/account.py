@@ -70,15 +70,19 @@ class Account:
         *,
         username: str | None = None,
         password: str | None = None,
+        takes_token: Callable[[str], bool] | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`username`, `password`: None takes any."""
+        """`username`, `password`: None takes any.
+
+        `takes_token`: whether an access token logs in; None: the server takes none (OAuth 2)."""
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         """Notified after every change and every command."""
         self.folders = {name: Folder(name) for name in folders}
         self.username = username
         self.password = password
+        self.takes_token = takes_token
         self.now = now
         self._serials = count(1)
         self._wakers: list[Callable[[], None]] = []

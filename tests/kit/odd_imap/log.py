@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 class ConnectionLog:
     """What went over one connection."""
 
+    number: int
+    """From 1, in the order of connecting."""
     commands: list[str] = field(default_factory=list)
     """Without tags; of a literal only its size. DONE is one."""
     bytes_sent: int = 0
@@ -29,6 +31,9 @@ class ServerLog:
         """Of all connections, in the order of arrival."""
         self.counts: Counter[str] = Counter()
         """Commands by name: `UID FETCH`, `IDLE`, …"""
+        self.ended = 0
+        """Connections up to this number are over, with `farewell`."""
+        self.farewell = ""
         self.answered: Counter[str] = Counter()
         """Those of them whose answer is sent."""
 
@@ -39,7 +44,7 @@ class ServerLog:
 
     def connect(self) -> ConnectionLog:
         """A connection begins."""
-        self.connections.append(ConnectionLog())
+        self.connections.append(ConnectionLog(len(self.connections) + 1))
         return self.connections[-1]
 
     def begin(self, connection: ConnectionLog, name: str, text: str) -> None:

@@ -77,6 +77,8 @@ class Memory:
         names = ["IMAP4rev1", *filter(self.has, CAPABILITIES)]
         if not logged_in and not self.quirks.login_disabled:
             names.append("AUTH=PLAIN")
+        if not logged_in and self._account.takes_token is not None:
+            names.append("AUTH=XOAUTH2")
         disabled = self.quirks.login_disabled
         if logged_in:
             disabled = self.quirks.login_disabled_after_login

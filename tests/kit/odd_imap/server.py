@@ -93,6 +93,14 @@ class OddImap(Listener):
 
     # -- what quirks leave to the test --
 
+    def end_sessions(self, farewell: str) -> None:
+        """Every session there is ends with a BYE: at once where it idles, else before its next
+        answer. New ones are taken."""
+        with self.account.lock:
+            self._log.farewell = farewell
+            self._log.ended = len(self._log.connections)
+            self.account.tell()
+
     def release(self) -> None:
         """Mail that is hidden (`Quirks.hidden_looks`) can be seen now."""
         with self.account.lock:

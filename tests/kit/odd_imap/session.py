@@ -201,7 +201,10 @@ class Session:
         return allowed[name]
 
     def _notices(self) -> bytes:
-        """What is new in the open folder; BYE where it is no longer there."""
+        """What is new in the open folder; BYE where it is no longer there, or time is over."""
+        if self._log.number <= self._server_log.ended:
+            self._wire.send(f"* BYE {self._server_log.farewell}\r\n".encode())
+            raise Hangup
         if not self._selected:
             return b""
         if not self._selected.exists:
@@ -245,26 +248,51 @@ class Session:
         return self._log_in(atom(username).decode(), atom(password).decode())
 
     def _authenticate(self, arguments: list[Token]) -> Answer:
-        """PLAIN alone (RFC 4616)."""
-        if len(arguments) != 1 or word(arguments[0]) != "PLAIN":
-            raise Refused("NO", "only PLAIN")
-        end = b"\r\n"
-        if self._memory.quirks.continuation_in_bare_lf:
-            end = b"\n"
-        self._deliver(b"+ " + end)
+        """PLAIN (RFC 4616), and XOAUTH2 where the account takes access tokens."""
+        mechanism = ""
+        if len(arguments) == 1:
+            mechanism = word(arguments[0])
+        if mechanism == "XOAUTH2" and self._account.takes_token is not None:
+            return self._by_token(self._account.takes_token)
+        if mechanism != "PLAIN":
+            raise Refused("NO", "no such mechanism")
         try:
-            response = base64.b64decode(self._wire.line()).decode()
-            _, username, password = response.split("\0")
+            _, username, password = self._response().split("\0")
         except ValueError:
             raise Refused("BAD", "no response of PLAIN") from None
         with self._account.lock:
             return self._log_in(username, password)
+
+    def _response(self, challenge: bytes = b"") -> str:
+        """What the client says to a challenge. ValueError: it is not of the form."""
+        end = b"\r\n"
+        if self._memory.quirks.continuation_in_bare_lf:
+            end = b"\n"
+        self._deliver(b"+ " + base64.b64encode(challenge) + end)
+        return base64.b64decode(self._wire.line()).decode()
+
+    def _by_token(self, takes: Callable[[str], bool]) -> Answer:
+        try:
+            _, bearer, _, _ = self._response().split("\1")
+        except ValueError:
+            raise Refused("BAD", "no response of XOAUTH2") from None
+        if not takes(bearer.removeprefix("auth=Bearer ")):
+            self._response(
+                b'{"status":"401","schemes":"bearer","scope":"https://mail.google.com/"}'
+            )
+            raise Refused("NO", "[AUTHENTICATIONFAILED] Invalid credentials (Failure)")
+        with self._account.lock:
+            return self._admitted()
 
     def _log_in(self, username: str, password: str) -> Answer:
         if self._memory.quirks.login_disabled:
             raise Refused("NO", "[PRIVACYREQUIRED] passwords only under TLS")
         if not self._account.admits(username, password):
             raise Refused("NO", "[AUTHENTICATIONFAILED] wrong username or password")
+        return self._admitted()
+
+    def _admitted(self) -> Answer:
+        """As far as the server admits anybody now."""
         refusal = self._memory.login_refusal()
         if refusal is not None:
             raise Refused("NO", refusal)

@@ -24,6 +24,7 @@ from typing import Any
 import trustme
 from imapclient.imap_utf7 import encode
 
+from tests.kit.jwts import public_pem
 from tests.kit.servers.process import (
     PASSWORD,
     USERNAME,
@@ -32,6 +33,7 @@ from tests.kit.servers.process import (
     free_port,
     listens,
 )
+from tests.kit.tokens import TokenEndpoint
 from tests.kit.waiting import PATIENCE, until
 
 CONFIG = """\
@@ -58,6 +60,7 @@ ssl_min_protocol = TLSv1.2
 recipient_delimiter = +
 lmtp_save_to_detail_mailbox = yes
 lda_mailbox_autocreate = yes
+{more}
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN username_format=%Lu {home}/users/%Lu
@@ -103,6 +106,42 @@ service stats {{
 }}
 """
 
+OAUTH_PASSDB = """\
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {home}/oauth2.conf.ext
+}}
+"""
+OAUTH_LOCAL = """\
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={home}/keys/
+"""
+OAUTH_ASKING = """\
+introspection_mode = post
+introspection_url = {url}/introspect
+force_introspection = yes
+active_attribute = active
+active_value = true
+timeout_msecs = 5000
+"""
+OAUTH_CLAIMS = """\
+username_attribute = email
+scope = mail
+"""
+CERTIFICATES = """\
+ssl_ca = <{home}/ca.pem
+ssl_verify_client_cert = yes
+ssl_require_crl = no
+auth_ssl_username_from_cert = yes
+ssl_cert_username_field = commonName
+passdb {{
+  driver = static
+  mechanisms = external
+  args = nopassword
+}}
+"""
+
 
 @dataclass(frozen=True)
 class _Accounts:
@@ -138,10 +177,15 @@ class Dovecot(Server):
         special_use: bool = True,
         mail_format: str = "maildir",
         hosts: Sequence[str] = ("localhost", "127.0.0.1"),
+        oauth: TokenEndpoint | None = None,
+        introspects: bool = False,
+        certificates: bool = False,
     ) -> None:
         """`spam`: a folder that every mailbox has, marked \\Junk if `special_use`.
 
-        `mail_format`: maildir or sdbox. `hosts`: what the certificate is for."""
+        `mail_format`: maildir or sdbox. `hosts`: what the certificate is for.
+        `oauth`: whose access tokens are taken; checked by its public key, or by asking it where
+        `introspects`. `certificates`: users may log in by a certificate of `ca` (EXTERNAL)."""
         self._command = command("dovecot", "sudo apt-get install dovecot-imapd dovecot-lmtpd")
         super().__init__("dovecot")
         self.tls_port = free_port()
@@ -153,6 +197,9 @@ class Dovecot(Server):
         self._spam = spam
         self._special_use = special_use
         self._format = mail_format
+        self._oauth = oauth
+        self._introspects = introspects
+        self._certificates = certificates
         self._configured = self.home / "dovecot.conf"
         self._prepare()
 
@@ -297,6 +344,7 @@ class Dovecot(Server):
         for name in ("users", "mail", "run"):
             (self.home / name).mkdir()
         os.chown(self.home / "mail", accounts.mail.pw_uid, accounts.mail.pw_gid)
+        self._prepare_oauth()
         self._configured.write_text(self._configuration(accounts))
         self.user()
 
@@ -310,10 +358,35 @@ class Dovecot(Server):
             gid=accounts.mail.pw_gid,
             format=self._format,
             spam=self._spam_folder(),
+            more=self._ways_in(),
             port=self.port,
             tls_port=self.tls_port,
             lmtp_port=self.lmtp_port,
         )
+
+    def _ways_in(self) -> str:
+        """Besides passwords."""
+        mechanisms = "plain"
+        more = ""
+        if self._oauth is not None:
+            mechanisms += " xoauth2 oauthbearer"
+            more += OAUTH_PASSDB.format(home=self.home)
+        if self._certificates:
+            mechanisms += " external"
+            more += CERTIFICATES.format(home=self.home)
+        return f"auth_mechanisms = {mechanisms}\n{more}"
+
+    def _prepare_oauth(self) -> None:
+        """The public key of the endpoint, and by which claim a token names its user."""
+        if self._oauth is None:
+            return
+        keys = self.home / "keys" / "default" / "RS256"
+        keys.mkdir(parents=True)
+        (keys / "default").write_text(public_pem(self._oauth.key))
+        check = OAUTH_LOCAL.format(home=self.home)
+        if self._introspects:
+            check = OAUTH_ASKING.format(url=self._oauth.url)
+        (self.home / "oauth2.conf.ext").write_text(check + OAUTH_CLAIMS)
 
     def _spam_folder(self) -> str:
         if self._spam is None:
