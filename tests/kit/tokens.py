@@ -178,8 +178,15 @@ class TokenEndpoint:
 
     # -- tokens --
 
-    def access_token(self, user: str | None = None, *, scope: str = SCOPE, **claims: Any) -> str:
-        """A new one, for the user of the endpoint unless another one is named."""
+    def access_token(
+        self,
+        user: str | None = None,
+        *,
+        scope: str = SCOPE,
+        key: RSAPrivateKey | None = None,
+        **claims: Any,
+    ) -> str:
+        """A new one, for the user of the endpoint and by its key unless others are named."""
         now = int(self.now())
         life = self.life or 3600
         name = user or self.user
@@ -193,7 +200,7 @@ class TokenEndpoint:
             "exp": now + life,
             "jti": str(next(self._numbers)),
         }
-        token = jwts.signed({**filled, **claims}, self.key)
+        token = jwts.signed({**filled, **claims}, key or self.key)
         self.given.append(token)
         return token
 
