@@ -32,8 +32,7 @@ from token_catcher.imap import Account, ImapMailbox
 from token_catcher.imap import Login as MailLogin
 from token_catcher.judge import Judge
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
-from token_catcher.logins import context_of, entrance_of
-from token_catcher.oauth import AccessTokens
+from token_catcher.logins import Entrance, context_of, entrance_of
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import Log
 from token_catcher.proof import Terms, Trust
@@ -80,8 +79,8 @@ class App:
     metrics: Metrics = field(default_factory=partial(Metrics, utc_now))
     """Told of every record and every request to Vault, whether somebody reads them or not."""
     now: Callable[[], datetime] = utc_now
-    access_tokens: dict[str, AccessTokens] = field(default_factory=dict)
-    """By mailbox, of those that are logged in to by access token."""
+    entrances: dict[str, Entrance] = field(default_factory=dict)
+    """By mailbox, of those that were asked for."""
     _contexts: dict[object, Callable[[], ssl.SSLContext]] = field(default_factory=dict)
 
     def mailbox(self, name: str | None) -> MailboxConfig:
@@ -245,8 +244,7 @@ class App:
 
     def _watched(self, mailbox: MailboxConfig) -> Watched:
         entrance = entrance_of(mailbox, self.log)
-        if entrance.tokens is not None:
-            self.access_tokens[mailbox.name] = entrance.tokens
+        self.entrances[mailbox.name] = entrance
         pipeline = Pipeline(
             self.judge,
             self.store,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from token_catcher.config import Custom, External, MailboxConfig, OAuth2, SecretSource
@@ -20,6 +20,7 @@ from token_catcher.oauth import (
     ExternalProvider,
     Provider,
     RefreshTokenFile,
+    TokenHealth,
 )
 from token_catcher.ports import Log
 from token_catcher.tls import FileContext
@@ -34,6 +35,24 @@ class Entrance:
     """What a login goes by, read anew: by it a replaced file is noticed."""
     tokens: AccessTokens | None = None
     """None: it takes no access tokens."""
+    refresh_token: Path | None = None
+    """The file of the refresh token, where there is one."""
+
+    @property
+    def health(self) -> TokenHealth | None:
+        """How it does for access tokens; None: it takes none."""
+        if self.tokens is None:
+            return None
+        return replace(self.tokens.health, renewed_at=self._renewed_at())
+
+    def _renewed_at(self) -> float | None:
+        """The file's time: each renewal writes it."""
+        if self.refresh_token is None:
+            return None
+        try:
+            return self.refresh_token.stat().st_mtime
+        except OSError:
+            return None
 
 
 def entrance_of(mailbox: MailboxConfig, log: Log) -> Entrance:
@@ -44,8 +63,16 @@ def entrance_of(mailbox: MailboxConfig, log: Log) -> Entrance:
     if mailbox.oauth2 is not None:
         tokens = AccessTokens(_provider(mailbox.oauth2, log), time.monotonic)
         login = OAuthLogin(mailbox.username, tokens, mailbox.oauth2.mechanism)
-        return Entrance(login, tokens.credential, tokens)
+        return Entrance(login, tokens.credential, tokens, _refresh_token(mailbox.oauth2))
     return Entrance(ExternalLogin(mailbox.username), _certificate(mailbox))
+
+
+def _refresh_token(section: OAuth2) -> Path | None:
+    """Where it is kept; not every provider has one."""
+    source = getattr(section, "refresh_token", None)
+    if source is None:
+        return None
+    return Path(source.where)
 
 
 def _provider(section: OAuth2, log: Log) -> Provider:

@@ -16,7 +16,9 @@ from token_catcher.app import App, utc_now
 from token_catcher.config import Config
 from token_catcher.daemon import Daemon, Restoration, index_from, mine, only_one
 from token_catcher.errors import ConfigurationError, StateError, TokenCatcherError
+from token_catcher.logins import Entrance
 from token_catcher.model import Entry, moment
+from token_catcher.oauth import TokenHealth
 from token_catcher.ports import Log
 from token_catcher.record import Journal, MailToken
 from token_catcher.sweep import Watched
@@ -95,6 +97,7 @@ class Service:
             self._keep_alive(self._app.store)
             self._catch_up(self._app.journal)
             self._app.refresh_keys()
+            self._keep_fresh(self._app.entrances)
         if self._restoration is not None:
             self._restore(self._restoration)
 
@@ -104,6 +107,18 @@ class Service:
             store.keep_alive()
         except TokenCatcherError as error:
             self._log.warning("vault.trouble", code=error.code, error=str(error))
+
+    def _keep_fresh(self, entrances: Mapping[str, Entrance]) -> None:
+        """Keep access tokens alive: one that cannot be renewed is told while mail still comes."""
+        for mailbox, entrance in entrances.items():
+            if entrance.tokens is None:
+                continue
+            try:
+                entrance.tokens.keep_fresh()
+            except TokenCatcherError as error:
+                self._log.warning(
+                    "oauth.trouble", mailbox=mailbox, code=error.code, error=str(error)
+                )
 
     def _catch_up(self, journal: Journal) -> None:
         """Learn what other processes recorded, a release for one: the metrics tell of it.
@@ -142,6 +157,7 @@ class Service:
             held_waiting=self._held_waiting,
             drifted=self._drifted,
             vault_token_expires_at=self._vault_token_expires_at,
+            access_tokens=self._access_tokens,
         )
         return serving(listen.host, listen.port, routes(subject, self._metrics), self._log)
 
@@ -161,6 +177,12 @@ class Service:
         if self._restoration is None:
             return {}
         return self._restoration.lost
+
+    def _access_tokens(self) -> Mapping[str, TokenHealth]:
+        if self._app is None:
+            return {}
+        healths = {mailbox: entrance.health for mailbox, entrance in self._app.entrances.items()}
+        return {mailbox: health for mailbox, health in healths.items() if health is not None}
 
     def _vault_token_expires_at(self) -> datetime | None:
         if self._app is None:

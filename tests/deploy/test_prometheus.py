@@ -25,6 +25,7 @@ from tests.kit.servers.process import command
 from token_catcher.cli import app
 from token_catcher.daemon.watch import Health
 from token_catcher.model import Entry, Event
+from token_catcher.oauth import TokenHealth
 from token_catcher.web import Metrics, Subject, routes
 
 RULES = DEPLOY / "prometheus" / "alerts.yaml"
@@ -103,6 +104,7 @@ def exported() -> dict[str, set[str]]:
         held_waiting=dict,
         drifted=dict,
         vault_token_expires_at=lambda: NOW,
+        access_tokens=lambda: {"m": TokenHealth(None, 3600.0, NOW.timestamp())},
     )
     text = routes(subject, metrics)["/metrics"]().text
     return {

@@ -33,7 +33,78 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     "imap-certificate-host": "set mailboxes[].host to a name that the certificate holds",
     "imap-certificate-not-yet-valid": "check this machine's clock, then the server's certificate",
     "imap-client-certificate": (
-        "ask who runs the mail server how programs log in: client certificates are not supported"
+        "give certificate and key under mailboxes[].client_certificate, issued by an authority that"
+        " the mail server knows"
+    ),
+    "imap-external": (
+        "have the mail server take SASL EXTERNAL, with this certificate for this username; or give"
+        " a password or oauth2"
+    ),
+    "imap-login-app-password": (
+        "make an app password for the account (it needs 2-step verification), or use oauth2"
+    ),
+    "imap-login-basic": (
+        "use mailboxes[].oauth2 in place of the password (docs/mailboxes.md, OAuth)"
+    ),
+    "imap-mailbox-closed": (
+        "Microsoft 365: `Add-MailboxPermission -Identity MAILBOX -User OBJECT_ID -AccessRights"
+        " FullAccess`, with the object id of Enterprise applications; then IMAP must be on"
+        " (`Set-CASMailbox MAILBOX -ImapEnabled $true`) and the mailbox licensed"
+    ),
+    "imap-mailbox-unknown": (
+        "check mailboxes[].username: it is the mailbox's own address; a Google service account acts"
+        " as that user"
+    ),
+    "imap-oauth": (
+        "check mailboxes[].host, or use a password: this server takes no access tokens (XOAUTH2,"
+        " OAUTHBEARER)"
+    ),
+    "imap-off": (
+        "switch IMAP on: Google Admin console → Apps → Google Workspace → Gmail → End user access,"
+        " then the account's own settings; Microsoft 365: `Set-CASMailbox MAILBOX -ImapEnabled"
+        " $true`"
+    ),
+    "imap-throttled": "nothing: the server names the pause, and it is kept",
+    "imap-token": (
+        "check that oauth2.scope is for this server's IMAP and username the mailbox's address."
+        " Microsoft 365: `Get-ServicePrincipal` must show the application with the object id of"
+        " Enterprise applications, and the API permission is IMAP.AccessAsApp of Office 365"
+        " Exchange Online"
+    ),
+    "imap-token-scope": (
+        "set oauth2.scope to what the server names, and grant exactly that scope to the client id"
+        " where the token is given"
+    ),
+    "oauth-certificate": (
+        "have the system trust the authority that issued it (SSL_CERT_FILE names a file of others);"
+        " a company's proxy may open TLS"
+    ),
+    "oauth-client": "correct oauth2.client_id: the token endpoint knows no such client",
+    "oauth-command": (
+        "run oauth2.token.command as the service's user: it must print the token alone, on one line"
+    ),
+    "oauth-consent": (
+        "grant the client this kind of login and its permissions where it is registered; an"
+        " administrator has to consent"
+    ),
+    "oauth-credential": (
+        "put a valid secret, certificate or assertion where oauth2 says: it is wrong or has"
+        " expired; it is read anew at the next try"
+    ),
+    "oauth-foreign": (
+        "check oauth2.token_url, and what a proxy says in its place (HTTPS_PROXY, NO_PROXY); a"
+        " maintenance passes by itself"
+    ),
+    "oauth-locked": "look for a process that hangs with that lock file open",
+    "oauth-refused": (
+        "look for this error in the documentation of the token endpoint, and in its own log"
+    ),
+    "oauth-scope": "correct oauth2.scope: the token endpoint has no such one for this client",
+    "oauth-sign-in": "put a new refresh token into the file that oauth2.refresh_token names",
+    "oauth-throttled": "nothing, if it passes: the token endpoint takes no more requests for now",
+    "oauth-unreachable": (
+        "check oauth2.token_url, the network, and HTTPS_PROXY and NO_PROXY; the mail waits on the"
+        " server"
     ),
     "imap-connect": (
         "check host, port and tls of the mailbox, and the network; the mail waits on the server"

@@ -121,7 +121,7 @@ class OAuthLogin:
         """As configured; else what the server offers, XOAUTH2 first.
 
         OAUTHBEARER names host and port, and a server behind a forwarder refuses those by which we
-        know it; Microsoft has none. docs/adr/0017-one-port-for-access-tokens.md"""
+        know it; Microsoft has none. docs/adr/0018-one-port-for-access-tokens.md"""
         if self.mechanism != "auto":
             return self.mechanism.upper()
         for mechanism in ("XOAUTH2", "OAUTHBEARER"):

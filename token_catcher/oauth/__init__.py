@@ -4,7 +4,7 @@
 what comes back, `refresh` keeps a refresh token in its file; each provider is one module.
 """
 
-from token_catcher.oauth.access import AccessToken, AccessTokens, Provider
+from token_catcher.oauth.access import AccessToken, AccessTokens, Provider, TokenHealth
 from token_catcher.oauth.custom import CustomProvider
 from token_catcher.oauth.endpoint import BoundedSession
 from token_catcher.oauth.external import CommandProvider, ExternalProvider
@@ -19,4 +19,5 @@ __all__ = [
     "ExternalProvider",
     "Provider",
     "RefreshTokenFile",
+    "TokenHealth",
 ]

@@ -20,6 +20,8 @@ AHEAD: Final = 600.0
 """Seconds that a token must have left at a login. Some servers refuse one that ends sooner."""
 REFUSAL_PAUSE: Final = 300.0
 """Seconds before the same credential is shown again after a refusal."""
+FRESH_PAUSE: Final = 300.0
+"""Seconds between two tries to renew a token that nobody waits for."""
 LONGEST_PAUSE: Final = 3600.0
 """Seconds that a provider may ask us to stay away."""
 
@@ -47,6 +49,18 @@ class Provider(Protocol):
         AccessError: we are refused, which the code tells apart, and nothing but a person changes
         it. Outage: the endpoint is away or throttles us (`retry_after`), or somebody else answers
         in its place: that is never a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHealth:
+    """How one mailbox does for access tokens."""
+
+    refused: str | None
+    """The code of a refusal that no token came after; None: all is well."""
+    seconds_left: float | None
+    """Until the token ends, 0 afterwards; None: there is none, or nobody says."""
+    renewed_at: float | None = None
+    """When the refresh token was last renewed, in Unix time; None: there is none."""
 
 
 @dataclass(slots=True)
@@ -108,8 +122,10 @@ class AccessTokens:
         self._first: Secret | None = None
         """What the provider showed first, and whatever its own renewals have made of that since."""
         self._latest: Secret | None = None
-        self.refused: str | None = None
-        """The code of a refusal that no token came after; None: all is well."""
+        self._refused: str | None = None
+        """See `TokenHealth`."""
+        self._fresh_from = monotonic()
+        """When a token that nobody waits for may be asked for again."""
 
     def credential(self) -> Secret:
         """Stands for what is shown to the provider: another one once somebody replaced that.
@@ -154,24 +170,23 @@ class AccessTokens:
         """Renew a token that has ended, though nobody logs in: so a refusal is known at once.
 
         A live connection goes on without it, and would be the last one. Nothing is asked for before
-        the first login, of tokens whose end nobody says, or again within a pause. Raises what
-        `Provider.fetch` raises."""
+        the first login, or of tokens whose end nobody says. Raises what `Provider.fetch` raises,
+        every few minutes."""
         with self._lock:
             held = self._held
             now = self._monotonic()
-            if held is None or held.ends_at is None or held.left(now) > 0:
+            if held is None or held.ends_at is None or held.left(now) > 0 or now < self._fresh_from:
                 return
-            if self._failure is not None and now < self._failure.until:
-                return
+            self._fresh_from = now + FRESH_PAUSE
             self._renewed(self._provider.credential())
 
     @property
-    def seconds_left(self) -> float | None:
-        """Until the token ends, 0 afterwards; None: there is none, or nobody says."""
+    def health(self) -> TokenHealth:
+        """How it is now. From any thread, without waiting for a request."""
         held = self._held
         if held is None or held.ends_at is None:
-            return None
-        return max(0.0, held.left(self._monotonic()))
+            return TokenHealth(self._refused, None)
+        return TokenHealth(self._refused, max(0.0, held.left(self._monotonic())))
 
     def _renewed(self, credential: Secret) -> _Held:
         """A new token; the one there is where the provider is away and that is not over."""
@@ -181,7 +196,7 @@ class AccessTokens:
         try:
             token = self._provider.fetch()
         except AccessError as error:
-            self.refused = error.code
+            self._refused = error.code
             self._note(credential, error, REFUSAL_PAUSE)
             raise
         except TransientError as error:
@@ -212,7 +227,7 @@ class AccessTokens:
 
     def _take(self, token: AccessToken, shown: Secret) -> _Held:
         self._failure = None
-        self.refused = None
+        self._refused = None
         ends_at = None
         if token.seconds is not None:
             ends_at = self._monotonic() + token.seconds

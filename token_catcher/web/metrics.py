@@ -97,6 +97,7 @@ class _Gauges(Collector):
         snapshot = self._subject.snapshot()
         yield from _of_the_instance(snapshot)
         yield from _of_the_mailboxes(snapshot)
+        yield from _of_access_tokens(snapshot)
 
 
 def _of_the_instance(snapshot: Snapshot) -> Iterable[Metric]:
@@ -165,6 +166,36 @@ def _of_the_mailboxes(snapshot: Snapshot) -> Iterable[Metric]:
         "loop_last_progress_timestamp_seconds",
         "When the slowest loop of the mailbox last made a step.",
         {mailbox.name: now - snapshot.seconds_since_progress(mailbox) for mailbox in mailboxes},
+    )
+
+
+def _of_access_tokens(snapshot: Snapshot) -> Iterable[Metric]:
+    """Of mailboxes that are logged in to by access token; the last one only where there is a
+    refresh token."""
+    tokens = snapshot.access_tokens
+    now = snapshot.taken_at.timestamp()
+    yield _by_mailbox(
+        "oauth_refused",
+        "1 while no access token can be got: who gives them refuses us.",
+        {name: health.refused is not None for name, health in tokens.items()},
+    )
+    yield _by_mailbox(
+        "oauth_token_expiry_timestamp_seconds",
+        "When the access token ends, or ended.",
+        {
+            name: now + health.seconds_left
+            for name, health in tokens.items()
+            if health.seconds_left is not None
+        },
+    )
+    yield _by_mailbox(
+        "oauth_refresh_token_renewal_timestamp_seconds",
+        "When the refresh token was last renewed.",
+        {
+            name: health.renewed_at
+            for name, health in tokens.items()
+            if health.renewed_at is not None
+        },
     )
 
 

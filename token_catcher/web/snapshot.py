@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from token_catcher.daemon import Health
+from token_catcher.oauth import TokenHealth
 
 
 class Loops(Protocol):
@@ -50,6 +51,8 @@ class Snapshot:
     """Of each mailbox, of how many users Vault lacks the token that its mail brought."""
     vault_token_expires_at: datetime | None
     """None: it does not expire, or there is none yet."""
+    access_tokens: Mapping[str, TokenHealth]
+    """Of each mailbox that is logged in to by access token."""
 
     @property
     def well(self) -> bool:
@@ -80,6 +83,7 @@ class Subject:
     held_waiting: Callable[[], Mapping[str, int]]
     drifted: Callable[[], Mapping[str, int]]
     vault_token_expires_at: Callable[[], datetime | None]
+    access_tokens: Callable[[], Mapping[str, TokenHealth]]
 
     def snapshot(self) -> Snapshot:
         """How it is now."""
@@ -100,4 +104,5 @@ class Subject:
             held_waiting=self.held_waiting(),
             drifted=self.drifted(),
             vault_token_expires_at=self.vault_token_expires_at(),
+            access_tokens=self.access_tokens(),
         )

@@ -16,6 +16,7 @@ from tests.kit.fakes import Silent
 from tests.kit.waiting import PATIENCE
 from token_catcher.daemon.watch import Health
 from token_catcher.model import Entry, Event
+from token_catcher.oauth import TokenHealth
 from token_catcher.web.metrics import Metrics
 from token_catcher.web.pages import Routes, routes
 from token_catcher.web.snapshot import Subject
@@ -75,6 +76,7 @@ class Site:
     drifted: Mapping[str, int] = field(default_factory=dict)
     journal_trouble: str | None = None
     expires: datetime | None = NOW + timedelta(hours=1)
+    tokens: Mapping[str, TokenHealth] = field(default_factory=dict)
     port: int = 0
 
     def routes(self) -> Routes:
@@ -91,6 +93,7 @@ class Site:
             held_waiting=lambda: self.held,
             drifted=lambda: self.drifted,
             vault_token_expires_at=lambda: self.expires,
+            access_tokens=lambda: self.tokens,
         )
         return routes(subject, self.metrics)
 

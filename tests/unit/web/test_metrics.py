@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from tests.unit.web.kit import NOW, STORED, WELL, Site, now
 from token_catcher.model import Event, iso
+from token_catcher.oauth import TokenHealth
 from token_catcher.record import MailToken
 from token_catcher.service import held_since
 from token_catcher.web.metrics import Metrics
@@ -23,6 +24,7 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
     site.metrics.vault_request("login", None)
     site.held = {"integrations": 2, "of a configuration before": 1}
     site.drifted = {"integrations": 3, "of a configuration before": 1}
+    site.tokens = {"integrations": TokenHealth("oauth-credential", 600.0, NOW.timestamp() - 86400)}
     samples = site.samples()
     for name in list(samples):
         if "bucket" in name:
@@ -45,6 +47,9 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
         "vault_requests_total[('operation', 'read'), ('status', '200')]": 2,
         "vault_requests_total[('operation', 'login'), ('status', 'unreachable')]": 1,
         "vault_token_expiry_timestamp_seconds": NOW.timestamp() + 3600,
+        f"oauth_refused[{mailbox}]": 1,
+        f"oauth_token_expiry_timestamp_seconds[{mailbox}]": NOW.timestamp() + 600,
+        f"oauth_refresh_token_renewal_timestamp_seconds[{mailbox}]": NOW.timestamp() - 86400,
         "journal_head_sequence": 42,
         "journal_usable": 1.0,
         "shard_index": 1,
@@ -57,7 +62,10 @@ def test_metrics_leave_out_what_is_not_known(site: Site) -> None:
     """No sweep yet, no Vault token yet: no sample, since an alert would read a zero as 1970."""
     site.loops.health = [replace(WELL, last_sweep_at=None)]
     site.expires = None
+    site.tokens = {"integrations": TokenHealth(None, None)}
     names = " ".join(site.samples())
+    assert "oauth_token" not in names
+    assert "oauth_refresh" not in names
     assert "last_successful_sweep" not in names
     assert "vault_token_expiry" not in names
 
