@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from token_catcher.config import Custom, External, MailboxConfig, OAuth2, SecretSource
-from token_catcher.errors import ConfigurationError
+from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.imap import ExternalLogin, Login, OAuthLogin, PasswordLogin, tls_context
 from token_catcher.model import Secret
 from token_catcher.oauth import (
@@ -73,6 +73,19 @@ def _refresh_token(section: OAuth2) -> Path | None:
     if source is None:
         return None
     return Path(source.where)
+
+
+def keep_fresh(entrances: Mapping[str, Entrance], log: Log) -> None:
+    """Renew the access tokens that have ended, by mailbox.
+
+    One that cannot be renewed is told while mail still comes."""
+    for mailbox, entrance in entrances.items():
+        if entrance.tokens is None:
+            continue
+        try:
+            entrance.tokens.keep_fresh()
+        except TokenCatcherError as error:
+            log.warning("oauth.trouble", mailbox=mailbox, code=error.code, error=str(error))
 
 
 def _provider(section: OAuth2, log: Log) -> Provider:

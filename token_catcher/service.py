@@ -16,7 +16,7 @@ from token_catcher.app import App, utc_now
 from token_catcher.config import Config
 from token_catcher.daemon import Daemon, Restoration, index_from, mine, only_one
 from token_catcher.errors import ConfigurationError, StateError, TokenCatcherError
-from token_catcher.logins import Entrance
+from token_catcher.logins import keep_fresh
 from token_catcher.model import Entry, moment
 from token_catcher.oauth import TokenHealth
 from token_catcher.ports import Log
@@ -97,7 +97,7 @@ class Service:
             self._keep_alive(self._app.store)
             self._catch_up(self._app.journal)
             self._app.refresh_keys()
-            self._keep_fresh(self._app.entrances)
+            keep_fresh(self._app.entrances, self._log)
         if self._restoration is not None:
             self._restore(self._restoration)
 
@@ -107,18 +107,6 @@ class Service:
             store.keep_alive()
         except TokenCatcherError as error:
             self._log.warning("vault.trouble", code=error.code, error=str(error))
-
-    def _keep_fresh(self, entrances: Mapping[str, Entrance]) -> None:
-        """Keep access tokens alive: one that cannot be renewed is told while mail still comes."""
-        for mailbox, entrance in entrances.items():
-            if entrance.tokens is None:
-                continue
-            try:
-                entrance.tokens.keep_fresh()
-            except TokenCatcherError as error:
-                self._log.warning(
-                    "oauth.trouble", mailbox=mailbox, code=error.code, error=str(error)
-                )
 
     def _catch_up(self, journal: Journal) -> None:
         """Learn what other processes recorded, a release for one: the metrics tell of it.

@@ -80,6 +80,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         " a company's proxy may open TLS"
     ),
     "oauth-client": "correct oauth2.client_id: the token endpoint knows no such client",
+    "oauth-client-certificate": (
+        "this token endpoint wants a client certificate, which is not supported: use another one of"
+        " its addresses, or provider external"
+    ),
     "oauth-command": (
         "run oauth2.token.command as the service's user: it must print the token alone, on one line"
     ),

@@ -1,0 +1,137 @@
+"""How each mailbox is logged in to: what is built from its section, and kept fresh."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.kit.fakes import Silent
+from tests.unit.config.texts import changed, load, write_secret
+from tests.unit.oauth.test_access import HOUR, REFUSED, Endpoint
+from token_catcher.config import MailboxConfig
+from token_catcher.errors import ConfigurationError
+from token_catcher.imap import ExternalLogin, OAuthLogin, PasswordLogin
+from token_catcher.logins import Entrance, context_of, entrance_of, keep_fresh
+from token_catcher.model import Secret
+from token_catcher.oauth import TokenHealth
+
+CUSTOM = "provider: custom, token_url: https://x/token/, client_id: y"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Beside the configuration: its secrets, and a client's certificate."""
+    for name in ("imap-password", "client-secret", "access-token", "refresh-token"):
+        write_secret(tmp_path / name, f"the {name}")
+    leaf = trustme.CA().issue_cert("robot@example.com")
+    write_secret(tmp_path / "client.pem", leaf.private_key_and_cert_chain_pem.bytes().decode())
+    return tmp_path
+
+
+def mailbox(home: Path, login: str) -> MailboxConfig:
+    """The mailbox of a configuration with this in place of the password."""
+    text = changed("password: {file: imap-password}", login)
+    return load(home, text).mailboxes[0]
+
+
+def entrance(home: Path, login: str) -> Entrance:
+    """The way in that is built from that."""
+    return entrance_of(mailbox(home, login), Silent())
+
+
+@pytest.mark.parametrize(
+    ("login", "kind", "credential"),
+    [
+        ("password: {file: imap-password}", PasswordLogin, "the imap-password"),
+        (
+            f"oauth2: {{{CUSTOM}, client_secret: {{file: client-secret}}}}",
+            OAuthLogin,
+            "the client-secret",
+        ),
+        (
+            f"oauth2: {{{CUSTOM}, assertion: {{file: access-token}}}}",
+            OAuthLogin,
+            "the access-token",
+        ),
+        (
+            f"oauth2: {{{CUSTOM}, client_secret: {{file: client-secret}},"
+            " refresh_token: {file: refresh-token}}",
+            OAuthLogin,
+            "the client-secret\nthe refresh-token",
+        ),
+        (
+            "oauth2: {provider: external, token: {file: access-token}}",
+            OAuthLogin,
+            "the access-token",
+        ),
+        ("oauth2: {provider: external, token: {command: [oama, access]}}", OAuthLogin, ""),
+    ],
+)
+def test_a_login_goes_by_its_files(
+    home: Path, login: str, kind: type[object], credential: str
+) -> None:
+    """Read anew each time, so that one that was replaced is noticed."""
+    built = entrance(home, login)
+    assert isinstance(built.login, kind)
+    assert built.credential() == Secret(credential)
+
+
+def test_a_password_stands_above_a_certificate(home: Path) -> None:
+    """Which is then for TLS alone; without one, it is the login."""
+    certificate = "client_certificate: {file: client.pem}"
+    both = entrance(home, f"password: {{file: imap-password}}\n    {certificate}")
+    assert isinstance(both.login, PasswordLogin)
+    assert isinstance(entrance(home, certificate).login, ExternalLogin)
+
+
+def test_a_certificate_that_was_replaced_is_another_credential(home: Path) -> None:
+    """And one that is gone is told, by its file's name."""
+    built = entrance(home, "client_certificate: {file: client.pem}")
+    before = built.credential()
+    write_secret(home / "client.pem", "another one")
+    assert built.credential() != before
+    (home / "client.pem").unlink()
+    with pytest.raises(ConfigurationError, match=r"client\.pem \(No such file"):
+        built.credential()
+
+
+def test_a_context_is_made_anew_once_a_file_was_replaced(home: Path) -> None:
+    """Not before."""
+    context = context_of(mailbox(home, "client_certificate: {file: client.pem}"))
+    first = context()
+    assert context() is first
+    os.utime(home / "client.pem", (0, 0))
+    assert context() is not first
+
+
+def test_how_a_mailbox_does_for_tokens(home: Path) -> None:
+    """Nothing where there are none; the refresh token's file tells when it was last renewed."""
+    assert entrance(home, "password: {file: imap-password}").health is None
+    os.utime(home / "refresh-token", (7.0, 7.0))
+    built = entrance(home, f"oauth2: {{{CUSTOM}, refresh_token: {{file: refresh-token}}}}")
+    assert built.health == TokenHealth(None, None, 7.0)
+    (home / "refresh-token").unlink()
+    assert built.health == TokenHealth(None, None)
+
+
+def test_a_token_that_cannot_be_renewed_is_told(home: Path) -> None:
+    """While mail still comes; of others nothing."""
+    endpoint = Endpoint()
+    endpoint.login()
+    plain = entrance(home, "password: {file: imap-password}")
+    entrances = {
+        "plain": plain,
+        "integrations": Entrance(plain.login, endpoint.credential, endpoint.tokens),
+    }
+    log = Silent()
+    endpoint.time += HOUR
+    keep_fresh(entrances, log)
+    assert endpoint.fetched == 2
+    endpoint.error = REFUSED
+    endpoint.time += HOUR
+    keep_fresh(entrances, log)
+    told = {"mailbox": "integrations", "code": "oauth-credential", "error": str(REFUSED)}
+    assert log.warnings == [("oauth.trouble", told)]
