@@ -353,6 +353,14 @@ def test_an_endpoint_that_nobody_trusts_gets_nothing(secure: TokenEndpoint) -> N
     assert secure.asked == []
 
 
+def test_an_endpoint_that_speaks_no_tls_may_be_a_proxy(endpoint: TokenEndpoint) -> None:
+    """Whoever speaks there is not the endpoint: no refusal."""
+    url = endpoint.token_url.replace("http://", "https://")
+    error = failure(by_secret(url))
+    assert (type(error), error.code) == (Outage, "oauth-tls")
+    assert endpoint.asked == []
+
+
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 def test_the_proxy_of_the_environment_is_used(

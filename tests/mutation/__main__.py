@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sys
 
-from tests.mutation import ownership, pipeline, release, trust_rules, vault, vault_logins
+from tests.mutation import ownership, pipeline, release, tokens, trust_rules, vault, vault_logins
 from tests.mutation.mutants import survivors
 
 MUTANTS = (
     *ownership.MUTANTS,
     *pipeline.MUTANTS,
     *release.MUTANTS,
+    *tokens.MUTANTS,
     *trust_rules.MUTANTS,
     *vault.MUTANTS,
     *vault_logins.MUTANTS,

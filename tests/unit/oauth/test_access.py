@@ -174,6 +174,14 @@ def test_while_the_provider_is_away_the_old_token_serves_to_its_end(endpoint: En
     assert endpoint.tokens.health.refused is None
 
 
+def test_a_token_of_unknown_life_does_not_outlive_its_provider() -> None:
+    """Nobody knows whether it is good for another login."""
+    endpoint = Endpoint(None)
+    endpoint.login()
+    endpoint.error = AWAY
+    assert endpoint.failure().code == "oauth-unreachable"
+
+
 def test_the_pause_that_a_provider_asks_for_is_kept(endpoint: Endpoint) -> None:
     """Whatever is shown: nobody asks again before, and it is told how long that is."""
     endpoint.error = Outage("throttled", code="oauth-throttled", retry_after=120.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -165,6 +167,19 @@ def test_a_lock_that_cannot_be_made_is_no_hindrance(path: Path) -> None:
     """Where its place is taken by a directory, or nothing can be written."""
     (path.parent / f"{path.name}.lock").mkdir()
     assert renew(opened(path), "second") == "first"
+
+
+def test_a_file_system_without_locks_is_no_hindrance(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NFS mounted with `nolock`: the renewal is worth more than the lock."""
+
+    def lockless(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", lockless)
+    assert renew(opened(path), "second") == "first"
+    assert path.read_text("ascii") == "second\n"
 
 
 # -- several processes --
