@@ -17,6 +17,8 @@ from tests.contract.test_vault_bounds import HEAD, HUGE, Endless, clock
 from tests.kit import jwts
 from tests.kit.connect import ConnectProxy
 from tests.kit.fakes import Silent
+from tests.kit.proxy import TcpProxy
+from tests.kit.scripted import HttpReply, HttpScript
 from tests.kit.servers import free_port
 from tests.kit.tokens import (
     CLIENT_ID,
@@ -294,6 +296,16 @@ def test_an_endpoint_that_is_away_may_come_back() -> None:
         port = silent.getsockname()[1]
         silent.close()
         assert failure(by_secret(f"http://127.0.0.1:{port}/token")).code == "oauth-unreachable"
+
+
+def test_no_connection_is_kept() -> None:
+    """Nor where the server would: an hour later it has closed it, and a request is lost."""
+    answer = HttpReply(body={"access_token": "x"})
+    with HttpScript({"POST /token": answer}) as server, TcpProxy(server.port) as line:
+        provider = by_secret(f"http://127.0.0.1:{line.port}/token")
+        for times in (1, 2, 3):
+            provider.fetch()
+            assert line.connections == times
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,6 @@ class BoundedSession(requests.Session):
     def __init__(self, monotonic: Clock) -> None:
         super().__init__()
         self.auth = _no_netrc
-        # A token is asked for about once an hour: no connection is kept that nobody knows the end
-        # of.
         self.headers.update({"User-Agent": f"token-catcher/{__version__}", "Connection": "close"})
         self.mount("https://", TlsAdapter(trusting_context(), monotonic))
         self.mount("http://", PlainAdapter(monotonic))
@@ -62,9 +60,14 @@ class BoundedSession(requests.Session):
     def request(self, *arguments: Any, **options: Any) -> requests.Response:
         """The whole answer. Raises as well where it is too large."""
         bounds = {"timeout": (CONNECT_TIMEOUT, READ_TIMEOUT), "allow_redirects": False}
-        response = super().request(*arguments, **{**options, **bounds, "stream": True})
-        with response:
-            content = response.raw.read(MAX_BODY + 1, decode_content=True)
+        try:
+            response = super().request(*arguments, **{**options, **bounds, "stream": True})
+            with response:
+                content = response.raw.read(MAX_BODY + 1, decode_content=True)
+        finally:
+            # A token is asked for about once an hour: a connection that is kept for so long would
+            # be one that the server has closed.
+            self.close()
         if len(content) > MAX_BODY:
             raise requests.exceptions.ContentDecodingError("too large")
         response._content = content  # noqa: SLF001 - where requests keeps a body that was read
