@@ -28,8 +28,10 @@ def group(name: str) -> list[str]:
 
 
 DEPENDENCIES: list[str] = PROJECT["project"]["dependencies"]
+PROVIDERS = [line for name, extra in EXTRAS.items() if name != "demo" for line in extra]
+"""What the providers of access tokens need, each of which is an extra."""
 WANTED = {
-    "production": DEPENDENCIES,
+    "production": DEPENDENCIES + PROVIDERS,
     "demo": DEPENDENCIES + EXTRAS["demo"],
     "build": group("build"),
     "dev": DEPENDENCIES + [line for extra in EXTRAS.values() for line in extra] + group("dev"),
@@ -181,7 +183,8 @@ def licence(package: str) -> str:
 
 def test_every_package_is_listed() -> None:
     """What we ask for, and what that leads to: no more, and no less, than the lock has."""
-    assert ASKED_FOR.keys() == {canonicalize_name(Requirement(line).name) for line in DEPENDENCIES}
+    asked_for = map(Requirement, DEPENDENCIES + PROVIDERS)
+    assert ASKED_FOR.keys() == {canonicalize_name(requirement.name) for requirement in asked_for}
     assert BROUGHT_ALONG.keys() == locked("production").keys() - ASKED_FOR.keys()
 
 
