@@ -45,7 +45,8 @@ ADAPTERS = {
     "urllib3": {"connections", "oauth.endpoint", "vault.transport"},
     "dkim": {"proof.key_record", "proof.signature", "commands.salesforce"},
     "dns": {"keys.published"},
-    "cryptography": {"commands.salesforce"},
+    "cryptography": {"certificates", "commands.salesforce"},
+    "msal": {"oauth.microsoft"},
     "apscheduler": {"daemon.loop"},
     "prometheus_client": {"web.metrics"},
     "pydantic": {"config"},
@@ -58,6 +59,7 @@ ADAPTERS = {
 """Which modules, or folders, may import which library. The demo plays Salesforce: it signs."""
 
 REVEALING = {
+    "certificates.py": 1,  # certificate and key, taken apart
     "vault/store.py": 1,  # the token, into the body of the write
     "vault/client.py": 1,  # Vault's own token, into the header of a request
     "vault/login.py": 4,  # secret_id, JWT, password at login; the form of a token that was given
@@ -65,6 +67,7 @@ REVEALING = {
     "vault/kept.py": 2,  # the secret_id, into our file; the hash of the wrapping token
     "imap/logins.py": 2,  # the password, or the access token, at login
     "oauth/custom.py": 5,  # secret, assertion and refresh token, to the token endpoint
+    "oauth/microsoft.py": 4,  # secret, assertion, key or refresh token, to msal
     "oauth/refresh.py": 1,  # a refresh token, into its file
 }
 """Where a secret is revealed, and how often."""

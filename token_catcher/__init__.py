@@ -10,6 +10,7 @@ use what its `__init__` names, and nothing else.
     ownership   whose a file may be that we go by, and as whom we work
     log         structlog, set up once
     tls         TLS to a server, and what its failures mean
+    certificates  certificates of ours: their pieces, and when they end
     connections HTTP connections of which no answer lasts for ever
     signals     how SIGTERM and SIGINT end a command
 
@@ -87,6 +88,8 @@ use what its `__init__` names, and nothing else.
         refresh     the file of a refresh token, replaced at each renewal
         custom      any OAuth 2 server
         external    what some other tool keeps
+        microsoft_refusals  what Microsoft's refusals mean; pure
+        microsoft   Microsoft 365, over msal
     vault       the adapter of the secret store
         answer      what is answered, and who spoke
         transport   HTTP over TLS or a unix socket

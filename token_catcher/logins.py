@@ -6,20 +6,32 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from token_catcher.config import Custom, External, MailboxConfig, OAuth2, SecretSource
+from token_catcher.config import Custom, External, MailboxConfig, Microsoft, OAuth2, SecretSource
 from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.imap import ExternalLogin, Login, OAuthLogin, PasswordLogin, tls_context
 from token_catcher.model import Secret
 from token_catcher.oauth import (
+    APPLICATION_SCOPES,
+    AUTHORITIES,
+    PERSON_SCOPES,
     AccessTokens,
+    Application,
+    AssertionProof,
     BoundedSession,
+    CertificateProof,
     CommandProvider,
     CustomProvider,
     ExternalProvider,
+    MicrosoftApplication,
+    MicrosoftPerson,
+    Proof,
     Provider,
     RefreshTokenFile,
+    SecretProof,
     TokenHealth,
 )
 from token_catcher.ports import Log
@@ -103,6 +115,8 @@ def _provider(section: OAuth2, log: Log) -> Provider:
             )
         case External():
             return _external(section)
+        case Microsoft():
+            return _microsoft(section, log)
         case _:
             raise AssertionError("refused by the schema")
 
@@ -111,6 +125,36 @@ def _external(section: External) -> Provider:
     if isinstance(section.token, SecretSource):
         return ExternalProvider(section.token.read)
     return CommandProvider(section.token.arguments)
+
+
+def microsoft_application(section: Microsoft) -> Application:
+    """For whom tokens are asked for, where, and for what: by its cloud, unless that is written."""
+    authority = section.authority or AUTHORITIES[section.cloud]
+    scopes = APPLICATION_SCOPES
+    if section.refresh_token is not None:
+        scopes = PERSON_SCOPES
+    scope = section.scope or scopes[section.cloud]
+    return Application(section.tenant, section.client_id, authority, scope)
+
+
+def _microsoft(section: Microsoft, log: Log) -> Provider:
+    application = microsoft_application(section)
+    refresh_token = refresh_token_file(section.refresh_token, log)
+    if refresh_token is not None:
+        return MicrosoftPerson(application, refresh_token, time.monotonic)
+    return MicrosoftApplication(application, _proof(section), time.monotonic)
+
+
+def _proof(section: Microsoft) -> Proof:
+    """How the application proves itself; the schema wants one of three."""
+    if section.client_secret is not None:
+        return SecretProof(section.client_secret.read)
+    if section.assertion is not None:
+        return AssertionProof(section.assertion.read)
+    certificate = section.certificate
+    assert certificate is not None
+    where = f"certificate {certificate.as_pair()}"
+    return CertificateProof(certificate.read, where, partial(datetime.now, UTC))
 
 
 def refresh_token_file(source: SecretSource | None, log: Log) -> RefreshTokenFile | None:

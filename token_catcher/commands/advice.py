@@ -18,6 +18,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     "configuration-program": (
         "install Python and the program where that user can read them (deploy/README.md)"
     ),
+    "certificate": (
+        "put certificate and key of one pair in place together (mode 0600); they are read anew at"
+        " the next login"
+    ),
     "imap-login": (
         "check username and password; for Gmail and Microsoft 365 see docs/mailboxes.md;"
         " nothing was lost"
@@ -123,6 +127,82 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         " asked again by itself"
     ),
     "imap-unavailable": "nothing, if it passes: the server takes no more for now",
+    "oauth-clock": "set this machine's clock right: `timedatectl` says whether it follows a server",
+    "oauth-client-application": (
+        "copy the application (client) ID from Entra admin center > App registrations > the"
+        " application > Overview into client_id; it is neither of the object IDs there"
+    ),
+    "oauth-client-cloud": (
+        "set cloud to the one of that tenant (global, gcc-high, dod, china), or authority"
+    ),
+    "oauth-client-disabled": (
+        "enable it: Entra admin center > Enterprise applications > the application > Properties >"
+        " Enabled for users to sign in; ask first why it was disabled"
+    ),
+    "oauth-client-public": (
+        "Entra admin center > App registrations > the application > Authentication > Allow public"
+        " client flows: Yes"
+    ),
+    "oauth-client-tenant": (
+        "copy the tenant ID from Entra admin center > Overview into tenant; check cloud"
+    ),
+    "oauth-consent-application": (
+        "Entra admin center > App registrations > the application > API permissions > Grant admin"
+        " consent (docs/microsoft-365.md)"
+    ),
+    "oauth-consent-assignment": (
+        "Entra admin center > Enterprise applications > the application > Users and groups: assign"
+        " who signs in, or Properties > Assignment required: No"
+    ),
+    "oauth-consent-principal": (
+        "give the application its service principal: Grant admin consent under API permissions, or"
+        " `az ad sp create --id CLIENT_ID`"
+    ),
+    "oauth-credential-assertion": (
+        "compare issuer, subject and audience of the file's token with the federated credential:"
+        " Entra admin center > App registrations > the application > Certificates & secrets >"
+        " Federated credentials"
+    ),
+    "oauth-credential-assertion-time": (
+        "see whether somebody still renews that file (Kubernetes: a projected volume), then the"
+        " clock of this machine: `timedatectl`"
+    ),
+    "oauth-credential-certificate": (
+        "upload the certificate (never the key) under Entra admin center > App registrations > the"
+        " application > Certificates & secrets > Certificates; a new one counts after some minutes"
+    ),
+    "oauth-credential-certificate-expired": (
+        "make a new certificate, upload it, then replace the file (docs/microsoft-365.md); if that"
+        " day has not come yet, check this machine's clock"
+    ),
+    "oauth-credential-federated": (
+        "compare issuer, subject and audience of the file's token with the federated credential:"
+        " Entra admin center > App registrations > the application > Certificates & secrets >"
+        " Federated credentials; a new one counts after some minutes"
+    ),
+    "oauth-credential-secret": (
+        "copy the Value of a new client secret into the file, which is shown once: Entra admin"
+        " center > App registrations > the application > Certificates & secrets"
+    ),
+    "oauth-credential-secret-expired": (
+        "put a new one into the file: Entra admin center > App registrations > the application >"
+        " Certificates & secrets; better: a certificate, whose end is told in time"
+    ),
+    "oauth-extra": (
+        "install what the message names; the image and an installation from"
+        " requirements/production.txt have it"
+    ),
+    "oauth-refused-policy": (
+        "Entra admin center > Sign-in logs says which policy; except the application, or the"
+        " address of this machine, from it"
+    ),
+    "oauth-scope-application": (
+        "leave scope out, unless the cloud is one of your own; the permission must be one of Office"
+        " 365 Exchange Online, not of Microsoft Graph (docs/microsoft-365.md)"
+    ),
+    "oauth-sign-in-account": (
+        "enable the account, or sign in with another one that has full access to the mailbox"
+    ),
     "vault-login": (
         "check vault.auth; a used-up or expired secret_id needs a new one"
         " (deploy/vault/setup-approle.sh)"

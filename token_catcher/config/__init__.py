@@ -18,7 +18,7 @@ In reading order:
 
 from token_catcher.config.kinds import Listen, duration
 from token_catcher.config.load import find, load
-from token_catcher.config.oauth import Custom, External, OAuth2
+from token_catcher.config.oauth import Custom, External, Microsoft, OAuth2
 from token_catcher.config.schema import (
     Config,
     MailboxConfig,
@@ -28,6 +28,7 @@ from token_catcher.config.schema import (
     each_address,
 )
 from token_catcher.config.secret import SecretSource, sources_in
+from token_catcher.config.section import ClientCertificate
 from token_catcher.config.show import example, schema, show
 from token_catcher.config.vault_auth import (
     AppRoleAuth,
@@ -43,6 +44,7 @@ from token_catcher.config.vault_auth import (
 __all__ = [
     "AppRoleAuth",
     "CertAuth",
+    "ClientCertificate",
     "Config",
     "Custom",
     "External",
@@ -50,6 +52,7 @@ __all__ = [
     "KubernetesAuth",
     "Listen",
     "MailboxConfig",
+    "Microsoft",
     "NoAuth",
     "OAuth2",
     "OrgConfig",

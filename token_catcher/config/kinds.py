@@ -204,6 +204,11 @@ def _is_endpoint(text: str) -> bool:
     return parts.port != 0 and _is_host(host) and on_one_line(text) and " " not in text
 
 
+def _is_authority(text: str) -> bool:
+    """Of Microsoft's library, which takes no plain HTTP at all."""
+    return _is_endpoint(text) and text.startswith("https:")
+
+
 def _is_prefix(path: str) -> bool:
     """The path below which a reverse proxy serves Vault; `/v1` itself is added to each request."""
     prefix = path.rstrip("/")
@@ -527,11 +532,11 @@ VaultAddresses = Annotated[
     PlainValidator(_vault_addresses, json_schema_input_type=VaultAddress | _NODES),
     Missing(A_VAULT_ADDRESS),
 ]
-Endpoint = Annotated[
+Authority = Annotated[
     str,
-    _only(_is_endpoint),
+    _only(_is_authority),
     AfterValidator(_without_last_slash),
-    Expected("https://HOST, with :PORT and /PATH if needed (http:// only to loopback)"),
+    Expected("https://HOST, with :PORT and /PATH if needed, without the tenant"),
 ]
 TokenUrl = Annotated[
     str,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from token_catcher.certificates import certificate_in
 from token_catcher.config import kinds
 from token_catcher.config.problems import Wrong
 from token_catcher.config.secret import SecretFile, SecretKey, TokenSource
 from token_catcher.config.section import ClientCertificate, Section
+from token_catcher.errors import ConfigurationError
 
 CREDENTIALS: Final = ("certificate", "assertion", "client_secret", "refresh_token")
 
@@ -52,8 +54,33 @@ class Microsoft(Provider):
     """A person signed in: `token-catcher login` writes this file, and each renewal replaces it."""
     cloud: Literal["global", "gcc-high", "dod", "china"] = "global"
     """Which of Microsoft's clouds."""
-    authority: kinds.Endpoint | None = None
+    authority: kinds.Authority | None = None
     """Where tokens are asked for, in place of the cloud's own address, without the tenant."""
+
+    @field_validator("scope")
+    @classmethod
+    def _not_of_graph(cls, scope: str | None) -> str | None:
+        # The portal offers it under the same name, and IMAP refuses its tokens.
+        if scope is not None and "graph.microsoft.com" in scope:
+            raise Wrong("a scope of Exchange Online, https://outlook.office…", "one of Graph")
+        return scope
+
+    @field_validator("certificate")
+    @classmethod
+    def _can_sign(
+        cls, certificate: ClientCertificate | None, info: ValidationInfo
+    ) -> ClientCertificate | None:
+        if certificate is None or not kinds.Origin.of(info).secrets:
+            return certificate
+        text = certificate.look(kinds.Origin.of(info).owners)
+        try:
+            is_rsa = certificate_in(text, "certificate").is_rsa
+        except ConfigurationError:
+            expected = "a certificate in PEM"
+            raise Wrong(expected, "files that do not hold that") from None
+        if not is_rsa:
+            raise Wrong("an RSA key: Microsoft takes no other", "another kind of key")
+        return certificate
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:

@@ -67,7 +67,7 @@ def _is_filled(value: object) -> bool:
     return value != ()
 
 
-PLANNED: Final = ("microsoft", "google")
+PLANNED: Final = ("google",)
 
 
 def _is_planned_provider(value: Any) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Collection
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 
-from token_catcher import tls
+from token_catcher import ownership, tls
 from token_catcher.config import kinds
 from token_catcher.config.problems import Wrong
 from token_catcher.config.secret import private_bytes
+from token_catcher.errors import ConfigurationError
+from token_catcher.model import Secret
 from token_catcher.tls import introduce
 
 
@@ -46,6 +49,29 @@ class ClientCertificate(Section):
             expected = "a certificate and its key in PEM, the key not encrypted"
             raise Wrong(expected, "files that do not hold that") from None
         return self
+
+    def read(self) -> Secret:
+        """What is in the files now, one behind the other, the certificate first.
+
+        ConfigurationError: they cannot be read, or others can use the key."""
+        try:
+            return self.look(ownership.trusted())
+        except Wrong as wrong:
+            got = f"got {wrong.got}, expected {wrong.expected}"
+        raise ConfigurationError(f"certificate {self.as_pair()}: {got}", code="secret")
+
+    def look(self, owners: Collection[int]) -> Secret:
+        """The same for the loader, which knows the key and its line. `owners`: of files that we go
+        by. Wrong: they cannot be read, or others can use the key."""
+        texts = []
+        if self.key is not None:
+            try:
+                texts.append(self.file.read_bytes())
+            except OSError as error:
+                got = f"a file that cannot be read ({error.strerror})"
+                raise Wrong("the path of a file that we can read", got) from None
+        texts.append(private_bytes(self.key or self.file, owners))
+        return Secret(b"\n".join(texts).decode("latin-1"))
 
     def as_pair(self) -> tls.ClientCertificate:
         """In the words of `tls`."""

@@ -8,16 +8,38 @@ from token_catcher.oauth.access import AccessToken, AccessTokens, Provider, Toke
 from token_catcher.oauth.custom import CustomProvider
 from token_catcher.oauth.endpoint import BoundedSession
 from token_catcher.oauth.external import CommandProvider, ExternalProvider
+from token_catcher.oauth.microsoft import (
+    APPLICATION_SCOPES,
+    AUTHORITIES,
+    PERSON_SCOPES,
+    AssertionProof,
+    CertificateProof,
+    MicrosoftApplication,
+    MicrosoftPerson,
+    Proof,
+    SecretProof,
+)
+from token_catcher.oauth.microsoft_refusals import Application
 from token_catcher.oauth.refresh import RefreshTokenFile
 
 __all__ = [
+    "APPLICATION_SCOPES",
+    "AUTHORITIES",
+    "PERSON_SCOPES",
     "AccessToken",
     "AccessTokens",
+    "Application",
+    "AssertionProof",
     "BoundedSession",
+    "CertificateProof",
     "CommandProvider",
     "CustomProvider",
     "ExternalProvider",
+    "MicrosoftApplication",
+    "MicrosoftPerson",
+    "Proof",
     "Provider",
     "RefreshTokenFile",
+    "SecretProof",
     "TokenHealth",
 ]

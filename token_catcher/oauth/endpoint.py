@@ -81,12 +81,21 @@ def post(
     headers: Mapping[str, str] | None = None,
 ) -> EndpointAnswer:
     """What the endpoint answers to a form. Outage: there was no answer. AccessError: TLS."""
+    return answer_of(send(session, "POST", url, form, headers))
+
+
+def send(
+    session: BoundedSession,
+    method: str,
+    url: str,
+    body: Mapping[str, str] | bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> requests.Response:
+    """Whatever is answered, whole. Outage: there was no answer. AccessError: TLS."""
     try:
-        response = session.post(url, data=form, headers=headers)
+        return session.request(method, url, data=body, headers=headers)
     except (OSError, urllib3.exceptions.HTTPError) as error:
         fault = trouble(error, url)
-    else:
-        return answer_of(response)
     # Out here the foreign exception is let go: its request holds what was shown.
     raise fault
 
