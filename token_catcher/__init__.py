@@ -11,6 +11,7 @@ use what its `__init__` names, and nothing else.
     log         structlog, set up once
     tls         TLS to a server, and what its failures mean
     certificates  certificates of ours: their pieces, and when they end
+    expiry      which of our credentials end by themselves, told in time
     connections HTTP connections of which no answer lasts for ever
     signals     how SIGTERM and SIGINT end a command
 

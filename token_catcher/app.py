@@ -28,11 +28,12 @@ from token_catcher.config import (
     each_address,
 )
 from token_catcher.errors import ConfigurationError
+from token_catcher.expiry import Expiry
 from token_catcher.imap import Account, ImapMailbox
 from token_catcher.imap import Login as MailLogin
 from token_catcher.judge import Judge
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
-from token_catcher.logins import Entrance, context_of, entrance_of
+from token_catcher.logins import Entrance, certificates_in, context_of, entrance_of
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import Log
 from token_catcher.proof import Terms, Trust
@@ -313,6 +314,11 @@ class App:
         trust = self.config.trust
         domains = [sender.rpartition("@")[2] for sender in trust.senders]
         return tuple(dict.fromkeys((*domains, *trust.signing_domains)))
+
+    @cached_property
+    def expiry(self) -> Expiry:
+        """When our certificates end."""
+        return Expiry(list(certificates_in(self.config)), self.now, self.log)
 
     def path_of(self, org: str, username: str) -> str | None:
         """Where a token of this user of that org is written; None: nowhere."""

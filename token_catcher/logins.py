@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from token_catcher.config import Custom, External, MailboxConfig, Microsoft, OAuth2, SecretSource
+from token_catcher.config import (
+    ClientCertificate,
+    Config,
+    Custom,
+    External,
+    MailboxConfig,
+    Microsoft,
+    OAuth2,
+    SecretSource,
+)
 from token_catcher.errors import ConfigurationError, TokenCatcherError
+from token_catcher.expiry import Expiring, Owner
 from token_catcher.imap import ExternalLogin, Login, OAuthLogin, PasswordLogin, tls_context
 from token_catcher.model import Secret
 from token_catcher.oauth import (
@@ -208,3 +218,18 @@ def context_of(mailbox: MailboxConfig) -> Callable[[], ssl.SSLContext]:
         return tls_context(ca_file, certificate)
 
     return FileContext(make, files)
+
+
+def certificates_in(config: Config) -> Iterator[Expiring]:
+    """Those by which we log in, at the mailboxes and at Vault, with whose they are."""
+    for mailbox in config.mailboxes:
+        if isinstance(mailbox.oauth2, Microsoft) and mailbox.oauth2.certificate is not None:
+            yield _expiring(mailbox.oauth2.certificate, Owner(mailbox.name, "oauth"))
+        if mailbox.client_certificate is not None:
+            yield _expiring(mailbox.client_certificate, Owner(mailbox.name, "client"))
+    if config.vault.client_certificate is not None:
+        yield _expiring(config.vault.client_certificate, Owner("", "client"))
+
+
+def _expiring(certificate: ClientCertificate, owner: Owner) -> Expiring:
+    return Expiring(owner, str(certificate.as_pair()), certificate.read)

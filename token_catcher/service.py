@@ -16,6 +16,7 @@ from token_catcher.app import App, utc_now
 from token_catcher.config import Config
 from token_catcher.daemon import Daemon, Restoration, index_from, mine, only_one
 from token_catcher.errors import ConfigurationError, StateError, TokenCatcherError
+from token_catcher.expiry import Owner
 from token_catcher.logins import keep_fresh
 from token_catcher.model import Entry, moment
 from token_catcher.oauth import TokenHealth
@@ -98,6 +99,7 @@ class Service:
             self._catch_up(self._app.journal)
             self._app.refresh_keys()
             keep_fresh(self._app.entrances, self._log)
+            self._app.expiry.look()
         if self._restoration is not None:
             self._restore(self._restoration)
 
@@ -146,6 +148,7 @@ class Service:
             drifted=self._drifted,
             vault_token_expires_at=self._vault_token_expires_at,
             access_tokens=self._access_tokens,
+            certificate_ends=self._certificate_ends,
         )
         return serving(listen.host, listen.port, routes(subject, self._metrics), self._log)
 
@@ -171,6 +174,11 @@ class Service:
             return {}
         healths = {mailbox: entrance.health for mailbox, entrance in self._app.entrances.items()}
         return {mailbox: health for mailbox, health in healths.items() if health is not None}
+
+    def _certificate_ends(self) -> Mapping[Owner, datetime]:
+        if self._app is None:
+            return {}
+        return self._app.expiry.ends
 
     def _vault_token_expires_at(self) -> datetime | None:
         if self._app is None:

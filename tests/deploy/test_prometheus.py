@@ -24,6 +24,7 @@ from tests.deploy.kit import DEPLOY, ROOT, documents, run
 from tests.kit.servers.process import command
 from token_catcher.cli import app
 from token_catcher.daemon.watch import Health
+from token_catcher.expiry import Owner
 from token_catcher.model import Entry, Event
 from token_catcher.oauth import TokenHealth
 from token_catcher.web import Metrics, Subject, routes
@@ -105,6 +106,7 @@ def exported() -> dict[str, set[str]]:
         drifted=dict,
         vault_token_expires_at=lambda: NOW,
         access_tokens=lambda: {"m": TokenHealth(None, 3600.0, NOW.timestamp())},
+        certificate_ends=lambda: {Owner("m", "oauth"): NOW},
     )
     text = routes(subject, metrics)["/metrics"]().text
     return {

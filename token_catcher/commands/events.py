@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 _BY_SUBJECT: Final = {
+    "certificate": ("ends",),
     "checkpoint": ("reset",),
     "daemon": ("ready", "reload_refused", "reloaded", "started", "stopped", "stuck"),
     "folder": ("incomplete",),

@@ -118,6 +118,18 @@ def _of_the_instance(snapshot: Snapshot) -> Iterable[Metric]:
             "When our Vault token expires.",
             snapshot.vault_token_expires_at.timestamp(),
         )
+    yield _of_the_certificates(snapshot)
+
+
+def _of_the_certificates(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "token_catcher_certificate_expiry_timestamp_seconds",
+        "When a certificate of ours ends: kind oauth or client; without a mailbox, Vault's.",
+        labels=["mailbox", "kind"],
+    )
+    for owner, ends_at in snapshot.certificate_ends.items():
+        family.add_metric([owner.mailbox, owner.kind], ends_at.timestamp())
+    return family
 
 
 def _of_the_mailboxes(snapshot: Snapshot) -> Iterable[Metric]:

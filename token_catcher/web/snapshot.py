@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from token_catcher.daemon import Health
+from token_catcher.expiry import Owner
 from token_catcher.oauth import TokenHealth
 
 
@@ -53,6 +54,8 @@ class Snapshot:
     """None: it does not expire, or there is none yet."""
     access_tokens: Mapping[str, TokenHealth]
     """Of each mailbox that is logged in to by access token."""
+    certificate_ends: Mapping[Owner, datetime]
+    """When our certificates end, of those that could be read."""
 
     @property
     def well(self) -> bool:
@@ -84,6 +87,7 @@ class Subject:
     drifted: Callable[[], Mapping[str, int]]
     vault_token_expires_at: Callable[[], datetime | None]
     access_tokens: Callable[[], Mapping[str, TokenHealth]]
+    certificate_ends: Callable[[], Mapping[Owner, datetime]]
 
     def snapshot(self) -> Snapshot:
         """How it is now."""
@@ -105,4 +109,5 @@ class Subject:
             drifted=self.drifted(),
             vault_token_expires_at=self.vault_token_expires_at(),
             access_tokens=self.access_tokens(),
+            certificate_ends=self.certificate_ends(),
         )

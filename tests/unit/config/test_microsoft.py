@@ -12,7 +12,7 @@ from tests.unit.config.texts import changed, load, refusal_of, write_secret
 from token_catcher import config
 from token_catcher.config import Config, Microsoft
 from token_catcher.errors import ConfigurationError
-from token_catcher.logins import entrance_of, microsoft_application
+from token_catcher.logins import certificates_in, entrance_of, microsoft_application
 
 WHO = f"provider: microsoft, tenant: {TENANT}, client_id: {CLIENT_ID}"
 
@@ -157,6 +157,23 @@ def test_a_certificate_that_is_none_is_told_once(files: Path) -> None:
         "config.yaml:5: mailboxes[0].oauth2.certificate: got files that do not hold that, expected"
         " a certificate and its key in PEM, the key not encrypted"
     )
+
+
+def test_every_certificate_of_ours_is_known_with_whose_it_is(files: Path) -> None:
+    """Of a mailbox, to whoever gives tokens and in TLS, and Vault's."""
+    text = written("certificate: {file: app.pem}")
+    text = text.replace("    oauth2:", "    client_certificate: {file: curve.pem}\n    oauth2:")
+    text += "  client_certificate: {file: cert.pem, key: key.pem}\n"
+    found = {
+        (certificate.owner.mailbox, certificate.owner.kind): certificate
+        for certificate in certificates_in(load(files, text))
+    }
+    assert {who: certificate.where for who, certificate in found.items()} == {
+        ("integrations", "oauth"): f"{files}/app.pem",
+        ("integrations", "client"): f"{files}/curve.pem",
+        ("", "client"): f"{files}/cert.pem with {files}/key.pem",
+    }
+    assert pair().certificate in found["", "client"].read().reveal()
 
 
 def test_without_secrets_no_file_is_looked_at(home: Path) -> None:

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.kit.fakes import Silent
 from tests.kit.waiting import PATIENCE
 from token_catcher.daemon.watch import Health
+from token_catcher.expiry import Owner
 from token_catcher.model import Entry, Event
 from token_catcher.oauth import TokenHealth
 from token_catcher.web.metrics import Metrics
@@ -77,6 +78,7 @@ class Site:
     journal_trouble: str | None = None
     expires: datetime | None = NOW + timedelta(hours=1)
     tokens: Mapping[str, TokenHealth] = field(default_factory=dict)
+    certificate_ends: Mapping[Owner, datetime] = field(default_factory=dict)
     port: int = 0
 
     def routes(self) -> Routes:
@@ -94,6 +96,7 @@ class Site:
             drifted=lambda: self.drifted,
             vault_token_expires_at=lambda: self.expires,
             access_tokens=lambda: self.tokens,
+            certificate_ends=lambda: self.certificate_ends,
         )
         return routes(subject, self.metrics)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tests.unit.web.kit import NOW, STORED, WELL, Site, now
+from token_catcher.expiry import Owner
 from token_catcher.model import Event, iso
 from token_catcher.oauth import TokenHealth
 from token_catcher.record import MailToken
@@ -25,6 +26,10 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
     site.held = {"integrations": 2, "of a configuration before": 1}
     site.drifted = {"integrations": 3, "of a configuration before": 1}
     site.tokens = {"integrations": TokenHealth("oauth-credential", 600.0, NOW.timestamp() - 86400)}
+    site.certificate_ends = {
+        Owner("integrations", "oauth"): NOW + timedelta(days=20),
+        Owner("", "client"): NOW - timedelta(days=1),
+    }
     samples = site.samples()
     for name in list(samples):
         if "bucket" in name:
@@ -50,6 +55,10 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
         f"oauth_refused[{mailbox}]": 1,
         f"oauth_token_expiry_timestamp_seconds[{mailbox}]": NOW.timestamp() + 600,
         f"oauth_refresh_token_renewal_timestamp_seconds[{mailbox}]": NOW.timestamp() - 86400,
+        f"certificate_expiry_timestamp_seconds[('kind', 'oauth'), {mailbox}]": NOW.timestamp()
+        + 20 * 86400,
+        "certificate_expiry_timestamp_seconds[('kind', 'client'), ('mailbox', '')]": NOW.timestamp()
+        - 86400,
         "journal_head_sequence": 42,
         "journal_usable": 1.0,
         "shard_index": 1,
