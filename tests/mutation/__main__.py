@@ -7,10 +7,20 @@ from __future__ import annotations
 
 import sys
 
-from tests.mutation import ownership, pipeline, release, tokens, trust_rules, vault, vault_logins
+from tests.mutation import (
+    microsoft,
+    ownership,
+    pipeline,
+    release,
+    tokens,
+    trust_rules,
+    vault,
+    vault_logins,
+)
 from tests.mutation.mutants import survivors
 
 MUTANTS = (
+    *microsoft.MUTANTS,
     *ownership.MUTANTS,
     *pipeline.MUTANTS,
     *release.MUTANTS,
