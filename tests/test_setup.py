@@ -141,6 +141,7 @@ def test_a_release_is_held_against_known_vulnerabilities() -> None:
 
 
 SPDX = {
+    "Apache 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "ISC License": "ISC",
     "MIT License": "MIT",
