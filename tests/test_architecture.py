@@ -40,6 +40,7 @@ ADAPTERS = {
         "imap.login",
         "imap.trouble",
     },
+    "google": {"oauth.google"},
     "hvac": {"vault.transport"},
     "requests": {"connections", "oauth.endpoint", "vault.transport"},
     "urllib3": {"connections", "oauth.endpoint", "vault.transport"},
@@ -67,6 +68,8 @@ REVEALING = {
     "vault/kept.py": 2,  # the secret_id, into our file; the hash of the wrapping token
     "imap/logins.py": 2,  # the password, or the access token, at login
     "oauth/custom.py": 5,  # secret, assertion and refresh token, to the token endpoint
+    "oauth/google.py": 4,  # a client's secret and a refresh token, to the token endpoint
+    "oauth/google_source.py": 1,  # the key of a service account, to sign with it
     "oauth/microsoft.py": 4,  # secret, assertion, key or refresh token, to msal
     "oauth/refresh.py": 1,  # a refresh token, into its file
 }

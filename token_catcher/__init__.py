@@ -91,6 +91,9 @@ use what its `__init__` names, and nothing else.
         external    what some other tool keeps
         microsoft_refusals  what Microsoft's refusals mean; pure
         microsoft   Microsoft 365, over msal
+        google_refusals  what Google's refusals mean; pure
+        google_source  who we are to Google without a key, and files that claim to say so
+        google      Google Workspace, over google-auth
     vault       the adapter of the secret store
         answer      what is answered, and who spoke
         transport   HTTP over TLS or a unix socket

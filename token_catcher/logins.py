@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from token_catcher.config import (
     Config,
     Custom,
     External,
+    Google,
     MailboxConfig,
     Microsoft,
     OAuth2,
@@ -27,7 +29,9 @@ from token_catcher.model import Secret
 from token_catcher.oauth import (
     APPLICATION_SCOPES,
     AUTHORITIES,
+    DELEGATED_SCOPE,
     PERSON_SCOPES,
+    SIGNED_IN_SCOPE,
     AccessTokens,
     Application,
     AssertionProof,
@@ -36,6 +40,9 @@ from token_catcher.oauth import (
     CommandProvider,
     CustomProvider,
     ExternalProvider,
+    GoogleImpersonation,
+    GoogleServiceAccount,
+    GoogleSignedIn,
     MicrosoftApplication,
     MicrosoftPerson,
     Proof,
@@ -83,7 +90,7 @@ def entrance_of(mailbox: MailboxConfig, log: Log) -> Entrance:
         read = mailbox.password.read
         return Entrance(PasswordLogin(mailbox.username, read), read)
     if mailbox.oauth2 is not None:
-        tokens = AccessTokens(_provider(mailbox.oauth2, log), time.monotonic)
+        tokens = AccessTokens(_provider(mailbox, mailbox.oauth2, log), time.monotonic)
         login = OAuthLogin(mailbox.username, tokens, mailbox.oauth2.mechanism)
         return Entrance(login, tokens.credential, tokens, _refresh_token(mailbox.oauth2))
     return Entrance(ExternalLogin(mailbox.username), _certificate(mailbox))
@@ -110,7 +117,7 @@ def keep_fresh(entrances: Mapping[str, Entrance], log: Log) -> None:
             log.warning("oauth.trouble", mailbox=mailbox, code=error.code, error=str(error))
 
 
-def _provider(section: OAuth2, log: Log) -> Provider:
+def _provider(mailbox: MailboxConfig, section: OAuth2, log: Log) -> Provider:
     """Who gives the tokens. Nothing is asked of anybody yet."""
     match section:
         case Custom():
@@ -127,8 +134,8 @@ def _provider(section: OAuth2, log: Log) -> Provider:
             return _external(section)
         case Microsoft():
             return _microsoft(section, log)
-        case _:
-            raise AssertionError("refused by the schema")
+        case Google():
+            return _google(section, mailbox.username, log)
 
 
 def _external(section: External) -> Provider:
@@ -153,6 +160,28 @@ def _microsoft(section: Microsoft, log: Log) -> Provider:
     if refresh_token is not None:
         return MicrosoftPerson(application, refresh_token, time.monotonic)
     return MicrosoftApplication(application, _proof(section), time.monotonic)
+
+
+def _google(section: Google, username: str, log: Log) -> Provider:
+    """One of three forms, as the schema wants it. `username`: whose mailbox it is."""
+    session = BoundedSession(time.monotonic)
+    scope = section.scope or DELEGATED_SCOPE
+    if section.service_account is not None:
+        return GoogleServiceAccount(section.service_account.read, username, scope, session)
+    if section.impersonate is not None:
+        return GoogleImpersonation(section.impersonate, username, scope, os.environ, session)
+    refresh_token = refresh_token_file(section.refresh_token, log)
+    assert section.client_id is not None
+    assert section.client_secret is not None
+    assert refresh_token is not None
+    return GoogleSignedIn(
+        section.client_id,
+        section.client_secret.read,
+        refresh_token,
+        username,
+        section.scope or SIGNED_IN_SCOPE,
+        session,
+    )
 
 
 def _proof(section: Microsoft) -> Proof:

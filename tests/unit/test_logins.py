@@ -9,6 +9,7 @@ import pytest
 import trustme
 
 from tests.kit.fakes import Silent
+from tests.kit.google import key_file, new_key
 from tests.unit.config.texts import changed, load, write_secret
 from tests.unit.oauth.test_access import HOUR, REFUSED, Endpoint
 from token_catcher.config import MailboxConfig
@@ -26,6 +27,7 @@ def home(tmp_path: Path) -> Path:
     """Beside the configuration: its secrets, and a client's certificate."""
     for name in ("imap-password", "client-secret", "access-token", "refresh-token"):
         write_secret(tmp_path / name, f"the {name}")
+    write_secret(tmp_path / "key.json", key_file(new_key("first")))
     leaf = trustme.CA().issue_cert("robot@example.com")
     write_secret(tmp_path / "client.pem", leaf.private_key_and_cert_chain_pem.bytes().decode())
     return tmp_path
@@ -68,6 +70,18 @@ def entrance(home: Path, login: str) -> Entrance:
             "the access-token",
         ),
         ("oauth2: {provider: external, token: {command: [oama, access]}}", OAuthLogin, ""),
+        (
+            "oauth2: {provider: google, service_account: {file: key.json}}",
+            OAuthLogin,
+            key_file(new_key("first")),
+        ),
+        ("oauth2: {provider: google, impersonate: robot@p.example}", OAuthLogin, ""),
+        (
+            "oauth2: {provider: google, client_id: x, client_secret: {file: client-secret},"
+            " refresh_token: {file: refresh-token}}",
+            OAuthLogin,
+            "the client-secret\nthe refresh-token",
+        ),
     ],
 )
 def test_a_login_goes_by_its_files(

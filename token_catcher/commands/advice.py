@@ -127,7 +127,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         " asked again by itself"
     ),
     "imap-unavailable": "nothing, if it passes: the server takes no more for now",
-    "oauth-clock": "set this machine's clock right: `timedatectl` says whether it follows a server",
+    "oauth-api": (
+        "enable it in the project of the account, or of the workload identity pool, that this"
+        " program runs as; it counts after some minutes"
+    ),
     "oauth-client-application": (
         "copy the application (client) ID from Entra admin center > App registrations > the"
         " application > Overview into client_id; it is neither of the object IDs there"
@@ -139,12 +142,25 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "enable it: Entra admin center > Enterprise applications > the application > Properties >"
         " Enabled for users to sign in; ask first why it was disabled"
     ),
+    "oauth-client-google": (
+        "copy client ID and client secret of one and the same client from Google Auth Platform >"
+        " Clients, and sign in with it: `token-catcher login --mailbox NAME`"
+    ),
     "oauth-client-public": (
         "Entra admin center > App registrations > the application > Authentication > Allow public"
         " client flows: Yes"
     ),
+    "oauth-client-service-account": (
+        "compare it with IAM & Admin > Service accounts; one that was deleted can be undeleted for"
+        " 30 days, one that is made anew has another client ID to delegate to"
+    ),
     "oauth-client-tenant": (
         "copy the tenant ID from Entra admin center > Overview into tenant; check cloud"
+    ),
+    "oauth-clock": "set this machine's clock right: `timedatectl` says whether it follows a server",
+    "oauth-consent-app": (
+        "a super administrator trusts that client ID there, or signs in who is allowed to"
+        " (docs/google-workspace.md)"
     ),
     "oauth-consent-application": (
         "Entra admin center > App registrations > the application > API permissions > Grant admin"
@@ -153,6 +169,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     "oauth-consent-assignment": (
         "Entra admin center > Enterprise applications > the application > Users and groups: assign"
         " who signs in, or Properties > Assignment required: No"
+    ),
+    "oauth-consent-delegation": (
+        "a super administrator pastes that client ID and that scope there, letter by letter"
+        " (docs/google-workspace.md)"
     ),
     "oauth-consent-principal": (
         "give the application its service principal: Grant admin consent under API permissions, or"
@@ -175,10 +195,18 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "make a new certificate, upload it, then replace the file (docs/microsoft-365.md); if that"
         " day has not come yet, check this machine's clock"
     ),
+    "oauth-credential-client-secret": (
+        "make a new client secret under Google Auth Platform > Clients > the client, and put it"
+        " into the file; the refresh token stays good"
+    ),
     "oauth-credential-federated": (
         "compare issuer, subject and audience of the file's token with the federated credential:"
         " Entra admin center > App registrations > the application > Certificates & secrets >"
         " Federated credentials; a new one counts after some minutes"
+    ),
+    "oauth-credential-key": (
+        "make a new key under IAM & Admin > Service accounts > the account > Keys, and replace the"
+        " file: it is read anew at the next try; better: no key at all (impersonate)"
     ),
     "oauth-credential-secret": (
         "copy the Value of a new client secret into the file, which is shown once: Entra admin"
@@ -188,9 +216,17 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "put a new one into the file: Entra admin center > App registrations > the application >"
         " Certificates & secrets; better: a certificate, whose end is told in time"
     ),
+    "oauth-credential-workload": (
+        "see whether somebody still renews that token (Kubernetes: a projected volume), then"
+        " compare its issuer, subject and audience with IAM & Admin > Workload Identity Federation"
+    ),
     "oauth-extra": (
         "install what the message names; the image and an installation from"
         " requirements/production.txt have it"
+    ),
+    "oauth-impersonation": (
+        "grant that role on the service account itself, as docs/google-workspace.md shows; it"
+        " counts after some minutes"
     ),
     "oauth-refused-policy": (
         "Entra admin center > Sign-in logs says which policy; except the application, or the"
@@ -200,8 +236,26 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "leave scope out, unless the cloud is one of your own; the permission must be one of Office"
         " 365 Exchange Online, not of Microsoft Graph (docs/microsoft-365.md)"
     ),
+    "oauth-scope-google": "leave `scope` out: the default opens IMAP",
+    "oauth-scope-machine": (
+        "stop the machine, give it that access scope, start it; access scopes are not changed on"
+        " a running one"
+    ),
     "oauth-sign-in-account": (
         "enable the account, or sign in with another one that has full access to the mailbox"
+    ),
+    "oauth-sign-in-scope": "sign in once more: `token-catcher login --mailbox NAME`",
+    "oauth-sign-in-session": (
+        "sign in once more: `token-catcher login --mailbox NAME`; where that is too often, take a"
+        " service account with delegation (docs/google-workspace.md)"
+    ),
+    "oauth-source": (
+        "write the file anew with `gcloud iam workload-identity-pools create-cred-config`, or unset"
+        " the variable on a machine of Google Cloud (docs/google-workspace.md)"
+    ),
+    "oauth-user": (
+        "set username to the primary address: Admin console > Directory > Users > the user; what"
+        " mail comes to an alias goes under `addresses`"
     ),
     "vault-login": (
         "check vault.auth; a used-up or expired secret_id needs a new one"

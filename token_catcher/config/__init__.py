@@ -18,7 +18,7 @@ In reading order:
 
 from token_catcher.config.kinds import Listen, duration
 from token_catcher.config.load import find, load
-from token_catcher.config.oauth import Custom, External, Microsoft, OAuth2
+from token_catcher.config.oauth import Custom, External, Google, Microsoft, OAuth2
 from token_catcher.config.schema import (
     Config,
     MailboxConfig,
@@ -48,6 +48,7 @@ __all__ = [
     "Config",
     "Custom",
     "External",
+    "Google",
     "JwtAuth",
     "KubernetesAuth",
     "Listen",

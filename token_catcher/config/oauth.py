@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from token_catcher.certificates import certificate_in
 from token_catcher.config import kinds
 from token_catcher.config.problems import Wrong
-from token_catcher.config.secret import SecretFile, SecretKey, TokenSource
+from token_catcher.config.secret import SecretDocument, SecretFile, SecretKey, TokenSource
 from token_catcher.config.section import ClientCertificate, Section
 from token_catcher.errors import ConfigurationError
 
@@ -97,7 +97,7 @@ class Google(Provider):
 
     provider: Literal["google"]
     """Who gives the tokens."""
-    service_account: SecretKey | None = None
+    service_account: SecretDocument | None = None
     """The key of a service account with domain-wide delegation (JSON)."""
     impersonate: kinds.Address | None = None
     """A service account with domain-wide delegation, as which we act without a key of it."""

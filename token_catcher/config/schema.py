@@ -67,16 +67,8 @@ def _is_filled(value: object) -> bool:
     return value != ()
 
 
-PLANNED: Final = ("google",)
-
-
-def _is_planned_provider(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("provider") in PLANNED
-
-
 ANY: Final = "*"
 NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = {
-    ("mailboxes", ANY, "oauth2"): ("null", _is_planned_provider),
     ("orgs", ANY, "max_age"): ("null", _is_given),
     ("journal", "key"): ("null", _is_given),
     ("journal", "anchor"): ("false", _is_on),

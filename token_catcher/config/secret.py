@@ -25,7 +25,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -60,6 +60,8 @@ class SecretSource:
     where: str
     """The absolute path, or the variable's name"""
     environ: Mapping[str, str] = field(repr=False, compare=False)
+    is_document: bool = False
+    """Whether it may span lines: a file of JSON, say."""
 
     def read(self) -> Secret:
         """The secret as it is now, without one newline at its end.
@@ -76,7 +78,10 @@ class SecretSource:
         """The same for the loader, which knows the key and its line.
 
         Wrong: it is not there, or others can use it."""
-        return Secret(_text(self._bytes()))
+        text = _text(self._bytes())
+        if not self.is_document:
+            _expect_one_line(text)
+        return Secret(text)
 
     def shared(self) -> str | None:
         """The mode of the file, such as `0640`, where its group may read it as well.
@@ -154,13 +159,17 @@ def _text(raw: bytes) -> str:
         raise Wrong("the secret alone", "a byte-order mark before it, as some editors write")
     if "\0" in text:
         raise Wrong("text in UTF-8", "a NUL, as in UTF-16 or in a padded file")
+    return text
+
+
+def _expect_one_line(text: str) -> None:
+    """What a server takes for a secret. Wrong: it is not that."""
     if not on_one_line(text):
         raise Wrong("one line of text", "control characters or several lines")
     for letter in text:
         # Zero-width marks, soft hyphens, directions: copied from a page, and nothing to be seen.
         if unicodedata.category(letter) == "Cf":
             raise Wrong("the secret alone", f"an invisible mark in it (U+{ord(letter):04X})")
-    return text
 
 
 def private_bytes(path: Path, owners: Collection[int]) -> bytes:
@@ -222,6 +231,22 @@ def _variable(environ: Mapping[str, str], name: str) -> bytes:
 
 def _source(value: Any, info: ValidationInfo) -> SecretSource:
     """From `{file: PATH}` or `{env: NAME}`; the secret must be there already."""
+    return _there(_named(value, info), info)
+
+
+def _document(value: Any, info: ValidationInfo) -> SecretSource:
+    """The same, of a secret that may span lines."""
+    return _there(replace(_named(value, info), is_document=True), info)
+
+
+def _there(source: SecretSource, info: ValidationInfo) -> SecretSource:
+    """Looked at now, so that a missing secret is told with its key and line."""
+    if Origin.of(info).secrets:
+        source.look()
+    return source
+
+
+def _named(value: Any, info: ValidationInfo) -> SecretSource:
     if not isinstance(value, dict):
         raise Wrong(f"{FORM}: secrets are not written here", _kind(value))
     for key in value:
@@ -237,10 +262,7 @@ def _source(value: Any, info: ValidationInfo) -> SecretSource:
     origin = Origin.of(info)
     if kind == "file":
         where = str(origin.base / where)
-    source = SecretSource(kind, where, origin.environ)
-    if origin.secrets:
-        source.look()  # now, so that a missing secret is told with its key and line
-    return source
+    return SecretSource(kind, where, origin.environ)
 
 
 def _kind(value: Any) -> str:
@@ -322,6 +344,12 @@ def _token_source(value: Any, info: ValidationInfo) -> SecretSource | TokenComma
 SecretKey = Annotated[
     SecretSource,
     PlainValidator(_source),
+    PlainSerializer(SecretSource.as_config, return_type=dict[str, str]),
+    WithJsonSchema({"oneOf": [_FILE, _VARIABLE]}),
+]
+SecretDocument = Annotated[
+    SecretSource,
+    PlainValidator(_document),
     PlainSerializer(SecretSource.as_config, return_type=dict[str, str]),
     WithJsonSchema({"oneOf": [_FILE, _VARIABLE]}),
 ]

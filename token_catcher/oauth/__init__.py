@@ -8,6 +8,13 @@ from token_catcher.oauth.access import AccessToken, AccessTokens, Provider, Toke
 from token_catcher.oauth.custom import CustomProvider
 from token_catcher.oauth.endpoint import BoundedSession
 from token_catcher.oauth.external import CommandProvider, ExternalProvider
+from token_catcher.oauth.google import (
+    DELEGATED_SCOPE,
+    SIGNED_IN_SCOPE,
+    GoogleImpersonation,
+    GoogleServiceAccount,
+    GoogleSignedIn,
+)
 from token_catcher.oauth.microsoft import (
     APPLICATION_SCOPES,
     AUTHORITIES,
@@ -25,7 +32,9 @@ from token_catcher.oauth.refresh import RefreshTokenFile
 __all__ = [
     "APPLICATION_SCOPES",
     "AUTHORITIES",
+    "DELEGATED_SCOPE",
     "PERSON_SCOPES",
+    "SIGNED_IN_SCOPE",
     "AccessToken",
     "AccessTokens",
     "Application",
@@ -35,6 +44,9 @@ __all__ = [
     "CommandProvider",
     "CustomProvider",
     "ExternalProvider",
+    "GoogleImpersonation",
+    "GoogleServiceAccount",
+    "GoogleSignedIn",
     "MicrosoftApplication",
     "MicrosoftPerson",
     "Proof",

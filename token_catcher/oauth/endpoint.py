@@ -20,6 +20,8 @@ from token_catcher.connections import CONNECT_TIMEOUT, Clock, PlainAdapter, TlsA
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.tls import tls_failure, trusting_context
 
+METADATA_SERVERS: Final = frozenset(("metadata.google.internal", "169.254.169.254"))
+"""Where a cloud's machine asks who it is, over plain HTTP."""
 READ_TIMEOUT: Final = 10.0
 """Seconds in which nothing comes."""
 MAX_BODY: Final = 256 * 1024
@@ -72,6 +74,13 @@ class BoundedSession(requests.Session):
             raise requests.exceptions.ContentDecodingError("too large")
         response._content = content  # noqa: SLF001 - where requests keeps a body that was read
         return response
+
+    def merge_environment_settings(self, url: Any, *arguments: Any) -> Any:
+        """No proxy reaches the metadata server of our own machine, nor may see what it says."""
+        settings = super().merge_environment_settings(url, *arguments)
+        if urlsplit(str(url)).hostname in METADATA_SERVERS:
+            settings["proxies"] = {}
+        return settings
 
 
 def post(

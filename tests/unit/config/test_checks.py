@@ -125,6 +125,7 @@ OWN_FORM = (
     " *@tokens.example.com"
 )
 TAG_FORM = "text that a subject begins with, such as [EXTERNAL], without `Sandbox` in it"
+GOOGLE_FORMS = "service_account, or impersonate, or client_id with client_secret and refresh_token"
 INDEX_FORM = "a number from 0, or auto (the number at the end of the host name)"
 
 MISTAKES = {
@@ -506,11 +507,21 @@ MISTAKES = {
         )
         for folder in ("INBOX", "Bulk", "Alerts")
     },
-    # of features that are not built
-    "OAuth 2": (
-        "oauth2: {provider: google}",
-        "mailboxes[0].oauth2: got a mapping, expected null: not available in this version",
+    "Google without a form": (
+        "{password: null, oauth2: {provider: google}}",
+        f"mailboxes[0].oauth2: got none of them, expected {GOOGLE_FORMS}",
     ),
+    "Google in two forms": (
+        "{password: null, oauth2: {provider: google, impersonate: a@b.example,"
+        " service_account: {file: imap-password}}}",
+        f"mailboxes[0].oauth2: got service_account and impersonate, expected {GOOGLE_FORMS}",
+    ),
+    "half a sign-in at Google": (
+        "{password: null, oauth2: {provider: google, client_id: x,"
+        " refresh_token: {file: imap-password}}}",
+        f"mailboxes[0].oauth2: got client_id and refresh_token, expected {GOOGLE_FORMS}",
+    ),
+    # of features that are not built
     "an age of tokens": (
         "ORG max_age: 90d",
         "orgs[0].max_age: got '90d', expected null: not available in this version",

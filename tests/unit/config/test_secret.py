@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.config.texts import CANARY, MINIMAL, changed, load, refusal_of, write_secret
 from token_catcher import config
-from token_catcher.config import Config, SecretSource
+from token_catcher.config import Config, Google, SecretSource
 from token_catcher.config.secret import exposure, sources_in
 from token_catcher.errors import ConfigurationError
 
@@ -291,3 +291,29 @@ def test_a_pipe_is_no_secret_file(home: Path) -> None:
     os.mkfifo(home / "imap-password", 0o600)
     expected = "got something else, expected the path of a regular file"
     assert refusal_of(home, MINIMAL) == f"config.yaml:5: mailboxes[0].password: {expected}"
+
+
+def test_a_document_may_span_lines(home: Path) -> None:
+    """The key of a service account, as the console gives it out; a password may not."""
+    key = '{\n  "type": "service_account",\r\n\t"private_key": "x"\n}\n'
+    write_secret(home / "key.json", key)
+    password = "    password: {file: imap-password}"
+    oauth2 = "    oauth2: {provider: google, service_account: {file: key.json}}"
+    section = load(home, changed(password, oauth2)).mailboxes[0].oauth2
+    assert isinstance(section, Google)
+    assert section.service_account is not None
+    assert section.service_account.read().reveal() == key.removesuffix("\n")
+    told = refusal_of(home, changed("imap-password", "key.json"))
+    assert told.endswith("got control characters or several lines, expected one line of text")
+
+
+def test_a_document_is_text_as_well(home: Path) -> None:
+    """What is no text is told with its line, and without a word of it."""
+    (home / "key.json").write_bytes(b"{\0}")
+    (home / "key.json").chmod(0o600)
+    oauth2 = "    oauth2: {provider: google, service_account: {file: key.json}}"
+    told = refusal_of(home, changed("    password: {file: imap-password}", oauth2))
+    assert told.endswith(
+        "mailboxes[0].oauth2.service_account: got a NUL, as in UTF-16 or in a padded file,"
+        " expected text in UTF-8"
+    )
