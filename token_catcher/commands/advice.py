@@ -144,7 +144,7 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     ),
     "oauth-client-google": (
         "copy client ID and client secret of one and the same client from Google Auth Platform >"
-        " Clients, and sign in with it: `token-catcher login --mailbox NAME`"
+        " Clients, and have the person sign in with it"
     ),
     "oauth-client-public": (
         "Entra admin center > App registrations > the application > Authentication > Allow public"
@@ -244,10 +244,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     "oauth-sign-in-account": (
         "enable the account, or sign in with another one that has full access to the mailbox"
     ),
-    "oauth-sign-in-scope": "sign in once more: `token-catcher login --mailbox NAME`",
+    "oauth-sign-in-scope": "have the person sign in once more, with that scope",
     "oauth-sign-in-session": (
-        "sign in once more: `token-catcher login --mailbox NAME`; where that is too often, take a"
-        " service account with delegation (docs/google-workspace.md)"
+        "have the person sign in once more; where that is too often, take a service account with"
+        " delegation (docs/google-workspace.md)"
     ),
     "oauth-source": (
         "write the file anew with `gcloud iam workload-identity-pools create-cred-config`, or unset"
