@@ -117,6 +117,8 @@ class Google:
     delegated: set[str] = field(default_factory=lambda: {ADMIN_SCOPE})
     """The scopes of the domain-wide delegation."""
     users: set[str] = field(default_factory=lambda: {USER})
+    person: str = USER
+    """Who signed in."""
     client_secret: str = CLIENT_SECRET
     refresh_token: str = REFRESH_TOKEN
     granted: set[str] = field(default_factory=lambda: {MAIL_SCOPE})
@@ -261,7 +263,7 @@ class Google:
             return refused(400, "invalid_grant", "Token has been expired or revoked.")
         if not set(form["scope"].split()) <= self.granted:
             return refused(400, "invalid_scope", "Some requested scopes were invalid.")
-        return self._given(USER, form["scope"])
+        return self._given(self.person, form["scope"])
 
     def _given(self, user: str, scope: str) -> Reply:
         token = f"ya29.canary-{len(self.tokens)}"
