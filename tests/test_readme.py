@@ -29,6 +29,7 @@ CONTRACT = {
     "history": {"--org", "--user", "--event", "--since", "--until", "--json", "--csv", "--html"},
     "held": {"--json"},
     "release": {"--reason"},
+    "login": {"--mailbox", "--authorize-url"},
     "audit verify": {"--head", "--json"},
     "audit archive": set(),
     "config example": set(),

@@ -87,6 +87,7 @@ use what its `__init__` names, and nothing else.
         endpoint    HTTP to token endpoints, within bounds
         answers     what a token endpoint's answer means; pure
         refresh     the file of a refresh token, replaced at each renewal
+        signin      a person signs in once, in a browser
         custom      any OAuth 2 server
         external    what some other tool keeps
         microsoft_refusals  what Microsoft's refusals mean; pure
@@ -169,6 +170,7 @@ use what its `__init__` names, and nothing else.
         history     questions about the record
         held        the held mails that wait
         release     a person takes a held mail for good
+        login       the one sign-in of a person
         audit       is the journal intact
         salesforce  plays Salesforce: signed token mail
         processes   of the demo's own, never left behind

@@ -281,6 +281,10 @@ class App:
             credential=entrance.credential,
         )
 
+    def connector(self, mailbox: MailboxConfig) -> Callable[[], ImapMailbox]:
+        """What opens a session with this mailbox, as the daemon does."""
+        return self._connector(mailbox, entrance_of(mailbox, self.log).login)
+
     def _connector(self, mailbox: MailboxConfig, login: MailLogin) -> Callable[[], ImapMailbox]:
         account = Account(
             name=mailbox.name,

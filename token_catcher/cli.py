@@ -24,6 +24,7 @@ from token_catcher.commands import (
     explain,
     held,
     history,
+    login,
     options,
     output,
     release,
@@ -203,6 +204,19 @@ def release_command(
     waived, and nothing else is. Safe beside a running daemon."""
     person = release.release_by(os.environ, os.getuid(), reason)
     raise typer.Exit(release.run(context.obj.build(writing=True), ids, person))
+
+
+@app.command("login")
+def login_command(
+    context: typer.Context,
+    mailbox: options.SignInMailbox,
+    authorize_url: options.AuthorizeUrl = None,
+) -> None:
+    """Sign in once for a mailbox, in a browser. For access tokens that a person gives (OAuth 2):
+    the refresh token goes to its file."""
+    context.obj.work_as_owner()
+    built = context.obj.build(writing=True, secrets=False)
+    login.run(built, mailbox, authorize_url)
 
 
 @audit_app.command("verify")

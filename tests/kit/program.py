@@ -141,10 +141,10 @@ class Program:
     def __call__(self, *words: str, stdin: bytes = b"") -> Done:
         """Run a command to its end."""
         done = subprocess.run(
-            self._command(words),
+            self.words(*words),
             input=stdin,
             capture_output=True,
-            env=self._environment(),
+            env=self.environment(),
             timeout=PATIENCE,
             check=False,
         )
@@ -155,11 +155,11 @@ class Program:
 
         Its output goes to the terminal of this descriptor, or is thrown away."""
         process = subprocess.Popen(
-            self._command(words),
+            self.words(*words),
             stdin=subprocess.DEVNULL,
             stdout=terminal,
             stderr=terminal,
-            env=self._environment(),
+            env=self.environment(),
         )
         return reaped(process)
 
@@ -169,11 +169,11 @@ class Program:
         log = self.home / f"daemon-{len(list(self.home.glob('daemon-*.log')))}.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                self._command(("run",)),
+                self.words("run"),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
-                env=self._environment(),
+                env=self.environment(),
             )
         daemon = Daemon(process, log)
         try:
@@ -184,10 +184,11 @@ class Program:
             process.kill()
             process.wait()
 
-    def _command(self, words: tuple[str, ...]) -> list[str]:
+    def words(self, *words: str) -> list[str]:
+        """The command line of a command."""
         return [*self.command, "--config", str(self.config), *words]
 
-    def _environment(self) -> Mapping[str, str]:
+    def environment(self) -> Mapping[str, str]:
         """Ours, without what would configure the program behind the test's back."""
         foreign = ("VAULT_", "BAO_", "TOKEN_CATCHER_")
         inherited = {

@@ -108,7 +108,7 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "look for this error in the documentation of the token endpoint, and in its own log"
     ),
     "oauth-scope": "correct oauth2.scope: the token endpoint has no such one for this client",
-    "oauth-sign-in": "put a new refresh token into the file that oauth2.refresh_token names",
+    "oauth-sign-in": "sign in: `token-catcher login --mailbox NAME`",
     "oauth-throttled": "nothing, if it passes: the token endpoint takes no more requests for now",
     "oauth-unreachable": (
         "check oauth2.token_url, the network, and HTTPS_PROXY and NO_PROXY; the mail waits on the"
@@ -249,6 +249,17 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "have the person sign in once more; where that is too often, take a service account with"
         " delegation (docs/google-workspace.md)"
     ),
+    "oauth-sign-in-declined": "start again, and agree on the page",
+    "oauth-device-code": (
+        "start again. Where the page says that a policy blocks it (Conditional Access, 'Block"
+        " device code flow'), have it leave this application out, or log in as an application,"
+        " which needs no person (docs/microsoft-365.md)"
+    ),
+    "oauth-pasted": "start again; the whole line of the browser's address bar is wanted",
+    "oauth-no-refresh-token": (
+        "have the application ask for one: offline_access in its permissions, or in oauth2.scope"
+    ),
+    "oauth-file": "make the directory of oauth2.refresh_token writable for the service's user",
     "oauth-source": (
         "write the file anew with `gcloud iam workload-identity-pools create-cred-config`, or unset"
         " the variable on a machine of Google Cloud (docs/google-workspace.md)"

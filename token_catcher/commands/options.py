@@ -109,6 +109,12 @@ OwnMailbox = Annotated[
     str | None, _option("--mailbox", "Whose addresses; may be left out if only one.", "NAME")
 ]
 
+SignInMailbox = Annotated[str, _option("--mailbox", "For which one.", "NAME")]
+AuthorizeUrl = Annotated[
+    str | None,
+    _option("--authorize-url", "Where people sign in; for provider custom.", "URL"),
+]
+
 Sources = Annotated[
     list[str] | None,
     typer.Argument(

@@ -105,7 +105,9 @@ def _taken_over(stream: TextIO | None, kind: type[Sink]) -> TextIO:
         kind(stream.fileno()),
         encoding=stream.encoding,
         errors="backslashreplace",
-        line_buffering=bool(stream.line_buffering),
+        # What is told must be there before we wait for somebody. PYTHONUNBUFFERED, which images of
+        # containers set, is another mode of Python's stream than this one.
+        line_buffering=kind is Sink or bool(stream.line_buffering),
     )
 
 

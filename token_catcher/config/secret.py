@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     PlainSerializer,
     PlainValidator,
@@ -46,6 +45,7 @@ from token_catcher.model import Secret
 
 MAX_BYTES: Final = 64 * 1024
 FORM: Final = "{file: PATH} or {env: NAME}"
+AN_EXISTING_FILE: Final = "the path of an existing file"
 _SAYS_WHAT_IT_HOLDS: Final = re.compile(
     r"([a-z]+[-_.])*(password|passwd|secret|token|id|key|jwt|pem)(\.[a-z]{2,4})?", re.ASCII
 )
@@ -179,7 +179,7 @@ def private_bytes(path: Path, owners: Collection[int]) -> bytes:
     try:
         return _contents(path, owners)
     except FileNotFoundError:
-        raise Wrong("the path of an existing file", _missing(path)) from None
+        raise Wrong(AN_EXISTING_FILE, _missing(path)) from None
     except OSError as error:
         got = f"a file that cannot be read ({error.strerror})"
         raise Wrong("the path of a file that we can read", got) from None
@@ -318,6 +318,17 @@ class TokenCommand:
         return f"{{command: {self.arguments[0]}}}"
 
 
+def _refresh_token(value: Any, info: ValidationInfo) -> SecretSource:
+    """Its file is not there before somebody signed in."""
+    try:
+        return _in_a_file(_source(value, info))
+    except Wrong as wrong:
+        if wrong.expected != AN_EXISTING_FILE:
+            raise
+        got = wrong.got
+    raise Wrong("the file that `token-catcher login --mailbox NAME` writes", got)
+
+
 def _in_a_file(source: SecretSource) -> SecretSource:
     """What is replaced under a running program cannot be a variable of the environment."""
     if source.kind != "file":
@@ -355,8 +366,7 @@ SecretDocument = Annotated[
 ]
 SecretFile = Annotated[
     SecretSource,
-    PlainValidator(_source),
-    AfterValidator(_in_a_file),
+    PlainValidator(_refresh_token),
     PlainSerializer(SecretSource.as_config, return_type=dict[str, str]),
     WithJsonSchema(_FILE),
 ]

@@ -1,12 +1,14 @@
 """Access tokens for IMAP (OAuth 2): one provider a mailbox.
 
 `access` decides when a token is asked for, `endpoint` speaks HTTP within bounds, `answers` reads
-what comes back, `refresh` keeps a refresh token in its file; each provider is one module.
+what comes back, `refresh` keeps a refresh token in its file, `signin` gets the first one; each
+provider is one module.
 """
 
 from token_catcher.oauth.access import AccessToken, AccessTokens, Provider, TokenHealth
+from token_catcher.oauth.answers import Granted
 from token_catcher.oauth.custom import CustomProvider
-from token_catcher.oauth.endpoint import BoundedSession
+from token_catcher.oauth.endpoint import BoundedSession, EndpointAnswer
 from token_catcher.oauth.external import CommandProvider, ExternalProvider
 from token_catcher.oauth.google import (
     DELEGATED_SCOPE,
@@ -15,6 +17,7 @@ from token_catcher.oauth.google import (
     GoogleServiceAccount,
     GoogleSignedIn,
 )
+from token_catcher.oauth.google import TOKEN_URL as GOOGLE_TOKEN_URL
 from token_catcher.oauth.microsoft import (
     APPLICATION_SCOPES,
     AUTHORITIES,
@@ -26,13 +29,23 @@ from token_catcher.oauth.microsoft import (
     Proof,
     SecretProof,
 )
+from token_catcher.oauth.microsoft_refusals import Applicant as MicrosoftApplicant
 from token_catcher.oauth.microsoft_refusals import Application
+from token_catcher.oauth.microsoft_refusals import refusal_of as microsoft_refusal
 from token_catcher.oauth.refresh import RefreshTokenFile
+from token_catcher.oauth.signin import (
+    Client,
+    DeviceCode,
+    Redirect,
+    begin_with_code,
+    wait_for_person,
+)
 
 __all__ = [
     "APPLICATION_SCOPES",
     "AUTHORITIES",
     "DELEGATED_SCOPE",
+    "GOOGLE_TOKEN_URL",
     "PERSON_SCOPES",
     "SIGNED_IN_SCOPE",
     "AccessToken",
@@ -41,17 +54,26 @@ __all__ = [
     "AssertionProof",
     "BoundedSession",
     "CertificateProof",
+    "Client",
     "CommandProvider",
     "CustomProvider",
+    "DeviceCode",
+    "EndpointAnswer",
     "ExternalProvider",
     "GoogleImpersonation",
     "GoogleServiceAccount",
     "GoogleSignedIn",
+    "Granted",
+    "MicrosoftApplicant",
     "MicrosoftApplication",
     "MicrosoftPerson",
     "Proof",
     "Provider",
+    "Redirect",
     "RefreshTokenFile",
     "SecretProof",
     "TokenHealth",
+    "begin_with_code",
+    "microsoft_refusal",
+    "wait_for_person",
 ]

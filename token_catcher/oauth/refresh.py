@@ -45,7 +45,8 @@ class RefreshTokenFile:
     ) -> None:
         """`read`: the token as the file holds it now. ConfigurationError: it is not there, or
         others can use it."""
-        self._path = path
+        self.path = path
+        """Where it is kept."""
         self.read = read
         self._log = log
         self._monotonic = monotonic
@@ -67,6 +68,21 @@ class RefreshTokenFile:
                 self._unwritten = None  # somebody has put another one into the file
             yield self._unwritten or in_file
 
+    def begin(self, token: Secret) -> None:
+        """Write the first one, of a sign-in. StateError: it cannot be written."""
+        with self._alone():
+            try:
+                self._write(token)
+            except OSError as error:
+                reason = error.strerror
+            else:
+                return
+        raise StateError(
+            f"refresh token {self.path}: cannot be written ({reason}), expected a directory that"
+            " we can write",
+            code="oauth-file",
+        )
+
     def keep(self, token: Secret | None) -> None:
         """What the server gave in its place; None: it is good for the next time as well."""
         if token is None:
@@ -75,7 +91,7 @@ class RefreshTokenFile:
             self._touch()
             return
         try:
-            files.replace(self._place(), f"{token.reveal()}\n".encode())
+            self._write(token)
         except OSError as error:
             self._unwritten = token
             self._tell(error)
@@ -83,10 +99,13 @@ class RefreshTokenFile:
         self._in_file = token
         self._unwritten = None
 
+    def _write(self, token: Secret) -> None:
+        files.replace(self._place(), f"{token.reveal()}\n".encode())
+
     def _tell(self, error: OSError) -> None:
         self._log.warning(
             "oauth.refresh_token_not_written",
-            file=str(self._path),
+            file=str(self.path),
             error=error.strerror,
             note="the new one is lost with this process: make the file's directory writable for us",
         )
@@ -100,7 +119,7 @@ class RefreshTokenFile:
 
     def _place(self) -> Path:
         """Behind symbolic links: they stay, and all who use the file share its lock."""
-        return Path(os.path.realpath(self._path))
+        return Path(os.path.realpath(self.path))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -122,7 +141,7 @@ class RefreshTokenFile:
         while not _taken(file, lock):
             if self._monotonic() >= until:
                 raise Outage(
-                    f"refresh token {self._path}: another process holds its lock for"
+                    f"refresh token {self.path}: another process holds its lock for"
                     f" {LOCK_WITHIN:.0f} seconds, expected the end of its renewal",
                     code="oauth-locked",
                 )

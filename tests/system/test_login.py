@@ -1,0 +1,305 @@
+"""`login --mailbox`: a person signs in once, and the mailbox opens from then on.
+
+The installed program at its standard streams, against endpoints of the test's own and a Dovecot
+that checks their tokens.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+
+from tests.kit.entra import CLIENT_ID as MICROSOFT_CLIENT
+from tests.kit.entra import PERSON_SCOPE, TENANT, Entra
+from tests.kit.program import Done, Program, program
+from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.tokens import CLIENT_ID, CLIENT_SECRET, Asked, Reply, TokenEndpoint, refusal
+from tests.kit.waiting import PATIENCE
+from tests.system.resets import Resets
+
+DEVICE_CODE = "CANARY-device-code-0123456789"
+CODE = "CANARY-code-0123456789"
+
+
+def signed_in(tool: Program, *words: str, paste: Callable[[str], str]) -> Done:
+    """Run `login` as a person does: what is pasted depends on the address that is shown."""
+    process = subprocess.Popen(
+        tool.words("login", *words),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=tool.environment(),
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stderr is not None
+    told = ""
+    address = ""
+    for line in process.stderr:
+        told += line
+        if line.startswith("http"):
+            address = line.strip()
+        if line.startswith("The browser then ends"):
+            process.stdin.write(paste(address) + "\n")
+            process.stdin.flush()
+            break
+    out, err = process.communicate(timeout=PATIENCE)
+    return Done(process.returncode, out, told + err)
+
+
+# -- by an address: any OAuth 2 server --
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[Dovecot, TokenEndpoint]]:
+    """A Dovecot that checks tokens by the endpoint's key."""
+    with TokenEndpoint() as endpoint, Dovecot(oauth=endpoint) as dovecot:
+        yield dovecot, endpoint
+
+
+@pytest.fixture
+def endpoint(servers: tuple[Dovecot, TokenEndpoint], user: str) -> TokenEndpoint:
+    """It gives a refresh token for a code, where the verifier fits the challenge."""
+    _, endpoint = servers
+    endpoint.renew_all(user)
+    return endpoint
+
+
+@pytest.fixture
+def tool(
+    servers: tuple[Dovecot, TokenEndpoint],
+    endpoint: TokenEndpoint,
+    tmp_path: Path,
+    openbao: OpenBao,
+    user: str,
+    org: str,
+) -> Program:
+    """Configured for a person who has not signed in: there is no file yet."""
+    dovecot, _ = servers
+    tool = program(tmp_path / "tool", dovecot, openbao, user, org)
+    tool.env = {"NO_PROXY": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
+    tool.secret("client-secret", CLIENT_SECRET)
+    tool.configure(
+        password=f"oauth2: {{provider: custom, token_url: {endpoint.token_url}, client_id:"
+        f" {CLIENT_ID}, client_secret: {{file: client-secret}}, scope: mail offline,"
+        " refresh_token: {file: refresh-token}}",
+        log="log: {level: debug, format: json}",
+    )
+    return tool
+
+
+def browser(endpoint: TokenEndpoint, **more: str) -> Callable[[str], str]:
+    """A person who agrees: the address that the browser ends at."""
+
+    def ends(address: str) -> str:
+        asked = dict(parse_qsl(urlsplit(address).query))
+
+        def give(request: Asked) -> Reply | None:
+            if request.form.get("grant_type") != "authorization_code":
+                return None
+            digest = hashlib.sha256(request.form["code_verifier"].encode()).digest()
+            challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+            if (request.form["code"], challenge) != (CODE, asked["code_challenge"]):
+                return refusal("invalid_grant")
+            return endpoint.granted(refresh_token=endpoint.refresh_token)
+
+        endpoint.instead = give
+        fields = {"state": asked["state"], "code": CODE, **more}
+        return f"{asked['redirect_uri']}?{urlencode(fields)}"
+
+    return ends
+
+
+AUTHORIZE = ("--mailbox", "integrations", "--authorize-url", "https://login.example/authorize")
+
+
+def test_a_person_signs_in_and_mail_is_stored(
+    servers: tuple[Dovecot, TokenEndpoint],
+    endpoint: TokenEndpoint,
+    tool: Program,
+    openbao: OpenBao,
+    user: str,
+    org: str,
+) -> None:
+    """The file is there for us alone, the mailbox was opened, and nothing else holds a secret."""
+    first = endpoint.refresh_token
+    done = signed_in(tool, *AUTHORIZE, paste=browser(endpoint))
+    file = tool.home / "refresh-token"
+    assert (done.code, done.out.splitlines()) == (
+        0,
+        [
+            f"signed in: the refresh token is in {file}",
+            f"mailbox integrations: logged in to localhost as {user}",
+        ],
+    ), done
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    # Opening the mailbox has used the first one, which is replaced at each use.
+    assert file.read_text() == f"{endpoint.refresh_token}\n" != f"{first}\n"
+    told = done.out + done.err
+    secrets = [CODE, CLIENT_SECRET, first, endpoint.refresh_token, *endpoint.given]
+    assert [secret for secret in secrets if secret in told] == []
+    resets = Resets(tool, servers[0], openbao, user, org)
+    resets.send()
+    assert tool("scan").code == 0
+    resets.arrive()
+
+
+def test_before_the_sign_in_it_is_said_how(tool: Program) -> None:
+    """A file that is not there yet is no riddle."""
+    done = tool("scan")
+    assert done.code == 2
+    assert "oauth2.refresh_token: got no such file" in done.err
+    assert "expected the file that `token-catcher login --mailbox NAME` writes" in done.err
+
+
+@pytest.mark.parametrize(
+    ("pasted", "code", "message"),
+    [
+        ("", 1, "got nothing, expected the whole address"),
+        ("https://elsewhere.example/?code=x", 1, "got something else, expected the whole address"),
+        ("http://127.0.0.1:8400/?state=x&code=y", 1, "got the address of another sign-in"),
+    ],
+    ids=["nothing", "another page", "another sign-in"],
+)
+def test_what_was_pasted_wrongly_is_told(
+    endpoint: TokenEndpoint, tool: Program, pasted: str, code: int, message: str
+) -> None:
+    """Nothing is asked of the endpoint, and no file is made."""
+    done = signed_in(tool, *AUTHORIZE, paste=lambda _address: pasted)
+    assert (done.code, message in done.err, "next: start again" in done.err) == (code, True, True)
+    assert (endpoint.asked, (tool.home / "refresh-token").exists()) == ([], False)
+
+
+def test_a_sign_in_without_a_refresh_token_is_told(endpoint: TokenEndpoint, tool: Program) -> None:
+    """It would end within the hour."""
+
+    def ends(address: str) -> str:
+        pasted = browser(endpoint)(address)
+        endpoint.always(endpoint.granted())
+        return pasted
+
+    done = signed_in(tool, *AUTHORIZE, paste=ends)
+    assert (done.code, "expected a refresh token as well" in done.err) == (1, True)
+    assert not (tool.home / "refresh-token").exists()
+
+
+def test_another_account_shows_at_once(endpoint: TokenEndpoint, tool: Program) -> None:
+    """Somebody signed in with an account that may not open this mailbox."""
+    endpoint.user = "somebody-else"
+    done = signed_in(tool, *AUTHORIZE, paste=browser(endpoint))
+    assert (done.code, "signed in" in done.out, "logged in" in done.out) == (1, True, False)
+    assert "next: " in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "replaced", "message"),
+    [
+        (("--mailbox", "nobody"), {}, "--mailbox: got 'nobody', expected one of: integrations"),
+        (("--mailbox", "integrations"), {}, "got no --authorize-url"),
+        (
+            ("--mailbox", "integrations"),
+            {"password": "password: {file: imap-password}"},
+            "got no oauth2.refresh_token, expected one",
+        ),
+    ],
+    ids=["no such mailbox", "no address", "a password"],
+)
+def test_where_nobody_can_sign_in_it_is_said(
+    tool: Program, words: tuple[str, ...], replaced: dict[str, str], message: str
+) -> None:
+    """Wrong use, exit code 2."""
+    if replaced:
+        tool.configure(**replaced)
+    done = tool("login", *words)
+    assert (done.code, message in done.err) == (2, True), done
+
+
+# -- by a code: Microsoft --
+
+
+@pytest.fixture(scope="module")
+def entra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entra]:
+    """A tenant."""
+    with Entra(tmp_path_factory.mktemp("entra")) as entra:
+        yield entra
+
+
+@pytest.fixture(scope="module")
+def exchange(entra: Entra) -> Iterator[Dovecot]:
+    """A mail server that takes the tenant's tokens."""
+    with Dovecot(oauth=entra) as server:
+        yield server
+
+
+@pytest.fixture
+def microsoft(
+    entra: Entra, exchange: Dovecot, tmp_path: Path, openbao: OpenBao, user: str, org: str
+) -> Iterator[Program]:
+    """Configured for a person who has not signed in."""
+    entra.user = user
+    entra.asked.clear()
+    tool = program(tmp_path / "tool", exchange, openbao, user, org)
+    tool.env["SSL_CERT_FILE"] = str(entra.ca_file)
+    tool.configure(
+        password=f"oauth2: {{provider: microsoft, tenant: {TENANT}, client_id: {MICROSOFT_CLIENT},"
+        f" authority: {entra.url}, refresh_token: {{file: refresh-token}}}}",
+        log="log: {level: debug, format: json}",
+    )
+    yield tool
+    entra.recover()
+
+
+def device_flow(entra: Entra, *replies: Reply) -> None:
+    """The codes of the tenant; then each reply to a question after the person, then a yes."""
+    left = list(replies)
+
+    def answer(asked: Asked) -> Reply | None:
+        if asked.path.endswith("/devicecode"):
+            assert asked.form["scope"] == f"{PERSON_SCOPE} offline_access"
+            return Reply(
+                body={
+                    "user_code": "ABCD1234",
+                    "device_code": DEVICE_CODE,
+                    "verification_uri": "https://login.microsoft.com/device",
+                    "expires_in": 900,
+                    "interval": 0.01,
+                    "message": "FOREIGN-TEXT",
+                }
+            )
+        if asked.form.get("device_code") != DEVICE_CODE:
+            return None
+        if left:
+            return left.pop(0)
+        entra.registration.refresh_tokens = ["0.CANARY-first"]
+        return entra.granted(refresh_token="0.CANARY-first", scope=PERSON_SCOPE)
+
+    entra.instead = answer
+
+
+def test_a_code_is_shown_and_waited_for(microsoft: Program, entra: Entra, user: str) -> None:
+    """Pending for a while, then done: the file is written, the mailbox opens."""
+    device_flow(entra, refusal("authorization_pending"), refusal("authorization_pending"))
+    done = microsoft("login", "--mailbox", "integrations")
+    assert done.code == 0, done
+    assert "Open https://login.microsoft.com/device and type the code ABCD1234." in done.err
+    assert f"logged in to localhost as {user}" in done.out
+    told = done.out + done.err
+    assert [s for s in (DEVICE_CODE, "0.CANARY", "FOREIGN", *entra.given) if s in told] == []
+    written = (microsoft.home / "refresh-token").read_text().strip()
+    assert written == entra.registration.refresh_tokens[-1]
+
+
+def test_a_blocked_code_says_what_else_there_is(microsoft: Program, entra: Entra) -> None:
+    """Conditional Access refuses the flow: by its own number."""
+    blocked = Reply(400, {"error": "invalid_grant", "error_codes": [53003]})
+    device_flow(entra, blocked)
+    done = microsoft("login", "--mailbox", "integrations")
+    assert (done.code, "AADSTS53003" in done.err, "next: " in done.err) == (1, True, True)
+    assert not (microsoft.home / "refresh-token").exists()
