@@ -264,8 +264,8 @@ def test_broken_configuration(tool: Program) -> None:
         f"{tool.config}:6: mailboxes[0].port: got 99999999, expected a port, 1 to 65535",
         f"{tool.config}:12: mailboxes[0].pol: got an unknown key (did you mean 'poll'?), expected"
         " one of name, host, tls, port,"
-        " ca_file, username, password, oauth2, client_certificate, addresses, folders, after_capture,"
-        " idle, poll, lookback",
+        " ca_file, username, password, oauth2, client_certificate, addresses, folders,"
+        " after_capture, idle, poll, lookback",
         "next: mend the lines named above; `token-catcher config example` shows every key",
     ]
 

@@ -245,10 +245,12 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "enable the account, or sign in with another one that has full access to the mailbox:"
         " `token-catcher login --mailbox NAME`"
     ),
-    "oauth-sign-in-scope": "have the person sign in with that scope: `token-catcher login --mailbox NAME`",
+    "oauth-sign-in-scope": (
+        "have the person sign in with that scope: `token-catcher login --mailbox NAME`"
+    ),
     "oauth-sign-in-session": (
-        "have the person sign in: `token-catcher login --mailbox NAME`; where that is too often, take"
-        " a service account with delegation (docs/google-workspace.md)"
+        "have the person sign in: `token-catcher login --mailbox NAME`; where that is too often,"
+        " take a service account with delegation (docs/google-workspace.md)"
     ),
     "oauth-sign-in-declined": "start again, and agree on the page",
     "oauth-device-code": (
