@@ -187,7 +187,7 @@ PURE = [
     module
     for module in MODULES
     if module.partition(".")[0]
-    in ("model", "errors", "reading", "proof", "judge", "poison", "drift")
+    in ("model", "age", "errors", "reading", "proof", "judge", "poison", "drift")
 ]
 
 

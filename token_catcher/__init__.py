@@ -4,6 +4,7 @@ The map, in reading order. A module imports only what stands above it; of a fold
 use what its `__init__` names, and nothing else.
 
     model       the values that flow; the secret types
+    age         which of two tokens is newer; pure
     errors      the exceptions, split by what the caller does next
     ports       what lies behind a network, and its promises
     files       local files: private, synced, replaced as a whole

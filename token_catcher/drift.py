@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from token_catcher.age import Age, Order
 from token_catcher.model import Entry, Holding, moment
 
 
@@ -38,10 +39,24 @@ def drift(entry: Entry, holding: Holding) -> Drift | None:
         return Drift.MISSING
     if holding.fingerprint == entry.fingerprint:
         return None
-    if holding.issued_at is None or entry.issued_at is None:
+    held = _age_held(holding)
+    recorded = _age_recorded(entry)
+    if held is None or recorded is None:
         return None
-    # By its arrival where that is earlier, as where it was stored: a sending clock may be ahead.
-    issued_at = min(moment(entry.issued_at), moment(entry.received_at))
-    if holding.issued_at < issued_at:
+    if held.beside(recorded) is Order.OLDER:
         return Drift.OLDER
     return None
+
+
+def _age_held(holding: Holding) -> Age | None:
+    if holding.issued_at is None:
+        return None
+    return Age(holding.issued_at, holding.dated_at or holding.issued_at)
+
+
+def _age_recorded(entry: Entry) -> Age | None:
+    if entry.issued_at is None:
+        return None
+    # Earlier records have the Date for `issued_at`, also where the mail arrived before it.
+    issued_at = min(moment(entry.issued_at), moment(entry.received_at))
+    return Age(issued_at, moment(entry.dated_at or entry.issued_at))

@@ -175,6 +175,7 @@ class Reason(StrEnum):
     WRONG_ENVIRONMENT = "wrong-environment"
     SECRET_DELETED = "secret-deleted"  # noqa: S105 - a reason code
     SAME_DATE = "same-date"
+    CLOCKS_DISAGREE = "clocks-disagree"
     UNKNOWN_AGE = "unknown-age"
     # Held: nobody can tell whether it is genuine, as where UNAUTHENTICATED is of a held mail.
     NO_KEY = "no-key"
@@ -292,10 +293,9 @@ class Candidate:
 
     @property
     def issued_at(self) -> datetime | None:
-        """What says which of two tokens is newer: the Date, or the arrival where that is earlier.
+        """When the token was issued: the Date, or the arrival where that is earlier.
 
-        A token cannot have been issued after it came. Were the Date of a clock that is ahead
-        believed, no token that is reset before that moment would be taken for newer."""
+        A token cannot have been issued after it came."""
         if self.date is None:
             return None
         return min(self.date, self.mail.received_at)
@@ -329,6 +329,8 @@ class Capture:
     no empty, `.` or `..` segment, no character Vault or HTTP reads specially."""
     issued_at: datetime
     """See `Candidate.issued_at`."""
+    dated_at: datetime
+    """The signed Date, which is never earlier."""
     org_id: str | None = None
     """The sending org's id, 15 characters, to be remembered for an org that none is configured for.
     Unsigned. None: there is one, or the mail reveals none."""
@@ -363,6 +365,8 @@ class Holding:
     """None: there is no token in it."""
     issued_at: datetime | None = None
     """When that very token was issued; None: nobody noted it, as where a person wrote it."""
+    dated_at: datetime | None = None
+    """The Date of its mail; None where `issued_at` is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,6 +466,8 @@ class Entry:
     saw: str | None = None
     """A few words of evidence for the reason: printable ASCII, at most 200 characters."""
     issued_at: str | None = None
+    dated_at: str | None = None
+    """The Date where that is another time: the mail arrived before it."""
     username: str | None = None
     org: str | None = None
     path: str | None = None

@@ -362,6 +362,8 @@ def _with_verdict(entry: Entry, verdict: Verdict) -> Entry:
 def _with_claim(entry: Entry, candidate: Candidate) -> Entry:
     if candidate.issued_at is not None:
         entry = replace(entry, issued_at=iso(candidate.issued_at))
+    if candidate.date is not None and candidate.date != candidate.issued_at:
+        entry = replace(entry, dated_at=iso(candidate.date))
     if not isinstance(candidate.claim, Claim):
         return entry
     token = candidate.claim.token

@@ -36,6 +36,7 @@ OLD = "FAKEoldTOKEN00000000002"
 OTHER = "FAKEotherTOKEN000000003"
 USER = "integration@acme.example"
 NOW = datetime.now(UTC).replace(microsecond=0)
+SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
@@ -63,14 +64,19 @@ class World:
     stores: dict[str, VaultStore] = field(default_factory=dict)
 
     def store(
-        self, token: str, issued_at: datetime = NOW, *, instance: str = "one"
+        self,
+        token: str,
+        issued_at: datetime = NOW,
+        *,
+        dated_at: datetime | None = None,
+        instance: str = "one",
     ) -> Stored | Unchanged | Held:
         """Store a capture as this instance."""
         if instance not in self.stores:
             self.stores[instance] = self.build(instance)
         mail = mails.mail(token.encode())
         return self.stores[instance].store(
-            Capture(mail, USER, Token(token), "acme", self.path, issued_at)
+            Capture(mail, USER, Token(token), "acme", self.path, issued_at, dated_at or issued_at)
         )
 
     def receipt_of_a_lost(self, version: int) -> Receipt:
@@ -183,6 +189,7 @@ def test_a_token_for_an_empty_path_becomes_its_first_version(world: World) -> No
     assert data == {
         "security_token": NEW,
         "security_token_issued_at": iso(NOW),
+        "security_token_dated_at": iso(NOW),
         "security_token_captured_by": "one",
         "security_token_fingerprint": Token(NEW).fingerprint,
         "security_token_mail": mails.mail(NEW.encode()).digest,
@@ -239,6 +246,42 @@ def test_two_tokens_of_one_second_are_for_a_person_to_tell_apart(world: World) -
         Reason.SAME_DATE, f"version 1 has another token of {iso(NOW)}"
     )
     assert list(world.vault.versions(world.path)) == [1]
+
+
+SAW = "version 1 has another token, dated {} and issued {}; this one is dated {} and issued {}"
+
+
+@pytest.mark.parametrize(
+    ("there", "ours"),
+    [((0, 0), (-1, 2)), ((-1, 2), (0, 0)), ((0, 1), (0, 2))],
+    ids=["dated after, issued before", "dated before, issued after", "issued at once"],
+)
+def test_where_two_clocks_do_not_agree_it_is_for_a_person(
+    world: World, there: tuple[int, int], ours: tuple[int, int]
+) -> None:
+    """By the arrivals the one token is newer, by the Dates the other: a clock is wrong."""
+    before = [NOW + minutes * MINUTE for minutes in there]
+    after = [NOW + minutes * MINUTE for minutes in ours]
+    world.store(OLD, before[0], dated_at=before[1])
+    saw = SAW.format(iso(before[1]), iso(before[0]), iso(after[1]), iso(after[0]))
+    assert world.store(NEW, after[0], dated_at=after[1]) == Held(Reason.CLOCKS_DISAGREE, saw)
+    assert list(world.vault.versions(world.path)) == [1]
+
+
+def test_a_token_that_is_newer_by_both_clocks_replaces_the_other(world: World) -> None:
+    """However far the clocks are apart."""
+    world.store(OLD, NOW, dated_at=NOW + HOUR)
+    assert isinstance(world.store(NEW, NOW + MINUTE, dated_at=NOW + HOUR + MINUTE), Stored)
+    data = world.vault.get(world.path) or {}
+    assert data["security_token_dated_at"] == iso(NOW + HOUR + MINUTE)
+
+
+def test_a_token_that_is_dated_after_a_foreign_one_is_for_a_person(world: World) -> None:
+    """It arrived long before, by a mail server whose clock is behind."""
+    world.vault.put(world.path, {"security_token": OTHER})
+    held = world.store(NEW, NOW - 50 * MINUTE, dated_at=NOW - 10 * MINUTE)
+    assert isinstance(held, Held)
+    assert held.reason is Reason.UNKNOWN_AGE
 
 
 def test_a_token_that_somebody_put_there_later_is_kept(world: World) -> None:
@@ -388,6 +431,28 @@ def test_what_expired_does_not_let_an_older_token_in(world: World) -> None:
     assert world.store(OLD, NOW - MINUTE) == Unchanged(Reason.STALE, None)
 
 
+def test_what_expired_lets_no_token_in_that_may_be_older(world: World) -> None:
+    """Beside a version before, the clocks do not agree which of the two is newer."""
+    world.store(NEW, NOW - MINUTE, dated_at=NOW)
+    world.vault.settings(world.path, delete_version_after="1s")
+    world.vault.merge(world.path, {"password": "changed"})
+    until(lambda: world.vault.get(world.path) is None, "the version to expire")
+    held = world.store(OLD, NOW - 30 * SECOND)
+    assert isinstance(held, Held)
+    assert held.reason is Reason.CLOCKS_DISAGREE
+
+
+def test_what_expired_after_ours_leaves_our_write_known(world: World) -> None:
+    """What came after it may have been newer: nothing is written, and the write is told."""
+    stored = world.store(NEW)
+    assert isinstance(stored, Stored)
+    world.vault.settings(world.path, delete_version_after="1s")
+    world.vault.merge(world.path, {"password": "changed"})
+    until(lambda: world.vault.get(world.path) is None, "the version to expire")
+    written = replace(stored.receipt, request_id=None)
+    assert world.store(NEW) == Unchanged(Reason.STALE, written)
+
+
 def test_after_a_purge_versions_begin_again(world: World) -> None:
     """DELETE metadata leaves nothing: version 1 once more, with another created_time."""
     first = world.store(OLD, NOW - MINUTE)
@@ -504,7 +569,7 @@ def test_a_write_is_known_again_by_the_writer(world: World, who: str, is_ours: b
 def test_a_write_is_known_again_by_its_mail(world: World) -> None:
     """Another mail with the same token has written nothing."""
     world.store(NEW)
-    other = Capture(mails.mail(b"other"), USER, Token(NEW), "acme", world.path, NOW)
+    other = Capture(mails.mail(b"other"), USER, Token(NEW), "acme", world.path, NOW, NOW)
     assert world.stores["one"].store(other) == Unchanged(Reason.SAME_TOKEN, None)
 
 
@@ -512,7 +577,7 @@ def test_no_clock_has_a_say_in_whose_write_it_was() -> None:
     """Ours a day ahead of Vault's: the write is known again all the same."""
     vault = FakeVault()
     store = FakeStore(vault, now=lambda: utc_now() + 24 * HOUR)
-    capture = Capture(mails.mail(b""), USER, Token(NEW), "acme", "salesforce/acme/user", NOW)
+    capture = Capture(mails.mail(b""), USER, Token(NEW), "acme", "salesforce/acme/user", NOW, NOW)
     stored = store.store(capture)
     assert isinstance(stored, Stored)
     written = replace(stored.receipt, request_id=None)
@@ -549,6 +614,28 @@ def test_a_secret_of_an_earlier_version_is_understood(
     """Without mail, writer and number it is compared like any other, and not claimed."""
     put_before(world)
     assert world.store(token, issued_at) == expected
+
+
+@pytest.mark.parametrize("left", [None, iso(NOW - HOUR)], ids=["none", "that of before"])
+def test_an_earlier_version_of_the_program_says_no_date(world: World, left: str | None) -> None:
+    """Or leaves that of the token before. The time of issue stands for it: what arrived before
+    that and is dated after it is for a person."""
+    put_before(world)
+    world.vault.merge(world.path, {"security_token_dated_at": left})
+    times = [iso(NOW), iso(NOW), iso(NOW + MINUTE), iso(NOW - MINUTE)]
+    saw = SAW.format(*times).replace("version 1", "version 2")
+    held = world.store(OTHER, NOW - MINUTE, dated_at=NOW + MINUTE)
+    assert held == Held(Reason.CLOCKS_DISAGREE, saw)
+    assert world.store(OTHER, NOW - 2 * MINUTE, dated_at=NOW - MINUTE) == Unchanged(Reason.STALE)
+
+
+def test_a_time_of_issue_that_is_none_leaves_the_age_unknown(world: World) -> None:
+    """Who may write the secret may have written anything there."""
+    put_before(world)
+    world.vault.merge(world.path, {"security_token_issued_at": "yesterday"})
+    held = world.store(OTHER, NOW - MINUTE)
+    assert isinstance(held, Held)
+    assert held.reason is Reason.UNKNOWN_AGE
 
 
 def test_a_secret_of_an_earlier_version_is_replaced_by_a_newer_token(world: World) -> None:
@@ -681,7 +768,7 @@ def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
     effects: list[str] = []
     store = FakeStore(vault, trip=effects.append)
     with pytest.raises(AccessError) as caught:
-        store.store(Capture(mails.mail(b""), USER, Token(NEW), "acme", path, NOW))
+        store.store(Capture(mails.mail(b""), USER, Token(NEW), "acme", path, NOW, NOW))
     assert (caught.value.code, effects, vault.paths()) == ("vault-path", [], [])
 
 
@@ -704,7 +791,7 @@ def test_what_is_held_is_told_without_the_token(world: World) -> None:
     """Nothing; ours, with its age; what somebody else wrote; nothing beside other fields."""
     assert held_after(world, lambda: None) == Holding(0)
     ours = held_after(world, lambda: world.store(NEW))
-    assert ours == Holding(1, fingerprint=Token(NEW).fingerprint, issued_at=NOW)
+    assert ours == Holding(1, fingerprint=Token(NEW).fingerprint, issued_at=NOW, dated_at=NOW)
     foreign = held_after(world, lambda: world.vault.merge(world.path, {"security_token": OTHER}))
     assert foreign == Holding(2, fingerprint=Token(OTHER).fingerprint)
     dropped = held_after(world, lambda: world.vault.put(world.path, {"password": "p"}))

@@ -71,7 +71,8 @@ def plain(openbao: OpenBao, org: str, mount: str, token: str) -> Iterator[Plain]
 def newer(org: str) -> Capture:
     """A token that was issued after that of `capture`."""
     later = NOW + timedelta(minutes=1)
-    return replace(capture(org), mail=mails.mail(b"newer"), token=Token(NEWER), issued_at=later)
+    mail = mails.mail(b"newer")
+    return replace(capture(org), mail=mail, token=Token(NEWER), issued_at=later, dated_at=later)
 
 
 # -- what is written --
@@ -88,6 +89,7 @@ def test_a_token_is_written_beside_what_is_there(plain: Plain, org: str) -> None
         "nested": {"a": [1, None]},
         "security_token": capture(org).token.reveal(),
         "security_token_issued_at": text_of(NOW),
+        "security_token_dated_at": text_of(NOW),
         "security_token_captured_at": captured_at,
         "security_token_captured_by": "one",
         "security_token_fingerprint": capture(org).token.fingerprint,
@@ -116,9 +118,22 @@ def test_the_newer_token_wins(plain: Plain, org: str) -> None:
 def test_two_tokens_of_one_date_are_for_a_person(plain: Plain, org: str) -> None:
     """As everywhere."""
     plain.store.store(capture(org))
-    twin = replace(newer(org), issued_at=NOW)
+    twin = replace(newer(org), issued_at=NOW, dated_at=NOW)
     saw = f"the secret has another token of {text_of(NOW)}"
     assert plain.store.store(twin) == Held(Reason.SAME_DATE, saw)
+
+
+def test_where_two_clocks_do_not_agree_it_is_for_a_person(plain: Plain, org: str) -> None:
+    """As everywhere: the Date of the one that is there is kept with it."""
+    plain.store.store(capture(org))
+    before = NOW - timedelta(minutes=1)
+    saw = (
+        f"the secret has another token, dated {text_of(NOW)} and issued {text_of(NOW)};"
+        f" this one is dated {text_of(newer(org).dated_at)} and issued {text_of(before)}"
+    )
+    held = plain.store.store(replace(newer(org), issued_at=before))
+    assert held == Held(Reason.CLOCKS_DISAGREE, saw)
+    assert plain.data["security_token"] == capture(org).token.reveal()
 
 
 def test_a_token_that_somebody_else_wrote_is_for_a_person(plain: Plain, org: str) -> None:
@@ -173,7 +188,8 @@ def test_what_is_there_is_told_without_versions(plain: Plain, org: str) -> None:
     assert plain.store.holds(plain.path) == Holding(0)
     plain.store.store(capture(org))
     fingerprint = capture(org).token.fingerprint
-    assert plain.store.holds(plain.path) == Holding(1, fingerprint=fingerprint, issued_at=NOW)
+    ours = Holding(1, fingerprint=fingerprint, issued_at=NOW, dated_at=NOW)
+    assert plain.store.holds(plain.path) == ours
     assert list(plain.store.versions(plain.path)) == []
 
 

@@ -60,6 +60,7 @@ def test_a_secret_that_demands_check_and_set_is_written(openbao: OpenBao, org: s
             capture(org),
             token=Token("FAKEnewerTOKEN0000000001"),
             issued_at=NOW + timedelta(minutes=1),
+            dated_at=NOW + timedelta(minutes=1),
         )
         assert isinstance(store.store(newer), Stored)
 

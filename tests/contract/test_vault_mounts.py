@@ -26,7 +26,7 @@ def newer(org: str) -> Capture:
     """A token issued after the one of `capture`."""
     later = NOW + timedelta(minutes=1)
     mail = mails.mail(b"newer")
-    return replace(capture(org), mail=mail, token=Token(NEWER), issued_at=later)
+    return replace(capture(org), mail=mail, token=Token(NEWER), issued_at=later, dated_at=later)
 
 
 # -- the mount --

@@ -53,7 +53,7 @@ def reset(user: str, token: str, second: int) -> Capture:
     """One of them."""
     mail = mails.mail(token.encode())
     issued_at = NOW + timedelta(seconds=second)
-    return Capture(mail, user, Token(token), "acme", path_of(user), issued_at)
+    return Capture(mail, user, Token(token), "acme", path_of(user), issued_at, issued_at)
 
 
 @dataclass

@@ -30,7 +30,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 def capture(org: str) -> Capture:
     """A capture to store."""
     path = f"salesforce/{org}/{mails.USERNAME}"
-    return Capture(mails.mail(b""), mails.USERNAME, Token(CANARY), org, path, NOW)
+    return Capture(mails.mail(b""), mails.USERNAME, Token(CANARY), org, path, NOW, NOW)
 
 
 def given(token: str) -> TokenLogin:

@@ -217,7 +217,7 @@ def test_the_program_stores_under_the_policy(
     mail = Mail(MailRef("integrations", "INBOX", 1, 1), issued, b"")
     path = f"salesforce/{org}/{USERNAME}"
     openbao.put(path, {"password": "p"})
-    capture = Capture(mail, USERNAME, Token(TOKEN), org, path, issued)
+    capture = Capture(mail, USERNAME, Token(TOKEN), org, path, issued, issued)
     try:
         stored = store.store(capture)
         again = store.store(capture)

@@ -99,9 +99,9 @@ MUTANTS = (
     Mutant(
         "an older token wins",
         "vault/store.py",
-        function="VaultStore._beside_one_of",
-        old="        if capture.issued_at < issued_at:\n",
-        new="        if False:\n",
+        function="_beside_one_of",
+        old="            return Unchanged(Reason.STALE)\n",
+        new="            return None\n",
         tests=MACHINE,
     ),
 )

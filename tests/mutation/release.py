@@ -76,8 +76,16 @@ MUTANTS = (
     Mutant(
         "a token of the same second ends the wait",
         "record/waiting.py",
-        "        return self.issued_at < stored.issued_at\n",
-        "        return self.issued_at <= stored.issued_at\n",
+        "        return self.issued_at < stored.issued_at and self.dated_at < stored.dated_at\n",
+        "        return self.issued_at <= stored.issued_at and self.dated_at <= stored.dated_at\n",
+        WAITING,
+        "MailToken.is_overtaken_by",
+    ),
+    Mutant(
+        "a token that is later by one clock ends the wait",
+        "record/waiting.py",
+        " and self.dated_at < stored.dated_at\n",
+        "\n",
         WAITING,
         "MailToken.is_overtaken_by",
     ),

@@ -50,6 +50,7 @@ def test_tokens_in_inbox_and_junk_reach_vault(
         "password": "kept",
         "security_token": INBOX_TOKEN,
         "security_token_issued_at": NOW.isoformat().replace("+00:00", "Z"),
+        "security_token_dated_at": NOW.isoformat().replace("+00:00", "Z"),
         "security_token_captured_by": "test",
         "security_token_fingerprint": mails.fingerprint(INBOX_TOKEN),
         "security_token_writer": writer,

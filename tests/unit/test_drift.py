@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -59,6 +60,15 @@ def test_a_token_is_no_newer_than_its_mail(record: Entry, kind: Drift | None) ->
     """A sending clock may be ahead of ours: the arrival counts where it is earlier."""
     holding = Holding(4, fingerprint=OTHER, issued_at=datetime(2026, 2, 3, 12, 57, 11, tzinfo=UTC))
     assert drift(record, holding) is kind
+
+
+def test_a_token_that_is_older_by_one_clock_alone_is_not_lost() -> None:
+    """By the Dates it is the newer one, and a person may have put it there."""
+    before = ISSUED - SECOND
+    holding = Holding(4, fingerprint=OTHER, issued_at=before, dated_at=ISSUED + SECOND)
+    assert drift(RECORD, holding) is None
+    older = Holding(4, fingerprint=OTHER, issued_at=before, dated_at=before)
+    assert drift(replace(RECORD, dated_at="2026-02-03T12:58:20Z"), older) is Drift.OLDER
 
 
 def test_what_was_deleted_is_left_alone() -> None:

@@ -792,29 +792,70 @@ def test_recorded_mail_in_another_dress_costs_one_request(bench: Bench, restarte
     assert not any(record.entry.recovered for record in bench.records)
 
 
-# A clock that is ahead
+# Clocks that are wrong
+
+MINUTE = timedelta(minutes=1)
+BEHIND = 2 * MINUTE
+"""So much the mail server's clock is, within `clock_skew`."""
+FIRST = genuine(token=TOKEN, issued_at=ISSUED)
+SECOND = genuine(token=OTHER, issued_at=ISSUED + timedelta(seconds=90))
+"""Of the next reset of the same user."""
+AT_ONCE = ISSUED + timedelta(seconds=91)
+LATE = ISSUED + timedelta(seconds=300)
+
+
+def arrive(bench: Bench, raw: bytes, arrival: datetime, uid: int) -> None:
+    """Take a mail through that arrived then by the clock of the mail server."""
+    bench.time = arrival + 5 * MINUTE
+    mail = Mail(MailRef("integrations", "INBOX", 1, uid), arrival, raw)
+    bench.pipeline.process(mail, (ADDRESS,), bench.progress)
 
 
 def test_a_date_ahead_of_its_arrival_locks_no_later_token_out(bench: Bench) -> None:
-    """A sending clock that was ahead, within `clock_skew`: the token of the next reset is newer.
+    """Of a sending clock that was ahead, within `clock_skew`: until its Date has passed, a token
+    that is reset is for a person, and then it is the newer one.
 
     Vault and the journal have the arrival for the time of issue."""
-    ahead = ISSUED + timedelta(minutes=50)
-    bench.process(genuine(issued_at=ahead))
     arrival = ISSUED + timedelta(seconds=10)
-    assert bench.records[0].entry.issued_at == iso(arrival)
-    bench.time += timedelta(minutes=10)
-    later = ISSUED + timedelta(minutes=5)
-    mail = Mail(
-        MailRef("integrations", "INBOX", 1, 2), later, genuine(token=OTHER, issued_at=later)
-    )
-    bench.pipeline.process(mail, (ADDRESS,), bench.progress)
-    assert bench.endings == [("stored", None), ("stored", None)]
-    written = [
-        (version.data["security_token"], version.data["security_token_issued_at"])
-        for version in bench.vault.written()
-    ]
-    assert written == [(TOKEN, iso(arrival)), (OTHER, iso(later))]
+    ahead = ISSUED + 50 * MINUTE
+    arrive(bench, genuine(issued_at=ahead), arrival, 1)
+    for uid, minutes in enumerate((5, 51), 2):
+        later = ISSUED + minutes * MINUTE
+        arrive(bench, genuine(token=mails.token(minutes), issued_at=later), later, uid)
+    assert bench.endings == [("stored", None), ("held", "clocks-disagree"), ("stored", None)]
+    first = bench.records[0].entry
+    assert (first.issued_at, first.dated_at) == (iso(arrival), iso(ahead))
+    fields = ("security_token", "security_token_issued_at", "security_token_dated_at")
+    last = iso(ISSUED + 51 * MINUTE)
+    written = [[version.data[name] for name in fields] for version in bench.vault.written()]
+    assert written == [[TOKEN, iso(arrival), iso(ahead)], [mails.token(51), last, last]]
+
+
+@pytest.mark.parametrize(
+    ("mails_in_order", "kept"),
+    [
+        ([(SECOND, AT_ONCE - BEHIND), (FIRST, LATE - BEHIND)], OTHER),
+        ([(FIRST, ISSUED + 3 * MINUTE - BEHIND), (SECOND, AT_ONCE - BEHIND)], TOKEN),
+    ],
+    ids=["the first is greylisted", "the first is fetched first"],
+)
+def test_a_mail_server_whose_clock_is_behind_drops_no_token(
+    bench: Bench, mails_in_order: list[tuple[bytes, datetime]], kept: str
+) -> None:
+    """Two resets within that time: which token is newer the Dates and the arrivals say
+    differently. The second mail to be read waits for a person, and nothing is written over."""
+    for uid, (raw, arrival) in enumerate(mails_in_order, 1):
+        arrive(bench, raw, arrival, uid)
+    assert bench.endings == [("stored", None), ("held", "clocks-disagree")]
+    assert [version.data["security_token"] for version in bench.vault.written()] == [kept]
+    assert [record.entry.uid for record in bench.journal.waiting()] == [2]
+    times = {
+        TOKEN: "dated 2026-02-03T12:57:27Z and issued 2026-02-03T12:57:27Z",
+        OTHER: "dated 2026-02-03T12:58:57Z and issued 2026-02-03T12:56:58Z",
+    }
+    (other,) = times.keys() - {kept}
+    saw = f"version 1 has another token, {times[kept]}; this one is {times[other]}"
+    assert bench.records[1].entry.saw == saw
 
 
 # The org that a mail came from

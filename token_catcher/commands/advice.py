@@ -528,6 +528,10 @@ ADVICE: Final[Mapping[Reason, str]] = {
         " mail's is newer"
     ),
     Reason.SAME_DATE: "two different tokens with the same Date: reset the token once more",
+    Reason.CLOCKS_DISAGREE: (
+        "of two tokens one is newer by the Date of its mail and the other by its arrival: set the"
+        " clock of the mail server, and reset the token once more after both Dates have passed"
+    ),
     Reason.NO_KEY: (
         "there is no key to check the signature with (before the daemon holds such a mail it has"
         " asked DNS again, for a day at least): check the resolvers of this machine, pin the key"

@@ -58,6 +58,7 @@ class Rotation:
     released_by: str | None = None
     release_reason: str | None = None
     waived: tuple[str, ...] | None = None
+    dated_at: str | None = None
     suppressed: int | None = None
     """How many rotations of this kind a log left out before this one; the journal has them all."""
     source: str = LOG

@@ -45,6 +45,7 @@ IMAP_PORTS: Final = {"implicit": 993, "starttls": 143, "none": 143}
 """The usual port, by tls."""
 OUR_FIELDS: Final = (
     "security_token_issued_at",
+    "security_token_dated_at",
     "security_token_captured_at",
     "security_token_captured_by",
     "security_token_fingerprint",

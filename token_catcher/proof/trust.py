@@ -156,6 +156,8 @@ def _verdict(case: Case) -> Capture | Refused | Held:
 def _capture(case: Case) -> Capture | Refused:
     """The only place where a Capture is made: every rule has passed and left what it takes."""
     claim = case.candidate.claim
+    issued_at = case.candidate.issued_at
+    dated_at = case.candidate.date
     # Not "no rule has failed": a rule that was not looked at, or an empty table, passes nothing.
     complete = [line.rule for line in case.evidence if line.passed or line.waived] == [
         rule.name for rule in RULES
@@ -163,7 +165,7 @@ def _capture(case: Case) -> Capture | Refused:
     if (
         not complete
         or not isinstance(claim, Claim)
-        or not (case.username and case.org and case.path and case.candidate.issued_at)
+        or not (case.username and case.org and case.path and issued_at and dated_at)
     ):
         return Refused(Reason.UNAUTHENTICATED, "not every rule was looked at")
     return Capture(
@@ -172,7 +174,8 @@ def _capture(case: Case) -> Capture | Refused:
         claim.token,
         case.org.name,
         case.path,
-        case.candidate.issued_at,
+        issued_at,
+        dated_at,
         case.org_id,
     )
 

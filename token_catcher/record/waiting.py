@@ -1,10 +1,10 @@
 """Which held mails still wait for a person: known from the records alone, one after the other.
 
 A mail waits while its newest record is `held`, and until a record tells that Vault has its token,
-or one of the same user in the same org that was issued later: then nobody needs this one any more.
+or one of the same user in the same org that is newer: then nobody needs this one any more.
 
-Issued-at is compared as text. It comes from the Date of a mail, which has whole seconds, so all of
-these texts have one form and sort like their times.
+Newer is what `age` says; the times are compared as texts. They come from the Date and the arrival
+of a mail, which have whole seconds, so all of these texts have one form and sort like their times.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ class MailToken:
     org: str | None
     """None: the record names none, as of a user whom no org names."""
     issued_at: str
+    dated_at: str
+    """The Date of the mail."""
     fingerprint: str | None
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
         """From the fields of the record, which need not be the work of this program."""
+        issued_at = _text(record.get("issued_at")) or ""
         return cls(
             seq=record["seq"],
             mailbox=str(record.get("mailbox")),
@@ -45,7 +48,8 @@ class MailToken:
             at=str(record.get("at")),
             username=_text(record.get("username")),
             org=_text(record.get("org")),
-            issued_at=_text(record.get("issued_at")) or "",
+            issued_at=issued_at,
+            dated_at=_text(record.get("dated_at")) or issued_at,
             fingerprint=_text(record.get("fingerprint")),
         )
 
@@ -57,7 +61,7 @@ class MailToken:
             return True
         if self.org is None or self.org != stored.org:
             return False
-        return self.issued_at < stored.issued_at
+        return self.issued_at < stored.issued_at and self.dated_at < stored.dated_at
 
 
 def _text(value: object) -> str | None:

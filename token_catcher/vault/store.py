@@ -1,10 +1,10 @@
 """The SecretStore over a KV engine: read, decide, write with check-and-set, and read again when
 somebody was faster.
 
-Writing the same capture twice gives one version, whoever wrote it first; the newest
-`security_token_issued_at` wins; other fields of the secret survive, since an existing secret is
-only merged into (PATCH). Check-and-set makes Vault the arbiter between instances, so no lock is
-needed. After a time-out a write may have happened; the next call finds out by reading.
+Writing the same capture twice gives one version, whoever wrote it first; the newest token wins
+(`age`); other fields of the secret survive, since an existing secret is only merged into (PATCH).
+Check-and-set makes Vault the arbiter between instances, so no lock is needed. After a time-out a
+write may have happened; the next call finds out by reading.
 
 An engine of version 1 has no check-and-set and keeps no versions: what it holds is compared in the
 same way, but two writers at one moment are not told apart, and a token that somebody else wrote has
@@ -14,10 +14,11 @@ no age at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_catcher.age import Age, Order
 from token_catcher.errors import TransientError
 from token_catcher.model import (
     Capture,
@@ -136,11 +137,11 @@ class VaultStore:
         if token is None:
             ended = self._secrets.ending(path, current)
             return Holding(current.number, gone=ended is not None and not ended.expired)
-        return Holding(
-            current.number,
-            fingerprint=token.fingerprint,
-            issued_at=self._issued_at(current),
-        )
+        holding = Holding(current.number, fingerprint=token.fingerprint)
+        age = self._age(current)
+        if age is None:
+            return holding
+        return replace(holding, issued_at=age.issued_at, dated_at=age.dated_at)
 
     def check_mount(self, path: str) -> None:
         """See that the mount is as configured, asked with the path of a secret. Reads only.
@@ -210,10 +211,17 @@ class VaultStore:
             if self._is_misdescribed(current, token):
                 return None
             return Unchanged(Reason.SAME_TOKEN, self._own_writes.written(capture, current))
-        issued_at = self._issued_at(current)
-        if issued_at is not None:
-            return self._beside_one_of(issued_at, capture, current)
-        return self._beside_a_foreign_one(capture, current)
+        return self._beside_another(capture, current)
+
+    def _beside_another(self, capture: Capture, current: SecretVersion) -> Unchanged | Held | None:
+        """Another token is there: the newer one wins."""
+        age = self._age(current)
+        if age is None:
+            return self._beside_a_foreign_one(capture, current)
+        outcome = _beside_one_of(age, capture, current.name)
+        if isinstance(outcome, Unchanged):
+            return replace(outcome, written=self._own_writes.written(capture, current))
+        return outcome
 
     def _over_a_gone_one(
         self, capture: Capture, current: SecretVersion, ended: Ending
@@ -223,17 +231,20 @@ class VaultStore:
             return Held(Reason.SECRET_DELETED, ended.saw)
         written = self._own_writes.written(capture, current)
         # Ours in a version before: what came after it, and is gone, may be newer.
-        if written is not None or self._had_newer(capture, current):
+        if written is not None:
             return Unchanged(Reason.STALE, written)
-        return None
+        return self._beside_what_was(capture, current)
 
-    def _had_newer(self, capture: Capture, current: SecretVersion) -> bool:
-        """Whether a version that is still there holds a token issued after this one."""
+    def _beside_what_was(self, capture: Capture, current: SecretVersion) -> Unchanged | Held | None:
+        """How it ends beside the tokens of the versions that are still there."""
         for version in self._secrets.history(capture.path, current):
-            issued_at = self._issued_at(version)
-            if issued_at is not None and issued_at > capture.issued_at:
-                return True
-        return False
+            age = self._age(version)
+            if age is None or self._token(version) == capture.token:
+                continue
+            outcome = _beside_one_of(age, capture, version.name)
+            if outcome is not None:
+                return outcome
+        return None
 
     def _token(self, version: SecretVersion) -> Token | None:
         """The token in it. None: nothing, or what somebody put there until a token comes."""
@@ -246,24 +257,20 @@ class VaultStore:
         """Whether somebody wrote the token by hand, and left our fields of the one before it."""
         return version.ours("fingerprint") not in (None, token.fingerprint)
 
-    def _issued_at(self, version: SecretVersion) -> datetime | None:
-        """When the token in it was issued; None: there is none, or nobody says when."""
+    def _age(self, version: SecretVersion) -> Age | None:
+        """Of the token in it; None: there is none, or nobody says when it was issued."""
         token = self._token(version)
-        # Our issued_at speaks of this token only if our fingerprint does.
+        # Our times speak of this token only if our fingerprint does.
         if token is None or version.ours("fingerprint") != token.fingerprint:
             return None
-        return _time(version.ours("issued_at"))
-
-    def _beside_one_of(
-        self, issued_at: datetime, capture: Capture, current: SecretVersion
-    ) -> Unchanged | Held | None:
-        """Another token is there, and it is known when that was issued: the newer one wins."""
-        if capture.issued_at == issued_at:
-            saw = f"{current.name} has another token of {iso(issued_at)}"
-            return Held(Reason.SAME_DATE, saw)
-        if capture.issued_at < issued_at:
-            return Unchanged(Reason.STALE, self._own_writes.written(capture, current))
-        return None
+        issued_at = _time(version.ours("issued_at"))
+        if issued_at is None:
+            return None
+        dated_at = _time(version.ours("dated_at"))
+        # Earlier versions of this program write none, and leave that of the token before.
+        if dated_at is None or dated_at < issued_at:
+            dated_at = issued_at
+        return Age(issued_at, dated_at)
 
     def _beside_a_foreign_one(
         self, capture: Capture, current: SecretVersion
@@ -282,7 +289,8 @@ class VaultStore:
             return Held(Reason.UNKNOWN_AGE, saw)
         if capture.issued_at > appeared:
             return None
-        if certain and appeared - capture.issued_at > CLOCKS_DIFFER:
+        # By the Date, which is never earlier: the clock of the mail server may be behind.
+        if certain and appeared - capture.dated_at > CLOCKS_DIFFER:
             return Unchanged(Reason.STALE)
         return Held(
             Reason.UNKNOWN_AGE,
@@ -310,12 +318,35 @@ class VaultStore:
         return {
             self._field: capture.token.reveal(),
             "security_token_issued_at": iso(capture.issued_at),
+            "security_token_dated_at": iso(capture.dated_at),
             "security_token_captured_at": iso(self._now()),
             "security_token_captured_by": self._instance,
             "security_token_fingerprint": capture.token.fingerprint,
             "security_token_mail": capture.mail.digest,
             "security_token_writer": self._writer(),
         }
+
+
+def _beside_one_of(age: Age, capture: Capture, name: str) -> Unchanged | Held | None:
+    """How it ends beside another token, of this age. `name`: of the version that has it.
+
+    None: ours is the newer one."""
+    ours = Age(capture.issued_at, capture.dated_at)
+    match ours.beside(age):
+        case Order.NEWER:
+            return None
+        case Order.OLDER:
+            return Unchanged(Reason.STALE)
+        case Order.SAME_DATE:
+            saw = f"{name} has another token of {iso(age.dated_at)}"
+            return Held(Reason.SAME_DATE, saw)
+        case Order.UNCLEAR:
+            saw = f"{name} has another token, {_times(age)}; this one is {_times(ours)}"
+            return Held(Reason.CLOCKS_DISAGREE, saw)
+
+
+def _times(age: Age) -> str:
+    return f"dated {iso(age.dated_at)} and issued {iso(age.issued_at)}"
 
 
 def _time(value: object) -> datetime | None:

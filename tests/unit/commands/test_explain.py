@@ -211,6 +211,7 @@ def test_every_reason_of_a_held_mail_has_advice() -> None:
         Reason.WRONG_ENVIRONMENT,
         Reason.SECRET_DELETED,
         Reason.SAME_DATE,
+        Reason.CLOCKS_DISAGREE,
         Reason.UNAUTHENTICATED,
         Reason.UNKNOWN_AGE,
         Reason.NO_KEY,

@@ -66,6 +66,7 @@ def test_a_row_has_the_fields_of_the_record(tmp_path: Path) -> None:
             "released_by": None,
             "release_reason": None,
             "waived": None,
+            "dated_at": None,
             "suppressed": None,
             "source": "journal",
             "advice": None,

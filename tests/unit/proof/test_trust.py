@@ -135,7 +135,8 @@ def test_a_genuine_mail_is_captured() -> None:
         Token(TOKEN),
         "acme",
         "salesforce/acme/integration@acme.example",
-        ISSUED,
+        issued_at=ISSUED,
+        dated_at=ISSUED,
     )
     assert [(line.rule, line.passed) for line in judgement] == [(rule.name, True) for rule in RULES]
     assert (judgement.username, judgement.org) == (USERNAME, "acme")

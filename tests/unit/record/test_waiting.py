@@ -96,6 +96,14 @@ def test_other_tokens_do_not_end_the_wait(book: Journal, stored: dict[str, str |
     assert waiting(book, held(1), entry(2, **stored)) == [1]
 
 
+def test_a_token_that_is_later_by_one_clock_alone_does_not_end_the_wait(book: Journal) -> None:
+    """The mail server's clock was behind when the held mail came: by the Dates it is the later."""
+    stored = entry(2, issued_at=LATER, fingerprint=OTHER)
+    assert waiting(book, held(1, dated_at=LATER), stored) == [1]
+    after = entry(3, issued_at="2026-02-03T12:57:22Z", fingerprint=OTHER)
+    assert waiting(book, after) == []
+
+
 def test_a_mail_of_no_known_org_waits_for_its_own_token(book: Journal) -> None:
     """Nothing tells whose later token would replace it, and the same token is the same."""
     later = entry(2, issued_at=LATER, fingerprint=OTHER)

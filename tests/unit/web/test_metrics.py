@@ -93,12 +93,14 @@ def test_where_no_held_mail_waits_the_metric_says_so(site: Site) -> None:
 def test_a_held_mail_that_nobody_took_counts_no_longer_some_day() -> None:
     """Of each mailbox by its own time: a stranger's mail must not cover up the next one."""
     mails = [
-        MailToken(1, "integrations", "sha256:1", iso(NOW), None, None, "", None),
+        MailToken(1, "integrations", "sha256:1", iso(NOW), None, None, "", "", None),
         MailToken(
-            2, "integrations", "sha256:2", iso(NOW - timedelta(seconds=1)), None, None, "", None
+            2, "integrations", "sha256:2", iso(NOW - timedelta(seconds=1)), None, None, "", "", None
         ),
-        MailToken(3, "second", "sha256:3", iso(NOW - timedelta(seconds=1)), None, None, "", None),
-        MailToken(4, "of a configuration before", "sha256:4", iso(NOW), None, None, "", None),
+        MailToken(
+            3, "second", "sha256:3", iso(NOW - timedelta(seconds=1)), None, None, "", "", None
+        ),
+        MailToken(4, "of a configuration before", "sha256:4", iso(NOW), None, None, "", "", None),
     ]
     since = {"integrations": NOW, "second": NOW - timedelta(days=1), "empty": NOW}
     assert held_since(mails, since) == {"integrations": 1, "second": 1}
