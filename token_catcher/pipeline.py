@@ -38,6 +38,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol, TypeGuard, assert_never
 
 from token_catcher.errors import TransientError
@@ -185,8 +186,8 @@ class Pipeline:
         """Store a capture; everything else is an outcome already."""
         if not isinstance(verdict, Capture):
             return verdict
-        self._remember_org(verdict)
-        outcome = self._store.store(verdict)
+        remember_org = partial(self._remember_org, verdict)
+        outcome = self._store.store(verdict, before_write=remember_org)
         if not isinstance(outcome, Unchanged) or outcome.written is None:
             return outcome
         if self._journal.has_stored(outcome.written, verdict.mail.digest):
@@ -195,7 +196,8 @@ class Pipeline:
         return Stored(outcome.written, recovered=True)
 
     def _remember_org(self, capture: Capture) -> None:
-        """Before the store, so that no second id of an org is ever stored.
+        """Right before the write, so that no token of a second org is ever stored; and not before,
+        since a mail that stores nothing may be a copy with an id of somebody else's.
 
         TransientError: another mail was faster, from another org; now this one can be judged."""
         if self._org_ids is None or capture.org_id is None:

@@ -8,7 +8,7 @@ leaves its adapter.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -175,13 +175,18 @@ class OrgIds(Protocol):
 class SecretStore(Protocol):
     """The store of tokens. Thread-safe."""
 
-    def store(self, capture: Capture) -> Stored | Unchanged | Held:
+    def store(
+        self, capture: Capture, *, before_write: Callable[[], None] = lambda: None
+    ) -> Stored | Unchanged | Held:
         """Write the token under the capture's path unless the store has it, or a newer one.
 
-        Idempotent: the same capture twice gives one version, whoever wrote it first. Newest
-        `issued_at` wins; other fields of the secret survive. A secret deleted on purpose is not
+        Idempotent: the same capture twice gives one version, whoever wrote it first. The newest
+        token wins (`age`); other fields of the secret survive. A secret deleted on purpose is not
         brought back: Held. After a TransientError the write may or may not have happened; calling
-        again finds out."""
+        again finds out.
+
+        `before_write` is called before each try to write, once it is certain that there is
+        something to write: where it raises, nothing is written."""
 
     def holds(self, path: str) -> Holding:
         """What is at this path now, in one read of the secret; one more tells a latest version that

@@ -200,9 +200,11 @@ class Store(FakeStore):
         super().__init__(rig.vault, trip=self._happens)
         self._rig = rig
 
-    def store(self, capture: Capture) -> Stored | Unchanged | Held:
+    def store(
+        self, capture: Capture, *, before_write: Callable[[], None] = lambda: None
+    ) -> Stored | Unchanged | Held:
         self._rig.storing = capture.username
-        return super().store(capture)
+        return super().store(capture, before_write=before_write)
 
     def _happens(self, effect: str) -> None:
         self._rig.on_vault(effect)

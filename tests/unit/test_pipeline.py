@@ -899,6 +899,25 @@ def test_a_held_mail_teaches_no_id(bench: Bench) -> None:
     assert bench.endings == [("held", "wrong-recipient"), ("stored", None)]
 
 
+@pytest.mark.parametrize("there", ["the token", "a later one", "a deleted one"])
+def test_a_mail_that_stores_nothing_teaches_no_id(bench: Bench, there: str) -> None:
+    """As after an upgrade: Vault has the token, and nothing is known of its org. A copy of its mail
+    with the id of another org, which is not signed, must not keep the next token out."""
+    bench.process(genuine())
+    if there == "a later one":
+        bench.process(genuine(token=OTHER, issued_at=ISSUED + timedelta(seconds=5)), 2)
+    if there == "a deleted one":
+        bench.vault.delete(PATH)
+    (bench.home / "org-ids.json").unlink()
+    bench.process(genuine(extra=STRANGERS_ORG), 3)
+    assert bench.endings[-1] != ("stored", None)
+    bench.vault.purge(PATH)
+    bench.time += timedelta(seconds=1)  # so that no version looks like one of before
+    later = ISSUED + timedelta(seconds=9)
+    bench.process(genuine(token=mails.token(9), issued_at=later), 4)
+    assert bench.endings[-1] == ("stored", None)
+
+
 class Overtaken(OrgIds):
     """Right after it was asked for the first time, another process keeps its id."""
 

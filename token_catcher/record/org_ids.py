@@ -2,9 +2,9 @@
 
 One JSON file in the state directory. An org that the configuration pins with `org_id` needs none
 of it; of any other the first id is kept, and a mail that reveals another one is held for a person
-(docs/adr/0014). Losing the file costs that knowledge and nothing else: the next token mail of each
-org brings it back. A file that cannot be believed is an error and not a loss, since whoever could
-spoil it could choose what is learnt next.
+(docs/adr/0015). Losing the file costs that knowledge and nothing else: the next token of each org
+that is written brings it back. A file that cannot be believed is an error and not a loss, since
+whoever could spoil it could choose what is learnt next.
 """
 
 from __future__ import annotations

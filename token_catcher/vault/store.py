@@ -106,7 +106,9 @@ class VaultStore:
         self._now = now
         self._sleep = sleep
 
-    def store(self, capture: Capture) -> Stored | Unchanged | Held:
+    def store(
+        self, capture: Capture, *, before_write: Callable[[], None] = lambda: None
+    ) -> Stored | Unchanged | Held:
         """Write the token unless it, or a newer one, is there. See `ports.SecretStore`."""
         self._mount.check_path(capture.path)
         fresh = False
@@ -116,6 +118,7 @@ class VaultStore:
             outcome = self._without_writing(capture, current, ended)
             if outcome is not None:
                 return outcome
+            before_write()
             fields = self._fields(capture)
             receipt = self._secrets.write(capture.path, fields, current)
             if receipt is not None:
