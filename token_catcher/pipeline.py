@@ -15,7 +15,8 @@ is lost.
 A crash between two steps replays the mail. Before the store nothing has happened. Between store
 and journal, Vault already has the token, and the secret says which mail it came from and which
 writer wrote it (`vault.store`): the replay is recorded as `stored`, `recovered`, once per version.
-Another writer that finds the token there records `unchanged`. Between journal and settle, the
+Another writer that finds the token there records `unchanged`, and so does this one where the record
+of that version may have been moved away with its file. Between journal and settle, the
 journal knows the mail and no second record is written. So every step may be repeated and none may
 be exchanged.
 
@@ -191,6 +192,8 @@ class Pipeline:
         if not isinstance(outcome, Unchanged) or outcome.written is None:
             return outcome
         if self._journal.has_stored(outcome.written, verdict.mail.digest):
+            return outcome
+        if self._journal.may_have_lost(outcome.written):
             return outcome
         # We wrote it, and a crash came before the record.
         return Stored(outcome.written, recovered=True)

@@ -350,7 +350,7 @@ class Diary(list[Entry]):
 # -- what a crash leaves behind --
 
 
-def crash_at(bench: Bench, place: str) -> None:
+def crash_at(bench: Bench, place: str, raw: bytes | None = None) -> None:
     """The process dies at this place, and a new one begins."""
 
     def trip(effect: str) -> None:
@@ -359,7 +359,7 @@ def crash_at(bench: Bench, place: str) -> None:
 
     bench.trip = trip
     with pytest.raises(Crash):
-        bench.process(genuine())
+        bench.process(raw or genuine())
     assert (bench.records, bench.settled) == ([], False)
     bench.trip = lambda _effect: None
 
@@ -790,6 +790,46 @@ def test_recorded_mail_in_another_dress_costs_one_request(bench: Bench, restarte
     stale = [("unchanged", "stale")] * 3
     assert bench.endings[-4:] == [*stale, ("unchanged", "same-token")]
     assert not any(record.entry.recovered for record in bench.records)
+
+
+# A journal whose closed files were moved away
+
+
+def closed_and_moved(bench: Bench, *, with_index: bool) -> None:
+    """As the documentation lets anybody do; a new process goes on."""
+    bench.time += timedelta(minutes=1)
+    closed = bench.journal.archive()
+    assert closed is not None
+    closed.rename(bench.home.parent / closed.name)
+    if with_index:
+        closed.with_name(closed.name + ".index").unlink()
+    bench.restart()
+
+
+@pytest.mark.parametrize("with_index", [True, False])
+@pytest.mark.parametrize("kept", [10, 1], ids=["ten versions", "one version"])
+def test_a_version_whose_record_was_moved_away_is_not_recovered(
+    bench: Bench, with_index: bool, kept: int
+) -> None:
+    """The same mail again, wherever it lies: its version has a record already."""
+    bench.vault.settings(PATH, max_versions=kept)
+    bench.process(genuine())
+    bench.vault.merge(PATH, {"password": "p"})
+    closed_and_moved(bench, with_index=with_index)
+    bench.process(genuine(), 2, "Junk")
+    assert bench.endings == [("unchanged", "same-token")]
+
+
+def test_a_crash_after_files_were_moved_away_is_recovered(bench: Bench) -> None:
+    """What was written since the first record that is there has no record elsewhere."""
+    bench.process(genuine(issued_at=ISSUED - timedelta(hours=1)))
+    bench.progress = FolderProgress(2)
+    closed_and_moved(bench, with_index=True)
+    bench.time += timedelta(seconds=1)
+    crash_at(bench, "written", genuine(token=OTHER))
+    bench.process(genuine(token=OTHER))
+    (recovered,) = bench.records
+    assert (recovered.entry.event, recovered.entry.recovered) == (Event.STORED, True)
 
 
 # Clocks that are wrong

@@ -13,7 +13,8 @@ What only has such a name is no closed file: a person's copy, or what logrotate 
 its index beside it, or the file after it names it.
 
 No token waits for a closed file that was emptied or cannot be read: its index has its end, and
-what is looked up in it. Only `audit verify` and who reads its records miss it.
+what is looked up in it. The index of a file that was moved away still tells which versions have
+their record. Only `audit verify` and who reads its records miss the file.
 """
 
 from __future__ import annotations
@@ -233,12 +234,25 @@ class Archive:
             number += 1
         return f"{self._path.stem}-{number:06}{self._path.suffix}"
 
+    @property
+    def first(self) -> Mapping[str, Any] | None:
+        """The first record of the oldest closed file that is there; None: none is there.
+
+        Fault, OSError: it cannot be read."""
+        closed = archived_files(self._path)
+        if not closed:
+            return None
+        return _record_at(closed[0].path, 0)
+
     def has(self, key: bytes) -> bool:
-        """Whether a record of the closed files has this key."""
+        """Whether a record of the closed files has this key, also of one that was moved away and
+        has left its index."""
         closed = self._closed()
-        return any(
-            self._offset(closed, position, key) is not None for position in range(len(closed))
-        )
+        for position in range(len(closed)):
+            if self._offset(closed, position, key) is not None:
+                return True
+        left = [_saved_index(file) for file in without_file(self._path)]
+        return any(index is not None and index.find(key) is not None for index in left)
 
     def find(self, key: bytes) -> Mapping[str, Any] | None:
         """The newest record of the closed files with this key.

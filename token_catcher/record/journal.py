@@ -31,7 +31,7 @@ from typing import Any, Final
 
 from token_catcher import files
 from token_catcher.errors import StateError
-from token_catcher.model import Entry, Receipt, as_fields, iso
+from token_catcher.model import Entry, Receipt, as_fields, iso, moment
 from token_catcher.ports import Log
 from token_catcher.record.archive import (
     ARCHIVED,
@@ -198,6 +198,19 @@ class Journal:
         }
         with self._shared():
             return self._has(stored_keys(fields)[0])
+
+    def may_have_lost(self, written: Receipt) -> bool:
+        """Whether a record of this version may have been moved away with its file.
+
+        So it may where the first record that is there is not record 1, and the version is older
+        than that, or nobody knows how old it is."""
+        with self._shared() as file:
+            first = self._archive.first
+            if first is None and file is not None and self._state.index.offsets:
+                first = self._state.content(file, 0)
+        if first is None or first["seq"] == 1:
+            return False
+        return _is_before(written.created_at, first["at"])
 
     def catch_up(self) -> None:
         """Take in what other processes appended: `head` and `held` are as of then.
@@ -597,6 +610,16 @@ class Journal:
         files.sync_directory(self._path.parent)
         self._log.info(ARCHIVED, file=str(closed), records=len(state.index.offsets))
         return closed
+
+
+def _is_before(created_at: str | None, at: str) -> bool:
+    """Whether a version is older than a record, or of unknown age."""
+    if created_at is None:
+        return True
+    try:
+        return moment(created_at) < moment(at)
+    except ValueError:
+        return True
 
 
 def _cut(file: FileIO, size: int) -> None:

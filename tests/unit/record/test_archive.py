@@ -19,7 +19,16 @@ from tests.kit.fakes import Silent
 from tests.unit.record.books import CREATED, PATH, entry, in_files, journal, names
 from token_catcher.errors import StateError
 from token_catcher.model import Event, Receipt
-from token_catcher.record import Head, State, Verification, in_order, series, verify, verify_files
+from token_catcher.record import (
+    Head,
+    Journal,
+    State,
+    Verification,
+    in_order,
+    series,
+    verify,
+    verify_files,
+)
 
 
 @pytest.fixture
@@ -375,6 +384,40 @@ def test_older_files_may_be_elsewhere(path: Path) -> None:
     closed(path, 1).unlink()
     assert verify(path) == Verification(State.INTACT, 5, book.head, first=4)
     assert journal(path).append(entry(9)).seq == 9
+
+
+def has_stored(book: Journal, uid: int, created_at: str | None = CREATED) -> bool:
+    return book.has_stored(Receipt(PATH, uid, created_at, None), entry(uid).mail)
+
+
+def test_a_file_that_left_its_index_is_still_asked(path: Path) -> None:
+    """Of which version it has the record, whether a file is closed after it or not."""
+    in_files(path, 2, 1, 1)
+    closed(path, 1).unlink()
+    assert [has_stored(journal(path), uid) for uid in (1, 2, 3, 4, 5)] == [True] * 4 + [False]
+    closed(path, 2).unlink()
+    assert [has_stored(journal(path), uid) for uid in (1, 2, 3, 4, 5)] == [True] * 4 + [False]
+
+
+@pytest.mark.parametrize("others", [(), (1,)], ids=["none is left", "one is left"])
+def test_what_may_have_been_moved_away_is_told_by_its_age(
+    path: Path, others: tuple[int, ...]
+) -> None:
+    """A version that is older than the first record that is there, or of unknown age."""
+    book = in_files(path, 2, *others, 1)
+    times = ["2026-02-03T12:57:27.999Z", "2026-02-03T12:57:28.1Z", None, "no time"]
+    receipts = [Receipt(PATH, 1, created_at, None) for created_at in times]
+    assert [book.may_have_lost(receipt) for receipt in receipts] == [False] * 4
+    closed(path, 1).unlink()
+    book = journal(path)
+    assert [book.may_have_lost(receipt) for receipt in receipts] == [True, False, True, True]
+
+
+def test_nothing_was_moved_away_of_a_journal_that_is_not_begun(path: Path) -> None:
+    """Neither for who makes it, nor for who only reads."""
+    receipt = Receipt(PATH, 1, None, None)
+    assert not journal(path, writing=False).may_have_lost(receipt)
+    assert not journal(path).may_have_lost(receipt)
 
 
 def cut_last_line(path: Path) -> None:
