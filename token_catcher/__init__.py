@@ -111,6 +111,7 @@ use what its `__init__` names, and nothing else.
         mount       the mount of the secrets, and requests about one of them
         kv          versions of secrets, read and written
         kv1         secrets of an engine without versions
+        past        what the versions of a secret tell of
         own_writes  which version is our own write of a mail
         store       read, decide, write with check-and-set
     keys        public keys of signatures

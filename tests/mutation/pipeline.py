@@ -76,7 +76,7 @@ MUTANTS = (
         "the write of a twin is taken for ours",
         "vault/own_writes.py",
         function="OwnWrites._number_carried",
-        old='        if version.ours("writer") != self._writer():\n            return None\n',
+        old="        if trace.writer != self._writer():\n            return None\n",
         new="",
         tests=MACHINE,
     ),
@@ -85,7 +85,7 @@ MUTANTS = (
         "vault/own_writes.py",
         function="OwnWrites._number_carried",
         old="        return int(text)\n",
-        new="        return version.number\n",
+        new="        return trace.number\n",
         tests=MACHINE,
     ),
     Mutant(

@@ -38,6 +38,8 @@ class KeyValue:
         self._log = log
         self._told = False
         """Whether the log has it that PATCH does not come through."""
+        self._endings: dict[str, tuple[SecretVersion, Ending]] = {}
+        """By path, of the latest version, where it is gone: how it ended does not change."""
 
     def read(self, path: str, number: int = 0, *, fresh: bool = False) -> SecretVersion:
         """A version, or the latest (0). `fresh`: not from a standby's memory."""
@@ -90,7 +92,12 @@ class KeyValue:
         """How the version ended; None: it is there."""
         if not version.gone:
             return None
-        return ending(version, self._lifetime(path))
+        known = self._endings.get(path)
+        if known is not None and known[0] == version:
+            return known[1]
+        ended = ending(version, self._lifetime(path))
+        self._endings[path] = (version, ended)
+        return ended
 
     def write(self, path: str, fields: Mapping[str, str], current: SecretVersion) -> Receipt | None:
         """Write these fields, and only over `current`. None: it is no longer the latest.

@@ -85,9 +85,6 @@ class PlainOwnWrites:
             return None
         return Receipt(capture.path, None, _captured_at(current), None)
 
-    def note(self, _capture: Capture, _before: SecretVersion, _receipt: Receipt) -> None:
-        """Nothing is remembered: what is there says it all."""
-
 
 def _captured_at(version: SecretVersion) -> str | None:
     """When we caught it. None: somebody wrote something else there."""

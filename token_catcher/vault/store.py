@@ -29,16 +29,15 @@ from token_catcher.model import (
     Token,
     Unchanged,
     iso,
-    moment,
 )
 from token_catcher.ports import Log
-from token_catcher.reading import TOKEN
 from token_catcher.vault.client import Client
 from token_catcher.vault.ending import Ending
 from token_catcher.vault.kv import KeyValue
 from token_catcher.vault.kv1 import PlainKeyValue, PlainOwnWrites
 from token_catcher.vault.mount import Mount
 from token_catcher.vault.own_writes import OwnWrites
+from token_catcher.vault.past import Pasts, Trace, token_in
 from token_catcher.vault.version import SecretVersion
 
 ATTEMPTS: Final = 5
@@ -95,10 +94,12 @@ class VaultStore:
         self._own_writes: OwnWrites | PlainOwnWrites
         if kv_version == 1:
             self._secrets = PlainKeyValue(self._mount)
+            self._pasts = Pasts(self._secrets, field, now)
             self._own_writes = PlainOwnWrites(writer)
         else:
             self._secrets = KeyValue(self._mount, log)
-            self._own_writes = OwnWrites(self._secrets, writer)
+            self._pasts = Pasts(self._secrets, field, now)
+            self._own_writes = OwnWrites(self._pasts, writer)
         self._field = field
         self._instance = instance
         self._writer = writer
@@ -122,7 +123,7 @@ class VaultStore:
             fields = self._fields(capture)
             receipt = self._secrets.write(capture.path, fields, current)
             if receipt is not None:
-                self._own_writes.note(capture, current, receipt)
+                self._pasts.add(capture, fields["security_token_writer"], current, receipt)
                 return Stored(receipt, saw=self._why_written(capture, current, ended))
             fresh = True  # or a standby shows the version that was just overtaken
             self._sleep(PAUSE)
@@ -141,7 +142,7 @@ class VaultStore:
             ended = self._secrets.ending(path, current)
             return Holding(current.number, gone=ended is not None and not ended.expired)
         holding = Holding(current.number, fingerprint=token.fingerprint)
-        age = self._age(current)
+        age = Trace.of(current, self._field).age
         if age is None:
             return holding
         return replace(holding, issued_at=age.issued_at, dated_at=age.dated_at)
@@ -218,7 +219,7 @@ class VaultStore:
 
     def _beside_another(self, capture: Capture, current: SecretVersion) -> Unchanged | Held | None:
         """Another token is there: the newer one wins."""
-        age = self._age(current)
+        age = Trace.of(current, self._field).age
         if age is None:
             return self._beside_a_foreign_one(capture, current)
         outcome = _beside_one_of(age, capture, current.name)
@@ -236,44 +237,21 @@ class VaultStore:
         # Ours in a version before: what came after it, and is gone, may be newer.
         if written is not None:
             return Unchanged(Reason.STALE, written)
-        return self._beside_what_was(capture, current)
-
-    def _beside_what_was(self, capture: Capture, current: SecretVersion) -> Unchanged | Held | None:
-        """How it ends beside the tokens of the versions that are still there."""
-        for version in self._secrets.history(capture.path, current):
-            age = self._age(version)
-            if age is None or self._token(version) == capture.token:
+        for trace in self._pasts.up_to(current, capture.path).traces:
+            if trace.age is None or trace.fingerprint == capture.token.fingerprint:
                 continue
-            outcome = _beside_one_of(age, capture, version.name)
+            outcome = _beside_one_of(trace.age, capture, f"version {trace.number}")
             if outcome is not None:
                 return outcome
         return None
 
     def _token(self, version: SecretVersion) -> Token | None:
         """The token in it. None: nothing, or what somebody put there until a token comes."""
-        text = version.data.get(self._field)
-        if isinstance(text, str) and TOKEN.fullmatch(text):
-            return Token(text)
-        return None
+        return token_in(version, self._field)
 
     def _is_misdescribed(self, version: SecretVersion, token: Token) -> bool:
         """Whether somebody wrote the token by hand, and left our fields of the one before it."""
         return version.ours("fingerprint") not in (None, token.fingerprint)
-
-    def _age(self, version: SecretVersion) -> Age | None:
-        """Of the token in it; None: there is none, or nobody says when it was issued."""
-        token = self._token(version)
-        # Our times speak of this token only if our fingerprint does.
-        if token is None or version.ours("fingerprint") != token.fingerprint:
-            return None
-        issued_at = _time(version.ours("issued_at"))
-        if issued_at is None:
-            return None
-        dated_at = _time(version.ours("dated_at"))
-        # Earlier versions of this program write none, and leave that of the token before.
-        if dated_at is None or dated_at < issued_at:
-            dated_at = issued_at
-        return Age(issued_at, dated_at)
 
     def _beside_a_foreign_one(
         self, capture: Capture, current: SecretVersion
@@ -286,7 +264,7 @@ class VaultStore:
         # Ours was there before, whatever the clocks say: somebody put theirs in its place.
         if written is not None:
             return Unchanged(Reason.STALE, written)
-        appeared, certain = self._appeared(capture.path, current)
+        appeared, certain = self._pasts.up_to(current, capture.path).appearance()
         if appeared is None:
             saw = f"somebody else wrote the token of {current.name}, and nothing says when"
             return Held(Reason.UNKNOWN_AGE, saw)
@@ -300,19 +278,6 @@ class VaultStore:
             f"somebody else wrote the token of version {current.number}, at {iso(appeared)}"
             " or before",
         )
-
-    def _appeared(self, path: str, current: SecretVersion) -> tuple[datetime | None, bool]:
-        """When somebody else put the token there, and whether that is certain.
-
-        Later versions carry it on when another field is changed, and earlier ones may be gone."""
-        first = current
-        for version in self._secrets.history(path, current):
-            if version.gone:  # what it held is not known: the token may be older
-                break
-            if version.data.get(self._field) != current.data.get(self._field):
-                return _time(first.created_at), True
-            first = version
-        return _time(first.created_at), first.number == 1
 
     def _fields(self, capture: Capture) -> dict[str, str]:
         """What is kept: the token, when it was issued, and who caught it when.
@@ -350,13 +315,3 @@ def _beside_one_of(age: Age, capture: Capture, name: str) -> Unchanged | Held | 
 
 def _times(age: Age) -> str:
     return f"dated {iso(age.dated_at)} and issued {iso(age.issued_at)}"
-
-
-def _time(value: object) -> datetime | None:
-    """A time as Vault or we write it; None for anything else."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return moment(value)
-    except ValueError:
-        return None
