@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -9,11 +10,12 @@ from itertools import count
 
 import pytest
 
-from tests.contract.imap import PLAIN, account
+from tests.contract.imap import PLAIN, account, wakeup
 from tests.contract.scripted import DONE, examined, failure, fetch, kind_and_code, opened
 from tests.kit.fakes import Silent
 from tests.kit.limited import answer_of
 from tests.kit.scripted import Reply, ScriptedImap, Talk
+from tests.kit.waiting import FOREVER
 from token_catcher.errors import Outage, TransientError
 from token_catcher.imap import ImapMailbox
 
@@ -77,6 +79,83 @@ def test_an_answer_in_time_is_read_to_its_end() -> None:
     with ScriptedImap() as server, closing(session(server, 0.5)) as mailbox:
         for _ in range(200):
             mailbox.examine("INBOX")
+
+
+# -- IDLE --
+
+CHATTER = b"* OK still here\r\n"
+FLOOD = 60_000
+"""Lines, more than any answer may have."""
+
+
+def chattering(talk: Talk) -> None:
+    """Says things without a pause until DONE is heard; not for ever."""
+    talk.narrow()
+    talk.send(b"+ idling\r\n" + 100 * CHATTER)
+    for _ in range(FLOOD // 100):
+        if not talk.hears_nothing(0):
+            assert talk.line() == "DONE"
+            talk.send(DONE)
+            return
+        talk.send(100 * CHATTER)
+    talk.close()
+
+
+@pytest.mark.parametrize(
+    "seconds", [pytest.param(0.0, id="deadline"), pytest.param(FOREVER, id="wakeup")]
+)
+def test_a_server_that_never_pauses_does_not_hold_up_a_wait(seconds: float) -> None:
+    """The end of the time, or a wakeup that is set, ends the IDLE; and the session goes on."""
+    with (
+        opened({"EXAMINE": examined(20), "IDLE": chattering}) as (mailbox, server),
+        wakeup() as (wake, trigger),
+    ):
+        mailbox.examine("INBOX")
+        if seconds == FOREVER:
+            os.write(trigger, b"!")
+        assert mailbox.idle(seconds, wake) is False
+        mailbox.examine("INBOX")
+    assert server.commands[-4:] == ['EXAMINE "INBOX"', "IDLE", 'EXAMINE "INBOX"', "LOGOUT"]
+
+
+def flooding(begin: bytes) -> Callable[[Talk], None]:
+    """Sends a beginning, and then more lines than any answer may have, whatever it is told."""
+
+    def flood(talk: Talk) -> None:
+        talk.send(begin)
+        for _ in range(FLOOD // 1000):
+            talk.send(1000 * CHATTER)
+        talk.close()
+
+    return flood
+
+
+@pytest.mark.parametrize(("step", "begin"), [("begin", b""), ("end", b"+ idling\r\n")])
+def test_the_beginning_and_the_end_of_idle_have_a_deadline(step: str, begin: bytes) -> None:
+    """Ten seconds each, by a clock that passes with every line."""
+    with (
+        ScriptedImap({"EXAMINE": examined(20), "IDLE": flooding(begin)}) as server,
+        closing(session(server, 1.0)) as mailbox,
+        wakeup() as (wake, _),
+    ):
+        mailbox.examine("INBOX")
+        with pytest.raises(Outage, match=f"did not {step} IDLE") as caught:
+            mailbox.idle(20.0, wake)
+    assert caught.value.code == "imap-connection"
+
+
+def test_one_idle_says_no_more_than_any_other_answer() -> None:
+    """A flood ends the session, however long there is to wait: it would only burn time."""
+
+    def wait(mailbox: ImapMailbox) -> None:
+        mailbox.examine("INBOX")
+        with wakeup() as (wake, _):
+            mailbox.idle(FOREVER, wake)
+
+    flood = flooding(b"+ idling\r\n")
+    error = failure({"EXAMINE": examined(20), "IDLE": flood}, wait)
+    assert kind_and_code(error) == (TransientError, "imap-protocol")
+    assert str(error).endswith("the answer to IDLE is larger than any that was asked for (lines)")
 
 
 # -- memory --

@@ -115,6 +115,10 @@ class Talk:
         """One packet. `TAG` stands for the command's tag."""
         self._connection.sendall(data.replace(b"TAG", self.tag.encode()))
 
+    def narrow(self) -> None:
+        """Let little be on its way: from now on sending waits until the client has read."""
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
     def line(self) -> str:
         """The client's next line."""
         line = self._reader.readline()

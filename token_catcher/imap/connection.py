@@ -44,6 +44,10 @@ class Connection:
         self.raw.begin_command()
         return call_library(self.where, command, function, *arguments, folder=folder, **options)
 
+    def read_on(self, command: str, function: Callable[..., Result]) -> Result:
+        """The same for more of an answer, within the bounds of the command that was begun last."""
+        return call_library(self.where, command, function)
+
     def ask(
         self, command: str, function: Callable[..., Result], *arguments: Any, **options: Any
     ) -> Result | None:

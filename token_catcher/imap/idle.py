@@ -2,8 +2,10 @@
 
 That one loses what arrives together with the continuation line, since it lies in imaplib's buffer
 where no poll sees it; it spins on a closed connection, and cannot be woken. Here what is buffered
-is read before anything is waited for, socket and wake-up are polled together, and whatever is not
-understood ends the session: the sweep after the next connect is the truth.
+is read before anything is waited for, and socket and wake-up are polled together. A server that
+never pauses holds up neither deadline nor wake-up, which are looked at before each line, and may
+say no more in one IDLE than in any other answer. Whatever is not understood ends the session: the
+sweep after the next connect is the truth.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import re
 import select
 import time
+from collections.abc import Callable
 from enum import Enum, auto
 from socket import socket
 from typing import Final
@@ -43,10 +46,13 @@ class Meaning(Enum):
 class Idle:
     """IDLE over one connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self, connection: Connection, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._connection = connection
         self._raw = connection.raw
-        self._lines = Lines(connection)
+        self._monotonic = monotonic
+        self._lines = Lines(connection, monotonic)
         self._exists = 0
         self._tag = b""
         self._begun = False
@@ -66,14 +72,14 @@ class Idle:
 
         False: time is over, or the file descriptor `wake` is readable. Outage: the connection is
         gone. TransientError: it is out of step."""
-        deadline = time.monotonic() + seconds
+        deadline = self._monotonic() + seconds
         # That would be missed: the server tells each change once, and IDLE begins after it.
         if self._told_before():
             return True
         if not self.refused and self._idle(deadline, wake):
             return True
         if self.refused:
-            _wait(deadline, wake)
+            _wait(deadline - self._monotonic(), wake)
         return False
 
     def _told_before(self) -> bool:
@@ -101,7 +107,7 @@ class Idle:
 
     def _talk(self, deadline: float, wake: int) -> bool:
         """One clock for the wait, another for each answer that is due."""
-        began = time.monotonic()
+        began = self._monotonic()
         meaning: Meaning | None
         meaning, news = self._answer("begin")
         if meaning is Meaning.REFUSED:
@@ -112,7 +118,7 @@ class Idle:
             meaning = self._next(deadline, wake)
             news = meaning is Meaning.NEWS
         if meaning in (Meaning.ENDED, Meaning.REFUSED):
-            self._ended_early(time.monotonic() - began)
+            self._ended_early(self._monotonic() - began)
             return True
         self._hasty = 0
         self._connection.call("IDLE", self._raw.send, b"DONE\r\n", ANSWER_WITHIN)
@@ -130,7 +136,7 @@ class Idle:
 
     def _answer(self, step: str) -> tuple[Meaning, bool]:
         """What the server answers to IDLE or DONE, and whether it told news before that."""
-        deadline = time.monotonic() + ANSWER_WITHIN
+        deadline = self._monotonic() + ANSWER_WITHIN
         news = False
         while True:
             meaning = self._next(deadline)
@@ -197,21 +203,25 @@ class Idle:
 class Lines:
     """The server's lines, read without blocking; a part of one is kept until its rest comes."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, monotonic: Callable[[], float]) -> None:
         self._connection = connection
+        self._monotonic = monotonic
         self._part = b""
 
     def next(self, deadline: float, wake: int | None) -> bytes | None:
         """The next line, without its end. None: time is over, or `wake` is readable.
 
-        What can be had at once is read first, whatever the time. Outage: the server closed the
-        connection. TransientError: a line without an end."""
+        Nothing is lost by that: what can be had is read after DONE. Outage: the server closed the
+        connection. TransientError: a line without an end, or too many of them."""
         while not self._part.endswith(b"\r\n"):
-            more = self._connection.call("IDLE", self._connection.raw.receive)
+            left = deadline - self._monotonic()
+            if left <= 0 or _is_readable(wake):
+                return None
+            more = self._connection.read_on("IDLE", self._connection.raw.receive)
             if more is not None:
                 self._add(more)
-            elif _wait(deadline, wake, self._connection.raw.sock):
-                return None
+            else:
+                _wait(left, wake, self._connection.raw.sock)
         line = self._part.removesuffix(b"\r\n")
         self._part = b""
         return line
@@ -227,15 +237,20 @@ class Lines:
             )
 
 
-def _wait(deadline: float, wake: int | None, connection: socket | None = None) -> bool:
-    """Wait for the connection, for `wake`, or for the deadline. True: for one of the last two."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        return True
+def _is_readable(wake: int | None) -> bool:
+    """Whether the file descriptor, if there is one, is readable now."""
+    if wake is None:
+        return False
     poller = select.poll()  # select() fails beyond 1,024 descriptors
+    poller.register(wake, select.POLLIN)
+    return bool(poller.poll(0))
+
+
+def _wait(seconds: float, wake: int | None, connection: socket | None = None) -> None:
+    """Wait for the connection or for `wake`, so long at most."""
+    poller = select.poll()
     if connection is not None:
         poller.register(connection, select.POLLIN | select.POLLHUP | select.POLLERR)
     if wake is not None:
         poller.register(wake, select.POLLIN)
-    ready = [descriptor for descriptor, _ in poller.poll(left * 1000)]
-    return wake is not None and wake in ready
+    poller.poll(max(0.0, seconds) * 1000)

@@ -83,7 +83,8 @@ class Reader:
     def receive(self, connection: socket.socket) -> bytes | None:
         """A line, or a part of one, without waiting: the socket must not block.
 
-        None: nothing for now. b"": the end of the connection."""
+        None: nothing for now. b"": the end of the connection. TooMuch: the answer, of which a part
+        counts as a line, is too large."""
         self._take_over(connection)
         if not self._received:
             try:
@@ -91,7 +92,9 @@ class Reader:
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return None
             self._received += data
-        return self._taken(self._received.find(b"\n") + 1 or len(self._received))
+        end = self._received.find(b"\n") + 1 or len(self._received)
+        self._count_line(end)
+        return self._taken(end)
 
     def _take_over(self, connection: socket.socket) -> None:
         """What came over another socket is dropped: before STARTTLS anybody may have sent it."""

@@ -61,7 +61,7 @@ class ImapMailbox:
     ) -> None:
         """Connect and log in. `now`: the arrival of a mail whose server does not say it.
 
-        `monotonic`: the clock of the deadlines of commands.
+        `monotonic`: the clock of the deadlines of commands, and of waits.
 
         Outage: not reached. AccessError: refused, or a certificate that is not trusted."""
         self._account = account
@@ -70,7 +70,7 @@ class ImapMailbox:
         self._connection = log_in(account, context, monotonic)
         self._client = self._connection.client
         self._raw = self._connection.raw
-        self._idle = Idle(self._connection)
+        self._idle = Idle(self._connection, monotonic)
         self._changes = Changes(self._connection)
         self._folders = AccountFolders(self._connection, account, log)
 
