@@ -74,6 +74,13 @@ def fetch(mailbox: ImapMailbox) -> None:
     mailbox.fetch([11, 12])
 
 
+def fetch_often(mailbox: ImapMailbox) -> None:
+    """Get a mail, time and again."""
+    mailbox.examine("INBOX")
+    for _ in range(20):
+        mailbox.fetch([11])
+
+
 def failure(
     script: Script, use: Callable[[ImapMailbox], None] = nothing, **options: Any
 ) -> TokenCatcherError:

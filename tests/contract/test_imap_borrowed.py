@@ -26,7 +26,7 @@ from tests.contract.scripted import DONE
 from tests.kit.scripted import Reply, ScriptedImap
 from tests.kit.servers import until
 from tests.kit.waiting import PATIENCE
-from token_catcher.imap.borrowed import BoundedClient, RawConnection
+from token_catcher.imap.borrowed import BoundedClient, RawConnection, Told
 from token_catcher.imap.reader import CHUNK, Reader
 
 
@@ -119,6 +119,22 @@ def test_untagged_responses_hold_what_nobody_asked_for() -> None:
         assert library.raw.take_untagged("EXISTS") == []
         library.raw.forget_untagged()
         assert library.raw.take_untagged("EXPUNGE") == []
+
+
+def test_of_earlier_answers_only_counts_and_capabilities_are_left() -> None:
+    """Counts as one sum over all commands; capabilities as the library first read them."""
+    noop = (
+        b"* 9 EXISTS\r\n* 2 EXPUNGE\r\n* 7 EXISTS\r\n* BOGUS {3}\r\nabc\r\n* FLAGS ()\r\n"
+        b"* CAPABILITY IMAP4rev1\r\n" + DONE
+    )
+    with logged_in(NOOP=noop) as library:
+        for _ in range(3):
+            library.raw.begin_command()
+            library.imap.noop()
+        library.raw.begin_command()
+        assert library.imap.untagged_responses == {"CAPABILITY": [b"IMAP4rev1 IDLE SPECIAL-USE"]}
+        assert library.raw.take_told() == Told(exists=7, most=9, expunged=3)
+        assert library.raw.take_told() == Told()
 
 
 def test_command_sends_and_does_not_wait() -> None:

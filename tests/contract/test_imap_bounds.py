@@ -200,6 +200,26 @@ def test_no_answer_costs_more_than_the_session(name: str) -> None:
     assert "MemoryError" not in told
 
 
+def test_nothing_piles_up_from_command_to_command() -> None:
+    """In 256 MiB: what nobody asked for, within the bounds of each answer, is let go with it."""
+    unasked = 15 * (b"* BOGUS {1000000}\r\n" + 1_000_000 * b"x" + b"\r\n")
+    with ScriptedImap({"EXAMINE": examined(20), "UID FETCH": unasked + DONE}) as server:
+        told = answer_of("tests.contract.bounded", "imap", str(server.port), "fetch_often")
+    assert told == ""
+
+
+def test_names_of_folders_are_known_until_the_next_list() -> None:
+    """A name that is no modified UTF-7 is sent as it was listed, for as long as it is listed."""
+    inbox = b'* LIST () "/" INBOX\r\n'
+    lists = [inbox + b'* LIST () "/" "A&B"\r\n' + DONE, inbox + DONE]
+    with opened({"LIST": lists, "EXAMINE": examined(20)}) as (mailbox, server):
+        for _ in lists:
+            mailbox.folders()
+            mailbox.examine("A&B")
+    examines = [command for command in server.commands if command.startswith("EXAMINE")]
+    assert examines == ['EXAMINE "A&B"', 'EXAMINE "A&-B"']
+
+
 def test_it_is_told_what_was_too_large() -> None:
     """Without a word of the server's."""
     flood = without_end(b"* 1 FETCH (UID 11 BODY[] {200000}\r\n" + 200_000 * b"x" + b")\r\n")

@@ -71,7 +71,10 @@ class AccountFolders:
         raise NotApplied(problem, code="imap-apply-folder")
 
     def _list(self) -> list[Listed]:
-        """LIST; with special use asked for where it marks no spam folder by itself."""
+        """LIST; with special use asked for where it marks no spam folder by itself.
+
+        Names of earlier lists are forgotten: a server may give new ones each time."""
+        self._raw_names = {}
         folders = self._listed(self._connection.call("LIST", self._connection.client.list_folders))
         if self._account.spam != "auto" or marks_spam(folders):
             return folders

@@ -9,13 +9,15 @@ of the libraries has it no more.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from imaplib import IMAP4
-from typing import Any
+from typing import Any, Final
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.imap4 import IMAP4WithTimeout
@@ -23,6 +25,34 @@ from imapclient.response_parser import parse_response
 from imapclient.tls import IMAP4_TLS
 
 from token_catcher.imap.reader import COMMAND_WITHIN, Reader
+
+_COUNT: Final = re.compile(rb"\d{1,10}")
+
+
+@dataclass(slots=True)
+class Told:
+    """What was told of the number of mails along with answers to commands, however often.
+
+    imaplib keeps no order between EXISTS and EXPUNGE."""
+
+    exists: int | None = None
+    """What the last EXISTS named. None: there was none."""
+    most: int = 0
+    """The most that any of them named."""
+    expunged: int = 0
+    """How many EXPUNGE there were."""
+    is_odd: bool = False
+    """Whether an EXISTS named no number."""
+
+    def add(self, counts: Sequence[object], expunged: int) -> None:
+        """More of both, in the order of arrival. Usually bytes; with a literal in it a tuple."""
+        self.expunged += expunged
+        for count in counts:
+            if not isinstance(count, bytes) or not _COUNT.fullmatch(count):
+                self.is_odd = True
+                return
+            self.exists = int(count)
+            self.most = max(self.most, self.exists)
 
 
 class RawConnection:
@@ -32,6 +62,7 @@ class RawConnection:
         """`client._imap` is the imaplib object below; a client keeps one for life."""
         self._client = client
         self._imap: Any = client._imap  # noqa: SLF001 - the only way to what IDLE needs
+        self._told = Told()
 
     @property
     def sock(self) -> socket.socket:
@@ -55,8 +86,25 @@ class RawConnection:
         self._client._cached_capabilities = None  # noqa: SLF001 - imapclient keeps it over STARTTLS
 
     def begin_command(self, seconds: float = COMMAND_WITHIN) -> None:
-        """A command is sent next: its answer has its own bounds."""
+        """A command is sent next: its answer has its own bounds, and nothing that is left of
+        earlier ones is taken for a part of it, or kept in memory."""
+        self._note_told()
+        # imapclient reads it when it is first asked for a capability after the login.
+        capabilities = self.take_untagged("CAPABILITY")[:1]
+        self.forget_untagged()
+        if capabilities:
+            self._imap.untagged_responses["CAPABILITY"] = capabilities
         self._client.reader.begin(seconds)
+
+    def take_told(self) -> Told:
+        """What was told of the number of mails since this was last taken."""
+        self._note_told()
+        told = self._told
+        self._told = Told()
+        return told
+
+    def _note_told(self) -> None:
+        self._told.add(self.take_untagged("EXISTS"), len(self.take_untagged("EXPUNGE")))
 
     def take_untagged(self, kind: str) -> list[Any]:
         """`untagged_responses`: what was told of this kind along with answers to commands.
@@ -77,8 +125,6 @@ class RawConnection:
 
     def _by_uid(self, command: str, *arguments: str) -> list[Any]:
         """imaplib leaves a NO to be looked at by who asked."""
-        # What is left of an earlier command must not be taken for the answer to this one.
-        self._imap.untagged_responses.pop(command, None)
         status, lines = self._imap.uid(command, *arguments)
         if status != "OK":
             raise IMAP4.error(f"{command} failed: {lines!r}")

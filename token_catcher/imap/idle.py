@@ -31,7 +31,6 @@ MAX_LINE: Final = 64 * 1024
 _EXISTS: Final = re.compile(rb"\* (\d{1,10}) EXISTS", re.IGNORECASE)
 _EXPUNGE: Final = re.compile(rb"\* \d{1,10} EXPUNGE", re.IGNORECASE)
 _BYE: Final = re.compile(rb"\* BYE\b", re.IGNORECASE)
-_COUNT: Final = re.compile(rb"\d{1,10}")
 
 
 class Meaning(Enum):
@@ -65,7 +64,7 @@ class Idle:
 
         What was told unasked before that is of no interest."""
         self._exists = exists
-        self._raw.forget_untagged()
+        self._raw.take_told()
 
     def wait(self, seconds: float, wake: int) -> bool:
         """True: there is news, or the server ended the IDLE: look.
@@ -85,18 +84,16 @@ class Idle:
     def _told_before(self) -> bool:
         """Whether there is news that imaplib read along with other answers.
 
-        It keeps no order between EXISTS and EXPUNGE: if in doubt, it is news."""
-        counts = [self._count(count) for count in self._raw.take_untagged("EXISTS")]
-        expunged = len(self._raw.take_untagged("EXPUNGE"))
-        before = self._exists
-        latest = counts[-1] if counts else before
-        self._exists = max(0, latest - expunged)
-        return max(counts, default=0) > before - expunged
-
-    def _count(self, count: object) -> int:
-        if not isinstance(count, bytes) or not _COUNT.fullmatch(count):
+        If in doubt, it is news. TransientError: a count that is no number."""
+        told = self._raw.take_told()
+        if told.is_odd:
             raise malformed(self._connection.where, "another command", "EXISTS")
-        return int(count)
+        before = self._exists
+        latest = before
+        if told.exists is not None:
+            latest = told.exists
+        self._exists = max(0, latest - told.expunged)
+        return told.most > before - told.expunged
 
     def _idle(self, deadline: float, wake: int) -> bool:
         """Begin, wait, end, without ever blocking in a read."""
