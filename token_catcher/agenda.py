@@ -26,6 +26,8 @@ EVER: Final = datetime(1970, 1, 2, tzinfo=UTC)
 BELOW_APART: Final = timedelta(hours=1)
 """Between two looks below what is settled, where nothing calls for one: whether the last mail is
 still the same, and whether one has come to light that a count of the mails does not show."""
+MOST_NOTED: Final = 1000
+"""New mails of a look that are remembered although it did not come to them."""
 ASKED_AGAIN: Final = timedelta(seconds=30)
 """After a look that was not complete."""
 
@@ -143,7 +145,12 @@ class Agenda:
         newest = surveyor.above(after, self.progress.looked_back_to or EVER)
         self._looks_below = True
         ours = {*survey.ours, *newest.ours}.difference(self.progress.newest_ours)
-        return replace(survey, ours=tuple(sorted(ours)), whole_through=newest.whole_through)
+        return replace(
+            survey,
+            ours=tuple(sorted(ours)),
+            whole_through=newest.whole_through,
+            undated=tuple(sorted({*survey.undated, *newest.undated})),
+        )
 
     def _surveyor(self) -> Surveyor:
         mailbox = self._run.mailbox
@@ -237,6 +244,17 @@ class Agenda:
             mails += 1
             tries.append(self._asks_again_at)
         return Waiting(mails, codes.count(KEYLESS), min(tries, default=None))
+
+    def note_left(self, left: Set[int]) -> None:
+        """The visit was broken off. `left`: the UIDs that it did not come to.
+
+        Where the server does not say when they arrived, that they are there now is all that will
+        be known of it."""
+        if self._survey is not None:
+            undated = [uid for uid in self._survey.undated if uid in left]
+            for uid in undated[:MOST_NOTED]:
+                self.progress.note_waiting(uid, self._tools.now())
+        self.note_partial()
 
     def note_partial(self) -> None:
         """How many mails the look came to: once there are more, and none of them is new, a mail

@@ -205,6 +205,8 @@ class Mail:
     """INTERNALDATE: when the receiving server took the mail."""
     raw: bytes = field(repr=False)
     """At most `MAX_MAIL_BYTES` + 1 bytes: the one more shows that there was more."""
+    is_arrival_told: bool = True
+    """False: the server does not say when, and `received_at` is when the mail was fetched."""
 
     @property
     def digest(self) -> str:

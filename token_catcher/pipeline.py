@@ -63,6 +63,7 @@ from token_catcher.model import (
     Unchanged,
     as_fields,
     iso,
+    moment,
 )
 from token_catcher.ports import Log, OrgIds, SecretStore
 from token_catcher.proof import WAIVABLE
@@ -134,6 +135,7 @@ class Pipeline:
         entry = None
         if previous is None or progress.is_pending(mail.ref.uid):
             since = progress.pending_since(mail.ref.uid)
+            mail = _with_arrival(mail, since, previous)
             verdict = self._judged(mail, addresses, since, previous)
             outcome = self._keep(verdict.outcome)
             entry = self._record(mail, verdict, outcome, previous)
@@ -149,6 +151,8 @@ class Pipeline:
         It is judged again, without the rules that can be waived. What is not proven now, or still
         held, is returned and not recorded: nothing has changed. None: it is no token mail any more,
         by the configuration of now. Raises what `process` raises."""
+        previous = self._journal.last_for(mail.ref.mailbox, mail.digest)
+        mail = _with_arrival(mail, None, previous)
         verdict = self._judge.judge(mail, addresses, waive=WAIVABLE)
         if isinstance(verdict.outcome, Ignored):
             return None
@@ -159,7 +163,6 @@ class Pipeline:
         entry = describe(mail, verdict, outcome, self._instance)
         if not isinstance(outcome, Held):
             entry = _released(entry, verdict, release)
-        previous = self._journal.last_for(mail.ref.mailbox, mail.digest)
         if previous is None or _adds_to(previous, entry):
             return self._write_down(entry)
         return entry
@@ -253,6 +256,21 @@ class Pipeline:
 def _lacks_key(outcome: Capture | Refused | Held | Ignored) -> TypeGuard[Held]:
     """Whether there was no key to prove the mail with."""
     return isinstance(outcome, Held) and outcome.reason is Reason.NO_KEY
+
+
+def _with_arrival(mail: Mail, first_look: datetime | None, previous: Record | None) -> Mail:
+    """The mail as of when it is first known to have been there, where its server does not say.
+
+    The time of each fetch would make a mail late that only waits for Vault, or is looked at again.
+    """
+    if mail.is_arrival_told:
+        return mail
+    times = [mail.received_at]
+    if first_look is not None:
+        times.append(first_look)
+    if previous is not None:
+        times.append(moment(previous.entry.received_at))
+    return replace(mail, received_at=min(times))
 
 
 class Quiet:

@@ -137,7 +137,8 @@ class Mailbox(Protocol):
     def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
         """The mails that come with a body, ascending by UID, each cut at MAX_MAIL_BYTES + 1 bytes.
 
-        One that does not come may be there all the same. At most 32 UIDs a call."""
+        One that does not come may be there all the same. At most 32 UIDs a call. Where the server
+        does not say when a mail arrived, it has the time of this call, and is marked so."""
 
     def apply(self, action: MailAction, mail: MailRef, digest: str) -> bool:
         """Do this to one mail, and leave its folder open read-only.

@@ -53,6 +53,9 @@ class Survey:
     """All mails that are there, ascending; of a backlog that was searched, those that were read."""
     whole_through: int | None = None
     """None: the survey is complete. Else nothing is missing up to this UID."""
+    undated: tuple[int, ...] = ()
+    """Of ours, those whose heading was read, and of which the server does not say when they
+    arrived."""
 
     @property
     def highest(self) -> int:
@@ -298,6 +301,7 @@ class Surveyor:
     def _survey(self, parts: Iterable[Part], since: datetime) -> Survey:
         """Put the parts together, from low UIDs to high ones."""
         ours: list[int] = []
+        undated: list[int] = []
         keys: dict[int, str] = {}
         uids: list[int] = []
         last = None
@@ -308,6 +312,8 @@ class Surveyor:
                 if self._is_ours(heading, since):
                     ours.append(heading.uid)
                     keys[heading.uid] = heading.key
+                    if heading.received_at is None:
+                        undated.append(heading.uid)
                 last = heading
             uids += part.names
             if whole_through is None:
@@ -318,6 +324,7 @@ class Surveyor:
             last=last,
             uids=tuple(uids),
             whole_through=whole_through,
+            undated=tuple(undated),
         )
 
     def _is_ours(self, heading: Heading, since: datetime) -> bool:
@@ -345,17 +352,19 @@ def _joined(surveys: Sequence[Survey]) -> Survey:
     """One of several, from low UIDs to high ones."""
     keys: dict[int, str] = {}
     ours: list[int] = []
+    undated: list[int] = []
     uids: list[int] = []
     last = None
     whole_through = None
     for survey in surveys:
         keys |= survey.keys
         ours += survey.ours
+        undated += survey.undated
         uids += survey.uids
         last = survey.last or last
         if whole_through is None:
             whole_through = survey.whole_through
-    return Survey(tuple(ours), keys, last, None, tuple(uids), whole_through)
+    return Survey(tuple(ours), keys, last, None, tuple(uids), whole_through, undated=tuple(undated))
 
 
 def _above(part: Part, first: int) -> Part:

@@ -64,7 +64,7 @@ class Visit:
             self._agenda.finish()
             self._run.checkpoint.save()
         except (Ended, TransientError, ConfigurationError, GeneratorExit):
-            self._agenda.note_partial()
+            self._agenda.note_left(self._left)
             # Not on a StateError: saving would fail as well, and hide why.
             self._run.checkpoint.save()
             raise

@@ -15,6 +15,7 @@ import pytest
 from tests.contract.odd_world import PLAIN_MAIL, OddWorld, until_accounted
 from tests.kit import mails
 from tests.kit.odd_imap import REFUSALS, FromSearch, Limit, Quirks, presets
+from tests.kit.rig import nothing
 from token_catcher.errors import Outage
 from token_catcher.ports import Mailbox
 from token_catcher.survey import LITTLE
@@ -67,6 +68,31 @@ def test_a_daemon_catches_every_token(name: str, tmp_path: Path) -> None:
             world.reset("Junk")
             until_accounted(world, watch)
     assert_caught(world, name)
+
+
+# -- arrivals that are not told --
+
+
+@pytest.mark.parametrize("name", ["davmail", "imap4d-1970"])
+def test_mail_whose_arrival_is_not_told_waits_for_vault_as_any_other(
+    name: str, tmp_path: Path
+) -> None:
+    """Longer than a mail may be late: it arrived when it was first seen to be there."""
+    world = OddWorld(tmp_path, PRESETS[name])
+
+    def sealed(_effect: str) -> None:
+        raise Outage("Vault is sealed", code="vault-sealed")
+
+    with world.server:
+        for _ in range(3):
+            world.reset()
+        world.on_vault = sealed
+        for _ in range(5):
+            world.look()
+            world.time += timedelta(hours=8)
+        world.on_vault = nothing
+        world.looks()
+    assert (world.stored, world.held) == (world.sent, set())
 
 
 # -- spare connections, renamed folders --

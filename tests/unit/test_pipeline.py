@@ -133,6 +133,11 @@ class Bench:
         mail = Mail(MailRef(mailbox, folder, 1, uid), ISSUED + timedelta(seconds=10), raw)
         return self.pipeline.process(mail, (ADDRESS,), self.progress)
 
+    def undated(self, raw: bytes) -> Mail:
+        """The first mail, fetched now from a server that does not say when it arrived."""
+        ref = MailRef("integrations", "INBOX", 1, 1)
+        return Mail(ref, self.time, raw, is_arrival_told=False)
+
     def again(self, raw: bytes, uid: int = 1) -> Entry | None:
         """Have a settled mail looked at once more, as `scan --again` does."""
         self.progress.unsettle(uid, self.time)
@@ -409,6 +414,42 @@ def test_a_lost_version_is_recovered_although_a_newer_one_is_there(bench: Bench)
         (1, True),
     ]
     assert (bench.vault.get(PATH) or {})["security_token"] == OTHER
+
+
+# -- a server that does not say when a mail arrived --
+
+
+def test_a_mail_that_waited_arrived_when_it_was_first_looked_at(bench: Bench) -> None:
+    """Not when it was fetched last: Vault was away for two days."""
+    first_look = bench.time
+    bench.progress.unsettle(1, first_look)
+    bench.time += timedelta(days=2)
+    entry = bench.pipeline.process(bench.undated(genuine()), (ADDRESS,), bench.progress)
+    assert entry is not None
+    assert (entry.event, entry.received_at) == (Event.STORED, iso(first_look))
+
+
+def test_a_mail_with_a_record_arrived_when_the_record_says(bench: Bench) -> None:
+    """Its token, which Vault has lost, is brought back days later."""
+    bench.pipeline.process(bench.undated(genuine()), (ADDRESS,), bench.progress)
+    arrival = bench.time
+    bench.vault.put(PATH, {"password": "p"})
+    bench.time += timedelta(days=2)
+    bench.progress.unsettle(1, bench.time)
+    mended = bench.pipeline.process(bench.undated(genuine()), (ADDRESS,), bench.progress)
+    assert mended is not None
+    assert (mended.event, mended.mended, mended.received_at) == (Event.STORED, True, iso(arrival))
+
+
+def test_a_released_mail_arrived_when_the_record_says(bench: Bench) -> None:
+    """A person takes their time."""
+    odd = genuine(subject="Ihr neues Salesforce-Sicherheitstoken")
+    bench.pipeline.process(bench.undated(odd), (ADDRESS,), bench.progress)
+    arrival = bench.time
+    bench.time += timedelta(days=2)
+    released = bench.pipeline.release(bench.undated(odd), (ADDRESS,), Release("alice", "INC-1"))
+    assert released is not None
+    assert (released.event, released.received_at) == (Event.STORED, iso(arrival))
 
 
 # -- a token that Vault has lost --

@@ -267,9 +267,10 @@ class ImapMailbox:
     def _mail(self, uid: int, body: bytes, received_at: datetime | None) -> Mail:
         """A mail as the server gave it, cut; with our time where it named none."""
         ref = MailRef(self.name, self._folder.name, self._folder.uidvalidity, uid)
+        raw = body[: MAX_MAIL_BYTES + 1]
         if received_at is None:
-            received_at = self._now()
-        return Mail(ref, received_at, body[: MAX_MAIL_BYTES + 1])
+            return Mail(ref, self._now(), raw, is_arrival_told=False)
+        return Mail(ref, received_at, raw)
 
 
 def _set_of(spans: Sequence[Span]) -> str:

@@ -44,7 +44,8 @@ class Pending:
     """How often it could not be settled."""
     next_try: datetime
     code: str
-    """Of the error it met last; `again` where somebody asked for another look."""
+    """Of the error it met last; `again` where somebody asked for another look; `new` where a look
+    was broken off before it."""
     digest: str = ""
     """Of the mail, once its body was read: by it the mail is known under another UID."""
     since: datetime | None = None
@@ -252,6 +253,11 @@ class FolderProgress:
         """Look at a settled mail again, as soon as may be."""
         since = self.pending_since(uid) or now
         self.pending[uid] = Pending(0, now, "again", since=since)
+
+    def note_waiting(self, uid: int, now: datetime) -> None:
+        """A look was broken off before this mail: remember since when it is there."""
+        if uid not in self.pending:
+            self.pending[uid] = Pending(0, now, "new", since=now)
 
     def advance(self, uid: int) -> None:
         """Everything up to here is settled or pending."""
