@@ -95,6 +95,20 @@ def test_mail_whose_arrival_is_not_told_waits_for_vault_as_any_other(
     assert (world.stored, world.held) == (world.sent, set())
 
 
+# -- numbers beyond 32 bits --
+
+
+def test_a_uidvalidity_beyond_32_bits_is_one_as_any_other(tmp_path: Path) -> None:
+    """It is only compared: the checkpoint is made once, and lasts."""
+    world = OddWorld(tmp_path, Quirks())
+    world.inbox.folders["INBOX"].uidvalidity = 2**40
+    with world.server:
+        for _ in range(3):
+            world.reset()
+            world.look()
+    assert (world.stored, len(world.said("checkpoint.reset"))) == (world.sent, 1)
+
+
 # -- spare connections, renamed folders --
 
 

@@ -382,6 +382,35 @@ def headings_from(lines: bytes) -> list[Heading]:
     return headings
 
 
+HUGE = 2**40
+
+
+@pytest.mark.parametrize("uid", [0, 2**32, HUGE])
+def test_a_number_that_no_uid_can_be_names_no_mail(uid: int) -> None:
+    """RFC 3501, section 9: 32 bits. The mail counts, and is told as one without a name."""
+    search = b"* SEARCH 11 %d\r\n" % uid + DONE
+    bodies = fetched(11, b"x") + fetched(uid, b"x") + DONE
+    with opened({"EXAMINE": examined(100), "UID SEARCH": search, "UID FETCH": bodies}) as session:
+        mailbox, _ = session
+        mailbox.examine("INBOX")
+        assert mailbox.present((1, None)) == [11]
+        assert [mail.ref.uid for mail in mailbox.fetch([11, uid])] == [11]
+    headings = headings_from(heading_line(11, 7, HEADER) + heading_line(uid, 8, HEADER))
+    assert [heading.uid for heading in headings] == [11]
+
+
+def test_a_uidnext_that_cannot_be_says_nothing() -> None:
+    """As if the server had left it out."""
+    with opened({"EXAMINE": examined(HUGE)}) as (mailbox, _):
+        assert mailbox.examine("INBOX") == FolderState("INBOX", 7, None, 5)
+
+
+def test_a_count_of_mails_that_cannot_be_ends_the_session() -> None:
+    """Nothing could be compared with it."""
+    error = failure({"EXAMINE": examined(6, exists=HUGE)}, examine)
+    assert kind_and_code(error) == (TransientError, "imap-protocol")
+
+
 def test_headings_say_what_a_mail_is_known_by() -> None:
     """UID, place, arrival, From as it is on the wire; a range is answered line by line."""
     first, second = headings_from(heading_line(12, 8, HEADER) + heading_line(11, 7, HEADER, b"04"))

@@ -22,6 +22,9 @@ HEADING: Final = "(INTERNALDATE BODY.PEEK[HEADER.FIELDS (FROM MESSAGE-ID)])"
 EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 """No mail is older: a server that names 1970 does not know."""
 
+MAX_NUMBER: Final = 2**32 - 1
+"""Of UIDs and counts (RFC 3501, section 9: nz-number)."""
+
 _SEARCH: Final = re.compile(rb"([\d ]*)(?:\(MODSEQ \d+\) *)?", re.IGNORECASE)
 _FIELD: Final = re.compile(
     rb"^(from|message-id)[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE
@@ -43,7 +46,9 @@ class Line:
 
 
 def uids_in(lines: Sequence[object]) -> list[int]:
-    """The UIDs of all SEARCH lines: some servers send several, others none for no hits."""
+    """The UIDs of all SEARCH lines: some servers send several, others none for no hits.
+
+    What no UID can be is left out: no command can name such a mail."""
     uids: set[int] = set()
     for line in lines:
         if line is None:
@@ -52,11 +57,13 @@ def uids_in(lines: Sequence[object]) -> list[int]:
         if match is None:
             raise OddAnswer("UIDs")
         uids.update(int(uid) for uid in match[1].split())
-    return sorted(uids)
+    return sorted(uid for uid in uids if _is_uid(uid))
 
 
 def lines_of(answer: Sequence[object]) -> Iterator[Line]:
-    """Each FETCH line that names a UID. Others were sent unasked (RFC 3501, section 7.4.2)."""
+    """Each FETCH line that names a UID. Others were sent unasked (RFC 3501, section 7.4.2).
+
+    A mail of a number that no UID can be is left out, and so shows as one without a name."""
     if len(answer) % 2:
         raise OddAnswer("line")
     for number, content in zip(answer[::2], answer[1::2], strict=True):
@@ -68,7 +75,12 @@ def lines_of(answer: Sequence[object]) -> Iterator[Line]:
             continue
         if not isinstance(uid, int):
             raise OddAnswer("UID")
-        yield Line(number, uid, fields)
+        if _is_uid(uid):
+            yield Line(number, uid, fields)
+
+
+def _is_uid(number: int) -> bool:
+    return 1 <= number <= MAX_NUMBER
 
 
 def _fields(content: Sequence[object]) -> dict[bytes, object]:

@@ -17,6 +17,7 @@ from token_catcher.errors import NotApplied
 from token_catcher.imap.account_folders import AccountFolders
 from token_catcher.imap.answers import (
     HEADING,
+    MAX_NUMBER,
     OddAnswer,
     bodies_in,
     day_of,
@@ -163,12 +164,15 @@ class ImapMailbox:
     def _state(self, folder: str, answer: Mapping[bytes, Any]) -> FolderState:
         """What EXAMINE answers. 163.com and others leave UIDNEXT out."""
         uidvalidity = answer.get(b"UIDVALIDITY")
+        uidnext = answer.get(b"UIDNEXT")
         exists = answer.get(b"EXISTS")
-        if not isinstance(uidvalidity, int):
+        if not isinstance(uidvalidity, int) or uidvalidity < 0:
             raise malformed(self._account.where, "EXAMINE", "UIDVALIDITY")
-        if not isinstance(exists, int):
+        if not isinstance(exists, int) or exists > MAX_NUMBER:
             raise malformed(self._account.where, "EXAMINE", "EXISTS")
-        return FolderState(folder, uidvalidity, answer.get(b"UIDNEXT") or None, exists)
+        if not isinstance(uidnext, int) or not 1 <= uidnext <= MAX_NUMBER:
+            uidnext = None
+        return FolderState(folder, uidvalidity, uidnext, exists)
 
     def _open(self, folder: str, *, read_only: bool) -> Mapping[bytes, Any]:
         name = self._folders.wire_name(folder)

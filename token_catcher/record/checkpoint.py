@@ -302,7 +302,7 @@ def _from_json(content: object) -> FolderProgress:
     """A folder; whatever is missing was not noted by the version that wrote it."""
     folder = _mapping(content)
     progress = FolderProgress(
-        uidvalidity=_number(folder.get("uidvalidity")),
+        uidvalidity=_uidvalidity(folder.get("uidvalidity")),
         settled_through=_number(folder.get("settled_through")),
         looked_back_to=_moment_or_none(folder.get("looked_back_to")),
         uidnext=_number_or_none(folder.get("uidnext")),
@@ -397,8 +397,15 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value
 
 
+def _uidvalidity(value: object) -> int:
+    """It is only compared, so one beyond its 32 bits does as well."""
+    if type(value) is not int or value < 0:
+        raise _Broken("a number is missing or out of range")
+    return value
+
+
 def _number(value: object) -> int:
-    """A UID, a UIDVALIDITY, a count."""
+    """A UID, a count."""
     # Not isinstance: JSON's true is no number, though Python's True is one.
     if type(value) is not int or not 0 <= value <= MAX_UID:
         raise _Broken("a number is missing or out of range")

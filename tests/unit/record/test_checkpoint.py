@@ -206,6 +206,7 @@ def folder(**changes: Any) -> bytes:
         (folder(settled_through=-1), "a number is missing or out of range"),
         (folder(settled_through=2**32), "a number is missing or out of range"),
         (folder(uidvalidity=None), "a number is missing or out of range"),
+        (folder(uidvalidity=-1), "a number is missing or out of range"),
         (folder(pending={"seven": PENDING}), "no sweep wrote this"),
         (
             folder(pending={"7": {**PENDING, "attempts": 1.5}}),
