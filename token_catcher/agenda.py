@@ -1,20 +1,23 @@
 """Which mails of one folder a visit looks at, and how far the folder is known afterwards.
 
 What is new, as `survey` finds it; what is due again; and now and then the newest mail below what is
-settled. Where a folder is numbered anew, everything is looked at again; what waits is known by its
-digest, and goes on waiting for its own next try.
+settled. Mail that waits for a key comes last, since it may be anybody's: a flood of it holds up no
+other mail, and of the questions that DNS is asked for it, all of it has a fair share.
+
+Where a folder is numbered anew, everything is looked at again; what waits is known by its digest,
+and goes on waiting for its own next try.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from token_catcher.cautious import CautiousHeadings
-from token_catcher.pipeline import KEYLESS
+from token_catcher.errors import KEYLESS
 from token_catcher.poison import MailKey
 from token_catcher.ports import FolderState
 from token_catcher.report import Waiting, incomplete
@@ -55,7 +58,7 @@ class Agenda:
         """When mail that is there without a name is asked for again."""
 
     def uids(self) -> list[int]:
-        """What is due again and what is new, ascending."""
+        """What is new and what is due again, ascending; after it the mail that waits for a key."""
         self._tell_anew()
         self._survey = self._surveyed()
         if self._run.again_from is not None:
@@ -166,13 +169,33 @@ class Agenda:
         self._run.checkpoint.save()
 
     def _chosen(self, survey: Survey | None) -> list[int]:
-        """What is due again and what is new, ascending."""
+        """What is new and what is due again, ascending; after it the mail that waits for a key."""
         # Only what is pending can be left out: of new mail no checkpoint would know any more.
         left_out = self._tools.poison.left_out
         uids = {uid for uid in self._due() if self.key(uid) not in left_out}
         if survey is not None:
             uids.update(self._new(survey))
-        return sorted(uids)
+        keyless = {uid for uid in uids if self._is_keyless(uid)}
+        return [*sorted(uids - keyless), *self._by_turns(keyless)]
+
+    def _is_keyless(self, uid: int) -> bool:
+        """Whether the mail waits for a key, which it may have made up."""
+        pending = self.progress.pending.get(uid)
+        return pending is not None and pending.code in KEYLESS
+
+    def _by_turns(self, uids: Set[int]) -> Iterator[int]:
+        """What was tried least comes first; of these by turns the newest and the oldest.
+
+        DNS is asked for some of them only (`DnsKeys`). So neither a flood that came before a mail
+        nor one that comes after it keeps the mail from its first question."""
+        by_attempts: defaultdict[int, deque[int]] = defaultdict(deque)
+        for uid in sorted(uids):
+            by_attempts[self.progress.attempts(uid)].append(uid)
+        for _, waiting in sorted(by_attempts.items()):
+            while waiting:
+                yield waiting.pop()
+                if waiting:
+                    yield waiting.popleft()
 
     def _due(self) -> Sequence[int]:
         if self._run.is_later:
@@ -238,12 +261,12 @@ class Agenda:
     def waiting(self, left: Set[int]) -> Waiting:
         """What waits now. `left`: the UIDs that the visit did not come to."""
         mails = len(left | self.progress.pending.keys())
-        codes = [pending.code for pending in self.progress.pending.values()]
+        keyless = sum(map(self._is_keyless, self.progress.pending))
         tries = [pending.next_try for pending in self.progress.pending.values()]
         if self._asks_again_at is not None:
             mails += 1
             tries.append(self._asks_again_at)
-        return Waiting(mails, codes.count(KEYLESS), min(tries, default=None))
+        return Waiting(mails, keyless, min(tries, default=None))
 
     def note_left(self, left: Set[int]) -> None:
         """The visit was broken off. `left`: the UIDs that it did not come to.

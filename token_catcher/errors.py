@@ -16,6 +16,15 @@ secret: adapters translate, and `raise … from None` where the foreign exceptio
 
 from __future__ import annotations
 
+from typing import Final
+
+NO_KEY: Final = "dns-no-key"
+"""The code of a mail for whose signature DNS has no key."""
+NOT_ASKED: Final = "dns-not-asked"
+"""The code of a mail for whose key DNS was not asked: strangers have used up what is theirs."""
+KEYLESS: Final = frozenset({"dns", NO_KEY, NOT_ASKED})
+"""The codes of mail that waits for a key which has proven no mail yet: it may be anybody's."""
+
 
 class TokenCatcherError(Exception):
     """The root. `code` is stable and picks the next step that the command line prints."""

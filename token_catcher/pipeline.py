@@ -42,7 +42,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol, TypeGuard, assert_never
 
-from token_catcher.errors import TransientError
+from token_catcher.errors import NO_KEY, TransientError
 from token_catcher.judge import Judge, Verdict
 from token_catcher.model import (
     Candidate,
@@ -71,8 +71,6 @@ from token_catcher.record import Journal, Record
 
 CAPTURED: Final = frozenset({Event.STORED, Event.UNCHANGED})
 """How a mail ends whose token is in Vault, or was overtaken there by a newer one."""
-KEYLESS: Final = "dns-no-key"
-"""The code of a mail for whose signature DNS has no key."""
 KEY_MISSED_FOR: Final = timedelta(hours=24)
 """From a mail's arrival, for which DNS is asked again for a key that it does not have."""
 ASKED_FOR: Final = timedelta(hours=1)
@@ -183,7 +181,7 @@ class Pipeline:
             return verdict
         arrived = min(mail.received_at, first_look)  # a clock ahead must not keep it for ever
         if now - first_look < ASKED_FOR or now - arrived < KEY_MISSED_FOR:
-            raise TransientError(outcome.saw, code=KEYLESS)
+            raise TransientError(outcome.saw, code=NO_KEY)
         return verdict
 
     def _keep(self, verdict: Capture | Refused | Held | Ignored) -> Outcome:

@@ -47,7 +47,7 @@ class Waiting:
 
     mails: int
     keyless: int
-    """Of these, the mails for whose signature DNS has no key: they may be anybody's."""
+    """Of these, the mails that wait for a key: they may be anybody's."""
     next_try: datetime | None
     """When the first of them is due. None: none waits, or only those it did not come to."""
 
@@ -65,7 +65,7 @@ class Report:
     pending: int = 0
     """Mails waiting for another try when the sweep ended, and those it did not come to."""
     keyless: int = 0
-    """Of these, the mails for whose signature DNS has no key."""
+    """Of these, the mails that wait for a key."""
     next_try: datetime | None = None
     """When the first of them is due."""
     unapplied: int = 0

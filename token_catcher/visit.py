@@ -13,6 +13,7 @@ from typing import Final
 
 from token_catcher.agenda import Agenda
 from token_catcher.errors import (
+    NOT_ASKED,
     ConfigurationError,
     Outage,
     SessionEnded,
@@ -211,11 +212,12 @@ class Visit:
         **fields: str,
     ) -> None:
         now = self._tools.now()
+        is_first = not self._agenda.progress.is_pending(uid)
         pending = self._agenda.progress.postpone(
             uid, error.code, now, self._tools.rng, retry_after, digest
         )
         tell = self._tools.log.debug
-        if _is_told(pending.attempts):
+        if is_first or (error.code != NOT_ASKED and _is_told(pending.attempts)):
             tell = self._tools.log.warning
         tell(
             "mail.pending",

@@ -23,7 +23,8 @@ OFF = "        if False:\n"
 NEVER = "    if False:\n"
 PROVEN = "    case.proven = finding.passed\n"
 PLAIN = "    return masked(ascii(text[:400])[1:-1])[:200]\n"
-SILENT = '            raise TransientError(problem, code="dns") from None\n'
+DEMAND = "                self._demand_patience(name, now)\n"
+SILENT = "            raise TransientError(problem, code=silence) from None\n"
 INSECURE = '    "insecure-accept-unauthenticated": _by_nothing,\n'
 BARE_SANDBOX = '    if org.environment == "sandbox" and org.org_id is None and not sandbox:\n'
 PATH = '.replace("{org}", org).replace("{username}", username)'
@@ -389,8 +390,8 @@ MUTANTS = (
         "a flood of silent names is waited for",
         "keys/published.py",
         "DnsKeys.ask",
-        "            if not known:\n",
-        "            if False:\n",
+        "            if not known:\n" + DEMAND,
+        "            if False:\n" + DEMAND,
         LEVER,
     ),
     _rule(
@@ -398,8 +399,8 @@ MUTANTS = (
         "strangers spend the patience with known names",
         "keys/published.py",
         "DnsKeys.ask",
-        "            if not known:\n",
-        "            if True:\n",
+        "            if not known:\n" + DEMAND,
+        "            if True:\n" + DEMAND,
         LEVER,
     ),
     _rule(

@@ -12,7 +12,7 @@ import dns.rcode
 import pytest
 
 from tests.kit import mails
-from tests.kit.dns import SLOW, Entry, TinyDns
+from tests.kit.dns import SLOW, SLOWLY_ABSENT, Entry, TinyDns
 from tests.kit.fakes import Silent
 from tests.kit.mails import Signer, genuine_signer, rsa_pem, sign, token, token_mail
 from tests.kit.rig import BEGIN, LOOKBACK, Rig
@@ -32,23 +32,39 @@ TEXT = f"300 IN TXT {' '.join(PIECES)}"
 class World:
     """A mailbox and a Vault beside a DNS server of the test's own, under one clock."""
 
+    answers_after = timedelta(seconds=5)
+    """How long the slow answers of DNS take; the longest that the program waits for one."""
+
     def __init__(self, home: Path, server: TinyDns) -> None:
         self.server = server
-        self._waited = timedelta(0)
+        self.waited = timedelta(0)
+        """For DNS, in all."""
         server.waiting = self._wait
-        published = DnsKeys(nameservers=["127.0.0.1"], port=server.port, monotonic=self._monotonic)
-        self.keys = RememberedKeys(
+        self.rig = Rig(home, self.new_keys(home))
+
+    def new_keys(self, home: Path) -> RememberedKeys:
+        """As a process that has just begun has them."""
+        published = DnsKeys(
+            nameservers=["127.0.0.1"], port=self.server.port, monotonic=self._monotonic
+        )
+        return RememberedKeys(
             published, home / "keys.json", now=lambda: self.rig.time, log=Silent()
         )
-        self.rig = Rig(home, self.keys)
+
+    def restart(self) -> None:
+        """Begin a new process over the files of the one before."""
+        before = self.rig
+        self.rig = Rig(before.home, self.new_keys(before.home))
+        self.rig.time = before.time
+        self.rig.account = before.account
+        self.rig.sweep.rng = before.sweep.rng
 
     def _wait(self) -> None:
-        """As long as the program waits for an answer that does not come."""
-        self._waited += timedelta(seconds=5)
+        self.waited += self.answers_after
 
     def _monotonic(self) -> float:
         """The rig's clock, and what was waited besides."""
-        return (self.rig.time - BEGIN + self._waited).total_seconds()
+        return (self.rig.time - BEGIN + self.waited).total_seconds()
 
     def sweep(self) -> Report:
         """One sweep in a new session."""
@@ -76,6 +92,14 @@ class World:
             (record.entry.event.removeprefix("rotation."), record.entry.reason)
             for record in journal.records()
         ]
+
+    def flood(self, mails: int, names: int = 1, folder: str = "INBOX", said: Entry = SLOW) -> None:
+        """So many forged mails, each with so many made-up names of its own."""
+        for mail in range(mails):
+            selectors = [f"{letter}{mail}" for letter in "abcdefgh"[:names]]
+            for selector in selectors:
+                self.server.table[f"{selector}._domainkey.salesforce.com"] = said
+            self.deliver_forged(*selectors, folder=folder)
 
     def deliver_forged(self, *selectors: str, folder: str = "Junk") -> None:
         """Signed under Salesforce's name, by a key of the forger's, once for each selector."""
@@ -291,3 +315,112 @@ def test_forged_mail_ends_held_and_is_never_stored(world: World) -> None:
     world.sweep()
     assert world.endings == [("held", "no-key")] * 3
     assert world.rig.tokens == []
+
+
+def test_a_flood_that_waits_holds_up_no_new_mail(world: World) -> None:
+    """Forty forged mails of the inbox are due again, and DNS takes its time to deny their names:
+    a new mail meets Vault before any of them is asked for."""
+    world.answers_after = timedelta(seconds=0.24)
+    world.learn_the_key()
+    world.flood(40, 2, said=SLOWLY_ABSENT)
+    for _ in range(5):
+        world.sweep()
+        world.rig.time += 2 * HOUR
+    world.rig.deliver(2)
+    asked_before: list[int] = []
+    world.rig.on_vault = lambda _effect: asked_before.append(len(world.server.asked))
+    world.server.asked.clear()
+    assert world.sweep().pending == 40
+    assert world.rig.tokens == [token(1), token(2)]
+    assert (asked_before[0], len(world.server.asked)) == (1, 64)
+
+
+def test_a_new_flood_holds_up_a_known_key_for_15_seconds(world: World) -> None:
+    """However many quick denials they are: each is too short to be noticed."""
+    world.answers_after = timedelta(seconds=0.2)
+    world.learn_the_key()
+    world.flood(60, 2, said=SLOWLY_ABSENT)
+    world.rig.deliver(2)
+    world.sweep()
+    assert world.rig.tokens == [token(1), token(2)]
+    assert timedelta(seconds=15) <= world.waited <= timedelta(seconds=15.2)
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["one-process", "restarted"])
+def test_a_name_that_stays_absent_is_asked_for_ever_more_rarely(
+    world: World, restarted: bool
+) -> None:
+    """Some fifty times in a day at most. It is the mail that keeps how rarely: also where what DNS
+    said of the name is forgotten."""
+    world.flood(1, said=dns.rcode.NXDOMAIN)
+    report = world.sweep()
+    while report.next_try is not None and report.next_try < BEGIN + DAY - HOUR:
+        world.rig.time = report.next_try
+        if restarted:
+            world.restart()
+        report = world.sweep()
+    assert (report.pending, world.endings) == (1, [])
+    assert 20 < len(world.server.asked) < 60
+
+
+@pytest.mark.parametrize("before", [0, 60], ids=["below-a-flood", "above-a-flood"])
+@pytest.mark.parametrize(
+    ("said", "seconds"), [(SLOWLY_ABSENT, 0.3), (SLOW, 5)], ids=["denied", "silent"]
+)
+def test_a_flood_keeps_no_key_from_being_learnt(
+    world: World, before: int, said: Entry, seconds: float
+) -> None:
+    """Nothing is known yet, and sixty forged mails have two names asked each: the genuine one has
+    its first question within a rest of the patience with strangers."""
+    world.answers_after = timedelta(seconds=seconds)
+    world.server.table[NAME] = [TEXT]
+    if before:
+        world.flood(60, 2, said=said)
+    world.rig.deliver(1)
+    if not before:
+        world.flood(60, 2, said=said)
+    world.sweep_until(timedelta(seconds=50))
+    assert world.rig.tokens == [token(1)]
+
+
+def test_the_middle_of_a_flood_has_its_turn(world: World) -> None:
+    """Every mail is asked for before any is asked for again: ten names each time, then a rest."""
+    world.answers_after = timedelta(seconds=1.5)
+    world.server.table[NAME] = [TEXT]
+    world.flood(20, said=SLOWLY_ABSENT)
+    world.rig.deliver(1)
+    world.flood(20, 2, said=SLOWLY_ABSENT)
+    world.sweep_until(timedelta(minutes=5))
+    assert world.rig.tokens == [token(1)]
+    asked = world.server.asked[: world.server.asked.index(NAME)]
+    assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize("said", [SLOWLY_ABSENT, SLOW], ids=["denied", "silent"])
+def test_no_stranger_can_page_anybody(world: World, said: Entry) -> None:
+    """Whatever a made-up key has a mail wait for, it is counted as one that may be anybody's."""
+    world.answers_after = timedelta(seconds=2)
+    world.learn_the_key()
+    world.flood(12, 2, "Junk", said)
+    report = world.sweep()
+    while report.next_try is not None and report.next_try < BEGIN + HOUR / 2:
+        assert (report.pending, report.keyless) == (12, 12)
+        world.rig.time = report.next_try
+        report = world.sweep()
+    assert len(set(world.server.asked)) == 24
+
+
+def test_a_mail_that_is_not_asked_for_is_told_once(world: World) -> None:
+    """Not at every rest: a flood must not fill the log. It says what to do next."""
+    world.answers_after = timedelta(seconds=20)
+    for selector in ("silent", "other"):
+        world.server.table[f"{selector}._domainkey.salesforce.com"] = SLOW
+        world.deliver_forged(selector)
+    world.sweep()
+    world.sweep()
+    pending = [(said["code"], said["attempts"]) for said in world.rig.said("mail.pending")]
+    assert pending == [("dns", 1), ("dns-not-asked", 0)]
+    assert world.rig.said("mail.pending")[1]["error"] == (
+        "15 seconds were spent on unknown names, so other._domainkey.salesforce.com was not asked"
+        " for"
+    )

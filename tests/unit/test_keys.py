@@ -17,15 +17,15 @@ import pytest
 
 from tests.kit.dns import SILENCE, SLOW, SLOWLY_ABSENT, Entry, TinyDns
 from tests.kit.mails import genuine, genuine_signer, sign, token_mail
-from token_catcher.errors import ConfigurationError, TransientError
+from token_catcher.errors import NOT_ASKED, ConfigurationError, TransientError
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.keys.published import (
     LONGEST,
     LONGEST_SILENCE,
     MAX_ANSWERS,
     MAX_RECORD,
-    MAX_WAITS,
-    PATIENCE_PERIOD,
+    PATIENCE,
+    REST,
     SHORTEST,
 )
 from token_catcher.keys.remembered import MAX_KEYS
@@ -226,13 +226,13 @@ def test_the_pause_of_a_silent_name_grows(known: bool, longest: list[float]) -> 
             ask_in_vain(keys, known=known)
             assert len(server.asked) == times
             # A made-up name has a share of the patience with all of them as well.
-            clock.passed += timedelta(seconds=1 if known else PATIENCE_PERIOD)
+            clock.passed += timedelta(seconds=1 if known else REST)
 
 
 def test_a_flood_of_silent_names_is_not_waited_for() -> None:
     """Sixty forged mails with a name each: three are waited for, and a known name still is.
 
-    A minute later the next three have their turn."""
+    After a rest the next three have their turn."""
     names = [of(number) for number in range(60)]
     clock = Clock()
     table: dict[str, Entry] = {NAME: TEXT, **dict.fromkeys(names, SLOW)}
@@ -240,26 +240,61 @@ def test_a_flood_of_silent_names_is_not_waited_for() -> None:
         keys = dns_keys(server, clock)
         for name in names:
             ask_in_vain(keys, name)
-        assert server.asked == names[:MAX_WAITS]
+        assert server.asked == names[:3]
         assert keys.ask(NAME, known=True) == RECORD
-        clock.passed += timedelta(seconds=PATIENCE_PERIOD)
+        clock.passed += timedelta(seconds=REST)
         told = [ask_in_vain(keys, name) for name in names[3:]]
         assert server.asked == [*names[:3], NAME, *names[3:6]]
         assert told[-1] == (
-            "3 unknown names were waited for in vain within a minute, so"
-            f" {names[-1]} was not asked for"
+            f"15 seconds were spent on unknown names, so {names[-1]} was not asked for"
         )
 
 
-def test_a_flood_of_slow_answers_is_not_waited_for() -> None:
-    """A resolver that takes its time to say that there is no such name costs as much."""
+@pytest.mark.parametrize(("seconds", "times"), [(5, 3), (0.25, 60), (0.125, 120)])
+def test_a_flood_of_slow_answers_is_not_waited_for(seconds: float, times: int) -> None:
+    """A resolver that takes its time to say that there is no such name costs as much, however
+    little time it is: a quarter of ours at most, and none of it where the name is known."""
     clock = Clock()
-    with TinyDns({NAME: TEXT}, waiting=clock.wait) as server:
+
+    def wait() -> None:
+        clock.passed += timedelta(seconds=seconds)
+
+    flood = [of(number) for number in range(200)]
+    with TinyDns(dict.fromkeys(flood, SLOWLY_ABSENT), waiting=wait) as server:
         keys = dns_keys(server, clock)
-        server.table |= dict.fromkeys([of(number) for number in range(60)], SLOWLY_ABSENT)
-        asked_in_vain = [ask(keys, of(number)) for number in range(60)]
-        assert asked_in_vain == [None] * MAX_WAITS + ["dns"] * (60 - MAX_WAITS)
+        assert [ask(keys, name) for name in flood] == [None] * times + [NOT_ASKED] * (200 - times)
+        assert clock.passed == timedelta(seconds=PATIENCE)
+        server.table[NAME] = TEXT
         assert keys.ask(NAME, known=True) == RECORD
+
+
+def test_a_name_that_was_not_asked_for_is_after_the_rest() -> None:
+    """The trouble says when that is: as long after the last question as was not asked for any."""
+    clock = Clock()
+    with TinyDns(dict.fromkeys(map(of, range(3)), SLOW), waiting=clock.wait) as server:
+        keys = dns_keys(server, clock)
+        for number in range(3):
+            ask_in_vain(keys, of(number))
+        clock.passed += timedelta(seconds=20)
+        with pytest.raises(TransientError) as raised:
+            keys.ask(NAME)
+        assert (raised.value.code, raised.value.retry_after) == (NOT_ASKED, REST - 20)
+        server.table[NAME] = TEXT
+        clock.passed += timedelta(seconds=REST - 20)
+        assert keys.ask(NAME) == RECORD
+
+
+@pytest.mark.parametrize(("known", "code"), [(False, "dns"), (True, "dns-known-key")])
+def test_silence_about_a_known_key_is_another_trouble(known: bool, code: str) -> None:
+    """No stranger can have us meet it. So it is also while the name is left alone."""
+    clock = Clock()
+    with TinyDns({NAME: SLOW}, waiting=clock.wait) as server:
+        keys = dns_keys(server, clock)
+        for _ in range(2):
+            with pytest.raises(TransientError) as raised:
+                keys.ask(NAME, known=known)
+            assert raised.value.code == code
+        assert server.asked == [NAME]
 
 
 def ask(keys: DnsKeys, name: str) -> bytes | str | None:

@@ -411,6 +411,10 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         "check the resolvers of this machine, or pin the key under trust.dkim_keys; the mail"
         " is tried again by itself"
     ),
+    "dns-not-asked": (
+        "nothing, if it passes: mail with made-up keys has had DNS asked for long enough, and this"
+        " one has its turn after a rest; or pin the key under trust.dkim_keys"
+    ),
     "dns-no-key": (
         "nothing, if it passes: DNS has no key for this signature, and is asked again for a day;"
         " if the key is known to you, pin it under trust.dkim_keys"

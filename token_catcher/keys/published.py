@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +13,7 @@ import dns.exception
 import dns.name
 import dns.resolver
 
-from token_catcher.errors import TransientError
+from token_catcher.errors import NOT_ASKED, TransientError
 
 MAX_ANSWERS: Final = 1024
 """Names of which it is known what DNS said last: 300 bytes each, where there is no record."""
@@ -29,11 +29,12 @@ grows to LONGEST."""
 LONGEST_SILENCE: Final = 300.0
 """The same for a known name: after an outage of any length its mail waits no longer than that."""
 AT_ONCE: Final = 0.25
-"""Seconds: a failure that comes sooner is no silence, and costs nobody time."""
-MAX_WAITS: Final = 3
-PATIENCE_PERIOD: Final = 60.0
-"""So many unknown names are waited for in vain within so many seconds, and no more: a flood of
-forged mail takes a quarter of our time at most, and 15 seconds of one sweep."""
+"""Seconds: a failure that comes sooner is no silence, and is asked for again at the next try."""
+PATIENCE: Final = 15.0
+REST: Final = 45.0
+"""Seconds that are spent on unknown names, however many they are, and then seconds in which none
+is asked for: a flood of forged mail takes a quarter of our time at most, and 15 seconds (and one
+question) at a time."""
 
 NAME: Final = re.compile(r"[A-Za-z0-9_.-]+\._domainkey\.[A-Za-z0-9.-]+")
 """The form of a key's name."""
@@ -66,7 +67,7 @@ class _Answer:
         """The record; None: there is no key. TransientError: DNS was silent."""
         if self.is_silence:
             problem = f"DNS did not answer a moment ago, so {name} was not asked for"
-            raise TransientError(problem, code="dns")
+            raise TransientError(problem, code=_silence_about(self.is_known))
         return self.record
 
 
@@ -94,8 +95,10 @@ class DnsKeys:
         self._monotonic = monotonic
         self._answers: dict[str, _Answer] = {}
         """By name, in the order in which they came."""
-        self._waits: deque[float] = deque(maxlen=MAX_WAITS)
-        """When unknown names were last waited for in vain, in monotonic seconds."""
+        self._spent = 0.0
+        """Seconds that were spent on unknown names since the last rest."""
+        self._spent_at = 0.0
+        """When the last of them was, in monotonic seconds."""
         self._lock = threading.Lock()
 
     def ask(self, name: str, *, known: bool = False) -> bytes | None:
@@ -118,19 +121,32 @@ class DnsKeys:
             in_vain += last.in_vain
         # Without the lock: other mailboxes may have their keys in memory.
         try:
-            record, ttl = self._resolved(name)
+            record, ttl = self._resolved(name, _silence_about(known))
         except TransientError:
             self._note_silence(name, in_vain, known=known, since=now)
             raise
-        self._note_answer(name, record, ttl, in_vain, known=known, since=now)
+        finally:
+            if not known:
+                self._spend(since=now)
+        self._note_answer(name, record, ttl, in_vain, known=known)
         return record
 
     def _demand_patience(self, name: str, now: float) -> None:
-        """TransientError: too many unknown names were waited for."""
-        if len(self._waits) < MAX_WAITS or now - self._waits[0] >= PATIENCE_PERIOD:
+        """TransientError: unknown names have taken all the time that is theirs."""
+        rest = self._spent_at + REST - now
+        if rest <= 0:
+            self._spent = 0.0
+        if self._spent < PATIENCE:
             return
-        waits = f"{MAX_WAITS} unknown names were waited for in vain within a minute"
-        raise TransientError(f"{waits}, so {name} was not asked for", code="dns")
+        problem = f"{PATIENCE:.0f} seconds were spent on unknown names, so {name} was not asked for"
+        raise TransientError(problem, code=NOT_ASKED, retry_after=math.ceil(rest))
+
+    def _spend(self, *, since: float) -> None:
+        """Whatever was answered: a resolver that takes its time to say no costs as much as one that
+        says nothing, and many quick answers as much as a slow one."""
+        with self._lock:
+            self._spent_at = self._monotonic()
+            self._spent += self._spent_at - since
 
     def _note_silence(self, name: str, in_vain: int, *, known: bool, since: float) -> None:
         """A refusal that comes at once is none, and asked for again at the next try."""
@@ -143,18 +159,9 @@ class DnsKeys:
         until = now + _pause(SILENCE, in_vain, longest)
         with self._lock:
             self._keep(name, _Answer(None, until, in_vain, known, is_silence=True))
-            if not known:
-                self._waits.append(now)
 
     def _note_answer(
-        self,
-        name: str,
-        record: bytes | None,
-        ttl: float,
-        in_vain: int,
-        *,
-        known: bool,
-        since: float,
+        self, name: str, record: bytes | None, ttl: float, in_vain: int, *, known: bool
     ) -> None:
         now = self._monotonic()
         if record is None:
@@ -163,9 +170,6 @@ class DnsKeys:
             answer = _Answer(record, now + min(max(ttl, SHORTEST), LONGEST), 0, known)
         with self._lock:
             self._keep(name, answer)
-            # A resolver that takes its time to say no costs as much as one that says nothing.
-            if record is None and not known and now - since >= AT_ONCE:
-                self._waits.append(now)
 
     def _keep(self, name: str, answer: _Answer) -> None:
         """The oldest answer makes room, but never one about a known name: of these there are few,
@@ -178,8 +182,10 @@ class DnsKeys:
         oldest = next(unknown, name)
         del self._answers[oldest]
 
-    def _resolved(self, name: str) -> tuple[bytes | None, float]:
-        """The record and its TTL; an answer of any other kind than one key record is no key."""
+    def _resolved(self, name: str, silence: str) -> tuple[bytes | None, float]:
+        """The record and its TTL; an answer of any other kind than one key record is no key.
+
+        `silence`: the code of the trouble where there is no answer."""
         try:
             # The final dot keeps the resolver's search list out.
             answer = self._resolver().resolve(name + ".", "TXT", lifetime=self._timeout)
@@ -187,7 +193,7 @@ class DnsKeys:
             return None, 0.0
         except (dns.exception.DNSException, OSError, ValueError) as error:
             problem = f"DNS did not answer for {name} ({type(error).__name__})"
-            raise TransientError(problem, code="dns") from None
+            raise TransientError(problem, code=silence) from None
         ttl = 0.0
         if answer.rrset is not None:
             ttl = float(answer.rrset.ttl)
@@ -203,6 +209,13 @@ class DnsKeys:
             resolver.nameservers = list(self._nameservers)
             resolver.port = self._port
         return resolver
+
+
+def _silence_about(known: bool) -> str:
+    """The code of the trouble where DNS is silent about a name."""
+    if known:
+        return "dns-known-key"
+    return "dns"
 
 
 def _is_key(record: bytes) -> bool:

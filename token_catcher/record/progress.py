@@ -11,11 +11,15 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
+from token_catcher.errors import NO_KEY, NOT_ASKED
+
 FIRST_PAUSE: Final = 5.0
 """Seconds before the second try, at most: a lost DNS answer is there again by then."""
 LONGEST_PAUSE: Final = 300.0
 """Seconds between two tries, at most: after an outage of any length the mail is caught within five
 minutes, and a mail that never succeeds costs 300 tries a day."""
+LONGEST_ABSENCE: Final = 3600.0
+"""The same where DNS has no key, as for a name that anybody made up: some 60 tries a day."""
 SHORTEST_PAUSE: Final = 1.0
 """Seconds between two tries, at least, whatever the dice say: nothing spins."""
 LONGEST_REQUEST: Final = 300.0
@@ -41,7 +45,7 @@ class Pending:
     """A mail that was looked at without an end, or is to be looked at again."""
 
     attempts: int
-    """How often it could not be settled."""
+    """How often it could not be settled, though all was asked that it takes."""
     next_try: datetime
     code: str
     """Of the error it met last; `again` where somebody asked for another look; `new` where a look
@@ -53,7 +57,7 @@ class Pending:
 
     def is_due(self, now: datetime) -> bool:
         """Its time has come; or only a clock that was set back could have put it so far off."""
-        latest = now + timedelta(seconds=LONGEST_REQUEST)
+        latest = now + timedelta(seconds=max(LONGEST_REQUEST, _longest_pause(self.code)))
         return self.next_try <= now or self.next_try > latest
 
 
@@ -210,7 +214,7 @@ class FolderProgress:
         return uid in self.pending
 
     def attempts(self, uid: int) -> int:
-        """How often the mail could not be settled."""
+        """How often the mail could not be settled, though all was asked that it takes."""
         if uid not in self.pending:
             return 0
         return self.pending[uid].attempts
@@ -274,8 +278,11 @@ class FolderProgress:
     ) -> Pending:
         """Try the mail again later: after the seconds that the other side asked for, else after a
         pause that grows."""
-        attempts = self.attempts(uid) + 1
-        pause = timedelta(seconds=_pause(attempts, rng, retry_after))
+        attempts = self.attempts(uid)
+        # The mail loses no turn by it, and is not put off further and further.
+        if code != NOT_ASKED:
+            attempts += 1
+        pause = timedelta(seconds=_pause(attempts, _longest_pause(code), rng, retry_after))
         since = self.pending_since(uid) or now
         self.pending[uid] = Pending(attempts, now + pause, code, digest, since)
         self.advance(uid)
@@ -286,11 +293,21 @@ class FolderProgress:
         return sorted(uid for uid, pending in self.pending.items() if pending.is_due(now))
 
 
-def _pause(attempts: int, rng: Random, retry_after: float | None) -> float:
+def _longest_pause(code: str) -> float:
+    """Seconds between two tries of a mail that met this error, at most.
+
+    Where DNS has no key, the mail itself keeps how rarely it is asked for: however many names are
+    made up, and whatever is forgotten of them, none is asked for more often."""
+    if code == NO_KEY:
+        return LONGEST_ABSENCE
+    return LONGEST_PAUSE
+
+
+def _pause(attempts: int, longest: float, rng: Random, retry_after: float | None) -> float:
     """Seconds: what was asked for; else exponential with full jitter, so that mails that failed
     together do not come back together."""
     if retry_after is not None:
         return max(0.0, min(LONGEST_REQUEST, retry_after))
     # The exponent is bound as well: a mail may fail for years.
-    ceiling = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 16))
+    ceiling = min(longest, FIRST_PAUSE * 2.0 ** min(attempts - 1, 16))
     return rng.uniform(SHORTEST_PAUSE, ceiling)

@@ -156,7 +156,7 @@ def _of_the_mailboxes(snapshot: Snapshot) -> Iterable[Metric]:
     )
     yield _by_mailbox(
         "keyless_mails",
-        "Of these, mails for whose signature DNS has no key: they may be anybody's.",
+        "Of these, mails that wait for the key of their signature: they may be anybody's.",
         {mailbox.name: mailbox.keyless for mailbox in mailboxes},
     )
     yield _by_mailbox(

@@ -30,6 +30,7 @@ from token_catcher.model import MailRef
 from token_catcher.record.checkpoint import Checkpoint, file_name
 from token_catcher.record.progress import (
     FIRST_PAUSE,
+    LONGEST_ABSENCE,
     LONGEST_PAUSE,
     LONGEST_REQUEST,
     MOST_CARRIED,
@@ -648,6 +649,30 @@ def test_the_pause_doubles_up_to_a_bound() -> None:
     assert set(pauses[8:]) == {LONGEST_PAUSE}
     assert {low for low, _ in dice.ranges} == {SHORTEST_PAUSE}
     assert progress.pending[4].attempts == 40
+
+
+def test_without_a_key_it_grows_to_an_hour() -> None:
+    """A mail that anybody made up costs little. Beyond that a clock was set back."""
+    progress = FolderProgress(5)
+    dice = Dice(high=True)
+    pauses = [
+        (progress.postpone(4, "dns-no-key", NOW, dice).next_try - NOW).total_seconds()
+        for _ in range(12)
+    ]
+    assert pauses[5:] == [160, 320, 640, 1280, 2560, LONGEST_ABSENCE, LONGEST_ABSENCE]
+    assert [progress.pending[4].is_due(NOW - timedelta(seconds=ahead)) for ahead in (0, 1)] == [
+        False,
+        True,
+    ]
+
+
+def test_a_mail_that_was_not_asked_for_was_not_tried() -> None:
+    """It keeps its turn and its pauses: no attempt is counted, before the first or later."""
+    progress = FolderProgress(5)
+    waiting = progress.postpone(4, "dns-not-asked", NOW, Random(1), 45)
+    assert waiting == Pending(0, NOW + timedelta(seconds=45), "dns-not-asked", since=NOW)
+    progress.postpone(4, "dns-no-key", NOW, Random(1))
+    assert progress.postpone(4, "dns-not-asked", NOW, Random(1), 45).attempts == 1
 
 
 def test_a_mail_may_fail_for_years() -> None:
