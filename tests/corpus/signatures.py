@@ -301,7 +301,7 @@ KEYS = (
     ("revoked", "A revoked key.", {"selector": "revoked"}),
     ("sha1only", "A key for sha1 only.", {"selector": "sha1only"}),
     ("tlsrpt", "A key for another service than e-mail.", {"selector": "tlsrpt"}),
-    ("otherversion", "A record of another version.", {"selector": "otherversion"}),
+    ("otherversion", "A record of another version.", {"selector": "otherversion"}, NO_KEY),
     ("wrongtype", "An RSA key in a record for Ed25519.", {"selector": "wrongtype"}),
     ("twokeys", "A record with two keys.", {"selector": "twokeys"}, NO_KEY),
     ("garbage", "A record whose key is no base64.", {"selector": "garbage"}, NO_KEY),

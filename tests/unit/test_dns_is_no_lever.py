@@ -27,6 +27,8 @@ NAME = genuine_signer().name
 RECORD = genuine_signer().record.decode()
 PIECES = [f'"{RECORD[start : start + 200]}"' for start in range(0, len(RECORD), 200)]
 TEXT = f"300 IN TXT {' '.join(PIECES)}"
+WILDCARD: Entry = ['300 IN TXT "v=DMARC1; p=reject"']
+"""What a `*` in the zone makes every name below it have; it has a `p=` as a key record has."""
 
 
 class World:
@@ -135,9 +137,10 @@ def world(tmp_path: Path) -> Iterator[World]:
         [],
         [TEXT, '300 IN TXT "v=spf1 -all"'],
         ['300 IN TXT "v=spf1 -all"'],
+        WILDCARD,
         [f"300 IN TXT {PIECES[0]}"],
     ],
-    ids=["no-name", "no-record", "two-records", "no-key", "cut-short"],
+    ids=["no-name", "no-record", "two-records", "no-key", "wildcard", "cut-short"],
 )
 def test_a_wrong_answer_costs_no_token(world: World, said: Entry) -> None:
     """The mail waits, and is stored once DNS has its key again."""
@@ -201,7 +204,9 @@ def test_a_revoked_key_is_final(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [dns.rcode.NXDOMAIN, [], SLOW], ids=["no-name", "no-record", "silent"]
+    "said",
+    [dns.rcode.NXDOMAIN, [], WILDCARD, SLOW],
+    ids=["no-name", "no-record", "wildcard", "silent"],
 )
 def test_what_was_remembered_counts_meanwhile(world: World, said: Entry) -> None:
     """Mail whose key has proven a mail before is stored at once."""

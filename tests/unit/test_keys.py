@@ -108,6 +108,12 @@ def test_a_record() -> None:
     assert answer(['300 IN TXT "v=DKIM1; k=rsa; p=AAAA"']) == RECORD
 
 
+@pytest.mark.parametrize("record", [b"p=AAAA", b" v = DKIM1 ; p=AAAA", b"v=DKIM1;p=AAAA"])
+def test_a_record_need_not_say_its_version(record: bytes) -> None:
+    """RFC 6376, 3.6.1: `v=` is DKIM1, or left out. White space may stand around it."""
+    assert answer([f'300 IN TXT "{record.decode()}"']) == record
+
+
 def test_split_strings_are_joined() -> None:
     """A key is longer than one string of 255 bytes; nothing comes between the pieces."""
     assert answer(['300 IN TXT "v=DKIM1; k=r" "sa; p=" "AAAA"']) == RECORD
@@ -134,6 +140,9 @@ def test_a_cname_is_followed() -> None:
         ['300 IN TXT "v=spf1 -all"'],
         ['300 IN TXT ""'],
         ['300 IN TXT "v=DKIM1; k=rsa; up=AAAA"'],
+        ['300 IN TXT "v=DMARC1; p=reject"'],
+        ['300 IN TXT "v=DKIM11; p=AAAA"'],
+        ['300 IN TXT " v = ; p=AAAA"'],
         [f"300 IN TXT {' '.join(chr(34) + 'x' * 250 + chr(34) for _ in range(17))}"],
     ],
     ids=[
@@ -145,6 +154,9 @@ def test_a_cname_is_followed() -> None:
         "no-key",
         "empty",
         "no-p",
+        "of-dmarc",
+        "of-a-later-version",
+        "of-no-version",
         "too-long",
     ],
 )

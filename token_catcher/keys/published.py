@@ -40,6 +40,9 @@ NAME: Final = re.compile(r"[A-Za-z0-9_.-]+\._domainkey\.[A-Za-z0-9.-]+")
 """The form of a key's name."""
 # RFC 6376, 3.6.1: the one tag that every key record has.
 _P_TAG: Final = re.compile(rb"(?:\A|;)\s*p\s*=")
+# The same: a record of another kind or version is discarded. DMARC has a `p=` as well, and a
+# wildcard in the zone gives such a record to every name.
+_OTHER_KIND: Final = re.compile(rb"\s*v\s*=\s*+(?!DKIM1\s*(?:;|\Z))")
 
 _NO_KEY: Final = (
     dns.resolver.NXDOMAIN,
@@ -219,7 +222,9 @@ def _silence_about(known: bool) -> str:
 
 
 def _is_key(record: bytes) -> bool:
-    return len(record) <= MAX_RECORD and _P_TAG.search(record) is not None
+    if len(record) > MAX_RECORD or _OTHER_KIND.match(record):
+        return False
+    return _P_TAG.search(record) is not None
 
 
 def _pause(first: float, in_vain: int, longest: float) -> float:

@@ -38,11 +38,9 @@ def usable_key(record: bytes, tags: Mapping[str, str], domain: str) -> bytes:
     hashes = names_in(key.get("h", "sha256"))
     services = names_in(key.get("s", "*"))
     kind = KEY_TYPES[tags["a"]]
-    first = next(iter(key.items()))
     exact = tags.get("i", "@" + domain).rpartition("@")[2].lower() == domain
     size = f"{MIN_RSA_BITS} to {MAX_RSA_BITS} bits"
     rules = (
-        ("v" not in key or first == ("v", "DKIM1"), "v= is not DKIM1, or not the first tag"),
         (key.get("k", "rsa") == kind, "the type of the key"),
         ("sha256" in hashes, "h= without sha256"),
         ("*" in services or "email" in services, "s= without email"),
@@ -63,7 +61,10 @@ def _key_tags(record: bytes) -> Mapping[str, str]:
         plain = len(record) <= MAX_RECORD_BYTES and record.isascii()
         demand([(plain, "of no known form")])
         key = tags_of(record)
-        demand([("p" in key, "without p=")])
+        first = next(iter(key.items()))
+        # RFC 6376, section 3.6.1: any other is discarded, as one for DMARC, which has a p= as well.
+        ours = "v" not in key or first == ("v", "DKIM1")
+        demand([(ours, "v= is not DKIM1, or not the first tag"), ("p" in key, "without p=")])
     except Unacceptable as unacceptable:
         raise Unacceptable(_PREFIX + unacceptable.verification.saw, "no-key") from None
     return key
