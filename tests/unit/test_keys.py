@@ -296,6 +296,17 @@ def test_a_name_that_was_not_asked_for_is_after_the_rest() -> None:
         assert keys.ask(NAME) == RECORD
 
 
+def test_known_names_cost_strangers_nothing() -> None:
+    """However long DNS is silent about them, a new key can be asked for."""
+    clock = Clock()
+    with TinyDns(dict.fromkeys(map(of, range(9)), SLOW), waiting=clock.wait) as server:
+        keys = dns_keys(server, clock)
+        for number in range(9):
+            ask_in_vain(keys, of(number), known=True)
+        server.table[NAME] = TEXT
+        assert keys.ask(NAME) == RECORD
+
+
 @pytest.mark.parametrize(("known", "code"), [(False, "dns"), (True, "dns-known-key")])
 def test_silence_about_a_known_key_is_another_trouble(known: bool, code: str) -> None:
     """No stranger can have us meet it. So it is also while the name is left alone."""
