@@ -67,6 +67,7 @@ from token_catcher.model import (
 )
 from token_catcher.ports import Log, OrgIds, SecretStore
 from token_catcher.proof import WAIVABLE
+from token_catcher.quiet import Quiet
 from token_catcher.record import Journal, Record
 
 CAPTURED: Final = frozenset({Event.STORED, Event.UNCHANGED})
@@ -269,32 +270,6 @@ def _with_arrival(mail: Mail, first_look: datetime | None, previous: Record | No
     if previous is not None:
         times.append(moment(previous.entry.received_at))
     return replace(mail, received_at=min(times))
-
-
-class Quiet:
-    """Lets ten events of a kind through in an hour.
-
-    The first of the next hour says how many were left out."""
-
-    LIMIT: Final = 10
-    PERIOD: Final = timedelta(hours=1)
-
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
-        self._hours: dict[tuple[str, ...], tuple[datetime, int]] = {}
-        """Of each kind, when its hour began and how many events there were since."""
-
-    def admit(self, kind: tuple[str, ...]) -> int | None:
-        """How many events of this kind were left out before this one; None: this one is as well."""
-        now = self._now()
-        began, count = self._hours.get(kind, (now, 0))
-        if now - began >= self.PERIOD:
-            self._hours[kind] = (now, 1)
-            return max(0, count - self.LIMIT)
-        self._hours[kind] = (began, count + 1)
-        if count >= self.LIMIT:
-            return None
-        return 0
 
 
 def describe(

@@ -1089,7 +1089,7 @@ MUTANTS = (
     _rule(
         23,
         "a flood of refusals",
-        "pipeline.py",
+        "quiet.py",
         "Quiet.admit",
         "        if count >= self.LIMIT:\n            return None\n",
         "",

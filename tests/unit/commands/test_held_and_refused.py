@@ -10,10 +10,10 @@ from shutil import rmtree
 from tests.kit import mails
 from tests.kit.mails import token
 from tests.kit.rig import BEGIN, TERMS, Rig
-from token_catcher.pipeline import Quiet
 from token_catcher.ports import KeyLookup
 from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
+from token_catcher.quiet import Quiet
 from token_catcher.record.journal import Journal
 from token_catcher.report import Report
 
