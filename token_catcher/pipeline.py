@@ -40,7 +40,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, Protocol, TypeGuard, assert_never
+from typing import Any, Final, Protocol, TypeGuard, assert_never
 
 from token_catcher.errors import NO_KEY, TransientError
 from token_catcher.judge import Judge, Verdict
@@ -239,17 +239,31 @@ class Pipeline:
 
     def _tell(self, entry: Entry) -> None:
         """One canonical event per record; a flood of refusals is counted, not repeated."""
-        fields = as_fields(entry)
-        del fields["event"]
         if entry.event in CAPTURED:
-            self._log.info(entry.event, **fields)
+            self._log.info(entry.event, **_log_fields(entry))
             return
-        suppressed = self._quiet.admit((entry.mailbox, entry.event, entry.reason or ""))
-        if suppressed is None:
-            return
-        if suppressed:
-            fields["suppressed"] = suppressed
-        self._log.warning(entry.event, **fields)
+        suppressed = self._quiet.admit(entry)
+        if suppressed is not None:
+            self._log.warning(entry.event, **_log_fields(entry, suppressed))
+
+    def tell_left_out(self, *, of_past_hours: bool = False) -> None:
+        """Tell what a flood left out of the log, for as many of a kind in one event as there were.
+
+        To be called at the end of the work, since nothing else may come that carries the count;
+        `of_past_hours`: now and again until then."""
+        for left_out in self._quiet.take_left_out(of_past_hours=of_past_hours):
+            fields = _log_fields(left_out.entry, left_out.before)
+            # By then it may be long ago, and a history is in order of time.
+            self._log.warning(left_out.entry.event, at=iso(left_out.at), **fields)
+
+
+def _log_fields(entry: Entry, suppressed: int = 0) -> dict[str, Any]:
+    """`suppressed`: how many of its kind were left out of the log before it."""
+    fields = as_fields(entry)
+    del fields["event"]
+    if suppressed:
+        fields["suppressed"] = suppressed
+    return fields
 
 
 def _lacks_key(outcome: Capture | Refused | Held | Ignored) -> TypeGuard[Held]:

@@ -99,6 +99,7 @@ class Sweep(Tools):
         except (StateError, TransientError) as error:
             # The disk, or another sweep that holds the checkpoint: the session is still good.
             report.error = error
+        self.pipeline.tell_left_out(of_past_hours=True)
         return report
 
     def _go_through(self, run: Run, folders: Sequence[str] | None) -> None:

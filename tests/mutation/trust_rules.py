@@ -1091,8 +1091,8 @@ MUTANTS = (
         "a flood of refusals",
         "quiet.py",
         "Quiet.admit",
-        "        if count >= self.LIMIT:\n            return None\n",
-        "",
+        "            return None\n        return 0\n",
+        "        return 0\n",
         SETTLED,
     ),
     _rule(

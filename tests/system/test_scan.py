@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from tests.kit import mails
 from tests.kit.program import Program
@@ -185,3 +186,37 @@ def test_wait_ends_when_the_token_is_there(
     )
     recorded = tool("scan", "--wait", "50s")
     assert (recorded.code, recorded.out) == (0, "")
+
+
+# -- a flood --
+
+
+def told_of_a_flood(tool: Program, log: Path) -> tuple[int, int, int]:
+    """Rows and left-out rows of a history from this log; rows of one from log and journal."""
+    alone = tool("history", "--json", str(log)).lines
+    both = tool("history", "--json", str(log), str(tool.state / "journal.jsonl")).lines
+    assert {line["suppressed"] for line in both} == {None}
+    assert [line["at"] for line in alone] == sorted(line["at"] for line in alone)
+    return len(alone), sum(line["suppressed"] or 0 for line in alone), len(both)
+
+
+def test_the_log_of_a_scan_tells_how_many_a_flood_had(
+    tool: Program, dovecot: Dovecot, user: str, tmp_path: Path
+) -> None:
+    """Ten and the last one by one, and how many are between them."""
+    for number in range(15):
+        dovecot.deliver(mails.token_mail(extra=f"X-Number: {number}\n", issued_at=NOW), user)
+    log = tmp_path / "scan.log"
+    log.write_text(tool("scan").err, "utf-8")
+    assert told_of_a_flood(tool, log) == (11, 4, 15)
+
+
+def test_the_log_of_a_daemon_tells_it_at_its_end(
+    tool: Program, dovecot: Dovecot, user: str
+) -> None:
+    """Also where no mail of the kind comes any more."""
+    for number in range(15):
+        dovecot.deliver(mails.token_mail(extra=f"X-Number: {number}\n", issued_at=NOW), user)
+    with tool.daemon() as daemon:
+        assert daemon.end() == 0
+    assert told_of_a_flood(tool, daemon.log) == (11, 4, 15)

@@ -30,7 +30,7 @@ from tests.kit.mails import (
 )
 from tests.kit.rig import PATH, TERMS, Instance, judge_under
 from token_catcher.errors import AccessError, Outage, StateError, TransientError
-from token_catcher.model import Entry, Event, Mail, MailRef, Release, iso
+from token_catcher.model import Entry, Event, Mail, MailRef, Release, as_fields, iso
 from token_catcher.pipeline import Pipeline
 from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
@@ -785,6 +785,19 @@ def test_a_flood_of_refusals_is_recorded_in_full_and_told_in_part(bench: Bench) 
     bench.process(unsigned(17), 17)
     assert [fields.get("suppressed") for _, _, fields in bench.log.events[13:]] == [2, None]
     assert len(bench.records) == len(bench.observed) == 17
+
+
+def test_the_last_that_a_flood_left_out_tells_of_all(bench: Bench) -> None:
+    """As it was recorded, at the time of its record, with how many were left out before it."""
+    for number in range(1, 13):
+        bench.process(unsigned(number), number)
+    recorded_at = bench.time
+    bench.time += timedelta(days=3)
+    bench.pipeline.tell_left_out()
+    bench.pipeline.tell_left_out()
+    fields = as_fields(bench.observed[-1]) | {"at": iso(recorded_at), "suppressed": 1}
+    del fields["event"]
+    assert bench.log.events[10:] == [("warning", "rotation.refused", fields)]
 
 
 def test_rotations_are_always_told(bench: Bench) -> None:

@@ -121,6 +121,8 @@ class Releases:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        for watched in self._mailboxes.values():
+            watched.sweep.pipeline.tell_left_out()
         for name in tuple(self._sessions):
             self._sessions.pop(name).close()
 

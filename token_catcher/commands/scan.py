@@ -188,6 +188,8 @@ class Scan:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        for watched in self._watched:
+            watched.sweep.pipeline.tell_left_out()
         for name in tuple(self._sessions):
             self._sessions.pop(name).close()
 

@@ -98,6 +98,11 @@ class Watch(SessionLoop):
         self.trouble = "stuck"
         self.looked.set()
 
+    def run(self) -> None:
+        """Until all ends, and then tell what the log lacks so far."""
+        super().run()
+        self.watched.sweep.pipeline.tell_left_out()
+
     @property
     def poll(self) -> timedelta:
         """How often the schedule wakes it."""

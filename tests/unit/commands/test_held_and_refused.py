@@ -10,10 +10,11 @@ from shutil import rmtree
 from tests.kit import mails
 from tests.kit.mails import token
 from tests.kit.rig import BEGIN, TERMS, Rig
+from token_catcher.model import Entry, Event, iso
 from token_catcher.ports import KeyLookup
 from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
-from token_catcher.quiet import Quiet
+from token_catcher.quiet import LeftOut, Quiet
 from token_catcher.record.journal import Journal
 from token_catcher.report import Report
 
@@ -103,13 +104,36 @@ def test_a_second_look_that_finds_the_same_leaves_no_record(tmp_path: Path) -> N
     assert endings(rig) == [("held", "unknown-user")]
 
 
+def refused(uid: int, reason: str = "unsigned") -> Entry:
+    digest = f"sha256:{uid:064x}"
+    return Entry(
+        Event.REFUSED, "one", "integrations", "INBOX", 1, uid, digest, iso(BEGIN), reason=reason
+    )
+
+
 def test_a_flood_of_refusals_is_counted_and_not_repeated() -> None:
     """Requirement 23: ten events of a kind in an hour;
     the next hour's first says how many were left out."""
     now = BEGIN
     quiet = Quiet(lambda: now)
-    kind = ("integrations", "rotation.refused", "unsigned")
-    assert [quiet.admit(kind) for _ in range(25)] == [0] * 10 + [None] * 15
-    assert quiet.admit(("integrations", "rotation.refused", "bad-signature")) == 0
+    assert [quiet.admit(refused(uid)) for uid in range(25)] == [0] * 10 + [None] * 15
+    assert quiet.admit(refused(25, "bad-signature")) == 0
     now += timedelta(hours=1)
-    assert [quiet.admit(kind) for _ in range(11)] == [15, *[0] * 9, None]
+    assert [quiet.admit(refused(uid)) for uid in range(11)] == [15, *[0] * 9, None]
+
+
+def test_what_a_flood_left_out_is_told_once() -> None:
+    """By the last of it, with how many came before; what comes after that counts anew."""
+    now = BEGIN
+    quiet = Quiet(lambda: now)
+    for uid in range(1, 14):
+        quiet.admit(refused(uid))
+    assert quiet.take_left_out(of_past_hours=True) == []
+    assert quiet.take_left_out() == [LeftOut(refused(13), BEGIN, before=2)]
+    assert quiet.take_left_out() == []
+    now += timedelta(minutes=59)
+    assert quiet.admit(refused(14)) is None
+    now += timedelta(minutes=1)
+    last = LeftOut(refused(14), BEGIN + timedelta(minutes=59), before=0)
+    assert quiet.take_left_out(of_past_hours=True) == [last]
+    assert quiet.admit(refused(15)) == 0
