@@ -25,6 +25,19 @@ LOCKLESS: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
 NFS mounted with `nolock`, some FUSE mounts."""
 
 
+def may_exist(path: Path) -> bool:
+    """Whether something has this name, or that cannot be known: who opens it is told why.
+
+    `Path.exists` raises what its directory says to somebody who may not enter it."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
+
+
 def make_directory(path: Path) -> None:
     """Create the directory, for its owner alone, and the ones above it, where they are missing."""
     if not path.is_dir():

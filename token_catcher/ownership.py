@@ -139,6 +139,15 @@ def _become(user: int, group: int) -> None:
     os.setuid(user)
 
 
+def why(error: OSError) -> str:
+    """What the operating system said; of what it forbids, to whom: root may be somebody else by
+    now."""
+    words = error.strerror or "unknown trouble"
+    if isinstance(error, PermissionError):
+        words += f" to {name_of(os.geteuid())}"
+    return words
+
+
 def name_of(user: int) -> str:
     """`token-catcher (uid 990)`; `uid 990` where there is no account."""
     account = _account(user)

@@ -482,6 +482,49 @@ def test_on_a_fresh_host_nothing_is_created(alone: Program) -> None:
     assert not alone.state.exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "named", "why"),
+    [
+        (".", ".", "it is a directory"),
+        ("./", ".", "it is a directory"),
+        ("/", "/", "it is a directory"),
+        ("", ".", "it is a directory"),
+        ("..", "..", "it is a directory"),
+        ("/dev/null", "/dev/null", "it is not a regular file"),
+        ("fifo", "fifo", "it is not a regular file"),
+    ],
+)
+def test_audit_verify_of_what_is_no_file(tmp_path: Path, given: str, named: str, why: str) -> None:
+    """Told as such; nothing is waited for."""
+    os.mkfifo(tmp_path / "fifo")
+    done = bare("audit", "verify", given, cwd=tmp_path)
+    assert (done.code, done.out) == (1, "")
+    told = f"token-catcher: {named}: the journal cannot be read: {why}"
+    assert done.err.splitlines()[0] == told
+
+
+def test_the_root_directory_as_the_journal(alone: Program) -> None:
+    """Whoever reads it says that it is none."""
+    alone.config.write_text(alone.config.read_text("utf-8") + "journal: {file: /}\n", "utf-8")
+    for words in (("history",), ("audit", "verify"), ("held",), ("release", "abcdef")):
+        done = alone(*words)
+        assert (done.code, "crashed" in done.err) == (1, False), (words, done.err)
+        assert "token-catcher: /: " in done.err, words
+
+
+def test_a_working_directory_that_was_removed(tmp_path: Path) -> None:
+    """No configuration is found there, and that is all."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    words = ("-c", 'rmdir "$PWD" && exec "$0" scan', COMMAND)
+    done = subprocess.run(("sh", *words), cwd=gone, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        "token-catcher: no configuration found; looked at --config, TOKEN_CATCHER_CONFIG,"
+        " config.yaml, /etc/token-catcher/config.yaml"
+    )
+
+
 def test_audit_archive(alone: Program) -> None:
     """Closes the file; `audit verify` and `history` read both as one, by names and compressed as
     well."""

@@ -74,6 +74,20 @@ def shared(open_to_all: Path, dovecot: Dovecot, openbao: OpenBao, user: str, org
     return tool
 
 
+def by_mallory(shared: Program, *words: str) -> subprocess.CompletedProcess[str]:
+    """What Python makes of these words, run by somebody to whom the daemon's files are closed."""
+    return subprocess.run(
+        [shared.command[0], "-P", *words],
+        env=shared.env,
+        user=MALLORY,
+        group=MALLORY,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def owners(directory: Path) -> set[int]:
     """Of everything below."""
     return {path.stat().st_uid for path in directory.rglob("*")}
@@ -132,6 +146,67 @@ def test_a_configuration_that_the_owner_may_not_read(shared: Program) -> None:
         "next: name a file that the user who runs this may read\n"
     )
     assert owners(shared.state) == set()
+
+
+@AS_ROOT
+def test_a_secret_that_the_owner_may_not_read(shared: Program) -> None:
+    """To whom it is closed is said: root could read it."""
+    password = shared.home / "imap-password"
+    os.chown(password, 0, 0)
+    done = shared("scan")
+    assert (done.code, done.out) == (2, "")
+    assert "got a file that cannot be read (Permission denied to nobody (uid 65534))" in done.err
+
+
+@AS_ROOT
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("history",), "/journal.jsonl: cannot be read: Permission denied to uid 4000000001"),
+        (("held",), "/journal.jsonl: the journal cannot be used: Permission denied"),
+        (("audit", "verify"), "/journal.jsonl.head: the head of the journal cannot be read"),
+    ],
+)
+def test_a_state_directory_that_is_closed_to_us(
+    shared: Program, words: tuple[str, ...], problem: str
+) -> None:
+    """Somebody who is not the daemon asks for its record: an error that says so."""
+    shared.home.chmod(0o755)
+    done = by_mallory(shared, "-m", "token_catcher", "--config", str(shared.config), *words)
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert done.stderr.startswith(f"token-catcher: {shared.state}{problem}"), done.stderr
+
+
+@AS_ROOT
+def test_a_release_by_somebody_who_may_not_enter(shared: Program) -> None:
+    """Nor does it say that there is no such mail."""
+    for secret in ("imap-password", "secret-id"):
+        os.chown(shared.home / secret, MALLORY, MALLORY)
+    words = ("--config", str(shared.config), "release", "abcdef")
+    done = by_mallory(shared, "-m", "token_catcher", *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[0] == (
+        f"token-catcher: {shared.state}: it belongs to user {NOBODY} (nobody) and has mode 0700,"
+        f" expected a directory that user {MALLORY} (no name) can write"
+    )
+
+
+@AS_ROOT
+def test_a_configuration_that_is_found_and_closed_to_us(shared: Program, open_to_all: Path) -> None:
+    """In a usual place, whose directory we may not enter: the search ends there, and says so."""
+    closed = open_to_all / "closed"
+    closed.mkdir(mode=0o700)
+    program = (
+        "import sys; from pathlib import Path; from token_catcher import cli, config;"
+        "config.find.__defaults__ = ((Path(sys.argv.pop(1)),),); cli.main()"
+    )
+    place = str(closed / "config.yaml")
+    done = by_mallory(shared, "-c", program, place, "held")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        2,
+        f"token-catcher: {place}: the configuration cannot be read: Permission denied to uid"
+        f" {MALLORY}",
+    )
 
 
 @AS_ROOT

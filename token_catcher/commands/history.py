@@ -21,6 +21,7 @@ from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import advice_lines, history_table
 from token_catcher.commands.rotation import Query, Rotation
 from token_catcher.errors import StateError, TokenCatcherError
+from token_catcher.files import may_exist
 from token_catcher.record import State, series, verify
 
 SAME: Final = timedelta(minutes=1)
@@ -98,7 +99,7 @@ def run_recorded(
     """The same of the journal at this path, all its files; and whether records are missing there.
 
     FAILED: as `audit verify` would, since less is shown than was recorded, or may be."""
-    files = [str(file) for file in series(journal) if file.exists()]
+    files = [str(file) for file in series(journal) if may_exist(file)]
     told = list(_not_shown(journal, any_file=bool(files)))
     code = run(files, query, now=now, as_json=as_json, as_csv=as_csv, html=html)
     for problem in told:

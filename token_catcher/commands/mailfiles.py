@@ -16,6 +16,7 @@ from typing import BinaryIO, Final
 
 from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
+from token_catcher.ownership import why
 
 LIMIT: Final = MAX_MAIL_BYTES + 1
 """As many bytes are read of a mail: the one more shows that there was more."""
@@ -50,8 +51,7 @@ def read(path: str, standard_input: BinaryIO) -> Iterator[SavedMail]:
         else:
             yield from _file(path)
     except OSError as error:
-        why = error.strerror or "unknown trouble"
-        raise TokenCatcherError(f"{path}: cannot be read: {why}", code="file") from None
+        raise TokenCatcherError(f"{path}: cannot be read: {why(error)}", code="file") from None
 
 
 def as_mail(name: str, raw: bytes, received_at: datetime | None, mailbox: str) -> Mail:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from token_catcher.errors import TokenCatcherError
+from token_catcher.ownership import why
 
 CHUNK: Final = 256 * 1024
 STEP: Final = 1024
@@ -114,7 +115,7 @@ def chunks(source: str, stdin: io.BufferedReader) -> Iterator[bytes]:
         with _opened(source, stdin) as file:
             yield from _unpacked(source, file, MAX_LAYERS)
     except OSError as error:
-        raise _refusal(f"{source}: cannot be read: {error.strerror}") from None
+        raise _refusal(f"{source}: cannot be read: {why(error)}") from None
 
 
 def _opened(source: str, stdin: io.BufferedReader) -> AbstractContextManager[io.BufferedReader]:

@@ -313,7 +313,7 @@ def _readable(path: Path, info: ValidationInfo) -> Path:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
     except OSError as error:
-        raise Wrong("a file that we can read", f"{path} ({error.strerror})") from None
+        raise Wrong("a file that we can read", f"{path} ({ownership.why(error)})") from None
     objection = ownership.objection_to_file(path, status, Origin.of(info).owners)
     if objection is not None:
         raise Wrong(objection.expected, objection.got)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from token_catcher import ownership
+from token_catcher import files, ownership
 from token_catcher.config.checks import check
 from token_catcher.config.document import MAX_BYTES, parse
 from token_catcher.config.kinds import Origin
@@ -36,14 +36,22 @@ def find(path: str | None, environ: Mapping[str, str], places: Sequence[Path] = 
     if environ.get(VARIABLE):
         return _existing(Path(environ[VARIABLE]), VARIABLE)
     for place in places:
-        if place.exists():
+        if files.may_exist(place):
             if not place.is_absolute():
                 _trust_working_directory(place)
             return place
-    looked = ", ".join(["--config", VARIABLE, *(str(place.absolute()) for place in places)])
+    looked = ", ".join(["--config", VARIABLE, *map(_absolute, places)])
     raise ConfigurationError(
         f"no configuration found; looked at {looked}; `token-catcher config example` prints one"
     )
+
+
+def _absolute(place: Path) -> str:
+    """As it is where somebody has removed the working directory."""
+    try:
+        return str(place.absolute())
+    except FileNotFoundError:
+        return str(place)
 
 
 def _trust_working_directory(place: Path) -> None:
@@ -137,10 +145,8 @@ def _bytes(path: Path, silent_for: float) -> bytes:
     """ConfigurationError: it cannot be read, or is not ours or root's alone to write."""
     try:
         return _contents(path, silent_for)
-    except PermissionError as error:
-        why = f"{error.strerror} to {ownership.name_of(os.geteuid())}"
     except OSError as error:
-        why = str(error.strerror)
+        why = ownership.why(error)
     except ValueError:
         why = "no file can have this name"
     problem = f"{path}: the configuration cannot be read: {why}"

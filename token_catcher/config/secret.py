@@ -181,7 +181,7 @@ def private_bytes(path: Path, owners: Collection[int]) -> bytes:
     except FileNotFoundError:
         raise Wrong(AN_EXISTING_FILE, _missing(path)) from None
     except OSError as error:
-        got = f"a file that cannot be read ({error.strerror})"
+        got = f"a file that cannot be read ({ownership.why(error)})"
         raise Wrong("the path of a file that we can read", got) from None
 
 

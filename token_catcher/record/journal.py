@@ -127,9 +127,11 @@ class Journal:
 
     @property
     def is_begun(self) -> bool:
-        """Whether there is a file, or a trace of one."""
-        traces = [self._path, head_file(self._path)]
-        return any(trace.exists() for trace in traces) or bool(archived_files(self._path))
+        """Whether there is a file, or a trace of one. StateError: that cannot be known."""
+        if files.may_exist(self._path) or files.may_exist(head_file(self._path)):
+            return True
+        with self._translated():
+            return bool(archived_files(self._path))
 
     @property
     def head(self) -> Head:

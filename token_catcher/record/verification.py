@@ -8,6 +8,7 @@ is kept elsewhere is the stronger proof.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from typing import Final
 
 from token_catcher import files
 from token_catcher.errors import StateError
+from token_catcher.ownership import why
 from token_catcher.record.archive import (
     ARCHIVED,
     expect_closed,
@@ -136,6 +138,7 @@ class _Verifier:
 
     def run(self) -> Verification:
         """StateError: a file cannot be read."""
+        self._expect_no_directory()
         try:
             # The head first: what is appended meanwhile puts the journal ahead of it.
             self._noted = read_head(self._journal)
@@ -150,8 +153,15 @@ class _Verifier:
                 state = State.TRUNCATED
             return self._failed(state, fault)
         except OSError as error:
-            problem = f"{self._file}: the journal cannot be read: {error.strerror}"
+            problem = f"{self._file}: the journal cannot be read: {why(error)}"
             raise StateError(problem) from None
+
+    def _expect_no_directory(self) -> None:
+        """StateError: one is given, which has no place for a head file beside it."""
+        for path in self._paths:
+            if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
+                problem = f"{path}: the journal cannot be read: it is a directory"
+                raise StateError(problem, code="file")
 
     def _failed(self, state: State, fault: Fault) -> Verification:
         failed = Verification(state, self._records, self._reading.head, fault.line, str(fault))
