@@ -193,7 +193,8 @@ def history_command(
 @app.command("held")
 def held_command(context: typer.Context, as_json: options.AsJson = False) -> None:
     """Show the held mails that wait for a person. From the journal alone."""
-    held.run(context.obj.build(writing=False, secrets=False), as_json=as_json)
+    code = held.run(context.obj.build(writing=False, secrets=False), as_json=as_json)
+    raise typer.Exit(code)
 
 
 @app.command("release")

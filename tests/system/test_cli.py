@@ -549,6 +549,51 @@ def test_audit_archive(alone: Program) -> None:
     assert alone("history", "--json").lines == rows
 
 
+def test_held_mail_whose_file_was_moved_away(alone: Program, tmp_path: Path) -> None:
+    """`held` does not say that nothing waits, nor `release` that there is no such mail."""
+    file = alone.state / "journal.jsonl"
+    journal(file, rotations(1))
+    assert alone("audit", "archive").code == 0
+    (line,) = alone("held", "--json").lines
+    for name in ("journal-000001.jsonl", "journal-000001.jsonl.index"):
+        (alone.state / name).rename(tmp_path / name)
+    gap = (
+        "of the records up to 2 not all are here: whether a mail waits that they tell of is not"
+        " known"
+    )
+    step = "put the closed files of the journal (journal-000001.jsonl, …) back beside it"
+    said = f"token-catcher: {gap}\nnext: {step}, and ask again\n"
+    assert alone("held") == alone("held", "--json") == Done(1, "", said)
+    done = alone("release", line["id"])
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"token-catcher: {line['id']}: no mail of the journal has this id among those that are"
+        f" here; {gap}\nnext: {step}\n"
+    )
+    for name in ("journal-000001.jsonl", "journal-000001.jsonl.index"):
+        (tmp_path / name).rename(alone.state / name)
+    assert alone("held", "--json").lines[0]["id"] == line["id"]
+
+
+def test_held_mail_that_only_an_index_tells_of(alone: Program) -> None:
+    """It is named, beside the mail that can be shown."""
+    file = alone.state / "journal.jsonl"
+    first, second = (
+        replace(entry, event=Event.HELD, reason="unknown-user") for entry in rotations(2)
+    )
+    for mail in (first, second):
+        journal(file, [mail])
+        assert alone("audit", "archive").code == 0
+    (alone.state / "journal-000001.jsonl").unlink()
+    done = alone("held", "--json")
+    assert (done.code, [line["mail"] for line in done.lines]) == (1, [second.mail])
+    digits = first.mail.removeprefix("sha256:")[:12]
+    assert done.err.startswith(f"token-catcher: {digits} of {first.username}, held at ")
+    assert (
+        ", waits as well: record 1 is in a file that is not here, or cannot be read\n" in done.err
+    )
+
+
 def test_audit_verify_compares_with_a_head_kept_elsewhere(alone: Program) -> None:
     """The head that it prints is what `--head` takes."""
     file = alone.state / "journal.jsonl"

@@ -457,6 +457,9 @@ NEXT_STEP: Final[Mapping[str, str]] = {
         " org_id on every org and remove it"
     ),
     "release-unknown": "`token-catcher held` shows the mails that wait, and their ids",
+    "release-missing": (
+        "put the closed files of the journal (journal-000001.jsonl, …) back beside it"
+    ),
     "release-gone": "put the mail back into a watched folder, or reset the token once more",
     "busy": "another sweep of this mailbox is running; try again when it has ended",
 }

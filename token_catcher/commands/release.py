@@ -17,6 +17,7 @@ from typing import Final, Self
 from token_catcher.app import App
 from token_catcher.commands import output
 from token_catcher.commands.advice import next_step
+from token_catcher.commands.held import gaps_of
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import result_lines
 from token_catcher.commands.results import ScanResult
@@ -130,7 +131,7 @@ class Releases:
         """Release the mail of this id, and return how it ended.
 
         TokenCatcherError: there is no such held mail, it is gone, or it cannot be done now."""
-        record = held_record(self._journal.records(), written)
+        record = self._record(written)
         watched = self._mailboxes.get(record.entry.mailbox)
         if watched is None:
             problem = f"its mailbox {record.entry.mailbox} is not configured"
@@ -151,6 +152,17 @@ class Releases:
             problem = "it is no token mail, by the configuration of now"
             raise TokenCatcherError(problem, code="release")
         return entry
+
+    def _record(self, written: str) -> Record:
+        """The record of this id. TokenCatcherError: none that is here."""
+        try:
+            return held_record(self._journal.records(), written)
+        except TokenCatcherError as error:
+            gaps = list(gaps_of(self._journal.held_records()))
+            if str(error) != UNKNOWN or not gaps:
+                raise
+            problem = f"{error} among those that are here; {'; '.join(gaps)}"
+            raise TokenCatcherError(problem, code="release-missing") from None
 
     def _fetch(self, watched: Watched, entry: Entry) -> Mail:
         """The mail of this record.

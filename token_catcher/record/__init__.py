@@ -4,7 +4,7 @@ from token_catcher.record.archive import series
 from token_catcher.record.chain import Head, is_sealed
 from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.record.journal import Journal
-from token_catcher.record.openfile import Record
+from token_catcher.record.openfile import HeldRecords, Record
 from token_catcher.record.org_ids import OrgIds
 from token_catcher.record.progress import FolderProgress, FollowUp, Pending
 from token_catcher.record.verification import State, Verification, in_order, verify, verify_files
@@ -16,6 +16,7 @@ __all__ = [
     "FolderProgress",
     "FollowUp",
     "Head",
+    "HeldRecords",
     "Journal",
     "MailToken",
     "OrgIds",

@@ -296,11 +296,16 @@ class Archive:
     def _made_index(self, closed: list[ArchivedFile], position: int) -> FileIndex:
         file = closed[position]
         reading = Reading(start=None)
+        before = START
+        if position:
+            before = self._index(closed, position - 1).end
         index = MemoryIndex(START, self._waiting(closed, position - 1))
         with _named(file.path), opened_pieces(file.path) as pieces:
             for offset, content in reading.lines(pieces):
                 index.take_in(offset, content)
             expect_closed(reading)
+        if reading.start.seq > before.seq:
+            index.waiting.missing = reading.start.seq
         if not self._writing:
             return index
         index.save(file.index)

@@ -56,7 +56,7 @@ from token_catcher.record.chain import (
 from token_catcher.record.filelock import PATIENCE, Patience, Waiting
 from token_catcher.record.head import head_file, read_head, set_aside_foreign, write_head
 from token_catcher.record.index import is_of_mail, mail_key, stored_keys
-from token_catcher.record.openfile import OpenFile, Record, identity, record_of
+from token_catcher.record.openfile import HeldRecords, OpenFile, Record, identity, record_of
 from token_catcher.record.ownership import refusal
 from token_catcher.record.rotated import (
     Found,
@@ -231,9 +231,21 @@ class Journal:
 
     def waiting(self) -> list[Record]:
         """The records of the held mails that wait for a person, as there are now."""
+        return list(self.held_records().records)
+
+    def held_records(self) -> HeldRecords:
+        """The same, with what cannot be known of it."""
+        records = []
+        unreadable = []
         with self._shared() as file:
-            contents = [self._find(file, key) for key in self._state.index.waiting.by_key]
-            return [record_of(content) for content in contents if content is not None]
+            waiting = self._state.index.waiting
+            for key, mail in waiting.by_key.items():
+                content = self._find(file, key)
+                if content is None:
+                    unreadable.append(mail)
+                else:
+                    records.append(record_of(content))
+            return HeldRecords(tuple(records), tuple(unreadable), waiting.missing)
 
     def newest_tokens(self) -> Iterator[Record]:
         """Of each user and org the newest record that tells of a token in Vault: of one that was
@@ -463,12 +475,15 @@ class Journal:
         status = None
         if file is not None:
             status = os.fstat(file.fileno())
-        reading = Reading(open_start(self._archive.end), known)
+        end = self._archive.end
+        reading = Reading(open_start(end), known)
         state = OpenFile(status, reading, self._archive.waiting)
         if file is None:
             state.reading.expect_known()
         else:
             state.catch_up(file)
+        if state.reading.start.seq > end.seq:
+            state.index.waiting.missing = state.reading.start.seq
         state.has_head = noted is not None
         return state
 

@@ -19,7 +19,7 @@ from token_catcher.record.chain import (
     pieces_of,
 )
 from token_catcher.record.index import MemoryIndex
-from token_catcher.record.waiting import Waiting
+from token_catcher.record.waiting import MailToken, Waiting
 
 _ENTRY_FIELDS: Final = tuple(field.name for field in fields(Entry))
 
@@ -33,6 +33,18 @@ class Record:
     """When it was written."""
     hash: str
     entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRecords:
+    """The held mails that wait for a person, as far as that is known."""
+
+    records: tuple[Record, ...]
+    unreadable: tuple[MailToken, ...]
+    """Those that wait as well, but whose records are in files that are not here, or cannot be
+    read."""
+    missing: int
+    """Of the records up to this number some were never seen: more mails may wait. 0: all were."""
 
 
 class OpenFile:

@@ -78,6 +78,8 @@ class Waiting:
         """The mails whose newest record is `held`."""
         self._in_vault: dict[str, dict[str | None, MailToken]] = {}
         """Of each user, by org, the newest token that is known to be in Vault."""
+        self.missing = 0
+        """Of the records up to this number some were in files that are not here."""
 
     @classmethod
     def of_fields(cls, fields: Mapping[str, Any]) -> Self:
@@ -87,12 +89,14 @@ class Waiting:
             waiting._held[bytes.fromhex(mail)] = MailToken.of(held)
         for stored in fields["in_vault"]:
             waiting._note_in_vault(MailToken.of(stored))
+        waiting.missing = int(fields.get("missing", 0))  # which earlier versions did not note
         return waiting
 
     def as_fields(self) -> dict[str, Any]:
-        """Values for JSON: the mails that wait, and the newest token of each user."""
+        """Values for JSON: the mails that wait, the newest token of each user, what is missing."""
         held = {key.hex(): asdict(mail) for key, mail in self.by_key.items()}
-        return {"held": held, "in_vault": [asdict(token) for token in self.newest]}
+        newest = [asdict(token) for token in self.newest]
+        return {"held": held, "in_vault": newest, "missing": self.missing}
 
     def copy(self) -> Self:
         """One that goes its own way from here on."""

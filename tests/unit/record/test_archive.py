@@ -21,7 +21,9 @@ from token_catcher.errors import StateError
 from token_catcher.model import Event, Receipt
 from token_catcher.record import (
     Head,
+    HeldRecords,
     Journal,
+    Record,
     State,
     Verification,
     in_order,
@@ -283,6 +285,40 @@ def test_held_mail_of_a_closed_file_still_waits(path: Path, change: Callable[[Pa
     reader = journal(path, writing=False)
     assert [record.entry for record in reader.waiting()] == [held(1, "a@acme.example")]
     assert [mail.username for mail in reader.held] == ["a@acme.example"]
+
+
+def with_held_mail(path: Path, *, files: int) -> Record:
+    """A journal that holds a mail in the first of so many closed files; its record."""
+    book = journal(path)
+    record = book.append(held(1, "a@acme.example"))
+    for uid in range(2, files + 2):
+        book.archive()
+        book.append(entry(uid, username="b@acme.example"))
+    return record
+
+
+def test_held_mail_of_files_that_were_moved_away_is_missed(path: Path) -> None:
+    """Without their indexes nobody knows of it: that is told, as it is after the next file was
+    closed, and when there is one whose index was lost."""
+    with_held_mail(path, files=1)
+    for file in (closed(path, 1), closed(path, 1).with_suffix(".jsonl.index")):
+        file.rename(path.parent.parent / file.name)
+    assert journal(path, writing=False).held_records() == HeldRecords((), (), missing=2)
+    journal(path).archive()
+    assert journal(path, writing=False).held_records().missing == 2
+    remove_indexes(path)
+    assert journal(path, writing=False).held_records().missing == 2
+
+
+def test_held_mail_that_only_an_index_knows_of(path: Path) -> None:
+    """It waits, and its record is in a file that was moved away."""
+    record = with_held_mail(path, files=2)
+    assert journal(path).held_records() == HeldRecords((record,), (), missing=0)
+    closed(path, 1).unlink()
+    held_records = journal(path, writing=False).held_records()
+    assert held_records.records == ()
+    assert [(mail.seq, mail.mail) for mail in held_records.unreadable] == [(1, record.entry.mail)]
+    assert held_records.missing == 0
 
 
 def test_memory_is_that_of_one_file(path: Path) -> None:
