@@ -48,6 +48,9 @@ from token_catcher.record.waiting import Waiting
 ARCHIVED: Final = "journal.archived"
 """The last record of a closed file."""
 
+_NAME: Final = re.compile(r"(?P<stem>.+)-(?P<number>[0-9]{6})(?P<suffix>\.[^.]*)?")
+"""Of a closed file of any journal."""
+
 
 @dataclass(frozen=True, slots=True)
 class ArchivedFile:
@@ -135,6 +138,22 @@ def _follows(path: Path) -> object:
         if first["event"] == CONTINUED:
             return first.get("file")
     return None
+
+
+def missing_between(before: Path, after: Path) -> list[str]:
+    """The names of the closed files between two of a journal, as the later one tells of them."""
+    last = _follows(after)
+    end = _NAME.fullmatch(str(last))
+    begin = _NAME.fullmatch(plain_name(before))
+    if last == plain_name(before) or end is None:
+        return []
+    first = int(end["number"])
+    if begin is not None and begin["stem"] == end["stem"]:
+        first = int(begin["number"]) + 1
+    return [
+        f"{end['stem']}-{number:06}{end['suffix']}"
+        for number in range(first, int(end["number"]) + 1)
+    ]
 
 
 def without_file(path: Path) -> list[ArchivedFile]:

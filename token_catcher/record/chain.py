@@ -16,6 +16,7 @@ valid.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
@@ -32,6 +33,15 @@ MAX_LINE: Final = 64 * 1024
 Bounds what a foreign file can make us take for a line."""
 
 NOT_OURS: Final = "got a line that is not a record of ours, expected JSON that ends in its hash"
+
+CONVERTED: Final = (
+    "the line ends in a CR, which a program that converts line ends has put there: expected the"
+    " file as it was written; take a copy that was transferred as it is"
+)
+BYTE_ORDER_MARK: Final = (
+    "the file begins with a byte-order mark, which an editor or a conversion has put there:"
+    " expected the file as it was written; take a copy that was transferred as it is"
+)
 
 CONTINUED: Final = "journal.continued"
 """The first record of a file that carries on an archived one; only such a file may begin with a
@@ -195,10 +205,8 @@ def continuing(line: bytes, before: Head, number: int) -> tuple[dict[str, Any], 
     `number`: of the line in its file. Fault: it does not come after `before`."""
     body, _, seal = line.rpartition(_SEAL)
     digest = hashlib.sha256(body + b"}").hexdigest()
-    if not body:
-        raise Fault(number, NOT_OURS)
-    if seal != digest.encode() + b'"}':
-        raise Fault(number, "the line was edited: its content does not have the hash it names")
+    if not body or seal != digest.encode() + b'"}':
+        raise Fault(number, _why_not_sealed(line, digest))
     content = parsed(line, number)
     seq = before.seq + 1
     if content["seq"] != seq:
@@ -208,6 +216,17 @@ def continuing(line: bytes, before: Head, number: int) -> tuple[dict[str, Any], 
         problem = "the line does not continue the one above: one of the two was exchanged"
         raise Fault(number, problem)
     return content, Head(seq, digest)
+
+
+def _why_not_sealed(line: bytes, digest: str) -> str:
+    """What is wrong with a line that does not end in its hash, which is this one."""
+    if line.startswith(codecs.BOM_UTF8):
+        return BYTE_ORDER_MARK
+    if line.endswith(digest.encode() + b'"}\r'):
+        return CONVERTED
+    if line.find(_SEAL) < 1:
+        return NOT_OURS
+    return "the line was edited: its content does not have the hash it names"
 
 
 def parsed(line: bytes, number: int | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import lzma
 import zlib
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+from token_catcher import files
 from token_catcher.record.chain import NOT_OURS, Fault
 
 _CHUNK: Final = 1024 * 1024
@@ -36,6 +38,34 @@ PACKED: Final[dict[str, Callable[[FileIO], BinaryIO]]] = {
 """By the end of its name, how a file is unpacked."""
 
 _KINDS: Final = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
+
+
+_NOT_READ: Final = {
+    b"\x28\xb5\x2f\xfd": "it is packed with zstd, which is not read here: unpack it (zstd -d)",
+    b"\x04\x22\x4d\x18": "it is packed with lz4, which is not read here: unpack it (lz4 -d)",
+    b"PK\x03\x04": "it is a zip archive, which is not read here: unpack it (unzip)",
+    b"7z\xbc\xaf": "it is a 7-Zip archive, which is not read here: unpack it (7z x)",
+    b"\x1f\x8b": "it is packed with gzip: give it a name that ends in .gz",
+    b"BZh": "it is packed with bzip2: give it a name that ends in .bz2",
+    b"\xfd7zXZ": "it is packed with xz: give it a name that ends in .xz",
+    codecs.BOM_UTF16_LE: "it was converted to UTF-16: take a copy that was transferred as it is",
+    codecs.BOM_UTF16_BE: "it was converted to UTF-16: take a copy that was transferred as it is",
+}
+"""By how a file begins, why it is not read as it is, and what to do."""
+
+
+def why_not_read(path: Path) -> str | None:
+    """What form a file has in place of that of a journal; None: that of a journal, or any.
+
+    OSError: it cannot be read."""
+    if is_packed(path):
+        return None
+    with files.opened(path) as file:
+        begin = file.read(16) or b""
+    for mark, why in _NOT_READ.items():
+        if begin.startswith(mark):
+            return why
+    return None
 
 
 def is_packed(path: Path) -> bool:

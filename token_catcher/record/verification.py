@@ -22,10 +22,12 @@ from token_catcher.ownership import why
 from token_catcher.record.archive import (
     ARCHIVED,
     expect_closed,
+    missing_between,
     opened_pieces,
     series,
 )
 from token_catcher.record.chain import (
+    CONVERTED,
     NOT_OURS,
     Fault,
     Head,
@@ -34,6 +36,7 @@ from token_catcher.record.chain import (
     may_be_ours,
 )
 from token_catcher.record.head import head_file, read_head
+from token_catcher.record.packing import why_not_read
 from token_catcher.signals import unstopped
 
 REPAIRED: Final = "journal.repaired"
@@ -121,6 +124,14 @@ def _first_record(path: Path) -> int:
     return reading.start.seq
 
 
+def _packed_beside(path: Path) -> str | None:
+    """The name of what was made of a closed file that is not here, by a packer we do not know."""
+    for file in sorted(path.parent.iterdir()):
+        if file.name.startswith(f"{path.name}.") and file.suffix != ".index":
+            return file.name
+    return None
+
+
 class _Verifier:
     """One look at the files of a journal, oldest first."""
 
@@ -177,13 +188,45 @@ class _Verifier:
         if self._given is not None:
             known.append(Known(self._given, "head given with --head"))
         start: Head | None = None
-        for path in self._paths:
+        for position, path in enumerate(self._paths):
             self._file = path
             self._reading = Reading(start, known)
-            self._read_file()
-            if self._file != self._journal:
-                expect_closed(self._reading)
+            try:
+                self._read_file()
+                if self._file != self._journal:
+                    expect_closed(self._reading)
+            except Fault as fault:
+                raise self._with_cause(fault, self._paths[:position]) from None
             start = self._reading.head
+
+    def _with_cause(self, fault: Fault, before: Sequence[Path]) -> Fault:
+        """The fault of a first line, where it is the file that is another one than expected."""
+        if fault.line != 1:
+            return fault
+        form = why_not_read(self._file)
+        if form is not None:
+            return Fault(None, form)
+        gap = self._gap(before)
+        if gap is not None:
+            return Fault(1, gap)
+        return fault
+
+    def _gap(self, before: Sequence[Path]) -> str | None:
+        """Which closed files are missing before the one in hand; None: that is not the trouble."""
+        names: Sequence[str] = ()
+        if before:
+            names = missing_between(before[-1], self._file)
+        if not names:
+            return None
+        got = _first_record(self._file) + 1
+        problem = f"got record {got}, expected {self._reading.start.seq + 1}"
+        for name in names:
+            packed = _packed_beside(self._file.with_name(name))
+            if packed is not None:
+                return f"{problem}: {packed} is not read here: unpack it"
+        if len(names) == 1:
+            return f"{problem}: {names[0]} is not here"
+        return f"{problem}: {names[0]} to {names[-1]} are not here"
 
     def _read_file(self) -> None:
         try:
@@ -226,6 +269,8 @@ class _Verifier:
     def _expect_no_torn_line(self) -> None:
         if not self._reading.torn or self._unfinished:
             return
+        if b"\r" in self._reading.torn:  # as one line, where the line ends became CRs alone
+            raise Fault(self._reading.line, CONVERTED)
         if may_be_ours(self._reading.torn) and not self._is_known_beyond():
             raise Fault(self._reading.line, _TORN)
         if not self._is_known_beyond():
@@ -260,7 +305,7 @@ class _Verifier:
             unfinished=self._unfinished,
             first=self._first or 1,
         )
-        if self._noted is not None or self._given is not None or self._is_closed():
+        if self._noted is not None or self._is_closed() or self._given == head:
             return whole
         return replace(whole, state=State.UNPROVEN, line=None, problem=self._unproven())
 
@@ -276,7 +321,11 @@ class _Verifier:
                 truncated=True,
             )
         records = f"records {self._first or 1} to {self._reading.head.seq} are whole and in order"
+        wanted = "give --head SEQ:HASH from elsewhere"
+        if self._given is not None:
+            records += f", and lead through record {self._given.seq}, which --head knows"
+            wanted = "give a later --head"
         return (
             f"{records}; without {name} nothing tells whether later ones were cut off:"
-            " put that file beside it, or give --head SEQ:HASH from elsewhere"
+            f" put that file beside it, or {wanted}"
         )

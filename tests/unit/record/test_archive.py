@@ -31,6 +31,7 @@ from token_catcher.record import (
     verify,
     verify_files,
 )
+from token_catcher.record.chain import BYTE_ORDER_MARK, CONVERTED
 
 
 @pytest.fixture
@@ -472,7 +473,7 @@ def edit(path: Path) -> None:
             State.BROKEN,
             None,
             1,
-            "got record 7, expected 4: a line was removed, added or moved",
+            "got record 7, expected 4: journal-000002.jsonl is not here",
         ),
         (
             lambda path: cut_last_line(closed(path, 2)),
@@ -516,6 +517,77 @@ def test_tampering_with_a_series_is_found_in_its_file(
     assert (verification.state, verification.file, verification.line, verification.problem) == (
         state,
         name,
+        line,
+        problem,
+    )
+
+
+def zstd(path: Path) -> Path:
+    """As `zstd --rm` leaves it, by its first bytes."""
+    packed = path.with_name(path.name + ".zst")
+    packed.write_bytes(b"\x28\xb5\x2f\xfd" + bytes(20))
+    path.unlink()
+    return packed
+
+
+def test_closed_files_that_are_not_here_are_named(path: Path) -> None:
+    """All of them, whether the files are found or given."""
+    in_files(path, 1, 1, 1, 1)
+    for number in (2, 3):
+        closed(path, number).unlink()
+    problem = "got record 9, expected 3: journal-000002.jsonl to journal-000003.jsonl are not here"
+    for verification in (verify(path), verify_files([closed(path, 1), path])):
+        assert (verification.state, verification.line) == (State.BROKEN, 1)
+        assert verification.problem == problem
+
+
+def test_a_closed_file_in_a_form_that_is_not_read_is_named(path: Path) -> None:
+    """With what to do, whether it is found or given."""
+    in_files(path, 1, 1, 1)
+    packed = zstd(closed(path, 2))
+    problem = "got record 6, expected 3: journal-000002.jsonl.zst is not read here: unpack it"
+    assert verify(path).problem == problem
+    given = verify_files(in_order([closed(path, 1), packed, path]))
+    assert (given.state, given.file, given.line, given.problem) == (
+        State.BROKEN,
+        packed,
+        None,
+        "it is packed with zstd, which is not read here: unpack it (zstd -d)",
+    )
+
+
+def test_a_packed_file_by_a_name_that_does_not_say_so(path: Path) -> None:
+    """What it is called for, and not that its lines are none."""
+    in_files(path, 1)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    problem = "it is packed with gzip: give it a name that ends in .gz"
+    assert (verify(path).line, verify(path).problem) == (None, problem)
+
+
+@pytest.mark.parametrize(
+    ("convert", "line", "problem"),
+    [
+        (lambda text: b"\xef\xbb\xbf" + text, 1, BYTE_ORDER_MARK),
+        (lambda text: text.replace(b"\n", b"\r\n"), 1, CONVERTED),
+        (lambda text: text.replace(b"\n", b"\r"), 1, CONVERTED),
+        (lambda text: text.replace(b"}\n", b"}\r\n", 2).replace(b"\r", b"", 1), 2, CONVERTED),
+        (
+            lambda text: text.decode().encode("utf-16"),
+            None,
+            "it was converted to UTF-16: take a copy that was transferred as it is",
+        ),
+    ],
+    ids=["byte-order mark", "CRLF", "CR", "CRLF in line 2", "UTF-16"],
+)
+def test_a_copy_that_was_converted_is_not_called_edited(
+    path: Path, convert: Callable[[bytes], bytes], line: int | None, problem: str
+) -> None:
+    """What the conversion did is named."""
+    in_files(path, 3)
+    path.write_bytes(convert(path.read_bytes()))
+    verification = verify(path)
+    assert (verification.state, verification.line, verification.problem) == (
+        State.BROKEN,
         line,
         problem,
     )
@@ -575,11 +647,17 @@ def without_head(path: Path, *sizes: int) -> list[Head]:
 
 
 def test_a_head_kept_elsewhere_stands_in_for_a_missing_one(path: Path) -> None:
-    """The newest, or an older one that the chain leads through."""
+    """It proves what comes before it: nothing tells whether records behind it were cut off."""
     heads = without_head(path, 3)
     assert verify(path).state is State.UNPROVEN
-    for head in heads:
-        assert verify(path, head) == Verification(State.INTACT, 3, heads[-1])
+    assert verify(path, heads[2]) == Verification(State.INTACT, 3, heads[2])
+    for head in heads[:2]:
+        problem = (
+            f"records 1 to 3 are whole and in order, and lead through record {head.seq}, which"
+            " --head knows; without journal.jsonl.head nothing tells whether later ones were cut"
+            " off: put that file beside it, or give a later --head"
+        )
+        assert verify(path, head) == Verification(State.UNPROVEN, 3, heads[2], problem=problem)
 
 
 @pytest.mark.parametrize(
@@ -615,7 +693,7 @@ def test_a_head_of_a_file_that_is_not_there_cannot_be_compared(path: Path) -> No
     """It says so; the end of that file, which the next one names, can."""
     heads = without_head(path, 2, 1)
     closed(path, 1).unlink()
-    assert verify(path, heads[2]).state is State.INTACT
+    assert verify(path, heads[2]).state is State.UNPROVEN
     verification = verify(path, heads[0])
     assert (verification.state, verification.problem) == (
         State.BROKEN,

@@ -32,7 +32,7 @@ from tests.kit.waiting import PATIENCE
 from tests.unit.record.books import CREATED, PATH, entry, journal
 from token_catcher.errors import StateError
 from token_catcher.model import Entry, Event, Receipt, as_fields
-from token_catcher.record.chain import MAX_LINE, Head, sealed
+from token_catcher.record.chain import CONVERTED, MAX_LINE, Head, sealed
 from token_catcher.record.openfile import Record
 from token_catcher.record.verification import State, Verification, verify
 
@@ -898,7 +898,19 @@ TAMPERING: dict[str, tuple[Callable[[Lines], Lines], State, int, str]] = {
         "the line was edited: its content does not have the hash it names",
     ),
     "white space added at a line's end": (
+        lambda ls: [*ls[:1], ls[1].replace(b"\n", b" \n"), *ls[2:]],
+        State.BROKEN,
+        2,
+        "the line was edited: its content does not have the hash it names",
+    ),
+    "a line end converted": (
         lambda ls: [*ls[:1], ls[1].replace(b"\n", b"\r\n"), *ls[2:]],
+        State.BROKEN,
+        2,
+        CONVERTED,
+    ),
+    "a line edited and its end converted": (
+        lambda ls: [*ls[:1], ls[1].replace(b'"uid":2', b'"uid":3')[:-1] + b"\r\n", *ls[2:]],
         State.BROKEN,
         2,
         "the line was edited: its content does not have the hash it names",
