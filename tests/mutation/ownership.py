@@ -7,7 +7,7 @@ from tests.mutation.mutants import Mutant
 FILE = "ownership.py"
 RULES = ("tests/unit/test_ownership.py",)
 LOADED = ("tests/unit/config/test_trusted_files.py",)
-LOGS = ("tests/unit/commands/test_logs.py", "-k", "record_tells or no_record")
+LOGS = ("tests/unit/commands/test_logs.py", "-k", "chain_of_records or no_record")
 NEVER = "    if False:\n"
 MUTANTS = (
     Mutant(
@@ -69,9 +69,9 @@ MUTANTS = (
     Mutant(
         "a line of a log that has a hash is a record",
         "commands/logs.py",
-        "    if is_sealed(fields) or is_sealed(own):\n",
-        '    if fields.get("hash"):\n',
+        "        is_record = chain.take_in(piece.content)\n",
+        "        is_record = is_sealed(piece.content)\n",
         LOGS,
-        "_source",
+        "_of_any_source",
     ),
 )

@@ -19,7 +19,7 @@ from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.logs import Row, rows
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import advice_lines, history_table
-from token_catcher.commands.rotation import Query, Rotation
+from token_catcher.commands.rotation import JOURNAL, Query, Rotation
 from token_catcher.errors import StateError, TokenCatcherError
 from token_catcher.files import may_exist
 from token_catcher.record import State, series, verify
@@ -60,13 +60,15 @@ def run(
     as_json: bool = False,
     as_csv: bool = False,
     html: Path | None = None,
+    recorded: bool = False,
 ) -> ExitCode:
     """Show what the sources tell; as a table, unless another form is asked for.
 
+    `recorded`: they are the files of the configured journal.
     FAILED: a part of them cannot be read.
     TokenCatcherError: a source cannot be read at all, or the page cannot be written."""
     assert isinstance(sys.stdin.buffer, io.BufferedReader)
-    history = read(sources, query, sys.stdin.buffer)
+    history = read(sources, query, sys.stdin.buffer, recorded=recorded)
     if as_json:
         output.write_json(rotation.as_json() for rotation in history.rotations)
     elif as_csv:
@@ -101,7 +103,7 @@ def run_recorded(
     FAILED: as `audit verify` would, since less is shown than was recorded, or may be."""
     files = [str(file) for file in series(journal) if may_exist(file)]
     told = list(_not_shown(journal, any_file=bool(files)))
-    code = run(files, query, now=now, as_json=as_json, as_csv=as_csv, html=html)
+    code = run(files, query, now=now, as_json=as_json, as_csv=as_csv, html=html, recorded=True)
     for problem in told:
         output.complain(f"token-catcher: {problem.text}")
         if problem.fails:
@@ -148,13 +150,17 @@ def _unreadable(history: History) -> str:
     )
 
 
-def read(sources: Iterable[str], query: Query, stdin: io.BufferedReader) -> History:
-    """Ask the sources, one after the other. TokenCatcherError: one cannot be opened or read."""
+def read(
+    sources: Iterable[str], query: Query, stdin: io.BufferedReader, *, recorded: bool = False
+) -> History:
+    """Ask the sources, one after the other. TokenCatcherError: one cannot be opened or read.
+
+    `recorded`: they are the files of the configured journal."""
     told: list[Row] = []
     unreadable = 0
     places: list[str] = []
     for source in sources:
-        for row in rows(source, query, stdin):
+        for row in rows(source, query, stdin, recorded=recorded):
             if isinstance(row, Row):
                 told.append(row)
                 continue
@@ -178,7 +184,7 @@ def _merged(told: list[Row]) -> list[Row]:
         if index is None or not _is_same(merged[index], row):
             last[identity] = len(merged)
             merged.append(row)
-        elif row.rotation.hash is not None:
+        elif _surety(row.rotation) > _surety(merged[index].rotation):
             merged[index] = row
     return merged
 
@@ -202,6 +208,11 @@ def _is_same(before: Row, after: Row) -> bool:
     if after.moment - before.moment > SAME:
         return False
     return before.rotation.hash is None or after.rotation.hash in (None, before.rotation.hash)
+
+
+def _surety(rotation: Rotation) -> tuple[bool, bool]:
+    """Which of two tellings is kept: the journal's, else one with the number of a record."""
+    return rotation.source == JOURNAL, rotation.hash is not None
 
 
 def _position(row: Row) -> tuple[datetime, int]:

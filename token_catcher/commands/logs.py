@@ -5,7 +5,9 @@ its values are is that of `pieces`, and where the records are in them that of `c
 
 Logs pass through many hands. Nothing here proves anything, which is what `audit verify` is for:
 what another program quotes in the same log (a filter, the subject of a mail) may have the form of a
-record, and only the journal tells them apart.
+record, and only the journal tells them apart. A row is the journal's where its line is a whole
+line of a file that is nothing but a journal, or of the journal that the configuration names: a hash
+without a key is made by anybody, so one in a line of a log says nothing.
 Texts come out printable and cut short, so that neither a terminal nor a spreadsheet nor a page can
 be made to act on them.
 """
@@ -13,16 +15,17 @@ be made to act on them.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from token_catcher.commands.collectors import KINDS, Fields, Told, Untold, readings
-from token_catcher.commands.pieces import pieces
+from token_catcher.commands.pieces import Piece, pieces
 from token_catcher.commands.rotation import JOURNAL, LOG, Query, Rotation
 from token_catcher.commands.unpack import chunks
 from token_catcher.model import iso, moment, printable
-from token_catcher.record import is_sealed
+from token_catcher.record import Chain, is_sealed
 
 MAX_TEXT: Final = 500
 """Characters."""
@@ -46,10 +49,6 @@ FAR: Final = 10**11
 """Seconds since 1970, in the year 5138: what is more counts something smaller."""
 
 
-SEALED: Final = (*KINDS.keys() - {"source", "suppressed"}, "prev")
-"""The fields that a record may have."""
-
-
 class Row(NamedTuple):
     """A rotation, and its time as a moment."""
 
@@ -63,25 +62,58 @@ class Unreadable(NamedTuple):
     line: int
 
 
-def rows(source: str, query: Query, stdin: io.BufferedReader) -> Iterator[Row | Unreadable]:
+def rows(
+    source: str, query: Query, stdin: io.BufferedReader, *, recorded: bool = False
+) -> Iterator[Row | Unreadable]:
     """The rotations of a source that fit, whatever their time, and what of it cannot be read.
 
+    `recorded`: it is a file of the configured journal.
     TokenCatcherError: the source cannot be read."""
-    for piece in pieces(chunks(source, stdin)):
-        problems = 0
-        for line, reading in readings(piece):
-            row = _row(reading, query, line)
-            if row is None:
-                continue
-            if isinstance(row, Unreadable):
-                problems += 1
+    read = pieces(chunks(source, stdin))
+    if not recorded:
+        yield from _of_any_source(read, query)
+        return
+    for piece in read:
+        yield from _of_piece(piece, query, is_record=is_sealed(piece.content))
+
+
+def _of_any_source(read: Iterable[Piece], query: Query) -> Iterator[Row | Unreadable]:
+    """Whether a source is a journal shows at its end: what may be its rows is kept until then."""
+    chain = Chain()
+    kept: list[Row] = []
+    for piece in read:
+        is_record = chain.take_in(piece.content)
+        for row in _of_piece(piece, query, is_record=is_record):
+            if is_record and isinstance(row, Row):
+                kept.append(row)
+            else:
+                yield row
+    for row in kept:
+        if chain.holds:
             yield row
-        # Torn before it said what it is, or the end of a file that tells no more.
-        if not piece.is_whole and not problems:
-            yield Unreadable(piece.line)
+        else:
+            yield row._replace(rotation=replace(row.rotation, source=LOG))
 
 
-def _row(reading: Told | Untold, query: Query, line: int) -> Row | Unreadable | None:
+def _of_piece(piece: Piece, query: Query, *, is_record: bool) -> Iterator[Row | Unreadable]:
+    """`is_record`: it is a line of a journal."""
+    source = LOG
+    if is_record:
+        source = JOURNAL
+    problems = 0
+    for line, reading in readings(piece):
+        row = _row(reading, query, line, source)
+        if row is None:
+            continue
+        if isinstance(row, Unreadable):
+            problems += 1
+        yield row
+    # Torn before it said what it is, or the end of a file that tells no more.
+    if not piece.is_whole and not problems:
+        yield Unreadable(piece.line)
+
+
+def _row(reading: Told | Untold, query: Query, line: int, source: str) -> Row | Unreadable | None:
     """None: there is none, or it is not asked for."""
     if reading is Untold.QUOTED:
         return None
@@ -93,7 +125,7 @@ def _row(reading: Told | Untold, query: Query, line: int) -> Row | Unreadable | 
         at = _moment(reading)
     except (ValueError, OverflowError):
         return Unreadable(line)
-    return Row(at, _rotation(reading.fields, at))
+    return Row(at, _rotation(reading.fields, at, source))
 
 
 def _moment(told: Told) -> datetime:
@@ -122,22 +154,14 @@ def _collected(time: object) -> datetime:
     raise ValueError("no time")
 
 
-def _rotation(fields: Fields, at: datetime) -> Rotation:
+def _rotation(fields: Fields, at: datetime, source: str) -> Rotation:
     values: dict[str, Any] = {"at": iso(at)}
     for name, value in fields.items():
         kind = KINDS.get(name)
         if kind is not None and name != "at":
             values[name] = _value(value, kind)
-    values["source"] = _source(fields)
+    values["source"] = source
     return Rotation(**values)
-
-
-def _source(fields: Fields) -> str:
-    """A line that was a record's is one still where a collector has put fields beside it."""
-    own = {name: fields[name] for name in SEALED if fields.get(name) is not None}
-    if is_sealed(fields) or is_sealed(own):
-        return JOURNAL
-    return LOG
 
 
 def _value(value: object, kind: type) -> Any:

@@ -62,8 +62,9 @@ class Rotation:
     suppressed: int | None = None
     """How many rotations of this kind a log left out before this one; the journal has them all."""
     source: str = LOG
-    """`journal`: its fields have the hash that they name; `log`: anybody's word. Whether the record
-    is the one that was written, `audit verify` says."""
+    """`journal`: a line of the configured journal that has the hash it names, or of a file that is
+    a journal and nothing else; `log`: anybody's word. Whether the record is the one that was
+    written, `audit verify` says."""
 
     @classmethod
     def of(cls, record: Record) -> Self:

@@ -1,7 +1,7 @@
 """What is written down: the rotation record, and what is settled."""
 
 from token_catcher.record.archive import series
-from token_catcher.record.chain import Head, is_sealed
+from token_catcher.record.chain import Chain, Head, is_sealed
 from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.record.journal import Journal
 from token_catcher.record.openfile import HeldRecords, Record
@@ -12,6 +12,7 @@ from token_catcher.record.waiting import MailToken
 from token_catcher.record.writer import writer_id
 
 __all__ = [
+    "Chain",
     "Checkpoint",
     "FolderProgress",
     "FollowUp",

@@ -121,14 +121,17 @@ class Reading:
                 self.torn = rest
                 break
             for line in lines:
-                content = self._next(line)
+                content = self.next(line)
                 offset = self.size
                 self.size += len(line) + 1
                 yield offset, content
         if len(self.torn) >= MAX_LINE:
             raise Fault(self.line, NOT_OURS)
 
-    def _next(self, line: bytes) -> dict[str, Any]:
+    def next(self, line: bytes) -> dict[str, Any]:
+        """The content of the line that comes next, given without its end.
+
+        Fault: it does not continue the chain."""
         number = self.line
         if self._is_open_start:
             self._begin_with(line)
@@ -158,6 +161,34 @@ class Reading:
                 raise Fault(self.line, problem, truncated=True)
 
 
+class Chain:
+    """Whether lines that are told one after the other are a journal, and nothing else.
+
+    The last may be torn, as where a file was copied while it was written to."""
+
+    def __init__(self) -> None:
+        self._reading = Reading(start=None)
+        self._is_at_end = False
+        self.holds = True
+        """Whether all lines so far are of one journal."""
+
+    def take_in(self, line: bytes) -> bool:
+        """Whether the next line, its end included, is a record in such a chain."""
+        content = line.rstrip(b"\r\n")
+        # Empty lines stand between the files of an archive.
+        if not self.holds or not content:
+            return False
+        self.holds = not self._is_at_end
+        if content == line and may_be_ours(content):
+            self._is_at_end = True
+        try:
+            self._reading.next(content)
+        except Fault:
+            self.holds = self.holds and self._is_at_end
+            return False
+        return self.holds
+
+
 def pieces_of(file: FileIO) -> Pieces:
     """The bytes of an open file."""
 
@@ -181,18 +212,17 @@ def sealed(content: Mapping[str, Any], before: Head) -> bytes:
     return body[:-1] + _SEAL + hashlib.sha256(body).hexdigest().encode() + b'"}\n'
 
 
-def is_sealed(content: Mapping[str, Any]) -> bool:
-    """Whether the fields of a record, wherever they were kept, have the hash that they name.
+def is_sealed(line: bytes) -> bool:
+    """Whether a line has the hash that it names.
 
     That is no proof that we wrote it: only the chain is, up to a head that is known."""
-    if "hash" not in content:
-        return False
-    rest = {name: value for name, value in content.items() if name != "hash"}
-    try:
-        body = _body(rest)
-    except RecursionError:  # no record of ours has values within values
-        return False
-    return bool(hashlib.sha256(body).hexdigest() == content["hash"])
+    body, _, seal = line.rstrip(b"\r\n").rpartition(_SEAL)
+    return body != b"" and seal == _digest(body).encode() + b'"}'
+
+
+def _digest(body: bytes) -> str:
+    """Of a line, of which this is what stands before its hash."""
+    return hashlib.sha256(body + b"}").hexdigest()
 
 
 def _body(content: Mapping[str, Any]) -> bytes:
@@ -204,7 +234,7 @@ def continuing(line: bytes, before: Head, number: int) -> tuple[dict[str, Any], 
 
     `number`: of the line in its file. Fault: it does not come after `before`."""
     body, _, seal = line.rpartition(_SEAL)
-    digest = hashlib.sha256(body + b"}").hexdigest()
+    digest = _digest(body)
     if not body or seal != digest.encode() + b'"}':
         raise Fault(number, _why_not_sealed(line, digest))
     content = parsed(line, number)

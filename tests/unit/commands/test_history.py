@@ -55,6 +55,18 @@ def test_journal_and_log_tell_of_one_rotation(tmp_path: Path) -> None:
         ]
 
 
+def test_a_record_in_a_log_is_the_journal_s_row(tmp_path: Path) -> None:
+    """A collector gathers the journal among other lines; in whatever order the sources come."""
+    book = journalled(tmp_path / "journal.jsonl", [entry(1), held(2)])
+    log = file(tmp_path / "log", "started", *Path(book).read_bytes().splitlines())
+    for sources in ((book, log), (log, book)):
+        assert [(row.seq, row.source) for row in ask(*sources).rotations] == [
+            (1, "journal"),
+            (2, "journal"),
+        ]
+    assert [(row.seq, row.source) for row in ask(log).rotations] == [(1, "log"), (2, "log")]
+
+
 def test_a_log_that_is_ahead_of_the_journal_is_the_same_row(tmp_path: Path) -> None:
     """Collectors round times."""
     book = journalled(tmp_path / "journal.jsonl", [entry(1)])

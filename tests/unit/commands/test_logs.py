@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import gzip
+import io
 import json
 import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from tests.kit.waiting import PATIENCE
 from tests.unit.commands.records import NOW, USER, ask, entry, file, held, journalled, logged, uids
 from token_catcher.commands.events import OTHER_EVENTS
 from token_catcher.commands.forms import csv_lines, html_page
-from token_catcher.commands.history import History
+from token_catcher.commands.history import History, read
 from token_catcher.commands.logs import MAX_TEXT
 from token_catcher.commands.pieces import MAX_PIECE
 from token_catcher.commands.rotation import Query, Rotation
@@ -467,28 +469,60 @@ def test_no_line_raises(line: bytes) -> None:
     shown.encode("utf-8")
 
 
-@pytest.mark.parametrize(
-    ("change", "source"),
-    [
-        ({}, "journal"),
-        ({"host": "web1", "_time": 5}, "journal"),
-        ({"username": "other@acme.example"}, "log"),
-        ({"hash": "0" * 64}, "log"),
-        ({"hash": None}, "log"),
-        ({"source": "journal", "seq": 2}, "log"),
-        ({"more": "[" * 900 + "]" * 900}, "journal"),
-    ],
-    ids=["as it is", "beside others", "edited", "foreign hash", "none", "claimed", "text"],
-)
-def test_a_row_says_whether_a_record_tells_it(
-    tmp_path: Path, change: dict[str, Any], source: str
+BOOK: dict[str, tuple[Callable[[list[bytes]], bytes], bool]] = {
+    "as it is": (b"".join, True),
+    "its beginning": (lambda lines: lines[0], True),
+    "packed": (lambda lines: gzip.compress(b"".join(lines)), True),
+    "with a torn line behind it": (lambda lines: b"".join(lines)[:-9], True),
+    "with other line ends": (lambda lines: b"".join(lines).replace(b"\n", b"\r\n"), True),
+    "with empty lines": (b"\n".join, True),
+    "cut off in packed form": (lambda lines: gzip.compress(b"".join(lines))[:-9], True),
+    "a part from the middle": (lambda lines: b"".join(lines[1:]), False),
+    "without a line": (lambda lines: lines[0] + lines[2], False),
+    "with a line twice": (lambda lines: b"".join([*lines, lines[2]]), False),
+    "edited": (lambda lines: b"".join(lines).replace(USER.encode(), b"other", 1), False),
+    "spelt anew": (lambda lines: b"".join(lines).replace(b",", b", "), False),
+    "with a log behind it": (
+        lambda lines: b"".join([*lines, logged(entry(9)).encode(), b"\n"]),
+        False,
+    ),
+    "with a torn line within": (lambda lines: b"".join([*lines, lines[1][:-9], lines[1]]), False),
+    "quoted": (lambda lines: b"".join(b"Subject: " + line for line in lines), False),
+    "as texts": (lambda lines: b"\n".join(json.dumps(str(line)).encode() for line in lines), False),
+    "collected": (
+        lambda lines: b"\n".join(
+            json.dumps({"host": "web1", **json.loads(line)}).encode() for line in lines
+        ),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "is_journal"), BOOK.values(), ids=BOOK)
+def test_only_a_chain_of_records_is_a_journal(
+    tmp_path: Path, change: Callable[[list[bytes]], bytes], is_journal: bool
 ) -> None:
-    """Only a record has the hash that it names; a line that says it was one is a log's."""
-    journal = Path(journalled(tmp_path / "journal.jsonl", [entry(1)]))
-    record = json.loads(journal.read_bytes())
-    line = json.dumps({name: value for name, value in (record | change).items() if value})
-    (row,) = ask(file(tmp_path / "log", line)).rotations
-    assert row.source == source
+    """A file that is nothing else, whoever packed or copied it. Whatever else has records in it may
+    have a stranger's, since anybody can compute the hash that a line names."""
+    book = journalled(tmp_path / "journal.jsonl", [entry(1), held(2), entry(3)])
+    copy = tmp_path / "copy"
+    copy.write_bytes(change(Path(book).read_bytes().splitlines(keepends=True)))
+    rows = ask(str(copy)).rotations
+    assert rows
+    assert {row.source for row in rows} == {"journal" if is_journal else "log"}
+
+
+def test_the_configured_journal_is_one_around_what_was_edited(tmp_path: Path) -> None:
+    """`audit verify` tells of the edit; the row that was edited is anybody's word."""
+    book = Path(journalled(tmp_path / "journal.jsonl", [entry(1), held(2), entry(3)]))
+    lines = book.read_bytes().splitlines(keepends=True)
+    book.write_bytes(lines[0] + lines[1].replace(USER.encode(), b"other@acme.example") + lines[2])
+    history = read([str(book)], Query(), io.BufferedReader(io.BytesIO()), recorded=True)
+    assert [(row.uid, row.source) for row in history.rotations] == [
+        (1, "journal"),
+        (2, "log"),
+        (3, "journal"),
+    ]
 
 
 def test_a_line_of_a_log_is_no_record(tmp_path: Path) -> None:
