@@ -12,7 +12,6 @@ of ours that is no rotation (`events` has their names) quotes other texts, and g
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 import zlib
@@ -20,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from enum import Enum
 from operator import itemgetter
+from string import whitespace
 from types import UnionType
 from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -74,6 +74,12 @@ _GZIP: Final = "H4sI"
 """How gzip in base64 begins."""
 _ZLIB: Final = re.compile(r"e(?:J[w-z]|N[o-r]|A[E-H]|F[4-7])[\w+/-]{16}")
 """How zlib in base64 begins. It may be anybody's, so only what comes out of it tells."""
+_LETTERS: Final = re.compile(r"[\w+/\s-]*", re.ASCII)
+"""Those of base64, of either kind."""
+_STEP: Final = 64
+"""Packed bytes that are unpacked at once: to at most 66,000."""
+_CUT_OFF: Final = _GZIP
+"""What stands for a packed text that is not whole: it is told, and gives nothing."""
 _EITHER: Final = 32 + zlib.MAX_WBITS
 """To zlib: the beginning tells whether it is gzip's form or its own."""
 _BYTES: Final = r",\s*".join(str(byte) for byte in _PLAIN)
@@ -307,27 +313,58 @@ def _in_value(value: Any, around: tuple[Fields, ...], depth: int) -> Sequence[Re
 
 def _in_string(value: str, around: tuple[Fields, ...], depth: int) -> Sequence[Reading]:
     text = _decoded(value)
-    if not _mentions(text):
+    if not _mentions(text) and _ZLIB.search(text) is None:
         return ()
     return [reading for _, reading in _in_text(text, around, depth)]
 
 
 def _decoded(value: str) -> str:
     """A text out of base64, packed with gzip or zlib or not; as it is where it is none."""
-    is_packed = value.startswith(_GZIP) or _ZLIB.match(value) is not None
-    if not is_packed and _FOLDED.search(value) is None:
+    if value.startswith(_GZIP) or _ZLIB.match(value) is not None:
+        return _unpacked(value)
+    if _FOLDED.search(value) is None:
         return value
-    letters = "".join(value.split()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        content = base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
-        if is_packed:
-            decoder = zlib.decompressobj(wbits=_EITHER)
-            content = decoder.decompress(content, MAX_PIECE)
-            if not decoder.eof:
-                return value  # a part, or too much
-    except (binascii.Error, ValueError, zlib.error):
+        return _from_base64("".join(value.split()).rstrip("=")).decode("utf-8", "replace")
+    except ValueError:
         return value
-    return content.decode("utf-8", "replace")
+
+
+def _unpacked(value: str) -> str:
+    """The text that gzip or zlib made smaller; as it is where none of ours comes out."""
+    letters = _LETTERS.match(value)
+    assert letters is not None  # it matches the empty text as well
+    packed = "".join(letters[0].split())
+    if len(packed) % 4 == 1:
+        packed = packed[:-1]  # the first letter of three bytes, of which it says none
+    content, is_whole = _inflated(_from_base64(packed))
+    is_whole = is_whole and not value[letters.end() :].strip("=" + whitespace)
+    if is_whole:
+        return content.decode("utf-8", "replace")
+    if _PLAIN in content.lower():
+        return _CUT_OFF
+    return value
+
+
+def _from_base64(letters: str) -> bytes:
+    """ValueError: they are none."""
+    letters = letters.replace("-", "+").replace("_", "/")
+    return base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
+
+
+def _inflated(packed: bytes) -> tuple[bytes, bool]:
+    """What comes out of gzip or zlib, and whether that is all and undamaged."""
+    decoder = zlib.decompressobj(wbits=_EITHER)
+    content = bytearray()
+    # Step by step, since what came out before the damage is lost with the step that meets it.
+    for start in range(0, len(packed), _STEP):
+        try:
+            content += decoder.decompress(packed[start : start + _STEP])
+        except zlib.error:
+            return bytes(content), False
+        if decoder.eof or len(content) > MAX_PIECE:
+            break
+    return bytes(content), decoder.eof
 
 
 def _in_list(items: list[Any], around: tuple[Fields, ...], depth: int) -> Sequence[Reading]:
@@ -390,7 +427,7 @@ def _in_fields(value: Fields, around: tuple[Fields, ...], depth: int) -> Sequenc
         if not isinstance(field, str):
             result += readings
         elif Untold.UNREADABLE in readings and not _records(readings):
-            unreadable.append(field)
+            unreadable.append(_decoded(field))
         else:
             of_texts += readings
     # What was told as an object need not be readable as text as well.

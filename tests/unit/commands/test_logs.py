@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import gzip
 import io
 import json
@@ -10,6 +11,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -225,6 +227,12 @@ def at(time: Any) -> str:
     return json.dumps({**json.loads(logged(entry(9))), "timestamp": time})
 
 
+def deflated(text: str, level: int = -1) -> str:
+    """Packed by zlib, in base64."""
+    return base64.b64encode(zlib.compress(text.encode(), level)).decode()
+
+
+PACKED = deflated(logged(entry(9)))
 UNREADABLE = {
     "torn": logged(entry(9))[:-20],
     "written for people": "2026-02-03 12:57:28 [info     ] rotation.stored  org=acme-production",
@@ -244,6 +252,15 @@ UNREADABLE = {
     "a number without end": '{"event":"rotation.stored","x":' + "1" * 5_000 + "}",
     "base64 that is none": '{"data": "cm90YXRpb24uc3RvcmVk!"}',
     "gzip in base64 that is none": '{"data": "H4sIAAAA"}',
+    "torn, in zlib": json.dumps({"m": deflated(logged(entry(9))[:-20])}),
+    "torn, in little of zlib": json.dumps({"m": deflated(logged(entry(9))[:-20], 0)}),
+    "torn, in zlib in a text": json.dumps({"m": json.dumps([{"n": deflated("rotation.held {")}])}),
+    "an event alone, in zlib": json.dumps({"m": deflated('rotation.stored {"mailbox": 1}')}),
+    "zlib that is cut off": json.dumps({"m": PACKED[:-42]}),
+    "zlib that is cut off within three bytes": json.dumps({"m": PACKED[:-43]}),
+    "zlib that is cut off, which is said": json.dumps({"m": PACKED[:-40] + " [truncated]"}),
+    "zlib with a wrong sum": json.dumps({"m": PACKED[:-8] + "AAAAAA=="}),
+    "zlib of too much": json.dumps({"m": deflated(logged(entry(9)) + " " * 2 * MAX_PIECE)}),
     "bytes that are none": '{"MESSAGE": [114, 111, 116, 97, 116, 105, 111, 110, 46, 999]}',
     "an endless depth": '{"a":' * 60 + logged(entry(9)) + "}" * 60,
     "a collector's event over ours": logged(entry(9))[:-1] + ', "event": "container.log"}',
