@@ -167,6 +167,7 @@ use what its `__init__` names, and nothing else.
         unpack      what a file of logs holds, unpacked and as UTF-8
         pieces      its lines, and the JSON values that span lines
         events      the names of our events that are no rotations
+        encoded     texts in base64, packed or not
         collectors  records in what collectors made of our log
         logs        rotations out of journals and collected logs
         forms       the history as CSV, and as a page

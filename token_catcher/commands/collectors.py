@@ -11,20 +11,18 @@ of ours that is no rotation (`events` has their names) quotes other texts, and g
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from enum import Enum
 from operator import itemgetter
-from string import whitespace
 from types import UnionType
 from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
+from token_catcher.commands.encoded import BASE64, FOLDED, GZIP, PLAIN, ZLIB, decoded
 from token_catcher.commands.events import OTHER_EVENTS
-from token_catcher.commands.pieces import MAX_PIECE, Piece
+from token_catcher.commands.pieces import Piece
 from token_catcher.commands.rotation import DIGEST, DIGEST_LENGTH, EVENTS, Rotation
 from token_catcher.model import Entry, moment
 
@@ -64,35 +62,17 @@ Reading = Told | Untold
 
 _DECODER: Final = json.JSONDecoder()
 _EVENTS: Final = frozenset(str(event) for event in EVENTS)
-_PLAIN: Final = b"rotation."
-_BASE64: Final = ("cm90YXRpb24u", "yb3RhdGlvbi", "JvdGF0aW9uL")
-"""`rotation.` in base64, which depends on what stands before it."""
-_FOLD: Final = r"(?:\\[rn]|\s)*"
-"""Where base64 is folded into lines, between any two of its letters."""
-_FOLDED: Final = re.compile("|".join(_FOLD.join(part) for part in _BASE64))
-_GZIP: Final = "H4sI"
-"""How gzip in base64 begins."""
-_ZLIB: Final = re.compile(r"e(?:J[w-z]|N[o-r]|A[E-H]|F[4-7])[\w+/-]{16}")
-"""How zlib in base64 begins. It may be anybody's, so only what comes out of it tells."""
-_LETTERS: Final = re.compile(r"[\w+/\s-]*", re.ASCII)
-"""Those of base64, of either kind."""
-_STEP: Final = 64
-"""Packed bytes that are unpacked at once: to at most 66,000."""
-_CUT_OFF: Final = _GZIP
-"""What stands for a packed text that is not whole: it is told, and gives nothing."""
-_EITHER: Final = 32 + zlib.MAX_WBITS
-"""To zlib: the beginning tells whether it is gzip's form or its own."""
-_BYTES: Final = r",\s*".join(str(byte) for byte in _PLAIN)
-_HEX: Final = _PLAIN.hex()
-_HIDDEN: Final = "|".join((_FOLDED.pattern, rf"(?<![\w+/=-]){_GZIP}", _BYTES, f"(?i:{_HEX})"))
-_MARK: Final = re.compile("|".join((*_BASE64, _GZIP, _BYTES)).encode())
+_BYTES: Final = r",\s*".join(str(byte) for byte in PLAIN)
+_HEX: Final = PLAIN.hex()
+_HIDDEN: Final = "|".join((FOLDED.pattern, rf"(?<![\w+/=-]){GZIP}", _BYTES, f"(?i:{_HEX})"))
+_MARK: Final = re.compile("|".join((*BASE64, GZIP, _BYTES)).encode())
 _MENTION: Final = re.compile(f"(?i:{'|'.join(map(re.escape, _EVENTS))})|{_HIDDEN}")
 _ESCAPE: Final = re.compile(r"(?:\\+u00|%)([0-9A-Fa-f]{2})")
 """A letter in JSON's way, which may escape any, or in that of addresses."""
 _ESCAPED: Final = re.compile(rb"(?:u00|%)(?:7[24]|6[19ef]|2e)")
 """The same of a letter of `rotation.`"""
 _ESCAPE_BYTES: Final = re.compile(_ESCAPE.pattern.encode())
-_ZLIB_BYTES: Final = re.compile(_ZLIB.pattern.encode())
+_ZLIB_BYTES: Final = re.compile(ZLIB.pattern.encode())
 _ZEROS: Final = re.compile(
     rb"(?:[^\0]\0){4}|(?:\0[^\0]){4}"  # UTF-16
     rb"|[^\0]\0{8}"  # what a power cut left; journald has seven in the length of a field
@@ -130,7 +110,7 @@ def _of_text(content: bytes, line: int) -> Iterable[tuple[int, Reading]]:
     record = _record_alone(text)
     if record is not None:
         return ((line, Told(record)),)
-    if _decoded(text) != text:
+    if decoded(text) != text:
         # The line is base64 as a whole: what it holds has lines of its own.
         return [(line, reading) for reading in _in_string(text, (), 0)]
     return _numbered(text, line)
@@ -139,9 +119,9 @@ def _of_text(content: bytes, line: int) -> Iterable[tuple[int, Reading]]:
 def _may_mention(content: bytes) -> bool:
     """Whether it is worth the work of decoding, which most lines of a log of others are not."""
     lower = content.lower()
-    if _PLAIN in lower or _HEX.encode() in lower:
+    if PLAIN in lower or _HEX.encode() in lower:
         return True
-    if _ESCAPED.search(lower) and _PLAIN in _ESCAPE_BYTES.sub(_unescaped_byte, lower):
+    if _ESCAPED.search(lower) and PLAIN in _ESCAPE_BYTES.sub(_unescaped_byte, lower):
         return True
     flat = content
     if b"\\" in content:
@@ -312,59 +292,10 @@ def _in_value(value: Any, around: tuple[Fields, ...], depth: int) -> Sequence[Re
 
 
 def _in_string(value: str, around: tuple[Fields, ...], depth: int) -> Sequence[Reading]:
-    text = _decoded(value)
-    if not _mentions(text) and _ZLIB.search(text) is None:
+    text = decoded(value)
+    if not _mentions(text) and ZLIB.search(text) is None:
         return ()
     return [reading for _, reading in _in_text(text, around, depth)]
-
-
-def _decoded(value: str) -> str:
-    """A text out of base64, packed with gzip or zlib or not; as it is where it is none."""
-    if value.startswith(_GZIP) or _ZLIB.match(value) is not None:
-        return _unpacked(value)
-    if _FOLDED.search(value) is None:
-        return value
-    try:
-        return _from_base64("".join(value.split()).rstrip("=")).decode("utf-8", "replace")
-    except ValueError:
-        return value
-
-
-def _unpacked(value: str) -> str:
-    """The text that gzip or zlib made smaller; as it is where none of ours comes out."""
-    letters = _LETTERS.match(value)
-    assert letters is not None  # it matches the empty text as well
-    packed = "".join(letters[0].split())
-    if len(packed) % 4 == 1:
-        packed = packed[:-1]  # the first letter of three bytes, of which it says none
-    content, is_whole = _inflated(_from_base64(packed))
-    is_whole = is_whole and not value[letters.end() :].strip("=" + whitespace)
-    if is_whole:
-        return content.decode("utf-8", "replace")
-    if _PLAIN in content.lower():
-        return _CUT_OFF
-    return value
-
-
-def _from_base64(letters: str) -> bytes:
-    """ValueError: they are none."""
-    letters = letters.replace("-", "+").replace("_", "/")
-    return base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
-
-
-def _inflated(packed: bytes) -> tuple[bytes, bool]:
-    """What comes out of gzip or zlib, and whether that is all and undamaged."""
-    decoder = zlib.decompressobj(wbits=_EITHER)
-    content = bytearray()
-    # Step by step, since what came out before the damage is lost with the step that meets it.
-    for start in range(0, len(packed), _STEP):
-        try:
-            content += decoder.decompress(packed[start : start + _STEP])
-        except zlib.error:
-            return bytes(content), False
-        if decoder.eof or len(content) > MAX_PIECE:
-            break
-    return bytes(content), decoder.eof
 
 
 def _in_list(items: list[Any], around: tuple[Fields, ...], depth: int) -> Sequence[Reading]:
@@ -427,7 +358,7 @@ def _in_fields(value: Fields, around: tuple[Fields, ...], depth: int) -> Sequenc
         if not isinstance(field, str):
             result += readings
         elif Untold.UNREADABLE in readings and not _records(readings):
-            unreadable.append(_decoded(field))
+            unreadable.append(decoded(field))
         else:
             of_texts += readings
     # What was told as an object need not be readable as text as well.
