@@ -51,6 +51,8 @@ _LABELS: Final = re.compile(
 _ADDRESS: Final = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?P<domain>[^@]{1,253})", re.ASCII
 )
+# What `proof.authres` reads as an authserv-id: RFC 8601, section 2.5, without quotes.
+_AUTHSERV_ID: Final = re.compile(r"""[^;=()"\\*\x00-\x20\x7f-\U0010ffff]+""")
 _UNIX: Final = "unix://"
 # 107 bytes are the most that a socket's path can have.
 _SOCKET: Final = re.compile(r"/[!-~]{1,106}", re.ASCII)
@@ -152,6 +154,30 @@ def _is_own_address(text: str) -> bool:
     labels = text.rpartition("@")[2].split(".")
     open_domain = len(labels) < 2 or "*" in "".join(labels[-2:])
     return is_address(text.replace("*", "x")) and not ("*" in text and open_domain)
+
+
+def _is_one_address(text: str) -> bool:
+    """An address, with no sign in it that one could take for a pattern: only this one matches."""
+    return "*" not in text and is_address(text)
+
+
+def _is_domain(text: str) -> bool:
+    """A host name of at least two labels, and no IP address: nobody but a registry signs `com`."""
+    with suppress(ValueError):
+        return not ipaddress.ip_address(text)
+    return "." in text and _is_host(text)
+
+
+def _is_authserv_id(text: str) -> bool:
+    """What the beginning of an Authentication-Results field can match.
+
+    A pattern has two labels written out: `*.com` would be anybody's server."""
+    if text == "":
+        return True
+    domain = text.removeprefix("*.")
+    if domain != text and not _is_domain(domain):
+        return False
+    return _AUTHSERV_ID.fullmatch(domain) is not None
 
 
 def _is_host(text: str) -> bool:
@@ -420,7 +446,9 @@ ShardIndex = Annotated[
     Expected("a number from 0, or auto (the number at the end of the host name)"),
 ]
 Host = Annotated[str, _only(_is_host), Expected("a host name or an IP address alone, in ASCII")]
-Address = Annotated[str, _only(is_address), Expected("an e-mail address alone, in ASCII")]
+Address = Annotated[
+    str, _only(_is_one_address), Expected("an e-mail address alone, in ASCII, and no pattern")
+]
 OwnAddress = Annotated[
     str,
     _only(_is_own_address),
@@ -430,7 +458,10 @@ OwnAddress = Annotated[
     ),
 ]
 Domain = Annotated[
-    str, _only(_is_host), AfterValidator(str.lower), Expected("a domain such as salesforce.com")
+    str,
+    _only(_is_domain),
+    AfterValidator(str.lower),
+    Expected("a domain such as salesforce.com, not a top-level one alone"),
 ]
 Subject = Annotated[
     Text,
@@ -444,7 +475,12 @@ SubjectTag = Annotated[
     Expected("text that a subject begins with, such as [EXTERNAL], without `Sandbox` in it"),
 ]
 AuthservId = Annotated[
-    str, _only(on_one_line), Expected("text on one line, '' where the server gives no name")
+    str,
+    _only(_is_authserv_id),
+    Expected(
+        "the name of a server as it writes it, such as mx.example.com, a pattern such as"
+        " *.example.com, or '' where it gives no name"
+    ),
 ]
 Duration = Annotated[
     timedelta,

@@ -124,6 +124,12 @@ OWN_FORM = (
     "an e-mail address alone, in ASCII, or a pattern such as ops+*@example.com or"
     " *@tokens.example.com"
 )
+SENDER_FORM = "an e-mail address alone, in ASCII, and no pattern"
+DOMAIN_FORM = "a domain such as salesforce.com, not a top-level one alone"
+SERVER_FORM = (
+    "the name of a server as it writes it, such as mx.example.com, a pattern such as"
+    " *.example.com, or '' where it gives no name"
+)
 TAG_FORM = "text that a subject begins with, such as [EXTERNAL], without `Sandbox` in it"
 GOOGLE_FORMS = "service_account, or impersonate, or client_id with client_secret and refresh_token"
 INDEX_FORM = "a number from 0, or auto (the number at the end of the host name)"
@@ -388,6 +394,39 @@ MISTAKES = {
     "no domains": (
         "trust: {signing_domains: []}",
         "trust.signing_domains: got an empty list, expected at least one",
+    ),
+    "a pattern of senders": (
+        "trust: {senders: ['*@salesforce.com']}",
+        f"trust.senders[0]: got '*@salesforce.com', expected {SENDER_FORM}",
+    ),
+    **{
+        f"the signing domain {domain}": (
+            f"trust: {{signing_domains: [salesforce.com, '{domain}']}}",
+            f"trust.signing_domains[1]: got '{domain}', expected {DOMAIN_FORM}",
+        )
+        for domain in ("com", "*.salesforce.com", "salesforce.com.", "192.0.2.1", "2001:db8::1")
+    },
+    **{
+        f"the server {server}": (
+            f"trust: {{authserv_ids: ['', '{server}']}}",
+            f"trust.authserv_ids[1]: got {server!a}, expected {SERVER_FORM}",
+        )
+        for server in (
+            "*",
+            "*.",
+            "*.com",
+            "*.192.0.2.1",
+            "*example.com",
+            "mx*.example.com",
+            "mx.*.com",
+            "mx.example.com;",
+            "dkim=pass",
+            "m\u00fcller.example",
+        )
+    },
+    "the server's whole field": (
+        "trust: {authserv_ids: ['mx.example.com; dkim=pass']}",
+        f"trust.authserv_ids[0]: got 'mx.example.com;' …, expected {SERVER_FORM}",
     ),
     "no subjects": (
         "trust: {subjects: []}",

@@ -283,6 +283,16 @@ def test_vault_may_have_several_addresses(home: Path, written: str, meant: tuple
     assert load(home, config.show(loaded)) == loaded
 
 
+@pytest.mark.parametrize(
+    "server",
+    ["", "mx.google.com", "mailhost", "MX_1.Example.com", "*.yahoo.com", "*.eu.example.co.uk"],
+)
+def test_a_server_s_name_in_its_results(home: Path, server: str) -> None:
+    """As it writes it, a pattern of one host name below, or none."""
+    loaded = load(home, MINIMAL + f"trust: {{policy: auto, authserv_ids: ['{server}']}}\n")
+    assert loaded.trust.authserv_ids == (server,)
+
+
 @pytest.mark.parametrize("policy", get_args(proof.Policy))
 def test_every_policy_of_proof(home: Path, policy: str) -> None:
     """The configuration and `proof` know the same policies."""
