@@ -371,3 +371,34 @@ def test_a_failure_for_one_path_leaves_the_others_alone(
     assert str(error).endswith(
         f"; but it answers for other paths than {where}, so that secret waits alone"
     )
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_name_that_fails_in_the_first_request_leaves_the_others_alone(
+    openbao: OpenBao, org: str, failure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the mount is known: a firewall dislikes the name wherever it stands."""
+    monkeypatch.setattr(transport_module, "READ_TIMEOUT", 2.0)
+    own = {
+        f"GET /v1/{place}/salesforce/{org}-bad/": FAILURES[failure]
+        for place in ("sys/internal/ui/mounts/secret", "secret/data")
+    }
+    token = openbao.token(shipped_policy(openbao))
+    with ReverseProxy(openbao.url, own) as proxy, opened(proxy.url, given(token)) as store:
+        error = refusal(store, f"{org}-bad")
+        assert isinstance(store.store(capture(org)), Stored)
+    assert (type(error), error.code) == (TransientError, "vault-secret")
+
+
+@pytest.mark.parametrize("policy", ["default", "shipped"])
+def test_an_answer_that_denies_the_mount_is_an_answer(openbao: OpenBao, policy: str) -> None:
+    """A name fails on its way, and Vault is there: whatever our token may see of the mount."""
+    if policy == "shipped":
+        policy = shipped_policy(openbao)
+    own = {"GET /v1/sys/internal/ui/mounts/secret/salesforce/": page(500)}
+    with (
+        ReverseProxy(openbao.url, own) as proxy,
+        opened(proxy.url, given(openbao.token(policy))) as store,
+    ):
+        error = refusal(store)
+    assert (type(error), error.code) == (TransientError, "vault-secret")

@@ -96,6 +96,7 @@ def failing(request: pytest.FixtureRequest, openbao: OpenBao, path: str) -> Iter
     """Vault behind a proxy, failing for the one user."""
     methods = ("GET", "POST", "PATCH")
     own = {f"{method} /v1/secret/data/{path}": request.param for method in methods}
+    own[f"GET /v1/sys/internal/ui/mounts/secret/{path}"] = request.param
     with ReverseProxy(openbao.url, own) as proxy:
         yield proxy
 

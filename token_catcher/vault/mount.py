@@ -57,14 +57,15 @@ class Mount:
 
     def check(self, path: str) -> None:
         """See that the mount is the configured one, and of the right version; not asked again while
-        secrets are found there. AccessError: it is not.
+        secrets are found there. AccessError: it is not. Otherwise it raises what `send` raises.
 
         Version 1 takes a write made for version 2, answers 204, and stores it wrongly. So does a
         mount whose name was taken too long (`secret/data`): it stores elsewhere. The real path is
         asked with: the mount alone is denied to a token with few rights."""
         if self._is_known:
             return
-        answer = self._ask_for_mount(self.name, path)
+        self.client.keep_alive()  # what keeps us from a login concerns every path
+        answer = self.send("get", _about(self.name, path), path, headers=FRESH)
         if answer.status != 200:
             raise AccessError(
                 f"vault.mount: there is no mount {self.name}, or our token has no rights on"
@@ -93,13 +94,14 @@ class Mount:
         """A request about one secret. Outage: Vault is away.
 
         TransientError with the code `ONE_SECRET`: it fails for this secret alone. So may a dropped
-        connection or a time-out, where a firewall for web applications dislikes the path."""
+        connection or a time-out, where a firewall for web applications dislikes the path, a name in
+        it, and so whatever we ask with that name."""
         try:
             return self.client.request(method, url, body, headers)
         except Outage as error:
             outage = error
         # Out here the exception is no context of the next one.
-        if outage.code == FOR_ALL or not self._answers(path):
+        if outage.code == FOR_ALL or not self._answers():
             raise outage
         raise TransientError(
             f"{outage}; but it answers for other paths than {self.where(path)}, so that secret"
@@ -107,12 +109,15 @@ class Mount:
             code=ONE_SECRET,
         )
 
-    def _answers(self, path: str) -> bool:
-        """Whether Vault is there, asked with a request that reads no secret."""
+    def _answers(self) -> bool:
+        """Whether Vault is there, asked with a request that reads no secret and names none.
+
+        To a token with few rights Vault may deny it; then Vault has answered as well."""
         try:
-            return self._ask_for_mount(self.name, path).status == 200
+            self.client.request("get", _about(self.name), None, FRESH)
         except TokenCatcherError:
             return False
+        return True
 
     def check_missing(self, answer: Answer, path: str) -> None:
         """TransientError: not even a list of errors says that the secret is missing.
@@ -153,10 +158,6 @@ class Mount:
         """The error for an answer in a form that Vault's do not have. `what`: it was."""
         return TransientError(f"{self.where(path)}: got {what}", code="vault-protocol")
 
-    def _ask_for_mount(self, mount: str, path: str) -> Answer:
-        # The active node: a standby may answer this by itself, and be of no use for the rest.
-        return self.client.request("get", f"sys/internal/ui/mounts/{mount}/{path}", None, FRESH)
-
     def _check_engine(self, answer: Answer) -> None:
         """AccessError: it is no KV, or of the other version."""
         kind = answer.data.get("type")
@@ -189,7 +190,13 @@ class Mount:
 
     def _is_namespace(self, name: str, path: str) -> bool:
         """Whether it is no mount itself: `secret/secret` leads into the mount `secret`."""
-        return _mount_name(self._ask_for_mount(name, path)) != name
+        return _mount_name(self.send("get", _about(name, path), path, headers=FRESH)) != name
+
+
+def _about(mount: str, path: str = "") -> str:
+    """Where Vault tells of a mount. To be asked with `FRESH`: a standby may answer this by itself,
+    and be of no use for the rest."""
+    return f"sys/internal/ui/mounts/{mount}/{path}".rstrip("/")
 
 
 def _mount_name(answer: Answer) -> str:
