@@ -42,6 +42,8 @@ class Service:
         self._app: App | None = None
         self._restoration: Restoration | None = None
         self._journal_trouble: str | None = None
+        self._login_trouble: str | None = None
+        """What keeps us from a token of Vault's, as the code of the error."""
         self._daemon = Daemon(
             self._watched,
             log=log,
@@ -100,7 +102,8 @@ class Service:
             self._app.refresh_keys()
             keep_fresh(self._app.entrances, self._log)
             self._app.expiry.look()
-        if self._restoration is not None:
+        # Without a token of Vault's it would only say the same once more.
+        if self._restoration is not None and self._login_trouble is None:
             self._restore(self._restoration)
 
     def _keep_alive(self, store: VaultStore) -> None:
@@ -109,6 +112,9 @@ class Service:
             store.keep_alive()
         except TokenCatcherError as error:
             self._log.warning("vault.trouble", code=error.code, error=str(error))
+            self._login_trouble = error.code
+        else:
+            self._login_trouble = None
 
     def _catch_up(self, journal: Journal) -> None:
         """Learn what other processes recorded, a release for one: the metrics tell of it.
@@ -146,6 +152,7 @@ class Service:
             journal_trouble=lambda: self._journal_trouble,
             held_waiting=self._held_waiting,
             drifted=self._drifted,
+            vault_trouble=self._vault_trouble,
             vault_token_expires_at=self._vault_token_expires_at,
             access_tokens=self._access_tokens,
             certificate_ends=self._certificate_ends,
@@ -168,6 +175,11 @@ class Service:
         if self._restoration is None:
             return {}
         return self._restoration.lost
+
+    def _vault_trouble(self) -> str | None:
+        if self._login_trouble is not None or self._restoration is None:
+            return self._login_trouble
+        return self._restoration.trouble
 
     def _access_tokens(self) -> Mapping[str, TokenHealth]:
         if self._app is None:

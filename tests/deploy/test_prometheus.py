@@ -102,6 +102,7 @@ def exported() -> dict[str, set[str]]:
         shard=(0, 1),
         journal_head=lambda: 0,
         journal_trouble=lambda: None,
+        vault_trouble=lambda: None,
         held_waiting=dict,
         drifted=dict,
         vault_token_expires_at=lambda: NOW,

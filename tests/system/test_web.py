@@ -87,6 +87,47 @@ def test_a_journal_that_was_tampered_with_shows_before_the_next_mail(
         resets.make_the_trip()
 
 
+@pytest.mark.parametrize(
+    ("code", "mount", "text"),
+    [
+        ("vault-mount-path", "secret/data", "vault.mount: got secret/data, but the mount there"),
+        ("vault-mount", "nosuch", "vault.mount: there is no mount nosuch"),
+    ],
+)
+def test_a_mount_that_is_none_shows_at_the_start(
+    tool: Program, site: Site, resets: Resets, code: str, mount: str, text: str
+) -> None:
+    """In health and once in the log, while no mail waits: what was stored before is looked for."""
+    resets.send()
+    assert tool("scan").code == 0
+    tool.configure(mount=f"mount: {mount}")
+    with tool.daemon() as daemon:
+        until(lambda: site.health["vault"]["trouble"] == code, "the trouble")
+        assert site.get("/healthz")[0] == 503
+        [told] = [event for event in daemon.events if event["event"] == "vault.trouble"]
+    assert (told["level"], told["code"]) == ("warning", code)
+    assert told["error"].startswith(text)
+
+
+def test_a_token_of_vaults_that_ended_shows_at_the_start(
+    tool: Program, site: Site, resets: Resets, openbao: OpenBao
+) -> None:
+    """In health and in the log, while no mail waits; so does a Vault that is not reached."""
+    resets.send()
+    assert tool("scan").code == 0
+    token = openbao.token("default")
+    openbao.revoke(token)
+    tool.secret("ended", token)
+    tool.configure(auth="auth: {method: token, token: {file: ended}}")
+    with tool.daemon() as daemon:
+        until(lambda: site.health["vault"]["trouble"] == "vault-login-token", "the trouble")
+        assert daemon.says("vault.trouble", code="vault-login-token", level="warning")
+    tool.configure(address=f"address: http://127.0.0.1:{free_port()}")
+    with tool.daemon() as daemon:
+        until(lambda: site.health["vault"]["trouble"] == "vault-unreachable", "the trouble")
+        assert site.health["status"] == "degraded"
+
+
 def test_a_journal_that_a_stopped_process_keeps_shows(
     tool: Program, site: Site, resets: Resets
 ) -> None:

@@ -88,6 +88,13 @@ class Restoration:
         """Secrets that could not be read, each for itself, in the look in hand."""
         self._silent_until = 0.0
         self._pause = PAUSES[0]
+        self._trouble: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """What kept us from asking Vault when we last did, as the code of the error. From any
+        thread."""
+        return self._trouble
 
     @property
     def lost(self) -> Mapping[str, int]:
@@ -107,12 +114,20 @@ class Restoration:
                 self._look_at(self._due[0], now)
                 self._due.popleft()
         except (TransientError, AccessError) as error:
-            # Whoever keeps our Vault token alive tells it as well.
-            self._log.debug("vault.not_asked", code=error.code, error=str(error))
+            self._tell_trouble(error)
             self._silent_until = now + self._pause
             self._pause = min(2 * self._pause, PAUSES[1])
         else:
+            self._trouble = None
             self._pause = PAUSES[0]
+
+    def _tell_trouble(self, error: TokenCatcherError) -> None:
+        """Once a code: no mail may come for months, and then its token is to be stored."""
+        tell = self._log.debug
+        if error.code != self._trouble:
+            tell = self._log.warning
+        self._trouble = error.code
+        tell("vault.trouble", code=error.code, error=str(error))
 
     def _gather(self, now: float) -> None:
         """Whose tokens are due: of users that wait, and so many of all others."""

@@ -100,7 +100,10 @@ def _parts(snapshot: Snapshot) -> dict[str, Any]:
         "stuck": list(snapshot.stuck),
         "mailboxes": [_mailbox(snapshot, mailbox) for mailbox in snapshot.mailboxes],
         "journal": {"head": snapshot.journal_head, "trouble": snapshot.journal_trouble},
-        "vault": {"token_expires": _time(snapshot.vault_token_expires_at)},
+        "vault": {
+            "token_expires": _time(snapshot.vault_token_expires_at),
+            "trouble": snapshot.vault_trouble,
+        },
     }
 
 

@@ -286,8 +286,31 @@ def test_a_lost_token_stays_lost_while_its_secret_cannot_be_read(bench: Bench) -
     assert bench.log.events[-1][0] == "vault.drift_ended"
 
 
-def test_a_refusal_of_all_is_no_denial_of_one(bench: Bench) -> None:
-    """A refused login is told by others, and asked about seldom."""
+def test_what_concerns_all_is_told_once_a_code(bench: Bench) -> None:
+    """No mail may come for months: it is a warning until Vault has answered, and told anew when it
+    comes again."""
     bench.record(stored(1), stored(2))
-    bench.trouble = {1: AccessError("Vault refuses the login", code="vault-login")}
-    assert (bench.rounds(), bench.brought, bench.log.warnings) == (1, [], [])
+    bench.put(stored(1))
+    bench.put(stored(2))
+    no_mount = AccessError("there is no mount", code="vault-mount")
+    refused = AccessError("Vault refuses our token", code="vault-login-token")
+    bench.trouble = {1: no_mount, 2: no_mount, 3: refused, 6: refused}
+    troubles = []
+    for seconds in (0, 60, 120, 240, DAILY):
+        bench.rounds(seconds)
+        troubles.append(bench.restoration.trouble)
+    assert troubles == [
+        "vault-mount",
+        "vault-mount",
+        "vault-login-token",
+        None,
+        "vault-login-token",
+    ]
+    assert (bench.reads, bench.brought) == (6, [])
+    no_mount_told = {"code": "vault-mount", "error": "there is no mount"}
+    refusal_told = {"code": "vault-login-token", "error": "Vault refuses our token"}
+    assert bench.log.warnings == [
+        ("vault.trouble", no_mount_told),
+        ("vault.trouble", refusal_told),
+        ("vault.trouble", refusal_told),
+    ]

@@ -76,6 +76,7 @@ class Site:
     held: Mapping[str, int] = field(default_factory=dict)
     drifted: Mapping[str, int] = field(default_factory=dict)
     journal_trouble: str | None = None
+    vault_trouble: str | None = None
     expires: datetime | None = NOW + timedelta(hours=1)
     tokens: Mapping[str, TokenHealth] = field(default_factory=dict)
     certificate_ends: Mapping[Owner, datetime] = field(default_factory=dict)
@@ -92,6 +93,7 @@ class Site:
             shard=(1, 3),
             journal_head=lambda: 42,
             journal_trouble=lambda: self.journal_trouble,
+            vault_trouble=lambda: self.vault_trouble,
             held_waiting=lambda: self.held,
             drifted=lambda: self.drifted,
             vault_token_expires_at=lambda: self.expires,

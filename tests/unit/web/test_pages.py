@@ -59,7 +59,7 @@ def test_healthz_tells_of_every_part(site: Site) -> None:
             }
         ],
         "journal": {"head": 42, "trouble": None},
-        "vault": {"token_expires": "2026-02-03T14:00:00Z"},
+        "vault": {"token_expires": "2026-02-03T14:00:00Z", "trouble": None},
     }
 
 
@@ -72,7 +72,17 @@ def test_healthz_is_degraded_by_any_trouble(site: Site, trouble: dict[str, objec
     parts = json.loads(body)
     assert (status, parts["status"]) == (503, "degraded")
     assert parts["mailboxes"][0]["last_successful_sweep"] is None
-    assert parts["vault"] == {"token_expires": None}
+    assert parts["vault"] == {"token_expires": None, "trouble": None}
+
+
+def test_a_vault_that_cannot_be_asked_shows_before_the_first_mail(site: Site) -> None:
+    """By its code, in health alone: mail is looked at all the same, and waits."""
+    site.vault_trouble = "vault-mount"
+    status, body = site.says("/healthz")
+    parts = json.loads(body)
+    assert (status, parts["status"]) == (503, "degraded")
+    assert parts["vault"] == {"token_expires": "2026-02-03T14:00:00Z", "trouble": "vault-mount"}
+    assert site.says("/readyz") == (200, "ready\n")
 
 
 def test_a_journal_that_cannot_be_used_shows_before_the_first_mail(site: Site) -> None:
