@@ -65,11 +65,22 @@ def test_a_secret_that_demands_check_and_set_is_written(openbao: OpenBao, org: s
         assert isinstance(store.store(newer), Stored)
 
 
-def test_a_mount_of_another_kind_is_refused(openbao: OpenBao, org: str) -> None:
-    """A mount that keeps no secrets at all."""
-    openbao.tell("post", f"sys/mounts/{org}-transit", {"type": "transit"})
-    with opened(openbao.url, given(openbao.root_token), mount=f"{org}-transit") as store:
-        assert refusal(store).code == "vault-kv1"
+@pytest.mark.parametrize("kv_version", [1, 2])
+@pytest.mark.parametrize(
+    ("mount", "kind"), [("sys", "system"), ("cubbyhole", "cubbyhole"), ("transit", "transit")]
+)
+def test_a_mount_of_another_kind_is_refused(
+    openbao: OpenBao, org: str, mount: str, kind: str, kv_version: int
+) -> None:
+    """It is no KV engine, of whatever version: no version can be enabled there."""
+    if mount == "transit":
+        mount = f"{org}-transit-{kv_version}"
+        openbao.tell("post", f"sys/mounts/{mount}", {"type": "transit"})
+    login = given(openbao.root_token)
+    with opened(openbao.url, login, mount=mount, kv_version=kv_version) as store:
+        error = refusal(store)
+    assert (type(error), error.code) == (AccessError, "vault-mount-engine")
+    assert str(error) == f"vault.mount: {mount} is {kind}, expected kv version {kv_version}"
 
 
 def test_a_mount_that_is_not_there_is_refused(openbao: OpenBao) -> None:

@@ -374,7 +374,14 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     "vault-kv2": (
         "leave vault.kv_version out where the mount has version 2, or name another vault.mount"
     ),
-    "vault-mount": "enable a KV version 2 engine there, or correct vault.mount",
+    "vault-mount": (
+        "compare vault.mount with `bao secrets list`; where it stands there, our token lacks the"
+        " policy, deploy/vault/token-catcher.hcl with your mount and path in it; where none does,"
+        " enable a KV engine"
+    ),
+    "vault-mount-engine": (
+        "name a mount of type kv in vault.mount: `bao secrets list` shows the type of each"
+    ),
     "vault-mount-path": (
         "write vault.mount as `bao secrets list` shows it, without `data` or `metadata`; what"
         " follows it belongs into vault.path"
@@ -398,6 +405,19 @@ NEXT_STEP: Final[Mapping[str, str]] = {
     ),
     "vault-path": "correct vault.path: plain segments, {org} and {username}",
     "vault-refused": "look into Vault's own log for the request; the mail stays pending",
+    "vault-away": (
+        "look at Vault, and at what stands before it: the message has what was answered; pending"
+        " mail is stored by itself after that"
+    ),
+    "vault-quota": "nothing, if it passes: Vault, or a proxy before it, takes no more for now",
+    "vault-race": (
+        "nothing, if it passes: somebody else writes this secret again and again; Vault's audit log"
+        " says who"
+    ),
+    "vault-tls": (
+        "see what listens at vault.address: TLS for https://, a port of HTTP wants http://; where"
+        " Vault asks for a client certificate, give vault.client_certificate"
+    ),
     "vault-foreign": (
         "check that vault.address is Vault's, with the path that a reverse proxy wants; a proxy's"
         " maintenance passes by itself"

@@ -159,11 +159,16 @@ class Mount:
         return TransientError(f"{self.where(path)}: got {what}", code="vault-protocol")
 
     def _check_engine(self, answer: Answer) -> None:
-        """AccessError: it is no KV, or of the other version."""
+        """AccessError: it is no KV (`vault-mount-engine`), or of the other version."""
         kind = answer.data.get("type")
         version = str(mapping(answer.data.get("options")).get("version", "1"))
         if (kind, version) == ("kv", str(self._version)):
             return
+        if kind != "kv":
+            raise AccessError(
+                f"vault.mount: {self.name} is {kind}, expected kv version {self._version}",
+                code="vault-mount-engine",
+            )
         code = "vault-kv1"
         if self._version == 1:
             code = "vault-kv2"
