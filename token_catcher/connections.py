@@ -8,16 +8,19 @@ its body, has its time.
 from __future__ import annotations
 
 import io
+import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from http.client import HTTPResponse
+from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import Any, Final
 
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ConnectTimeout
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ConnectTimeoutError, IncompleteRead, NewConnectionError
 
 ANSWER_WITHIN: Final = 30.0
 """Seconds for a whole answer."""
@@ -30,6 +33,44 @@ Clock = Callable[[], float]
 
 class TooSlow(TimeoutError):
     """An answer did not end in time."""
+
+
+_WHY: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (TooSlow, "no end of its answer in time"),
+    (socket.gaierror, "no address for its host name"),
+    (ConnectTimeout, "no connection in time"),
+    (RemoteDisconnected, "it closed the connection without an answer"),
+    (BadStatusLine, "got something else than HTTP"),
+    (IncompleteRead, "its answer broke off"),
+    (TimeoutError, "no answer in time"),
+)
+"""Why there was no answer. The first that is among the causes counts."""
+
+
+def why_unanswered(error: BaseException) -> str:
+    """Why a request got no answer, in words of ours: the library's hold what was sent."""
+    inside = list(causes(error))
+    for kind, why in _WHY:
+        if any(isinstance(cause, kind) for cause in inside):
+            return why
+    for cause in inside:
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return os.strerror(cause.errno)
+    return type(error).__name__
+
+
+def was_never_sent(error: BaseException) -> bool:
+    """Whether there was no connection that a request could have gone over."""
+    kinds = (NewConnectionError, ConnectTimeoutError)
+    return any(isinstance(cause, kinds) for cause in causes(error))
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception, and those that it came from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__context__
 
 
 class PlainAdapter(HTTPAdapter):

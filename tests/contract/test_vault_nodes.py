@@ -148,8 +148,8 @@ def test_where_no_address_answers_each_is_named() -> None:
     assert (type(error), error.code, str(error)) == (
         Outage,
         "vault-sealed",
-        f"Vault at {nobody} was not reached (ConnectionError); Vault at {second.url} is away: 503,"
-        f" sealed, or without an active node; Vault at {third.url} asked to slow down (429)",
+        f"Vault at {nobody} was not reached (Connection refused); Vault at {second.url} is away:"
+        f" 503, sealed, or without an active node; Vault at {third.url} asked to slow down (429)",
     )
 
 

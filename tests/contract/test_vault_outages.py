@@ -5,6 +5,7 @@ Away, sealed, slow, behind a proxy that answers for it, with a foreign certifica
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ import trustme
 from tests.contract.leaks import FOREIGN
 from tests.contract.vault import VAULT_TOKEN, capture, given, opened, paths, refusal
 from tests.kit.proxy import TcpProxy
-from tests.kit.scripted import HttpReply, HttpScript
+from tests.kit.scripted import HttpReply, HttpScript, Listener
 from tests.kit.servers import OpenBao, free_port
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 from token_catcher.model import Reason, Receipt, Stored, Unchanged
@@ -232,11 +233,60 @@ def test_a_redirect_is_not_followed() -> None:
     assert other.requests == []
 
 
-def test_nobody_at_the_address_is_an_outage() -> None:
-    """Connection refused."""
-    with opened(f"http://127.0.0.1:{free_port()}", given(VAULT_TOKEN)) as store:
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("127.0.0.1", "Connection refused"),
+        ("no-such-host.invalid", "no address for its host name"),
+    ],
+)
+def test_nobody_at_the_address_is_an_outage(host: str, why: str) -> None:
+    """The message tells a name that nobody has from a port where nobody listens."""
+    url = f"http://{host}:{free_port()}"
+    with opened(url, given(VAULT_TOKEN)) as store:
         error = refusal(store)
     assert (type(error), error.code) == (Outage, "vault-unreachable")
+    assert str(error) == f"Vault at {url} was not reached ({why})"
+
+
+UNANSWERED = {
+    b"SSH-2.0-OpenSSH_9.2\r\n": "got something else than HTTP",
+    b"": "it closed the connection without an answer",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{": "its answer broke off",
+}
+
+
+class Speaking(Listener):
+    """Answers each request with the same bytes, and closes the connection."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def serve(self, connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(self._answer)
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("answer", UNANSWERED)
+def test_what_is_no_whole_http_is_told_as_that(answer: bytes) -> None:
+    """It is another server than Vault, or one that breaks off: none of them is a closed port."""
+    with Speaking(answer) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        with opened(url, given(VAULT_TOKEN)) as store:
+            error = refusal(store)
+    assert (type(error), error.code) == (Outage, "vault-unreachable")
+    assert str(error) == f"Vault at {url} was not reached ({UNANSWERED[answer]})"
+
+
+def test_an_answer_that_does_not_come_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody listens, and is silent."""
+    monkeypatch.setattr(transport_module, "READ_TIMEOUT", 0.5)
+    replies = {"GET /v1/sys/internal/ui/mounts/": HttpReply(hang=True)}
+    with HttpScript(replies) as server, opened(server.url, given(VAULT_TOKEN)) as store:
+        error = refusal(store)
+    assert str(error) == f"Vault at {server.url} was not reached (no answer in time)"
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:8200", "http://", "http://[::1"])

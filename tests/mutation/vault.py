@@ -29,7 +29,7 @@ MUTANTS = (
         "several addresses: what was never sent is given up",
         "vault/transport.py",
         function="Transport._trouble",
-        old="was_sent=not _was_never_sent(error)",
+        old="was_sent=not was_never_sent(error)",
         new="was_sent=True",
         tests=NODES,
     ),

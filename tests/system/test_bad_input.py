@@ -133,7 +133,7 @@ def test_missing_folder(waiting: Program, openbao: OpenBao, org: str) -> None:
 def test_vault_not_reached(waiting: Program, openbao: OpenBao, org: str) -> None:
     """Nobody listens at Vault's address: the mail waits."""
     waiting.configure(address="address: http://127.0.0.1:9")
-    where = "vault-unreachable: Vault at http://127.0.0.1:9 was not reached (ConnectionError)"
+    where = "vault-unreachable: Vault at http://127.0.0.1:9 was not reached (Connection refused)"
     step = (
         "  next: check vault.address and the network; pending mail is stored by itself after that"
     )

@@ -160,7 +160,7 @@ def test_where_no_node_is_one_to_ask_each_is_told_with_what_to_do(
         done = tool("scan")
         assert done.code == 1
         assert (
-            f"vault-redirect: Vault at {away} was not reached (ConnectionError); Vault at"
+            f"vault-redirect: Vault at {away} was not reached (Connection refused); Vault at"
             f" {node.url} redirects to {openbao.url} (got 307), which is none of vault.address"
         ) in done.out
         assert "next: add that host to vault.address" in done.out

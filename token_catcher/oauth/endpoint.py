@@ -16,7 +16,13 @@ import requests
 import urllib3
 
 from token_catcher import __version__
-from token_catcher.connections import CONNECT_TIMEOUT, Clock, PlainAdapter, TlsAdapter, TooSlow
+from token_catcher.connections import (
+    CONNECT_TIMEOUT,
+    Clock,
+    PlainAdapter,
+    TlsAdapter,
+    why_unanswered,
+)
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.tls import tls_failure, trusting_context
 
@@ -129,13 +135,7 @@ def trouble(error: BaseException, url: str) -> TokenCatcherError:
         return AccessError(f"{where}: {failure.text}", code=f"oauth-{failure.code}")
     if failure is not None:
         return Outage(f"{where}: {failure.text}", code=f"oauth-{failure.code}")
-    kind = type(error).__name__
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, TooSlow):
-            kind = "no end of its answer in time"
-        cause = cause.__context__
-    return Outage(f"{where} was not reached ({kind})", code="oauth-unreachable")
+    return Outage(f"{where} was not reached ({why_unanswered(error)})", code="oauth-unreachable")
 
 
 def _pause(header: str | None) -> float | None:

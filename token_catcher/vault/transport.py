@@ -30,6 +30,9 @@ from token_catcher.connections import (
     SocketAdapter,
     TlsAdapter,
     TooSlow,
+    causes,
+    was_never_sent,
+    why_unanswered,
 )
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.tls import ClientCertificate, introduce, tls_failure, trusting_context
@@ -249,7 +252,7 @@ class Transport:
             )
         failure = tls_failure(error, self._address.ca_file or "the system's authorities")
         if failure is None:
-            return _broken(error, where, was_sent=not _was_never_sent(error))
+            return _broken(error, where, was_sent=not was_never_sent(error))
         self.renew()  # a file may have been replaced, with what is wanted
         message = f"{where}: {failure.text}"
         code = f"vault-{failure.code}"
@@ -260,25 +263,11 @@ class Transport:
 
 def _broken(error: BaseException, where: str, *, was_sent: bool) -> Outage:
     """There was no answer, or no whole one."""
-    if any(isinstance(cause, TooSlow) for cause in _causes(error)):
+    if any(isinstance(cause, TooSlow) for cause in causes(error)):
         message = f"{where} did not end its answer within {ANSWER_WITHIN:.0f} seconds"
     else:
-        message = f"{where} was not reached ({type(error).__name__})"
+        message = f"{where} was not reached ({why_unanswered(error)})"
     return Outage(message, code="vault-unreachable", was_sent=was_sent)
-
-
-def _was_never_sent(error: BaseException) -> bool:
-    """Whether there was no connection that a request could have gone over."""
-    refused = urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError
-    return any(isinstance(cause, refused) for cause in _causes(error))
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception, and those that it came from."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__context__
 
 
 def _system_has_authorities() -> bool:
