@@ -62,6 +62,15 @@ def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[FileIO]:
         yield file
 
 
+def kind_of(status: os.stat_result) -> str:
+    """What is there in place of a regular file, for messages."""
+    if stat.S_ISDIR(status.st_mode):
+        return "a directory"
+    if stat.S_ISFIFO(status.st_mode):
+        return "a pipe"
+    return "a device"  # a socket cannot be opened
+
+
 def excess(status: os.stat_result, forbidden: int = OTHERS) -> str | None:
     """The mode, as `0644`, where it gives one of the forbidden rights; None: it does not.
 

@@ -16,6 +16,7 @@ says why.
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import stat
@@ -154,6 +155,15 @@ def name_of(user: int) -> str:
     if account is None:
         return f"uid {user}"
     return f"{account.pw_name} (uid {user})"
+
+
+def group_name_of(group: int) -> str:
+    """`vault (gid 991)`; `gid 991` where it has no name."""
+    try:
+        name = grp.getgrgid(group).gr_name
+    except KeyError:
+        return f"gid {group}"
+    return f"{name} (gid {group})"
 
 
 def _account(user: int) -> pwd.struct_passwd | None:

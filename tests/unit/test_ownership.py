@@ -204,3 +204,9 @@ def test_an_account_is_told_by_name_and_number() -> None:
     """Names are what people know, numbers what `ls -n` shows."""
     assert ownership.name_of(ROOT) == "root (uid 0)"
     assert ownership.name_of(MALLORY) == "uid 4000000001"
+
+
+def test_groups_have_names_too() -> None:
+    """For messages: by number where the system has none."""
+    assert ownership.group_name_of(0) == "root (gid 0)"
+    assert ownership.group_name_of(4_000_000) == "gid 4000000"

@@ -37,7 +37,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from token_catcher import ownership
+from token_catcher import files, ownership
 from token_catcher.config.kinds import Origin, on_one_line
 from token_catcher.config.problems import Wrong, did_you_mean
 from token_catcher.errors import ConfigurationError
@@ -210,7 +210,7 @@ def _contents(path: Path, owners: Collection[int]) -> bytes:
 
 def _only_ours(status: os.stat_result, path: Path, owners: Collection[int]) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Wrong("the path of a regular file", "something else")
+        raise Wrong("the path of a regular file", files.kind_of(status))
     groups = {os.getegid(), *os.getgroups()}
     is_shared = status.st_mode & stat.S_IRGRP and status.st_gid in groups
     if status.st_uid not in owners and not is_shared:
@@ -218,8 +218,16 @@ def _only_ours(status: os.stat_result, path: Path, owners: Collection[int]) -> N
         raise Wrong(f"one of ours or of root: chown root {path}", f"a file of {owner}")
     mend = exposure(status, os.geteuid(), groups)
     if mend is not None:
-        got = f"a file that others can use (mode {stat.S_IMODE(status.st_mode):04o})"
-        raise Wrong(f"one for us alone: {mend} {path}", got)
+        raise Wrong(f"one for us alone: {mend} {path}", _shared_with(status, groups))
+
+
+def _shared_with(status: os.stat_result, groups: Collection[int]) -> str:
+    """Who may use the file besides us, for messages. `groups`: all of ours."""
+    mode = f"{stat.S_IMODE(status.st_mode):04o}"
+    if not status.st_mode & stat.S_IRWXO and status.st_gid not in (0, *groups):
+        group = ownership.group_name_of(status.st_gid)
+        return f"a file that the group {group} can use, which is none of ours (mode {mode})"
+    return f"a file that others can use (mode {mode})"
 
 
 def _variable(environ: Mapping[str, str], name: str) -> bytes:

@@ -159,7 +159,8 @@ def test_a_file_that_holds_no_secret(home: Path, content: bytes, expected: str) 
     [
         ("{env: UNSET}", "got a variable that is not set, expected the name of one that is"),
         ("{env: EMPTY}", "got an empty one, expected a secret"),
-        ("{file: .}", "got something else, expected the path of a regular file"),
+        ("{file: .}", "got a directory, expected the path of a regular file"),
+        ("{file: /dev/null}", "got a device, expected the path of a regular file"),
         (
             "{file: sf-password}",
             "got no such file: sf-password, expected the path of an existing file",
@@ -198,6 +199,23 @@ def test_a_secret_file_that_others_can_use(home: Path, mode: int) -> None:
         f"got a file that others can use (mode {mode:04o}),"
         f" expected one for us alone: chmod 0600 {path.name}"
     )
+    assert refusal_of(home, MINIMAL) == f"config.yaml:5: mailboxes[0].password: {expected}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to any group")
+@pytest.mark.parametrize(
+    ("mode", "group", "got"),
+    [
+        (0o640, 59_999, "a file that the group gid 59999 can use, which is none of ours"),
+        (0o644, 59_999, "a file that others can use"),
+        (0o660, 0, "a file that others can use"),
+    ],
+)
+def test_a_secret_file_of_a_foreign_group(home: Path, mode: int, group: int, got: str) -> None:
+    """It is named: by its mode alone the file would be taken."""
+    path = write_secret(home / "imap-password", "x", mode)
+    os.chown(path, -1, group)
+    expected = f"got {got} (mode {mode:04o}), expected one for us alone: chmod 0600 {path.name}"
     assert refusal_of(home, MINIMAL) == f"config.yaml:5: mailboxes[0].password: {expected}"
 
 
@@ -289,7 +307,7 @@ def test_a_pipe_is_no_secret_file(home: Path) -> None:
     """It is refused without waiting for somebody to write."""
     (home / "imap-password").unlink()
     os.mkfifo(home / "imap-password", 0o600)
-    expected = "got something else, expected the path of a regular file"
+    expected = "got a pipe, expected the path of a regular file"
     assert refusal_of(home, MINIMAL) == f"config.yaml:5: mailboxes[0].password: {expected}"
 
 
