@@ -55,6 +55,9 @@ UNKNOWN: Final = {
     b"LPKSHHRH": "the systemd journal's own files; `journalctl --file FILE -o json` gives text",
 }
 """Of forms that are not read, how they begin."""
+_TAR: Final = b"ustar"
+_TAR_AT: Final = 257
+"""Where a tar archive has its mark, after a name that is filled up with zeros."""
 MARKS: Final = {
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
     codecs.BOM_UTF32_BE: "utf-32",
@@ -214,6 +217,10 @@ def _check_form(source: str, head: bytes) -> None:
     for magic, name in UNKNOWN.items():
         if head.startswith(magic):
             raise _refusal(f"{source}: cannot be read: got {name}, expected text")
+    if head.startswith(_TAR, _TAR_AT) and b"\0" in head[:_TAR_AT]:
+        raise _refusal(
+            f"{source}: cannot be read: got a tar archive; `tar -xOf FILE` gives the text in it"
+        )
     text = head.decode(_encoding(head), "replace")
     strange = sum(map(_is_strange, text))
     if strange * 10 > len(text) * 3:

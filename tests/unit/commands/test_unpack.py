@@ -10,8 +10,10 @@ import lzma
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -36,6 +38,18 @@ def test_a_form_that_is_not_read_is_named(tmp_path: Path, magic: bytes, name: st
     """Nothing could be found in it, and that would look like an empty history."""
     said = refused(tmp_path / "log", magic + bytes(100))
     assert said == f"cannot be read: got {name}, expected text"
+
+
+@pytest.mark.parametrize("packing", ["w", "w:gz", "w:xz"])
+def test_a_tar_archive_is_named(tmp_path: Path, packing: Literal["w", "w:gz", "w:xz"]) -> None:
+    """Its compression is a known one: it is what is inside that is not read."""
+    (tmp_path / "a.log").write_bytes(LINES)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode=packing) as archive:
+        archive.add(tmp_path / "a.log", "a.log")
+    assert refused(tmp_path / "a.tar", packed.getvalue()) == (
+        "cannot be read: got a tar archive; `tar -xOf FILE` gives the text in it"
+    )
 
 
 @pytest.mark.parametrize(
