@@ -16,6 +16,7 @@ secret: adapters translate, and `raise … from None` where the foreign exceptio
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 NO_KEY: Final = "dns-no-key"
@@ -26,10 +27,22 @@ KEYLESS: Final = frozenset({"dns", NO_KEY, NOT_ASKED})
 """The codes of mail that waits for a key which has proven no mail yet: it may be anybody's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose token, and where it goes."""
+
+    username: str
+    org: str
+    path: str
+
+
 class TokenCatcherError(Exception):
     """The root. `code` is stable and picks the next step that the command line prints."""
 
     code = "error"
+
+    subject: Subject | None = None
+    """Whose token was not stored for it, where a proven one was to be; `pipeline` says so."""
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)

@@ -42,7 +42,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol, TypeGuard, assert_never
 
-from token_catcher.errors import NO_KEY, TransientError
+from token_catcher.errors import NO_KEY, Subject, TokenCatcherError, TransientError
 from token_catcher.judge import Judge, Verdict
 from token_catcher.model import (
     Candidate,
@@ -189,8 +189,7 @@ class Pipeline:
         """Store a capture; everything else is an outcome already."""
         if not isinstance(verdict, Capture):
             return verdict
-        remember_org = partial(self._remember_org, verdict)
-        outcome = self._store.store(verdict, before_write=remember_org)
+        outcome = self._stored(verdict)
         if not isinstance(outcome, Unchanged) or outcome.written is None:
             return outcome
         if self._journal.has_stored(outcome.written, verdict.mail.digest):
@@ -199,6 +198,14 @@ class Pipeline:
             return outcome
         # We wrote it, and a crash came before the record.
         return Stored(outcome.written, recovered=True)
+
+    def _stored(self, capture: Capture) -> Stored | Unchanged | Held:
+        """Have it stored. What goes wrong says whose token it was."""
+        try:
+            return self._store.store(capture, before_write=partial(self._remember_org, capture))
+        except TokenCatcherError as error:
+            error.subject = Subject(capture.username, capture.org, capture.path)
+            raise
 
     def _remember_org(self, capture: Capture) -> None:
         """Right before the write, so that no token of a second org is ever stored; and not before,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from token_catcher.errors import TokenCatcherError
+from token_catcher.errors import Subject, TokenCatcherError
 from token_catcher.model import Entry
 
 NO_BODY: Final = "imap-no-body"
@@ -24,6 +24,8 @@ class Trouble:
     """None: the folder as a whole."""
     code: str
     message: str
+    subject: Subject | None = None
+    """Whose token waits, where it is known and proven."""
 
 
 def without_body(mailbox: str, folder: str, uid: int) -> Trouble:

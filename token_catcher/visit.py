@@ -8,6 +8,7 @@ one mail, says that it is gone.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
 
@@ -18,6 +19,7 @@ from token_catcher.errors import (
     Outage,
     SessionEnded,
     StateError,
+    Subject,
     TransientError,
 )
 from token_catcher.log import raised_at
@@ -228,9 +230,17 @@ class Visit:
             error=str(error),
             attempts=pending.attempts,
             next_try=iso(pending.next_try),
+            **_whose(error.subject),
             **fields,
         )
-        self._report.trouble(Trouble(self._state.name, uid, error.code, str(error)))
+        self._report.trouble(Trouble(self._state.name, uid, error.code, str(error), error.subject))
+
+
+def _whose(subject: Subject | None) -> dict[str, str]:
+    """Fields for the log."""
+    if subject is None:
+        return {}
+    return asdict(subject)
 
 
 def _is_told(attempts: int) -> bool:

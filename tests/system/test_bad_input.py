@@ -38,6 +38,12 @@ def all_is_well_again(tool: Program, openbao: OpenBao, org: str) -> None:
     assert len(openbao.versions(f"salesforce/{org}/integration@acme.example")) == 1
 
 
+def waits(org: str, folder: str = "salesforce") -> str:
+    """How the line of the mail begins: whose token waits, and where it goes."""
+    user = "integration@acme.example"
+    return f"integrations INBOX/1  retry  {user} → {folder}/{org}/{user}"
+
+
 def told(done: Done) -> tuple[int, list[str]]:
     """Exit code and standard output; standard error holds events, and no traceback."""
     assert "Traceback" not in done.err
@@ -139,7 +145,7 @@ def test_vault_not_reached(waiting: Program, openbao: OpenBao, org: str) -> None
     )
     assert told(waiting("scan")) == (
         1,
-        [f"integrations INBOX/1  retry  {where}", step, f"integrations  error  {where}", step],
+        [f"{waits(org)} {where}", step, f"integrations  error  {where}", step],
     )
     all_is_well_again(waiting, openbao, org)
 
@@ -158,7 +164,7 @@ def test_sealed_vault(
     step = "  next: unseal Vault; pending mail is stored by itself after that"
     assert told(waiting("scan")) == (
         1,
-        [f"integrations INBOX/1  retry  {where}", step, f"integrations  error  {where}", step],
+        [f"{waits(org)} {where}", step, f"integrations  error  {where}", step],
     )
     own_openbao.unseal()
     assert waiting("scan", "--again").code == 0
@@ -179,8 +185,7 @@ def test_kv_version_1(waiting: Program, openbao: OpenBao, org: str) -> None:
     assert (code, lines) == (
         1,
         [
-            f"integrations INBOX/1  retry  vault-kv1: vault.mount: {mount} is kv version 1,"
-            " expected kv version 2",
+            f"{waits(org)} vault-kv1: vault.mount: {mount} is kv version 1, expected kv version 2",
             "  next: upgrade the mount: `bao kv enable-versioning MOUNT`; check-and-set needs"
             " version 2. Where that cannot be, set vault.kv_version to 1",
             "integrations: 1 looked at, nothing new; 1 still waiting",
@@ -198,7 +203,7 @@ def test_policy_too_narrow(waiting: Program, openbao: OpenBao, org: str) -> None
     assert (code, lines) == (
         1,
         [
-            f"integrations INBOX/1  retry  vault-policy: Vault denies access to {path} (got 403,"
+            f"{waits(org, 'elsewhere')} vault-policy: Vault denies access to {path} (got 403,"
             " expected the capabilities"
             " create, read, update and patch)",
             "  next: grant the capabilities of deploy/vault/token-catcher.hcl on that path; the"
@@ -217,7 +222,7 @@ def test_used_up_secret_id(waiting: Program, openbao: OpenBao, org: str) -> None
     assert told(done) == (
         1,
         [
-            f"integrations INBOX/1  retry  vault-login: Vault at {openbao.url} refused the AppRole"
+            f"{waits(org)} vault-login: Vault at {openbao.url} refused the AppRole"
             " login at auth/approle/login (got 400, expected"
             " 200): role_id or secret_id is wrong, expired or used up",
             "  next: check vault.auth; a used-up or expired secret_id needs a new one"

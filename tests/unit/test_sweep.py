@@ -16,7 +16,14 @@ from tests.kit.crash import Crash
 from tests.kit.fakes import FakeFolder
 from tests.kit.mails import token
 from tests.kit.rig import BEGIN, PATH, Rig, Session, Withholding, nothing
-from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError, TransientError
+from token_catcher.errors import (
+    AccessError,
+    Outage,
+    StateError,
+    Subject,
+    TokenCatcherError,
+    TransientError,
+)
 from token_catcher.model import Entry, Mail
 from token_catcher.ports import FolderState, Heading, Span
 from token_catcher.record.checkpoint import Checkpoint
@@ -330,6 +337,21 @@ def test_a_bug_that_one_mail_wakes_costs_no_other(rig: Rig) -> None:
     assert (pending["kind"], pending["at"]) == ("ZeroDivisionError", raised_at)
     assert "secret" not in repr(rig.log.events)
     assert rig.tokens == [token(2)]
+
+
+def test_what_vault_refuses_is_told_with_its_user(rig: Rig) -> None:
+    """In the report and in the log: whose integration is down until somebody acts."""
+    rig.deliver(1)
+
+    def refuse(_effect: str) -> None:
+        raise AccessError("Vault denies access", code="vault-policy")
+
+    rig.on_vault = refuse
+    [trouble] = sweep(rig).troubles
+    (pending,) = rig.said("mail.pending")
+    assert trouble.subject == Subject(mails.USERNAME, "acme", PATH)
+    told = {name: pending[name] for name in ("username", "org", "path")}
+    assert told == {"username": mails.USERNAME, "org": "acme", "path": PATH}
 
 
 def test_a_full_disk_ends_the_sweep_and_keeps_the_session(rig: Rig) -> None:

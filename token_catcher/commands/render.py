@@ -14,7 +14,6 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from token_catcher.commands.advice import advice_for, next_step
 from token_catcher.commands.explanation import Explanation
 from token_catcher.commands.output import harmless
 from token_catcher.commands.results import ScanResult
@@ -54,7 +53,7 @@ def result_lines(result: ScanResult) -> Iterator[Text]:
     outcome = (result.outcome, COLOURS.get(result.outcome, ""))
     words = filter(None, (_subject(result), _why(result.reason, result.saw)))
     yield Text.assemble((where, "bold"), "  ", outcome, "  ", " ".join(words))
-    yield from _next(_step(result))
+    yield from _next(result.next_step)
 
 
 def scan_summary(report: Report) -> Text:
@@ -198,15 +197,6 @@ def _subject(result: ScanResult) -> str | None:
 
 def _why(reason: str | None, saw: str | None) -> str:
     return ": ".join(filter(None, (reason, saw)))
-
-
-def _step(result: ScanResult) -> str | None:
-    """What a person does next, about held mail and about what went wrong.
-
-    Most refused mail asks for nobody."""
-    if result.outcome == "held":
-        return advice_for(result.reason)
-    return next_step(result.reason or "")
 
 
 def _next(step: str | None) -> Iterator[Text]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from token_catcher.commands.advice import advice_for, next_step
 from token_catcher.commands.explanation import Explanation
 from token_catcher.model import Entry
 from token_catcher.report import Report, Trouble
@@ -75,16 +76,28 @@ class ScanResult:
         outcome = "retry"
         if trouble.uid is None:
             outcome = "error"
-        return cls(mailbox, trouble.folder, trouble.uid, outcome, trouble.code, trouble.message)
+        result = cls(mailbox, trouble.folder, trouble.uid, outcome, trouble.code, trouble.message)
+        if trouble.subject is None:
+            return result
+        return replace(result, **asdict(trouble.subject))
 
     @classmethod
     def from_error(cls, mailbox: str, code: str, message: str) -> Self:
         """Of a mailbox that could not be looked at."""
         return cls(mailbox, None, None, "error", code, message)
 
+    @property
+    def next_step(self) -> str | None:
+        """What a person does next, about held mail and about what went wrong.
+
+        Most refused mail asks for nobody."""
+        if self.outcome == "held":
+            return advice_for(self.reason)
+        return next_step(self.reason or "")
+
     def as_json(self) -> dict[str, Any]:
-        """All fields, in this order."""
-        return asdict(self)
+        """All fields, in this order, and the next step as `next`."""
+        return {**asdict(self), "next": self.next_step}
 
 
 def results_of(report: Report) -> Iterator[ScanResult]:

@@ -15,6 +15,7 @@ import pytest
 from tests.kit import mails
 from tests.kit.mails import Keys, fingerprint, genuine_signer, token
 from tests.kit.rig import BEGIN, PATH, Rig, Withholding
+from token_catcher.commands.advice import NEXT_STEP
 from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.commands.scan import (
     GRACE,
@@ -24,7 +25,7 @@ from token_catcher.commands.scan import (
     dry_run,
     wait_for,
 )
-from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
+from token_catcher.errors import AccessError, Outage, Subject, TokenCatcherError, TransientError
 from token_catcher.model import Entry, Event
 from token_catcher.ports import Mailbox
 from token_catcher.record import Record
@@ -186,7 +187,8 @@ def test_what_waits_is_tried_at_once_and_told(rig: Rig) -> None:
         raise reason
 
     rig.on_vault = refuse
-    trouble = Trouble("INBOX", 1, "vault-busy", "ask me in five minutes")
+    subject = Subject(mails.USERNAME, "acme", PATH)
+    trouble = Trouble("INBOX", 1, "vault-busy", "ask me in five minutes", subject)
     for _ in range(2):
         with scan(rig.watched) as looks:
             reports = [*looks.look(), *looks.look()]
@@ -417,7 +419,7 @@ def test_a_report_line_by_line() -> None:
 
 
 def test_the_contract_for_machines() -> None:
-    """Fourteen fields, in this order, whatever the outcome."""
+    """Fifteen fields, in this order, whatever the outcome."""
     assert list(
         ScanResult("integrations", "INBOX", 7, "stored", path=PATH, version=3).as_json().items()
     ) == [
@@ -435,7 +437,25 @@ def test_the_contract_for_machines() -> None:
         ("fingerprint", None),
         ("recovered", False),
         ("mended", False),
+        ("next", None),
     ]
+
+
+def test_what_waits_for_vault_is_told_with_its_user_and_what_to_do() -> None:
+    """Of the mail, not of the mailbox: that a whole Vault is away concerns no single user."""
+    subject = Subject("u@acme.example", "acme", PATH)
+    report = Report(
+        "integrations",
+        looked_at=1,
+        troubles=[Trouble("INBOX", 1, "vault-sealed", "Vault is away", subject)],
+        error=TransientError("Vault is away", code="vault-sealed"),
+    )
+    told = [
+        [result.as_json()[name] for name in ("username", "org", "path", "next")]
+        for result in results_of(report)
+    ]
+    step = NEXT_STEP["vault-sealed"]
+    assert told == [["u@acme.example", "acme", PATH, step], [None, None, None, step]]
 
 
 # -- waiting --
