@@ -3,6 +3,7 @@
 from token_catcher.record.archive import series
 from token_catcher.record.chain import Chain, Head, is_sealed
 from token_catcher.record.checkpoint import Checkpoint
+from token_catcher.record.filelock import Patience, Waiting
 from token_catcher.record.journal import Journal
 from token_catcher.record.openfile import HeldRecords, Record
 from token_catcher.record.org_ids import OrgIds
@@ -21,10 +22,12 @@ __all__ = [
     "Journal",
     "MailToken",
     "OrgIds",
+    "Patience",
     "Pending",
     "Record",
     "State",
     "Verification",
+    "Waiting",
     "in_order",
     "is_sealed",
     "series",

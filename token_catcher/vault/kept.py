@@ -19,7 +19,10 @@ from typing import Any, Final
 from token_catcher import files, ownership
 from token_catcher.errors import StateError
 from token_catcher.model import Secret
+from token_catcher.record import Patience, Waiting
 
+LOCK_WITHIN: Final = Patience(seconds=60.0)
+"""Twice what a request to Vault may take."""
 MAX_BYTES: Final = 64 * 1024
 """Of the file; a secret_id takes some 40, unless somebody chose it."""
 
@@ -68,7 +71,9 @@ class KeptSecretId:
         """Until the stack is left."""
         try:
             files.make_directory(self.path.parent)
-            stack.enter_context(files.locked(self.path.with_suffix(".lock")))
+            lock = self.path.with_suffix(".lock")
+            file = stack.enter_context(files.opened(lock, os.O_RDWR | os.O_CREAT))
+            stack.enter_context(Waiting(LOCK_WITHIN).locked(file, lock))
         except OSError as error:
             problem = self._problem(error)
         else:
