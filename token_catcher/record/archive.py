@@ -238,7 +238,11 @@ class Archive:
         """As of the end of the closed file at this position; none: nothing waits."""
         if position < 0:
             return Waiting()
-        return self._index(closed, position).waiting.copy()
+        try:
+            return self._index(closed, position).waiting.copy()
+        except (OSError, ValueError):  # as below
+            self._indexes.pop(closed[position].number, None)
+            return self._index(closed, position).waiting.copy()
 
     def next_name(self, follows: str | None) -> str:
         """The name for the file that is closed next, which follows the one of this name.
@@ -298,7 +302,7 @@ class Archive:
         try:
             return self._index(closed, position).find(key)
         except OSError:  # somebody removed it, or exchanged the disk under us
-            del self._indexes[closed[position].number]
+            self._indexes.pop(closed[position].number, None)
             return self._index(closed, position).find(key)
 
     def _index(self, closed: list[ArchivedFile], position: int) -> FileIndex:

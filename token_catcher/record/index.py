@@ -99,7 +99,7 @@ class MemoryIndex:
 
 
 class SavedIndex:
-    """One that was put on disk; its table stays there."""
+    """One that was put on disk; its table stays there, and what it says of held mails."""
 
     def __init__(self, path: Path) -> None:
         """OSError: there is none. ValueError: it is not one of ours."""
@@ -110,12 +110,16 @@ class SavedIndex:
             self._rows, rest = divmod(os.fstat(file.fileno()).st_size - self._table, _ROW.size)
         if rest:
             raise ValueError("the table is cut off")
-        try:
-            summary = json.loads(line)
-            self.end = Head(summary["seq"], summary["hash"])
-            self.waiting = Waiting.of_fields(summary)
-        except (KeyError, TypeError, RecursionError):
-            raise ValueError("the summary is not one of ours") from None
+        self.end, _ = _summary(line)
+
+    @property
+    def waiting(self) -> Waiting:
+        """Read anew each time: of many closed files, only the last is asked, once.
+
+        OSError: it is gone. ValueError: another file has its name."""
+        with files.opened(self._path) as file:
+            _, waiting = _summary(_first_line(file))
+        return waiting
 
     def find(self, key: bytes) -> int | None:
         """The offset of the newest record with this key. OSError: it is gone."""
@@ -150,6 +154,15 @@ class _Rows:
         begin = self._begin + number * _ROW.size
         key, place = _ROW.unpack(os.pread(self._file.fileno(), _ROW.size, begin))
         return key, place
+
+
+def _summary(line: bytes) -> tuple[Head, Waiting]:
+    """The end of a file, and what waits there. ValueError: the line is not one of ours."""
+    try:
+        summary = json.loads(line)
+        return Head(summary["seq"], summary["hash"]), Waiting.of_fields(summary)
+    except (KeyError, TypeError, RecursionError):
+        raise ValueError("the summary is not one of ours") from None
 
 
 def _first_line(file: FileIO) -> bytes:

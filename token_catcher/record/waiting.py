@@ -3,20 +3,28 @@
 A mail waits while its newest record is `held`, and until a record tells that Vault has its token,
 or one of the same user in the same org that is newer: then nobody needs this one any more.
 
+Of mail that anybody can send, only the newest is known here: a stranger who sends ever more of it
+takes no memory, and `release` finds the others in the journal.
+
 Newer is what `age` says; the times are compared as texts. They come from the Date and the arrival
 of a mail, which have whole seconds, so all of these texts have one form and sort like their times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
-from token_catcher.model import Event
+from token_catcher.model import Event, Reason
 
 IN_VAULT: Final = frozenset({Event.STORED, Event.UNCHANGED})
 """Each tells that Vault has a token of the user which is at least as new as the mail's."""
+UNPROVEN: Final = frozenset({Reason.NO_KEY, Reason.UNAUTHENTICATED})
+"""Why mail is held that nobody can tell to be genuine."""
+MOST_OF_ANYBODY: Final = 10_000
+"""So many held mails of anybody's are known, the newest; about 5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,7 @@ class MailToken:
     dated_at: str
     """The Date of the mail."""
     fingerprint: str | None
+    reason: str | None = None
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
@@ -43,15 +52,22 @@ class MailToken:
         issued_at = _text(record.get("issued_at")) or ""
         return cls(
             seq=record["seq"],
-            mailbox=str(record.get("mailbox")),
+            mailbox=sys.intern(str(record.get("mailbox"))),
             mail=str(record.get("mail")),
             at=str(record.get("at")),
             username=_text(record.get("username")),
-            org=_text(record.get("org")),
+            org=_name(record.get("org")),
             issued_at=issued_at,
             dated_at=_text(record.get("dated_at")) or issued_at,
             fingerprint=_text(record.get("fingerprint")),
+            reason=_name(record.get("reason")),
         )
+
+    @property
+    def may_be_anybodys(self) -> bool:
+        """Whether a stranger can have caused it: without a proof, or for a user of no org of ours,
+        whom Salesforce sends genuine mail to whatever address he types."""
+        return self.org is None or self.reason in UNPROVEN
 
     def is_overtaken_by(self, stored: MailToken) -> bool:
         """Whether the same token of this user is in Vault, or a later one of the same org.
@@ -70,12 +86,22 @@ def _text(value: object) -> str | None:
     return None
 
 
+def _name(value: object) -> str | None:
+    """A text that many records have, kept in memory once."""
+    text = _text(value)
+    if text is None:
+        return None
+    return sys.intern(text)
+
+
 class Waiting:
     """Told of the record of every mail, oldest first."""
 
     def __init__(self) -> None:
         self._held: dict[bytes, MailToken] = {}
         """The mails whose newest record is `held`."""
+        self._of_anybody: dict[bytes, None] = {}
+        """Those of them that may be anybody's, the oldest first."""
         self._in_vault: dict[str, dict[str | None, MailToken]] = {}
         """Of each user, by org, the newest token that is known to be in Vault."""
         self.missing = 0
@@ -84,12 +110,20 @@ class Waiting:
     @classmethod
     def of_fields(cls, fields: Mapping[str, Any]) -> Self:
         """What `as_fields` gave. KeyError, TypeError, ValueError: it is something else."""
+        held = {bytes.fromhex(mail): MailToken.of(token) for mail, token in fields["held"].items()}
+        missing = int(fields.get("missing", 0))  # which earlier versions did not note
+        return cls._of(held, map(MailToken.of, fields["in_vault"]), missing)
+
+    @classmethod
+    def _of(
+        cls, held: Mapping[bytes, MailToken], in_vault: Iterable[MailToken], missing: int
+    ) -> Self:
         waiting = cls()
-        for mail, held in fields["held"].items():
-            waiting._held[bytes.fromhex(mail)] = MailToken.of(held)
-        for stored in fields["in_vault"]:
-            waiting._note_in_vault(MailToken.of(stored))
-        waiting.missing = int(fields.get("missing", 0))  # which earlier versions did not note
+        for mail, token in held.items():
+            waiting._hold(mail, token)
+        for token in in_vault:
+            waiting._note_in_vault(token)
+        waiting.missing = missing
         return waiting
 
     def as_fields(self) -> dict[str, Any]:
@@ -100,16 +134,27 @@ class Waiting:
 
     def copy(self) -> Self:
         """One that goes its own way from here on."""
-        return self.of_fields(self.as_fields())
+        return self._of(self.by_key, self.newest, self.missing)
 
     def take_in(self, mail: bytes, record: Mapping[str, Any]) -> None:
         """The next record of a mail, which is known by this key."""
         self._held.pop(mail, None)
+        self._of_anybody.pop(mail, None)
         token = MailToken.of(record)
         if record["event"] == Event.HELD:
-            self._held[mail] = token
+            self._hold(mail, token)
         elif record["event"] in IN_VAULT:
             self._note_in_vault(token)
+
+    def _hold(self, mail: bytes, token: MailToken) -> None:
+        self._held[mail] = token
+        if not token.may_be_anybodys:
+            return
+        self._of_anybody[mail] = None
+        if len(self._of_anybody) > MOST_OF_ANYBODY:
+            oldest = next(iter(self._of_anybody))
+            del self._of_anybody[oldest]
+            del self._held[oldest]
 
     def _note_in_vault(self, token: MailToken) -> None:
         if token.username is None:

@@ -322,6 +322,47 @@ def test_held_mail_that_only_an_index_knows_of(path: Path) -> None:
     assert held_records.missing == 0
 
 
+def test_closed_files_do_not_keep_held_mail_in_memory(path: Path) -> None:
+    """Each index has all that waits at its end; whoever looks through them holds none of it."""
+    book = journal(path)
+    for uid in range(1, 500):
+        book.append(held(uid, f"user{uid}@acme.example"))
+        if uid % 50 == 0:
+            book.archive()
+    tracemalloc.start()
+    try:
+        reader = journal(path)
+        assert reader.last_for("integrations", entry(1).mail) is not None
+        kept, _peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(reader.held) == 499
+    assert kept < 2 * 499 * 1000
+
+
+def test_an_index_that_is_removed_under_us_is_made_anew(path: Path) -> None:
+    """Held mail waits on over the next file that is closed."""
+    book = in_files(path, 1, 1)
+    book.append(held(3, "a@acme.example"))
+    book.archive()
+    assert book.last_for("integrations", entry(1).mail) is not None
+    remove_indexes(path)
+    book.append(held(4, "b@acme.example"))
+    book.archive()
+    assert [record.entry.uid for record in book.held_records().records] == [3, 4]
+
+
+def test_a_closed_file_without_its_index_that_cannot_be_read_is_told(path: Path) -> None:
+    """As trouble with the journal, and not as a fault of the program."""
+    in_files(path, 1, 1, 1)
+    closed(path, 1).with_name("journal-000001.jsonl.index").unlink()
+    closed(path, 1).unlink()
+    closed(path, 1).mkdir()
+    with pytest.raises(StateError) as caught:
+        journal(path).last_for("integrations", entry(1).mail)
+    assert str(caught.value) == f"{path}: the journal cannot be used: it is not a regular file"
+
+
 def test_memory_is_that_of_one_file(path: Path) -> None:
     """However many records were closed: a process that starts reads the open file alone."""
     book = journal(path, archive_at=300_000)

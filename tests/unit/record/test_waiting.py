@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,8 +15,9 @@ from hypothesis import strategies as st
 from tests.kit.fakes import Silent
 from tests.unit.commands.records import NOW, entry, held
 from token_catcher.model import Entry, as_fields
+from token_catcher.record.index import mail_key
 from token_catcher.record.journal import Journal
-from token_catcher.record.waiting import Waiting
+from token_catcher.record.waiting import MOST_OF_ANYBODY, Waiting
 
 LATER = "2026-02-03T12:57:21Z"
 EARLIER = "2026-02-03T12:57:19Z"
@@ -196,6 +201,60 @@ def test_records_that_come_while_tokens_are_gone_through_disturb_nothing(book: J
     first = next(tokens)
     book.append(entry(3, issued_at=LATER))
     assert [first.entry.uid, *(record.entry.uid for record in tokens)] == [1, 2]
+
+
+ANYBODYS = {
+    "no key": {"reason": "no-key"},
+    "unauthenticated": {"reason": "unauthenticated"},
+    "no user of ours": {"reason": "unknown-user", "org": None},
+}
+
+
+def flooded(waiting: Waiting, mails: int, **changes: Any) -> None:
+    """So many held mails, of numbers from 1."""
+    fields = as_fields(replace(held(1), **changes))
+    for uid in range(1, mails + 1):
+        digest = f"sha256:{uid:064x}"
+        record = {**fields, "seq": uid, "mail": digest, "at": f"2026-02-03T12:57:{uid % 60:02}Z"}
+        waiting.take_in(mail_key(fields["mailbox"], digest), record)
+
+
+@pytest.mark.parametrize("whose", ANYBODYS.values(), ids=ANYBODYS)
+def test_of_mail_that_anybody_can_send_the_newest_waits(whose: dict[str, Any]) -> None:
+    """Held mail of ours waits however old it is; a copy and what is kept on disk say the same."""
+    ours = [(uid, "unknown-subject") for uid in range(1, MOST_OF_ANYBODY + 11)]
+    strangers = [(uid, whose["reason"]) for uid in range(21, MOST_OF_ANYBODY + 21)]
+    waiting = Waiting()
+    flooded(waiting, len(ours), reason="unknown-subject", mailbox="ours")
+    flooded(waiting, MOST_OF_ANYBODY + 20, **whose)
+    saved = json.loads(json.dumps(waiting.as_fields()))
+    for known in (waiting, waiting.copy(), Waiting.of_fields(saved)):
+        assert [(mail.seq, mail.reason) for mail in known.mails] == ours + strangers
+
+
+def test_a_stranger_s_mail_that_has_another_end_makes_room() -> None:
+    """It is the ones that wait which are counted."""
+    waiting = Waiting()
+    flooded(waiting, MOST_OF_ANYBODY, reason="no-key")
+    flooded(waiting, 1, event="rotation.refused", reason="no-key")
+    flooded(waiting, 1, reason="no-key", mailbox="second")
+    assert [mail.seq for mail in waiting.mails] == [*range(2, MOST_OF_ANYBODY + 1), 1]
+
+
+def test_a_flood_of_held_mail_takes_bounded_memory() -> None:
+    """What strangers send grows the journal on disk; a copy shares what it can."""
+    waiting = Waiting()
+    tracemalloc.start()
+    try:
+        flooded(waiting, 3 * MOST_OF_ANYBODY, reason="no-key")
+        kept, _ = tracemalloc.get_traced_memory()
+        copy = waiting.copy()
+        both, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 800 * MOST_OF_ANYBODY
+    assert both - kept < 200 * MOST_OF_ANYBODY
+    assert len(copy.mails) == MOST_OF_ANYBODY
 
 
 def by_definition(entries: list[Entry]) -> list[int]:
