@@ -8,7 +8,7 @@ path "secret/data/salesforce/+/+" {
   capabilities = ["create", "read", "update", "patch"]
 }
 
-# read: which versions there are and how long they live (`audit reconcile`). patch: the secret's custom metadata.
+# read: which versions there are, how long they live, and how the last one ended. patch: the secret's custom metadata.
 # No delete, and no list: the program never removes anything, and knows its users from its configuration.
 path "secret/metadata/salesforce/+/+" {
   capabilities = ["read", "patch"]

@@ -291,7 +291,8 @@ def test_no_configuration_is_told(tmp_path: Path) -> None:
         f" {tmp_path}/config.yaml,"
         " /etc/token-catcher/config.yaml; `token-catcher config example` prints one\n"
     )
-    assert bare("history", "/dev/null", "--json", cwd=tmp_path) == Done(0, "", "")
+    nothing = "token-catcher: /dev/null: no rotation that is asked for was found in it\n"
+    assert bare("history", "/dev/null", "--json", cwd=tmp_path) == Done(0, "", nothing)
 
 
 def test_config_example_is_the_commented_example() -> None:
@@ -485,11 +486,11 @@ def test_on_a_fresh_host_nothing_is_created(alone: Program) -> None:
 @pytest.mark.parametrize(
     ("given", "named", "why"),
     [
-        (".", ".", "it is a directory"),
-        ("./", ".", "it is a directory"),
-        ("/", "/", "it is a directory"),
-        ("", ".", "it is a directory"),
-        ("..", "..", "it is a directory"),
+        (".", ".", "it is not a regular file"),
+        ("./", ".", "it is not a regular file"),
+        ("/", "/", "it is not a regular file"),
+        ("", ".", "it is not a regular file"),
+        ("..", "..", "it is not a regular file"),
         ("/dev/null", "/dev/null", "it is not a regular file"),
         ("fifo", "fifo", "it is not a regular file"),
     ],
@@ -681,6 +682,20 @@ def test_explain_tells_what_it_took_off(alone: Program, tmp_path: Path) -> None:
     assert done.err == f"{saved}: read without {what}, of the program that saved it\n"
 
 
+def test_explain_says_what_is_no_mail(alone: Program, tmp_path: Path) -> None:
+    """On standard error, beside the outcome."""
+    packed = tmp_path / "a.eml.gz"
+    packed.write_bytes(gzip.compress(mails.genuine()))
+    empty = tmp_path / "empty.eml"
+    empty.touch()
+    done = alone("explain", "--json", str(packed), str(empty))
+    assert (done.code, [line["outcome"] for line in done.lines]) == (0, ["ignored"] * 2)
+    assert done.err == (
+        f"{packed}: got a file packed with gzip, expected a mail: unpack it (gunzip)\n"
+        f"{empty}: the file is empty, expected a mail\n"
+    )
+
+
 def test_explain_keeps_its_contract(alone: Program) -> None:
     """Key by key, of a mail that would be stored."""
     done = alone("explain", "--json", "-", stdin=mails.genuine())
@@ -793,7 +808,8 @@ def test_a_closed_standard_output_is_no_error(alone: Program) -> None:
 def test_a_closed_standard_input_is_an_empty_one(alone: Program) -> None:
     """Where it was to be read."""
     assert shell("$tc explain --json - <&-", alone).lines[0]["outcome"] == "ignored"
-    assert shell("$tc history - <&- --json", alone) == Done(0, "", "")
+    nothing = "token-catcher: -: no rotation that is asked for was found in it\n"
+    assert shell("$tc history - <&- --json", alone) == Done(0, "", nothing)
 
 
 @pytest.mark.parametrize("words", ["config show", "history", "--version"])

@@ -36,6 +36,8 @@ def run(
     for file in files:
         for saved in mailfiles.read(file, sys.stdin.buffer):
             _tell_what_was_taken_off(saved)
+            if saved.problem is not None:
+                output.complain(f"{saved.name}: {saved.problem}")
             mail = mailfiles.as_mail(saved.name, saved.raw, received_at, own.name)
             trust_date = received_at is None
             explanation = explain(saved.name, mail, app.judge, own.addresses, trust_date=trust_date)

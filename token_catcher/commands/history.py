@@ -45,6 +45,8 @@ class History:
     what a record has."""
     places: tuple[str, ...] = ()
     """Where the first of them stand: `FILE:LINE`."""
+    empty: tuple[str, ...] = ()
+    """The sources that tell of no rotation that is asked for, whatever its time."""
 
     @property
     def suppressed(self) -> int:
@@ -83,6 +85,11 @@ def run(
             f"token-catcher: {history.suppressed} more were not logged one by one, since there"
             " were more than ten of a kind in an hour; the journal has each"
         )
+    if not recorded:
+        # It may be the wrong file, and looks like a time without rotations.
+        for source in history.empty:
+            told = f"{source}: no rotation that is asked for was found in it"
+            output.complain(f"token-catcher: {told}")
     if history.unreadable:
         output.complain(_unreadable(history))
         return ExitCode.FAILED
@@ -159,7 +166,9 @@ def read(
     told: list[Row] = []
     unreadable = 0
     places: list[str] = []
+    empty: list[str] = []
     for source in sources:
+        before = len(told) + unreadable
         for row in rows(source, query, stdin, recorded=recorded):
             if isinstance(row, Row):
                 told.append(row)
@@ -167,9 +176,12 @@ def read(
             unreadable += 1
             if len(places) < MAX_PLACES:
                 places.append(f"{source}:{row.line}")
+        if len(told) + unreadable == before:
+            empty.append(source)
     asked = [row for row in _merged(told) if query.in_time(row.moment)]
     asked.sort(key=_position)
-    return History(tuple(row.rotation for row in asked), unreadable, tuple(places))
+    rotations = tuple(row.rotation for row in asked)
+    return History(rotations, unreadable, tuple(places), tuple(empty))
 
 
 def _merged(told: list[Row]) -> list[Row]:

@@ -27,6 +27,17 @@ _EMLX_SIZE: Final = re.compile(rb"[ \t]*(\d{1,9})[ \t]*\r?\n")
 """The first line of an `.emlx` file: the bytes of the mail, which a property list follows."""
 _EMLX_SIZE_BYTES: Final = 32
 
+_NO_MAIL: Final = {
+    b"\x1f\x8b": "a file packed with gzip, expected a mail: unpack it (gunzip)",
+    b"BZh": "a file packed with bzip2, expected a mail: unpack it (bunzip2)",
+    b"\xfd7zXZ": "a file packed with xz, expected a mail: unpack it (unxz)",
+    b"\x28\xb5\x2f\xfd": "a file packed with zstd, expected a mail: unpack it (zstd -d)",
+    b"PK\x03\x04": "a zip archive, expected a mail: unpack it (unzip)",
+    b"\xd0\xcf\x11\xe0": "a file of Outlook's (.msg), expected a mail: save it as .eml",
+    b"\xff\xfe": "a file in UTF-16, expected a mail as it came: save it without a conversion",
+}
+"""By how a file begins, what it is in place of a mail."""
+
 
 @dataclass(frozen=True, slots=True)
 class SavedMail:
@@ -36,6 +47,16 @@ class SavedMail:
     raw: bytes
     taken_off: tuple[str, ...] = ()
     """What the program that saved it had put around it, in words."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why this can be no mail, and what to do; None: it may be one."""
+        if not self.raw:
+            return "the file is empty, expected a mail"
+        for mark, form in _NO_MAIL.items():
+            if self.raw.startswith(mark):
+                return f"got {form}"
+        return None
 
 
 def read(path: str, standard_input: BinaryIO) -> Iterator[SavedMail]:

@@ -171,7 +171,7 @@ class _Verifier:
         """StateError: one is given, which has no place for a head file beside it."""
         for path in self._paths:
             if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
-                problem = f"{path}: the journal cannot be read: it is a directory"
+                problem = f"{path}: the journal cannot be read: it is not a regular file"
                 raise StateError(problem, code="file")
 
     def _failed(self, state: State, fault: Fault) -> Verification:

@@ -26,7 +26,7 @@ from tests.unit.commands.records import (
     uids,
 )
 from token_catcher.commands.advice import ADVICE
-from token_catcher.commands.forms import html_page
+from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.history import run, run_recorded
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import history_table
@@ -238,6 +238,23 @@ def test_the_user_is_told_what_is_missing(
         "next: look at them: each tells of a rotation, or is torn, and is missing above\n"
     )
     assert run([file(tmp_path / "log", logged(entry(1)))], Query(), now=NOW) == ExitCode.DONE
+
+
+def test_a_file_in_which_nothing_was_found_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own CSV without rows, a log of something else, and a log in which others are asked for;
+    it is no failure."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO())))
+    header = file(tmp_path / "history.csv", "".join(csv_lines([])))
+    other = file(tmp_path / "other.log", "nothing of ours")
+    log = file(tmp_path / "log", logged(entry(1)))
+    empty = "no rotation that is asked for was found in it"
+    told = [f"token-catcher: {source}: {empty}" for source in (header, other, "-")]
+    assert run([header, log, other, "-"], Query(), now=NOW) == ExitCode.DONE
+    assert capsys.readouterr().err.splitlines() == told
+    assert run([log], Query(user="nobody@acme.example"), now=NOW) == ExitCode.DONE
+    assert capsys.readouterr().err.splitlines() == [f"token-catcher: {log}: {empty}"]
 
 
 # -- what the journal has lost --

@@ -180,7 +180,7 @@ def test_lines_about_other_things_are_passed_over(tmp_path: Path) -> None:
         b"\xff\xfe\x00",
         "",
     )
-    assert ask(source) == History(())
+    assert ask(source) == History((), empty=(source,))
 
 
 def test_a_quoted_rotation_is_none(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_quoted_rotation_is_none(tmp_path: Path) -> None:
         json.dumps({"MESSAGE": json.dumps(forged)}),
         f"{json.dumps(forged)} {{}}",
     )
-    assert ask(source) == History(())
+    assert ask(source) == History((), empty=(source,))
 
 
 SUBJECTS = "|".join({name.partition(".")[0] for name in OTHER_EVENTS})

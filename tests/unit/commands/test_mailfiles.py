@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import mailbox as containers
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +29,30 @@ def test_a_file(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "a.eml"
     file.write_bytes(content)
     assert mails_in(file) == [(str(file), GENUINE)]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "the file is empty, expected a mail"),
+        (
+            gzip.compress(b"From: a@b.example\r\n\r\n"),
+            "got a file packed with gzip, expected a mail: unpack it (gunzip)",
+        ),
+        (
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+            "got a file of Outlook's (.msg), expected a mail: save it as .eml",
+        ),
+        (b"Subject: hello\r\n\r\n", None),
+    ],
+    ids=["empty", "gzip", "Outlook's", "a mail"],
+)
+def test_what_is_no_mail_is_named(tmp_path: Path, content: bytes, problem: str | None) -> None:
+    """With what to do; what is read of it stays as it is."""
+    path = tmp_path / "a.eml"
+    path.write_bytes(content)
+    (saved,) = read(str(path), BytesIO())
+    assert saved.problem == problem
 
 
 def test_mixed_line_ends_stay_as_they_are(tmp_path: Path) -> None:
