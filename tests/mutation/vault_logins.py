@@ -61,7 +61,7 @@ MUTANTS = (
     Mutant(
         "two processes unwrap one token",
         "vault/kept.py",
-        '            stack.enter_context(files.locked(self.path.with_suffix(".lock")))\n',
+        "            stack.enter_context(Waiting(LOCK_WITHIN).locked(file, lock))\n",
         "",
         WRAPPED,
         "KeptSecretId._lock",

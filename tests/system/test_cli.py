@@ -151,6 +151,7 @@ def test_without_a_command_the_help_is_shown() -> None:
         "history",
         "held",
         "release",
+        "login",
         "demo",
         "audit",
         "config",
@@ -233,7 +234,7 @@ def test_a_bug_is_an_event() -> None:
     code = f"""
 from token_catcher import cli
 from token_catcher.commands import history
-def read(*words):
+def read(*words, **options):
     raise ValueError("{TOKEN}")
 history.read = read
 cli.main()

@@ -183,8 +183,8 @@ class Redirect:
 
     def finish(self, pasted: str) -> Granted:
         """By the address that the browser ended at. AccessError: it is another one, or a no."""
-        fields = dict(parse_qsl(urlsplit(pasted.strip()).query))
-        if not secrets.compare_digest(fields.get("state", ""), self.state):
+        fields = _fields_of(pasted)
+        if fields.get("state") != self.state:
             raise AccessError(
                 f"sign-in: got {_what(pasted)}, expected the whole address that the browser ended"
                 f" at: it begins with {REDIRECT}?",
@@ -204,6 +204,14 @@ class Redirect:
             "code_verifier": self.verifier.reveal(),
         }
         return self.client.take(self.client.ask(form))
+
+
+def _fields_of(pasted: str) -> dict[str, str]:
+    """Of the address's query; none where it is no address."""
+    try:
+        return dict(parse_qsl(urlsplit(pasted.strip()).query))
+    except ValueError:
+        return {}
 
 
 def _what(pasted: str) -> str:

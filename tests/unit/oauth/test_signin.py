@@ -267,6 +267,16 @@ def test_another_address_is_not_taken(
     assert endpoint.asked == []
 
 
+@pytest.mark.parametrize("pasted", ["http://[::1/?state=x", "http://h/?state=\u00fc", "\udcff"])
+def test_an_odd_paste_is_another_address(
+    client: Client, endpoint: TokenEndpoint, pasted: str
+) -> None:
+    """Whatever the clipboard held."""
+    with pytest.raises(AccessError) as caught:
+        redirect(client, endpoint).finish(pasted)
+    assert caught.value.code == "oauth-pasted"
+
+
 def test_nothing_pasted_is_told_as_nothing(client: Client, endpoint: TokenEndpoint) -> None:
     """The end of standard input, too."""
     with pytest.raises(AccessError, match="got nothing"):
