@@ -194,8 +194,46 @@ def test_another_account_shows_at_once(endpoint: TokenEndpoint, tool: Program) -
     """Somebody signed in with an account that may not open this mailbox."""
     endpoint.user = "somebody-else"
     done = signed_in(tool, *AUTHORIZE, paste=browser(endpoint))
-    assert (done.code, "signed in" in done.out, "logged in" in done.out) == (1, True, False)
-    assert "next: " in done.err
+    assert (done.code, done.out, "next: " in done.err) == (1, "", True)
+
+
+def test_another_account_takes_no_good_sign_in_away(
+    servers: tuple[Dovecot, TokenEndpoint],
+    endpoint: TokenEndpoint,
+    tool: Program,
+    openbao: OpenBao,
+    user: str,
+    org: str,
+) -> None:
+    """What was in the file before is there again, and serves."""
+    assert signed_in(tool, *AUTHORIZE, paste=browser(endpoint)).code == 0
+    file = tool.home / "refresh-token"
+    good = file.read_text()
+    endpoint.user = "somebody-else"
+    # That server knows several sign-ins, and renews none by another token.
+    endpoint.replaces_refresh_tokens = False
+    assert signed_in(tool, *AUTHORIZE, paste=browser(endpoint)).code == 1
+    assert file.read_text() == good
+    endpoint.user = user
+    resets = Resets(tool, servers[0], openbao, user, org)
+    resets.send()
+    assert tool("scan").code == 0
+    resets.arrive()
+
+
+def test_nobody_signs_in_for_a_file_that_cannot_be_written(
+    endpoint: TokenEndpoint, tool: Program
+) -> None:
+    """It is told before anybody is asked: a sign-in counts once."""
+    tool.configure(
+        password=f"oauth2: {{provider: custom, token_url: {endpoint.token_url}, client_id:"
+        f" {CLIENT_ID}, refresh_token: {{file: nowhere/refresh-token}}}}"
+    )
+    done = tool("login", *AUTHORIZE)
+    assert done.code == 1
+    assert "cannot be written (No such file or directory)" in done.err
+    assert "next: make the directory of oauth2.refresh_token writable" in done.err
+    assert "Open this address" not in done.err
 
 
 @pytest.mark.parametrize(

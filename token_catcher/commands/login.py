@@ -16,6 +16,7 @@ from token_catcher.commands import output
 from token_catcher.config import Custom, Google, MailboxConfig, Microsoft
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
 from token_catcher.logins import microsoft_application, refresh_token_file
+from token_catcher.model import Secret
 from token_catcher.oauth import (
     GOOGLE_TOKEN_URL,
     SIGNED_IN_SCOPE,
@@ -40,10 +41,12 @@ def run(app: App, name: str, authorize_url: str | None) -> None:
     """Have a person sign in for the mailbox of this name, and prove that it opens.
 
     `authorize_url`: where a person signs in, of a provider whose configuration does not say.
-    ConfigurationError: this mailbox wants no sign-in. AccessError: refused. StateError: the refresh
-    token cannot be written."""
+    ConfigurationError: this mailbox wants no sign-in. AccessError: refused, by the provider or by
+    the mailbox; what was in the file before is there again. StateError: the refresh token cannot be
+    written."""
     mailbox = app.mailbox(name)
     file = _file_of(app, mailbox)
+    file.prepare()  # a sign-in counts once: nobody is asked for one that could not be kept
     given = _signed_in(mailbox, authorize_url)
     if given.refresh_token is None:
         raise AccessError(
@@ -51,10 +54,31 @@ def run(app: App, name: str, authorize_url: str | None) -> None:
             " refresh token as well",
             code="oauth-no-refresh-token",
         )
+    before = _kept(file)
     file.begin(given.refresh_token)
+    try:
+        _open(app, mailbox)
+    except AccessError:
+        # Somebody with another account: what there was may still be good.
+        if before is not None:
+            file.begin(before)
+        raise
     output.write([f"signed in: the refresh token is in {file.path}\n"])
+    output.write([f"mailbox {name}: logged in to {mailbox.host} as {mailbox.username}\n"])
+
+
+def _kept(file: RefreshTokenFile) -> Secret | None:
+    """What the file holds before; None: nothing that could be used."""
+    try:
+        return file.read()
+    except ConfigurationError:
+        return None
+
+
+def _open(app: App, mailbox: MailboxConfig) -> None:
+    """As the daemon does. Raises why it cannot."""
     with closing(app.connector(mailbox)()):
-        output.write([f"mailbox {name}: logged in to {mailbox.host} as {mailbox.username}\n"])
+        return
 
 
 def _file_of(app: App, mailbox: MailboxConfig) -> RefreshTokenFile:

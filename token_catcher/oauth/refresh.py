@@ -68,18 +68,33 @@ class RefreshTokenFile:
                 self._unwritten = None  # somebody has put another one into the file
             yield self._unwritten or in_file
 
+    def prepare(self) -> None:
+        """Before somebody signs in for it. StateError: it could not be written afterwards."""
+        probe = self._place().with_name(f"{self.path.name}.probe")
+        try:
+            with files.opened(probe, _LOCK_FLAGS):
+                probe.unlink()
+        except OSError as error:
+            problem = self._unwritable(error)
+        else:
+            return
+        raise problem
+
     def begin(self, token: Secret) -> None:
         """Write the first one, of a sign-in. StateError: it cannot be written."""
         with self._alone():
             try:
                 self._write(token)
             except OSError as error:
-                reason = error.strerror
+                problem = self._unwritable(error)
             else:
                 return
-        raise StateError(
-            f"refresh token {self.path}: cannot be written ({reason}), expected a directory that"
-            " we can write",
+        raise problem
+
+    def _unwritable(self, error: OSError) -> StateError:
+        return StateError(
+            f"refresh token {self.path}: cannot be written ({error.strerror}), expected a"
+            " directory that we can write",
             code="oauth-file",
         )
 
