@@ -239,6 +239,19 @@ def test_without_a_secret_it_is_the_client_that_is_unknown(
 
 
 @pytest.mark.parametrize(
+    ("body", "seconds"), [(b"<html>Sorry.</html>", 300.0), ({"error": "slow_down"}, 86400.0)]
+)
+def test_a_pages_pause_is_five_minutes_at_most(
+    endpoint: TokenEndpoint, body: bytes | dict[str, str], seconds: float
+) -> None:
+    """A proxy says when it is there again, and not when the endpoint is."""
+    endpoint.always(Reply(503, body, {"Retry-After": "86400"}))
+    error = failure(by_secret(endpoint.token_url))
+    assert isinstance(error, Outage)
+    assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize(
     ("status", "header", "seconds"),
     [
         (429, "17", 17.0),

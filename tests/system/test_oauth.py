@@ -219,7 +219,6 @@ def test_a_token_for_somebody_else(world: World) -> None:
         ("[sh, -c, 'exit 3']", "oauth-command"),
         ("[sh, -c, 'echo a; echo b']", "oauth-command"),
         ("[sh, -c, 'yes | head -c 100000']", "oauth-command"),
-        ("[there-is-no-such-command]", "oauth-command"),
         ("[echo, not-a-token]", "imap-token"),
     ],
 )

@@ -69,7 +69,7 @@ def entrance(home: Path, login: str) -> Entrance:
             OAuthLogin,
             "the access-token",
         ),
-        ("oauth2: {provider: external, token: {command: [oama, access]}}", OAuthLogin, ""),
+        ("oauth2: {provider: external, token: {command: [cat, access]}}", OAuthLogin, ""),
         (
             "oauth2: {provider: google, service_account: {file: key.json}}",
             OAuthLogin,

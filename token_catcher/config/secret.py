@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
@@ -357,7 +358,23 @@ def _token_source(value: Any, info: ValidationInfo) -> SecretSource | TokenComma
     for argument in arguments:
         if not isinstance(argument, str) or not argument or not on_one_line(argument):
             raise Wrong("a list of texts, each on one line", "something else in it")
+    if Origin.of(info).secrets:
+        _look_at_program(arguments[0], Origin.of(info).owners)
     return TokenCommand(arguments)
+
+
+def _look_at_program(name: str, owners: Collection[int]) -> None:
+    """It runs as us, so whoever may write it is us. Wrong: it is not there, or others may."""
+    program = shutil.which(name)
+    if program is None:
+        raise Wrong("one that is there and can be run", "no such program")
+    try:
+        status = Path(program).stat()
+    except OSError as error:
+        raise Wrong("a program that can be looked at", f"{error.strerror}") from None
+    objection = ownership.objection_to_file(Path(program), status, owners)
+    if objection is not None:
+        raise Wrong(objection.expected, objection.got)
 
 
 SecretKey = Annotated[

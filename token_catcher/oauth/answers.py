@@ -19,6 +19,8 @@ _VISIBLE: Final = re.compile(r"[\x20-\x7e]+")
 """What a token is made of (RFC 6749, appendix A.12 and A.17)."""
 _PASSING: Final = ("server_error", "temporarily_unavailable", "slow_down")
 """Errors that are none of ours (RFC 6749, section 4.1.2.1; RFC 8628, section 3.5)."""
+_LONGEST_OF_A_PAGE: Final = 300.0
+"""Seconds."""
 _LONGEST: Final = 10 * 365 * 24 * 3600
 """Seconds that a token may be said to live."""
 
@@ -84,7 +86,11 @@ def _foreign(answer: EndpointAnswer, where: str, what: str) -> Outage:
 
 
 def _outage(answer: EndpointAnswer, text: str, code: str) -> Outage:
-    return Outage(text, code=code, retry_after=answer.retry_after)
+    pause = answer.retry_after
+    # A page is a proxy's, whose pause may be a day: the endpoint may be there again in a moment.
+    if pause is not None and not answer.body:
+        pause = min(pause, _LONGEST_OF_A_PAGE)
+    return Outage(text, code=code, retry_after=pause)
 
 
 def _secret(answer: EndpointAnswer, name: str) -> Secret | None:

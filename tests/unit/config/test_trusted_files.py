@@ -99,6 +99,33 @@ def test_a_configuration_of_somebody_else(home: Path) -> None:
         )
 
 
+def printing(program: Path) -> str:
+    """A mailbox whose access token this program prints."""
+    token = f"oauth2: {{provider: external, token: {{command: [{program}, access]}}}}"
+    return changed("password: {file: imap-password}", token)
+
+
+def test_a_program_that_others_can_write(home: Path) -> None:
+    """It runs as us, and so would whatever others put there."""
+    program = home / "print-token"
+    program.write_text("#!/bin/sh\necho token\n", "ascii")
+    program.chmod(0o755)
+    load(home, printing(program))
+    program.chmod(0o777)
+    assert refusal_of(home, printing(program)) == (
+        "config.yaml:5: mailboxes[0].oauth2.token: got a file that others can write (mode 0777),"
+        " expected one for its owner to write: chmod go-w print-token"
+    )
+
+
+def test_a_program_that_is_not_there(home: Path) -> None:
+    """It is told when the configuration is loaded, and not at the next login."""
+    assert refusal_of(home, printing(home / "nowhere")) == (
+        "config.yaml:5: mailboxes[0].oauth2.token: got no such program, expected one that is there"
+        " and can be run"
+    )
+
+
 @AS_ROOT
 def test_a_secret_that_is_somebodys_own(home: Path) -> None:
     """Only root can read it at all: nobody gave it to us."""
