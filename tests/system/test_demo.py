@@ -49,6 +49,7 @@ secret/salesforce/acme-production/etl@acme.example version 1
    security_token  ******** (25 characters)
    captured_at     TIME
    captured_by     demo
+   dated_at        TIME
    fingerprint     sha256:X
    issued_at       TIME
    mail            sha256:X
@@ -59,6 +60,7 @@ secret/salesforce/acme-production/integration@acme.example version 2
    security_token  ******** (25 characters)
    captured_at     TIME
    captured_by     demo
+   dated_at        TIME
    fingerprint     sha256:X
    issued_at       TIME
    mail            sha256:X
@@ -68,6 +70,7 @@ secret/salesforce/acme-uat/integration@acme.example.uat version 1
    security_token  ******** (25 characters)
    captured_at     TIME
    captured_by     demo
+   dated_at        TIME
    fingerprint     sha256:X
    issued_at       TIME
    mail            sha256:X

@@ -145,7 +145,7 @@ STUCK = """
 import ctypes, sys
 from token_catcher import cli
 from token_catcher.commands import history
-def read(*words):
+def read(*words, **options):
     print("stuck", flush=True)
     ctypes.CDLL(None).sleep(3600)
     ctypes.CDLL(None).sleep(3600)  # the signal cut the first one short
