@@ -67,7 +67,7 @@ def make_log(path: Path, count: int) -> None:
     """As the program writes it."""
     with path.open("w", encoding="ascii") as log:
         for number in range(count):
-            record = entry(number, username=user(number))
+            record = entry(number + 1, username=user(number))
             log.write(logged(record, NOW + timedelta(seconds=number)) + "\n")
 
 
