@@ -150,6 +150,8 @@ use what its `__init__` names, and nothing else.
         show        the effective configuration, secrets masked
     logins      how each mailbox is logged in to
     app         the composition root
+    diagnosis   what will not work, found before a token depends on it
+        step        one step, and how it ended
     service     the daemon and its pages, over one configuration after the other
 
     commands    one module a command
