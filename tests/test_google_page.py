@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.google import ADMIN_SCOPE, MAIL_SCOPE, key_file, new_key
-from token_catcher.commands.advice import next_step
+from token_catcher.advice import next_step
 from token_catcher.config import Google, load
 from token_catcher.oauth import DELEGATED_SCOPE, SIGNED_IN_SCOPE, google_refusals
 

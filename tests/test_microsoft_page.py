@@ -10,8 +10,8 @@ import pytest
 
 from tests.kit.entra import pair
 from tests.kit.servers.process import command
+from token_catcher.advice import next_step
 from token_catcher.certificates import certificate_in, key_in
-from token_catcher.commands.advice import next_step
 from token_catcher.config import load
 from token_catcher.model import Secret
 from token_catcher.oauth import microsoft_refusals

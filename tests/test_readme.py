@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from token_catcher.advice import ADVICE, IF_GENUINE, NEXT_STEP
 from token_catcher.cli import app
-from token_catcher.commands.advice import ADVICE, IF_GENUINE, NEXT_STEP
 from token_catcher.config import load
 
 ROOT = Path(__file__).parents[1]

@@ -154,11 +154,18 @@ use what its `__init__` names, and nothing else.
         step        one step, and how it ended
     service     the daemon and its pages, over one configuration after the other
 
+    advice      what a person does next, by error code and by reason
+        entry       what is said of one code
+        local       our own configuration, files and commands
+        imap        the mail server
+        oauth       token endpoints, and the sign-in of a person
+        vault       Vault, and what stands before it
+        dns         the keys of signatures
+        mail        how mail ends
     commands    one module a command
         streams     the standard streams, made harmless
         output      results on standard output, and exit codes
         options     what can be typed after a command
-        advice      what a person does next
         explanation what a verdict says of one mail
         results     what a scan tells of each mail
         rotation    a row of the history, and which are asked for

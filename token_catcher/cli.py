@@ -18,6 +18,7 @@ from typing import Final
 import typer
 
 from token_catcher import config, log, ownership, signals
+from token_catcher.advice import next_step
 from token_catcher.app import App, utc_now
 from token_catcher.commands import (
     audit,
@@ -31,7 +32,6 @@ from token_catcher.commands import (
     scan,
     streams,
 )
-from token_catcher.commands.advice import next_step
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.rotation import Query
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError

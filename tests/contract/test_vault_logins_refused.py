@@ -26,7 +26,7 @@ from tests.contract.vault_methods import (
 from tests.kit.cluster import refusing
 from tests.kit.issuer import HOUR, Issuer
 from tests.kit.scripted import HttpReply, HttpScript
-from token_catcher.commands.advice import NEXT_STEP
+from token_catcher.advice import NEXT_STEP
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.vault import JwtLogin, KubernetesLogin, Login

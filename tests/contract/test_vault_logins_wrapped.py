@@ -19,7 +19,7 @@ from tests.contract.vault import capture, opened, paths, refusal, shipped_policy
 from tests.kit.fakes import Silent
 from tests.kit.scripted import HttpReply, HttpScript
 from tests.kit.servers import OpenBao
-from token_catcher.commands.advice import NEXT_STEP
+from token_catcher.advice import NEXT_STEP
 from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError
 from token_catcher.model import Secret, Stored
 from token_catcher.vault import KeptSecretId, VaultStore, WrappedAppRoleLogin

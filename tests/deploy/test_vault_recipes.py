@@ -25,8 +25,8 @@ from tests.kit.fakes import Silent
 from tests.kit.servers import OpenBao
 from tests.kit.waiting import PATIENCE
 from token_catcher import config
+from token_catcher.advice import NEXT_STEP
 from token_catcher.app import App
-from token_catcher.commands.advice import NEXT_STEP
 from token_catcher.model import Stored
 
 pytestmark = pytest.mark.servers

@@ -18,7 +18,7 @@ from tests.kit.cluster import Cluster
 from tests.kit.program import Program
 from tests.kit.servers import Dovecot, OpenBao
 from tests.system.test_secrets_stay_in import Watcher
-from token_catcher.commands.advice import NEXT_STEP
+from token_catcher.advice import NEXT_STEP
 
 DEBUG = "log: {level: debug, format: json}"
 

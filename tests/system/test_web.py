@@ -18,7 +18,7 @@ from tests.kit.program import Program
 from tests.kit.servers import Dovecot, OpenBao, free_port, until
 from tests.kit.waiting import PATIENCE
 from tests.system.resets import Resets, records
-from token_catcher.commands.advice import NEXT_STEP
+from token_catcher.advice import NEXT_STEP
 
 CANARY = "CanaryTOKENw7w6w5w4notREAL"
 FORGED = "CanaryTOKENvForged3notREA"

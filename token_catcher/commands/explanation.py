@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from token_catcher.commands.advice import IF_GENUINE, advice_for, next_step
+from token_catcher.advice import IF_GENUINE, advice_for, next_step
 from token_catcher.errors import TransientError
 from token_catcher.judge import Verdict
 from token_catcher.model import (

@@ -14,9 +14,9 @@ from operator import attrgetter
 from types import TracebackType
 from typing import Final, Self
 
+from token_catcher.advice import next_step
 from token_catcher.app import App
 from token_catcher.commands import output
-from token_catcher.commands.advice import next_step
 from token_catcher.commands.held import gaps_of
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import result_lines

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from token_catcher.commands.advice import advice_for, next_step
+from token_catcher.advice import advice_for, next_step
 from token_catcher.commands.explanation import Explanation
 from token_catcher.model import Entry
 from token_catcher.report import Report, Trouble

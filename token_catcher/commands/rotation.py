@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
-from token_catcher.commands.advice import advice_for
+from token_catcher.advice import advice_for
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Event, moment
 from token_catcher.record import Record

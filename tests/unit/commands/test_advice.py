@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import token_catcher
-from token_catcher.commands.advice import next_step
+from token_catcher.advice import next_step
 
 VAULT = Path(token_catcher.__file__).parent / "vault"
 TLS = Path(token_catcher.__file__).parent / "tls.py"

@@ -22,7 +22,7 @@ from tests.kit.mails import (
 )
 from tests.kit.rig import TERMS, judge_under
 from tests.kit.signing import craft
-from token_catcher.commands.advice import ADVICE, IF_GENUINE, next_step
+from token_catcher.advice import ADVICE, IF_GENUINE, next_step
 from token_catcher.commands.explain import explain
 from token_catcher.commands.explanation import Explanation
 from token_catcher.commands.mailfiles import as_mail

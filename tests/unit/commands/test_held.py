@@ -58,7 +58,9 @@ def test_people_are_told_what_to_do(tmp_path: Path) -> None:
     )
     lines = [line.plain for line in held_lines(told)]
     assert lines[0] == f"0123456789ab  1 d  {USER}  unknown-user: no org"
-    assert lines[1] == "  next: if the user is yours, add the username to an org's usernames"
+    assert (
+        lines[1] == "  next: if the user is yours, add the username to an org's usernames (TC720)"
+    )
     assert lines[2] == "000000000000  7 min  no username  ambiguous-claim"
     assert lines[-1] == "to take one for good: token-catcher release ID"
 

@@ -25,7 +25,7 @@ from tests.unit.commands.records import (
     logged,
     uids,
 )
-from token_catcher.commands.advice import ADVICE
+from token_catcher.advice import ADVICE
 from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.history import run, run_recorded
 from token_catcher.commands.output import ExitCode

@@ -11,7 +11,7 @@ import pytest
 
 from tests.kit.mails import token_mail
 from tests.kit.signing import craft
-from token_catcher.commands.advice import next_step
+from token_catcher.advice import next_step
 from token_catcher.commands.mailfiles import SavedMail, read
 from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.model import MAX_MAIL_BYTES

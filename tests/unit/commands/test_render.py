@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from token_catcher.commands.advice import ADVICE, IF_GENUINE, NEXT_STEP
+from token_catcher.advice import ADVICE, IF_GENUINE, NEXT_STEP
 from token_catcher.commands.explanation import Explanation
 from token_catcher.commands.render import (
     advice_lines,

@@ -15,7 +15,7 @@ import pytest
 from tests.kit import mails
 from tests.kit.mails import Keys, fingerprint, genuine_signer, token
 from tests.kit.rig import BEGIN, PATH, Rig, Withholding
-from token_catcher.commands.advice import NEXT_STEP
+from token_catcher.advice import NEXT_STEP
 from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.commands.scan import (
     GRACE,

@@ -1,0 +1,171 @@
+"""Our own configuration, files and commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from token_catcher.advice.entry import Advice
+
+LOCAL: Final[Mapping[str, Advice]] = {
+    "configuration": Advice(
+        101,
+        "Something in the configuration, or what it names, is wrong until a person changes it.",
+    ),
+    "configuration-lines": Advice(
+        102,
+        "The configuration has mistakes; the message names each with its line.",
+        "mend the lines named above; `token-catcher config example` shows every key",
+    ),
+    "configuration-file": Advice(
+        103,
+        "The file of the configuration cannot be found or read.",
+        "name a file that the user who runs this may read",
+    ),
+    "configuration-owner": Advice(
+        104,
+        "Somebody else than root and the service's user can write what the program goes by.",
+        "who can write these files can send your tokens elsewhere: look at them before you use"
+        " them",
+    ),
+    "configuration-program": Advice(
+        105,
+        "The owner of `state_dir`, as whom the program works where root runs it, cannot read"
+        " the program.",
+        "install Python and the program where that user can read them (deploy/README.md)",
+    ),
+    "certificate": Advice(
+        106,
+        "A certificate or key of ours cannot be used: no PEM, not a pair, or not readable.",
+        "put certificate and key of one pair in place together (mode 0600); they are read anew"
+        " at the next login",
+    ),
+    "secret": Advice(
+        107,
+        "A file or variable that a secret is kept in cannot be read.",
+        "put the secret back (mode 0600); it is read anew at the next login",
+    ),
+    "usage": Advice(
+        108,
+        "What was typed cannot be done.",
+    ),
+    "running": Advice(
+        109,
+        "Another daemon works with this `state_dir`.",
+        "stop the other daemon, or give this one a state_dir of its own; `scan` is safe beside"
+        " a daemon",
+    ),
+    "state": Advice(
+        110,
+        "The state directory cannot be used.",
+        "check that state_dir exists, is ours, can be written and has room",
+    ),
+    "state-busy": Advice(
+        111,
+        "Another process holds a file of the state directory, and does not go on.",
+        "look at the process that is named: `ps PID` says T where it is stopped; continue it"
+        " with `kill -CONT PID`, or end it",
+    ),
+    "locks": Advice(
+        112,
+        "The file system under `state_dir` has no file locks.",
+        "put state_dir on a local disk, or mount its file system with locks (NFS: without"
+        " `nolock`)",
+    ),
+    "checkpoint-write": Advice(
+        113,
+        "What is settled could not be written down.",
+        "make room in state_dir, or mount its file system writable; at worst settled mail is"
+        " looked at once more",
+    ),
+    "org-ids": Advice(
+        114,
+        "The file that says from which Salesforce org each org's mail came first cannot be used.",
+        "give the file back to its owner alone (mode 0600); if nobody knows how it changed, set"
+        " org_id on every org and remove it",
+    ),
+    "journal-broken": Advice(
+        115,
+        "The journal is not what was written to it.",
+        "run `token-catcher audit verify`; put the journal back from a copy, or move it away"
+        " with the files beside it (journal*)",
+    ),
+    "journal-head": Advice(
+        116,
+        "The file that holds the number and hash of the journal's last record cannot be used.",
+        "give the .head file beside the journal back to its owner (mode 0600); it is not made"
+        " anew, since it shows what was cut off",
+    ),
+    "journal-write": Advice(
+        117,
+        "A record could not be written, so nothing is settled.",
+        "make room for the journal, or mount its file system writable; the mail stays unsettled"
+        " until its record is on disk",
+    ),
+    "journal-busy": Advice(
+        118,
+        "Another process holds the journal, and does not go on.",
+        "look at the process that is named: `ps PID` says T where it is stopped; continue it"
+        " with `kill -CONT PID`, or end it: mail that waits is stored by itself after that",
+    ),
+    "busy": Advice(
+        119,
+        "Another sweep of this mailbox is running.",
+        "another sweep of this mailbox is running; try again when it has ended",
+    ),
+    "file": Advice(
+        120,
+        "A file that was named cannot be read, or is not what is expected.",
+    ),
+    "internal": Advice(
+        121,
+        "A mistake of this program kept it from an answer.",
+        "report it, with the log; the mail is tried again by itself",
+    ),
+    "transient": Advice(
+        122,
+        "Something did not work that may pass by itself.",
+    ),
+    "outage": Advice(
+        123,
+        "Something that is needed is away for now.",
+    ),
+    "access": Advice(
+        124,
+        "The other side is there, and refuses.",
+    ),
+    "error": Advice(
+        125,
+        "Something went wrong that has no code of its own.",
+    ),
+    "demo": Advice(
+        126,
+        "The demo could not start one of its servers.",
+        "type `make demo` again; where it fails once more, report it with what was printed",
+    ),
+    "release": Advice(
+        127,
+        "A held mail could not be taken.",
+        "`token-catcher held` shows the mails that wait; for this one the message says what is"
+        " in the way",
+    ),
+    "release-unknown": Advice(
+        128,
+        "No held mail has this id.",
+        "`token-catcher held` shows the mails that wait, and their ids",
+    ),
+    "release-missing": Advice(
+        129,
+        "The record of that mail is in a closed file of the journal that is not there.",
+        "put the closed files of the journal (journal-000001.jsonl, …) back beside it",
+    ),
+    "release-gone": Advice(
+        130,
+        "The mail is no longer where it was held.",
+        "put the mail back into a watched folder, or reset the token once more",
+    ),
+    "session-ended": Advice(
+        131,
+        "The other side ended a session, as it does with all of them.",
+    ),
+}
