@@ -7,11 +7,10 @@ from pathlib import Path
 
 from tests.kit.fakes import Silent
 from tests.unit.commands.records import NOW, USER, entry, held
-from token_catcher.advice import ADVICE
 from token_catcher.commands.held import waiting
 from token_catcher.commands.render import held_lines
 from token_catcher.commands.rotation import HeldMail, Rotation
-from token_catcher.model import Entry, Reason
+from token_catcher.model import Entry
 from token_catcher.record import Journal
 
 DIGEST = "sha256:0123456789abcdef" + 48 * "0"
