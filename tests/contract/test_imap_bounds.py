@@ -69,9 +69,21 @@ def test_a_greeting_has_a_deadline() -> None:
     greeting = b"* OK " + 900_000 * b"x"
     with (
         ScriptedImap(greeting=greeting) as server,
-        pytest.raises(Outage, match="no answer to connect in time"),
+        pytest.raises(Outage, match="no whole greeting in time"),
     ):
         session(server, 30.0)
+
+
+def test_a_server_that_waits_for_tls_gives_no_greeting() -> None:
+    """Port 993 with `tls: starttls`: both sides wait, and the message says what for."""
+    with (
+        ScriptedImap(greeting=b"") as server,
+        pytest.raises(
+            Outage, match=r"no whole greeting in time; .* expected implicit there"
+        ) as caught,
+    ):
+        session(server, 0.5)
+    assert caught.value.code == "imap-tls"
 
 
 def test_an_answer_in_time_is_read_to_its_end() -> None:

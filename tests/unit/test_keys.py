@@ -452,6 +452,24 @@ def test_pinned_keys_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        f'{NAME}. 3600 IN TXT "v=DKIM1; p=AA" "AA"',
+        f'{NAME} IN TXT "v=DKIM1\\; p=AAAA"',
+        f'{NAME}. TXT "v=DKIM1; p=AAAA"   ',
+        f'{NAME} "v=DKIM1; p=AAAA"',
+        f"{NAME}. v=DKIM1; p=AAAA",
+    ],
+)
+def test_a_line_of_a_zone(tmp_path: Path, line: str) -> None:
+    """As an administrator copies it out of a zone, or out of what `dig` prints."""
+    assert pinned(tmp_path, f"; ours\n{line}\n").lookup(NAME, THEN) == b"v=DKIM1; p=AAAA"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'{NAME} IN TXT ( "v=DKIM1; p=AAAA" )',
+        f'{NAME} IN TXT "v=DKIM1; p=AAAA',
+        f'{NAME} IN CNAME "p=AAAA"',
         NAME,
         f"{NAME} ",
         f"{NAME} v=DKIM1",
@@ -459,7 +477,17 @@ def test_pinned_keys_are_read(tmp_path: Path) -> None:
         f"x {NAME} p=AAAA",
         f"{NAME} p=A\n{NAME.upper()} p=B",
     ],
-    ids=["no-record", "empty-record", "no-key", "no-name", "two-names", "twice"],
+    ids=[
+        "zone-brackets",
+        "zone-quote",
+        "zone-type",
+        "no-record",
+        "empty-record",
+        "no-key",
+        "no-name",
+        "two-names",
+        "twice",
+    ],
 )
 def test_a_line_of_another_form(tmp_path: Path, line: str) -> None:
     """Told with its number, what was got and what is expected."""

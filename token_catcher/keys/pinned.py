@@ -12,7 +12,12 @@ from token_catcher.errors import ConfigurationError
 from token_catcher.keys.published import NAME
 from token_catcher.ports import KeyLookup
 
-_PIN: Final = re.compile(rf"\s*({NAME.pattern})\s+(\S.*?)\s*")
+_PIN: Final = re.compile(
+    rf"\s*({NAME.pattern})\s+(?:[0-9]+\s+)?(?:IN\s+)?(?:TXT\s+)?(\S.*?)\s*", re.IGNORECASE
+)
+"""A name and its record; as in a zone (RFC 1035, section 5.1) and in what `dig` prints as well."""
+_STRING: Final = re.compile(r'"([^"]*)"\s*')
+_RECORD: Final = re.compile(r"(?=.*p=)[a-z]\s*=.*", re.IGNORECASE)
 
 
 class KeyChain:
@@ -43,7 +48,9 @@ class KeyChain:
 
 
 class PinnedKeys:
-    """Keys from a file: `SELECTOR._domainkey.DOMAIN  v=DKIM1; …` a line, `#` for a comment."""
+    """Keys from a file: `SELECTOR._domainkey.DOMAIN  v=DKIM1; …` a line, `#` or `;` for a comment.
+
+    A line of a zone serves as well: `SELECTOR._domainkey.DOMAIN. 3600 IN TXT "v=DKIM1; …" "…"`."""
 
     def __init__(self, records: Mapping[str, bytes]) -> None:
         self._records = records
@@ -53,15 +60,15 @@ class PinnedKeys:
         """ConfigurationError: the file cannot be read, or a line is not of the form."""
         records: dict[str, bytes] = {}
         for number, line in enumerate(_lines(path), 1):
-            if not line.strip() or line.lstrip().startswith("#"):
+            if not line.strip() or line.lstrip().startswith(("#", ";")):
                 continue
-            pin = _PIN.fullmatch(line)
-            if pin is None or "p=" not in pin[2] or pin[1].lower() in records:
+            name, record = _pin(line)
+            if not _RECORD.fullmatch(record) or name in records:
                 raise ConfigurationError(
                     f"{path}:{number}: got {line[:40]!a}…, expected SELECTOR._domainkey.DOMAIN,"
                     " a space and a key record with p=, each name once"
                 )
-            records[pin[1].lower()] = pin[2].encode()
+            records[name] = record.encode()
         return cls(records)
 
     def lookup(self, name: str, at: datetime) -> bytes | None:  # noqa: ARG002 - pinned is pinned
@@ -74,6 +81,20 @@ class PinnedKeys:
 
     def verified(self, name: str, record: bytes) -> None:
         """Nothing is remembered of what stands in a file."""
+
+
+def _pin(line: str) -> tuple[str, str]:
+    """Name and record of a line; both empty where it has another form."""
+    pin = _PIN.fullmatch(line)
+    if pin is None:
+        return "", ""
+    name = pin[1].lower().rstrip(".")
+    if not pin[2].startswith('"'):
+        return name, pin[2]
+    strings = "".join(_STRING.findall(pin[2]))
+    if _STRING.sub("", pin[2]):
+        return name, ""
+    return name, strings.replace("\\;", ";")
 
 
 def _lines(path: Path) -> list[str]:
