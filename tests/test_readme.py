@@ -5,6 +5,7 @@ The first configuration loads."""
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typer.main import get_command
 
 from token_catcher.advice import ADVICE, IF_GENUINE, NEXT_STEP
 from token_catcher.cli import app
+from token_catcher.commands.examples import EXAMPLES
 from token_catcher.config import load
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +40,8 @@ CONTRACT = {
     "demo": {"--keep"},
 }
 """Commands and their flags, as scripts out there type them: only ever added to."""
+COMMON = {"--config", "--help"}
+"""Flags that every command has."""
 
 
 def commands() -> dict[str, set[str]]:
@@ -45,7 +49,7 @@ def commands() -> dict[str, set[str]]:
     flags = {}
     for words in _leaves(get_command(app), ()):
         named = set(re.findall(r"(?m)^  (--[a-z-]+)", help_of(words)))
-        flags[" ".join(words)] = named - {"--help"}
+        flags[" ".join(words)] = named - COMMON
     return flags
 
 
@@ -100,6 +104,22 @@ def test_help_is_whole(words: tuple[str, ...]) -> None:
     assert not re.search(r"\.\.\.$", rest, re.MULTILINE)
 
 
+def test_every_command_has_an_example() -> None:
+    """Of itself, with flags that it has."""
+    assert list(EXAMPLES) == list(CONTRACT)
+    for command, lines in EXAMPLES.items():
+        for line in lines:
+            typed = line.rpartition("token-catcher ")[2]
+            assert command_of(typed) == command, line
+            assert set(re.findall(r"--[a-z-]+", typed)) <= CONTRACT[command] | COMMON, line
+
+
+def test_the_manual_page_is_what_help_says() -> None:
+    """`python docs/manpage.py > docs/token-catcher.1` makes it."""
+    page = runpy.run_path(str(ROOT / "docs" / "manpage.py"))["page"]
+    assert (ROOT / "docs" / "token-catcher.1").read_text("utf-8") == page()
+
+
 def rows() -> Iterator[tuple[str, str]]:
     """Command and description of each row of the README's table of commands;
     alternatives give a row each."""
@@ -114,7 +134,7 @@ def test_the_table_of_commands() -> None:
     """It has every command, in the order of the help, and no flag that its command has not."""
     assert [command for command, _ in rows()] == list(CONTRACT)
     for command, does in rows():
-        assert set(re.findall(r"--[a-z-]+", does)) <= commands()[command], command
+        assert set(re.findall(r"--[a-z-]+", does)) <= commands()[command] | COMMON, command
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=names(TEXTS))
@@ -126,7 +146,7 @@ def test_what_is_to_be_typed_can_be_typed(path: Path) -> None:
             if command is None and "|" in typed:
                 continue  # alternatives, of the table above
             assert command is not None, line
-            assert set(re.findall(r"--[a-z-]+", typed)) <= CONTRACT[command], line
+            assert set(re.findall(r"--[a-z-]+", typed)) <= CONTRACT[command] | COMMON, line
 
 
 def command_of(typed: str) -> str | None:

@@ -240,12 +240,14 @@ def test_nothing_is_resolved_at_install_time(file: str) -> None:
 
 
 def test_the_wheel_has_what_it_needs() -> None:
-    """The marker of a typed package (PEP 561), the example configuration, the licence; no test."""
+    """The marker of a typed package (PEP 561), the example configuration, the licence, the manual
+    page where `man` of an environment finds it; no test."""
     (wheel,) = (ROOT / "dist").glob("*.whl")
     names = ZipFile(wheel).namelist()
     assert {"token_catcher/py.typed", "token_catcher/config.example.yaml"} <= set(names)
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"token_catcher"}
     assert [name for name in names if name.endswith("licenses/LICENSE")] != []
+    assert [name for name in names if name.endswith("data/share/man/man1/token-catcher.1")] != []
 
 
 def test_the_installed_program_is_this_checkout() -> None:

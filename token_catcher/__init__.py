@@ -166,6 +166,7 @@ use what its `__init__` names, and nothing else.
         streams     the standard streams, made harmless
         output      results on standard output, and exit codes
         options     what can be typed after a command
+        examples    what people type
         explanation what a verdict says of one mail
         results     what a scan tells of each mail
         rotation    a row of the history, and which are asked for

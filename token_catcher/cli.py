@@ -32,6 +32,7 @@ from token_catcher.commands import (
     scan,
     streams,
 )
+from token_catcher.commands.examples import epilog
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.rotation import Query
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
@@ -43,7 +44,7 @@ app = typer.Typer(
     help="Moves Salesforce security tokens from the mail that announces them into HashiCorp Vault"
     " or OpenBao.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -57,11 +58,12 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(config_app, name="config")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settings:
-    """What stands before the command."""
+    """What every command goes by."""
 
     file: str | None
+    """That of `--config`, wherever it stands."""
 
     def load(self, *, secrets: bool = True) -> config.Config:
         """The configuration that applies. ConfigurationError: none, or not a valid one.
@@ -110,7 +112,7 @@ def _settings(
     log.setup("warning", "auto")
 
 
-@app.command("run")
+@app.command("run", cls=options.Command, epilog=epilog("run"))
 def run_command(context: typer.Context) -> None:
     """Run the daemon, in the foreground."""
     context.obj.work_as_owner()
@@ -120,7 +122,7 @@ def run_command(context: typer.Context) -> None:
     Service(context.obj.load, events).run()
 
 
-@app.command("scan")
+@app.command("scan", cls=options.Command, epilog=epilog("scan"))
 def scan_command(
     context: typer.Context,
     mailbox: options.Mailboxes = None,
@@ -149,7 +151,7 @@ def scan_command(
     raise typer.Exit(code)
 
 
-@app.command("explain")
+@app.command("explain", cls=options.Command, epilog=epilog("explain"))
 def explain_command(
     context: typer.Context,
     files: options.MailFiles,
@@ -163,7 +165,7 @@ def explain_command(
     raise typer.Exit(code)
 
 
-@app.command("history")
+@app.command("history", cls=options.Command, epilog=epilog("history"))
 def history_command(
     context: typer.Context,
     files: options.Sources = None,
@@ -190,14 +192,14 @@ def history_command(
     raise typer.Exit(code)
 
 
-@app.command("held")
+@app.command("held", cls=options.Command, epilog=epilog("held"))
 def held_command(context: typer.Context, as_json: options.AsJson = False) -> None:
     """Show the held mails that wait for a person. From the journal alone."""
     code = held.run(context.obj.build(writing=False, secrets=False), as_json=as_json)
     raise typer.Exit(code)
 
 
-@app.command("release")
+@app.command("release", cls=options.Command, epilog=epilog("release"))
 def release_command(
     context: typer.Context, ids: options.MailIds, reason: options.ReleaseReason = None
 ) -> None:
@@ -207,7 +209,7 @@ def release_command(
     raise typer.Exit(release.run(context.obj.build(writing=True), ids, person))
 
 
-@app.command("login")
+@app.command("login", cls=options.Command, epilog=epilog("login"))
 def login_command(
     context: typer.Context,
     mailbox: options.SignInMailbox,
@@ -220,7 +222,7 @@ def login_command(
     login.run(built, mailbox, authorize_url)
 
 
-@audit_app.command("verify")
+@audit_app.command("verify", cls=options.Command, epilog=epilog("audit verify"))
 def audit_verify_command(
     context: typer.Context,
     files: options.JournalFiles = None,
@@ -233,32 +235,32 @@ def audit_verify_command(
     raise typer.Exit(audit.run_verify(paths, head, as_json=as_json))
 
 
-@audit_app.command("archive")
+@audit_app.command("archive", cls=options.Command, epilog=epilog("audit archive"))
 def audit_archive_command(context: typer.Context) -> None:
     """Close the journal's file and go on in a new one. Safe beside a running daemon."""
     audit.run_archive(context.obj.build(writing=True))
 
 
-@config_app.command("example")
+@config_app.command("example", cls=options.Command, epilog=epilog("config example"))
 def config_example_command() -> None:
     """Print the commented example."""
     output.write([config.example()])
 
 
-@config_app.command("schema")
+@config_app.command("schema", cls=options.Command, epilog=epilog("config schema"))
 def config_schema_command() -> None:
     """Print the JSON Schema, for editors."""
     output.write([json.dumps(config.schema(), indent=2), "\n"])
 
 
-@config_app.command("show")
+@config_app.command("show", cls=options.Command, epilog=epilog("config show"))
 def config_show_command(context: typer.Context) -> None:
     """Print the configuration in effect. With every default,
     and of secrets only where they come from."""
     output.write([config.show(context.obj.load(secrets=False))])
 
 
-@app.command("demo")
+@app.command("demo", cls=options.Command, epilog=epilog("demo"))
 def demo_command(keep: options.Keep = False) -> None:
     """Play the whole thing on embedded servers. Resets, a token in the spam folder,
     a forgery, an old mail; then history."""

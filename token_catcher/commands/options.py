@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
 
 from token_catcher import __version__, config
 from token_catcher.app import utc_now
@@ -65,6 +67,28 @@ ConfigFile = Annotated[
         "FILE",
     ),
 ]
+
+
+class Command(TyperCommand):
+    """A command that takes `--config` behind its name as well, where most people type it."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its own options, and the one of the program."""
+        common = next(
+            option for option in ctx.find_root().command.params if "--config" in option.opts
+        )
+        behind = copy(common)
+        behind.expose_value = False
+        behind.callback = _take_config
+        return [*super().get_params(ctx), behind]
+
+
+def _take_config(context: Any, _option: Any, file: str | None) -> None:
+    """The name behind the command is the nearer one."""
+    if file is not None:
+        context.obj.file = file
+
+
 Version = Annotated[
     bool,
     _option("--version", "Print the version and end.", callback=_show_version, is_eager=True),
