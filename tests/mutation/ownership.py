@@ -69,8 +69,8 @@ MUTANTS = (
     Mutant(
         "a line of a log that has a hash is a record",
         "commands/logs.py",
-        "        is_record = chain.take_in(piece.content)\n",
-        "        is_record = is_sealed(piece.content)\n",
+        "            yield from map(_of_a_log, kept)\n",
+        "            yield from kept\n",
         LOGS,
         "_of_any_source",
     ),

@@ -15,12 +15,12 @@ be made to act on them.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from token_catcher.commands.collectors import KINDS, Fields, Told, Untold, readings
+from token_catcher.commands.collectors import KINDS, Fields, Told, Untold, readings, record_alone
 from token_catcher.commands.pieces import Piece, pieces
 from token_catcher.commands.rotation import JOURNAL, LOG, Query, Rotation
 from token_catcher.commands.unpack import chunks
@@ -70,57 +70,70 @@ def rows(
     `recorded`: it is a file of the configured journal.
     TokenCatcherError: the source cannot be read."""
     read = pieces(chunks(source, stdin))
-    if not recorded:
-        yield from _of_any_source(read, query)
-        return
+    if recorded:
+        return _of_configured_journal(read, query)
+    return _of_any_source(read, query)
+
+
+def _of_configured_journal(read: Iterator[Piece], query: Query) -> Iterator[Row | Unreadable]:
     for piece in read:
-        yield from _of_piece(piece, query, is_record=is_sealed(piece.content))
+        told = _of_piece(piece, query, JOURNAL)
+        # Of a million lines, few are asked for: only those are hashed.
+        if told and not is_sealed(piece.content):
+            told = [_of_a_log(row) for row in told]
+        yield from told
 
 
-def _of_any_source(read: Iterable[Piece], query: Query) -> Iterator[Row | Unreadable]:
-    """Whether a source is a journal shows at its end: what may be its rows is kept until then."""
+def _of_any_source(read: Iterator[Piece], query: Query) -> Iterator[Row | Unreadable]:
+    """Whether a source is a journal shows at its end: what may be its rows is kept until then.
+
+    In most logs the first line shows that it is none, and no other line is asked."""
     chain = Chain()
     kept: list[Row] = []
     for piece in read:
-        is_record = chain.take_in(piece.content)
-        for row in _of_piece(piece, query, is_record=is_record):
-            if is_record and isinstance(row, Row):
+        content = chain.take_in(piece.content)
+        for row in _of_piece(piece, query, JOURNAL, content):
+            if content is not None and isinstance(row, Row):
                 kept.append(row)
             else:
-                yield row
-    for row in kept:
-        if chain.holds:
-            yield row
-        else:
-            yield row._replace(rotation=replace(row.rotation, source=LOG))
+                yield _of_a_log(row)
+        if not chain.holds:
+            yield from map(_of_a_log, kept)
+            kept.clear()
+            break
+    yield from kept
+    for piece in read:
+        yield from _of_piece(piece, query, LOG)
 
 
-def _of_piece(piece: Piece, query: Query, *, is_record: bool) -> Iterator[Row | Unreadable]:
-    """`is_record`: it is a line of a journal."""
-    source = LOG
-    if is_record:
-        source = JOURNAL
-    problems = 0
+def _of_a_log(row: Row | Unreadable) -> Row | Unreadable:
+    if isinstance(row, Unreadable):
+        return row
+    return row._replace(rotation=replace(row.rotation, source=LOG))
+
+
+def _of_piece(
+    piece: Piece, query: Query, source: str, content: Fields | None = None
+) -> Sequence[Row | Unreadable]:
+    """What is asked for. `content`: the JSON of the piece, where it was parsed already."""
+    record = record_alone(piece.content, content)
+    if record is not None:
+        if query.fits(record):
+            return (_row(Told(record), piece.line, source),)
+        return ()
+    told: list[Row | Unreadable] = []
     for line, reading in readings(piece):
-        row = _row(reading, query, line, source)
-        if row is None:
-            continue
-        if isinstance(row, Unreadable):
-            problems += 1
-        yield row
+        if reading is Untold.UNREADABLE:
+            told.append(Unreadable(line))
+        elif reading is not Untold.QUOTED and query.fits(reading.fields):
+            told.append(_row(reading, line, source))
     # Torn before it said what it is, or the end of a file that tells no more.
-    if not piece.is_whole and not problems:
-        yield Unreadable(piece.line)
+    if not piece.is_whole and not any(isinstance(row, Unreadable) for row in told):
+        told.append(Unreadable(piece.line))
+    return told
 
 
-def _row(reading: Told | Untold, query: Query, line: int, source: str) -> Row | Unreadable | None:
-    """None: there is none, or it is not asked for."""
-    if reading is Untold.QUOTED:
-        return None
-    if reading is Untold.UNREADABLE:
-        return Unreadable(line)
-    if not query.fits(reading.fields):
-        return None
+def _row(reading: Told, line: int, source: str) -> Row | Unreadable:
     try:
         at = _moment(reading)
     except (ValueError, OverflowError):

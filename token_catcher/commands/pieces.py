@@ -25,6 +25,7 @@ _LOST: Final = b'{"'
 _BEGINNING: Final = re.compile(rb'[ \t,\x1e\xef\xbb\xbf]*(?:\{\s*(?:"|$)|\[\s*(?:[\[{"]|$))')
 """How a value begins that may go on. Before it stand indentation, the comma of a list, the marks of
 RFC 7464 and of UTF-8; other brackets, `[info]`, are those of prose."""
+_OBJECT_ENDS: Final = (b"}\n", b"}\r\n", b"}")
 _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{}"]')
 """A whole string; a bracket; the quote of a string that does not end."""
 
@@ -45,7 +46,8 @@ def pieces(chunks: Iterable[bytes]) -> Iterator[Piece]:
     for number, line in _lines(chunks):
         if value.parts:
             yield from value.add(number, line)
-        elif _is_object(line):
+        elif line.startswith(b"{") and line.endswith(_OBJECT_ENDS):
+            # An object, as far as its ends tell: so it is with nearly all lines of ours.
             yield Piece(number, line)
         elif _BEGINNING.match(line):
             yield from value.add(number, line)
@@ -53,11 +55,6 @@ def pieces(chunks: Iterable[bytes]) -> Iterator[Piece]:
             yield Piece(number, line, not line.startswith(b"{"))
     if value.parts:
         yield value.taken(is_whole=False)
-
-
-def _is_object(line: bytes) -> bool:
-    """As far as its ends tell: so it is with nearly all lines of ours."""
-    return line.startswith(b"{") and line.endswith((b"}\n", b"}\r\n", b"}"))
 
 
 @dataclass(slots=True)

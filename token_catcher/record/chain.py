@@ -172,21 +172,23 @@ class Chain:
         self.holds = True
         """Whether all lines so far are of one journal."""
 
-    def take_in(self, line: bytes) -> bool:
-        """Whether the next line, its end included, is a record in such a chain."""
-        content = line.rstrip(b"\r\n")
+    def take_in(self, line: bytes) -> dict[str, Any] | None:
+        """The content of the next line, given with its end; None: it is no record in the chain."""
+        whole = line.rstrip(b"\r\n")
         # Empty lines stand between the files of an archive.
-        if not self.holds or not content:
-            return False
+        if not self.holds or not whole:
+            return None
         self.holds = not self._is_at_end
-        if content == line and may_be_ours(content):
+        if whole == line and may_be_ours(whole):
             self._is_at_end = True
         try:
-            self._reading.next(content)
+            content = self._reading.next(whole)
         except Fault:
             self.holds = self.holds and self._is_at_end
-            return False
-        return self.holds
+            return None
+        if not self.holds:
+            return None
+        return content
 
 
 def pieces_of(file: FileIO) -> Pieces:

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.cost import calls
 from tests.kit.scale import times
 from tests.kit.waiting import PATIENCE
 from tests.unit.commands.records import NOW, USER, ask, entry, file, held, journalled, logged, uids
@@ -503,6 +504,10 @@ BOOK: dict[str, tuple[Callable[[list[bytes]], bytes], bool]] = {
         lambda lines: b"".join([*lines, logged(entry(9)).encode(), b"\n"]),
         False,
     ),
+    "with a log before it": (
+        lambda lines: b"".join([logged(entry(9)).encode(), b"\n", *lines]),
+        False,
+    ),
     "with a torn line within": (lambda lines: b"".join([*lines, lines[1][:-9], lines[1]]), False),
     "quoted": (lambda lines: b"".join(b"Subject: " + line for line in lines), False),
     "as texts": (lambda lines: b"\n".join(json.dumps(str(line)).encode() for line in lines), False),
@@ -540,6 +545,22 @@ def test_the_configured_journal_is_one_around_what_was_edited(tmp_path: Path) ->
         (2, "log"),
         (3, "journal"),
     ]
+
+
+@pytest.mark.parametrize("recorded", [False, True], ids=["a log", "the configured journal"])
+def test_a_line_that_is_not_asked_for_costs_little(tmp_path: Path, recorded: bool) -> None:
+    """In a log it is no link of a chain after the first, and of the journal no hash is computed:
+    either takes another ten calls a line."""
+    lines = 1_000
+    log = tmp_path / "log"
+    if recorded:
+        journalled(log, [entry(uid) for uid in range(1, lines + 1)])
+    else:
+        file(log, *[logged(entry(uid)) for uid in range(1, lines + 1)])
+    query = Query(user="nobody@acme.example")
+    nothing: io.BufferedReader = io.BufferedReader(io.BytesIO())
+    count = calls(lambda: read([str(log)], query, nothing, recorded=recorded))
+    assert count <= 31 * lines
 
 
 def test_a_line_of_a_log_is_no_record(tmp_path: Path) -> None:
