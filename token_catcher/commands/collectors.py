@@ -473,7 +473,7 @@ def _renamed(value: Fields, event: str) -> Fields:
 
 
 def _typed(value: Fields) -> Fields:
-    """With numbers and booleans where a collector has made texts of them."""
+    """With numbers and booleans where a collector has made texts of them, and lists of one."""
     typed = dict(value)
     for name, kind in KINDS.items():
         field = value.get(name)
@@ -481,6 +481,8 @@ def _typed(value: Fields) -> Fields:
             typed[name] = _number(field)
         elif kind is bool and isinstance(field, str):
             typed[name] = field.lower() == "true"
+        elif kind is tuple and isinstance(field, str):
+            typed[name] = [field]  # `_bare` took it out of its list
     return typed
 
 

@@ -547,6 +547,19 @@ def test_the_configured_journal_is_one_around_what_was_edited(tmp_path: Path) ->
     ]
 
 
+@pytest.mark.parametrize("waived", [("sender",), ("sender", "subject")], ids=len)
+@pytest.mark.parametrize("collected", [False, True])
+def test_what_a_release_waived_passes_through_collectors(
+    tmp_path: Path, waived: tuple[str, ...], collected: bool
+) -> None:
+    """Also a list of one, in which some collectors put any value."""
+    line = json.loads(logged(entry(1, released_by="alice", waived=waived)))
+    if collected:
+        line = {"kubernetes": {"pod": "token-catcher-0"}, "log": line}
+    (row,) = ask(file(tmp_path / "log", json.dumps(line))).rotations
+    assert (row.released_by, row.waived) == ("alice", waived)
+
+
 @pytest.mark.parametrize("recorded", [False, True], ids=["a log", "the configured journal"])
 def test_a_line_that_is_not_asked_for_costs_little(tmp_path: Path, recorded: bool) -> None:
     """In a log it is no link of a chain after the first, and of the journal no hash is computed:
