@@ -72,6 +72,7 @@ REVEALING = {
     "oauth/google_source.py": 1,  # the key of a service account, to sign with it
     "oauth/microsoft.py": 4,  # secret, assertion, key or refresh token, to msal
     "oauth/signin.py": 4,  # a client's secret, a device's code, a verifier: to the token endpoint
+    "oauth/origin.py": 1,  # a refresh token, into its hash
     "oauth/refresh.py": 1,  # a refresh token, into its file
 }
 """Where a secret is revealed, and how often."""

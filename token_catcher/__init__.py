@@ -88,6 +88,7 @@ use what its `__init__` names, and nothing else.
         access      when one is asked for, and what becomes of a refusal
         endpoint    HTTP to token endpoints, within bounds
         answers     what a token endpoint's answer means; pure
+        origin      which sign-in a refresh token began with
         refresh     the file of a refresh token, replaced at each renewal
         signin      a person signs in once, in a browser
         custom      any OAuth 2 server

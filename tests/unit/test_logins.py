@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from token_catcher.logins import Entrance, context_of, entrance_of, keep_fresh
 from token_catcher.model import Secret
 from token_catcher.oauth import TokenHealth
 
+SIGN_IN = hashlib.sha256(b"the refresh-token").hexdigest()
+"""Stands for a refresh token, and for all that renewals make of it."""
 CUSTOM = "provider: custom, token_url: https://x/token/, client_id: y"
 
 
@@ -62,7 +65,7 @@ def entrance(home: Path, login: str) -> Entrance:
             f"oauth2: {{{CUSTOM}, client_secret: {{file: client-secret}},"
             " refresh_token: {file: refresh-token}}",
             OAuthLogin,
-            "the client-secret\nthe refresh-token",
+            f"the client-secret\n{SIGN_IN}",
         ),
         (
             "oauth2: {provider: external, token: {file: access-token}}",
@@ -80,7 +83,7 @@ def entrance(home: Path, login: str) -> Entrance:
             "oauth2: {provider: google, client_id: x, client_secret: {file: client-secret},"
             " refresh_token: {file: refresh-token}}",
             OAuthLogin,
-            "the client-secret\nthe refresh-token",
+            f"the client-secret\n{SIGN_IN}",
         ),
     ],
 )

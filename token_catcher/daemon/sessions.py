@@ -134,7 +134,7 @@ class SessionLoop(threading.Thread):
     ) -> None:
         """Stay away for a while after a session of `lived` seconds.
 
-        No wakeup shortens it. Another password does, where the last one was refused."""
+        No wakeup shortens it. Another password or sign-in does, where the last was refused."""
         if self._ending.is_set():
             return
         seconds = self._back_off.pause(error, lived)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from token_catcher.errors import AccessError, ConfigurationError, TransientError
+from token_catcher.errors import AccessError, TransientError
 from token_catcher.model import Secret
 
 AHEAD: Final = 600.0
@@ -39,8 +39,11 @@ class Provider(Protocol):
     """One way to get access tokens. Used by one thread at a time, but for `credential`."""
 
     def credential(self) -> Secret:
-        """What is shown to the token endpoint, read anew: by it a replaced file is noticed.
+        """Stands for what is shown to the token endpoint, read anew: by it a file that somebody
+        replaced is noticed.
 
+        It is the same one over renewals, whoever makes them: a refresh token is replaced by each,
+        and otherwise each would look as if somebody had mended what a server refuses.
         ConfigurationError: it is not there, or cannot be what it should be."""
 
     def fetch(self) -> AccessToken:
@@ -69,7 +72,7 @@ class _Held:
 
     value: Secret
     credential: Secret
-    """What the provider shows since it was got."""
+    """By what it was got; see `Provider.credential`."""
     life: float | None
     ends_at: float | None
     """Monotonic seconds; None: nobody says when it ends."""
@@ -119,9 +122,6 @@ class AccessTokens:
         self._lock = threading.Lock()
         self._held: _Held | None = None
         self._failure: _Failure | None = None
-        self._first: Secret | None = None
-        """What the provider showed first, and whatever its own renewals have made of that since."""
-        self._latest: Secret | None = None
         self._refused: str | None = None
         """See `TokenHealth`."""
         self._fresh_from = monotonic()
@@ -130,11 +130,8 @@ class AccessTokens:
     def credential(self) -> Secret:
         """Stands for what is shown to the provider: another one once somebody replaced that.
 
-        A refresh token that a renewal of ours replaced is still the same one in here. Otherwise
-        each renewal would look as if somebody had mended what was refused.
-        ConfigurationError: it is not there."""
-        with self._lock:  # not while a renewal replaces it
-            return self._lineage(self._provider.credential())
+        From any thread, without waiting for a request. ConfigurationError: it is not there."""
+        return self._provider.credential()
 
     def for_login(self) -> Secret:
         """A token that is good for a login now. Raises what `Provider.fetch` raises.
@@ -225,28 +222,12 @@ class AccessTokens:
     def _note(self, credential: Secret, error: AccessError | TransientError, pause: float) -> None:
         self._failure = _Failure(credential, error, self._monotonic() + pause)
 
-    def _take(self, token: AccessToken, shown: Secret) -> _Held:
+    def _take(self, token: AccessToken, credential: Secret) -> _Held:
+        """`credential`: as it was before the request. One that came meanwhile is tried soon."""
         self._failure = None
         self._refused = None
         ends_at = None
         if token.seconds is not None:
             ends_at = self._monotonic() + token.seconds
-        credential = self._after_renewal(shown)
         self._held = _Held(token.value, credential, token.seconds, ends_at)
         return self._held
-
-    def _after_renewal(self, shown: Secret) -> Secret:
-        """What is shown next: a refresh token may have been replaced by this very request."""
-        self._lineage(shown)
-        try:
-            credential = self._provider.credential()
-        except ConfigurationError:  # told at the next request; this token is good all the same
-            credential = shown
-        self._latest = credential
-        return credential
-
-    def _lineage(self, credential: Secret) -> Secret:
-        """What a credential began as."""
-        if self._first is None or credential not in (self._latest, self._first):
-            self._first = self._latest = credential
-        return self._first

@@ -57,10 +57,10 @@ class CustomProvider:
         """Whether the secret goes into the header (RFC 6749, section 2.3.1)."""
 
     def credential(self) -> Secret:
-        """All that is shown, one below the other."""
+        """All that is shown, one below the other; of a refresh token, its sign-in."""
         sources = [self._client_secret, self._assertion]
         if self._refresh_token is not None:
-            sources.append(self._refresh_token.read)
+            sources.append(self._refresh_token.sign_in)
         texts = [read().reveal() for read in sources if read is not None]
         return Secret("\n".join(texts))
 

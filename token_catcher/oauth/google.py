@@ -126,9 +126,10 @@ class GoogleSignedIn:
     session: BoundedSession
 
     def credential(self) -> Secret:
-        """Both secrets. ConfigurationError: one of them is not there."""
-        secret, token = self.client_secret(), self.refresh_token.read()
-        return Secret(f"{secret.reveal()}\n{token.reveal()}")
+        """The client's secret and the sign-in. ConfigurationError: one of them is not there."""
+        secret = self.client_secret()
+        sign_in = self.refresh_token.sign_in()
+        return Secret(f"{secret.reveal()}\n{sign_in.reveal()}")
 
     def fetch(self) -> AccessToken:
         """By the refresh token (RFC 6749, section 6)."""

@@ -185,7 +185,7 @@ class MicrosoftPerson:
 
     def credential(self) -> Secret:
         """See `access.Provider`."""
-        return self._refresh_token.read()
+        return self._refresh_token.sign_in()
 
     def fetch(self) -> AccessToken:
         """See `access.Provider`."""

@@ -22,6 +22,7 @@ from typing import Final
 from token_catcher import files, signals
 from token_catcher.errors import Outage, StateError
 from token_catcher.model import Secret
+from token_catcher.oauth.origin import note_renewal, origin_of
 from token_catcher.ports import Log
 
 LOCK_WITHIN: Final = 60.0
@@ -55,6 +56,12 @@ class RefreshTokenFile:
         """What the file held when it was last read."""
         self._unwritten: Secret | None = None
         """What came after that, and could not be written."""
+
+    def sign_in(self) -> Secret:
+        """Stands for what a person has put there: the same one over all renewals, whoever renews.
+
+        ConfigurationError: the file is not there."""
+        return Secret(origin_of(self._place(), self.read()))
 
     @contextmanager
     def renewing(self) -> Iterator[Secret]:
@@ -106,13 +113,20 @@ class RefreshTokenFile:
             self._touch()
             return
         try:
-            self._write(token)
+            self._replace_by(token)
         except OSError as error:
             self._unwritten = token
             self._tell(error)
             return
         self._in_file = token
         self._unwritten = None
+
+    def _replace_by(self, token: Secret) -> None:
+        """Write what a renewal gave."""
+        assert self._in_file is not None  # `renewing` has read it
+        with suppress(OSError):  # without its note it looks like a sign-in, which loses nothing
+            note_renewal(self._place(), self._in_file, token)
+        self._write(token)
 
     def _write(self, token: Secret) -> None:
         files.replace(self._place(), f"{token.reveal()}\n".encode())

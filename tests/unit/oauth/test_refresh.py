@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -104,7 +105,58 @@ def test_behind_a_link_the_file_itself_is_replaced(path: Path, tmp_path: Path) -
         "elsewhere",
         "refresh-token",
         "refresh-token.lock",
+        "refresh-token.renewed",
     ]
+
+
+# -- whose sign-in it is --
+
+
+def test_a_renewal_is_no_sign_in(path: Path) -> None:
+    """By us or by another process, which may have been started since."""
+    file = opened(path)
+    sign_in = file.sign_in()
+    for new in ("second", "third", None, "fourth"):
+        renew(opened(path), new)
+        assert file.sign_in() == sign_in
+        assert opened(path).sign_in() == sign_in
+
+
+def test_a_file_that_a_person_writes_is_another_sign_in(path: Path) -> None:
+    """Before a renewal and after it; its own renewals are none again."""
+    signed_in = [opened(path).sign_in()]
+    for number in range(3):
+        path.write_text(f"sign-in {number}\n", "ascii")
+        signed_in.append(opened(path).sign_in())
+        renew(opened(path), f"renewal {number}")
+        assert opened(path).sign_in() == signed_in[-1]
+    assert len(set(signed_in)) == 4
+
+
+@pytest.mark.parametrize("shown", ["first", "second"])
+def test_in_the_middle_of_a_renewal_either_token_is_known(path: Path, shown: str) -> None:
+    """The note is there before the file is replaced: whoever reads both meanwhile sees no news."""
+    sign_in = opened(path).sign_in()
+    renew(opened(path), "second")
+    path.write_text(f"{shown}\n", "ascii")
+    assert opened(path).sign_in() == sign_in
+
+
+def test_a_note_holds_no_token(path: Path) -> None:
+    """Hashes alone, for us alone."""
+    renew(opened(path), "second")
+    note = path.with_name("refresh-token.renewed")
+    assert stat.S_IMODE(note.stat().st_mode) == 0o600
+    assert re.fullmatch(r"(?:[0-9a-f]{64}[ \n]){3}", note.read_text("ascii"))
+
+
+def test_a_note_that_cannot_be_written_costs_no_token(path: Path) -> None:
+    """Something else has its name: the renewal counts for a sign-in, and nothing is lost."""
+    path.with_name("refresh-token.renewed").mkdir()
+    sign_in = opened(path).sign_in()
+    renew(opened(path), "second")
+    assert path.read_text("ascii") == "second\n"
+    assert opened(path).sign_in() != sign_in
 
 
 # -- where nothing can be written --
