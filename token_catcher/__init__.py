@@ -89,6 +89,7 @@ use what its `__init__` names, and nothing else.
         endpoint    HTTP to token endpoints, within bounds
         answers     what a token endpoint's answer means; pure
         origin      which sign-in a refresh token began with
+        renewals    what the renewals of one process have in common
         refresh     the file of a refresh token, replaced at each renewal
         signin      a person signs in once, in a browser
         custom      any OAuth 2 server

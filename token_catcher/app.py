@@ -34,6 +34,7 @@ from token_catcher.imap import Login as MailLogin
 from token_catcher.judge import Judge
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.logins import Entrance, certificates_in, context_of, entrance_of
+from token_catcher.oauth import Renewals
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import Log
 from token_catcher.proof import Terms, Trust
@@ -80,6 +81,8 @@ class App:
     metrics: Metrics = field(default_factory=partial(Metrics, utc_now))
     """Told of every record and every request to Vault, whether somebody reads them or not."""
     now: Callable[[], datetime] = utc_now
+    renewals: Renewals = field(default_factory=Renewals)
+    """Of refresh tokens; they outlive a configuration."""
     entrances: dict[str, Entrance] = field(default_factory=dict)
     """By mailbox, of those that were asked for."""
     _contexts: dict[object, Callable[[], ssl.SSLContext]] = field(default_factory=dict)
@@ -244,7 +247,7 @@ class App:
         return replace(address, client_certificate=vault.client_certificate.as_pair())
 
     def _watched(self, mailbox: MailboxConfig) -> Watched:
-        entrance = entrance_of(mailbox, self.log)
+        entrance = entrance_of(mailbox, self.log, self.renewals)
         self.entrances[mailbox.name] = entrance
         pipeline = Pipeline(
             self.judge,
@@ -283,7 +286,7 @@ class App:
 
     def connector(self, mailbox: MailboxConfig) -> Callable[[], ImapMailbox]:
         """What opens a session with this mailbox, as the daemon does."""
-        return self._connector(mailbox, entrance_of(mailbox, self.log).login)
+        return self._connector(mailbox, entrance_of(mailbox, self.log, self.renewals).login)
 
     def _connector(self, mailbox: MailboxConfig, login: MailLogin) -> Callable[[], ImapMailbox]:
         account = Account(

@@ -123,6 +123,24 @@ def replace(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 def replace_by(path: Path, pieces: Iterable[bytes], *, durable: bool = True) -> None:
     """As `replace`, with content that comes in pieces and is never in memory as a whole."""
+    new = _written_beside(path, pieces)
+    try:
+        new.replace(path)
+    except OSError:
+        with suppress(OSError):
+            new.unlink()
+        raise
+    if durable:  # the content is synced by now, its name is not
+        sync_directory(path.parent)
+
+
+def try_replacing(path: Path, size: int) -> None:
+    """Do what `replace` does with so many bytes, but for the replacing. OSError: it would fail."""
+    _written_beside(path, [bytes(size)]).unlink()
+
+
+def _written_beside(path: Path, pieces: Iterable[bytes]) -> Path:
+    """The new file, synced; none is left behind where that fails."""
     new = path.with_name(path.name + ".new")
     with suppress(FileNotFoundError):
         new.unlink()  # what a crash left behind
@@ -131,13 +149,11 @@ def replace_by(path: Path, pieces: Iterable[bytes], *, durable: bool = True) -> 
             for piece in pieces:
                 _write_all(file, piece)
             os.fsync(file.fileno())
-        new.replace(path)
     except OSError:
         with suppress(OSError):
             new.unlink()
         raise
-    if durable:  # the content is synced by now, its name is not
-        sync_directory(path.parent)
+    return new
 
 
 def write(file: FileIO, content: bytes) -> None:

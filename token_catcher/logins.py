@@ -48,6 +48,7 @@ from token_catcher.oauth import (
     Proof,
     Provider,
     RefreshTokenFile,
+    Renewals,
     SecretProof,
     TokenHealth,
 )
@@ -84,13 +85,15 @@ class Entrance:
             return None
 
 
-def entrance_of(mailbox: MailboxConfig, log: Log) -> Entrance:
-    """The login that the configuration asks for; exactly one is given."""
+def entrance_of(mailbox: MailboxConfig, log: Log, renewals: Renewals | None = None) -> Entrance:
+    """The login that the configuration asks for; exactly one is given.
+
+    `renewals`: those of this process; None: there are no others."""
     if mailbox.password is not None:
         read = mailbox.password.read
         return Entrance(PasswordLogin(mailbox.username, read), read)
     if mailbox.oauth2 is not None:
-        tokens = AccessTokens(_provider(mailbox, mailbox.oauth2, log), time.monotonic)
+        tokens = AccessTokens(_provider(mailbox, mailbox.oauth2, log, renewals), time.monotonic)
         login = OAuthLogin(mailbox.username, tokens, mailbox.oauth2.mechanism)
         return Entrance(login, tokens.credential, tokens, _refresh_token(mailbox.oauth2))
     return Entrance(ExternalLogin(mailbox.username), _certificate(mailbox))
@@ -117,7 +120,9 @@ def keep_fresh(entrances: Mapping[str, Entrance], log: Log) -> None:
             log.warning("oauth.trouble", mailbox=mailbox, code=error.code, error=str(error))
 
 
-def _provider(mailbox: MailboxConfig, section: OAuth2, log: Log) -> Provider:
+def _provider(
+    mailbox: MailboxConfig, section: OAuth2, log: Log, renewals: Renewals | None
+) -> Provider:
     """Who gives the tokens. Nothing is asked of anybody yet."""
     match section:
         case Custom():
@@ -128,14 +133,14 @@ def _provider(mailbox: MailboxConfig, section: OAuth2, log: Log) -> Provider:
                 scope=section.scope,
                 client_secret=_reading(section.client_secret),
                 assertion=_reading(section.assertion),
-                refresh_token=refresh_token_file(section.refresh_token, log),
+                refresh_token=refresh_token_file(section.refresh_token, log, renewals),
             )
         case External():
             return _external(section)
         case Microsoft():
-            return _microsoft(section, log)
+            return _microsoft(section, log, renewals)
         case Google():
-            return _google(section, mailbox.username, log)
+            return _google(section, mailbox.username, log, renewals)
 
 
 def _external(section: External) -> Provider:
@@ -154,15 +159,15 @@ def microsoft_application(section: Microsoft) -> Application:
     return Application(section.tenant, section.client_id, authority, scope)
 
 
-def _microsoft(section: Microsoft, log: Log) -> Provider:
+def _microsoft(section: Microsoft, log: Log, renewals: Renewals | None) -> Provider:
     application = microsoft_application(section)
-    refresh_token = refresh_token_file(section.refresh_token, log)
+    refresh_token = refresh_token_file(section.refresh_token, log, renewals)
     if refresh_token is not None:
         return MicrosoftPerson(application, refresh_token, time.monotonic)
     return MicrosoftApplication(application, _proof(section), time.monotonic)
 
 
-def _google(section: Google, username: str, log: Log) -> Provider:
+def _google(section: Google, username: str, log: Log, renewals: Renewals | None) -> Provider:
     """One of three forms, as the schema wants it. `username`: whose mailbox it is."""
     session = BoundedSession(time.monotonic)
     scope = section.scope or DELEGATED_SCOPE
@@ -170,7 +175,8 @@ def _google(section: Google, username: str, log: Log) -> Provider:
         return GoogleServiceAccount(section.service_account.read, username, scope, session)
     if section.impersonate is not None:
         return GoogleImpersonation(section.impersonate, username, scope, os.environ, session)
-    refresh_token = refresh_token_file(section.refresh_token, log)
+    # Google gives no other one at a renewal: its file may be in a mounted Secret.
+    refresh_token = refresh_token_file(section.refresh_token, log, renewals, lasting=True)
     assert section.client_id is not None
     assert section.client_secret is not None
     assert refresh_token is not None
@@ -196,12 +202,26 @@ def _proof(section: Microsoft) -> Proof:
     return CertificateProof(certificate.read, where, partial(datetime.now, UTC))
 
 
-def refresh_token_file(source: SecretSource | None, log: Log) -> RefreshTokenFile | None:
-    """The file in which a refresh token is kept; None: the configuration names none."""
+def refresh_token_file(
+    source: SecretSource | None,
+    log: Log,
+    renewals: Renewals | None = None,
+    *,
+    lasting: bool = False,
+) -> RefreshTokenFile | None:
+    """The file in which a refresh token is kept; None: the configuration names none.
+
+    The rest is that of `RefreshTokenFile`."""
     if source is None:
         return None
     return RefreshTokenFile(
-        Path(source.where), source.read, log, monotonic=time.monotonic, sleep=time.sleep
+        Path(source.where),
+        source.read,
+        log,
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+        renewals=renewals,
+        lasting=lasting,
     )
 
 

@@ -19,7 +19,7 @@ from token_catcher.errors import ConfigurationError, StateError, TokenCatcherErr
 from token_catcher.expiry import Owner
 from token_catcher.logins import keep_fresh
 from token_catcher.model import Entry, moment
-from token_catcher.oauth import TokenHealth
+from token_catcher.oauth import Renewals, TokenHealth
 from token_catcher.ports import Log
 from token_catcher.record import Journal, MailToken
 from token_catcher.sweep import Watched
@@ -39,6 +39,7 @@ class Service:
         self._log = log
         self._config = load()
         self._metrics = Metrics(utc_now)
+        self._renewals = Renewals()
         self._app: App | None = None
         self._restoration: Restoration | None = None
         self._journal_trouble: str | None = None
@@ -50,6 +51,7 @@ class Service:
             now=utc_now,
             rng=Random(),  # noqa: S311 - spreads retries, hides nothing
             housekeeping=self._keep_house,
+            finish=self._renewals.end,
         )
 
     def run(self) -> None:
@@ -63,7 +65,13 @@ class Service:
         for key in FIXED:
             if getattr(fresh, key) != getattr(self._config, key):
                 raise ConfigurationError(f"{key}: cannot change while running; restart the daemon")
-        app = App(fresh, self._log, stopping=stopping, metrics=self._metrics)
+        app = App(
+            fresh,
+            self._log,
+            stopping=stopping,
+            metrics=self._metrics,
+            renewals=self._renewals,
+        )
         app.tell_unpinned_orgs()
         names = [mailbox.name for mailbox in fresh.mailboxes]
         if fresh.shard is not None:

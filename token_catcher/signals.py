@@ -71,22 +71,34 @@ def answer_with(handler: Handler, *further: signal.Signals) -> None:
 
 @contextmanager
 def postponed() -> Iterator[None]:
-    """Have the signals take effect when the block ends: it must not be left half done."""
-    arrived: list[int] = []
+    """Have the signals take effect when the block ends: it must not be left half done.
 
-    def note(number: int, _frame: FrameType | None) -> None:
+    A second one, that is no twin, ends the process at once: the block takes too long for somebody.
+    Another thread than the main one is never interrupted by a signal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    first_at = 0.0
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal first_at
         _answered.set()
+        if not arrived:
+            first_at = time.monotonic()
+        elif time.monotonic() - first_at > TWINS_WITHIN:
+            _leave(number, frame)
         arrived.append(number)
 
-    interrupt = signal.signal(signal.SIGINT, note)
-    terminate = signal.signal(signal.SIGTERM, note)
+    before = {number: signal.getsignal(number) for number in ENDING}
+    _handle_by(note)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, interrupt)
-        signal.signal(signal.SIGTERM, terminate)
-    for number in arrived:
-        signal.raise_signal(number)
+        for ending, handler in before.items():
+            signal.signal(ending, handler)
+        for number in arrived:  # also where the block failed
+            signal.raise_signal(number)
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import pytest
 from tests.deploy.kit import DEPLOY, run
 from tests.kit.servers import missing
 from tests.kit.servers.process import command
-from token_catcher.daemon.loop import LEAVE_WITHIN
+from token_catcher.daemon.loop import FINISH_WITHIN
+from token_catcher.daemon.watch import LOGOUT_WITHIN
 
 UNIT = DEPLOY / "systemd" / "token-catcher.service"
 COMMAND = DEPLOY / "systemd" / "token-catcher.sh"
@@ -67,7 +68,7 @@ def test_the_unit_fits_the_daemon(unit: dict[str, list[str]]) -> None:
         "RestrictAddressFamilies": ["AF_INET AF_INET6 AF_UNIX"],
     }
     assert {name: unit.get(name) for name in expected} == expected
-    assert float(unit["TimeoutStopSec"][0].removesuffix("s")) > LEAVE_WITHIN
+    assert float(unit["TimeoutStopSec"][0].removesuffix("s")) > FINISH_WITHIN + LOGOUT_WITHIN
 
 
 def test_secrets_come_as_credentials(unit: dict[str, list[str]]) -> None:

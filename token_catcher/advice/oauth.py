@@ -290,7 +290,8 @@ OAUTH: Final[Mapping[str, Advice]] = {
     "oauth-file": Advice(
         349,
         "The refresh token's file cannot be replaced.",
-        "make the directory of oauth2.refresh_token writable for the service's user",
+        "make the directory of oauth2.refresh_token writable for the service's user, with room:"
+        " each renewal replaces the file, and nothing is asked for that could not be kept",
     ),
     "oauth-source": Advice(
         350,
@@ -320,5 +321,10 @@ OAUTH: Final[Mapping[str, Advice]] = {
         354,
         "What listens in the token endpoint's place does not speak TLS as it should.",
         "check oauth2.token_url and HTTPS_PROXY: something between does not speak TLS",
+    ),
+    "oauth-ending": Advice(
+        355,
+        "The program ends, and begins no further renewal of a refresh token.",
+        "nothing: it is renewed at the next start",
     ),
 }

@@ -32,7 +32,7 @@ from token_catcher import files, signals
 from token_catcher.daemon import systemd
 from token_catcher.daemon.housekeeping import Housekeeping
 from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
-from token_catcher.daemon.watch import Health, Watch
+from token_catcher.daemon.watch import LOGOUT_WITHIN, Health, Watch
 from token_catcher.errors import StateError, TokenCatcherError
 from token_catcher.ports import Log
 from token_catcher.sweep import Watched
@@ -49,6 +49,8 @@ BEAT_AT_START: Final = 0.1
 LEAVE_WITHIN: Final = 2.5
 """Seconds given to the watches to end; then the process leaves all the same, since a crash is safe
 as well."""
+FINISH_WITHIN: Final = 7.0
+"""Seconds given to what a crash is not safe for: the renewal of a sign-in that is on its way."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Daemon:
         load: Callable[[Callable[[], bool]], Sequence[Watched]],
         *,
         housekeeping: Callable[[], None],
+        finish: Callable[[float], None],
         log: Log,
         now: Callable[[], datetime],
         rng: Random,
@@ -82,13 +85,16 @@ class Daemon:
         """`load` reads the configuration (anew) and gives the mailboxes.
 
         It is handed the question that their sweeps ask between two mails: does all end?
-        `housekeeping` is called now and again, to renew what nobody asks for."""
+        `housekeeping` is called now and again, to renew what nobody asks for. `finish` is called
+        once, at the end: it begins nothing more that must not be cut off, and waits for what is on
+        its way, at most so many seconds."""
         self._load = load
         self._log = log
         self._now = now
         self._rng = rng
         self._monotonic = monotonic
         self._pace = pace
+        self._finish = finish
         self._housekeeping = Housekeeping(housekeeping, pace.housekeeping, log)
         self._wakeup = Wakeup()
         self._signals: set[int] = set()
@@ -149,7 +155,10 @@ class Daemon:
             finally:
                 systemd.stopping()
                 self._housekeeping.end()
-                self._end(self._generation)
+                self._stop(self._generation)
+                leave_by = self._monotonic() + LEAVE_WITHIN
+                self._finish(FINISH_WITHIN)
+                self._join(self._generation, max(leave_by, self._monotonic() + LOGOUT_WITHIN))
                 self._scheduler.shutdown(wait=False)  # its jobs only set wakeups
         self._log.info("daemon.stopped")
 
@@ -199,13 +208,17 @@ class Daemon:
             self._scheduler.add_job(wake, "interval", seconds=poll, jitter=jitter, name=watch.name)
             watch.start()
 
-    def _end(self, generation: Generation) -> None:
-        """Let every watch end between two mails; leave behind what does not in time."""
+    def _stop(self, generation: Generation) -> None:
+        """Ask every watch to end, between two mails."""
         self._scheduler.remove_all_jobs()
         generation.ending.set()
         for watch in generation.watches:
             watch.stop()
-        deadline = self._monotonic() + LEAVE_WITHIN  # of all together
+
+    def _join(self, generation: Generation, deadline: float) -> None:
+        """Wait for the ends of the watches; leave behind what does not end in time.
+
+        `deadline`: monotonic seconds, of all together."""
         for watch in generation.watches:
             if watch.is_alive():  # and was ever started: others cannot be joined
                 watch.join(max(0.0, deadline - self._monotonic()))
@@ -267,7 +280,8 @@ class Daemon:
         except TokenCatcherError as error:
             self._log.error("daemon.reload_refused", code=error.code, error=str(error))
         else:
-            self._end(self._generation)
+            self._stop(self._generation)
+            self._join(self._generation, self._monotonic() + LEAVE_WITHIN)
             self._begin(generation)
             self._log.info("daemon.reloaded", mailboxes=self._names())
         systemd.ready()

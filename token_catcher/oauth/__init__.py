@@ -1,8 +1,9 @@
 """Access tokens for IMAP (OAuth 2): one provider a mailbox.
 
 `access` decides when a token is asked for, `endpoint` speaks HTTP within bounds, `answers` reads
-what comes back, `refresh` keeps a refresh token in its file, `signin` gets the first one; each
-provider is one module.
+what comes back, `refresh` keeps a refresh token in its file (`origin`: whose sign-in it is;
+`renewals`: what those of one process share), `signin` gets the first one; each provider is one
+module.
 """
 
 from token_catcher.oauth.access import AccessToken, AccessTokens, Provider, TokenHealth
@@ -33,6 +34,7 @@ from token_catcher.oauth.microsoft_refusals import Applicant as MicrosoftApplica
 from token_catcher.oauth.microsoft_refusals import Application
 from token_catcher.oauth.microsoft_refusals import refusal_of as microsoft_refusal
 from token_catcher.oauth.refresh import RefreshTokenFile
+from token_catcher.oauth.renewals import Renewals
 from token_catcher.oauth.signin import (
     Client,
     DeviceCode,
@@ -71,6 +73,7 @@ __all__ = [
     "Provider",
     "Redirect",
     "RefreshTokenFile",
+    "Renewals",
     "SecretProof",
     "TokenHealth",
     "begin_with_code",

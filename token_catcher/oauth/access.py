@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from token_catcher.errors import AccessError, TransientError
+from token_catcher.errors import AccessError, StateError, TransientError
 from token_catcher.model import Secret
 
 AHEAD: Final = 600.0
@@ -51,7 +51,8 @@ class Provider(Protocol):
 
         AccessError: we are refused, which the code tells apart, and nothing but a person changes
         it. Outage: the endpoint is away or throttles us (`retry_after`), or somebody else answers
-        in its place: that is never a refusal."""
+        in its place: that is never a refusal. StateError: what it gives could not be kept, so that
+        it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class TokenHealth:
     """How one mailbox does for access tokens."""
 
     refused: str | None
-    """The code of a refusal that no token came after; None: all is well."""
+    """The code of a refusal that no token came after, or of why we do not even ask, until a person
+    mends it; None: all is well."""
     seconds_left: float | None
     """Until the token ends, 0 afterwards; None: there is none, or nobody says."""
     renewed_at: float | None = None
@@ -199,6 +201,9 @@ class AccessTokens:
         except TransientError as error:
             self._note(credential, error, min(error.retry_after or 0.0, LONGEST_PAUSE))
             return self._instead(error)
+        except StateError as error:
+            self._refused = error.code
+            return self._instead(error)
         return self._take(token, credential)
 
     def _paused(self, credential: Secret) -> AccessError | TransientError | None:
@@ -212,7 +217,7 @@ class AccessTokens:
             return None
         return failure.again(now)
 
-    def _instead(self, error: AccessError | TransientError) -> _Held:
+    def _instead(self, error: AccessError | TransientError | StateError) -> _Held:
         """The token there is, in place of a new one. Raises the error where none serves."""
         held = self._held
         if isinstance(error, AccessError) or held is None or held.left(self._monotonic()) <= 0:

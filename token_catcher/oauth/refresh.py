@@ -3,11 +3,11 @@
 Many servers give a new refresh token along with each access token, and some take the old one for
 stolen once it is shown again. So a renewal holds a lock file beside it: of two processes that renew
 at the same time the second reads what the first has written. The file is replaced as a whole, for
-us alone, and is on disk before anybody goes on.
+us alone, and is on disk before anybody goes on; no signal comes between the request and that.
 
-A volume that cannot be written (a mounted Kubernetes Secret, say) is no hindrance while the server
-gives no new one. Where it does, the new one is kept in memory, written at a later renewal, and
-told.
+Where nothing can be written, nothing is asked: the token that is there would be used up, and the
+new one lost with the process. Should the volume fail later than that, the new one is kept in
+memory, written at a later renewal, and told.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from token_catcher import files, signals
 from token_catcher.errors import Outage, StateError
 from token_catcher.model import Secret
 from token_catcher.oauth.origin import note_renewal, origin_of
+from token_catcher.oauth.renewals import Renewals
 from token_catcher.ports import Log
 
 LOCK_WITHIN: Final = 60.0
 """Seconds to wait for another process: twice what its request may take."""
 LOCK_STEP: Final = 0.2
 """Seconds between two looks at the lock."""
+ROOM: Final = 4096
+"""Bytes that must find room before a request: more than the largest refresh token."""
 _LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT
 
 
@@ -43,19 +46,21 @@ class RefreshTokenFile:
         *,
         monotonic: Callable[[], float],
         sleep: Callable[[float], None],
+        renewals: Renewals | None = None,
+        lasting: bool = False,
     ) -> None:
         """`read`: the token as the file holds it now. ConfigurationError: it is not there, or
-        others can use it."""
+        others can use it. `renewals`: those of this process; None: there are no others. `lasting`:
+        this server never gives another one, so that the file may be one that we cannot write."""
         self.path = path
         """Where it is kept."""
         self.read = read
         self._log = log
         self._monotonic = monotonic
         self._sleep = sleep
-        self._in_file: Secret | None = None
-        """What the file held when it was last read."""
-        self._unwritten: Secret | None = None
-        """What came after that, and could not be written."""
+        self._renewals = renewals or Renewals()
+        self._lasting = lasting
+        self._kept = self._renewals.kept_at(self._place())
 
     def sign_in(self) -> Secret:
         """Stands for what a person has put there: the same one over all renewals, whoever renews.
@@ -67,20 +72,29 @@ class RefreshTokenFile:
     def renewing(self) -> Iterator[Secret]:
         """The token to show, while nobody else renews; `keep` belongs into the block.
 
-        ConfigurationError: the file is not there. Outage: another process does not end."""
-        with self._alone():
+        ConfigurationError: the file is not there. StateError: it cannot be replaced. Outage:
+        another renewal does not end, or the program does."""
+        with self._alone(), self._renewals.in_flight(), signals.postponed():
+            kept = self._kept
             in_file = self.read()
-            if in_file != self._in_file:
-                self._in_file = in_file
-                self._unwritten = None  # somebody has put another one into the file
-            yield self._unwritten or in_file
+            if in_file != kept.in_file:
+                kept.in_file = in_file
+                kept.unwritten = None  # somebody has put another one into the file
+            # Where the one in the file is used up already, there is nothing more to lose.
+            if kept.unwritten is None and not self._lasting:
+                self._prove_writable()
+            yield kept.unwritten or in_file
 
     def prepare(self) -> None:
-        """Before somebody signs in for it. StateError: it could not be written afterwards."""
-        probe = self._place().with_name(f"{self.path.name}.probe")
+        """Before somebody signs in for it. StateError: it could not be written afterwards.
+
+        Outage: another renewal does not end."""
+        with self._alone():
+            self._prove_writable()
+
+    def _prove_writable(self) -> None:
         try:
-            with files.opened(probe, _LOCK_FLAGS):
-                probe.unlink()
+            files.try_replacing(self._place(), ROOM)
         except OSError as error:
             problem = self._unwritable(error)
         else:
@@ -89,7 +103,7 @@ class RefreshTokenFile:
 
     def begin(self, token: Secret) -> None:
         """Write the first one, of a sign-in. StateError: it cannot be written."""
-        with self._alone():
+        with self._alone(), signals.postponed():
             try:
                 self._write(token)
             except OSError as error:
@@ -107,25 +121,26 @@ class RefreshTokenFile:
 
     def keep(self, token: Secret | None) -> None:
         """What the server gave in its place; None: it is good for the next time as well."""
+        kept = self._kept
         if token is None:
-            token = self._unwritten
-        if token is None or token == self._in_file:
+            token = kept.unwritten
+        if token is None or token == kept.in_file:
             self._touch()
             return
         try:
             self._replace_by(token)
         except OSError as error:
-            self._unwritten = token
+            kept.unwritten = token
             self._tell(error)
             return
-        self._in_file = token
-        self._unwritten = None
+        kept.in_file = token
+        kept.unwritten = None
 
     def _replace_by(self, token: Secret) -> None:
         """Write what a renewal gave."""
-        assert self._in_file is not None  # `renewing` has read it
+        assert self._kept.in_file is not None  # `renewing` has read it
         with suppress(OSError):  # without its note it looks like a sign-in, which loses nothing
-            note_renewal(self._place(), self._in_file, token)
+            note_renewal(self._place(), self._kept.in_file, token)
         self._write(token)
 
     def _write(self, token: Secret) -> None:
@@ -152,29 +167,35 @@ class RefreshTokenFile:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the lock file, where there can be one.
+        """Hold the lock file, where there can be one, and keep our other threads out as well.
 
-        Where we cannot write, nothing can be replaced either."""
+        Outage: whoever is in does not end."""
         place = self._place()
         lock = place.with_name(f"{place.name}.lock")
+        until = self._monotonic() + LOCK_WITHIN
+        if not self._kept.lock.acquire(timeout=LOCK_WITHIN):
+            raise self._endless("another mailbox")
         with ExitStack() as stack:
+            stack.callback(self._kept.lock.release)
             # Ctrl-Z takes effect when the lock is given back: it would hold up the daemon.
             stack.enter_context(signals.unstopped())
             with suppress(OSError):
-                self._wait_for(stack.enter_context(files.opened(lock, _LOCK_FLAGS)), lock)
+                self._wait_for(stack.enter_context(files.opened(lock, _LOCK_FLAGS)), lock, until)
             yield
 
-    def _wait_for(self, file: FileIO, lock: Path) -> None:
+    def _wait_for(self, file: FileIO, lock: Path, until: float) -> None:
         """Outage: whoever holds it does not end."""
-        until = self._monotonic() + LOCK_WITHIN
         while not _taken(file, lock):
             if self._monotonic() >= until:
-                raise Outage(
-                    f"refresh token {self.path}: another process holds its lock for"
-                    f" {LOCK_WITHIN:.0f} seconds, expected the end of its renewal",
-                    code="oauth-locked",
-                )
+                raise self._endless("another process")
             self._sleep(LOCK_STEP)
+
+    def _endless(self, holder: str) -> Outage:
+        return Outage(
+            f"refresh token {self.path}: {holder} holds its lock for {LOCK_WITHIN:.0f} seconds,"
+            " expected the end of its renewal",
+            code="oauth-locked",
+        )
 
 
 def _taken(file: FileIO, lock: Path) -> bool:

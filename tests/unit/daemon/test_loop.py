@@ -21,7 +21,13 @@ from tests.kit.mails import token
 from tests.kit.rig import Rig
 from tests.kit.waiting import PATIENCE, until
 from tests.unit.daemon.kit import threads, until_asked, until_stored, until_told
-from token_catcher.daemon.loop import STARTS_APART, STUCK_AFTER, Daemon, only_one
+from token_catcher.daemon.loop import (
+    FINISH_WITHIN,
+    STARTS_APART,
+    STUCK_AFTER,
+    Daemon,
+    only_one,
+)
 from token_catcher.daemon.wakeups import Pace
 from token_catcher.errors import ConfigurationError, Outage, StateError
 from token_catcher.ports import Mailbox
@@ -50,11 +56,16 @@ def nothing() -> None:
     """A round of housekeeping without anything to do."""
 
 
+def nothing_on_its_way(_seconds: float) -> None:
+    """Nothing has to be waited for at the end."""
+
+
 def made(
     rig: Rig,
     load: Callable[[], Sequence[Watched]] | None = None,
     clock: Callable[[], float] = time.monotonic,
     housekeeping: Callable[[], None] = nothing,
+    finish: Callable[[float], None] = nothing_on_its_way,
 ) -> Daemon:
     """A daemon over the rig's mailbox, or over what `load` gives."""
 
@@ -71,6 +82,7 @@ def made(
         monotonic=clock,
         pace=QUICK,
         housekeeping=housekeeping,
+        finish=finish,
     )
 
 
@@ -182,6 +194,41 @@ def test_a_configuration_that_cannot_be_loaded_starts_nothing(rig: Rig) -> None:
     with pytest.raises(ConfigurationError, match="no mailboxes"):
         made(rig, load).run()
     assert rig.log.events == []
+
+
+def test_at_the_end_what_is_on_its_way_is_waited_for(rig: Rig) -> None:
+    """A sign-in that is being renewed: watches begin nothing more then, and are waited for next."""
+    released = threading.Event()
+    ends: list[tuple[float, bool, list[str]]] = []
+
+    def hang(what: str) -> None:
+        if what == "connect":
+            released.wait(PATIENCE)
+
+    def finish(seconds: float) -> None:
+        ends.append((seconds, daemon.ready, threads("mailbox-")))
+        released.set()
+
+    rig.on = hang
+    daemon = made(rig, finish=finish)
+    run(daemon, partial(until_asked, rig, "connect"))
+    assert ends == [(FINISH_WITHIN, False, ["mailbox-integrations"])]
+    assert rig.said("mailbox.left_behind") == []
+    assert threads("mailbox-") == []
+
+
+def test_a_reload_finishes_nothing(rig: Rig) -> None:
+    """What is on its way goes on: the process does not end."""
+    ends: list[float] = []
+
+    def steps() -> None:
+        until_told(rig, "daemon.ready")
+        send(signal.SIGHUP)
+        until_told(rig, "daemon.reloaded")
+        assert ends == []
+
+    run(made(rig, finish=ends.append), steps)
+    assert ends == [FINISH_WITHIN]
 
 
 def test_a_watch_that_does_not_end_is_left_behind(rig: Rig) -> None:

@@ -10,7 +10,13 @@ import pytest
 
 from tests.contract.leaks import hangs_alone
 from tests.kit.waiting import PATIENCE, until
-from token_catcher.errors import AccessError, ConfigurationError, Outage, TokenCatcherError
+from token_catcher.errors import (
+    AccessError,
+    ConfigurationError,
+    Outage,
+    StateError,
+    TokenCatcherError,
+)
 from token_catcher.model import Secret
 from token_catcher.oauth.access import (
     AHEAD,
@@ -23,6 +29,7 @@ from token_catcher.oauth.access import (
 
 REFUSED = AccessError("token endpoint x: got invalid_client", code="oauth-credential")
 AWAY = Outage("token endpoint x was not reached", code="oauth-unreachable")
+UNWRITABLE = StateError("refresh token x: cannot be written", code="oauth-file")
 HOUR = 3600.0
 
 
@@ -259,6 +266,24 @@ def test_a_credential_that_goes_during_a_request_costs_no_token(endpoint: Endpoi
     assert endpoint.login() == "token-1"
 
 
+# -- a file that cannot be written --
+
+
+def test_without_a_place_for_the_next_one_the_token_serves_to_its_end(endpoint: Endpoint) -> None:
+    """It is told by the metrics from the first try on, and at each login once nothing is left."""
+    endpoint.login()
+    endpoint.error = UNWRITABLE
+    endpoint.time += HOUR - 1
+    assert endpoint.login() == "token-1"
+    assert endpoint.tokens.health == TokenHealth("oauth-file", 1.0)
+    endpoint.time += 1
+    with pytest.raises(StateError, match="cannot be written"):
+        endpoint.tokens.for_login()
+    endpoint.error = None
+    assert endpoint.login() == "token-4"
+    assert endpoint.tokens.health == TokenHealth(None, HOUR)
+
+
 # -- a mail server that refuses a token --
 
 
@@ -345,7 +370,9 @@ def test_a_token_of_unknown_life_is_not_kept_fresh() -> None:
     assert endpoint.fetched == 1
 
 
-@pytest.mark.parametrize("error", [REFUSED, AWAY, Outage("x", code="x", retry_after=20.0)])
+@pytest.mark.parametrize(
+    "error", [REFUSED, AWAY, UNWRITABLE, Outage("x", code="x", retry_after=20.0)]
+)
 def test_what_failed_is_kept_fresh_again_after_a_while(error: Exception) -> None:
     """Told every few minutes, and nothing is asked in between."""
     endpoint = Endpoint()

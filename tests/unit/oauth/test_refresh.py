@@ -6,9 +6,11 @@ import errno
 import fcntl
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -18,10 +20,11 @@ import pytest
 
 from tests.kit.fakes import Silent
 from tests.kit.waiting import PATIENCE
-from token_catcher import files
-from token_catcher.errors import Outage
+from token_catcher import files, signals
+from token_catcher.errors import AccessError, Outage, StateError
 from token_catcher.model import Secret
-from token_catcher.oauth.refresh import LOCK_WITHIN, RefreshTokenFile
+from token_catcher.oauth.refresh import LOCK_WITHIN, ROOM, RefreshTokenFile
+from token_catcher.oauth.renewals import Renewals
 
 
 @pytest.fixture
@@ -38,13 +41,23 @@ def opened(
     log: Silent | None = None,
     monotonic: Callable[[], float] = lambda: 0.0,
     sleep: Callable[[float], None] = lambda _seconds: None,
+    renewals: Renewals | None = None,
+    lasting: bool = False,
 ) -> RefreshTokenFile:
     """The file, with a clock that stands still."""
 
     def read() -> Secret:
         return Secret(path.read_text("ascii").rstrip("\n"))
 
-    return RefreshTokenFile(path, read, log or Silent(), monotonic=monotonic, sleep=sleep)
+    return RefreshTokenFile(
+        path,
+        read,
+        log or Silent(),
+        monotonic=monotonic,
+        sleep=sleep,
+        renewals=renewals,
+        lasting=lasting,
+    )
 
 
 def renew(file: RefreshTokenFile, new: str | None) -> str:
@@ -203,16 +216,95 @@ def test_what_could_not_be_written_gives_way_to_another_sign_in(
     assert renew(file, None) == "signed-in"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_volume_that_is_not_ours_is_no_hindrance(path: Path) -> None:
-    """A mounted secret, whose server replaces nothing: no lock, and no warning."""
+@pytest.mark.parametrize("reload", [False, True])
+def test_what_could_not_be_written_is_the_files(
+    path: Path, full: Callable[[bool], None], reload: bool
+) -> None:
+    """Another mailbox that shares it has it, and so has the same one after a reload."""
+    renewals = Renewals()
+    file = opened(path, renewals=renewals)
+    another = opened(path, renewals=renewals)
+    full(True)
+    renew(file, "second")
+    if reload:
+        another = opened(path, renewals=renewals)
+    assert renew(another, "third") == "second"
+    full(False)
+    assert renew(file, None) == "third"
+    assert path.read_text("ascii") == "third\n"
+
+
+class NoRoom:
+    """A disk on which a file can be made, and nothing written."""
+
+    def __init__(self, bytes_left: int) -> None:
+        self._left = bytes_left
+        self._really = os.write
+
+    def write(self, descriptor: int, content: bytes) -> int:
+        """As os.write."""
+        if len(content) > self._left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self._really(descriptor, content)
+
+
+def block(path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> str:
+    """Have the file be one that cannot be replaced. Returns why."""
+    if how == "full":
+        monkeypatch.setattr(os, "write", NoRoom(ROOM - 1).write)
+        return "No space left on device"
+    path.with_name("refresh-token.new").mkdir()
+    return "Is a directory"
+
+
+@pytest.mark.parametrize("how", ["full", "taken"])
+def test_what_could_not_be_kept_is_not_asked_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The token that is there is not used up; a person has to mend it."""
+    reason = block(path, monkeypatch, how)
+    with pytest.raises(StateError) as caught, opened(path).renewing():
+        pytest.fail("the token is shown")
+    assert (caught.value.code, str(caught.value)) == (
+        "oauth-file",
+        f"refresh token {path}: cannot be written ({reason}), expected a directory that we can"
+        " write",
+    )
+    monkeypatch.undo()
+    assert path.read_text("ascii") == "first\n"
+
+
+@pytest.mark.parametrize("how", ["full", "taken"])
+def test_a_file_of_a_server_that_replaces_nothing_may_be_read_only(
+    path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A mounted secret, and Google: no warning."""
+    block(path, monkeypatch, how)
     log = Silent()
-    path.parent.chmod(0o500)
-    try:
-        assert renew(opened(path, log), None) == "first"
-    finally:
-        path.parent.chmod(0o700)
+    assert renew(opened(path, log, lasting=True), None) == "first"
     assert log.events == []
+
+
+def test_a_used_up_file_is_renewed_in_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the volume failed in the middle of a renewal there is nothing more to lose."""
+    file = opened(path)
+    with file.renewing() as shown:
+        block(path, monkeypatch, "taken")
+        file.keep(Secret("second"))
+    assert shown == Secret("first")
+    assert renew(file, "third") == "second"
+    path.with_name("refresh-token.new").rmdir()
+    assert renew(file, None) == "third"
+    assert path.read_text("ascii") == "third\n"
+
+
+def test_nothing_is_left_of_the_look(path: Path) -> None:
+    """Whether the file can be replaced is tried out, and cleaned up."""
+    with opened(path).renewing():
+        assert sorted(item.name for item in path.parent.iterdir()) == [
+            "refresh-token",
+            "refresh-token.lock",
+        ]
 
 
 def test_a_lock_that_cannot_be_made_is_no_hindrance(path: Path) -> None:
@@ -232,6 +324,67 @@ def test_a_file_system_without_locks_is_no_hindrance(
     monkeypatch.setattr(fcntl, "flock", lockless)
     assert renew(opened(path), "second") == "first"
     assert path.read_text("ascii") == "second\n"
+
+
+# -- at the end of the process --
+
+
+def test_at_the_end_no_renewal_begins(path: Path) -> None:
+    """The token is not shown; the next start renews it."""
+    renewals = Renewals()
+    file = opened(path, renewals=renewals)
+    renewals.end(0.0)
+    with pytest.raises(Outage, match="the program ends") as caught, file.renewing():
+        pytest.fail("the token is shown")
+    assert caught.value.code == "oauth-ending"
+
+
+def test_the_end_waits_for_a_renewal_on_its_way(path: Path) -> None:
+    """Until what it gave is on disk."""
+    renewals = Renewals()
+    file = opened(path, renewals=renewals)
+    shown = threading.Event()
+    answered = threading.Event()
+
+    def ask() -> None:
+        with file.renewing():
+            shown.set()
+            answered.wait(PATIENCE)
+            file.keep(Secret("second"))
+
+    request = threading.Thread(target=ask)
+    request.start()
+    assert shown.wait(PATIENCE)
+    renewals.end(0.0)
+    assert path.read_text("ascii") == "first\n", "an end that does not wait"
+    answered.set()
+    renewals.end(PATIENCE)
+    assert path.read_text("ascii") == "second\n"
+    request.join(PATIENCE)
+
+
+@pytest.mark.parametrize("answer", ["granted", "refused"])
+def test_a_signal_waits_for_a_renewal(path: Path, answer: str) -> None:
+    """A command keeps what it was given, and then ends; also where it was given nothing."""
+    handlers = {number: signal.getsignal(number) for number in signals.ENDING}
+    signals.end_by_exception()
+    file = opened(path)
+
+    def ask() -> None:
+        with file.renewing():
+            signal.raise_signal(signal.SIGTERM)
+            if answer == "refused":
+                raise AccessError("no")
+            file.keep(Secret("second"))
+
+    try:
+        with pytest.raises(signals.Ended):
+            ask()
+    finally:
+        signal.set_wakeup_fd(-1)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert path.read_text("ascii") == {"granted": "second\n", "refused": "first\n"}[answer]
 
 
 # -- several processes --
@@ -257,6 +410,45 @@ def test_processes_renew_one_after_the_other(path: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", RENEWING, str(path)]) for _ in range(4)]
     assert [process.wait(PATIENCE) for process in processes] == [0] * 4
     assert path.read_text("ascii") == "32\n"
+
+
+def test_threads_renew_one_after_the_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mailboxes of one process, also where the file system has no locks."""
+
+    def lockless(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", lockless)
+    path.write_text("0\n", "ascii")
+    renewals = Renewals()
+
+    def count_up() -> None:
+        file = opened(path, renewals=renewals)
+        for _ in range(8):
+            with file.renewing() as shown:
+                file.keep(Secret(str(int(shown.reveal()) + 1)))
+
+    threads = [threading.Thread(target=count_up) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert path.read_text("ascii") == "32\n"
+
+
+def test_a_mailbox_that_never_ends_its_renewal_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As another process that does not."""
+    monkeypatch.setattr("token_catcher.oauth.refresh.LOCK_WITHIN", 0.01)
+    renewals = Renewals()
+    with (
+        opened(path, renewals=renewals).renewing(),
+        pytest.raises(Outage, match="another mailbox holds its lock") as caught,
+        opened(path, renewals=renewals).renewing(),
+    ):
+        pytest.fail("two at a time")
+    assert caught.value.code == "oauth-locked"
 
 
 def test_a_process_that_never_ends_its_renewal_is_told(path: Path) -> None:

@@ -1,0 +1,77 @@
+"""What the renewals of refresh tokens in one process have in common.
+
+A renewal that is cut off loses the sign-in: the server has used up the old token, and nobody has
+the new one. So at the end of the process those in flight are waited for, and none is begun.
+
+What a renewal gave and could not be written is all there is of a sign-in. It belongs to the file,
+not to the mailbox: whoever shares the file has it, and a reload of the configuration keeps it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from token_catcher.errors import Outage
+from token_catcher.model import Secret
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is known of one file. To be touched under the lock alone."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held by the thread that renews."""
+    in_file: Secret | None = None
+    """What the file held when it was last read."""
+    unwritten: Secret | None = None
+    """What came after that, and could not be written."""
+
+
+class Renewals:
+    """Those of one process. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._in_flight = 0
+        self._ending = False
+        self._kept: dict[Path, Kept] = {}
+
+    def kept_at(self, place: Path) -> Kept:
+        """What is known of this file, for all who use it."""
+        with self._changed:
+            return self._kept.setdefault(place, Kept())
+
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """While the block runs one more is. Outage: the process ends, and begins none."""
+        self._begin()
+        try:
+            yield
+        finally:
+            self._end_one()
+
+    def end(self, seconds: float) -> None:
+        """Have none begin from here on, and wait for those in flight, at most so many seconds."""
+        with self._changed:
+            self._ending = True
+            self._changed.wait_for(self._none_is_in_flight, seconds)
+
+    def _begin(self) -> None:
+        with self._changed:
+            if self._ending:
+                raise Outage(
+                    "no refresh token is renewed any more: the program ends", code="oauth-ending"
+                )
+            self._in_flight += 1
+
+    def _end_one(self) -> None:
+        with self._changed:
+            self._in_flight -= 1
+            self._changed.notify_all()
+
+    def _none_is_in_flight(self) -> bool:
+        return self._in_flight == 0
