@@ -151,6 +151,7 @@ use what its `__init__` names, and nothing else.
         load        from file to Config
         show        the effective configuration, secrets masked
     logins      how each mailbox is logged in to
+    freshness   access tokens renewed ahead, each mailbox by itself
     app         the composition root
     diagnosis   what will not work, found before a token depends on it
         step        one step, and how it ended

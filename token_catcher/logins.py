@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +22,7 @@ from token_catcher.config import (
     OAuth2,
     SecretSource,
 )
-from token_catcher.errors import ConfigurationError, TokenCatcherError
+from token_catcher.errors import ConfigurationError
 from token_catcher.expiry import Expiring, Owner
 from token_catcher.imap import ExternalLogin, Login, OAuthLogin, PasswordLogin, tls_context
 from token_catcher.model import Secret
@@ -105,19 +105,6 @@ def _refresh_token(section: OAuth2) -> Path | None:
     if source is None:
         return None
     return Path(source.where)
-
-
-def keep_fresh(entrances: Mapping[str, Entrance], log: Log) -> None:
-    """Renew the access tokens that have ended, by mailbox.
-
-    One that cannot be renewed is told while mail still comes."""
-    for mailbox, entrance in entrances.items():
-        if entrance.tokens is None:
-            continue
-        try:
-            entrance.tokens.keep_fresh()
-        except TokenCatcherError as error:
-            log.warning("oauth.trouble", mailbox=mailbox, code=error.code, error=str(error))
 
 
 def _provider(

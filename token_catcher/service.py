@@ -17,7 +17,7 @@ from token_catcher.config import Config
 from token_catcher.daemon import Daemon, Restoration, index_from, mine, only_one
 from token_catcher.errors import ConfigurationError, StateError, TokenCatcherError
 from token_catcher.expiry import Owner
-from token_catcher.logins import keep_fresh
+from token_catcher.freshness import Freshness
 from token_catcher.model import Entry, moment
 from token_catcher.oauth import Renewals, TokenHealth
 from token_catcher.ports import Log
@@ -40,6 +40,7 @@ class Service:
         self._config = load()
         self._metrics = Metrics(utc_now)
         self._renewals = Renewals()
+        self._freshness = Freshness(log)
         self._app: App | None = None
         self._restoration: Restoration | None = None
         self._journal_trouble: str | None = None
@@ -108,7 +109,7 @@ class Service:
             self._keep_alive(self._app.store)
             self._catch_up(self._app.journal)
             self._app.refresh_keys()
-            keep_fresh(self._app.entrances, self._log)
+            self._freshness.look(self._app.entrances)
             self._app.expiry.look()
         # Without a token of Vault's it would only say the same once more.
         if self._restoration is not None and self._login_trouble is None:

@@ -107,6 +107,22 @@ MUTANTS = (
         tests=REFRESH,
     ),
     Mutant(
+        "tokens: whoever was due last is renewed first",
+        "freshness.py",
+        function="Freshness.look",
+        old="key=itemgetter(0))",
+        new="key=itemgetter(0), reverse=True)",
+        tests=("tests/unit/test_freshness.py",),
+    ),
+    Mutant(
+        "tokens: a hanging renewal is begun once more",
+        "freshness.py",
+        function="Freshness._begin",
+        old="        self._running[mailbox] = thread\n",
+        new="",
+        tests=("tests/unit/test_freshness.py",),
+    ),
+    Mutant(
         "tokens: a page of a proxy refuses us",
         "oauth/answers.py",
         function="passing_fault",

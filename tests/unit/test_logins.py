@@ -1,4 +1,4 @@
-"""How each mailbox is logged in to: what is built from its section, and kept fresh."""
+"""How each mailbox is logged in to: what is built from its section."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import trustme
 from tests.kit.fakes import Silent
 from tests.kit.google import key_file, new_key
 from tests.unit.config.texts import changed, load, write_secret
-from tests.unit.oauth.test_access import HOUR, REFUSED, Endpoint
 from token_catcher.config import MailboxConfig
-from token_catcher.errors import ConfigurationError
+from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.imap import ExternalLogin, OAuthLogin, PasswordLogin
-from token_catcher.logins import Entrance, context_of, entrance_of, keep_fresh
+from token_catcher.logins import Entrance, context_of, entrance_of
 from token_catcher.model import Secret
 from token_catcher.oauth import TokenHealth
 
@@ -134,21 +133,29 @@ def test_how_a_mailbox_does_for_tokens(home: Path) -> None:
     assert built.health == TokenHealth(None, None)
 
 
-def test_a_token_that_cannot_be_renewed_is_told(home: Path) -> None:
-    """While mail still comes; of others nothing."""
-    endpoint = Endpoint()
-    endpoint.login()
-    plain = entrance(home, "password: {file: imap-password}")
-    entrances = {
-        "plain": plain,
-        "integrations": Entrance(plain.login, endpoint.credential, endpoint.tokens),
-    }
-    log = Silent()
-    endpoint.time += HOUR
-    keep_fresh(entrances, log)
-    assert endpoint.fetched == 2
-    endpoint.error = REFUSED
-    endpoint.time += HOUR
-    keep_fresh(entrances, log)
-    told = {"mailbox": "integrations", "code": "oauth-credential", "error": str(REFUSED)}
-    assert log.warnings == [("oauth.trouble", told)]
+@pytest.mark.parametrize(
+    ("login", "code"),
+    [
+        (f"{CUSTOM}, refresh_token: {{file: refresh-token}}", "oauth-file"),
+        (
+            "provider: microsoft, tenant: t.example, client_id: x,"
+            " refresh_token: {file: refresh-token}",
+            "oauth-file",
+        ),
+        (
+            "provider: google, client_id: x, client_secret: {file: client-secret},"
+            " refresh_token: {file: refresh-token}",
+            "oauth-unreachable",
+        ),
+    ],
+)
+def test_only_a_server_that_replaces_tokens_needs_room_for_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch, login: str, code: str
+) -> None:
+    """Google gives none: it is asked, here by a proxy that is not there."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    (home / "refresh-token.new").mkdir()
+    built = entrance(home, f"oauth2: {{{login}}}")
+    with pytest.raises(TokenCatcherError) as caught:
+        list(built.login.attempts())
+    assert caught.value.code == code

@@ -46,7 +46,7 @@ _BY_SUBJECT: Final = {
         "spam_folders",
         "trouble",
     ),
-    "oauth": ("refresh_token_not_written", "trouble"),
+    "oauth": ("crashed", "refresh_token_not_written", "trouble"),
     "program": ("crashed",),
     "schedule": ("trouble",),
     "secret": ("shared",),

@@ -165,6 +165,19 @@ class AccessTokens:
             held.logins += 1
             return held.value
 
+    @property
+    def due_since(self) -> float | None:
+        """Monotonic seconds since which `keep_fresh` would ask; None: it would not.
+
+        From any thread, without waiting for a request."""
+        held = self._held
+        if held is None or held.ends_at is None:
+            return None
+        since = max(held.ends_at, self._fresh_from)
+        if self._monotonic() < since:
+            return None
+        return since
+
     def keep_fresh(self) -> None:
         """Renew a token that has ended, though nobody logs in: so a refusal is known at once.
 
@@ -172,11 +185,9 @@ class AccessTokens:
         the first login, or of tokens whose end nobody says. Raises what `Provider.fetch` raises,
         every few minutes."""
         with self._lock:
-            held = self._held
-            now = self._monotonic()
-            if held is None or held.ends_at is None or held.left(now) > 0 or now < self._fresh_from:
+            if self.due_since is None:
                 return
-            self._fresh_from = now + FRESH_PAUSE
+            self._fresh_from = self._monotonic() + FRESH_PAUSE
             self._renewed(self._provider.credential())
 
     @property
