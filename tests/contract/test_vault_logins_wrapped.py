@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from tests.contract.vault import capture, opened, paths, refusal, shipped_policy
 from tests.kit.fakes import Silent
 from tests.kit.scripted import HttpReply, HttpScript
 from tests.kit.servers import OpenBao
+from token_catcher import signals
 from token_catcher.advice import NEXT_STEP
 from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError
 from token_catcher.model import Secret, Stored
@@ -48,12 +50,14 @@ class Instance:
         return self.state_dir / "vault-secret-id.json"
 
     @contextmanager
-    def started(self, url: str = "", **options: Any) -> Iterator[VaultStore]:
+    def started(
+        self, url: str = "", keeper: type[KeptSecretId] = KeptSecretId, **options: Any
+    ) -> Iterator[VaultStore]:
         """As after a restart: nothing is known but what is on disk."""
         login = WrappedAppRoleLogin(
             self.role_id,
             lambda: Secret(self.token),
-            KeptSecretId(self.kept),
+            keeper(self.kept),
             namespace=self.namespace,
         )
         with opened(url or self.server.url, login, log=self.log, **options) as store:
@@ -237,6 +241,31 @@ def test_a_secret_id_that_was_lost_on_its_way_is_told_as_that(instance: Instance
         "it was used already, or has expired; we began to unwrap it and were interrupted, or"
         " somebody else has the secret_id"
     )
+
+
+class Interrupted(KeptSecretId):
+    """A signal comes after Vault has given the secret_id, and before it is on disk."""
+
+    def keep(self, wrapping_token: Secret, secret_id: Secret) -> None:
+        """As always, with the signal before it."""
+        signal.raise_signal(signal.SIGTERM)
+        super().keep(wrapping_token, secret_id)
+
+
+def test_a_signal_waits_until_the_secret_id_is_kept(instance: Instance, org: str) -> None:
+    """Vault gives it out once: the command ends afterwards, and the next one logs in."""
+    handlers = {number: signal.getsignal(number) for number in signals.ENDING}
+    signals.end_by_exception()
+    try:
+        with instance.started(keeper=Interrupted) as store, pytest.raises(signals.Ended):
+            store.store(capture(org))
+    finally:
+        signal.set_wakeup_fd(-1)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    with instance.started() as store:
+        assert isinstance(store.store(capture(org)), Stored)
+    assert instance.alarms == []
 
 
 def test_an_outage_before_it_was_unwrapped_loses_nothing(instance: Instance, org: str) -> None:

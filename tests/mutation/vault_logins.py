@@ -48,7 +48,7 @@ MUTANTS = (
         "        self.kept.keep(token, unwrapped)\n",
         "",
         WRAPPED,
-        "WrappedAppRoleLogin._unwrapped",
+        "WrappedAppRoleLogin._used",
     ),
     Mutant(
         "that we unwrap is not on disk before",
@@ -56,7 +56,7 @@ MUTANTS = (
         "        self.kept.begin(token)\n",
         "",
         WRAPPED,
-        "WrappedAppRoleLogin._unwrapped",
+        "WrappedAppRoleLogin._used",
     ),
     Mutant(
         "two processes unwrap one token",

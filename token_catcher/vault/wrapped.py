@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
+from token_catcher import signals
 from token_catcher.errors import AccessError
 from token_catcher.model import Secret, masked, printable
 from token_catcher.vault.answer import Answer, not_vaults
@@ -73,6 +74,11 @@ class WrappedAppRoleLogin:
         refusal = self._objection_to(token, vault, is_first=is_first)
         if refusal is not None:
             return refusal
+        with signals.postponed():  # Vault gives it out once
+            return self._used(token, vault, is_first=is_first)
+
+    def _used(self, token: Secret, vault: Vault, *, is_first: bool) -> Secret | Refusal:
+        """Unwrap it, and keep what was in it."""
         # From here on a crash may lose the secret_id; then the next start knows who used the token.
         self.kept.begin(token)
         # As the client's own token, and not in the body as well: so Vault's audit log has it once.
