@@ -5,7 +5,8 @@ before the program's other modules are imported, and always one from then on:
 
     importing   `leave_at_once`: nothing is to be cleaned up yet
     a command   `end_by_exception`: `Ended` is raised in the main thread, so that sessions log out,
-                the terminal gets its cursor back, and processes of the demo's are stopped
+                the terminal gets its cursor back, and processes of the demo's are stopped;
+                `postponed` where something would be lost that is given out once
     the daemon  its own handlers, once it runs: it ends between two mails, with exit code 0
 
 What the caller has us ignore stays ignored: SIGINT of a script's `&`, for one.
