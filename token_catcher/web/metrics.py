@@ -188,7 +188,7 @@ def _of_access_tokens(snapshot: Snapshot) -> Iterable[Metric]:
     now = snapshot.taken_at.timestamp()
     yield _by_mailbox(
         "oauth_refused",
-        "1 while no access token can be got: who gives them refuses us.",
+        "1 while no access token can be got: refused, or what it gives could not be kept.",
         {name: health.refused is not None for name, health in tokens.items()},
     )
     yield _by_mailbox(
