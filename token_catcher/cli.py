@@ -20,6 +20,7 @@ import typer
 from token_catcher import config, log, ownership, signals
 from token_catcher.advice import next_step
 from token_catcher.app import App, utc_now
+from token_catcher.children import CHILDREN
 from token_catcher.commands import (
     audit,
     explain,
@@ -283,6 +284,7 @@ def main() -> None:
             sys.exit(ExitCode.USAGE)
         sys.exit(ExitCode.FAILED)
     finally:
+        CHILDREN.end_all()
         # What Python does on its way out would be interrupted with a traceback.
         signals.leave_at_once()
 

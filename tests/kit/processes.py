@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
+
+from tests.kit.waiting import until
 
 Process = TypeVar("Process", bound=subprocess.Popen[Any])
 
@@ -33,3 +36,16 @@ def unmeasured() -> dict[str, str]:
 
     For one that becomes another user, who cannot write the measurement."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+
+
+def until_gone(number: int) -> None:
+    """Wait until no process of this number runs. One that nobody has waited for runs no more."""
+    status = Path(f"/proc/{number}/stat")
+
+    def is_gone() -> bool:
+        try:
+            return ") Z " in status.read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    until(is_gone, f"process {number} to end")

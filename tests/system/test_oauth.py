@@ -7,6 +7,7 @@ somebody has mended what was wrong. No token and no secret is in any output, wha
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.processes import until_gone
 from tests.kit.program import Done, Program, program
 from tests.kit.servers import Dovecot, OpenBao, until
 from tests.kit.tokens import (
@@ -227,6 +229,44 @@ def test_a_command_that_gives_no_token(world: World, words: str, code: str) -> N
     world.log_in_by(f"{{provider: external, token: {{command: {words}}}}}")
     done = world.fails(code)
     assert "a; echo" not in done.out
+
+
+def hanging(world: World) -> Path:
+    """Takes the tokens of a command that hangs, with a background job; returns where it tells."""
+    script = world.tool.home / "hangs"
+    numbers = world.tool.home / "numbers"
+    script.write_text(f"sleep 1000 & echo $$ $! > {numbers}; wait\n")
+    world.log_in_by(f"{{provider: external, token: {{command: [sh, {script}]}}}}")
+    return numbers
+
+
+def until_left(numbers: Path) -> None:
+    """Wait until the command, and what it started, are gone."""
+    for number in numbers.read_text().split():
+        until_gone(int(number))
+
+
+def test_a_command_that_prints_a_token_ends_with_the_daemon(world: World) -> None:
+    """With all that it started, though nobody has what it prints yet."""
+    numbers = hanging(world)
+    with world.tool.daemon(ready=False) as daemon:
+        until(lambda: numbers.exists() and numbers.read_text(), "the command to run")
+        assert daemon.end() == 0
+    until_left(numbers)
+    assert not daemon.says("mailbox.left_behind")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_command_that_prints_a_token_ends_with_the_program(
+    world: World, number: signal.Signals
+) -> None:
+    """The same for `scan`."""
+    numbers = hanging(world)
+    process = world.tool.start("scan")
+    until(lambda: numbers.exists() and numbers.read_text(), "the command to run")
+    process.send_signal(number)
+    assert process.wait(PATIENCE) == 128 + number
+    until_left(numbers)
 
 
 # -- months of it --

@@ -29,6 +29,7 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_J
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from token_catcher import files, signals
+from token_catcher.children import CHILDREN
 from token_catcher.daemon import systemd
 from token_catcher.daemon.housekeeping import Housekeeping
 from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
@@ -155,6 +156,7 @@ class Daemon:
             finally:
                 systemd.stopping()
                 self._housekeeping.end()
+                CHILDREN.end_all()  # before threads are joined that wait for them
                 self._stop(self._generation)
                 leave_by = self._monotonic() + LEAVE_WITHIN
                 self._finish(FINISH_WITHIN)

@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import re
 import select
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import IO, Final
+from typing import Final
 
+from token_catcher.children import CHILDREN, has_ended
 from token_catcher.errors import AccessError, Outage
 from token_catcher.model import Secret
 from token_catcher.oauth.access import AccessToken
@@ -23,6 +22,8 @@ COMMAND_WITHIN: Final = 30.0
 """Seconds for a command to print its token and end."""
 MAX_OUTPUT: Final = 64 * 1024
 """Bytes of that: many times the largest token."""
+LOOK_PAUSE: Final = 0.02
+"""Seconds between two looks at a command that prints nothing."""
 _TOKEN: Final = re.compile(rb"[\x21-\x7e]+")
 """Visible, without a blank in it (RFC 6750, section 2.1, and generously more)."""
 
@@ -64,11 +65,13 @@ class CommandProvider:
         process = self._started()
         try:
             output = self._output(process)
-            status = self._status(process)
+            self._await_end(process)
         finally:
-            _end(process)
-        if status != 0:
-            raise Outage(f"{self._where}: {_how_it_ended(status)}", code="oauth-command")
+            _close(process)
+        if process.returncode != 0:
+            raise Outage(
+                f"{self._where}: {_how_it_ended(process.returncode)}", code="oauth-command"
+            )
         token = output.strip()
         if not _TOKEN.fullmatch(token):
             raise AccessError(
@@ -80,12 +83,9 @@ class CommandProvider:
     def _started(self) -> subprocess.Popen[bytes]:
         self._deadline = self._monotonic() + COMMAND_WITHIN
         try:
-            return subprocess.Popen(  # noqa: S603 - the operator's own command, and no shell
-                self._arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # it may quote the token
-                start_new_session=True,  # so that its children end with it
+            # What goes to standard error is thrown away: it may quote the token.
+            return CHILDREN.start(
+                self._arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
         except OSError as error:
             reason = error.strerror
@@ -95,11 +95,10 @@ class CommandProvider:
         )
 
     def _output(self, process: subprocess.Popen[bytes]) -> bytes:
-        """All that it prints. Outage: too late. AccessError: too much."""
-        assert process.stdout is not None
+        """All that it prints until it ends. Outage: too late. AccessError: too much."""
         output = b""
         while True:
-            more = self._more(process.stdout)
+            more = self._more(process)
             if not more:
                 return output
             output += more
@@ -109,38 +108,41 @@ class CommandProvider:
                     code="oauth-command",
                 )
 
-    def _more(self, pipe: IO[bytes]) -> bytes:
+    def _more(self, process: subprocess.Popen[bytes]) -> bytes:
+        """What it prints next; nothing: it has ended, or closed its output."""
+        assert process.stdout is not None
+        pipe = process.stdout.fileno()
         poller = select.poll()
         poller.register(pipe, select.POLLIN | select.POLLHUP)
-        if not poller.poll(max(0.0, self._left()) * 1000):
-            raise self._too_slow()
-        return os.read(pipe.fileno(), MAX_OUTPUT)
+        while True:
+            self._expect_time_left()
+            # Asked first: whatever it printed before its end is in the pipe then. A process that it
+            # leaves behind may hold the pipe open for ever.
+            ended = has_ended(process)
+            if poller.poll(LOOK_PAUSE * 1000):
+                return os.read(pipe, MAX_OUTPUT)
+            if ended:
+                return b""
 
-    def _status(self, process: subprocess.Popen[bytes]) -> int:
-        try:
-            return process.wait(max(0.0, self._left()))
-        except subprocess.TimeoutExpired:
-            slow = self._too_slow()
-        raise slow
+    def _await_end(self, process: subprocess.Popen[bytes]) -> None:
+        """It may close its output and go on. Outage: too late."""
+        while not has_ended(process):
+            self._expect_time_left()
+            time.sleep(LOOK_PAUSE)
 
-    def _left(self) -> float:
-        return self._deadline - self._monotonic()
-
-    def _too_slow(self) -> Outage:
-        return Outage(
-            f"{self._where}: got no end within {COMMAND_WITHIN:.0f} seconds", code="oauth-command"
-        )
+    def _expect_time_left(self) -> None:
+        if self._monotonic() >= self._deadline:
+            raise Outage(
+                f"{self._where}: got no end within {COMMAND_WITHIN:.0f} seconds",
+                code="oauth-command",
+            )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _close(process: subprocess.Popen[bytes]) -> None:
     """Leave nothing of it behind, whatever state it is in."""
     assert process.stdout is not None
     process.stdout.close()
-    # Where nobody has waited for it, its number is still its own, and that of its group.
-    if process.returncode is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    CHILDREN.end(process)
 
 
 def _how_it_ended(status: int) -> str:

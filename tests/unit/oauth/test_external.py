@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.leaks import hangs_alone, shown
-from tests.kit.waiting import until
+from tests.kit.processes import until_gone
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.oauth import AccessToken, CommandProvider, ExternalProvider
@@ -91,30 +92,45 @@ def test_a_command_has_an_end(script: str) -> None:
     assert "got no end within 30 seconds" in str(error)
 
 
-def test_what_a_command_started_ends_with_it(tmp_path: Path) -> None:
-    """Nothing is left behind that holds on to a token."""
-    script = (
-        "import subprocess, sys, time, pathlib;"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)']);"
-        "pathlib.Path(sys.argv[1]).write_text(str(child.pid));"
-        "print('x', flush=True); time.sleep(1000)"
-    )
+BACKGROUND = "sleep 1000 & echo $! > {pid};"
+QUIET = "sleep 1000 > /dev/null & echo $! > {pid};"
+
+
+STARTS = pytest.mark.parametrize("start", [BACKGROUND, QUIET])
+
+
+@STARTS
+@pytest.mark.parametrize("end", ["echo x", "exit 3", "echo a b", "echo x; exec sleep 1000"])
+def test_what_a_command_started_ends_with_it(tmp_path: Path, start: str, end: str) -> None:
+    """However the command itself ends: nothing is left behind that holds on to a token."""
     written = tmp_path / "pid"
-    started = time.monotonic()
+    ticks = count(10.0)
 
     def clock() -> float:
         """Stands still until the child runs."""
         if written.exists() and written.read_text():
-            return started + 100.0
-        return started
+            return next(ticks)
+        return 0.0
 
-    failure(running(script, str(written), monotonic=clock))
-    child = Path("/proc") / written.read_text()
+    provider = CommandProvider(["/bin/sh", "-c", start.format(pid=written) + end], clock)
+    with suppress(TokenCatcherError):
+        provider.fetch()
+    until_gone(int(written.read_text()))
 
-    def is_gone() -> bool:
-        return not child.exists() or " Z " in (child / "stat").read_text()
 
-    until(is_gone, "the child to end")
+@STARTS
+def test_the_end_of_a_command_is_the_end_of_its_output(tmp_path: Path, start: str) -> None:
+    """A background job that holds its output open is not waited for."""
+    script = start.format(pid=tmp_path / "pid") + f"echo {CANARY}"
+    provider = CommandProvider(["/bin/sh", "-c", script], monotonic=lambda: 0.0)
+    assert provider.fetch() == AccessToken(Secret(CANARY), None)
+
+
+def test_a_command_that_prints_for_ever_has_an_end() -> None:
+    """However little it prints at a time."""
+    clock = partial(next, count(0.0, 16.0))
+    provider = CommandProvider(["/bin/sh", "-c", "while echo; do :; done"], clock)
+    assert "got no end within 30 seconds" in str(failure(provider))
 
 
 def test_a_command_has_no_credential_of_ours() -> None:
