@@ -259,6 +259,37 @@ def test_where_nobody_can_sign_in_it_is_said(
     assert (done.code, message in done.err) == (2, True), done
 
 
+@pytest.mark.parametrize(
+    ("url", "got"),
+    [
+        ("login.example/authorize", "no https:// in front"),
+        ("http://login.example/authorize", "http:// to 'login.example'"),
+        ("https://login.example/authorize#top", "a fragment (#…) in it"),
+        ("https://user:hunter2@login.example/authorize", "a user name or password in it"),
+        ("https://login.example:port/authorize", "no address"),
+        ("https://login.example/a b", "no address"),
+        ("https://login.example/a?tenant=1&state=2&scope=", "scope, state in its query"),
+    ],
+)
+def test_another_address_to_sign_in_at_is_wrong_use(tool: Program, url: str, got: str) -> None:
+    """Nothing is asked of anybody, and no password in it is shown."""
+    done = tool("login", "--mailbox", "integrations", "--authorize-url", url)
+    assert (done.code, "hunter2" in done.err, done.out) == (2, False, "")
+    # Typer draws a box around it, and breaks lines.
+    words = " ".join(done.err.replace("│", " ").split())
+    assert f"--authorize-url: got {got}, expected " in words
+
+
+@pytest.mark.parametrize("url", ["https://login.example/a?tenant=%2B1", "http://[::1]:8080/a"])
+def test_the_query_of_an_address_to_sign_in_at_is_kept(tool: Program, url: str) -> None:
+    """And plain HTTP is good enough for this machine."""
+    done = tool("login", "--mailbox", "integrations", "--authorize-url", url)
+    separator = "?"
+    if "?" in url:
+        separator = "&"
+    assert f"\n{url}{separator}response_type=code&client_id=" in done.err
+
+
 # -- by a code: Microsoft --
 
 

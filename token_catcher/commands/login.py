@@ -122,8 +122,7 @@ def _by_code(section: Microsoft, session: BoundedSession) -> Granted:
     device = begin_with_code(client, f"{base}/devicecode")
     output.complain(
         f"Open {device.page} and type the code {device.user_code}.\n"
-        f"Sign in as somebody with full access to the mailbox, within {device.seconds / 60:.0f}"
-        " minutes."
+        f"Sign in as somebody with full access to the mailbox, within {device.lasts}."
     )
     with output.Progress("waiting for the sign-in"):
         return wait_for_person(client, device, time.monotonic, time.sleep)

@@ -8,6 +8,7 @@ from copy import copy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import typer
 from typer.core import TyperCommand
@@ -16,6 +17,7 @@ from token_catcher import __version__, config
 from token_catcher.app import utc_now
 from token_catcher.commands import output
 from token_catcher.commands.output import ExitCode
+from token_catcher.oauth import SIGN_IN_PARAMETERS
 from token_catcher.record import Head
 
 _HEAD: Final = re.compile("([0-9]{1,15}):([0-9a-f]{64})")
@@ -46,6 +48,22 @@ def _head(text: str) -> Head:
     if match is None:
         raise typer.BadParameter(f"got {text!r}, expected SEQ:HASH, as `audit verify` prints it")
     return Head(int(match[1]), match[2])
+
+
+def _authorize_url(text: str) -> str:
+    """Its query stays, and must leave room for ours: no parameter may stand there twice."""
+    try:
+        url = config.authorize_url(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    names = {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
+    ours = sorted(names & SIGN_IN_PARAMETERS)
+    if ours:
+        raise typer.BadParameter(
+            f"got {', '.join(ours)} in its query, expected an address without: the program adds"
+            " them itself"
+        )
+    return url
 
 
 def _show_version(asked: bool) -> None:
@@ -136,7 +154,12 @@ OwnMailbox = Annotated[
 SignInMailbox = Annotated[str, _option("--mailbox", "For which one.", "NAME")]
 AuthorizeUrl = Annotated[
     str | None,
-    _option("--authorize-url", "Where people sign in; for provider custom.", "URL"),
+    _option(
+        "--authorize-url",
+        "Where people sign in; for provider custom.",
+        "URL",
+        parser=_authorize_url,
+    ),
 ]
 
 Sources = Annotated[

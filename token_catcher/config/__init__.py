@@ -16,7 +16,7 @@ In reading order:
     show        the example, the JSON Schema, what is in effect
 """
 
-from token_catcher.config.kinds import Listen, duration
+from token_catcher.config.kinds import Listen, authorize_url, duration
 from token_catcher.config.load import find, load
 from token_catcher.config.oauth import Custom, External, Google, Microsoft, OAuth2
 from token_catcher.config.schema import (
@@ -63,6 +63,7 @@ __all__ = [
     "UserpassAuth",
     "VaultAuth",
     "VaultConfig",
+    "authorize_url",
     "duration",
     "each_address",
     "example",

@@ -38,6 +38,9 @@ from token_catcher.proof import ORG_ID, is_plain_path, is_username
 LONGEST_DURATION: Final = timedelta(days=3650)
 DURATION_PATTERN: Final = r"^[1-9][0-9]{0,8}[smhd]$"
 SIZE_PATTERN: Final = r"^[1-9][0-9]{0,5}(kB|MB|GB)$"
+AN_AUTHORIZE_URL: Final = (
+    "https://HOST/PATH, with :PORT and ?QUERY if needed (http:// only to loopback)"
+)
 A_DURATION: Final = "a duration such as 90s, 10m, 2h or 14d, at most 3650d"
 # Control characters, line separators, and halves of surrogate pairs, which UTF-8 cannot say.
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -233,6 +236,35 @@ def _is_endpoint(text: str) -> bool:
 def _is_authority(text: str) -> bool:
     """Of Microsoft's library, which takes no plain HTTP at all."""
     return _is_endpoint(text) and text.startswith("https:")
+
+
+def authorize_url(text: str) -> str:
+    """Where a person signs in: an endpoint, which may have a query (RFC 6749, section 3.1).
+
+    ValueError: another form; its text tells the part that is wrong, and no user name or password
+    of it."""
+    endpoint = text.partition("?")[0]
+    try:
+        if _is_endpoint(endpoint) and "#" not in text and text.isascii() and text.isprintable():
+            return text
+        got = _wrong_part(text)
+    except ValueError:  # a port or an IPv6 address that is none
+        got = "no address"
+    raise ValueError(f"got {got}, expected {AN_AUTHORIZE_URL}")
+
+
+def _wrong_part(text: str) -> str:
+    """What an authorization endpoint has that it must not have."""
+    parts = urlsplit(text)
+    if "@" in parts.netloc:
+        return "a user name or password in it"
+    if "#" in text:
+        return "a fragment (#…) in it"
+    if parts.scheme == "http":
+        return f"http:// to {parts.hostname!a}"
+    if parts.scheme != "https":
+        return "no https:// in front"
+    return "no address"
 
 
 def _is_prefix(path: str) -> bool:

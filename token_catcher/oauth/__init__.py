@@ -36,6 +36,7 @@ from token_catcher.oauth.microsoft_refusals import refusal_of as microsoft_refus
 from token_catcher.oauth.refresh import RefreshTokenFile
 from token_catcher.oauth.renewals import Renewals
 from token_catcher.oauth.signin import (
+    SIGN_IN_PARAMETERS,
     Client,
     DeviceCode,
     Redirect,
@@ -50,6 +51,7 @@ __all__ = [
     "GOOGLE_TOKEN_URL",
     "PERSON_SCOPES",
     "SIGNED_IN_SCOPE",
+    "SIGN_IN_PARAMETERS",
     "AccessToken",
     "AccessTokens",
     "Application",

@@ -28,9 +28,25 @@ from token_catcher.oauth.endpoint import BoundedSession, EndpointAnswer, post
 
 REDIRECT: Final = "http://127.0.0.1:8400/"
 """Where the browser ends: a native application's own machine (RFC 8252, section 7.3)."""
+SIGN_IN_PARAMETERS: Final = frozenset(
+    (
+        "response_type",
+        "client_id",
+        "redirect_uri",
+        "state",
+        "scope",
+        "code_challenge",
+        "code_challenge_method",
+        "login_hint",
+    )
+)
+"""What `Redirect` adds to the address where people sign in; none may be there twice."""
 DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 _LONGEST_LIFE: Final = 3600.0
 """Seconds for which a device code is asked after, whatever the server says."""
+SHORTEST_INTERVAL: Final = 5.0
+"""Seconds between two questions at the least, and unless the server says (RFC 8628, section 3.2).
+"""
 _SLOWER: Final = 5.0
 """Seconds that are added where we ask too often (RFC 8628, section 3.5)."""
 _USER_CODE: Final = re.compile(r"[A-Za-z0-9-]{4,40}", re.ASCII)
@@ -90,6 +106,13 @@ class DeviceCode:
     """Seconds between two questions of ours."""
     code: Secret = field(repr=False)
 
+    @property
+    def lasts(self) -> str:
+        """How long it counts, for a person."""
+        if self.seconds < 120:
+            return f"{self.seconds:.0f} s"
+        return f"{self.seconds // 60:.0f} minutes"
+
 
 def begin_with_code(client: Client, url: str) -> DeviceCode:
     """Ask for a code. `url`: the device authorization endpoint. AccessError, Outage."""
@@ -115,7 +138,7 @@ def begin_with_code(client: Client, url: str) -> DeviceCode:
         user_code,
         page,
         min(_number(answer, "expires_in", 900.0), _LONGEST_LIFE),
-        _number(answer, "interval", 5.0),
+        max(_number(answer, "interval", SHORTEST_INTERVAL), SHORTEST_INTERVAL),
         Secret(code),
     )
 
@@ -159,6 +182,7 @@ class Redirect:
 
     client: Client
     authorize_url: str
+    """Where people sign in; it may have a query, without any of `SIGN_IN_PARAMETERS`."""
     extra: Mapping[str, str]
     """What this provider wants beside the standard's parameters."""
     verifier: Secret = field(default_factory=lambda: Secret(secrets.token_urlsafe(64)))
@@ -179,7 +203,11 @@ class Redirect:
         }
         if self.client.scope is not None:
             parameters["scope"] = self.client.scope
-        return f"{self.authorize_url}?{urlencode(parameters)}"
+        # What it has of a query is kept (RFC 6749, section 3.1).
+        url, _, query = self.authorize_url.partition("?")
+        if query:
+            query = query.rstrip("&") + "&"
+        return f"{url}?{query}{urlencode(parameters)}"
 
     def finish(self, pasted: str) -> Granted:
         """By the address that the browser ended at. AccessError: it is another one, or a no."""
@@ -238,6 +266,6 @@ def _declined(where: str) -> AccessError:
 
 def _too_late(where: str, device: DeviceCode) -> AccessError:
     return AccessError(
-        f"{where}: nobody finished the sign-in within {device.seconds / 60:.0f} minutes",
+        f"{where}: nobody finished the sign-in within {device.lasts}",
         code="oauth-device-code",
     )

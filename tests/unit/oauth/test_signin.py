@@ -13,6 +13,7 @@ from tests.kit.tokens import CLIENT_ID, Reply, TokenEndpoint, page, refusal, thr
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.oauth import (
+    SIGN_IN_PARAMETERS,
     BoundedSession,
     Client,
     DeviceCode,
@@ -185,6 +186,29 @@ def test_numbers_that_are_none_have_the_usual_values(
     assert (device.seconds, device.interval) == (900.0, 5.0)
 
 
+@pytest.mark.parametrize(
+    ("interval", "pause"), [(0.01, 5.0), (4.9, 5.0), (5, 5.0), (7, 7.0), (True, 5.0)]
+)
+def test_it_is_not_asked_more_often_than_every_five_seconds(
+    client: Client, endpoint: TokenEndpoint, interval: float, pause: float
+) -> None:
+    """RFC 8628, section 3.2, whatever a server thinks it can bear."""
+    assert begun(client, endpoint, interval=interval).interval == pause
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1, "1 s"), (119, "119 s"), (179, "2 minutes")],
+)
+def test_a_short_life_is_told_in_seconds(
+    client: Client, endpoint: TokenEndpoint, seconds: float, text: str
+) -> None:
+    """Minutes are rounded down: nobody is promised more than there is."""
+    device = begun(client, endpoint, expires_in=seconds)
+    endpoint.always(PENDING)
+    assert str(fault(client, device)).endswith(f"nobody finished the sign-in within {text}")
+
+
 def test_a_refused_code_says_why(client: Client, endpoint: TokenEndpoint) -> None:
     """The endpoint's own word; a page of a proxy is an outage."""
     for reply, kind in ((refusal("invalid_client"), AccessError), (page(403), Outage)):
@@ -225,6 +249,28 @@ def test_the_address_holds_the_challenge_and_not_the_verifier(
     }
     assert first.verifier.reveal() not in first.address + repr(first)
     assert (first.state, first.verifier) != (second.state, second.verifier)
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("?audience=imap&p=B2C%2B1", {"audience": "imap", "p": "B2C+1"}),
+        ("?a=1&", {"a": "1"}),
+        ("?", {}),
+        ("", {}),
+    ],
+)
+def test_the_query_of_an_address_is_kept(
+    client: Client, endpoint: TokenEndpoint, query: str, kept: dict[str, str]
+) -> None:
+    """RFC 6749, section 3.1: what we add comes behind it."""
+    sign_in = Redirect(client, f"{endpoint.url}/authorize{query}", {})
+    asked = parse_qsl(urlsplit(sign_in.address).query)
+    names = [name for name, _ in asked]
+    assert kept.items() <= dict(asked).items()
+    assert set(names) == kept.keys() | (SIGN_IN_PARAMETERS - {"login_hint"})
+    assert len(names) == len(set(names))
+    assert sign_in.address.startswith(f"{endpoint.url}/authorize?")
 
 
 def test_the_code_is_shown_with_the_verifier(client: Client, endpoint: TokenEndpoint) -> None:
