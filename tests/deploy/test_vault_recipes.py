@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -19,10 +20,11 @@ from ruamel.yaml import YAML
 
 from tests.contract.vault import capture
 from tests.contract.vault_methods import ISSUER, PASSWORD, Surroundings
-from tests.deploy.kit import ROOT
+from tests.deploy.kit import DEPLOY, ROOT, run
 from tests.kit.cluster import KUBERNETES_NAMESPACE, Cluster
 from tests.kit.fakes import Silent
 from tests.kit.servers import OpenBao
+from tests.kit.servers.process import command
 from tests.kit.waiting import PATIENCE
 from token_catcher import config
 from token_catcher.advice import NEXT_STEP
@@ -115,7 +117,7 @@ def guide(server: OpenBao, tmp_path: Path) -> Iterator[Guide]:
         words = {
             "/etc/token-catcher/": f"{tmp_path}/",
             "/run/secrets/vault/": f"{tmp_path}/",
-            "/run/token-catcher/": f"{tmp_path}/",
+            "/var/lib/token-catcher": str(tmp_path),
             "@authority.pem": f"@{tmp_path}/authority.pem",
             "VAULT_ADDR=https://vault.example.com:8200 ": "",
             "7f0c4a5e-…": "ROLE_ID",
@@ -149,9 +151,19 @@ def put_service_account_token(around: Surroundings) -> None:
     around.file("jwt", around.cluster.token(namespace=KUBERNETES_NAMESPACE))
 
 
+def jwt_script(home: Path, words: str) -> subprocess.CompletedProcess[str]:
+    """The script of the timer with a command in it, by somebody whose umask hides nothing."""
+    [text] = blocks("A JWT on a host", "sh")
+    script = home / "token-catcher-jwt"
+    script.write_text(text.replace("COMMAND", words).replace("/var/lib/token-catcher", str(home)))
+    script.chmod(0o755)
+    return run("sh", "-c", f"umask 000; exec {script}")
+
+
 def put_jwt(around: Surroundings) -> None:
     """What the timer does."""
-    around.file("jwt", around.jwt())
+    around.file("issued", around.jwt())
+    assert jwt_script(around.home, "cat issued").returncode == 0
 
 
 def put_certificate(around: Surroundings) -> None:
@@ -206,6 +218,60 @@ def test_a_wrapped_secret_id_is_taken_and_destroyed_as_its_section_says(
     again = guide.configured("AppRole with a wrapped secret_id", role_id=role_id)
     with closing(again.store) as store, pytest.raises(Exception, match="expired or used up"):
         store.keep_alive()
+
+
+def test_the_script_of_the_timer_writes_for_its_user_alone(tmp_path: Path) -> None:
+    """One whole file, and says nothing."""
+    done = jwt_script(tmp_path, "echo issued")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "jwt").read_text() == "issued\n"
+    assert stat.S_IMODE((tmp_path / "jwt").stat().st_mode) == 0o600
+    assert not (tmp_path / "jwt.new").exists()
+
+
+@pytest.mark.parametrize("words", ["false", "true", "echo half; false | cat; exit 1"])
+def test_a_jwt_that_was_not_issued_replaces_none(tmp_path: Path, words: str) -> None:
+    """Where the command fails, or prints nothing, as a pipe does whose beginning fails."""
+    (tmp_path / "jwt").write_text("good")
+    assert jwt_script(tmp_path, words).returncode == 1
+    assert (tmp_path / "jwt").read_text() == "good"
+
+
+JWT_UNITS = ("token-catcher-jwt.service", "token-catcher-jwt.timer", "token-catcher.service.d")
+
+
+def test_systemd_understands_the_units_of_the_timer(tmp_path: Path) -> None:
+    """`systemd-analyze verify` has nothing to say of them, once the script exists."""
+    units = blocks("A JWT on a host", "ini")
+    analyze = command("systemd-analyze", "sudo apt-get install systemd")
+    for name, text in zip(JWT_UNITS, units, strict=True):
+        file = tmp_path / name
+        if name.endswith(".d"):
+            file.mkdir()
+            file /= "override.conf"
+        file.write_text(text.replace("/usr/local/libexec/token-catcher-jwt", "/bin/true"))
+    shipped = (DEPLOY / "systemd" / "token-catcher.service").read_text()
+    shipped = shipped.replace("/opt/token-catcher/bin/token-catcher", "/bin/true")
+    (tmp_path / "token-catcher.service").write_text(shipped)
+    names = [tmp_path / name for name in (*JWT_UNITS[:2], "token-catcher.service")]
+    done = run(analyze, "verify", "--man=no", *names)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_unit_of_the_timer_is_the_services_user() -> None:
+    """With its directory: what one writes with mode 0600 the other reads."""
+    shared = ("DynamicUser", "StateDirectory", "StateDirectoryMode", "UMask")
+    shipped = settings((DEPLOY / "systemd" / "token-catcher.service").read_text())
+    ours = settings(blocks("A JWT on a host", "ini")[0])
+    assert {name: ours[name] for name in shared} == {name: shipped[name] for name in shared}
+    # A dynamic user has the name of its unit where the unit gives none.
+    assert (ours["User"], "User" in shipped) == ("token-catcher", False)
+    assert ours["ExecStart"] in SECTIONS["A JWT on a host"].partition("```")[0]
+
+
+def settings(unit: str) -> dict[str, str]:
+    """Those of a unit that stand there once."""
+    return dict(re.findall(r"(?m)^(\w+)=(.*)$", unit))
 
 
 @pytest.mark.parametrize("section", KEPT_BY_OTHERS)
