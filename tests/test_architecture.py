@@ -42,7 +42,7 @@ ADAPTERS = {
     },
     "google": {"oauth.google"},
     "hvac": {"vault.transport"},
-    "requests": {"connections", "oauth.endpoint", "vault.transport"},
+    "requests": {"connections", "oauth.endpoint", "oauth.proxies", "vault.transport"},
     "urllib3": {"connections", "oauth.endpoint", "vault.transport"},
     "dkim": {"proof.key_record", "proof.signature", "commands.salesforce"},
     "dns": {"keys.published"},

@@ -87,6 +87,7 @@ use what its `__init__` names, and nothing else.
         session     examines, searches, fetches
     oauth       access tokens for IMAP
         access      when one is asked for, and what becomes of a refusal
+        proxies     what is wrong with a proxy of the environment
         endpoint    HTTP to token endpoints, within bounds
         answers     what a token endpoint's answer means; pure
         origin      which sign-in a refresh token began with

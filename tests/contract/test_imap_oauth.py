@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -401,6 +402,45 @@ def test_a_bad_token_opens_nothing(
     with pytest.raises(AccessError) as caught:
         logged_in(server, endpoint, mechanism, bad)
     assert refusal(caught, bad) == (AccessError, "imap-token")
+
+
+@pytest.mark.servers
+@MECHANISMS
+def test_a_token_that_is_too_long_for_the_server_is_told(
+    oauth_dovecot: tuple[Dovecot, TokenEndpoint], mechanism: str
+) -> None:
+    """Dovecot ends the connection without a word; a token of 5,000 bytes is none too long."""
+    server, endpoint = oauth_dovecot
+    good = endpoint.access_token(groups="g" * 3200)
+    assert logged_in(server, endpoint, mechanism, good) == ["INBOX", "Junk"]
+    long = endpoint.access_token(groups="g" * 6000)
+    with pytest.raises(Outage) as caught:
+        logged_in(server, endpoint, mechanism, long)
+    assert refusal(caught, long) == (Outage, "imap-token-length")
+    assert re.search(
+        r"no answer to the access token, which made a line of 1[0-9]{4} characters, expected at"
+        " most 8000$",
+        str(caught.value),
+    )
+
+
+def gone(session: Talk) -> None:
+    """A server that leaves when it is shown the token."""
+    session.send(b"+ \r\n")
+    session.line()
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("length", "code"), [(5952, "imap-connection"), (5953, "imap-token-length")]
+)
+def test_only_a_long_token_is_told_for_a_lost_connection(length: int, code: str) -> None:
+    """Up to 8,000 characters any server should take (RFC 2683, section 3.2.1.5)."""
+    tokens = Tokens(("t" * length,))
+    script = offering("XOAUTH2", AUTHENTICATE=gone)
+    with pytest.raises(Outage) as caught, opened(script, login=login(tokens)):
+        pytest.fail("logged in")
+    assert refusal(caught, *tokens.values) == (Outage, code)
 
 
 # -- a client certificate --

@@ -342,7 +342,9 @@ def test_an_answer_has_a_size(endpoint: TokenEndpoint) -> None:
     endpoint.answers(Reply(200, text.ljust(MAX_BODY)), Reply(200, text.ljust(MAX_BODY + 1)))
     provider = by_secret(endpoint.token_url)
     assert provider.fetch().value == Secret("x")
-    assert failure(provider).code == "oauth-unreachable"
+    error = failure(provider)
+    assert (type(error), error.code) == (Outage, "oauth-foreign")
+    assert str(error).endswith(": got an answer of more than 256 KiB, expected a token")
 
 
 @pytest.fixture
@@ -420,10 +422,48 @@ def test_a_proxy_that_refuses_is_no_refusal(
     with ConnectProxy(refuses=True) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         error = failure(by_secret(secure.token_url))
+        where = f"token endpoint 127.0.0.1:{secure.port} was not reached through the proxy"
+        name = f"'127.0.0.1:{proxy.port}' of HTTPS_PROXY"
+        assert str(error) == f"{where} {name} (it refuses, with status 407)"
     assert (type(error), error.code) == (Outage, "oauth-unreachable")
     error = failure(by_secret(secure.token_url))
     assert (type(error), error.code) == (Outage, "oauth-unreachable")
+    assert str(error) == f"{where} {name} (Connection refused)"
     assert secure.asked == []
+
+
+MISTAKEN = {
+    "socks5://PROXY:1080": "a proxy of the kind socks5://, which is not spoken",
+    "socks5h://PROXY": "a proxy of the kind socks5h://, which is not spoken",
+    "htp://PROXY:3128": "a proxy of the kind htp://, which is not spoken",
+    "http:/PROXY:3128": "no address of a proxy",
+    "PROXY:3128": "no address of a proxy",
+    "http://user:PROXY@h:port": "no address of a proxy",
+    "http://PROXY@[::1": "no address of a proxy",
+    "http://PROXY:99999": "no address of a proxy",
+}
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("value", MISTAKEN)
+def test_a_variable_that_names_no_proxy_is_told(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """By its name; a person has to mend it. Of its value nothing is told: see `FOREIGN`."""
+    monkeypatch.setenv(variable, value.replace("PROXY", FOREIGN))
+    error = failure(by_secret("https://127.0.0.1:9/token"))
+    assert (type(error), error.code) == (AccessError, "oauth-proxy")
+    where = "token endpoint 127.0.0.1:9"
+    assert str(error) == f"{where}: {variable}: got {MISTAKEN[value]}, expected http://HOST:PORT"
+
+
+def test_of_two_variables_the_one_in_small_letters_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As urllib has it."""
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://a")
+    monkeypatch.setenv("https_proxy", "socks5h://b")
+    error = failure(by_secret("https://127.0.0.1:9/token"))
+    assert "https_proxy: got a proxy of the kind socks5h://" in str(error)
 
 
 @pytest.mark.usefixtures("trusted")

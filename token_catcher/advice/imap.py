@@ -101,6 +101,12 @@ IMAP: Final[Mapping[str, Advice]] = {
         " Enterprise applications, and the API permission is IMAP.AccessAsApp of Office 365"
         " Exchange Online",
     ),
+    "imap-token-length": Advice(
+        230,
+        "The mail server gives no answer to an access token as long as that.",
+        "have the token endpoint issue shorter access tokens: fewer groups and claims in them, or"
+        " opaque ones that the mail server asks about (introspection)",
+    ),
     "imap-token-scope": Advice(
         217,
         "The access token has not the scope that the mail server wants.",

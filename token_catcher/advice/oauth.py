@@ -327,4 +327,10 @@ OAUTH: Final[Mapping[str, Advice]] = {
         "The program ends, and begins no further renewal of a refresh token.",
         "nothing: it is renewed at the next start",
     ),
+    "oauth-proxy": Advice(
+        356,
+        "A variable of the environment names no proxy that could be used.",
+        "set that variable to the address of an HTTP proxy, or name the token endpoint's host in"
+        " NO_PROXY, where the program is started; then start it anew",
+    ),
 }

@@ -7,6 +7,7 @@ second one may do, and is tried on a connection of its own.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import ssl
@@ -15,15 +16,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, Protocol
 
-from token_catcher.errors import AccessError
+from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.imap.connection import Connection
-from token_catcher.imap.trouble import TOKEN_REFUSED
+from token_catcher.imap.trouble import LOST, TOKEN_REFUSED
 from token_catcher.model import Secret
 
 Attempt = Callable[[Connection], None]
 """Shows on a connection what was got ready."""
 Mechanism = Literal["auto", "xoauth2", "oauthbearer"]
 
+LONG_ANSWER: Final = 8000
+"""Characters of a line that every server should take (RFC 2683, section 3.2.1.5). Dovecot takes
+fewer than 8,192 as the answer of a login, and ends the connection without a word at more."""
 _CHALLENGE_MAX: Final = 8192
 """Bytes of a server's reason that are looked at."""
 
@@ -168,6 +172,8 @@ class SaslAnswer:
     def __init__(self, shown: str, afterwards: bytes) -> None:
         """`afterwards`: what the mechanism wants in answer to a reason."""
         self._shown: bytes | None = shown.encode()
+        self.length = len(base64.b64encode(self._shown))
+        """Characters of the line in which it is sent."""
         self._afterwards = afterwards
         self.reason: dict[str, Any] = {}
         """What the server gave as its reason; empty where it gave none."""
@@ -204,10 +210,23 @@ def _authenticate(connection: Connection, mechanism: str, answer: SaslAnswer) ->
     try:
         connection.call("AUTHENTICATE", connection.client.sasl_login, mechanism, answer)
     except AccessError as error:
-        refusal = error
+        trouble: TokenCatcherError = _with_reason(error, connection.where, answer)
+    except Outage as error:
+        trouble = _with_length(error, connection.where, answer)
     else:
         return
-    raise _with_reason(refusal, connection.where, answer)
+    raise trouble
+
+
+def _with_length(outage: Outage, where: str, answer: SaslAnswer) -> Outage:
+    """A connection that ends on a long line may have ended because of it."""
+    if outage.code not in LOST or answer.length <= LONG_ANSWER:
+        return outage
+    return Outage(
+        f"{where}: the server gave no answer to the access token, which made a line of"
+        f" {answer.length} characters, expected at most {LONG_ANSWER}",
+        code="imap-token-length",
+    )
 
 
 def _with_reason(refusal: AccessError, where: str, answer: SaslAnswer) -> AccessError:

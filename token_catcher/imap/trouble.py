@@ -41,6 +41,8 @@ FOREIGN: Final = (
 
 To be caught around a call of the library alone: most of these would also be a bug of ours."""
 
+LOST: Final = frozenset({"imap-connect", "imap-connection"})
+"""The codes of a connection that is gone."""
 TOKEN_REFUSED: Final = "imap-token"  # noqa: S105 - the name of a trouble
 """The code of an access token that the server does not take, and the beginning of others."""
 _REFUSED_LOGIN: Final = {

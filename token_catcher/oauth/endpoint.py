@@ -24,6 +24,7 @@ from token_catcher.connections import (
     why_unanswered,
 )
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
+from token_catcher.oauth.proxies import proxy_trouble
 from token_catcher.tls import tls_failure, trusting_context
 
 METADATA_SERVERS: Final = frozenset(("metadata.google.internal", "169.254.169.254"))
@@ -52,6 +53,10 @@ class EndpointAnswer:
         return ""
 
 
+class TooLarge(requests.exceptions.RequestException):
+    """An answer has more than `MAX_BODY` bytes."""
+
+
 class BoundedSession(requests.Session):
     """A session whose answers are bounded in time and size; it follows no redirect.
 
@@ -77,7 +82,7 @@ class BoundedSession(requests.Session):
             # be one that the server has closed.
             self.close()
         if len(content) > MAX_BODY:
-            raise requests.exceptions.ContentDecodingError("too large")
+            raise TooLarge
         response._content = content  # noqa: SLF001 - where requests keeps a body that was read
         return response
 
@@ -130,6 +135,14 @@ def answer_of(response: requests.Response) -> EndpointAnswer:
 def trouble(error: BaseException, url: str) -> TokenCatcherError:
     """Why there was no answer, without a word of the foreign exception."""
     where = f"token endpoint {urlsplit(url).netloc}"
+    if isinstance(error, TooLarge):
+        return Outage(
+            f"{where}: got an answer of more than {MAX_BODY // 1024} KiB, expected a token",
+            code="oauth-foreign",
+        )
+    proxy = proxy_trouble(error, url, where)
+    if proxy is not None:
+        return proxy
     failure = tls_failure(error, "the system's authorities")
     if failure is not None and failure.lasting:
         return AccessError(f"{where}: {failure.text}", code=f"oauth-{failure.code}")
