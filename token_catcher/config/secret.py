@@ -316,12 +316,12 @@ _COMMAND: Final = {
 class TokenCommand:
     """A program that prints a secret."""
 
-    arguments: tuple[str, ...]
-    """The program and what it is given; no shell comes between."""
+    arguments: tuple[str, ...] = field(repr=False)
+    """The program and what it is given, which may be a secret; no shell comes between."""
 
     def as_config(self) -> dict[str, Any]:
-        """As it is written in a configuration."""
-        return {"command": list(self.arguments)}
+        """The program alone, in a form that no configuration takes: something is left out."""
+        return {"command": self.arguments[0], "arguments_not_shown": len(self.arguments) - 1}
 
     def __str__(self) -> str:
         return f"{{command: {self.arguments[0]}}}"

@@ -38,7 +38,8 @@ def schema() -> dict[str, Any]:
 def show(config: Config) -> str:
     """The effective configuration as YAML, every default filled in.
 
-    Of a secret it says only where it is kept. Loading it gives a Config of the same values."""
+    Of a secret it says only where it is kept, and of a command that prints one the program. Loading
+    it gives a Config of the same values, unless it has such a command: that is refused."""
     return dump(config.model_dump())
 
 

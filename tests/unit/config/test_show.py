@@ -161,6 +161,18 @@ def test_what_is_shown_loads_as_the_same_config(
         assert list(parse(shown.encode()).data) == list(Config.model_fields)
 
 
+def test_of_a_command_that_prints_a_token_the_program_is_shown(home: Path) -> None:
+    """Its arguments may hold a secret. What is left out is not loaded as if it were nothing."""
+    line = "oauth2: {provider: external, token: {command: [/bin/echo, hunter2, -x]}}"
+    loaded = load(home, changed("password: {file: imap-password}", line))
+    shown = config.show(loaded)
+    assert "hunter2" not in shown + repr(loaded) + str(loaded)
+    mailbox = parse(shown.encode()).data["mailboxes"][0]
+    assert mailbox["oauth2"]["token"] == {"command": "/bin/echo", "arguments_not_shown": 2}
+    with pytest.raises(ConfigurationError, match=r"oauth2.token: got .*expected"):
+        load(home, shown)
+
+
 def test_the_schema_describes_every_key() -> None:
     """For editors: durations as a pattern, secrets as objects, no key without a sentence,
     no other key."""
