@@ -5,6 +5,7 @@ Every command is asserted, from the login to the end: what is not in these lists
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import pytest
@@ -13,8 +14,9 @@ from tests.contract.leaks import FOREIGN
 from tests.contract.scripted import BAD, DONE, NO, Script, opened
 from tests.contract.test_imap_oddities import fetched
 from tests.kit import mails
-from tests.kit.scripted import Talk
+from tests.kit.scripted import Reply, Talk
 from token_catcher.errors import NotApplied, Outage
+from token_catcher.imap.answers import message_id_of
 from token_catcher.model import Mail, MailRef
 from token_catcher.ports import AddFlag, Delete, MailAction, MoveTo
 
@@ -22,6 +24,7 @@ RAW: Final = mails.token_mail()
 MAIL: Final = MailRef("integrations", "INBOX", 7, 11)
 DIGEST: Final = Mail(MAIL, mails.ISSUED, RAW).digest
 STATE: Final = b"* 5 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 20] x\r\n"
+MESSAGE_ID: Final = re.findall(rb"(?m)^Message-ID: (<.*>)", RAW)[0].decode()
 EXAMINED: Final = STATE + b"TAG OK [READ-ONLY] done\r\n"
 SEEN: Final = AddFlag("\\Seen")
 DONE_FOLDER: Final = MoveTo("Done")
@@ -29,6 +32,10 @@ FETCH: Final = "UID FETCH 11 (INTERNALDATE BODY.PEEK[]<0.262145>)"
 LISTED: Final = (
     b'* LIST () "/" INBOX\r\n* LIST (\\Junk) "/" Junk\r\n* LIST () "/" Done\r\nTAG OK done\r\n'
 )
+
+
+LOOK: Final = ['EXAMINE "Done"', f'UID SEARCH UNDELETED HEADER MESSAGE-ID "{MESSAGE_ID}"']
+"""How a copy is looked for, where a move takes several steps."""
 
 
 def selected(flags: bytes | None = b"\\Seen \\Deleted \\*") -> bytes:
@@ -51,6 +58,7 @@ WHOLE: Final[Script] = {
     "EXAMINE": EXAMINED,
     "SELECT": selected(),
     "UID FETCH": fetched(11, RAW) + DONE,
+    "UID SEARCH": b"* SEARCH\r\n" + DONE,
     "UID STORE": DONE,
     "UID COPY": DONE,
     "UID MOVE": b"* OK [COPYUID 9 11 1] x\r\n* 1 EXPUNGE\r\n" + DONE,
@@ -96,6 +104,8 @@ def refusal(action: MailAction, script: Script) -> tuple[NotApplied, list[str]]:
             DONE_FOLDER,
             {"LOGIN": offering("UIDPLUS")},
             [
+                *LOOK,
+                'SELECT "INBOX"',
                 'UID COPY 11 "Done"',
                 "UID STORE 11 +FLAGS.SILENT (\\Deleted)",
                 "UID EXPUNGE 11",
@@ -160,6 +170,83 @@ def test_a_keyword_that_the_folder_keeps_is_set(flags: bytes | None) -> None:
     """Without `\\*` where it has that keyword already, in any case; and where nothing is said."""
     commands = sent(AddFlag("$Label1"), {"SELECT": selected(flags)})
     assert "UID STORE 11 +FLAGS.SILENT ($Label1)" in commands
+
+
+REMOVED: Final = ["UID STORE 11 +FLAGS.SILENT (\\Deleted)", "UID EXPUNGE 11"]
+COPIED: Final = ['UID COPY 11 "Done"', *REMOVED]
+
+
+def after_the_look(raw: bytes, **script: Reply | list[Reply]) -> list[str]:
+    """What is sent to a server without MOVE that has such a mail in the target."""
+    in_target = fetched(3, b"From: a@b.example\r\n\r\n") + fetched(4, raw) + DONE
+    commands = sent(
+        DONE_FOLDER,
+        {
+            "LOGIN": offering("UIDPLUS"),
+            "UID SEARCH": b"* SEARCH 4 3\r\n" + DONE,
+            "UID FETCH": [fetched(11, RAW) + DONE, in_target],
+            **script,
+        },
+    )
+    behind = max(place for place, command in enumerate(commands) if command.startswith("SELECT"))
+    assert commands[-1] == 'EXAMINE "INBOX"'
+    return commands[behind + 1 : -1]
+
+
+def test_what_was_copied_before_a_crash_is_not_copied_again() -> None:
+    """It is known by its bytes, and only the original is left to remove."""
+    assert after_the_look(RAW) == REMOVED
+
+
+def test_another_mail_of_the_same_message_id_is_no_copy() -> None:
+    """Whoever has put it there."""
+    assert after_the_look(RAW + b"more") == COPIED
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {"UID SEARCH": NO},
+        {"UID SEARCH": b"* SEARCH\r\n" + DONE},
+        {"EXAMINE": [NO, EXAMINED]},
+        {"UID FETCH": [fetched(11, RAW) + DONE, DONE]},
+    ],
+    ids=["search refused", "none", "a target that cannot be read", "no body"],
+)
+def test_where_no_copy_is_found_one_is_made(script: dict[str, Reply | list[Reply]]) -> None:
+    """Two copies are better than none."""
+    assert after_the_look(RAW, **script) == COPIED
+
+
+def test_a_folder_that_is_numbered_anew_during_the_look_is_left() -> None:
+    """The number may be another mail's by now."""
+    script: Script = {
+        "LOGIN": offering("UIDPLUS"),
+        "SELECT": [selected(), selected().replace(b"UIDVALIDITY 7", b"UIDVALIDITY 8")],
+    }
+    with opened({**WHOLE, **script}) as (mailbox, server):
+        assert not mailbox.apply(DONE_FOLDER, MAIL, DIGEST)
+        assert [line for line in server.commands if "COPY" in line or "STORE" in line] == []
+
+
+@pytest.mark.parametrize(
+    ("header", "message_id"),
+    [
+        (b"Message-ID: <a@b.example>\r\nTo: x", "<a@b.example>"),
+        (b"To: x\nmessage-id :\n <a@b.example> \n", "<a@b.example>"),
+        (b"To: x\r\n\r\nMessage-ID: <a@b.example>", None),
+        (b'Message-ID: <"a b"@b.example>', None),
+        (b"Message-ID: <a\\b@b.example>", None),
+        (b"Message-ID: <\xc3\xa4@b.example>", None),
+        (b"Message-ID: <" + b"a" * 251 + b">", None),
+        (b"", None),
+    ],
+)
+def test_a_message_id_is_searched_for_where_it_needs_no_escapes(
+    header: bytes, message_id: str | None
+) -> None:
+    """That of the header, and nothing that could be another command."""
+    assert message_id_of(header) == message_id
 
 
 def test_without_the_right_to_remove_no_copy_is_made() -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.kit import mails
-from tests.kit.program import UNMEASURED, Program
+from tests.kit.program import UNMEASURED, Program, program
 from tests.kit.proxy import TcpProxy
 from tests.kit.servers import Dovecot, OpenBao
 from tests.kit.waiting import PATIENCE, until
@@ -149,6 +150,43 @@ def test_killed_between_record_and_move_the_next_start_moves(
     assert (dovecot.uids(user=user), dovecot.uids("Done", user)) == ([], [1])
     assert tool.outcomes == [("stored", None)]
     assert list(openbao.versions(f"salesforce/{org}/{mails.USERNAME}")) == [1]
+
+
+@pytest.fixture
+def without_move(
+    tmp_path: Path, openbao: OpenBao, user: str, org: str
+) -> Iterator[tuple[Program, Dovecot, TcpProxy]]:
+    """A server that moves by COPY, STORE and UID EXPUNGE."""
+    with Dovecot(capability="IMAP4rev1 LITERAL+ IDLE UIDPLUS SPECIAL-USE ID") as dovecot:
+        tool = program(tmp_path / "copying", dovecot, openbao, user, org)
+        dovecot.create("Done", user)
+        with TcpProxy(dovecot.port) as proxy:
+            yield tool, dovecot, proxy
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("command", ["UID STORE", "UID EXPUNGE"])
+def test_killed_between_copy_and_removal_there_is_one_copy(
+    without_move: tuple[Program, Dovecot, TcpProxy], user: str, command: str
+) -> None:
+    """The next start finds it, and removes the original alone."""
+    tool, dovecot, proxy = without_move
+    tool.env |= UNMEASURED
+    configure(tool, proxy, "{move: Done}")
+    deliver(dovecot, user, 1)
+    scan = tool.start("scan")
+
+    def kill(sent: bytes) -> None:
+        if f" {command} ".encode() in sent:
+            scan.kill()
+
+    proxy.on_up = kill
+    assert scan.wait(PATIENCE) == -9
+    assert dovecot.uids("Done", user) == [1]
+    proxy.on_up = lambda _sent: None
+    assert tool("scan").code == 0
+    assert (dovecot.uids(user=user), dovecot.uids("Done", user)) == ([], [1])
+    assert tool.outcomes == [("stored", None)]
 
 
 def test_a_folder_that_is_missing_costs_no_token(

@@ -26,6 +26,10 @@ MAX_NUMBER: Final = 2**32 - 1
 """Of UIDs and counts (RFC 3501, section 9: nz-number)."""
 
 _SEARCH: Final = re.compile(rb"([\d ]*)(?:\(MODSEQ \d+\) *)?", re.IGNORECASE)
+_MESSAGE_ID: Final = re.compile(
+    rb"^message-id[ \t]*:\s*(<[!#-\[\]-~]{1,250}>)\s*$", re.IGNORECASE | re.MULTILINE
+)
+"""Without what a quoted string of IMAP would have to escape."""
 _FIELD: Final = re.compile(
     rb"^(from|message-id)[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE
 )
@@ -129,6 +133,15 @@ def _header(fields: Mapping[bytes, Any]) -> tuple[bytes | None, bytes]:
                 values[field.lower()].append(value.strip())
     sender = b"\n".join(values[b"from"]).strip()
     return sender or None, b"\n".join(values[b"message-id"])
+
+
+def message_id_of(raw: bytes) -> str | None:
+    """The Message-ID of a whole mail; None: it has none that can be searched for as it is."""
+    header = re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0]
+    field = _MESSAGE_ID.search(header)
+    if field is None:
+        return None
+    return field[1].decode("ascii")
 
 
 def _key(*parts: bytes) -> str:

@@ -1,7 +1,7 @@
 """Changes one mail: a flag, a move, a removal. No other module sends what changes a mailbox.
 
     AddFlag   STORE +FLAGS
-    MoveTo    MOVE (RFC 6851); without it COPY, and then what Delete does
+    MoveTo    MOVE (RFC 6851); without it COPY, unless that was done, and then what Delete does
     Delete    STORE +FLAGS \\Deleted, and UID EXPUNGE (UIDPLUS, RFC 4315)
 
 Each names the UID of that mail alone. A bare EXPUNGE is never sent: it would remove whatever else
@@ -60,18 +60,28 @@ class Changes:
         selected: Mapping[bytes, Any] = answer
         return selected
 
+    def copies(self, action: MailAction) -> bool:
+        """Whether it is done in several steps, between which a crash leaves a copy."""
+        return isinstance(action, MoveTo) and not self._connection.has("MOVE")
+
     def make(
-        self, action: MailAction, uid: int, selected: Mapping[bytes, Any], target: bytes
+        self,
+        action: MailAction,
+        uid: int,
+        selected: Mapping[bytes, Any],
+        target: bytes,
+        *,
+        is_copied: bool,
     ) -> None:
         """Change this mail of the selected folder. `selected`: what SELECT answered. `target`: the
-        name on the wire of the folder of a move.
+        name on the wire of the folder of a move. `is_copied`: it has a copy there already.
 
         NotApplied: the server refuses it."""
         match action:
             case AddFlag():
                 self._add(action.flag, uid, selected)
             case MoveTo():
-                self._move(action.folder, uid, selected, target)
+                self._move(action, uid, selected, target, is_copied=is_copied)
             case Delete():
                 self._remove(uid, selected)
             case _:
@@ -82,13 +92,22 @@ class Changes:
         if not self._does("STORE", self._client.add_flags, [uid], [flag], silent=True):
             raise self._not_applied(f"the flag {flag} was refused: {INSTEAD}", "refused")
 
-    def _move(self, folder: str, uid: int, selected: Mapping[bytes, Any], target: bytes) -> None:
-        if self._connection.has("MOVE"):
+    def _move(
+        self,
+        action: MoveTo,
+        uid: int,
+        selected: Mapping[bytes, Any],
+        target: bytes,
+        *,
+        is_copied: bool,
+    ) -> None:
+        folder = action.folder
+        if not self.copies(action):
             if not self._does("MOVE", self._client.move, [uid], target):
                 raise self._cannot_move(folder)
             return
         self._expect_kept(DELETED, selected)  # before there is a copy
-        if not self._does("COPY", self._client.copy, [uid], target):
+        if not is_copied and not self._does("COPY", self._client.copy, [uid], target):
             raise self._cannot_move(folder)
         try:
             self._remove(uid, selected)

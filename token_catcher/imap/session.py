@@ -22,6 +22,7 @@ from token_catcher.imap.answers import (
     bodies_in,
     day_of,
     headings_in,
+    message_id_of,
     uids_in,
 )
 from token_catcher.imap.changes import Changes
@@ -42,6 +43,8 @@ WINDOW: Final = 50_000
 imaplib reads no answer of 1,000,000 bytes or more."""
 BELIEVABLE: Final = 100 * WINDOW
 """UIDs above what is known that UIDNEXT may speak of; for more the last mail is asked for."""
+COPIES: Final = 8
+"""Mails of one Message-ID that are compared: more have never been seen."""
 BODY: Final = f"(INTERNALDATE BODY.PEEK[]<0.{MAX_MAIL_BYTES + 1}>)"
 
 
@@ -142,10 +145,17 @@ class ImapMailbox:
         if isinstance(action, MoveTo):
             target = self._folders.target(action.folder)
         with self._selected(mail.folder) as answer:
-            self._folder = self._state(mail.folder, answer)
-            if self._folder.uidvalidity != mail.uidvalidity or not self._is_there(mail.uid, digest):
+            original = self._original(mail, answer, digest)
+            if original is None:
                 return False
-            self._changes.make(action, mail.uid, answer, target)
+            is_copied = False
+            if self._changes.copies(action):
+                is_copied = self._has_copy(target, original)
+                # Another folder was open meanwhile.
+                answer = self._changes.select(mail.folder, self._folders.wire_name(mail.folder))
+                if self._state(mail.folder, answer).uidvalidity != mail.uidvalidity:
+                    return False
+            self._changes.make(action, mail.uid, answer, target, is_copied=is_copied)
         return True
 
     @property
@@ -193,13 +203,17 @@ class ImapMailbox:
             raise
         self.examine(folder)
 
-    def _is_there(self, uid: int, digest: str) -> bool:
-        """Whether this UID is still that mail's, by its bytes.
+    def _original(self, mail: MailRef, selected: Mapping[bytes, Any], digest: str) -> Mail | None:
+        """The mail under this number, where its bytes say that it is still that one; None: gone.
 
         NotApplied: that cannot be told, or it is another mail's."""
+        self._folder = self._state(mail.folder, selected)
+        if self._folder.uidvalidity != mail.uidvalidity:
+            return None
+        uid = mail.uid
         mails = self.fetch([uid])
         if not mails and is_gone(self, uid):
-            return False
+            return None
         where = f"{self._account.where}: folder {self._folder.name!a}, UID {uid}"
         if not mails:
             raise NotApplied(f"{where}: the server does not give the body", code=NO_BODY)
@@ -209,7 +223,21 @@ class ImapMailbox:
                 code="imap-apply-other",
                 final=True,
             )
-        return True
+        return mails[0]
+
+    def _has_copy(self, target: bytes, original: Mail) -> bool:
+        """Whether a try that was cut off between COPY and UID EXPUNGE left one there.
+
+        It is known by its bytes. One that is marked as deleted is nothing to rely on."""
+        message_id = message_id_of(original.raw)
+        if message_id is None:
+            return False
+        select = self._client.select_folder
+        if self._connection.ask("EXAMINE", select, target, readonly=True) is None:
+            return False  # whatever COPY says of it
+        uids = self._uids(["UNDELETED", "HEADER", "MESSAGE-ID", f'"{message_id}"']) or []
+        copies = self.fetch(sorted(uids)[-COPIES:])
+        return any(copy.digest == original.digest for copy in copies)
 
     def _by_sender(self, after_uid: int, criteria: Sequence[str]) -> list[int] | None:
         """The UIDs in one answer; by windows where a flood of mail could make it too large."""

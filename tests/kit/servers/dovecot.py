@@ -180,12 +180,14 @@ class Dovecot(Server):
         oauth: TokenEndpoint | None = None,
         introspects: bool = False,
         certificates: bool = False,
+        capability: str | None = None,
     ) -> None:
         """`spam`: a folder that every mailbox has, marked \\Junk if `special_use`.
 
         `mail_format`: maildir or sdbox. `hosts`: what the certificate is for.
         `oauth`: whose access tokens are taken; checked by its public key, or by asking it where
-        `introspects`. `certificates`: users may log in by a certificate of `ca` (EXTERNAL)."""
+        `introspects`. `certificates`: users may log in by a certificate of `ca` (EXTERNAL).
+        `capability`: all that it announces; None: whatever it can do."""
         self._command = command("dovecot", "sudo apt-get install dovecot-imapd dovecot-lmtpd")
         super().__init__("dovecot")
         self.tls_port = free_port()
@@ -200,6 +202,7 @@ class Dovecot(Server):
         self._oauth = oauth
         self._introspects = introspects
         self._certificates = certificates
+        self._capability = capability
         self._configured = self.home / "dovecot.conf"
         self._prepare()
 
@@ -374,6 +377,8 @@ class Dovecot(Server):
         if self._certificates:
             mechanisms += " external"
             more += CERTIFICATES.format(home=self.home)
+        if self._capability is not None:
+            more += f"imap_capability = {self._capability}\n"
         return f"auth_mechanisms = {mechanisms}\n{more}"
 
     def _prepare_oauth(self) -> None:
