@@ -6,7 +6,7 @@ PACKAGES := dovecot-imapd dovecot-lmtpd logrotate systemd
 # Twice as many as a small machine has cores: most of the time of a system test is spent waiting.
 WORKERS ?= 4
 
-.PHONY: help demo test lint format bench soak mutants fuzz picture lock servers tools clean
+.PHONY: help demo test lint format bench soak mutants fuzz picture pages lock servers tools clean
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -48,6 +48,10 @@ SECONDS := 1200
 
 picture: $(BIN)/.program  ## docs/demo.svg, from a real run of the demo
 	$(BIN)/python docs/picture.py docs/demo.svg
+
+pages: $(BIN)/.program  ## docs/errors.md and the manual page, from the tables of the program
+	PYTHONPATH=. $(BIN)/python docs/errors.py > docs/errors.md.new && mv docs/errors.md.new docs/errors.md
+	PYTHONPATH=. $(BIN)/python docs/manpage.py > docs/token-catcher.1.new && mv docs/token-catcher.1.new docs/token-catcher.1
 
 lock:  ## renew the lock files: names, versions and hashes, each whole
 	$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/lock.txt

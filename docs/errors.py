@@ -1,6 +1,6 @@
 """Makes docs/errors.md out of the table in `token_catcher.advice`.
 
-python docs/errors.py > docs/errors.md
+`make pages` does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Makes docs/token-catcher.1 out of what `--help` is made of.
 
-python docs/manpage.py > docs/token-catcher.1
+`make pages` does.
 """
 
 from __future__ import annotations

@@ -68,6 +68,6 @@ def test_the_code_of_a_word(word: str, code: str) -> None:
 
 
 def test_the_page_is_the_table() -> None:
-    """`python docs/errors.py > docs/errors.md` makes it."""
+    """`make pages` makes it."""
     page = runpy.run_path(str(ROOT / "docs" / "errors.py"))["page"]
     assert (ROOT / "docs" / "errors.md").read_text("utf-8") == page()

@@ -115,7 +115,7 @@ def test_every_command_has_an_example() -> None:
 
 
 def test_the_manual_page_is_what_help_says() -> None:
-    """`python docs/manpage.py > docs/token-catcher.1` makes it."""
+    """`make pages` makes it."""
     page = runpy.run_path(str(ROOT / "docs" / "manpage.py"))["page"]
     assert (ROOT / "docs" / "token-catcher.1").read_text("utf-8") == page()
 

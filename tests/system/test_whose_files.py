@@ -18,6 +18,7 @@ import pytest
 from tests.kit import mails
 from tests.kit.program import COMMAND, Program, program
 from tests.kit.servers import Dovecot, OpenBao
+from token_catcher.advice import NEXT_STEP
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TOKEN = "FAKEownedTOKENnotREALatall1a"
@@ -143,7 +144,7 @@ def test_a_configuration_that_the_owner_may_not_read(shared: Program) -> None:
     assert done.err == (
         f"token-catcher: {shared.config}: the configuration cannot be read:"
         " Permission denied to nobody (uid 65534)\n"
-        "next: name a file that the user who runs this may read\n"
+        f"next: {NEXT_STEP['configuration-file']}\n"
     )
     assert owners(shared.state) == set()
 
@@ -222,7 +223,7 @@ def test_a_program_that_the_owner_cannot_read(shared: Program, tmp_path: Path) -
         "token-catcher: state_dir belongs to nobody (uid 65534), who cannot read our program:"
         f" {hidden}/token_catcher/ownership.py, expected one that everybody can read,"
         " in /opt for example\n"
-        "next: install Python and the program where that user can read them (deploy/README.md)\n"
+        f"next: {NEXT_STEP['configuration-program']}\n"
     )
     assert owners(shared.state) == set()
 
