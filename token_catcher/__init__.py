@@ -116,6 +116,7 @@ use what its `__init__` names, and nothing else.
         mount       the mount of the secrets, and requests about one of them
         kv          versions of secrets, read and written
         kv1         secrets of an engine without versions
+        inspection  what a diagnosis asks: nodes, token, rights, settings
         past        what the versions of a secret tell of
         own_writes  which version is our own write of a mail
         store       read, decide, write with check-and-set
@@ -157,6 +158,12 @@ use what its `__init__` names, and nothing else.
     app         the composition root
     diagnosis   what will not work, found before a token depends on it
         step        one step, and how it ended
+        limits      how long one look at many things may take
+        users       whose paths are looked at
+        rights      what a policy lacks, and what it grants too much; pure
+        settings    how a mount, and each secret in it, keeps versions
+        canary      a secret that is written, read and removed
+        vault       Vault, from the address to the rights on every path
     service     the daemon and its pages, over one configuration after the other
 
     advice      what a person does next, by error code and by reason

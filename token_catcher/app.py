@@ -37,7 +37,7 @@ from token_catcher.logins import Entrance, certificates_in, context_of, entrance
 from token_catcher.oauth import Renewals
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import Log
-from token_catcher.proof import Terms, Trust
+from token_catcher.proof import Org, Terms, Trust
 from token_catcher.record import Journal, OrgIds, Record, writer_id
 from token_catcher.sweep import Sweep, Watched
 from token_catcher.vault import (
@@ -326,6 +326,20 @@ class App:
     def expiry(self) -> Expiry:
         """When our certificates end."""
         return Expiry(list(certificates_in(self.config)), self.now, self.log)
+
+    @property
+    def orgs(self) -> tuple[Org, ...]:
+        """As they are configured, in the words of `proof`."""
+        return self._terms().orgs
+
+    def recorded_users(self) -> list[tuple[str, str]]:
+        """Org and username of each that the journal has a token of. StateError: it is unusable."""
+        users = []
+        for record in self.journal.newest_tokens():
+            entry = record.entry
+            if entry.org is not None and entry.username is not None:
+                users.append((entry.org, entry.username))
+        return users
 
     def path_of(self, org: str, username: str) -> str | None:
         """Where a token of this user of that org is written; None: nowhere."""

@@ -3,7 +3,7 @@
 Only here is a `Capture` made."""
 
 from token_catcher.proof.case import Policy, Terms
-from token_catcher.proof.routing import ORG_ID, Org, is_plain_path, is_username, overlaps
+from token_catcher.proof.routing import ORG_ID, Org, is_plain_path, is_username, matches, overlaps
 from token_catcher.proof.trust import WAIVABLE, Trust
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "Trust",
     "is_plain_path",
     "is_username",
+    "matches",
     "overlaps",
 ]

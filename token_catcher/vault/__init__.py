@@ -7,6 +7,7 @@ versions, `store` decides what to write.
 """
 
 from token_catcher.vault.client import Client
+from token_catcher.vault.inspection import Inspection, Node, NodeState, Settings, TokenFacts
 from token_catcher.vault.kept import KeptSecretId
 from token_catcher.vault.login import (
     AppRoleLogin,
@@ -28,11 +29,16 @@ __all__ = [
     "AppRoleLogin",
     "CertLogin",
     "Client",
+    "Inspection",
     "JwtLogin",
     "KeptSecretId",
     "KubernetesLogin",
     "Login",
     "NoLogin",
+    "Node",
+    "NodeState",
+    "Settings",
+    "TokenFacts",
     "TokenLogin",
     "UserpassLogin",
     "VaultStore",

@@ -7,7 +7,7 @@ lives. Here it is decided when: a token is renewed, or replaced by the next one,
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -17,9 +17,10 @@ from token_catcher.ports import Log
 from token_catcher.vault.answer import PATCH_REFUSED, Answer, trouble_of
 from token_catcher.vault.cluster import Cluster
 from token_catcher.vault.lease import Lease, OwnToken
-from token_catcher.vault.login import Login
+from token_catcher.vault.login import Login, TokenLogin
 from token_catcher.vault.refusal import Refusal
-from token_catcher.vault.transport import NAMESPACE, Address
+from token_catcher.vault.transport import NAMESPACE, Address, Transport
+from token_catcher.vault.wrapped import WrappedAppRoleLogin
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 
@@ -91,6 +92,38 @@ class Client:
     def seconds_left(self) -> float | None:
         """Until our token expires, 0 afterwards; None: there is none, or it never does."""
         return self._own.seconds_left
+
+    @property
+    def nodes(self) -> Sequence[Transport]:
+        """One for each address."""
+        return self._cluster.nodes
+
+    @property
+    def login_name(self) -> str:
+        """The way to log in, for messages."""
+        return self._login.method_name
+
+    @property
+    def is_token_given(self) -> bool:
+        """Whether somebody else keeps our token, so that no login gives the next one."""
+        return isinstance(self._login, TokenLogin)
+
+    def would_unwrap(self) -> bool:
+        """Whether a login now would use up a wrapping token. StateError, AccessError."""
+        with self._lock:
+            if self._own.lease is not None or not isinstance(self._login, WrappedAppRoleLogin):
+                return False
+            return self._login.would_unwrap()
+
+    def about_token(self) -> Answer:
+        """What Vault says of our token, in its own words; 403 where it may not ask.
+
+        Raises what `request` raises."""
+        answer = self._login_side.ask("get", "auth/token/lookup-self", token=self._ready())
+        trouble = self._login_side.trouble_of(answer)
+        if trouble is not None:
+            raise trouble
+        return answer
 
     def close(self) -> None:
         """Free the connections."""

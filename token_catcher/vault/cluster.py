@@ -86,6 +86,11 @@ class Cluster:
             _put_first(untried, _origin(answer.location))
         raise _together(troubles)
 
+    @property
+    def nodes(self) -> Sequence[Transport]:
+        """One for each address, in the order of the configuration."""
+        return tuple(self._nodes)
+
     def renew(self) -> None:
         """Read the files of certificates anew before the next request; see `Transport.renew`."""
         for node in self._nodes:

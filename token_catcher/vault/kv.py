@@ -182,7 +182,7 @@ class KeyValue:
         return Receipt(path, number, created_at, request_id)
 
     def _metadata(self, path: str) -> Answer:
-        return self._mount.send("get", f"{self._mount.name}/metadata/{path}", path)
+        return self._mount.send("get", self._mount.metadata(path), path)
 
     def _identity(self, about: Mapping[str, Any], path: str) -> tuple[int, str]:
         """Number and created_time of a version: together they tell it from all others."""

@@ -49,6 +49,8 @@ class Vault(Protocol):
 class Login(Protocol):
     """One way to get a token."""
 
+    method_name: ClassVar[str]
+    """For messages."""
     refused: ClassVar[str]
     """The code of an error where Vault does not accept the token that it gave."""
 
@@ -105,6 +107,7 @@ def _granted(answer: Answer, path: str) -> Lease:
 class AppRoleLogin:
     """With a role of our own."""
 
+    method_name: ClassVar[str] = "AppRole"
     refused: ClassVar[str] = "vault-login"
     role_id: str
     secret_id: Callable[[], Secret]
@@ -125,6 +128,7 @@ class AppRoleLogin:
 class JwtLogin:
     """With a JWT that somebody else issues and renews: a cloud, SPIFFE, a CI system."""
 
+    method_name: ClassVar[str] = "JWT"
     refused: ClassVar[str] = "vault-login-rights"
     role: str
     jwt: Callable[[], Secret]
@@ -146,6 +150,7 @@ class JwtLogin:
 class KubernetesLogin(JwtLogin):
     """With the JWT of a service account, which Vault has the cluster review."""
 
+    method_name: ClassVar[str] = "Kubernetes"
     mount: str = "kubernetes"
     method: ClassVar[Method] = refusal.KUBERNETES
 
@@ -154,6 +159,7 @@ class KubernetesLogin(JwtLogin):
 class CertLogin:
     """With the certificate that TLS shows in any case."""
 
+    method_name: ClassVar[str] = "certificate"
     refused: ClassVar[str] = "vault-login-rights"
     certificate: ClientCertificate
     name: str | None = None
@@ -185,6 +191,7 @@ class CertLogin:
 class UserpassLogin:
     """With a name and a password."""
 
+    method_name: ClassVar[str] = "userpass"
     refused: ClassVar[str] = "vault-login-rights"
     username: str
     """One plain segment of a path."""
@@ -206,6 +213,7 @@ class UserpassLogin:
 class TokenLogin:
     """With a token that somebody else keeps (Vault Agent, an operator)."""
 
+    method_name: ClassVar[str] = "token"
     refused: ClassVar[str] = "vault-login-token"
     token: Callable[[], Secret]
     namespace: str | None = None
@@ -225,6 +233,7 @@ class TokenLogin:
 class NoLogin:
     """None: a Vault Agent or Proxy adds its own token to what has none."""
 
+    method_name: ClassVar[str] = "none"
     refused: ClassVar[str] = "vault-login-none"
     namespace: ClassVar[None] = None
 

@@ -37,14 +37,18 @@ class Mount:
         """`version`: of the KV engine that is expected there."""
         self.client = client
         self.name = name.strip("/")
-        self._version = version
+        self.version = version
         self._is_known = False
 
     def where(self, path: str) -> str:
         """The path in Vault's API and in its policies."""
-        if self._version == 1:
+        if self.version == 1:
             return f"{self.name}/{path}"
         return f"{self.name}/data/{path}"
+
+    def metadata(self, path: str) -> str:
+        """The path of what Vault keeps beside the versions of a secret; version 1 has none."""
+        return f"{self.name}/metadata/{path}"
 
     def check_path(self, path: str) -> None:
         """The last look before a path becomes a URL.
@@ -133,10 +137,10 @@ class Mount:
         if answer.status == 403:
             raise AccessError(
                 f"Vault denies access to {self.where(path)} (got 403, expected the capabilities"
-                f" {CAPABILITIES[self._version]})",
+                f" {CAPABILITIES[self.version]})",
                 code="vault-policy",
             )
-        if answer.status == 405 and self._version == 2:
+        if answer.status == 405 and self.version == 2:
             raise AccessError(
                 f"vault.mount: {self.name} is not kv version 2 (got 405, expected 200)",
                 code="vault-kv1",
@@ -162,19 +166,19 @@ class Mount:
         """AccessError: it is no KV (`vault-mount-engine`), or of the other version."""
         kind = answer.data.get("type")
         version = str(mapping(answer.data.get("options")).get("version", "1"))
-        if (kind, version) == ("kv", str(self._version)):
+        if (kind, version) == ("kv", str(self.version)):
             return
         if kind != "kv":
             raise AccessError(
-                f"vault.mount: {self.name} is {kind}, expected kv version {self._version}",
+                f"vault.mount: {self.name} is {kind}, expected kv version {self.version}",
                 code="vault-mount-engine",
             )
         code = "vault-kv1"
-        if self._version == 1:
+        if self.version == 1:
             code = "vault-kv2"
         raise AccessError(
             f"vault.mount: {self.name} is {kind} version {version}, expected kv version"
-            f" {self._version}",
+            f" {self.version}",
             code=code,
         )
 

@@ -33,6 +33,7 @@ from token_catcher.model import (
 from token_catcher.ports import Log
 from token_catcher.vault.client import Client
 from token_catcher.vault.ending import Ending
+from token_catcher.vault.inspection import Inspection
 from token_catcher.vault.kv import KeyValue
 from token_catcher.vault.kv1 import PlainKeyValue, PlainOwnWrites
 from token_catcher.vault.mount import Mount
@@ -154,6 +155,11 @@ class VaultStore:
         name."""
         self._mount.check_path(path)
         self._mount.check(path)
+
+    @property
+    def inspection(self) -> Inspection:
+        """What a diagnosis asks, with the same login and of the same mount."""
+        return Inspection(self._client, self._mount)
 
     def versions(self, path: str) -> Iterator[Version]:
         """Every version that Vault keeps, oldest first; none on KV version 1. Reads only."""

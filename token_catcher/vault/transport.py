@@ -7,15 +7,18 @@ they would take the Vault token to whatever host they name. `cluster` knows whic
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -50,6 +53,7 @@ PLAIN_BODY: Final = {"Accept-Encoding": "identity"}
 NAMESPACE: Final = "X-Vault-Namespace"
 """The header that names one."""
 UNIX: Final = "unix://"
+HTTPS_PORT: Final = 443
 _SOCKET_URL: Final = "http://localhost"
 """What a request over a unix socket is for: HTTP wants a host in any case."""
 
@@ -134,6 +138,28 @@ class Transport:
         if self._address.namespace is None:
             return {}
         return {NAMESPACE: self._address.namespace}
+
+    def certificate_ends_at(self) -> datetime | None:
+        """When the certificate ends that is shown to us, UTC; None: there is no TLS.
+
+        On a connection of its own. Raises what `send` raises."""
+        parts = urlsplit(self.url)
+        if parts.scheme != "https" or parts.hostname is None:
+            return None
+        address = (parts.hostname, parts.port or HTTPS_PORT)
+        context = self._context()
+        try:
+            with (
+                socket.create_connection(address, CONNECT_TIMEOUT) as line,
+                context.wrap_socket(line, server_hostname=parts.hostname) as secured,
+            ):
+                certificate = secured.getpeercert() or {}
+        except OSError as error:
+            trouble = self._trouble(error)
+        else:
+            ends_at = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+            return datetime.fromtimestamp(ends_at, UTC)
+        raise trouble
 
     def renew(self) -> None:
         """Read the files of certificates anew before the next request.

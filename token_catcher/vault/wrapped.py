@@ -36,6 +36,7 @@ LONGEST: Final = 200
 class WrappedAppRoleLogin:
     """With a role of our own, whose secret_id is unwrapped once and kept."""
 
+    method_name: ClassVar[str] = "AppRole"
     refused: ClassVar[str] = "vault-login"
     role_id: str
     wrapping_token: Callable[[], Secret]
@@ -46,6 +47,13 @@ class WrappedAppRoleLogin:
     def credential(self) -> Secret:
         """The wrapping token: as long as its file holds it, what it wrapped is used."""
         return sendable(self.wrapping_token(), KEY, "vault-login-wrapping")
+
+    def would_unwrap(self) -> bool:
+        """Whether a login now unwraps the token, which nobody can do once more.
+
+        StateError: what is kept cannot be read. AccessError: there is no token."""
+        unwrapping = self.kept.of(self.credential())
+        return unwrapping is None or unwrapping.secret_id is None
 
     def log_in(self, credential: Secret, vault: Vault) -> Lease | Refusal:
         """One request, after those that unwrap a new token.

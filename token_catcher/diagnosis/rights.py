@@ -1,0 +1,144 @@
+"""What a policy lacks for the path of a user, and what it grants beyond that. Pure.
+
+Vault tells the capabilities of a token path by path (`sys/capabilities-self`): words such as
+`read`, or `root` for all of them, or `deny` for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from token_catcher.diagnosis.step import Step
+from token_catcher.diagnosis.users import UserPath
+
+NEEDED: Final = ("create", "read", "update")
+"""Without one of them some token cannot be stored: the first of a user, the next one, or the one
+after a version that expired."""
+WRITING: Final = ("create", "update", "patch", "delete")
+NEIGHBOUR: Final = "token-catcher-neighbour"
+"""A name that no user's path has."""
+ROOT: Final = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPaths:
+    """Where the secret of a user is, as policies have it."""
+
+    user: UserPath
+    data: str
+    metadata: str | None
+    """None: the mount is of version 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What our policies let us do, as far as it was asked."""
+
+    capabilities: Mapping[str, frozenset[str]]
+    """By path of Vault's API."""
+
+    def lacks(self, path: str, wanted: Iterable[str]) -> list[str]:
+        """Which of these are not granted at this path."""
+        if self.has(path, ROOT):
+            return []
+        return [word for word in wanted if not self.has(path, word)]
+
+    def has(self, path: str, word: str) -> bool:
+        """Whether this very word is granted there."""
+        return word in self.capabilities.get(path, frozenset())
+
+    def those_of(self, path: str, words: Iterable[str]) -> list[str]:
+        """Which of these are granted there by name."""
+        return [word for word in words if self.has(path, word)]
+
+
+def neighbour(users: Iterable[UserPath]) -> str:
+    """A path of no user, that no policy for users' paths has to cover.
+
+    It has another number of segments than theirs: a `+` stands for one each."""
+    lengths = {len(user.path.split("/")) for user in users}
+    length = 1
+    while length in lengths:
+        length += 1
+    return "/".join([NEIGHBOUR] * length)
+
+
+def right_step(secret: SecretPaths, grants: Grants) -> Step:
+    """What the policies lack for one user."""
+    lacking = grants.lacks(secret.data, NEEDED)
+    if lacking:
+        saw = f"our token lacks {listed(lacking)} there; grant {policy_line(secret.data, lacking)}"
+        return _step(secret, "failed", saw, "vault-policy")
+    if secret.metadata is None:
+        return _step(secret, "ok", listed(NEEDED))
+    return _wish_step(secret, secret.metadata, grants)
+
+
+def _wish_step(secret: SecretPaths, metadata: str, grants: Grants) -> Step:
+    """What tokens are stored without, at a price."""
+    if grants.lacks(secret.data, ["patch"]):
+        line = policy_line(secret.data, ["patch"])
+        saw = f"our token lacks patch there, so a secret is read, merged and written; grant {line}"
+        return _step(secret, "warning", saw, "vault-policy-patch")
+    if grants.lacks(metadata, ["read"]):
+        line = policy_line(metadata, ["read"])
+        saw = (
+            "our token lacks read on its metadata, so a version that expired may be taken for a"
+            f" deleted one; grant {line}"
+        )
+        return _step(secret, "warning", saw, "vault-policy-metadata")
+    return _step(secret, "ok", f"{listed([*NEEDED, 'patch'])}; read on its metadata")
+
+
+def _step(
+    secret: SecretPaths, outcome: Literal["ok", "warning", "failed"], saw: str, code: str = ""
+) -> Step:
+    user = secret.user
+    if user.is_made_up:
+        saw = f"{saw} (a made-up user of {user.org}, which names its users by a pattern)"
+    return Step("vault", secret.data, "rights", outcome, saw, code)
+
+
+def excess_steps(secrets: Sequence[SecretPaths], beside: str, grants: Grants) -> Iterator[Step]:
+    """What the policies grant beyond what is used. `beside`: the path of no user."""
+    excess = list(_excess(secrets, beside, grants))
+    if not excess:
+        yield Step("vault", "", "excess", "ok", "no rights were found that are not used")
+    for path, saw, code in excess:
+        yield Step("vault", path, "excess", "warning", saw, code)
+
+
+def _excess(
+    secrets: Sequence[SecretPaths], beside: str, grants: Grants
+) -> Iterator[tuple[str, str, str]]:
+    """Path, what is too much there, and the code."""
+    if grants.has(beside, ROOT):
+        yield "", "our token has the policy root: it may do everything in Vault", "vault-root"
+        return
+    for secret in secrets:
+        wide = grants.those_of(secret.data, ["delete", "sudo"])
+        if wide:
+            saw = f"our token has {listed(wide)} there, which is never used"
+            yield secret.data, saw, "vault-rights-wide"
+        if secret.metadata is not None and grants.has(secret.metadata, "delete"):
+            saw = "our token has delete there: it could remove all versions of the secret"
+            yield secret.metadata, saw, "vault-rights-wide"
+    writes = grants.those_of(beside, WRITING)
+    if writes:
+        saw = f"our token has {listed(writes)} there, where no user's token is kept"
+        yield beside, saw, "vault-rights-wide"
+
+
+def policy_line(path: str, capabilities: Iterable[str]) -> str:
+    """What grants them, as a policy has it."""
+    words = ", ".join(f'"{word}"' for word in capabilities)
+    return f'path "{path}" {{ capabilities = [{words}] }}'
+
+
+def listed(words: Sequence[str]) -> str:
+    """`create, read and update`."""
+    if len(words) == 1:
+        return words[0]
+    return f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,310 @@
+"""Vault, step by step: what would keep the next token out of it, found before that token comes.
+
+    reach, tls, state   each address by itself: one that answers is enough
+    login, token        who we are, and how long that lasts
+    mount               that it is the configured one, of the configured version
+    rights              on the path of every user
+    excess              rights that nobody needs
+    settings            versions that vanish, or that are not kept (`settings`)
+    write               a canary, where that is asked for (`canary`)
+
+`usable_steps` are those that decide whether a token could be stored now, in three requests. Each
+request has its time (`connections`), and a look at the paths of all users has its `Limit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Final
+
+from token_catcher.diagnosis.canary import write_steps
+from token_catcher.diagnosis.limits import Limit
+from token_catcher.diagnosis.rights import (
+    Grants,
+    SecretPaths,
+    excess_steps,
+    neighbour,
+    right_step,
+)
+from token_catcher.diagnosis.settings import settings_steps
+from token_catcher.diagnosis.step import Step, StepOutcome
+from token_catcher.diagnosis.users import UserPath
+from token_catcher.errors import TokenCatcherError
+from token_catcher.model import iso
+from token_catcher.vault import Inspection, Node, NodeState, TokenFacts
+
+ENDING: Final = timedelta(days=30)
+"""How long before its end a certificate is warned of."""
+TLS: Final = ("vault-certificate", "vault-client-certificate", "vault-tls")
+"""How the codes begin of faults that come after the line was there."""
+NO_LINE: Final = ("vault-unreachable", "vault-address")
+"""The codes where there was none."""
+LATER: Final = ("login", "token", "mount", "rights", "excess", "settings")
+"""The steps that need a Vault that answers."""
+NO_LIMIT: Final = Limit()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def vault_steps(
+    vault: Inspection,
+    users: Sequence[UserPath],
+    *,
+    unwrapping: bool = False,
+    write_test: bool = False,
+    now: Callable[[], datetime] = _utc_now,
+    limit: Limit = NO_LIMIT,
+) -> Iterator[Step]:
+    """All steps, each told as soon as it has ended. Raises nothing of Vault's.
+
+    `users`: at least one. `unwrapping`: a login may use up a wrapping token, which nobody can do
+    once more. `write_test`: write, read and remove a secret beside those of the users."""
+    answers = yield from _node_steps(vault.nodes(), now())
+    if not answers:
+        yield from _skipped(LATER)
+        return
+    if not (yield from _login_steps(vault, unwrapping=unwrapping)):
+        yield from _skipped(LATER[1:])
+        return
+    yield _token_step(vault)
+    if not (yield from _mount_steps(vault, users)):
+        yield from _skipped(LATER[3:])
+        return
+    secrets = _secrets(vault, users)
+    yield from _rights_steps(vault, secrets, limit, excess=True)
+    if vault.kv_version != 1:
+        yield from settings_steps(vault, secrets, limit)
+    if write_test:
+        yield from write_steps(vault, secrets)
+
+
+def usable_steps(
+    vault: Inspection, users: Sequence[UserPath], *, limit: Limit = NO_LIMIT
+) -> Iterator[Step]:
+    """Those that decide whether a token of each user could be stored now: login, mount, rights.
+
+    A login may use up a wrapping token. Raises nothing of Vault's."""
+    if not (yield from _login_steps(vault, unwrapping=True)):
+        return
+    if (yield from _mount_steps(vault, users)):
+        yield from _rights_steps(vault, _secrets(vault, users), limit, excess=False)
+
+
+# -- each address --
+
+
+def _node_steps(nodes: Sequence[Node], at: datetime) -> Generator[Step, None, bool]:
+    """Each address by itself. Returns whether one of them can be asked for more."""
+    looks = [list(_look_at(node, at)) for node in nodes]
+    answers = not all(_has_failed(look) for look in looks)
+    for step in chain.from_iterable(looks):
+        # Where another address answers, this one does not keep a token out.
+        if answers and step.outcome == "failed":
+            yield replace(step, outcome="warning")
+        else:
+            yield step
+    return answers
+
+
+def _has_failed(steps: Iterable[Step]) -> bool:
+    return any(step.outcome == "failed" for step in steps)
+
+
+def _look_at(node: Node, at: datetime) -> Iterator[Step]:
+    try:
+        ends_at = node.certificate_ends_at()
+        state = node.state()
+    except TokenCatcherError as error:
+        yield from _unanswered_steps(node, error)
+        return
+    yield _step("reach", node.url, "ok", "it answers")
+    if ends_at is not None:
+        yield _tls_step(node, ends_at, at)
+    yield _state_step(node, state)
+
+
+def _unanswered_steps(node: Node, error: TokenCatcherError) -> Iterator[Step]:
+    """By where it failed.
+
+    What somebody else answered is no more than a warning: a proxy may keep this question to itself,
+    and let a login through."""
+    if error.code in NO_LINE:
+        yield _failed("reach", node.url, error)
+        return
+    yield _step("reach", node.url, "ok", "it takes connections")
+    if error.code.startswith(TLS):
+        yield _failed("tls", node.url, error)
+    else:
+        yield _step("state", node.url, "warning", str(error), error.code)
+
+
+def _tls_step(node: Node, ends_at: datetime, at: datetime) -> Step:
+    days = (ends_at - at).days
+    saw = f"the certificate of the server ends at {iso(ends_at)}, in {days} days"
+    if ends_at - at > ENDING:
+        return _step("tls", node.url, "ok", saw)
+    return _step("tls", node.url, "warning", saw, "vault-certificate-ends")
+
+
+def _state_step(node: Node, state: NodeState) -> Step:
+    if not state.is_initialised:
+        saw = "it has never been initialised, expected one that is, and unsealed"
+        return _step("state", node.url, "failed", saw, "vault-uninitialised")
+    if state.is_sealed:
+        return _step("state", node.url, "failed", "it is sealed", "vault-sealed")
+    if state.is_standby:
+        return _step("state", node.url, "ok", f"unsealed, standing by; version {state.version}")
+    return _step("state", node.url, "ok", f"unsealed and active; version {state.version}")
+
+
+# -- who we are --
+
+
+def _login_steps(vault: Inspection, *, unwrapping: bool) -> Generator[Step, None, bool]:
+    """Returns whether we have a token."""
+    try:
+        if not unwrapping and vault.would_unwrap():
+            saw = "the wrapping token was left as it is: the first login of all uses it up"
+            yield _step("login", "", "skipped", saw, "vault-login-wrapped")
+            return False
+        vault.log_in()
+    except TokenCatcherError as error:
+        yield _failed("login", "", error)
+        return False
+    yield _step("login", "", "ok", f"logged in; method: {vault.login}")
+    return True
+
+
+def _token_step(vault: Inspection) -> Step:
+    try:
+        facts = vault.token()
+    except TokenCatcherError as error:
+        return _failed("token", "", error)
+    if facts is None:
+        saw = "our token may not look itself up, so neither its end nor its policies are known"
+        return _step("token", "", "warning", saw, "vault-token-unknown")
+    saw = _described(facts)
+    if facts.uses_left:
+        saw = f"{saw}; good for {facts.uses_left} more requests"
+        return _step("token", "", "warning", saw, "vault-token-uses")
+    if vault.is_token_given and _ends_for_good(facts):
+        saw = f"{saw}; whoever keeps it has to replace it before that"
+        return _step("token", "", "warning", saw, "vault-token")
+    return _step("token", "", "ok", saw)
+
+
+def _ends_for_good(facts: TokenFacts) -> bool:
+    """Whether there is an end that no renewal puts off."""
+    if not facts.seconds_left:
+        return False
+    return not facts.is_renewable or facts.longest_life > 0
+
+
+def _described(facts: TokenFacts) -> str:
+    """`service token, ends in 20 minutes, renewable; policies: default, token-catcher`."""
+    words = [f"{facts.kind} token"]
+    if facts.seconds_left:
+        words.append(f"ends in {timedelta(seconds=facts.seconds_left)}")
+        words.append("renewable" if facts.is_renewable else "not renewable")
+    else:
+        words.append("never ends")
+    if facts.is_periodic:
+        words.append("periodic")
+    if facts.longest_life:
+        words.append(f"at most {timedelta(seconds=facts.longest_life)} from its making")
+    return f"{', '.join(words)}; policies: {', '.join(facts.policies)}"
+
+
+# -- the mount and what we may do in it --
+
+
+def _mount_steps(vault: Inspection, users: Sequence[UserPath]) -> Generator[Step, None, bool]:
+    """Returns whether it is the configured one."""
+    try:
+        vault.check_mount(users[0].path)
+    except TokenCatcherError as error:
+        yield _failed("mount", vault.mount, error)
+        return False
+    if vault.kv_version == 1:
+        saw = (
+            "KV version 1: no check-and-set, so two writers at one moment overwrite each other; no"
+            " versions, so a token that was overwritten is lost, and nothing proves the history"
+        )
+        yield _step("mount", vault.mount, "warning", saw, "vault-unversioned")
+    else:
+        yield _step("mount", vault.mount, "ok", f"KV version {vault.kv_version}")
+    return True
+
+
+def _secrets(vault: Inspection, users: Iterable[UserPath]) -> list[SecretPaths]:
+    return [SecretPaths(user, *vault.policy_paths(user.path)) for user in users]
+
+
+def _rights_steps(
+    vault: Inspection, secrets: Sequence[SecretPaths], limit: Limit, *, excess: bool
+) -> Iterator[Step]:
+    """What we lack for each user, and, where that is asked for, what we have too much."""
+    beside = vault.policy_paths(neighbour(secret.user for secret in secrets)).data
+    try:
+        capabilities = vault.capabilities([*_asked_paths(secrets), beside])
+    except TokenCatcherError as error:
+        yield _failed("rights", "", error)
+        return
+    if capabilities is None:
+        yield from _by_reading(vault, secrets, limit)
+        return
+    grants = Grants(capabilities)
+    for secret in secrets:
+        yield right_step(secret, grants)
+    if excess:
+        yield from excess_steps(secrets, beside, grants)
+
+
+def _asked_paths(secrets: Iterable[SecretPaths]) -> Iterator[str]:
+    for secret in secrets:
+        yield secret.data
+        if secret.metadata is not None:
+            yield secret.metadata
+
+
+def _by_reading(vault: Inspection, secrets: Sequence[SecretPaths], limit: Limit) -> Iterator[Step]:
+    """Where our policies do not let us ask what they grant: a read shows a part of it."""
+    saw = "sys/capabilities-self is denied, so only reading could be tried; `default` grants it"
+    yield _step("rights", "", "warning", saw, "vault-capabilities")
+    deadline = limit.deadline()
+    for number, secret in enumerate(secrets):
+        if limit.is_over(deadline):
+            yield limit.left_out("rights", len(secrets) - number, len(secrets))
+            return
+        yield _read_step(vault, secret)
+
+
+def _read_step(vault: Inspection, secret: SecretPaths) -> Step:
+    try:
+        may_read = vault.may_read(secret.user.path)
+    except TokenCatcherError as error:
+        return _failed("rights", secret.data, error)
+    if may_read:
+        return _step("rights", secret.data, "ok", "read")
+    return right_step(secret, Grants({}))
+
+
+# -- steps --
+
+
+def _step(step: str, subject: str, outcome: StepOutcome, saw: str, code: str = "") -> Step:
+    return Step("vault", subject, step, outcome, saw, code)
+
+
+def _failed(step: str, subject: str, error: TokenCatcherError) -> Step:
+    return _step(step, subject, "failed", str(error), error.code)
+
+
+def _skipped(steps: Iterable[str]) -> Iterator[Step]:
+    for step in steps:
+        yield _step(step, "", "skipped", "it builds on a step that failed")
