@@ -288,4 +288,107 @@ VAULT: Final[Mapping[str, Advice]] = {
         "Vault was not reached.",
         "check vault.address and the network; pending mail is stored by itself after that",
     ),
+    "vault-policy-patch": Advice(
+        450,
+        "The policy grants no PATCH: secrets are read, merged and written as a whole.",
+        "add `patch` on that path, as in deploy/vault/token-catcher.hcl; tokens are stored"
+        " meanwhile",
+    ),
+    "vault-policy-metadata": Advice(
+        451,
+        "The policy does not let us read the metadata of a secret.",
+        "add `read` on that path, as in deploy/vault/token-catcher.hcl; tokens are stored"
+        " meanwhile, but a version that expired may be held as a deleted one",
+    ),
+    "vault-root": Advice(
+        452,
+        "Our token may do everything in Vault.",
+        "give us a role of our own with deploy/vault/token-catcher.hcl"
+        " (deploy/vault/setup-approle.sh), and revoke this token",
+    ),
+    "vault-rights-wide": Advice(
+        453,
+        "The policy grants more than is ever used.",
+        "take these capabilities out of the policy: deploy/vault/token-catcher.hcl has all that"
+        " is used",
+    ),
+    "vault-capabilities": Advice(
+        454,
+        "Our token may not ask what it may do.",
+        "leave the role the policy `default`, which grants sys/capabilities-self; until then"
+        " only the next token shows whether it can be written",
+    ),
+    "vault-token-unknown": Advice(
+        455,
+        "Our token may not look itself up.",
+        "leave the role the policy `default`, which grants auth/token/lookup-self; without it"
+        " nobody is told before the token ends",
+    ),
+    "vault-token-uses": Advice(
+        456,
+        "Our token is good for a few requests only.",
+        "set token_num_uses of the role to 0: one mail takes several requests",
+    ),
+    "vault-login-wrapped": Advice(
+        457,
+        "The secret_id is still wrapped, and was left so.",
+        "nothing: `token-catcher scan`, or the daemon, unwraps it at its first login and keeps"
+        " it; check again after that",
+    ),
+    "vault-uninitialised": Advice(
+        458,
+        "Vault was never initialised.",
+        "initialise it (`bao operator init`), or correct vault.address: this may be another"
+        " server than the one you mean",
+    ),
+    "vault-certificate-ends": Advice(
+        459,
+        "The certificate of Vault's server ends within 30 days.",
+        "have it renewed before that: no token is stored after it",
+    ),
+    "vault-unversioned": Advice(
+        460,
+        "The mount is KV version 1, as configured: no check-and-set, no versions.",
+        "upgrade the mount where you can (`bao kv enable-versioning MOUNT`), and leave"
+        " vault.kv_version out then",
+    ),
+    "vault-max-versions": Advice(
+        461,
+        "Vault keeps a single version.",
+        "raise max_versions (`bao kv metadata put -max-versions=10 PATH`, or on the mount"
+        " `bao write MOUNT/config max_versions=10`)",
+    ),
+    "vault-delete-version-after": Advice(
+        462,
+        "Vault deletes tokens by itself, a while after they were stored.",
+        "set delete_version_after to 0s there, unless every user's token is reset more often;"
+        " what expired is stored again only while its mail is there",
+    ),
+    "vault-settings-denied": Advice(
+        463,
+        "Our policy does not show how the mount keeps versions.",
+        "nothing, if you know them (`bao read MOUNT/config`); or add the line to the policy",
+    ),
+    "vault-slow": Advice(
+        464,
+        "Vault answers so slowly that not all secrets were looked at.",
+        "look at Vault and the network to it; the others are looked at next time as far as the"
+        " time goes",
+    ),
+    "vault-canary": Advice(
+        465,
+        "No test was written, since it could not be removed again.",
+        "nothing: the rights on each path are shown above; or add the line to the policy for"
+        " the time of the test",
+    ),
+    "vault-canary-write": Advice(
+        466,
+        "A test secret could not be written, or was not read as it was written.",
+        "look into Vault's own log, and that of a proxy before it, for the path",
+    ),
+    "vault-canary-stays": Advice(
+        467,
+        "A test secret could not be removed again.",
+        "remove it: `bao kv metadata delete -mount=MOUNT PATH`; it holds nothing secret",
+    ),
 }

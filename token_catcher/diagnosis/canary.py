@@ -40,11 +40,11 @@ def _write_step(vault: Inspection, path: str) -> Step:
     granted = vault.capabilities(list(needed))
     if granted is None:
         saw = "not written: sys/capabilities-self is denied, so nobody knows whether it could be"
-        return Step("vault", subject, "write", "skipped", f"{saw} removed", "vault-canary")
+        return Step("vault", subject, "write", "skipped", f"{saw} removed", code="vault-canary")
     lines = _missing_lines(Grants(granted), needed)
     if lines:
         saw = f"not written: that and removing it again needs {' '.join(lines)}"
-        return Step("vault", subject, "write", "skipped", saw, "vault-canary")
+        return Step("vault", subject, "write", "skipped", saw, code="vault-canary")
     return _tried(vault, path)
 
 
@@ -74,10 +74,10 @@ def _tried(vault: Inspection, path: str) -> Step:
     finally:
         status = vault.remove_canary(path)
     if problem:
-        return Step("vault", subject, "write", "failed", problem, "vault-canary-write")
+        return Step("vault", subject, "write", "failed", problem, code="vault-canary-write")
     if status not in (200, 204):
         saw = f"it stays there: removing it was answered with {status}, expected 204"
-        return Step("vault", subject, "write", "warning", saw, "vault-canary-stays")
+        return Step("vault", subject, "write", "warning", saw, code="vault-canary-stays")
     return Step("vault", subject, "write", "ok", "written, read and removed")
 
 

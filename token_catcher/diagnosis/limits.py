@@ -27,4 +27,4 @@ class Limit:
     def left_out(self, step: str, left: int, count: int) -> Step:
         """So many of the things are left when it is over."""
         saw = f"{left} of {count} secrets were not looked at within {self.seconds:.0f} s"
-        return Step("vault", "", step, "warning", saw, "vault-slow")
+        return Step("vault", "", step, "warning", saw, code="vault-slow")

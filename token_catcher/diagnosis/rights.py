@@ -49,10 +49,6 @@ class Grants:
         """Whether this very word is granted there."""
         return word in self.capabilities.get(path, frozenset())
 
-    def those_of(self, path: str, words: Iterable[str]) -> list[str]:
-        """Which of these are granted there by name."""
-        return [word for word in words if self.has(path, word)]
-
 
 def neighbour(users: Iterable[UserPath]) -> str:
     """A path of no user, that no policy for users' paths has to cover.
@@ -70,7 +66,7 @@ def right_step(secret: SecretPaths, grants: Grants) -> Step:
     lacking = grants.lacks(secret.data, NEEDED)
     if lacking:
         saw = f"our token lacks {listed(lacking)} there; grant {policy_line(secret.data, lacking)}"
-        return _step(secret, "failed", saw, "vault-policy")
+        return _step(secret, "failed", saw, code="vault-policy")
     if secret.metadata is None:
         return _step(secret, "ok", listed(NEEDED))
     return _wish_step(secret, secret.metadata, grants)
@@ -81,14 +77,14 @@ def _wish_step(secret: SecretPaths, metadata: str, grants: Grants) -> Step:
     if grants.lacks(secret.data, ["patch"]):
         line = policy_line(secret.data, ["patch"])
         saw = f"our token lacks patch there, so a secret is read, merged and written; grant {line}"
-        return _step(secret, "warning", saw, "vault-policy-patch")
+        return _step(secret, "warning", saw, code="vault-policy-patch")
     if grants.lacks(metadata, ["read"]):
         line = policy_line(metadata, ["read"])
         saw = (
             "our token lacks read on its metadata, so a version that expired may be taken for a"
             f" deleted one; grant {line}"
         )
-        return _step(secret, "warning", saw, "vault-policy-metadata")
+        return _step(secret, "warning", saw, code="vault-policy-metadata")
     return _step(secret, "ok", f"{listed([*NEEDED, 'patch'])}; read on its metadata")
 
 
@@ -103,32 +99,30 @@ def _step(
 
 def excess_steps(secrets: Sequence[SecretPaths], beside: str, grants: Grants) -> Iterator[Step]:
     """What the policies grant beyond what is used. `beside`: the path of no user."""
-    excess = list(_excess(secrets, beside, grants))
-    if not excess:
+    warnings = list(_excess(secrets, beside, grants))
+    yield from warnings
+    if not warnings:
         yield Step("vault", "", "excess", "ok", "no rights were found that are not used")
-    for path, saw, code in excess:
-        yield Step("vault", path, "excess", "warning", saw, code)
 
 
-def _excess(
-    secrets: Sequence[SecretPaths], beside: str, grants: Grants
-) -> Iterator[tuple[str, str, str]]:
-    """Path, what is too much there, and the code."""
+def _excess(secrets: Sequence[SecretPaths], beside: str, grants: Grants) -> Iterator[Step]:
     if grants.has(beside, ROOT):
-        yield "", "our token has the policy root: it may do everything in Vault", "vault-root"
+        saw = "our token has the policy root: it may do everything in Vault"
+        yield Step("vault", "", "excess", "warning", saw, code="vault-root")
         return
     for secret in secrets:
-        wide = grants.those_of(secret.data, ["delete", "sudo"])
-        if wide:
-            saw = f"our token has {listed(wide)} there, which is never used"
-            yield secret.data, saw, "vault-rights-wide"
-        if secret.metadata is not None and grants.has(secret.metadata, "delete"):
-            saw = "our token has delete there: it could remove all versions of the secret"
-            yield secret.metadata, saw, "vault-rights-wide"
-    writes = grants.those_of(beside, WRITING)
-    if writes:
-        saw = f"our token has {listed(writes)} there, where no user's token is kept"
-        yield beside, saw, "vault-rights-wide"
+        yield from _wide(secret.data, grants, ("delete", "sudo"), "which is never used")
+        if secret.metadata is not None:
+            why = "which removes all versions of the secret"
+            yield from _wide(secret.metadata, grants, ("delete", "sudo"), why)
+    yield from _wide(beside, grants, WRITING, "where no user's token is kept")
+
+
+def _wide(path: str, grants: Grants, words: Iterable[str], why: str) -> Iterator[Step]:
+    granted = [word for word in words if grants.has(path, word)]
+    if granted:
+        saw = f"our token has {listed(granted)} there, {why}"
+        yield Step("vault", path, "excess", "warning", saw, code="vault-rights-wide")
 
 
 def policy_line(path: str, capabilities: Iterable[str]) -> str:

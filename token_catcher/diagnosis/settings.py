@@ -23,7 +23,7 @@ def settings_steps(
         yield from _of_the_mount(vault)
         yield from _of_the_secrets(vault, secrets, limit)
     except TokenCatcherError as error:
-        yield Step("vault", vault.mount, "settings", "failed", str(error), error.code)
+        yield Step("vault", vault.mount, "settings", "failed", str(error), code=error.code)
 
 
 def _of_the_mount(vault: Inspection) -> Iterator[Step]:
@@ -34,7 +34,7 @@ def _of_the_mount(vault: Inspection) -> Iterator[Step]:
             "our token may not read how the mount keeps versions (max_versions, cas_required,"
             f" delete_version_after); {line} would show it"
         )
-        yield Step("vault", vault.mount, "settings", "skipped", saw, "vault-settings-denied")
+        yield Step("vault", vault.mount, "settings", "skipped", saw, code="vault-settings-denied")
         return
     warnings = list(_warnings(vault.mount, settings))
     yield from warnings
@@ -62,10 +62,10 @@ def _warnings(subject: str, settings: Settings) -> Iterator[Step]:
     """What the settings of a mount, or of one secret, cost."""
     if settings.max_versions == 1:
         saw = "max_versions is 1: a token that was overwritten is lost, and so is the history"
-        yield Step("vault", subject, "settings", "warning", saw, "vault-max-versions")
+        yield Step("vault", subject, "settings", "warning", saw, code="vault-max-versions")
     if settings.delete_version_after:
         saw = (
             f"delete_version_after is {settings.delete_version_after}: Vault deletes a token so"
             " long after it was stored, whether another one has come or not"
         )
-        yield Step("vault", subject, "settings", "warning", saw, "vault-delete-version-after")
+        yield Step("vault", subject, "settings", "warning", saw, code="vault-delete-version-after")

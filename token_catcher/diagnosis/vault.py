@@ -140,7 +140,7 @@ def _unanswered_steps(node: Node, error: TokenCatcherError) -> Iterator[Step]:
     if error.code.startswith(TLS):
         yield _failed("tls", node.url, error)
     else:
-        yield _step("state", node.url, "warning", str(error), error.code)
+        yield _step("state", node.url, "warning", str(error), code=error.code)
 
 
 def _tls_step(node: Node, ends_at: datetime, at: datetime) -> Step:
@@ -148,15 +148,15 @@ def _tls_step(node: Node, ends_at: datetime, at: datetime) -> Step:
     saw = f"the certificate of the server ends at {iso(ends_at)}, in {days} days"
     if ends_at - at > ENDING:
         return _step("tls", node.url, "ok", saw)
-    return _step("tls", node.url, "warning", saw, "vault-certificate-ends")
+    return _step("tls", node.url, "warning", saw, code="vault-certificate-ends")
 
 
 def _state_step(node: Node, state: NodeState) -> Step:
     if not state.is_initialised:
         saw = "it has never been initialised, expected one that is, and unsealed"
-        return _step("state", node.url, "failed", saw, "vault-uninitialised")
+        return _step("state", node.url, "failed", saw, code="vault-uninitialised")
     if state.is_sealed:
-        return _step("state", node.url, "failed", "it is sealed", "vault-sealed")
+        return _step("state", node.url, "failed", "it is sealed", code="vault-sealed")
     if state.is_standby:
         return _step("state", node.url, "ok", f"unsealed, standing by; version {state.version}")
     return _step("state", node.url, "ok", f"unsealed and active; version {state.version}")
@@ -170,7 +170,7 @@ def _login_steps(vault: Inspection, *, unwrapping: bool) -> Generator[Step, None
     try:
         if not unwrapping and vault.would_unwrap():
             saw = "the wrapping token was left as it is: the first login of all uses it up"
-            yield _step("login", "", "skipped", saw, "vault-login-wrapped")
+            yield _step("login", "", "skipped", saw, code="vault-login-wrapped")
             return False
         vault.log_in()
     except TokenCatcherError as error:
@@ -187,14 +187,14 @@ def _token_step(vault: Inspection) -> Step:
         return _failed("token", "", error)
     if facts is None:
         saw = "our token may not look itself up, so neither its end nor its policies are known"
-        return _step("token", "", "warning", saw, "vault-token-unknown")
+        return _step("token", "", "warning", saw, code="vault-token-unknown")
     saw = _described(facts)
     if facts.uses_left:
         saw = f"{saw}; good for {facts.uses_left} more requests"
-        return _step("token", "", "warning", saw, "vault-token-uses")
+        return _step("token", "", "warning", saw, code="vault-token-uses")
     if vault.is_token_given and _ends_for_good(facts):
         saw = f"{saw}; whoever keeps it has to replace it before that"
-        return _step("token", "", "warning", saw, "vault-token")
+        return _step("token", "", "warning", saw, code="vault-token")
     return _step("token", "", "ok", saw)
 
 
@@ -235,7 +235,7 @@ def _mount_steps(vault: Inspection, users: Sequence[UserPath]) -> Generator[Step
             "KV version 1: no check-and-set, so two writers at one moment overwrite each other; no"
             " versions, so a token that was overwritten is lost, and nothing proves the history"
         )
-        yield _step("mount", vault.mount, "warning", saw, "vault-unversioned")
+        yield _step("mount", vault.mount, "warning", saw, code="vault-unversioned")
     else:
         yield _step("mount", vault.mount, "ok", f"KV version {vault.kv_version}")
     return True
@@ -275,7 +275,7 @@ def _asked_paths(secrets: Iterable[SecretPaths]) -> Iterator[str]:
 def _by_reading(vault: Inspection, secrets: Sequence[SecretPaths], limit: Limit) -> Iterator[Step]:
     """Where our policies do not let us ask what they grant: a read shows a part of it."""
     saw = "sys/capabilities-self is denied, so only reading could be tried; `default` grants it"
-    yield _step("rights", "", "warning", saw, "vault-capabilities")
+    yield _step("rights", "", "warning", saw, code="vault-capabilities")
     deadline = limit.deadline()
     for number, secret in enumerate(secrets):
         if limit.is_over(deadline):
@@ -302,7 +302,7 @@ def _step(step: str, subject: str, outcome: StepOutcome, saw: str, code: str = "
 
 
 def _failed(step: str, subject: str, error: TokenCatcherError) -> Step:
-    return _step(step, subject, "failed", str(error), error.code)
+    return _step(step, subject, "failed", str(error), code=error.code)
 
 
 def _skipped(steps: Iterable[str]) -> Iterator[Step]:
