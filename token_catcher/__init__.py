@@ -131,6 +131,7 @@ use what its `__init__` names, and nothing else.
         sessions    one session with a mailbox after the other
         watch       one mailbox, for as long as the process lives
         restoration  the daily look for what Vault has lost
+        vault_health  whether a token could be stored now
         housekeeping  what nobody asks for and is done all the same
         systemd     what the service manager is told
         loop        schedule, signals, readiness, shutdown

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final
@@ -14,8 +15,17 @@ from typing import Final
 from token_catcher import __version__
 from token_catcher.app import App, utc_now
 from token_catcher.config import Config
-from token_catcher.daemon import Daemon, Restoration, index_from, mine, only_one
-from token_catcher.errors import ConfigurationError, StateError, TokenCatcherError
+from token_catcher.daemon import (
+    Daemon,
+    Restoration,
+    VaultHealth,
+    VaultTrouble,
+    index_from,
+    mine,
+    only_one,
+)
+from token_catcher.diagnosis import Step, usable_steps, users_of
+from token_catcher.errors import ConfigurationError, StateError
 from token_catcher.expiry import Owner
 from token_catcher.freshness import Freshness
 from token_catcher.model import Entry, moment
@@ -23,7 +33,7 @@ from token_catcher.oauth import Renewals, TokenHealth
 from token_catcher.ports import Log
 from token_catcher.record import Journal, MailToken
 from token_catcher.sweep import Watched
-from token_catcher.vault import VaultStore
+from token_catcher.vault import may_pass
 from token_catcher.web import Metrics, Subject, routes, serving
 
 FIXED: Final = ("state_dir", "instance", "journal", "http", "shard", "log")
@@ -44,8 +54,7 @@ class Service:
         self._app: App | None = None
         self._restoration: Restoration | None = None
         self._journal_trouble: str | None = None
-        self._login_trouble: str | None = None
-        """What keeps us from a token of Vault's, as the code of the error."""
+        self._vault_health = VaultHealth(log, now=utc_now, monotonic=time.monotonic)
         self._daemon = Daemon(
             self._watched,
             log=log,
@@ -83,6 +92,7 @@ class Service:
         # Not before: with a configuration that is refused, the parts of the old one stay.
         self._app = app
         self._restoration = self._restoring(app, watched)
+        self._vault_health.begin_anew()
         return watched
 
     def _restoring(self, app: App, watched: Iterable[Watched]) -> Restoration:
@@ -105,25 +115,15 @@ class Service:
 
     def _keep_house(self) -> None:
         """What nobody asks for, and the next reset may be months away."""
-        if self._app is not None:
-            self._keep_alive(self._app.store)
-            self._catch_up(self._app.journal)
-            self._app.refresh_keys()
-            self._freshness.look(self._app.entrances)
-            self._app.expiry.look()
-        # Without a token of Vault's it would only say the same once more.
-        if self._restoration is not None and self._login_trouble is None:
-            self._restore(self._restoration)
-
-    def _keep_alive(self, store: VaultStore) -> None:
-        """Keep our Vault token alive."""
-        try:
-            store.keep_alive()
-        except TokenCatcherError as error:
-            self._log.warning("vault.trouble", code=error.code, error=str(error))
-            self._login_trouble = error.code
-        else:
-            self._login_trouble = None
+        if self._app is None or self._restoration is None:
+            return
+        duties = _Duties(self._app, self._restoration)
+        self._vault_health.check(duties)
+        self._catch_up(self._app.journal)
+        self._app.refresh_keys()
+        self._freshness.look(self._app.entrances)
+        self._app.expiry.look()
+        self._vault_health.restore(duties)
 
     def _catch_up(self, journal: Journal) -> None:
         """Learn what other processes recorded, a release for one: the metrics tell of it.
@@ -139,11 +139,6 @@ class Service:
         if self._journal_trouble is not None:
             self._log.info("journal.usable_again")
         self._journal_trouble = None
-
-    def _restore(self, restoration: Restoration) -> None:
-        """Have what Vault has lost stored again."""
-        with suppress(StateError):  # which the look at the journal tells
-            restoration.round()
 
     def _web(self) -> AbstractContextManager[object]:
         """The pages, where they are asked for."""
@@ -161,7 +156,7 @@ class Service:
             journal_trouble=lambda: self._journal_trouble,
             held_waiting=self._held_waiting,
             drifted=self._drifted,
-            vault_trouble=self._vault_trouble,
+            vault_use=lambda: self._vault_health.use,
             vault_token_expires_at=self._vault_token_expires_at,
             access_tokens=self._access_tokens,
             certificate_ends=self._certificate_ends,
@@ -185,11 +180,6 @@ class Service:
             return {}
         return self._restoration.lost
 
-    def _vault_trouble(self) -> str | None:
-        if self._login_trouble is not None or self._restoration is None:
-            return self._login_trouble
-        return self._restoration.trouble
-
     def _access_tokens(self) -> Mapping[str, TokenHealth]:
         if self._app is None:
             return {}
@@ -208,6 +198,45 @@ class Service:
         if seconds_left is None:
             return None
         return utc_now() + timedelta(seconds=seconds_left)
+
+
+@dataclass(frozen=True)
+class _Duties:
+    """What is done for the Vault of one configuration."""
+
+    app: App
+    restoration: Restoration
+
+    def keep_alive(self) -> None:
+        """Have a login, renewed in time."""
+        self.app.store.keep_alive()
+
+    def check(self) -> VaultTrouble | None:
+        """The first of what would keep the token of some user out."""
+        failed = [
+            step
+            for step in usable_steps(self.app.store.inspection, users_of(self.app))
+            if step.outcome == "failed"
+        ]
+        if not failed:
+            return None
+        return _trouble_of(failed[0], len(failed))
+
+    def restore(self) -> None:
+        """Look for what Vault has lost."""
+        with suppress(StateError):  # which the look at the journal tells
+            self.restoration.round()
+
+
+def _trouble_of(step: Step, count: int) -> VaultTrouble:
+    """`count`: of the steps that failed; of each user's rights there is one."""
+    saw = step.saw
+    if step.step == "rights" and step.subject:
+        saw = f"{step.subject}: {step.saw}"
+    if count > 1:
+        saw = f"{saw}; and {count - 1} more"
+    is_partial = step.step == "rights"
+    return VaultTrouble(step.code, saw, passes=may_pass(step.code), is_partial=is_partial)
 
 
 def held_since(mails: Iterable[MailToken], since: Mapping[str, datetime]) -> Mapping[str, int]:

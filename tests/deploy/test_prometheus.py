@@ -23,7 +23,7 @@ from typer.main import get_command
 from tests.deploy.kit import DEPLOY, ROOT, documents, run
 from tests.kit.servers.process import command
 from token_catcher.cli import app
-from token_catcher.daemon.watch import Health
+from token_catcher.daemon import Health, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.model import Entry, Event
 from token_catcher.oauth import TokenHealth
@@ -102,7 +102,7 @@ def exported() -> dict[str, set[str]]:
         shard=(0, 1),
         journal_head=lambda: 0,
         journal_trouble=lambda: None,
-        vault_trouble=lambda: None,
+        vault_use=lambda: VaultUse(was_proven=True),
         held_waiting=dict,
         drifted=dict,
         vault_token_expires_at=lambda: NOW,

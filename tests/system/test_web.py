@@ -104,7 +104,7 @@ def test_a_mount_that_is_none_shows_at_the_start(
     with tool.daemon() as daemon:
         until(lambda: site.health["vault"]["trouble"] == code, "the trouble")
         assert site.get("/healthz")[0] == 503
-        [told] = [event for event in daemon.events if event["event"] == "vault.trouble"]
+        [told] = [event for event in daemon.events if event["event"] == "vault.check_failed"]
     assert (told["level"], told["code"]) == ("warning", code)
     assert told["error"].startswith(text)
 
@@ -121,7 +121,7 @@ def test_a_token_of_vaults_that_ended_shows_at_the_start(
     tool.configure(auth="auth: {method: token, token: {file: ended}}")
     with tool.daemon() as daemon:
         until(lambda: site.health["vault"]["trouble"] == "vault-login-token", "the trouble")
-        assert daemon.says("vault.trouble", code="vault-login-token", level="warning")
+        assert daemon.says("vault.check_failed", code="vault-login-token", level="warning")
     tool.configure(address=f"address: http://127.0.0.1:{free_port()}")
     with tool.daemon() as daemon:
         until(lambda: site.health["vault"]["trouble"] == "vault-unreachable", "the trouble")

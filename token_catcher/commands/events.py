@@ -54,6 +54,8 @@ _BY_SUBJECT: Final = {
     "trust": ("insecure", "org_not_pinned"),
     "vault": (
         "address_changed",
+        "check_failed",
+        "check_passed",
         "drift",
         "drift_ended",
         "not_asked",

@@ -3,6 +3,17 @@
 from token_catcher.daemon.loop import Daemon, only_one
 from token_catcher.daemon.restoration import Restoration
 from token_catcher.daemon.shards import index_from, mine
+from token_catcher.daemon.vault_health import VaultHealth, VaultTrouble, VaultUse
 from token_catcher.daemon.watch import Health
 
-__all__ = ["Daemon", "Health", "Restoration", "index_from", "mine", "only_one"]
+__all__ = [
+    "Daemon",
+    "Health",
+    "Restoration",
+    "VaultHealth",
+    "VaultTrouble",
+    "VaultUse",
+    "index_from",
+    "mine",
+    "only_one",
+]

@@ -27,8 +27,6 @@ A_ROUND: Final = 100
 """Secrets that are read in one round of housekeeping, so that nothing else waits for long."""
 ASKED_AGAIN: Final = 600.0
 """Seconds after which it is asked for the first time whether a token is there again."""
-PAUSES: Final = (60.0, 900.0)
-"""Seconds without a question after Vault did not answer: at first, and at most."""
 DENIED: Final = "vault-policy"
 """The code where Vault refuses one path, and may show the others."""
 ALONE: Final = frozenset({"vault-secret", "vault-protocol", "vault-refused"})
@@ -86,15 +84,6 @@ class Restoration:
         """Whose tokens Vault lacks, or does not show for now, by path."""
         self._unread = 0
         """Secrets that could not be read, each for itself, in the look in hand."""
-        self._silent_until = 0.0
-        self._pause = PAUSES[0]
-        self._trouble: str | None = None
-
-    @property
-    def trouble(self) -> str | None:
-        """What kept us from asking Vault when we last did, as the code of the error. From any
-        thread."""
-        return self._trouble
 
     @property
     def lost(self) -> Mapping[str, int]:
@@ -104,30 +93,15 @@ class Restoration:
         return Counter(user.entry.mailbox for user in waiting if user.kind is not None)
 
     def round(self) -> None:
-        """Look at what is due, as far as one round goes. Does nothing most of the time."""
-        now = self._monotonic()
-        if now < self._silent_until:
-            return
-        try:
-            self._gather(now)
-            while self._due:
-                self._look_at(self._due[0], now)
-                self._due.popleft()
-        except (TransientError, AccessError) as error:
-            self._tell_trouble(error)
-            self._silent_until = now + self._pause
-            self._pause = min(2 * self._pause, PAUSES[1])
-        else:
-            self._trouble = None
-            self._pause = PAUSES[0]
+        """Look at what is due, as far as one round goes. Does nothing most of the time.
 
-    def _tell_trouble(self, error: TokenCatcherError) -> None:
-        """Once a code: no mail may come for months, and then its token is to be stored."""
-        tell = self._log.debug
-        if error.code != self._trouble:
-            tell = self._log.warning
-        self._trouble = error.code
-        tell("vault.trouble", code=error.code, error=str(error))
+        TransientError, AccessError: what stands between us and all secrets; the next round goes on
+        where this one ended. StateError: the journal cannot be read."""
+        now = self._monotonic()
+        self._gather(now)
+        while self._due:
+            self._look_at(self._due[0], now)
+            self._due.popleft()
 
     def _gather(self, now: float) -> None:
         """Whose tokens are due: of users that wait, and so many of all others."""

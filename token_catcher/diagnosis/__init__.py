@@ -4,7 +4,15 @@ Nothing is changed by it. A step that fails leaves out those that build on it, a
 """
 
 from token_catcher.diagnosis.step import Step, StepOutcome
-from token_catcher.diagnosis.users import UserPath, user_paths
+from token_catcher.diagnosis.users import UserPath, user_paths, users_of
 from token_catcher.diagnosis.vault import usable_steps, vault_steps
 
-__all__ = ["Step", "StepOutcome", "UserPath", "usable_steps", "user_paths", "vault_steps"]
+__all__ = [
+    "Step",
+    "StepOutcome",
+    "UserPath",
+    "usable_steps",
+    "user_paths",
+    "users_of",
+    "vault_steps",
+]

@@ -1,15 +1,18 @@
 """Whose paths in Vault are looked at: every user that the configuration names, or the record knows.
 
 A configuration may name users by a pattern. Then those that the record has tokens of stand for it;
-where it has none yet, a made-up name that fits. Pure.
+where it has none yet, a made-up name that fits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from token_catcher.app import App
+from token_catcher.errors import StateError
 from token_catcher.proof import Org, is_username, matches
 
 PathOf = Callable[[str, str], str | None]
@@ -43,6 +46,14 @@ def user_paths(
             for user in _standing_for(org.name, named, recorded, path_of):
                 paths.setdefault(user.path, user)
     return list(paths.values())
+
+
+def users_of(app: App) -> list[UserPath]:
+    """Those of a configuration. A journal that cannot be read is told elsewhere."""
+    recorded: list[tuple[str, str]] = []
+    with suppress(StateError):
+        recorded = app.recorded_users()
+    return user_paths(app.orgs, recorded, app.path_of)
 
 
 def _standing_for(

@@ -6,6 +6,7 @@ why there is none; `lease` knows how long it lives, `client` keeps it alive; `kv
 versions, `store` decides what to write.
 """
 
+from token_catcher.vault.answer import may_pass
 from token_catcher.vault.client import Client
 from token_catcher.vault.inspection import Inspection, Node, NodeState, Settings, TokenFacts
 from token_catcher.vault.kept import KeptSecretId
@@ -45,4 +46,5 @@ __all__ = [
     "Version",
     "WrappedAppRoleLogin",
     "fault_of_token",
+    "may_pass",
 ]

@@ -42,6 +42,22 @@ PATCH_REFUSED: Final = (403, 405, 415, 501)
 """How a proxy, or an old Vault, refuses the method PATCH alone. GET and POST may work all the same,
 so it is the caller's to understand, whoever said it."""
 
+PASSING: Final = frozenset(
+    {
+        "vault-away",
+        "vault-foreign",
+        "vault-protocol",
+        "vault-quota",
+        "vault-race",
+        "vault-redirect",
+        "vault-sealed",
+        "vault-secret",
+        "vault-tls",
+        "vault-unreachable",
+    }
+)
+"""The codes of what may pass by itself; after all others somebody has to change something."""
+
 _OPENING: Final = "Upgrading from non-versioned to versioned data"
 """What a KV mount says, with 400, for a moment after it was made or Vault was unsealed."""
 _NO_NAMESPACE: Final = "namespace not found"
@@ -164,6 +180,11 @@ def _about_the_path(answer: Answer, where: str, key: str) -> TokenCatcherError |
             code="vault-namespace",
         )
     return None
+
+
+def may_pass(code: str) -> bool:
+    """Whether an error of this code may pass by itself."""
+    return code in PASSING
 
 
 def not_vaults(answer: Answer, where: str) -> Outage:

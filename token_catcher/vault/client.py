@@ -41,8 +41,8 @@ class Client:
         log: Log,
         observe: Callable[[str, int | None], None] = _unobserved,
     ) -> None:
-        """`observe` is called for each request: read, write, login, unwrap, renew-self or
-        lookup-self.
+        """`observe` is called for each request: read, write, login, unwrap, renew-self,
+        lookup-self or capabilities-self.
 
         With the status, or None where there was no answer."""
         self._login = login
@@ -332,7 +332,7 @@ class _LoginSide:
 
 def _operation(method: str, path: str) -> str:
     """What a request is for, in a word."""
-    if path.startswith("auth/token/"):
+    if path.startswith(("auth/token/", "sys/capabilities")):
         return path.rpartition("/")[2]
     if path.startswith("auth/"):
         return "login"

@@ -112,6 +112,12 @@ def _of_the_instance(snapshot: Snapshot) -> Iterable[Metric]:
         "0 while the journal cannot be used, so that no token can be stored.",
         snapshot.journal_trouble is None,
     )
+    if snapshot.vault_use.is_usable is not None:
+        yield _gauge(
+            "vault_usable",
+            "0 while some token could not be stored: by login, mount or rights; checked daily.",
+            snapshot.vault_use.is_usable,
+        )
     if snapshot.vault_token_expires_at is not None:
         yield _gauge(
             "vault_token_expiry_timestamp_seconds",

@@ -2,8 +2,9 @@
 
     /livez     the main loop moves, which replaces every other that stands still; touches no
                dependency. 503: a new start is the remedy
-    /readyz    the first look at every mailbox has ended, one of them at least is connected, and
-               the journal can be used; names the mailboxes that are not
+    /readyz    the first look at every mailbox has ended, one of them at least is connected, the
+               journal can be used, and Vault: it did once since the start, and nothing has come
+               since that only a person can change; names the mailboxes that are not connected
     /healthz   the parts, as JSON; 503 where one of them has trouble
     /metrics   for Prometheus
 
@@ -20,7 +21,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from token_catcher.daemon import Health
+from token_catcher.daemon import Health, VaultUse
 from token_catcher.model import iso
 from token_catcher.web.metrics import CONTENT_TYPE, Metrics
 from token_catcher.web.snapshot import Loops, Snapshot, Subject
@@ -44,7 +45,7 @@ def routes(subject: Subject, metrics: Metrics) -> Routes:
     metrics.ask(subject)
     return {
         "/livez": partial(_livez, subject.loops),
-        "/readyz": partial(_readyz, subject.loops, subject.journal_trouble),
+        "/readyz": partial(_readyz, subject),
         "/healthz": partial(_healthz, subject),
         "/metrics": partial(_metrics, metrics),
     }
@@ -58,7 +59,8 @@ def _livez(loops: Loops) -> Response:
     return _ok("alive")
 
 
-def _readyz(loops: Loops, journal_trouble: Callable[[], str | None]) -> Response:
+def _readyz(subject: Subject) -> Response:
+    loops = subject.loops
     if not loops.ready:
         awaited = _names(mailbox for mailbox in loops.health if not mailbox.looked)
         return _unavailable(f"waiting for the first look at every mailbox{awaited}")
@@ -66,12 +68,21 @@ def _readyz(loops: Loops, journal_trouble: Callable[[], str | None]) -> Response
     away = [mailbox for mailbox in mailboxes if not mailbox.connected]
     if away and len(away) == len(mailboxes):
         return _unavailable("no mailbox is connected")
-    trouble = journal_trouble()
+    trouble = subject.journal_trouble()
     if trouble is not None:
         return _unavailable(f"the journal cannot be used: {trouble}")
+    use = subject.vault_use()
+    if not use.is_ready:
+        return _unavailable(_unready_vault(use))
     if away:
         return _ok(f"ready, but not connected{_names(away)}")
     return _ok("ready")
+
+
+def _unready_vault(use: VaultUse) -> str:
+    if use.trouble is None:
+        return "waiting for the first check of Vault"
+    return f"Vault cannot be used: {use.trouble.code}"
 
 
 def _names(mailboxes: Iterable[Health]) -> str:
@@ -100,10 +111,17 @@ def _parts(snapshot: Snapshot) -> dict[str, Any]:
         "stuck": list(snapshot.stuck),
         "mailboxes": [_mailbox(snapshot, mailbox) for mailbox in snapshot.mailboxes],
         "journal": {"head": snapshot.journal_head, "trouble": snapshot.journal_trouble},
-        "vault": {
-            "token_expires": _time(snapshot.vault_token_expires_at),
-            "trouble": snapshot.vault_trouble,
-        },
+        "vault": _vault(snapshot),
+    }
+
+
+def _vault(snapshot: Snapshot) -> dict[str, Any]:
+    use = snapshot.vault_use
+    return {
+        "token_expires": _time(snapshot.vault_token_expires_at),
+        "usable": use.is_usable,
+        "last_passed_check": _time(use.passed_at),
+        "trouble": None if use.trouble is None else use.trouble.code,
     }
 
 

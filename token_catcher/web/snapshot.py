@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from token_catcher.daemon import Health
+from token_catcher.daemon import Health, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.oauth import TokenHealth
 
@@ -50,8 +50,8 @@ class Snapshot:
     """Of each mailbox, how many held mails wait for a person; none where it is not among them."""
     drifted: Mapping[str, int]
     """Of each mailbox, of how many users Vault lacks the token that its mail brought."""
-    vault_trouble: str | None
-    """Why Vault could not be asked, as the code of the error, whether mail waits or not."""
+    vault_use: VaultUse
+    """Whether a token could be stored now, whether mail waits or not."""
     vault_token_expires_at: datetime | None
     """None: it does not expire, or there is none yet."""
     access_tokens: Mapping[str, TokenHealth]
@@ -63,7 +63,7 @@ class Snapshot:
     def well(self) -> bool:
         """Whether every part works: nothing stands still, and neither the journal nor Vault nor a
         mailbox has any trouble."""
-        if self.stuck or self.journal_trouble is not None or self.vault_trouble is not None:
+        if self.stuck or self.journal_trouble is not None or not self.vault_use.is_usable:
             return False
         return all(mailbox.connected and mailbox.trouble is None for mailbox in self.mailboxes)
 
@@ -87,7 +87,7 @@ class Subject:
     journal_trouble: Callable[[], str | None]
     held_waiting: Callable[[], Mapping[str, int]]
     drifted: Callable[[], Mapping[str, int]]
-    vault_trouble: Callable[[], str | None]
+    vault_use: Callable[[], VaultUse]
     vault_token_expires_at: Callable[[], datetime | None]
     access_tokens: Callable[[], Mapping[str, TokenHealth]]
     certificate_ends: Callable[[], Mapping[Owner, datetime]]
@@ -110,7 +110,7 @@ class Subject:
             journal_trouble=self.journal_trouble(),
             held_waiting=self.held_waiting(),
             drifted=self.drifted(),
-            vault_trouble=self.vault_trouble(),
+            vault_use=self.vault_use(),
             vault_token_expires_at=self.vault_token_expires_at(),
             access_tokens=self.access_tokens(),
             certificate_ends=self.certificate_ends(),

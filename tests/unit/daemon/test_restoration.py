@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests.kit.fakes import FakeStore, FakeVault, Silent
 from tests.unit.commands.records import NOW, entry
-from token_catcher.daemon.restoration import A_ROUND, ASKED_AGAIN, DAILY, PAUSES, Restoration
+from token_catcher.daemon.restoration import A_ROUND, ASKED_AGAIN, DAILY, Restoration
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Entry, Event, Token, iso, moment
 from token_catcher.record.journal import Journal
@@ -85,7 +86,9 @@ class Bench:
         self.time += seconds
         before = self.reads
         for _ in range(rounds):
-            self.restoration.round()
+            # What a round ends in is for who looks after Vault as a whole.
+            with suppress(TokenCatcherError):
+                self.restoration.round()
         return self.reads - before
 
     @property
@@ -225,23 +228,26 @@ def test_a_round_reads_so_many_and_no_more(bench: Bench) -> None:
     assert [bench.rounds(), bench.rounds(30), bench.rounds(30)] == [A_ROUND, 5, 0]
 
 
-def test_a_vault_that_is_away_is_left_alone_for_a_while(bench: Bench) -> None:
-    """Ever longer, and the look goes on where it ended: nobody is left out."""
+def test_what_concerns_all_ends_the_round(bench: Bench) -> None:
+    """It is raised, and the next round goes on where this one ended: nobody is left out."""
     bench.record(stored(1), stored(2))
     bench.put(stored(1))
     # Each time the mount is asked for as well: it may be the trouble of one secret.
     bench.trouble = dict.fromkeys((2, 3, 4, 5), SEALED)
-    assert [bench.rounds(), bench.rounds(PAUSES[0] - 1), bench.rounds(1)] == [3, 0, 2]
-    assert [bench.rounds(PAUSES[0]), bench.rounds(PAUSES[0])] == [0, 1]
+    with pytest.raises(Outage) as caught:
+        bench.restoration.round()
+    assert (caught.value.code, bench.reads) == ("vault-sealed", 3)
+    assert [bench.rounds(), bench.rounds()] == [2, 1]
     assert (bench.brought, bench.told) == ([stored(2)], [("missing", "it is stored ag")])
 
 
-def test_the_pause_has_an_end(bench: Bench) -> None:
-    """However long Vault is away."""
-    bench.record(stored())
-    bench.trouble = dict.fromkeys(range(1, 100), SEALED)
-    asked = [bench.rounds(PAUSES[1]) for _ in range(10)]
-    assert asked == [2] * 10  # the secret, and its mount
+def test_a_refusal_that_concerns_all_ends_the_round(bench: Bench) -> None:
+    """Whatever is wrong with the mount or with our token is wrong for every secret."""
+    bench.record(stored(1), stored(2))
+    bench.trouble = {1: AccessError("there is no mount", code="vault-mount")}
+    with pytest.raises(AccessError, match="there is no mount"):
+        bench.restoration.round()
+    assert (bench.reads, bench.brought, bench.log.events) == (1, [], [])
 
 
 def test_a_denial_of_one_secret_does_not_cost_the_others(bench: Bench) -> None:
@@ -284,33 +290,3 @@ def test_a_lost_token_stays_lost_while_its_secret_cannot_be_read(bench: Bench) -
     assert [bench.rounds(1199), bench.rounds(1)] == [0, 1]
     assert dict(bench.restoration.lost) == {}
     assert bench.log.events[-1][0] == "vault.drift_ended"
-
-
-def test_what_concerns_all_is_told_once_a_code(bench: Bench) -> None:
-    """No mail may come for months: it is a warning until Vault has answered, and told anew when it
-    comes again."""
-    bench.record(stored(1), stored(2))
-    bench.put(stored(1))
-    bench.put(stored(2))
-    no_mount = AccessError("there is no mount", code="vault-mount")
-    refused = AccessError("Vault refuses our token", code="vault-login-token")
-    bench.trouble = {1: no_mount, 2: no_mount, 3: refused, 6: refused}
-    troubles = []
-    for seconds in (0, 60, 120, 240, DAILY):
-        bench.rounds(seconds)
-        troubles.append(bench.restoration.trouble)
-    assert troubles == [
-        "vault-mount",
-        "vault-mount",
-        "vault-login-token",
-        None,
-        "vault-login-token",
-    ]
-    assert (bench.reads, bench.brought) == (6, [])
-    no_mount_told = {"code": "vault-mount", "error": "there is no mount"}
-    refusal_told = {"code": "vault-login-token", "error": "Vault refuses our token"}
-    assert bench.log.warnings == [
-        ("vault.trouble", no_mount_told),
-        ("vault.trouble", refusal_told),
-        ("vault.trouble", refusal_told),
-    ]

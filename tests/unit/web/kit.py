@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kit.fakes import Silent
 from tests.kit.waiting import PATIENCE
-from token_catcher.daemon.watch import Health
+from token_catcher.daemon import Health, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.model import Entry, Event
 from token_catcher.oauth import TokenHealth
@@ -57,6 +57,10 @@ def now() -> datetime:
     return NOW
 
 
+PROVEN = VaultUse(was_proven=True, passed_at=NOW - timedelta(hours=2))
+"""A Vault that could be written to."""
+
+
 @dataclass
 class Loops:
     """A daemon that is as a test says."""
@@ -76,7 +80,7 @@ class Site:
     held: Mapping[str, int] = field(default_factory=dict)
     drifted: Mapping[str, int] = field(default_factory=dict)
     journal_trouble: str | None = None
-    vault_trouble: str | None = None
+    vault: VaultUse = PROVEN
     expires: datetime | None = NOW + timedelta(hours=1)
     tokens: Mapping[str, TokenHealth] = field(default_factory=dict)
     certificate_ends: Mapping[Owner, datetime] = field(default_factory=dict)
@@ -93,7 +97,7 @@ class Site:
             shard=(1, 3),
             journal_head=lambda: 42,
             journal_trouble=lambda: self.journal_trouble,
-            vault_trouble=lambda: self.vault_trouble,
+            vault_use=lambda: self.vault,
             held_waiting=lambda: self.held,
             drifted=lambda: self.drifted,
             vault_token_expires_at=lambda: self.expires,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tests.unit.web.kit import NOW, STORED, WELL, Site, now
+from token_catcher.daemon import VaultTrouble, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.model import Event, iso
 from token_catcher.oauth import TokenHealth
@@ -61,6 +62,7 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
         - 86400,
         "journal_head_sequence": 42,
         "journal_usable": 1.0,
+        "vault_usable": 1.0,
         "shard_index": 1,
         "shard_count": 3,
         f"loop_last_progress_timestamp_seconds[{mailbox}]": NOW.timestamp() - 10,
@@ -71,18 +73,27 @@ def test_metrics_leave_out_what_is_not_known(site: Site) -> None:
     """No sweep yet, no Vault token yet: no sample, since an alert would read a zero as 1970."""
     site.loops.health = [replace(WELL, last_sweep_at=None)]
     site.expires = None
+    site.vault = VaultUse()
     site.tokens = {"integrations": TokenHealth(None, None)}
     names = " ".join(site.samples())
     assert "oauth_token" not in names
     assert "oauth_refresh" not in names
     assert "last_successful_sweep" not in names
     assert "vault_token_expiry" not in names
+    assert "vault_usable" not in names
 
 
 def test_a_journal_that_cannot_be_used_shows(site: Site) -> None:
     """Then no token can be stored."""
     site.journal_trouble = "journal-broken"
     assert site.samples()["journal_usable"] == 0
+
+
+def test_a_vault_that_a_token_could_not_be_stored_in_shows(site: Site) -> None:
+    """Whether it was usable before, or never was."""
+    for was_proven in (True, False):
+        site.vault = VaultUse(VaultTrouble("vault-policy", "our token lacks update"), was_proven)
+        assert site.samples()["vault_usable"] == 0
 
 
 def test_where_no_held_mail_waits_the_metric_says_so(site: Site) -> None:

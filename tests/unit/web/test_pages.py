@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.web.kit import STORED, WELL, Site
+from tests.unit.web.kit import PROVEN, STORED, WELL, Site
+from token_catcher.daemon import VaultTrouble, VaultUse
 
 
 def test_livez_is_well_while_the_main_loop_moves(site: Site) -> None:
@@ -59,7 +60,12 @@ def test_healthz_tells_of_every_part(site: Site) -> None:
             }
         ],
         "journal": {"head": 42, "trouble": None},
-        "vault": {"token_expires": "2026-02-03T14:00:00Z", "trouble": None},
+        "vault": {
+            "token_expires": "2026-02-03T14:00:00Z",
+            "usable": True,
+            "last_passed_check": "2026-02-03T11:00:00Z",
+            "trouble": None,
+        },
     }
 
 
@@ -68,21 +74,49 @@ def test_healthz_is_degraded_by_any_trouble(site: Site, trouble: dict[str, objec
     """503, and the same JSON; what never happened is null."""
     site.loops.health = [replace(WELL, last_sweep_at=None, **trouble)]  # type: ignore[arg-type] # fields of Health
     site.expires = None
+    site.vault = VaultUse(was_proven=True)
     status, body = site.says("/healthz")
     parts = json.loads(body)
     assert (status, parts["status"]) == (503, "degraded")
     assert parts["mailboxes"][0]["last_successful_sweep"] is None
-    assert parts["vault"] == {"token_expires": None, "trouble": None}
+    assert parts["vault"] == {
+        "token_expires": None,
+        "usable": True,
+        "last_passed_check": None,
+        "trouble": None,
+    }
 
 
-def test_a_vault_that_cannot_be_asked_shows_before_the_first_mail(site: Site) -> None:
-    """By its code, in health alone: mail is looked at all the same, and waits."""
-    site.vault_trouble = "vault-mount"
+DENIED = VaultTrouble("vault-policy", "our token lacks update")
+SEALED = VaultTrouble("vault-sealed", "it is sealed", passes=True)
+
+
+@pytest.mark.parametrize(
+    ("vault", "usable", "readyz"),
+    [
+        (VaultUse(), None, (503, "waiting for the first check of Vault\n")),
+        (VaultUse(SEALED), False, (503, "Vault cannot be used: vault-sealed\n")),
+        (VaultUse(DENIED), False, (503, "Vault cannot be used: vault-policy\n")),
+        (replace(PROVEN, trouble=DENIED), False, (503, "Vault cannot be used: vault-policy\n")),
+        (replace(PROVEN, trouble=SEALED), False, (200, "ready\n")),
+    ],
+    ids=["not asked", "never usable", "never allowed", "allowed no more", "away for a while"],
+)
+def test_a_vault_that_cannot_be_used_shows_before_the_first_mail(
+    site: Site, vault: VaultUse, usable: bool | None, readyz: tuple[int, str]
+) -> None:
+    """In health always. In readiness, unless it was usable before and may be so again by itself:
+    then mail is caught all the same, and waits."""
+    site.vault = vault
     status, body = site.says("/healthz")
     parts = json.loads(body)
-    assert (status, parts["status"]) == (503, "degraded")
-    assert parts["vault"] == {"token_expires": "2026-02-03T14:00:00Z", "trouble": "vault-mount"}
-    assert site.says("/readyz") == (200, "ready\n")
+    assert (status, parts["status"], parts["vault"]["usable"]) == (503, "degraded", usable)
+    trouble = None
+    if vault.trouble is not None:
+        trouble = vault.trouble.code
+    assert parts["vault"]["trouble"] == trouble
+    assert site.says("/readyz") == readyz
+    assert site.says("/livez") == (200, "alive\n")
 
 
 def test_a_journal_that_cannot_be_used_shows_before_the_first_mail(site: Site) -> None:

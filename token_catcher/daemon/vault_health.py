@@ -1,0 +1,151 @@
+"""Whether a token could be stored now, found out before one comes, which may be months away.
+
+Vault is checked at the start, once a day, and soon again while it fails: our login, the mount, our
+rights on the path of every user. The login is kept alive at each round, and while Vault answers,
+what it has lost is looked for (`restoration`). Whatever of these three fails is one trouble, told
+once a cause, and over once a check has passed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Protocol, Self
+
+from token_catcher.errors import AccessError, TokenCatcherError, TransientError
+from token_catcher.ports import Log
+
+DAILY: Final = 86_400.0
+"""Seconds between two checks that pass."""
+AGAIN: Final = (60.0, 600.0)
+"""Seconds after a check that failed: at first, and at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class VaultTrouble:
+    """Why some token could not be stored now."""
+
+    code: str
+    saw: str
+    passes: bool = False
+    """Whether it may pass by itself; otherwise a person has to change something."""
+    is_partial: bool = False
+    """Whether it concerns the paths of some users, and Vault answers for others."""
+
+    @classmethod
+    def of(cls, error: TokenCatcherError) -> Self:
+        """An error that concerns all of them."""
+        return cls(error.code, str(error), isinstance(error, TransientError))
+
+
+@dataclass(frozen=True, slots=True)
+class VaultUse:
+    """What is known of it at one moment."""
+
+    trouble: VaultTrouble | None = None
+    was_proven: bool = False
+    """Whether a check has passed since the start."""
+    passed_at: datetime | None = None
+    """When the last one did."""
+
+    @property
+    def is_usable(self) -> bool | None:
+        """Whether every token could be stored, when it was last asked; None: it never was."""
+        if self.trouble is not None:
+            return False
+        return self.was_proven or None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether mail that comes is stored, or kept until Vault is back by itself.
+
+        Not before a check has passed once: a start with what cannot work is none."""
+        if self.trouble is not None and not self.trouble.passes:
+            return False
+        return self.was_proven
+
+
+class VaultDuties(Protocol):
+    """What is done for the Vault of one configuration. TokenCatcherError: it cannot be."""
+
+    def keep_alive(self) -> None:
+        """Have a login, renewed in time."""
+
+    def check(self) -> VaultTrouble | None:
+        """What would keep the token of some user out of it. Raises nothing of Vault's."""
+
+    def restore(self) -> None:
+        """Look for what it has lost."""
+
+
+class VaultHealth:
+    """Looks after it, in rounds of one thread; `use` may be read from any."""
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._log = log
+        self._now = now
+        self._monotonic = monotonic
+        self._due_at = 0.0
+        self._wants_check = threading.Event()
+        self._wants_check.set()
+        self._pause = AGAIN[0]
+        self._told: set[str] = set()
+        """The codes that were told since a check last passed."""
+        self.use = VaultUse()
+
+    def begin_anew(self) -> None:
+        """Check again at the next round: the configuration is another one now. From any thread."""
+        self._wants_check.set()
+
+    def check(self, duties: VaultDuties) -> None:
+        """Have a login; and look at all the rest where that is due."""
+        try:
+            duties.keep_alive()
+        except TokenCatcherError as error:
+            self._fail(VaultTrouble.of(error))
+            self.begin_anew()  # as soon as there is a login again
+            return
+        if self._wants_check.is_set() or self._monotonic() >= self._due_at:
+            self._wants_check.clear()
+            self._look(duties)
+
+    def restore(self, duties: VaultDuties) -> None:
+        """Look for what Vault has lost, unless it was found that it does not answer us at all."""
+        trouble = self.use.trouble
+        if trouble is not None and not trouble.is_partial:
+            return
+        try:
+            duties.restore()
+        except (TransientError, AccessError) as error:
+            self._fail(VaultTrouble.of(error))
+
+    def _look(self, duties: VaultDuties) -> None:
+        trouble = duties.check()
+        if trouble is not None:
+            self._fail(trouble)
+            return
+        if self.use.trouble is not None:
+            self._log.info("vault.check_passed", after=self.use.trouble.code)
+        self._told.clear()
+        self._pause = AGAIN[0]
+        self._due_at = self._monotonic() + DAILY
+        self.use = VaultUse(was_proven=True, passed_at=self._now())
+
+    def _fail(self, trouble: VaultTrouble) -> None:
+        """Told once a code; Vault is asked again ever more seldom."""
+        tell = self._log.debug
+        if trouble.code not in self._told:
+            tell = self._log.warning
+        self._told.add(trouble.code)
+        tell("vault.check_failed", code=trouble.code, error=trouble.saw)
+        self.use = replace(self.use, trouble=trouble)
+        self._due_at = self._monotonic() + self._pause
+        self._pause = min(2 * self._pause, AGAIN[1])
