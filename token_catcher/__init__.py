@@ -165,6 +165,7 @@ use what its `__init__` names, and nothing else.
         settings    how a mount, and each secret in it, keeps versions
         canary      a secret that is written, read and removed
         vault       Vault, from the address to the rights on every path
+        usable      whether a token could be stored now, in one answer
     service     the daemon and its pages, over one configuration after the other
 
     advice      what a person does next, by error code and by reason
@@ -186,6 +187,7 @@ use what its `__init__` names, and nothing else.
         render      results as text for people
         mailfiles   mail out of files
         explain     why a mail is or is not believed
+        vault_result  what a scan tells of a Vault that it could not write to
         scan        one look now, by hand
         unpack      what a file of logs holds, unpacked and as UTF-8
         pieces      its lines, and the JSON values that span lines

@@ -24,7 +24,7 @@ from token_catcher.daemon import (
     mine,
     only_one,
 )
-from token_catcher.diagnosis import Step, usable_steps, users_of
+from token_catcher.diagnosis import vault_trouble
 from token_catcher.errors import ConfigurationError, StateError
 from token_catcher.expiry import Owner
 from token_catcher.freshness import Freshness
@@ -33,7 +33,6 @@ from token_catcher.oauth import Renewals, TokenHealth
 from token_catcher.ports import Log
 from token_catcher.record import Journal, MailToken
 from token_catcher.sweep import Watched
-from token_catcher.vault import may_pass
 from token_catcher.web import Metrics, Subject, routes, serving
 
 FIXED: Final = ("state_dir", "instance", "journal", "http", "shard", "log")
@@ -212,31 +211,13 @@ class _Duties:
         self.app.store.keep_alive()
 
     def check(self) -> VaultTrouble | None:
-        """The first of what would keep the token of some user out."""
-        failed = [
-            step
-            for step in usable_steps(self.app.store.inspection, users_of(self.app))
-            if step.outcome == "failed"
-        ]
-        if not failed:
-            return None
-        return _trouble_of(failed[0], len(failed))
+        """What would keep the token of some user out of it."""
+        return vault_trouble(self.app)
 
     def restore(self) -> None:
         """Look for what Vault has lost."""
         with suppress(StateError):  # which the look at the journal tells
             self.restoration.round()
-
-
-def _trouble_of(step: Step, count: int) -> VaultTrouble:
-    """`count`: of the steps that failed; of each user's rights there is one."""
-    saw = step.saw
-    if step.step == "rights" and step.subject:
-        saw = f"{step.subject}: {step.saw}"
-    if count > 1:
-        saw = f"{saw}; and {count - 1} more"
-    is_partial = step.step == "rights"
-    return VaultTrouble(step.code, saw, passes=may_pass(step.code), is_partial=is_partial)
 
 
 def held_since(mails: Iterable[MailToken], since: Mapping[str, datetime]) -> Mapping[str, int]:

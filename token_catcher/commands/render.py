@@ -47,7 +47,7 @@ def result_lines(result: ScanResult) -> Iterator[Text]:
     """One mail of a scan: where it was, how it ended, where the token went or why not.
 
     Then the next step, if there is one."""
-    where = result.mailbox
+    where = result.mailbox or "Vault"
     if result.uid is not None:
         where = f"{result.mailbox} {result.folder}/{result.uid}"
     outcome = (result.outcome, COLOURS.get(result.outcome, ""))

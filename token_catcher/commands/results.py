@@ -16,12 +16,14 @@ from token_catcher.report import Report, Trouble
 class ScanResult:
     """One mail that a scan settled, postponed, or only judged: the contract of `scan --json`."""
 
-    mailbox: str
+    mailbox: str | None
+    """None: it is Vault that is in trouble, whatever mailbox a token comes to."""
     folder: str | None
     uid: int | None
     outcome: str
     """stored | unchanged | held | refused | retry; in a dry run would-store in place of the first
-    two; error: the mailbox itself, or that folder of it, could not be looked at"""
+    two; error: the mailbox itself, or that folder of it, could not be looked at, or Vault not be
+    written to"""
     reason: str | None = None
     saw: str | None = None
     username: str | None = None
@@ -82,8 +84,8 @@ class ScanResult:
         return replace(result, **asdict(trouble.subject))
 
     @classmethod
-    def from_error(cls, mailbox: str, code: str, message: str) -> Self:
-        """Of a mailbox that could not be looked at."""
+    def from_error(cls, mailbox: str | None, code: str, message: str) -> Self:
+        """Of a mailbox that could not be looked at, or of Vault."""
         return cls(mailbox, None, None, "error", code, message)
 
     @property

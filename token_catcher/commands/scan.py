@@ -16,6 +16,7 @@ from token_catcher.commands.output import ExitCode, Progress
 from token_catcher.commands.render import result_lines, scan_summary
 from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.commands.streams import trouble_last
+from token_catcher.commands.vault_result import dry_vault_results, vault_results
 from token_catcher.errors import AccessError, TokenCatcherError
 from token_catcher.lookup import Lookup
 from token_catcher.model import Entry, Event, moment
@@ -38,7 +39,9 @@ Show = Callable[[ScanResult], None]
 def run(
     app: App, names: Sequence[str], *, again: bool, since: timedelta | None, as_json: bool
 ) -> ExitCode:
-    """Sweep each mailbox once. FAILED: something went wrong, or mail still waits.
+    """Sweep each mailbox once, then see whether a token could be stored, if one came.
+
+    FAILED: something went wrong, or mail still waits.
 
     ConfigurationError: there is no such mailbox. StateError: the journal cannot be continued."""
     show = _show(as_json)
@@ -51,13 +54,17 @@ def run(
                 output.print_lines([scan_summary(report)])
             if report.error is not None or report.pending:
                 code = ExitCode.FAILED
+        for result in vault_results(app):
+            show(result)
+            code = ExitCode.FAILED
     return code
 
 
 def run_dry(app: App, names: Sequence[str], *, since: timedelta | None, as_json: bool) -> ExitCode:
     """Judge the mail of each mailbox. The trouble of one does not keep us from the next.
 
-    FAILED: a mailbox, or a folder of it, cannot be looked at, or a mail not judged for now.
+    FAILED: a mailbox, or a folder of it, cannot be looked at, a mail not judged for now, or a token
+    not be stored, if one came.
     ConfigurationError: there is no such mailbox."""
     show = _show(as_json)
     code = ExitCode.DONE
@@ -71,6 +78,9 @@ def run_dry(app: App, names: Sequence[str], *, since: timedelta | None, as_json:
             except TokenCatcherError as error:
                 show(ScanResult.from_error(watched.name, error.code, str(error)))
                 code = ExitCode.FAILED
+        for result in dry_vault_results(app):
+            show(result)
+            code = ExitCode.FAILED
     return code
 
 

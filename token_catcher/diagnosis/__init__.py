@@ -4,6 +4,7 @@ Nothing is changed by it. A step that fails leaves out those that build on it, a
 """
 
 from token_catcher.diagnosis.step import Step, StepOutcome
+from token_catcher.diagnosis.usable import vault_trouble
 from token_catcher.diagnosis.users import UserPath, user_paths, users_of
 from token_catcher.diagnosis.vault import usable_steps, vault_steps
 
@@ -15,4 +16,5 @@ __all__ = [
     "user_paths",
     "users_of",
     "vault_steps",
+    "vault_trouble",
 ]

@@ -1,0 +1,39 @@
+"""Whether a token could be stored now, in one answer."""
+
+from __future__ import annotations
+
+from token_catcher.app import App
+from token_catcher.daemon import VaultTrouble
+from token_catcher.diagnosis.step import Step
+from token_catcher.diagnosis.users import users_of
+from token_catcher.diagnosis.vault import usable_steps
+from token_catcher.vault import may_pass
+
+
+def vault_trouble(app: App) -> VaultTrouble | None:
+    """What would keep the token of some user out of Vault; None: nothing that was found.
+
+    Logs in where nobody has. Raises nothing of Vault's."""
+    steps = usable_steps(app.store.inspection, users_of(app))
+    failed = [step for step in steps if step.outcome == "failed"]
+    if not failed:
+        return None
+    first = failed[0]
+    passes = may_pass(first.code)
+    if _is_of_one_path(first):
+        saw = _of_paths(first, len(failed) - 1)
+        return VaultTrouble(first.code, saw, passes=passes, is_partial=True)
+    return VaultTrouble(first.code, first.saw, passes=passes)
+
+
+def _is_of_one_path(step: Step) -> bool:
+    """Of the rights there is a step for each user's path."""
+    return step.step == "rights" and step.subject != ""
+
+
+def _of_paths(step: Step, others: int) -> str:
+    """The first path, and how many there are beside it."""
+    saw = f"{step.subject}: {step.saw}"
+    if not others:
+        return saw
+    return f"{saw}; and {others} more paths like it"
