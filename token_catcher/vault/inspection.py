@@ -1,7 +1,7 @@
 """What a diagnosis asks of Vault: its nodes, our token, our rights, how the mount is set up.
 
-Every question is answered with a value, or raises what `Client.request` raises; None means that
-Vault does not let us know. Nothing is changed, but by the requests about a canary.
+Every question is answered with a value, or raises what `Client.ask` raises; None means that Vault
+does not let us know. Nothing is changed, but by the requests about a canary.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from token_catcher.errors import AccessError
 from token_catcher.vault.answer import Answer, mapping, not_vaults, trouble_of
 from token_catcher.vault.client import MERGE_PATCH, Client
 from token_catcher.vault.mount import Mount
@@ -183,8 +182,8 @@ class Inspection:
         None: they do not let us ask."""
         granted: dict[str, frozenset[str]] = {}
         for some in _portions(paths):
-            answer = self._allowed("post", "sys/capabilities-self", {"paths": some})
-            if answer is None or answer.status != 200:
+            answer = self._client.ask("post", "sys/capabilities-self", {"paths": some})
+            if answer.status != 200:
                 return None
             for path in some:
                 # In a namespace, where one path alone was asked for, its name may be missing.
@@ -194,7 +193,7 @@ class Inspection:
 
     def may_read(self, path: str) -> bool:
         """Whether a secret may be read, whether it is there or not."""
-        answer = self._client.request("get", self._mount.where(path))
+        answer = self._client.ask("get", self._mount.where(path))
         return answer.status != 403
 
     def mount_settings(self) -> Settings | None:
@@ -206,8 +205,8 @@ class Inspection:
         return self._settings(self._mount.metadata(path))
 
     def _settings(self, url: str) -> Settings | None:
-        answer = self._allowed("get", url)
-        if answer is None or answer.status != 200:
+        answer = self._client.ask("get", url)
+        if answer.status != 200:
             return None
         return Settings.of(answer)
 
@@ -216,17 +215,17 @@ class Inspection:
         body: Mapping[str, Any] = {"canary": text}
         if self.kv_version == 2:
             body = {"options": {"cas": 0}, "data": body}
-        return self._client.request("post", self._mount.where(path), body).status
+        return self._client.ask("post", self._mount.where(path), body).status
 
     def patch_canary(self, path: str, text: str) -> int:
         """Merge into it, on version 2. Returns the status of the answer."""
         body = {"options": {"cas": 1}, "data": {"canary": text}}
         headers = {"Content-Type": MERGE_PATCH}
-        return self._client.request("patch", self._mount.where(path), body, headers).status
+        return self._client.ask("patch", self._mount.where(path), body, headers).status
 
     def read_canary(self, path: str) -> str:
         """What it holds now; any other text where it cannot be read."""
-        fields = self._client.request("get", self._mount.where(path)).data
+        fields = self._client.ask("get", self._mount.where(path)).data
         if self.kv_version == 2:
             fields = mapping(fields.get("data"))
         return str(fields.get("canary"))
@@ -236,18 +235,7 @@ class Inspection:
         url = self._mount.where(path)
         if self.kv_version == 2:
             url = self._mount.metadata(path)
-        return self._client.request("delete", url).status
-
-    def _allowed(
-        self, method: str, url: str, body: Mapping[str, Any] | None = None
-    ) -> Answer | None:
-        """The answer; None where a token that others add has no right to it."""
-        try:
-            return self._client.request(method, url, body)
-        except AccessError as error:
-            if error.code != "vault-login-none":
-                raise
-            return None
+        return self._client.ask("delete", url).status
 
 
 def _portions(paths: Sequence[str]) -> Iterator[list[str]]:
