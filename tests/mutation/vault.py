@@ -133,7 +133,7 @@ MUTANTS = (
         "version 1: the other engine is written to",
         "vault/mount.py",
         function="Mount._check_engine",
-        old='        if (kind, version) == ("kv", str(self._version)):\n',
+        old='        if (kind, version) == ("kv", str(self.version)):\n',
         new='        if kind == "kv":\n',
         tests=KV1,
     ),
