@@ -138,7 +138,7 @@ def test_a_secret_that_a_group_may_read(fresh: Program, mode: int) -> None:
     fresh.secret("imap-password", "pw").chmod(mode)
     fresh.secret("vault-token", "hvs.FAKEvaultTokenNotReal")
     done = fresh("scan", "--json")
-    assert [line["reason"] for line in done.lines] == ["imap-connect"]
+    assert [line["reason"] for line in done.lines] == ["imap-connect", "vault-unreachable"]
     told = [(event["path"], event["note"]) for event in done.events]
     note = f"got mode {mode:04o}, expected 0600: the file's group can read it too"
     assert told == [(f"{fresh.home}/imap-password", note)]
