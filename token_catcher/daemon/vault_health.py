@@ -55,7 +55,9 @@ class VaultUse:
         """Whether every token could be stored, when it was last asked; None: it never was."""
         if self.trouble is not None:
             return False
-        return self.was_proven or None
+        if self.was_proven:
+            return True
+        return None
 
     @property
     def is_ready(self) -> bool:

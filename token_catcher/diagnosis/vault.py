@@ -207,17 +207,21 @@ def _ends_for_good(facts: TokenFacts) -> bool:
 
 def _described(facts: TokenFacts) -> str:
     """`service token, ends in 20 minutes, renewable; policies: default, token-catcher`."""
-    words = [f"{facts.kind} token"]
-    if facts.seconds_left:
-        words.append(f"ends in {timedelta(seconds=facts.seconds_left)}")
-        words.append("renewable" if facts.is_renewable else "not renewable")
-    else:
-        words.append("never ends")
+    words = [f"{facts.kind} token", _end_of(facts)]
     if facts.is_periodic:
         words.append("periodic")
     if facts.longest_life:
         words.append(f"at most {timedelta(seconds=facts.longest_life)} from its making")
     return f"{', '.join(words)}; policies: {', '.join(facts.policies)}"
+
+
+def _end_of(facts: TokenFacts) -> str:
+    if not facts.seconds_left:
+        return "never ends"
+    ends_in = f"ends in {timedelta(seconds=facts.seconds_left)}"
+    if facts.is_renewable:
+        return f"{ends_in}, renewable"
+    return f"{ends_in}, not renewable"
 
 
 # -- the mount and what we may do in it --

@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
+from token_catcher.errors import TokenCatcherError
 from token_catcher.vault.answer import Answer, mapping, not_vaults, trouble_of
 from token_catcher.vault.client import MERGE_PATCH, Client
 from token_catcher.vault.mount import Mount
@@ -73,7 +74,7 @@ class Settings:
     @classmethod
     def of(cls, answer: Answer) -> Settings:
         """By what Vault says."""
-        lifetime = str(answer.data.get("delete_version_after") or "0s")
+        lifetime = str(answer.data.get("delete_version_after", "0s"))
         # Go writes nothing as 0s, and a setting that switches the mount's off as a negative one.
         if lifetime == "0s" or lifetime.startswith("-"):
             lifetime = ""
@@ -104,15 +105,20 @@ class Node:
         answer = self._transport.send("get", HEALTH, TOP)
         body = answer.body
         if answer.status != 200 or not isinstance(body.get("sealed"), bool):
-            raise trouble_of(answer, self._transport.where) or not_vaults(
-                answer, self._transport.where
-            )
+            raise self._no_state(answer)
         return NodeState(
             version=str(body.get("version", ""))[:40],
             is_initialised=bool(body.get("initialized")),
             is_sealed=bool(body.get("sealed")),
             is_standby=bool(body.get("standby")),
         )
+
+    def _no_state(self, answer: Answer) -> TokenCatcherError:
+        where = self._transport.where
+        trouble = trouble_of(answer, where)
+        if trouble is None:
+            return not_vaults(answer, where)
+        return trouble
 
 
 class Inspection:
@@ -181,14 +187,11 @@ class Inspection:
 
         None: they do not let us ask."""
         granted: dict[str, frozenset[str]] = {}
-        for some in _portions(paths):
-            answer = self._client.ask("post", "sys/capabilities-self", {"paths": some})
+        for portion in _portions(paths):
+            answer = self._client.ask("post", "sys/capabilities-self", {"paths": portion})
             if answer.status != 200:
                 return None
-            for path in some:
-                # In a namespace, where one path alone was asked for, its name may be missing.
-                words = answer.data.get(path) or answer.data.get("capabilities")
-                granted[path] = _words(words)
+            granted |= {path: _words(answer.data.get(path)) for path in portion}
         return granted
 
     def may_read(self, path: str) -> bool:

@@ -117,11 +117,14 @@ def _parts(snapshot: Snapshot) -> dict[str, Any]:
 
 def _vault(snapshot: Snapshot) -> dict[str, Any]:
     use = snapshot.vault_use
+    trouble = None
+    if use.trouble is not None:
+        trouble = use.trouble.code
     return {
         "token_expires": _time(snapshot.vault_token_expires_at),
         "usable": use.is_usable,
         "last_passed_check": _time(use.passed_at),
-        "trouble": None if use.trouble is None else use.trouble.code,
+        "trouble": trouble,
     }
 
 
