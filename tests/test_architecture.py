@@ -188,7 +188,7 @@ PURE = [
     module
     for module in MODULES
     if module.partition(".")[0]
-    in ("model", "age", "errors", "reading", "proof", "judge", "poison", "drift")
+    in ("model", "age", "errors", "reading", "proof", "judge", "poison", "drift", "status")
 ]
 
 

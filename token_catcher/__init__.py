@@ -52,6 +52,7 @@ use what its `__init__` names, and nothing else.
         sweeplock   the lock of a sweep, which a stopped one loses
         progress    how far one folder is known
         checkpoint  what is settled
+        last_look   when a mailbox was last looked at, for who asks without a daemon
         writer      who we are in Vault
         org_ids     which Salesforce org an org's mail came from first
 
@@ -124,6 +125,11 @@ use what its `__init__` names, and nothing else.
         published   what DNS says now, and when it is asked again
         pinned      what a file says, asked before
         remembered  what DNS said before
+
+    status      how users' tokens and mailboxes stand; pure
+        retirements   what Salesforce retires, and when
+        users         each user's token: its age, overdue, never seen
+        mailboxes     each mailbox: its last sweep, trouble, what waits
 
     daemon      who looks when, for months
         shards      which mailboxes are this instance's

@@ -38,7 +38,7 @@ from token_catcher.oauth import Renewals
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import Log
 from token_catcher.proof import Org, Terms, Trust
-from token_catcher.record import Journal, OrgIds, Record, writer_id
+from token_catcher.record import Journal, LookNotes, OrgIds, Record, writer_id
 from token_catcher.sweep import Sweep, Watched
 from token_catcher.vault import (
     Address,
@@ -83,6 +83,8 @@ class App:
     now: Callable[[], datetime] = utc_now
     renewals: Renewals = field(default_factory=Renewals)
     """Of refresh tokens; they outlive a configuration."""
+    looked_by: str = "scan"
+    """By whose name the looks at mailboxes are noted: `run` is the daemon's."""
     entrances: dict[str, Entrance] = field(default_factory=dict)
     """By mailbox, of those that were asked for."""
     _contexts: dict[object, Callable[[], ssl.SSLContext]] = field(default_factory=dict)
@@ -262,7 +264,7 @@ class App:
         )
         sweep = Sweep(
             pipeline,
-            self.config.state_dir / "checkpoints",
+            self.checkpoints,
             addresses=mailbox.addresses,
             domains=self._sender_domains(),
             lookback=mailbox.lookback,
@@ -282,7 +284,24 @@ class App:
             poll=mailbox.poll,
             idle=mailbox.idle,
             credential=entrance.credential,
+            look_notes=self._look_notes(mailbox.name),
         )
+
+    def _look_notes(self, mailbox: str) -> LookNotes | None:
+        """Where the looks at this mailbox are noted. None: a dry run makes no file."""
+        if not self.writing:
+            return None
+        return LookNotes(self.looks, mailbox, self.looked_by, self.now, self.log)
+
+    @property
+    def looks(self) -> Path:
+        """The directory of the notes on when each mailbox was looked at."""
+        return self.config.state_dir / "looks"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The directory of what is settled in each mailbox."""
+        return self.config.state_dir / "checkpoints"
 
     def connector(self, mailbox: MailboxConfig) -> Callable[[], ImapMailbox]:
         """What opens a session with this mailbox, as the daemon does."""

@@ -113,34 +113,39 @@ def locked(path: Path) -> Iterator[bool]:
         yield lock(file, path)
 
 
-def replace(path: Path, content: bytes, *, durable: bool = True) -> None:
+def replace(
+    path: Path, content: bytes, *, durable: bool = True, synced: bool = True
+) -> None:
     """Put new content in place of the old: one of the two is there whole, whatever happens.
 
     One writer at a time: callers hold a lock.
-    `durable`: not even a power cut brings the old content back."""
-    replace_by(path, [content], durable=durable)
+    `durable`: not even a power cut brings the old content back.
+    `synced`: not even a power cut loses both; False for what is written often and can be lost."""
+    replace_by(path, [content], durable=durable, synced=synced)
 
 
-def replace_by(path: Path, pieces: Iterable[bytes], *, durable: bool = True) -> None:
+def replace_by(
+    path: Path, pieces: Iterable[bytes], *, durable: bool = True, synced: bool = True
+) -> None:
     """As `replace`, with content that comes in pieces and is never in memory as a whole."""
-    new = _written_beside(path, pieces)
+    new = _written_beside(path, pieces, synced=synced)
     try:
         new.replace(path)
     except OSError:
         with suppress(OSError):
             new.unlink()
         raise
-    if durable:  # the content is synced by now, its name is not
+    if synced and durable:  # the content is synced by now, its name is not
         sync_directory(path.parent)
 
 
 def try_replacing(path: Path, size: int) -> None:
     """Do what `replace` does with so many bytes, but for the replacing. OSError: it would fail."""
-    _written_beside(path, [bytes(size)]).unlink()
+    _written_beside(path, [bytes(size)], synced=True).unlink()
 
 
-def _written_beside(path: Path, pieces: Iterable[bytes]) -> Path:
-    """The new file, synced; none is left behind where that fails."""
+def _written_beside(path: Path, pieces: Iterable[bytes], *, synced: bool) -> Path:
+    """The new file; none is left behind where that fails."""
     new = path.with_name(path.name + ".new")
     with suppress(FileNotFoundError):
         new.unlink()  # what a crash left behind
@@ -148,7 +153,8 @@ def _written_beside(path: Path, pieces: Iterable[bytes]) -> Path:
         with opened(new, os.O_RDWR | os.O_CREAT | os.O_EXCL) as file:
             for piece in pieces:
                 _write_all(file, piece)
-            os.fsync(file.fileno())
+            if synced:
+                os.fsync(file.fileno())
     except OSError:
         with suppress(OSError):
             new.unlink()

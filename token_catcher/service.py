@@ -80,6 +80,7 @@ class Service:
             stopping=stopping,
             metrics=self._metrics,
             renewals=self._renewals,
+            looked_by="run",
         )
         app.tell_unpinned_orgs()
         names = [mailbox.name for mailbox in fresh.mailboxes]

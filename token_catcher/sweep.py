@@ -29,7 +29,7 @@ from token_catcher.judge import Judge
 from token_catcher.lookup import Lookup
 from token_catcher.model import Entry, Secret
 from token_catcher.ports import FolderState, Mailbox
-from token_catcher.record import Checkpoint
+from token_catcher.record import Checkpoint, LookNotes
 from token_catcher.report import Report, Trouble
 from token_catcher.run import Ended, Run, Tools
 from token_catcher.visit import Visit
@@ -51,6 +51,25 @@ class Watched:
     credential: Callable[[], Secret | None] = lambda: None
     """What the next login would prove itself with: once it differs, a refusal is worth another try
     at once."""
+    look_notes: LookNotes | None = None
+    """Where it is noted when the mailbox was looked at, for `status`. None: nowhere."""
+
+    def note_sweep(self) -> None:
+        """All folders were looked at, without any trouble."""
+        if self.look_notes is not None:
+            self.look_notes.swept()
+
+    def note_trouble(self, code: str) -> None:
+        """Trouble kept us from that. `code`: of the error."""
+        if self.look_notes is not None:
+            self.look_notes.met(code)
+
+    def note_report(self, report: Report) -> None:
+        """A sweep of all folders ended so."""
+        if report.error is not None:
+            self.note_trouble(report.error.code)
+        elif report.complete:
+            self.note_sweep()
 
 
 @dataclass(slots=True)

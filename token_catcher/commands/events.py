@@ -37,6 +37,7 @@ _BY_SUBJECT: Final = {
         "connected",
         "crashed",
         "left_behind",
+        "look_not_noted",
         "pause",
         "renumbers",
         "replaced",

@@ -229,6 +229,7 @@ class Scan:
             )
         except TokenCatcherError as error:
             report = Report(watched.name, error=error, broken=True)
+        watched.note_report(report)
         self._remember(watched.name, report)
         return report
 

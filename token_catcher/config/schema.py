@@ -70,7 +70,6 @@ def _is_filled(value: object) -> bool:
 
 ANY: Final = "*"
 NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = {
-    ("orgs", ANY, "max_age"): ("null", _is_given),
     ("journal", "key"): ("null", _is_given),
     ("journal", "anchor"): ("false", _is_on),
     ("notify",): ("an empty list", _is_filled),
@@ -223,8 +222,8 @@ class OrgConfig(Section):
     """Names, or patterns in which * stands for any characters; case is ignored."""
     org_id: kinds.OrgId | None = None
     """00D…: mail must reveal that it comes from this org; null: from that of the first mail."""
-    max_age: Any = Field(default=None, json_schema_extra={"type": "null"})
-    """When a token is reported overdue: not available in this version."""
+    max_age: kinds.Duration | None = None
+    """A token that was issued longer ago than this is reported overdue; null: none is."""
 
     def as_org(self) -> Org:
         """In the words of `proof`."""

@@ -23,6 +23,7 @@ from typing import Final
 from token_catcher.daemon.sessions import SessionLoop
 from token_catcher.daemon.wakeups import PACE, BackOff, IdleTime, Logins, Pace, Wakeup, doubling
 from token_catcher.errors import Outage, TokenCatcherError
+from token_catcher.model import Secret
 from token_catcher.ports import Log, Mailbox
 from token_catcher.report import Report
 from token_catcher.sweep import Watched
@@ -139,9 +140,18 @@ class Watch(SessionLoop):
                     report = self._sweep(mailbox, folders)
                     if report.complete and report.error is None:
                         self._last_sweep_at = self._now()
+                        self.watched.note_sweep()
                 news = self._listen(mailbox, report)
         finally:
             self._stop_listeners()
+
+    def _pause(
+        self, error: TokenCatcherError | None, lived: float, credential: Secret | None
+    ) -> None:
+        """As every loop; what broke the session is noted before, for who asks meanwhile."""
+        if self.trouble is not None:
+            self.watched.note_trouble(self.trouble)
+        super()._pause(error, lived, credential)
 
     def _nothing_else_waits(self) -> bool:
         """Whether news of the inbox can do without a look at the other folders."""
@@ -176,6 +186,7 @@ class Watch(SessionLoop):
     def _interrupted(self, error: TokenCatcherError) -> None:
         """Note an error that left the session whole, and tell of it ever more seldom."""
         self.trouble = error.code
+        self.watched.note_trouble(error.code)
         # Before it: none, or a power of two. So the 1st, 2nd, 3rd, 5th, 9th … in a row is told.
         if self._interruptions & (self._interruptions - 1) == 0:
             self._log.warning(

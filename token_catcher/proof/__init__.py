@@ -3,7 +3,15 @@
 Only here is a `Capture` made."""
 
 from token_catcher.proof.case import Policy, Terms
-from token_catcher.proof.routing import ORG_ID, Org, is_plain_path, is_username, matches, overlaps
+from token_catcher.proof.routing import (
+    ORG_ID,
+    Org,
+    is_plain_path,
+    is_username,
+    matches,
+    naming,
+    overlaps,
+)
 from token_catcher.proof.trust import WAIVABLE, Trust
 
 __all__ = [
@@ -16,5 +24,6 @@ __all__ = [
     "is_plain_path",
     "is_username",
     "matches",
+    "naming",
     "overlaps",
 ]

@@ -5,6 +5,7 @@ from token_catcher.record.chain import Chain, Head, is_sealed
 from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.record.filelock import Patience, Waiting
 from token_catcher.record.journal import Journal
+from token_catcher.record.last_look import LastLook, LookNotes
 from token_catcher.record.openfile import HeldRecords, Record
 from token_catcher.record.org_ids import OrgIds
 from token_catcher.record.progress import FolderProgress, FollowUp, Pending
@@ -20,6 +21,8 @@ __all__ = [
     "Head",
     "HeldRecords",
     "Journal",
+    "LastLook",
+    "LookNotes",
     "MailToken",
     "OrgIds",
     "Patience",

@@ -96,6 +96,18 @@ class Checkpoint:
             checkpoint.notes = (*notes, *checkpoint.notes)
             yield checkpoint
 
+    @classmethod
+    def glance(cls, directory: Path, mailbox: str) -> Checkpoint:
+        """The checkpoint as it is on disk, for who only reads it: nothing is locked."""
+        name = file_name(mailbox)
+        lock = SweepLock(directory / f"{name}.lock", time.monotonic, time.sleep)
+        return cls(directory / f"{name}.json", mailbox, lock)
+
+    @property
+    def pending(self) -> list[Pending]:
+        """What is known of the mails of all folders that are not settled."""
+        return [mail for folder in self._folders.values() for mail in folder.pending.values()]
+
     def goes_on(self) -> None:
         """Show whoever waits for the lock that this sweep has made a step."""
         self._lock.touch()

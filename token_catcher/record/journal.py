@@ -247,6 +247,13 @@ class Journal:
                     records.append(record_of(content))
             return HeldRecords(tuple(records), tuple(unreadable), waiting.missing)
 
+    def tokens(self) -> list[MailToken]:
+        """Of each user and org what the newest record of a token in Vault tells, as there are now.
+
+        Without that record itself, which may be in a file that is not here."""
+        with self._shared():
+            return self._state.index.waiting.newest
+
     def newest_tokens(self) -> Iterator[Record]:
         """Of each user and org the newest record that tells of a token in Vault: of one that was
         stored or found there, or that was older than what was found there."""

@@ -66,6 +66,32 @@ class KeyValue:
             destroyed=bool(about.get("destroyed")),
         )
 
+    def latest(self, path: str) -> SecretVersion | None:
+        """The latest version by the metadata alone, without what it holds. None: we may not read
+        them.
+
+        One that expires has its end in `deletion_time`, which may lie ahead."""
+        answer = self._metadata(path)
+        if answer.status == 403:
+            return None
+        self._mount.check_missing(answer, path)
+        self._mount.expect(answer, path, (200, 404))
+        number = answer.data.get("current_version")
+        if answer.status == 404 or number == 0:
+            return SecretVersion(0)
+        about = mapping(mapping(answer.data.get("versions")).get(str(number)))
+        number, created_at = self._identity({**about, "version": number}, path)
+        return SecretVersion(
+            number,
+            created_at,
+            deletion_time=str(about.get("deletion_time", "")),
+            destroyed=bool(about.get("destroyed")),
+        )
+
+    def names(self, folder: str) -> list[str] | None:
+        """The secrets in this folder, without those below it. None: we may not list them."""
+        return self._mount.names(f"{self._mount.name}/metadata/{folder}", folder)
+
     def history(self, path: str, latest: SecretVersion) -> Iterator[SecretVersion]:
         """This version and those before it, newest first, as far as Vault keeps them."""
         yield latest

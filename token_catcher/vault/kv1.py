@@ -44,6 +44,14 @@ class PlainKeyValue:
             return NOTHING
         return SecretVersion(1, data=answer.data, is_versioned=False)
 
+    def latest(self, _path: str) -> SecretVersion | None:
+        """None: there are no metadata."""
+        return None
+
+    def names(self, folder: str) -> list[str] | None:
+        """The secrets in this folder, without those below it. None: we may not list them."""
+        return self._mount.names(self._mount.where(folder), folder)
+
     def history(self, _path: str, latest: SecretVersion) -> Iterator[SecretVersion]:
         """This one alone."""
         yield latest

@@ -149,6 +149,22 @@ class Mount:
             f"Vault answered {answer.status} for {self.where(path)}", code="vault-refused"
         )
 
+    def names(self, url: str, folder: str) -> list[str] | None:
+        """What is in this folder, but for folders. `url`: where it is listed. None: our token may
+        not list it.
+
+        As a GET: proxies know no method LIST."""
+        answer = self.send("get", f"{url}?list=true", folder)
+        if answer.status == 403:
+            return None
+        if answer.status == 404:
+            return []
+        self.expect(answer, folder, (200,))
+        keys = answer.data.get("keys")
+        if not isinstance(keys, list):
+            raise self.malformed(folder, "a list without keys")
+        return [key for key in keys if isinstance(key, str) and not key.endswith("/")]
+
     def lost(self, path: str) -> AccessError:
         """The error for a write that is answered with 404."""
         self.forget()

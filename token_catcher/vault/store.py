@@ -148,6 +148,22 @@ class VaultStore:
             return holding
         return replace(holding, issued_at=age.issued_at, dated_at=age.dated_at)
 
+    def latest(self, path: str) -> Version | None:
+        """The latest version at this path by its metadata alone: no value is read. Number 0: there
+        is none. None: metadata are not ours to read, or there are none (KV version 1)."""
+        self._mount.check_path(path)
+        self._mount.check(path)
+        latest = self._secrets.latest(path)
+        if latest is None:
+            return None
+        return Version(latest.number, latest.created_at, gone=latest.has_ended(self._now()))
+
+    def names(self, folder: str) -> list[str] | None:
+        """The secrets in a folder below the mount; none where there is no such folder. None: our
+        token may not list them. Reads no value."""
+        self._mount.check_path(folder)
+        return self._secrets.names(folder)
+
     def check_mount(self, path: str) -> None:
         """See that the mount is as configured, asked with the path of a secret. Reads only.
 

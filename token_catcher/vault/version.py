@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
+
+from token_catcher.model import moment
 
 OUR_VERSION: Final = "security_token_version"
 """The field with the number of the version that is ours."""
@@ -32,6 +35,15 @@ class SecretVersion:
         if self.is_versioned:
             return f"version {self.number}"
         return "the secret"
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether it was destroyed, or its `deletion_time` has passed."""
+        if self.destroyed or not self.deletion_time:
+            return self.destroyed
+        try:
+            return moment(self.deletion_time) <= now
+        except ValueError:
+            return True  # it has one, in whatever form
 
     def ours(self, name: str) -> str | None:
         """One of the fields we write beside the token."""

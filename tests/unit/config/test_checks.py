@@ -561,10 +561,6 @@ MISTAKES = {
         f"mailboxes[0].oauth2: got client_id and refresh_token, expected {GOOGLE_FORMS}",
     ),
     # of features that are not built
-    "an age of tokens": (
-        "ORG max_age: 90d",
-        "orgs[0].max_age: got '90d', expected null: not available in this version",
-    ),
     "a keyed journal": (
         "journal: {key: {file: key}}",
         "journal.key: got a mapping, expected null: not available in this version",

@@ -1,0 +1,326 @@
+"""How the token of each user stands: its age, whether it is overdue or was never seen; pure.
+
+Who is a user of an org is known by name, from the configuration; of a pattern, by what the journal
+tells of and Vault lists. Where Vault has not said what it holds, the journal's newest record of a
+token stands for it, and the row says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+from token_catcher.age import Age, Order
+from token_catcher.model import Entry, Event, Reason, iso, moment
+from token_catcher.proof import Org, is_username, naming
+from token_catcher.record import MailToken, Record
+
+RESET_PAGES: Final = (
+    "https://<My Domain>/_ui/system/security/ResetApiTokenEdit",
+    "https://<My Domain>/lightning/settings/personal/ResetApiToken/home",
+)
+"""Where a token is reset, signed in as the user. The first page also where the user's menu has no
+such entry, as under an API-only profile. Of a sandbox: its own My Domain."""
+PATTERN: Final = "*"
+
+User = tuple[str, str]
+"""Org and username."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrgTerms:
+    """One org of the configuration."""
+
+    org: Org
+    max_age: timedelta | None
+    """A token older than this is overdue. None: none is."""
+
+
+class Presence(StrEnum):
+    """What Vault has of a user's token."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    """There is no secret, none with a token, or it has expired by itself."""
+    DELETED = "deleted"
+    """Somebody deleted the latest version."""
+
+
+@dataclass(frozen=True, slots=True)
+class InVault:
+    """What Vault told of a user's secret. Times are ISO 8601 in UTC."""
+
+    presence: Presence
+    version: int | None = None
+    """None: there is none, or the engine keeps no versions."""
+    written_at: str | None = None
+    """None: Vault does not say."""
+    issued_at: str | None = None
+    """None: nobody noted when the token was issued, or we may not read it."""
+    dated_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastMail:
+    """The newest record of a mail for a user: how it ended."""
+
+    recorded_at: str
+    received_at: str
+    mailbox: str
+    outcome: str
+    """stored | unchanged | held | refused"""
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the journal knows of a user."""
+
+    token: MailToken | None = None
+    """Of the newest record that tells of a token in Vault."""
+    stored: Entry | None = None
+    """The newest record of a version that was written."""
+    last: LastMail | None = None
+
+
+class Pasts:
+    """What the journal knows of each user; told of each record, oldest first."""
+
+    def __init__(self, tokens: Iterable[MailToken] = ()) -> None:
+        """`tokens`: what is known of the newest ones, whose records may be moved away."""
+        self._tokens: dict[User, MailToken] = {}
+        for token in tokens:
+            if token.org is not None and token.username is not None:
+                self._tokens[token.org, token.username] = token
+        self._stored: dict[User, Entry] = {}
+        self._last: dict[User, LastMail] = {}
+
+    def take_in(self, record: Record) -> None:
+        """The next record of a mail."""
+        entry = record.entry
+        if entry.org is None or entry.username is None:
+            return
+        user = (entry.org, entry.username)
+        self._last[user] = LastMail(
+            recorded_at=record.at,
+            received_at=entry.received_at,
+            mailbox=entry.mailbox,
+            outcome=Event(entry.event).outcome,
+            reason=entry.reason,
+        )
+        if entry.event == Event.STORED:
+            self._stored[user] = entry
+
+    @property
+    def users(self) -> set[User]:
+        """Everybody of whom something is known."""
+        return {*self._tokens, *self._last}
+
+    def of(self, user: User) -> Past:
+        """What is known of this one."""
+        return Past(self._tokens.get(user), self._stored.get(user), self._last.get(user))
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A row of `status`. Times are ISO 8601 in UTC, lengths of time seconds."""
+
+    org: str
+    username: str
+    path: str | None
+    """Below the mount. None: the configuration gives it no plain one."""
+    in_vault: Presence | None
+    """None: Vault did not say."""
+    version: int | None
+    issued_at: str | None
+    written_at: str | None
+    age_seconds: int | None
+    """Of the token: since it was issued, or was written where nobody knows when that was."""
+    max_age_seconds: int | None
+    overdue: bool
+    never_seen: bool
+    """Neither Vault nor the journal has ever had a token of this user, or a mail that waits."""
+    missing: bool
+    """The journal tells of a token, and Vault has none, or an older one."""
+    held: int
+    """Mails of this user that wait for a person."""
+    source: Literal["vault", "journal"] | None
+    """Who tells of the token. None: nobody does."""
+    last_mail: LastMail | None
+    reset_at: tuple[str, ...]
+    """The pages where it is reset; empty where it is not overdue."""
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether somebody has to do something about it."""
+        return self.overdue or self.never_seen or self.missing or self.held > 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract of `status --json`."""
+        return asdict(self)
+
+
+def configured_users(orgs: Sequence[OrgTerms]) -> list[User]:
+    """The users that the configuration names, no patterns, in its order."""
+    return [
+        (terms.org.name, username)
+        for terms in orgs
+        for username in terms.org.usernames
+        if PATTERN not in username
+    ]
+
+
+def users_of(
+    orgs: Sequence[OrgTerms], known: Collection[User], listed: Mapping[str, Collection[str]]
+) -> list[User]:
+    """All users of these orgs: those that are named, then those of patterns, by name.
+
+    `known`: to the journal. `listed`: what Vault has in the folder of each org."""
+    in_vault = {(org, name.lower()) for org, names in listed.items() for name in names}
+    candidates = sorted({*known, *in_vault})
+    of_patterns = [user for user in candidates if _belongs(orgs, user)]
+    return list(dict.fromkeys([*configured_users(orgs), *of_patterns]))
+
+
+def _belongs(orgs: Sequence[OrgTerms], user: User) -> bool:
+    """Whether the configuration lets a token of this user be written for this org."""
+    org, username = user
+    if not is_username(username):
+        return False
+    named = naming([terms.org for terms in orgs], username)
+    return any(candidate.name == org for candidate in named)
+
+
+def user_row(
+    user: User,
+    path: str | None,
+    max_age: timedelta | None,
+    past: Past,
+    in_vault: InVault | None,
+    held: int,
+    now: datetime,
+) -> UserRow:
+    """How the token of this user stands. `in_vault`: None where Vault did not say.
+
+    `held`: how many mails of this user wait for a person."""
+    org, username = user
+    token = _told(past, in_vault)
+    age = _age(token, now)
+    is_overdue = max_age is not None and age is not None and age > max_age
+    return UserRow(
+        org=org,
+        username=username,
+        path=path,
+        in_vault=_presence(in_vault),
+        version=token.version,
+        issued_at=token.issued_at,
+        written_at=token.written_at,
+        age_seconds=_seconds(age),
+        max_age_seconds=_seconds(max_age),
+        overdue=is_overdue,
+        never_seen=_is_never_seen(past, in_vault, held),
+        missing=_is_missing(past, in_vault),
+        held=held,
+        source=token.source,
+        last_mail=past.last,
+        reset_at=RESET_PAGES if is_overdue else (),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is known of the token that is in Vault."""
+
+    source: Literal["vault", "journal"] | None = None
+    version: int | None = None
+    issued_at: str | None = None
+    written_at: str | None = None
+
+
+def _told(past: Past, in_vault: InVault | None) -> _Told:
+    """By Vault, where it spoke; else by the journal."""
+    if in_vault is not None:
+        if in_vault.presence is not Presence.PRESENT:
+            return _Told("vault")
+        return _Told("vault", in_vault.version, in_vault.issued_at, in_vault.written_at)
+    if past.token is None:
+        return _Told()
+    if past.token.reason == Reason.STALE:
+        return _Told("journal")  # Vault had a newer one then, of which the journal knows nothing
+    stored = past.stored
+    if stored is None or stored.fingerprint != past.token.fingerprint:
+        return _Told("journal", issued_at=_plain(past.token.issued_at))
+    issued_at = _plain(past.token.issued_at)
+    return _Told("journal", stored.version, issued_at, _plain(stored.vault_created_at or ""))
+
+
+def _plain(time: str) -> str | None:
+    """The time in our form; None: it is none."""
+    try:
+        return iso(moment(time))
+    except ValueError:
+        return None
+
+
+def _age(token: _Told, now: datetime) -> timedelta | None:
+    """How old it is at least: whoever wrote it had it by then."""
+    since = token.issued_at or token.written_at
+    if since is None:
+        return None
+    return max(timedelta(), now - moment(since))
+
+
+def _seconds(length: timedelta | None) -> int | None:
+    if length is None:
+        return None
+    return int(length.total_seconds())
+
+
+def _presence(in_vault: InVault | None) -> Presence | None:
+    if in_vault is None:
+        return None
+    return in_vault.presence
+
+
+def _is_never_seen(past: Past, in_vault: InVault | None, held: int) -> bool:
+    if past.token is not None or held:
+        return False
+    return in_vault is None or in_vault.presence is Presence.ABSENT
+
+
+def _is_missing(past: Past, in_vault: InVault | None) -> bool:
+    """What was deleted was somebody's decision, and a token of unknown age somebody's as well."""
+    if past.token is None or past.token.reason == Reason.STALE or in_vault is None:
+        return False
+    if in_vault.presence is not Presence.PRESENT:
+        return in_vault.presence is Presence.ABSENT
+    ours = _known_age(past.token.issued_at, past.token.dated_at)
+    theirs = _known_age(in_vault.issued_at, in_vault.dated_at)
+    if ours is None or theirs is None:
+        return False
+    return theirs.beside(ours) is Order.OLDER
+
+
+def _known_age(issued_at: str | None, dated_at: str | None) -> Age | None:
+    try:
+        return Age(moment(issued_at or ""), moment(dated_at or issued_at or ""))
+    except ValueError:
+        return None
+
+
+def by_urgency(rows: Iterable[UserRow]) -> list[UserRow]:
+    """What needs a person first: a token that is missing, mail that is held, tokens that are
+    overdue (the oldest first), users that were never seen; then all others, by org and name."""
+    return sorted(rows, key=_urgency)
+
+
+def _urgency(row: UserRow) -> tuple[int, int, str, str]:
+    kinds = (row.missing, row.held > 0, row.overdue, row.never_seen, True)
+    kind = kinds.index(True)
+    age = 0
+    if row.overdue and row.age_seconds is not None:
+        age = row.age_seconds
+    return kind, -age, row.org, row.username
