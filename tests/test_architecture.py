@@ -55,7 +55,7 @@ ADAPTERS = {
     "ruamel": {"config.document"},
     "structlog": {"log"},
     "typer": {"cli", "commands.options"},
-    "rich": {"commands.render", "commands.output", "commands.demo"},
+    "rich": {"commands.render", "commands.output", "commands.demo", "commands.status_lines"},
 }
 """Which modules, or folders, may import which library. The demo plays Salesforce: it signs."""
 

@@ -31,6 +31,7 @@ CONTRACT = {
     "history": {"--org", "--user", "--event", "--since", "--until", "--json", "--csv", "--html"},
     "held": {"--json"},
     "release": {"--reason"},
+    "status": {"--json"},
     "login": {"--mailbox", "--authorize-url"},
     "audit verify": {"--head", "--json"},
     "audit archive": set(),

@@ -130,6 +130,9 @@ use what its `__init__` names, and nothing else.
         retirements   what Salesforce retires, and when
         users         each user's token: its age, overdue, never seen
         mailboxes     each mailbox: its last sweep, trouble, what waits
+        vault         Vault: reached, sealed, logged in
+        overview      all of it at one moment
+    standing    what Vault tells of users' secrets, with as few rights as suffice
 
     daemon      who looks when, for months
         shards      which mailboxes are this instance's
@@ -205,6 +208,8 @@ use what its `__init__` names, and nothing else.
         history     questions about the record
         held        the held mails that wait
         release     a person takes a held mail for good
+        status_lines  what `status` shows
+        status      how the tokens of all users stand
         login       the one sign-in of a person
         audit       is the journal intact
         salesforce  plays Salesforce: signed token mail

@@ -39,6 +39,7 @@ from token_catcher.pipeline import Pipeline
 from token_catcher.ports import Log
 from token_catcher.proof import Org, Terms, Trust
 from token_catcher.record import Journal, LookNotes, OrgIds, Record, writer_id
+from token_catcher.status import OrgTerms
 from token_catcher.sweep import Sweep, Watched
 from token_catcher.vault import (
     Address,
@@ -359,6 +360,10 @@ class App:
             if entry.org is not None and entry.username is not None:
                 users.append((entry.org, entry.username))
         return users
+
+    def org_terms(self) -> list[OrgTerms]:
+        """The orgs, with what is asked of the age of their tokens."""
+        return [OrgTerms(org.as_org(), org.max_age) for org in self.config.orgs]
 
     def path_of(self, org: str, username: str) -> str | None:
         """Where a token of this user of that org is written; None: nowhere."""

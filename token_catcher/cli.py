@@ -31,6 +31,7 @@ from token_catcher.commands import (
     output,
     release,
     scan,
+    status,
     streams,
 )
 from token_catcher.commands.examples import epilog
@@ -208,6 +209,15 @@ def release_command(
     waived, and nothing else is. Safe beside a running daemon."""
     person = release.release_by(os.environ, os.getuid(), reason)
     raise typer.Exit(release.run(context.obj.build(writing=True), ids, person))
+
+
+@app.command("status", cls=options.Command, epilog=epilog("status"))
+def status_command(context: typer.Context, as_json: options.AsJson = False) -> None:
+    """Show how every user's token stands, and what needs a person. Also each mailbox, Vault and the
+    journal; needs no daemon."""
+    context.obj.work_as_owner()
+    built = context.obj.build(writing=False, secrets=False)
+    raise typer.Exit(status.run(built, in_json=as_json))
 
 
 @app.command("login", cls=options.Command, epilog=epilog("login"))

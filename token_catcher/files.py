@@ -113,9 +113,7 @@ def locked(path: Path) -> Iterator[bool]:
         yield lock(file, path)
 
 
-def replace(
-    path: Path, content: bytes, *, durable: bool = True, synced: bool = True
-) -> None:
+def replace(path: Path, content: bytes, *, durable: bool = True, synced: bool = True) -> None:
     """Put new content in place of the old: one of the two is there whole, whatever happens.
 
     One writer at a time: callers hold a lock.

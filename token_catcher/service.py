@@ -83,9 +83,7 @@ class Service:
             looked_by="run",
         )
         app.tell_unpinned_orgs()
-        names = [mailbox.name for mailbox in fresh.mailboxes]
-        if fresh.shard is not None:
-            names = mine(names, *_shard(fresh), fresh.shard.replicas)
+        names = own_mailboxes(fresh)
         watched = []
         if names:  # App.watched takes no name for every mailbox
             watched = app.watched(names)
@@ -231,6 +229,14 @@ def held_since(mails: Iterable[MailToken], since: Mapping[str, datetime]) -> Map
         if mail.mailbox in since and moment(mail.at) >= since[mail.mailbox]:
             counts[mail.mailbox] += 1
     return counts
+
+
+def own_mailboxes(config: Config) -> list[str]:
+    """The mailboxes of this instance, by name. ConfigurationError: its index is not known."""
+    names = [mailbox.name for mailbox in config.mailboxes]
+    if config.shard is None:
+        return names
+    return mine(names, *_shard(config), config.shard.replicas)
 
 
 def _shard(config: Config) -> tuple[int, int]:

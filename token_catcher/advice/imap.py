@@ -177,4 +177,15 @@ IMAP: Final[Mapping[str, Advice]] = {
         "Under the number of the settled mail there is another mail now.",
         "nothing: that mail is left alone",
     ),
+    "mailbox-never-swept": Advice(
+        241,
+        "Nobody has ever looked at the mailbox from this state directory.",
+        "run `token-catcher scan`, or start the daemon",
+    ),
+    "mailbox-not-swept": Advice(
+        242,
+        "The daemon looked after the mailbox, and does so no longer.",
+        "see whether the daemon runs (`systemctl status token-catcher`), and start it;"
+        " `token-catcher scan` looks now",
+    ),
 }

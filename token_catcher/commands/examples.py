@@ -23,6 +23,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "held": ("token-catcher held",),
     "release": ("token-catcher release 0123456789ab --reason 'new address, CHG0042'",),
+    "status": ("token-catcher status", "token-catcher status --json"),
     "login": ("token-catcher login --mailbox integrations",),
     "audit verify": (
         "token-catcher audit verify",

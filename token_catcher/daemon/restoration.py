@@ -20,6 +20,7 @@ from token_catcher.model import Entry
 from token_catcher.pipeline import had_token
 from token_catcher.ports import Log, SecretStore
 from token_catcher.record import Journal, Record
+from token_catcher.standing import ALONE, DENIED
 
 DAILY: Final = 86_400.0
 """Seconds between two looks at all users."""
@@ -27,10 +28,6 @@ A_ROUND: Final = 100
 """Secrets that are read in one round of housekeeping, so that nothing else waits for long."""
 ASKED_AGAIN: Final = 600.0
 """Seconds after which it is asked for the first time whether a token is there again."""
-DENIED: Final = "vault-policy"
-"""The code where Vault refuses one path, and may show the others."""
-ALONE: Final = frozenset({"vault-secret", "vault-protocol", "vault-refused"})
-"""Codes where one secret cannot be read for now, and the others may be."""
 MENDING: Final = "it is stored again from its mail, if the mail is still there"
 NEXT_STEP: Final = (
     "its mail does not bring it back: reset the user's security token (docs/runbook.md)"

@@ -5,6 +5,7 @@ time of the question; rows come out, the same for a person, a machine and the me
 """
 
 from token_catcher.status.mailboxes import HeldMails, LoginEnd, MailboxRow, held_mails, mailbox_row
+from token_catcher.status.overview import JournalRow, Overview
 from token_catcher.status.retirements import RETIREMENTS, Retirement, near
 from token_catcher.status.users import (
     InVault,
@@ -13,26 +14,33 @@ from token_catcher.status.users import (
     Past,
     Pasts,
     Presence,
+    State,
     UserRow,
     by_urgency,
     configured_users,
     user_row,
     users_of,
 )
+from token_catcher.status.vault import VaultAnswer, VaultRow, vault_row
 
 __all__ = [
     "RETIREMENTS",
     "HeldMails",
     "InVault",
+    "JournalRow",
     "LastMail",
     "LoginEnd",
     "MailboxRow",
     "OrgTerms",
+    "Overview",
     "Past",
     "Pasts",
     "Presence",
     "Retirement",
+    "State",
     "UserRow",
+    "VaultAnswer",
+    "VaultRow",
     "by_urgency",
     "configured_users",
     "held_mails",
@@ -40,4 +48,5 @@ __all__ = [
     "near",
     "user_row",
     "users_of",
+    "vault_row",
 ]

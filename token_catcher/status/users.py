@@ -49,6 +49,21 @@ class Presence(StrEnum):
     """Somebody deleted the latest version."""
 
 
+class State(StrEnum):
+    """How a user's token stands, in a word: the first of these that is so."""
+
+    MISSING = "missing"
+    HELD = "held"
+    UNREAD = "unread"
+    OVERDUE = "overdue"
+    NEVER_SEEN = "never-seen"
+    DELETED = "deleted"
+    OK = "ok"
+
+
+URGENCY: Final = tuple(State)
+
+
 @dataclass(frozen=True, slots=True)
 class InVault:
     """What Vault told of a user's secret. Times are ISO 8601 in UTC."""
@@ -145,6 +160,8 @@ class UserRow:
     """Neither Vault nor the journal has ever had a token of this user, or a mail that waits."""
     missing: bool
     """The journal tells of a token, and Vault has none, or an older one."""
+    unread: str | None
+    """The code of why Vault did not tell of this secret alone; None: it did, or of none."""
     held: int
     """Mails of this user that wait for a person."""
     source: Literal["vault", "journal"] | None
@@ -154,13 +171,27 @@ class UserRow:
     """The pages where it is reset; empty where it is not overdue."""
 
     @property
+    def state(self) -> State:
+        """How it stands, in a word."""
+        facts = {
+            State.MISSING: self.missing,
+            State.HELD: self.held > 0,
+            State.UNREAD: self.unread is not None,
+            State.OVERDUE: self.overdue,
+            State.NEVER_SEEN: self.never_seen,
+            State.DELETED: self.in_vault is Presence.DELETED,
+            State.OK: True,
+        }
+        return next(state for state in State if facts[state])
+
+    @property
     def needs_a_person(self) -> bool:
-        """Whether somebody has to do something about it."""
-        return self.overdue or self.never_seen or self.missing or self.held > 0
+        """Whether somebody has to do something about it. What was deleted somebody has decided."""
+        return self.state not in (State.DELETED, State.OK)
 
     def as_json(self) -> dict[str, Any]:
         """The contract of `status --json`."""
-        return asdict(self)
+        return {**asdict(self), "state": self.state}
 
 
 def configured_users(orgs: Sequence[OrgTerms]) -> list[User]:
@@ -199,14 +230,21 @@ def user_row(
     path: str | None,
     max_age: timedelta | None,
     past: Past,
-    in_vault: InVault | None,
+    answer: InVault | str | None,
     held: int,
     now: datetime,
 ) -> UserRow:
-    """How the token of this user stands. `in_vault`: None where Vault did not say.
+    """How the token of this user stands.
 
+    `answer`: what Vault has, or the code of why it does not tell; None: it could not be asked.
     `held`: how many mails of this user wait for a person."""
     org, username = user
+    unread = None
+    in_vault = None
+    if isinstance(answer, str):
+        unread = answer
+    else:
+        in_vault = answer
     token = _told(past, in_vault)
     age = _age(token, now)
     is_overdue = max_age is not None and age is not None and age > max_age
@@ -223,6 +261,7 @@ def user_row(
         overdue=is_overdue,
         never_seen=_is_never_seen(past, in_vault, held),
         missing=_is_missing(past, in_vault),
+        unread=unread,
         held=held,
         source=token.source,
         last_mail=past.last,
@@ -312,15 +351,14 @@ def _known_age(issued_at: str | None, dated_at: str | None) -> Age | None:
 
 
 def by_urgency(rows: Iterable[UserRow]) -> list[UserRow]:
-    """What needs a person first: a token that is missing, mail that is held, tokens that are
-    overdue (the oldest first), users that were never seen; then all others, by org and name."""
+    """What needs a person first: a token that is missing, mail that is held, secrets that cannot be
+    read, tokens that are overdue (the oldest first), users that were never seen; then all others,
+    by org and name."""
     return sorted(rows, key=_urgency)
 
 
 def _urgency(row: UserRow) -> tuple[int, int, str, str]:
-    kinds = (row.missing, row.held > 0, row.overdue, row.never_seen, True)
-    kind = kinds.index(True)
     age = 0
-    if row.overdue and row.age_seconds is not None:
+    if row.state is State.OVERDUE and row.age_seconds is not None:
         age = row.age_seconds
-    return kind, -age, row.org, row.username
+    return URGENCY.index(row.state), -age, row.org, row.username

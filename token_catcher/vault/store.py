@@ -148,6 +148,11 @@ class VaultStore:
             return holding
         return replace(holding, issued_at=age.issued_at, dated_at=age.dated_at)
 
+    @property
+    def keeps_versions(self) -> bool:
+        """Whether secrets have versions here: not on KV version 1."""
+        return isinstance(self._secrets, KeyValue)
+
     def latest(self, path: str) -> Version | None:
         """The latest version at this path by its metadata alone: no value is read. Number 0: there
         is none. None: metadata are not ours to read, or there are none (KV version 1)."""
