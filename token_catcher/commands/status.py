@@ -70,7 +70,7 @@ def run(app: App, *, in_json: bool) -> ExitCode:
 
 def overview_of(app: App) -> Overview:
     """How all of it stands now."""
-    now = app.now()
+    now = app.now().replace(microsecond=0)
     recorded = _recorded(app)
     questions = _Questions(app)
     users = _users(app, recorded, questions, now)

@@ -93,8 +93,10 @@ def _user_lines(overview: Overview) -> Iterator[Text]:
         if row.unread is not None:
             yield from _more(f"Vault does not show its secret: {row.unread}")
             yield from _next(next_step(row.unread))
+        if row.reset_at:
+            yield from _more("reset it as that user; MYDOMAIN is the org's own:")
         for page in row.reset_at:
-            yield from _more(f"reset: {page}")
+            yield from _more(page)
 
 
 def _token(row: UserRow) -> str:
@@ -142,9 +144,9 @@ def _mailbox_lines(overview: Overview) -> Iterator[Text]:
         yield from _more(_sweep(row))
         if row.pending:
             codes = ", ".join(row.pending_codes)
-            yield from _more(f"{row.pending} mails are not settled yet: {codes}")
+            yield from _more(f"mails that are not settled yet: {row.pending} ({codes})")
         if row.held:
-            yield from _more(f"{row.held} mails wait for a person: token-catcher held")
+            yield from _more(f"mails that wait for a person: {row.held} (token-catcher held)")
         yield from _login_lines(row.logins)
         yield from _next(next_step(row.trouble or ""))
 
@@ -179,11 +181,11 @@ def _vault_lines(row: VaultRow) -> Iterator[Text]:
     if row.saw is not None:
         yield from _more(f"{row.trouble}: {row.saw}")
     if row.trouble is not None:
-        yield from _more("what stands above of users is by the journal alone, where it says so")
+        yield from _more("users stand as the journal has them, where it says so")
     if row.token_ends_at is not None:
         yield from _more(f"logged in, until {_minute(row.token_ends_at)}")
     if row.lists_users is False:
-        yield from _more("users of patterns: those that the journal knows (Vault lists none to us)")
+        yield from _more("users of patterns: those of the journal (Vault lists none to us)")
     yield from _login_lines(row.logins)
     yield from _next(next_step(row.trouble or ""))
 
@@ -195,7 +197,8 @@ def _journal_lines(overview: Overview) -> Iterator[Text]:
         yield from _line("failing", "red", row.file)
         yield from _more(row.saw or "")
     else:
-        yield from _line("ok", "green", f"{row.file}, last record {row.head}")
+        yield from _line("ok", "green", row.file)
+        yield from _more(f"its last record is number {row.head}")
     if row.missing_through:
         yield from _more(f"of the records up to {row.missing_through} not all are here")
     yield from _next(next_step(row.trouble or ""))

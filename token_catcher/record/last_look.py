@@ -87,11 +87,14 @@ class LookNotes:
 
     def swept(self) -> None:
         """All folders were looked at, without any trouble."""
-        self._note(LastLook(swept_at=iso(self._now()), looked_by=self._by))
+        self._note(LastLook(swept_at=self._second(), looked_by=self._by))
 
     def met(self, code: str) -> None:
         """Trouble kept us from that."""
-        self._note(LastLook(trouble=code, trouble_at=iso(self._now()), looked_by=self._by))
+        self._note(LastLook(trouble=code, trouble_at=self._second(), looked_by=self._by))
+
+    def _second(self) -> str:
+        return iso(self._now().replace(microsecond=0))
 
     def _note(self, look: LastLook) -> None:
         if self._is_known(look):

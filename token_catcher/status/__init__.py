@@ -8,6 +8,7 @@ from token_catcher.status.mailboxes import HeldMails, LoginEnd, MailboxRow, held
 from token_catcher.status.overview import JournalRow, Overview
 from token_catcher.status.retirements import RETIREMENTS, Retirement, near
 from token_catcher.status.users import (
+    RESET_PAGES,
     InVault,
     LastMail,
     OrgTerms,
@@ -24,6 +25,7 @@ from token_catcher.status.users import (
 from token_catcher.status.vault import VaultAnswer, VaultRow, vault_row
 
 __all__ = [
+    "RESET_PAGES",
     "RETIREMENTS",
     "HeldMails",
     "InVault",

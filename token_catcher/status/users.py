@@ -19,11 +19,11 @@ from token_catcher.proof import Org, is_username, naming
 from token_catcher.record import MailToken, Record
 
 RESET_PAGES: Final = (
-    "https://<My Domain>/_ui/system/security/ResetApiTokenEdit",
-    "https://<My Domain>/lightning/settings/personal/ResetApiToken/home",
+    "https://MYDOMAIN/_ui/system/security/ResetApiTokenEdit",
+    "https://MYDOMAIN/lightning/settings/personal/ResetApiToken/home",
 )
-"""Where a token is reset, signed in as the user. The first page also where the user's menu has no
-such entry, as under an API-only profile. Of a sandbox: its own My Domain."""
+"""Where a token is reset, signed in as the user; MYDOMAIN stands for the org's own My Domain. The
+first page also where the user's menu has no such entry, as under an API-only profile."""
 PATTERN: Final = "*"
 
 User = tuple[str, str]
