@@ -141,6 +141,7 @@ use what its `__init__` names, and nothing else.
         watch       one mailbox, for as long as the process lives
         restoration  the daily look for what Vault has lost
         vault_health  whether a token could be stored now
+        lapses      the look for tokens that are overdue, and users never seen
         housekeeping  what nobody asks for and is done all the same
         systemd     what the service manager is told
         loop        schedule, signals, readiness, shutdown

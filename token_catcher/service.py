@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +17,8 @@ from token_catcher.app import App, utc_now
 from token_catcher.config import Config
 from token_catcher.daemon import (
     Daemon,
+    Lapsed,
+    Lapses,
     Restoration,
     VaultHealth,
     VaultTrouble,
@@ -52,6 +54,7 @@ class Service:
         self._freshness = Freshness(log)
         self._app: App | None = None
         self._restoration: Restoration | None = None
+        self._lapses: Lapses | None = None
         self._journal_trouble: str | None = None
         self._vault_health = VaultHealth(log, now=utc_now, monotonic=time.monotonic)
         self._daemon = Daemon(
@@ -91,6 +94,7 @@ class Service:
         self._app = app
         self._restoration = self._restoring(app, watched)
         self._vault_health.begin_anew()
+        self._lapses = _looking_for_lapses(app, self._log)
         return watched
 
     def _restoring(self, app: App, watched: Iterable[Watched]) -> Restoration:
@@ -122,6 +126,9 @@ class Service:
         self._freshness.look(self._app.entrances)
         self._app.expiry.look()
         self._vault_health.restore(duties)
+        if self._lapses is not None:
+            with suppress(StateError):  # which the look at the journal tells
+                self._lapses.round()
 
     def _catch_up(self, journal: Journal) -> None:
         """Learn what other processes recorded, a release for one: the metrics tell of it.
@@ -154,6 +161,8 @@ class Service:
             journal_trouble=lambda: self._journal_trouble,
             held_waiting=self._held_waiting,
             drifted=self._drifted,
+            lapsed=self._lapsed,
+            users_held=self._users_held,
             vault_use=lambda: self._vault_health.use,
             vault_token_expires_at=self._vault_token_expires_at,
             access_tokens=self._access_tokens,
@@ -172,6 +181,17 @@ class Service:
         now = self._app.now()
         since = {mailbox.name: now - mailbox.lookback for mailbox in self._app.config.mailboxes}
         return held_since(self._app.journal.held, since)
+
+    def _lapsed(self) -> Lapsed | None:
+        if self._lapses is None:
+            return None
+        return self._lapses.lapsed
+
+    def _users_held(self) -> Mapping[str, int]:
+        if self._app is None:
+            return {}
+        orgs = [org.name for org in self._app.config.orgs]
+        return users_held(self._app.journal.held, orgs)
 
     def _drifted(self) -> Mapping[str, int]:
         if self._restoration is None:
@@ -219,16 +239,40 @@ class _Duties:
             self.restoration.round()
 
 
+def _looking_for_lapses(app: App, log: Log) -> Lapses:
+    """What looks for tokens that are overdue, and for users that were never seen."""
+    return Lapses(
+        app.journal,
+        app.store,
+        orgs=app.org_terms(),
+        path_of=app.path_of,
+        log=log,
+        now=utc_now,
+        monotonic=time.monotonic,
+    )
+
+
 def held_since(mails: Iterable[MailToken], since: Mapping[str, datetime]) -> Mapping[str, int]:
-    """How many of these mails wait in each mailbox, by when they were held.
+    """How many of these mails wait in each mailbox: proven ones until they are settled, others by
+    when they were held.
 
     A stranger can have Salesforce send us mail that is held, and that nobody will ever release. So
-    what nobody has taken since a time counts no longer, or it would cover up the next one."""
+    what may be anybody's, and nobody has taken since a time, counts no longer, or it would cover up
+    the next one."""
     counts: Counter[str] = Counter()
     for mail in mails:
-        if mail.mailbox in since and moment(mail.at) >= since[mail.mailbox]:
+        if mail.mailbox not in since:
+            continue
+        if not mail.may_be_anybodys or moment(mail.at) >= since[mail.mailbox]:
             counts[mail.mailbox] += 1
     return counts
+
+
+def users_held(mails: Iterable[MailToken], orgs: Sequence[str]) -> Mapping[str, int]:
+    """Of how many users of each org proven mail waits; 0 where none does."""
+    users = {(mail.org, mail.username) for mail in mails if not mail.may_be_anybodys}
+    counts = Counter(org for org, _ in users)
+    return {org: counts[org] for org in orgs}
 
 
 def own_mailboxes(config: Config) -> list[str]:

@@ -23,7 +23,7 @@ from typer.main import get_command
 from tests.deploy.kit import DEPLOY, ROOT, documents, run
 from tests.kit.servers.process import command
 from token_catcher.cli import app
-from token_catcher.daemon import Health, VaultUse
+from token_catcher.daemon import Health, Lapsed, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.model import Entry, Event
 from token_catcher.oauth import TokenHealth
@@ -105,6 +105,8 @@ def exported() -> dict[str, set[str]]:
         vault_use=lambda: VaultUse(was_proven=True),
         held_waiting=dict,
         drifted=dict,
+        lapsed=lambda: Lapsed({"o": 0}, {"o": 0}),
+        users_held=lambda: {"o": 0},
         vault_token_expires_at=lambda: NOW,
         access_tokens=lambda: {"m": TokenHealth(None, 3600.0, NOW.timestamp())},
         certificate_ends=lambda: {Owner("m", "oauth"): NOW},

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
 
+from tests.kit.secrets import Secrets
 from tests.unit.commands.records import entry
 from token_catcher.errors import AccessError, ConfigurationError, Outage, TokenCatcherError
 from token_catcher.model import Holding
@@ -22,28 +22,6 @@ ISSUED_AT = "2026-02-03T12:57:20Z"
 ISSUED = datetime(2026, 2, 3, 12, 57, 20, tzinfo=UTC)
 OTHERS = Holding(4, fingerprint="sha256:0", issued_at=ISSUED, dated_at=ISSUED)
 DENIED = AccessError("denied", code="vault-policy")
-
-
-@dataclass
-class Secrets:
-    """Answers as it is told, and remembers what it was asked."""
-
-    metadata: Version | TokenCatcherError | None = None
-    holding: Holding | TokenCatcherError = OTHERS
-    keeps_versions: bool = True
-    asked: list[str] = field(default_factory=list)
-
-    def latest(self, _path: str) -> Version | None:
-        self.asked.append("metadata")
-        if isinstance(self.metadata, TokenCatcherError):
-            raise self.metadata
-        return self.metadata
-
-    def holds(self, _path: str) -> Holding:
-        self.asked.append("values")
-        if isinstance(self.holding, TokenCatcherError):
-            raise self.holding
-        return self.holding
 
 
 @pytest.mark.parametrize(

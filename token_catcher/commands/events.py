@@ -49,9 +49,11 @@ _BY_SUBJECT: Final = {
     ),
     "oauth": ("crashed", "refresh_token_not_written", "trouble"),
     "program": ("crashed",),
+    "retirement": ("near",),
     "schedule": ("trouble",),
     "secret": ("shared",),
     "sweep": ("interrupted",),
+    "token": ("never_seen", "overdue"),
     "trust": ("insecure", "org_not_pinned"),
     "vault": (
         "address_changed",

@@ -1,5 +1,6 @@
 """Who looks when, for months: wake-ups, one watch for each mailbox, the loop around them all."""
 
+from token_catcher.daemon.lapses import Lapsed, Lapses
 from token_catcher.daemon.loop import Daemon, only_one
 from token_catcher.daemon.restoration import Restoration
 from token_catcher.daemon.shards import index_from, mine
@@ -9,6 +10,8 @@ from token_catcher.daemon.watch import Health
 __all__ = [
     "Daemon",
     "Health",
+    "Lapsed",
+    "Lapses",
     "Restoration",
     "VaultHealth",
     "VaultTrouble",

@@ -96,6 +96,7 @@ class _Gauges(Collector):
         """The gauges of one snapshot."""
         snapshot = self._subject.snapshot()
         yield from _of_the_instance(snapshot)
+        yield from _of_the_users(snapshot)
         yield from _of_the_mailboxes(snapshot)
         yield from _of_access_tokens(snapshot)
 
@@ -138,6 +139,25 @@ def _of_the_certificates(snapshot: Snapshot) -> Metric:
     return family
 
 
+def _of_the_users(snapshot: Snapshot) -> Iterable[Metric]:
+    """How many there are, by org: usernames have no bounds, and `token-catcher status` has them."""
+    yield _by_org(
+        "users_held",
+        "Users of whom proven mail waits for a person, until it is settled.",
+        snapshot.users_held,
+    )
+    if snapshot.lapsed is None:
+        return
+    yield _by_org(
+        "tokens_overdue", "Tokens older than max_age of their org.", snapshot.lapsed.overdue
+    )
+    yield _by_org(
+        "users_never_seen",
+        "Users named by the configuration of whom there was never a token or a held mail.",
+        snapshot.lapsed.never_seen,
+    )
+
+
 def _of_the_mailboxes(snapshot: Snapshot) -> Iterable[Metric]:
     mailboxes = snapshot.mailboxes
     now = snapshot.taken_at.timestamp()
@@ -156,6 +176,11 @@ def _of_the_mailboxes(snapshot: Snapshot) -> Iterable[Metric]:
         {mailbox.name: mailbox.connected for mailbox in mailboxes},
     )
     yield _by_mailbox(
+        "mailbox_failing",
+        "1 while the last look at it met trouble; /healthz has its code.",
+        {mailbox.name: mailbox.trouble is not None for mailbox in mailboxes},
+    )
+    yield _by_mailbox(
         "pending_mails",
         "Mails seen and not settled yet.",
         {mailbox.name: mailbox.pending for mailbox in mailboxes},
@@ -172,7 +197,7 @@ def _of_the_mailboxes(snapshot: Snapshot) -> Iterable[Metric]:
     )
     yield _by_mailbox(
         "held_waiting",
-        "Held mails that wait for a person, of those recorded within the look-back window.",
+        "Held mails that wait for a person; what may be anybody's counts for the look-back window.",
         {mailbox.name: snapshot.held_waiting.get(mailbox.name, 0) for mailbox in mailboxes},
     )
     yield _by_mailbox(
@@ -228,7 +253,15 @@ def _info(name: str, about: str, **labels: str) -> Metric:
 
 
 def _by_mailbox(name: str, about: str, values: Mapping[str, float]) -> Metric:
-    family = GaugeMetricFamily(f"token_catcher_{name}", about, labels=["mailbox"])
-    for mailbox, value in values.items():
-        family.add_metric([mailbox], value)
+    return _labelled("mailbox", name, about, values)
+
+
+def _by_org(name: str, about: str, values: Mapping[str, float]) -> Metric:
+    return _labelled("org", name, about, values)
+
+
+def _labelled(label: str, name: str, about: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"token_catcher_{name}", about, labels=[label])
+    for subject, value in values.items():
+        family.add_metric([subject], value)
     return family

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from token_catcher.daemon import Health, VaultUse
+from token_catcher.daemon import Health, Lapsed, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.oauth import TokenHealth
 
@@ -50,6 +50,10 @@ class Snapshot:
     """Of each mailbox, how many held mails wait for a person; none where it is not among them."""
     drifted: Mapping[str, int]
     """Of each mailbox, of how many users Vault lacks the token that its mail brought."""
+    lapsed: Lapsed | None
+    """Whose tokens are overdue, and who was never seen. None: nobody has looked yet."""
+    users_held: Mapping[str, int]
+    """Of each org, of how many users proven mail waits for a person."""
     vault_use: VaultUse
     """Whether a token could be stored now, whether mail waits or not."""
     vault_token_expires_at: datetime | None
@@ -87,6 +91,8 @@ class Subject:
     journal_trouble: Callable[[], str | None]
     held_waiting: Callable[[], Mapping[str, int]]
     drifted: Callable[[], Mapping[str, int]]
+    lapsed: Callable[[], Lapsed | None]
+    users_held: Callable[[], Mapping[str, int]]
     vault_use: Callable[[], VaultUse]
     vault_token_expires_at: Callable[[], datetime | None]
     access_tokens: Callable[[], Mapping[str, TokenHealth]]
@@ -110,6 +116,8 @@ class Subject:
             journal_trouble=self.journal_trouble(),
             held_waiting=self.held_waiting(),
             drifted=self.drifted(),
+            lapsed=self.lapsed(),
+            users_held=self.users_held(),
             vault_use=self.vault_use(),
             vault_token_expires_at=self.vault_token_expires_at(),
             access_tokens=self.access_tokens(),

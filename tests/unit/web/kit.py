@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kit.fakes import Silent
 from tests.kit.waiting import PATIENCE
-from token_catcher.daemon import Health, VaultUse
+from token_catcher.daemon import Health, Lapsed, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.model import Entry, Event
 from token_catcher.oauth import TokenHealth
@@ -79,6 +79,8 @@ class Site:
     metrics: Metrics = field(default_factory=partial(Metrics, now))
     held: Mapping[str, int] = field(default_factory=dict)
     drifted: Mapping[str, int] = field(default_factory=dict)
+    lapsed: Lapsed | None = None
+    users_held: Mapping[str, int] = field(default_factory=dict)
     journal_trouble: str | None = None
     vault: VaultUse = PROVEN
     expires: datetime | None = NOW + timedelta(hours=1)
@@ -100,6 +102,8 @@ class Site:
             vault_use=lambda: self.vault,
             held_waiting=lambda: self.held,
             drifted=lambda: self.drifted,
+            lapsed=lambda: self.lapsed,
+            users_held=lambda: self.users_held,
             vault_token_expires_at=lambda: self.expires,
             access_tokens=lambda: self.tokens,
             certificate_ends=lambda: self.certificate_ends,

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tests.unit.web.kit import NOW, STORED, WELL, Site, now
-from token_catcher.daemon import VaultTrouble, VaultUse
+from token_catcher.daemon import Lapsed, VaultTrouble, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.model import Event, iso
 from token_catcher.oauth import TokenHealth
 from token_catcher.record import MailToken
-from token_catcher.service import held_since
+from token_catcher.service import held_since, users_held
 from token_catcher.web.metrics import Metrics
 
 
@@ -43,6 +43,7 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
         f"mail_to_vault_seconds_sum[{mailbox}]": 2,
         f"last_successful_sweep_timestamp_seconds[{mailbox}]": NOW.timestamp() - 30,
         f"mailbox_connected[{mailbox}]": 1,
+        f"mailbox_failing[{mailbox}]": 0,
         f"outcomes_total[{mailbox}, ('org', 'acme'), ('outcome', 'stored'), ('reason', '')]": 1,
         f"outcomes_total[{no_org}, ('outcome', 'refused'), ('reason', 'unsigned')]": 1,
         f"pending_mails[{mailbox}]": 0,
@@ -115,6 +116,38 @@ def test_a_held_mail_that_nobody_took_counts_no_longer_some_day() -> None:
     ]
     since = {"integrations": NOW, "second": NOW - timedelta(days=1), "empty": NOW}
     assert held_since(mails, since) == {"integrations": 1, "second": 1}
+
+
+def test_proven_mail_that_is_held_counts_until_it_is_settled() -> None:
+    """However long that takes; mail without a proof does not, though it names a user of ours."""
+    at = iso(NOW - timedelta(days=400))
+    proven = MailToken(
+        1, "integrations", "sha256:1", at, "a", "acme", "", "", None, "unknown-subject"
+    )
+    unproven = replace(proven, mail="sha256:2", username="b", reason="no-key")
+    another = replace(proven, mail="sha256:3")
+    mails = [proven, unproven, another]
+    assert held_since(mails, {"integrations": NOW}) == {"integrations": 2}
+    assert users_held(mails, ["acme", "acme-uat"]) == {"acme": 1, "acme-uat": 0}
+
+
+def test_users_that_need_somebody(site: Site) -> None:
+    """By org, never by name; nothing is said of what nobody has looked for yet."""
+    site.users_held = {"acme": 1}
+    assert "tokens_overdue[('org', 'acme')]" not in site.samples()
+    site.lapsed = Lapsed({"acme": 2}, {"acme": 0})
+    samples = site.samples()
+    assert [
+        samples[f"{name}[('org', 'acme')]"]
+        for name in ("users_held", "tokens_overdue", "users_never_seen")
+    ] == [1, 2, 0]
+
+
+def test_a_mailbox_that_fails(site: Site) -> None:
+    """While its last look met trouble."""
+    assert site.samples()["mailbox_failing[('mailbox', 'integrations')]"] == 0
+    site.loops.health = (replace(WELL, trouble="imap-login"),)
+    assert site.samples()["mailbox_failing[('mailbox', 'integrations')]"] == 1
 
 
 def test_metrics_tell_of_the_process(site: Site) -> None:
