@@ -30,12 +30,15 @@ from token_catcher.oauth import TokenHealth
 from token_catcher.web import Metrics, Subject, routes
 
 RULES = DEPLOY / "prometheus" / "alerts.yaml"
-RULE_TESTS = DEPLOY / "prometheus" / "alerts.test.yaml"
+RULE_TESTS = sorted((DEPLOY / "prometheus").glob("*.test.yaml"))
 DASHBOARD = DEPLOY / "grafana" / "dashboard.json"
 RUNBOOK = ROOT / "docs" / "runbook.md"
 NOW = datetime(2026, 2, 3, 12, 57, 27, tzinfo=UTC)
-ADDED = {"instance", "le"}
-"""Labels that are not ours: Prometheus adds the one, every histogram has the other."""
+ADDED = {"instance", "job", "pod", "shard", "le"}
+"""Labels that are not ours: Prometheus adds those of the target, `count_values` that of the shard,
+and every histogram has the last."""
+OF_PROMETHEUS = "up"
+"""The one series that the rules take from Prometheus itself."""
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +122,13 @@ def exported() -> dict[str, set[str]]:
     }
 
 
+def rule_tests() -> Iterator[dict[str, Any]]:
+    """The tests of the rules, of all files."""
+    for path in RULE_TESTS:
+        [document] = documents(path)
+        yield from document["tests"]
+
+
 def queries(panels: list[dict[str, Any]]) -> Iterator[str]:
     """What the dashboard asks Prometheus."""
     return (target["expr"] for panel in panels for target in panel["targets"])
@@ -133,22 +143,24 @@ def labels(query: str) -> set[str]:
     """The labels that a query filters by or groups by, or that a text shows."""
     matched = re.findall(r"(\w+)\s*=~?\s*\"", query)
     grouped = [
-        name for group in re.findall(r"\bby \(([^)]*)\)", query) for name in group.split(",")
+        name
+        for group in re.findall(r"\b(?:by|on|without) \(([^)]*)\)", query)
+        for name in group.split(",")
     ]
     return {name.strip() for name in [*matched, *grouped]}
 
 
 def test_promtool_takes_the_rules_and_their_tests(promtool: str) -> None:
     """Each alert fires at its time, with its text, and keeps quiet in normal work."""
-    for words in (["check", "rules", RULES.name], ["test", "rules", RULE_TESTS.name]):
+    tests = [path.name for path in RULE_TESTS]
+    for words in (["check", "rules", RULES.name], ["test", "rules", *tests]):
         done = run(promtool, *words, cwd=RULES.parent)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_each_alert_is_seen_firing_and_quiet(rules: list[dict[str, Any]]) -> None:
     """The rule tests expect every alert at least once, and at least once expect it not to fire."""
-    [document] = documents(RULE_TESTS)
-    looks = [look for test in document["tests"] for look in test["alert_rule_test"]]
+    looks = [look for test in rule_tests() for look in test["alert_rule_test"]]
     fires = {look["alertname"] for look in looks if look.get("exp_alerts")}
     quiet = {look["alertname"] for look in looks if not look.get("exp_alerts")}
     assert fires == quiet == {rule["alert"] for rule in rules}
@@ -175,10 +187,11 @@ def test_every_label_exists(
 
 def test_the_rule_tests_feed_what_the_program_exports(exported: dict[str, set[str]]) -> None:
     """The series of the rule tests have the names and labels of the real ones."""
-    [document] = documents(RULE_TESTS)
-    for test in document["tests"]:
+    for test in rule_tests():
         for entry in test["input_series"]:
             name, _, rest = entry["series"].partition("{")
+            if name == OF_PROMETHEUS:
+                continue
             assert set(re.findall(r"(\w+)=", rest)) - ADDED == exported[name], entry["series"]
 
 
@@ -210,7 +223,23 @@ def test_each_alert_says_how_bad_it_is(rules: list[dict[str, Any]]) -> None:
     """Every alert has a severity, a summary and a description."""
     for rule in rules:
         assert rule["labels"]["severity"] in ("critical", "warning"), rule["alert"]
-        assert set(rule["annotations"]) == {"summary", "description"}, rule["alert"]
+        assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}, rule["alert"]
+
+
+def test_each_alert_leads_to_its_section(rules: list[dict[str, Any]]) -> None:
+    """The page's address is the installation's; behind it stands the heading of the runbook."""
+    for rule in rules:
+        place = f"docs/runbook.md#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook_url"] == f"https://example.com/token-catcher/{place}"
+
+
+def test_environments_are_kept_apart(rules: list[dict[str, Any]]) -> None:
+    """What is summed up over instances keeps all other labels of a target: which of them tells
+    environments apart is not known here."""
+    for rule in rules:
+        kept = re.findall(r"\b(?:max|min|sum|count) by \(([^)]*)\)", rule["expr"])
+        per_instance = all("instance" in group for group in kept)
+        assert per_instance, rule["alert"]
 
 
 def test_the_dashboard_asks_in_valid_promql(
@@ -219,7 +248,8 @@ def test_the_dashboard_asks_in_valid_promql(
     """Each query parses, once Grafana's variables are filled in."""
     rules = []
     for number, query in enumerate(queries(panels)):
-        filled = query.replace("$mailbox", ".*").replace("$__rate_interval", "5m")
+        filled = query.replace("$mailbox", ".*").replace("$job", ".*")
+        filled = filled.replace("$__rate_interval", "5m")
         rules.append({"record": f"panel:query{number}:x", "expr": filled})
     YAML().dump({"groups": [{"name": "dashboard", "rules": rules}]}, tmp_path / "queries.yaml")
     done = run(promtool, "check", "rules", tmp_path / "queries.yaml")
