@@ -20,7 +20,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 USER = mails.USERNAME
 TOKEN = "FAKEstatusTOKEN1notREAL2a"
 NAMED = f"usernames: [{USER}]\nmax_age: 90d"
-OTHERS = {
+OTHERS: dict[str, Any] = {
     "missing": False,
     "unread": None,
     "overdue": False,

@@ -23,7 +23,7 @@ from token_catcher.errors import ConfigurationError, StateError, TokenCatcherErr
 from token_catcher.expiry import Expiring, Owner
 from token_catcher.logins import certificates_in, entrance_of
 from token_catcher.model import iso
-from token_catcher.record import Checkpoint, LastLook, MailToken
+from token_catcher.record import Checkpoint, LastLook, MailToken, Record
 from token_catcher.service import own_mailboxes
 from token_catcher.standing import Inquiry
 from token_catcher.status import (
@@ -96,17 +96,27 @@ class _Recorded:
 
 
 def _recorded(app: App) -> _Recorded:
-    """One that cannot be read tells nothing, and the row says why."""
+    """One that cannot be read tells nothing, and the row says why.
+
+    Closed files are not gone through: what they tell of tokens and of mail that waits is found by
+    their index, however many years they hold."""
+    journal = app.journal
     file = str(app.config.journal_file)
     try:
-        waiting = app.journal.held_records()
-        pasts = Pasts(app.journal.tokens())
-        for record in app.journal.records():
+        waiting = journal.held_records()
+        pasts = Pasts(journal.tokens())
+        for record in sorted([*journal.newest_tokens(), *waiting.records], key=_seq):
+            pasts.take_in(record)
+        for record in journal.records(after=journal.closed_through()):
             pasts.take_in(record)
     except StateError as error:
         return _Recorded(JournalRow(file, 0, error.code, str(error), 0), Pasts(), ())
-    row = JournalRow(file, app.journal.head.seq, None, None, waiting.missing)
-    return _Recorded(row, pasts, app.journal.held)
+    row = JournalRow(file, journal.head.seq, None, None, waiting.missing)
+    return _Recorded(row, pasts, journal.held)
+
+
+def _seq(record: Record) -> int:
+    return record.seq
 
 
 class _Questions:

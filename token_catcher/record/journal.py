@@ -247,6 +247,11 @@ class Journal:
                     records.append(record_of(content))
             return HeldRecords(tuple(records), tuple(unreadable), waiting.missing)
 
+    def closed_through(self) -> int:
+        """The number of the last record of the closed files; 0: there are none."""
+        with self._shared():
+            return self._state.reading.start.seq
+
     def tokens(self) -> list[MailToken]:
         """Of each user and org what the newest record of a token in Vault tells, as there are now.
 

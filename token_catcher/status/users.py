@@ -212,17 +212,17 @@ def users_of(
     `known`: to the journal. `listed`: what Vault has in the folder of each org."""
     in_vault = {(org, name.lower()) for org, names in listed.items() for name in names}
     candidates = sorted({*known, *in_vault})
-    of_patterns = [user for user in candidates if _belongs(orgs, user)]
+    all_orgs = [terms.org for terms in orgs]
+    of_patterns = [user for user in candidates if _belongs(all_orgs, user)]
     return list(dict.fromkeys([*configured_users(orgs), *of_patterns]))
 
 
-def _belongs(orgs: Sequence[OrgTerms], user: User) -> bool:
+def _belongs(orgs: Sequence[Org], user: User) -> bool:
     """Whether the configuration lets a token of this user be written for this org."""
     org, username = user
     if not is_username(username):
         return False
-    named = naming([terms.org for terms in orgs], username)
-    return any(candidate.name == org for candidate in named)
+    return any(candidate.name == org for candidate in naming(orgs, username))
 
 
 def user_row(

@@ -183,7 +183,7 @@ def test_a_mailbox_that_fails() -> None:
         "              client ends 2026-11-28 07:00 UTC, in 2 d: c.pem",
         "              oauth: p.pem: got nothing",
         "              next: check username and password; for Gmail and Microsoft 365 see",
-        "                    docs/mailboxes.md; nothing was lost",
+        "                    docs/mailboxes.md; nothing was lost (TC201)",
     ]
     assert lines[10] == "users (1)"
 

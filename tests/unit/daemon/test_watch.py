@@ -16,7 +16,7 @@ import pytest
 
 from tests.kit import mails
 from tests.kit.mails import token
-from tests.kit.rig import Rig
+from tests.kit.rig import Rig, nothing
 from tests.kit.waiting import FOREVER, PATIENCE, until
 from tests.unit.daemon.kit import threads, until_asked, until_stored, until_told
 from token_catcher.daemon.wakeups import PACE, Pace
@@ -24,6 +24,7 @@ from token_catcher.daemon.watch import Watch
 from token_catcher.errors import AccessError, ConfigurationError, Outage
 from token_catcher.model import Secret
 from token_catcher.ports import MoveTo
+from token_catcher.record import LastLook, LookNotes
 from token_catcher.sweep import Watched
 
 LOST = Outage("the connection was lost", code="imap-connection")
@@ -555,3 +556,43 @@ def test_a_first_look_that_fails_is_a_first_look(rig: Rig) -> None:
         until(watch.looked.is_set, "the first look to be over")
         assert not watch.health.connected
         assert watch.health.trouble == "imap-connection"
+
+
+def noted(rig: Rig) -> LastLook | None:
+    """What `status` reads of the mailbox."""
+    return LastLook.read(rig.home / "looks", "integrations")
+
+
+def noting(rig: Rig) -> Watched:
+    """The mailbox, with notes on the looks at it."""
+    notes = LookNotes(rig.home / "looks", "integrations", "run", rig.now, rig.log)
+    return rig.but(look_notes=notes)
+
+
+def test_a_sweep_is_noted(rig: Rig) -> None:
+    """For who asks while no daemon runs."""
+    swept = LastLook("2026-02-03T13:00:00Z", looked_by="run")
+    with watching(rig, noting(rig)):
+        until(lambda: noted(rig) == swept, "the note")
+
+
+@pytest.mark.parametrize("question", ["connect", "examine INBOX"])
+def test_what_breaks_a_session_is_noted(rig: Rig, question: str) -> None:
+    """Before the pause that follows it, which may be an hour."""
+    rig.on = failing(question, REFUSED)
+    met = LastLook(None, "imap-login", "2026-02-03T13:00:00Z", "run")
+    with watching(rig, noting(rig), replace(QUICK, refusal=(FOREVER, FOREVER))):
+        until(lambda: noted(rig) == met, "the note")
+
+
+def test_an_interrupted_sweep_is_noted(rig: Rig) -> None:
+    """The session lives on, and the mail cannot be settled."""
+    rig.on_vault = failing("read", Outage("Vault is sealed", code="vault-sealed"))
+    rig.deliver(1)
+    met = LastLook(None, "vault-sealed", "2026-02-03T13:00:00Z", "run")
+    with watching(rig, noting(rig)):
+        until(lambda: noted(rig) == met, "the note")
+        rig.on_vault = nothing
+        rig.time += timedelta(minutes=1)
+        swept = LastLook("2026-02-03T13:01:00Z", looked_by="run")
+        until(lambda: noted(rig) == swept, "the note that all is well")
