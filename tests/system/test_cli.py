@@ -151,6 +151,7 @@ def test_without_a_command_the_help_is_shown() -> None:
         "history",
         "held",
         "release",
+        "status",
         "login",
         "demo",
         "audit",

@@ -131,6 +131,8 @@ def commands_speak_of_it(run: Watcher, canary: Path, now: datetime) -> None:
     run("history", "--html", str(run.tool.home / "history.html"))
     run("held")
     run("held", "--json")
+    run("status", code=1)
+    run("status", "--json", code=1)
     run("release", *held_for(run.tool, "unknown-user"), code=1)
     run("audit", "verify")
     run("config", "show")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -176,6 +177,18 @@ def test_a_state_directory_that_is_closed_to_us(
     done = by_mallory(shared, "-m", "token_catcher", "--config", str(shared.config), *words)
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
     assert done.stderr.startswith(f"token-catcher: {shared.state}{problem}"), done.stderr
+
+
+@AS_ROOT
+def test_the_status_of_a_state_directory_that_is_closed_to_us(shared: Program) -> None:
+    """What cannot be read is named, and nothing is said of what stands in it."""
+    shared.home.chmod(0o755)
+    words = ("-m", "token_catcher", "--config", str(shared.config), "status", "--json")
+    done = by_mallory(shared, *words)
+    told = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert f"{shared.state}/journal.jsonl: the journal cannot be used" in told["journal"]["saw"]
+    assert [mailbox["trouble"] for mailbox in told["mailboxes"]] == ["state"]
 
 
 @AS_ROOT

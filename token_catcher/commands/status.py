@@ -206,7 +206,7 @@ def _mailboxes(
         row = mailbox_row(
             name,
             mailbox.poll,
-            LastLook.read(app.looks, name),
+            _last_look(app, name),
             Checkpoint.glance(app.checkpoints, name).pending,
             held_mails(held, name, mailbox.lookback, now),
             logins,
@@ -214,6 +214,14 @@ def _mailboxes(
         )
         rows.append(row)
     return sorted(rows, key=_is_in_order)
+
+
+def _last_look(app: App, mailbox: str) -> LastLook | None:
+    """A note that is closed to us is a trouble of its own: nothing is known of the mailbox."""
+    try:
+        return LastLook.read(app.looks, mailbox)
+    except StateError as error:
+        return LastLook(trouble=error.code)
 
 
 def _is_in_order(row: MailboxRow) -> bool:

@@ -48,11 +48,18 @@ class LastLook:
 
     @classmethod
     def read(cls, directory: Path, mailbox: str) -> Self | None:
-        """The note on this mailbox. None: there is none, or none that can be understood."""
+        """The note on this mailbox. None: there is none, or none that can be understood.
+
+        StateError: it is there, and closed to us."""
+        path = _path(directory, mailbox)
         try:
-            with files.opened(_path(directory, mailbox)) as file:
+            with files.opened(path) as file:
                 return cls._of(json.loads(file.read(MAX_BYTES)))
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StateError(f"{path}: cannot be read: {error.strerror}") from None
+        except (ValueError, TypeError, AttributeError, RecursionError):
             return None
 
     @classmethod
