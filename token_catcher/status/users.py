@@ -167,8 +167,13 @@ class UserRow:
     source: Literal["vault", "journal"] | None
     """Who tells of the token. None: nobody does."""
     last_mail: LastMail | None
-    reset_at: tuple[str, ...]
-    """The pages where it is reset; empty where it is not overdue."""
+
+    @property
+    def reset_at(self) -> tuple[str, ...]:
+        """The pages where it is reset; empty where it is not overdue."""
+        if self.overdue:
+            return RESET_PAGES
+        return ()
 
     @property
     def state(self) -> State:
@@ -191,7 +196,7 @@ class UserRow:
 
     def as_json(self) -> dict[str, Any]:
         """The contract of `status --json`."""
-        return {**asdict(self), "state": self.state}
+        return {**asdict(self), "reset_at": self.reset_at, "state": self.state}
 
 
 def configured_users(orgs: Sequence[OrgTerms]) -> list[User]:
@@ -238,19 +243,12 @@ def user_row(
 
     `answer`: what Vault has, or the code of why it does not tell; None: it could not be asked.
     `held`: how many mails of this user wait for a person."""
-    org, username = user
-    unread = None
-    in_vault = None
-    if isinstance(answer, str):
-        unread = answer
-    else:
-        in_vault = answer
+    in_vault, unread = _answered(answer)
     token = _told(past, in_vault)
     age = _age(token, now)
-    is_overdue = max_age is not None and age is not None and age > max_age
     return UserRow(
-        org=org,
-        username=username,
+        org=user[0],
+        username=user[1],
         path=path,
         in_vault=_presence(in_vault),
         version=token.version,
@@ -258,15 +256,21 @@ def user_row(
         written_at=token.written_at,
         age_seconds=_seconds(age),
         max_age_seconds=_seconds(max_age),
-        overdue=is_overdue,
+        overdue=max_age is not None and age is not None and age > max_age,
         never_seen=_is_never_seen(past, in_vault, held),
         missing=_is_missing(past, in_vault),
         unread=unread,
         held=held,
         source=token.source,
         last_mail=past.last,
-        reset_at=RESET_PAGES if is_overdue else (),
     )
+
+
+def _answered(answer: InVault | str | None) -> tuple[InVault | None, str | None]:
+    """What Vault has, and the code of why it does not tell."""
+    if isinstance(answer, str):
+        return None, answer
+    return answer, None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import pytest
 
 from token_catcher.commands.status_lines import as_json, status_lines
 from token_catcher.status import (
-    RESET_PAGES,
     RETIREMENTS,
     JournalRow,
     LastMail,
@@ -41,7 +40,6 @@ USER = UserRow(
     last_mail=LastMail(
         "2026-08-01T08:00:02Z", "2026-08-01T08:00:00Z", "integrations", "stored", None
     ),
-    reset_at=(),
 )
 MAILBOX = MailboxRow(
     mailbox="integrations",
@@ -110,7 +108,7 @@ def test_all_is_well() -> None:
 
 def test_a_token_that_is_overdue() -> None:
     """How old it may be, and the pages where it is reset."""
-    user = replace(USER, max_age_seconds=90 * 86400, overdue=True, reset_at=RESET_PAGES)
+    user = replace(USER, max_age_seconds=90 * 86400, overdue=True)
     assert user_lines(user) == [
         "  overdue     integration@acme.example (acme-production)",
         "              v7, issued 2026-08-01 08:00 UTC, 117 d ago, at most 90 d",
