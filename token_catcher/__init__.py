@@ -51,6 +51,7 @@ use what its `__init__` names, and nothing else.
         journal     the append-only rotation record
         sweeplock   the lock of a sweep, which a stopped one loses
         progress    how far one folder is known
+        checkpoint_form  what is settled, as it stands on disk
         checkpoint  what is settled
         last_look   when a mailbox was last looked at, for who asks without a daemon
         writer      who we are in Vault

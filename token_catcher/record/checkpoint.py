@@ -15,24 +15,24 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from token_catcher import files
 from token_catcher.errors import StateError, TransientError
-from token_catcher.model import MailRef, iso, moment
-from token_catcher.record.ownership import is_foreign, refusal
-from token_catcher.record.progress import (
-    MAX_UID,
-    MOST_NEWEST,
-    FolderProgress,
-    FollowUp,
-    Pending,
+from token_catcher.model import MailRef, iso
+from token_catcher.record.checkpoint_form import (
+    Broken,
+    folder_as_json,
+    folder_from_json,
+    mapping,
 )
+from token_catcher.record.ownership import is_foreign, refusal
+from token_catcher.record.progress import FolderProgress, Pending
 from token_catcher.record.sweeplock import SweepLock
 
 CLOCK_SLACK: Final = timedelta(days=1)
@@ -57,7 +57,7 @@ class Checkpoint:
             self._reset("there is no checkpoint yet")
         except OSError as error:
             self._reset(f"the checkpoint cannot be read: {error.strerror}")
-        except _Broken as error:
+        except Broken as error:
             self._reset(f"the checkpoint is broken: {error}")
         except (ValueError, OverflowError, RecursionError):
             self._reset("the checkpoint is broken: no sweep wrote this")
@@ -183,7 +183,7 @@ class Checkpoint:
         if not self._lock.is_ours:
             problem = f"mailbox {self._mailbox}: another sweep of it has taken over"
             raise TransientError(problem, code="busy")
-        folders = {name: _as_json(progress) for name, progress in self._folders.items()}
+        folders = {name: folder_as_json(progress) for name, progress in self._folders.items()}
         text = json.dumps({"mailbox": self._mailbox, "folders": folders}, indent=1) + "\n"
         content = text.encode()
         if content == self._saved:
@@ -199,23 +199,19 @@ class Checkpoint:
         with files.opened(self._path) as file:
             mode = files.excess(os.fstat(file.fileno()), files.WRITABLE_BY_OTHERS)
             if mode is not None:
-                raise _Broken(f"got mode {mode}, expected 0600: others could have written it")
+                raise Broken(f"got mode {mode}, expected 0600: others could have written it")
             raw = file.read()
         content = json.loads(raw)
         if not isinstance(content, dict) or content.get("mailbox") != self._mailbox:
-            raise _Broken("it is not of this mailbox")
-        folders = _mapping(content.get("folders"))
-        progress = {name: _from_json(folder) for name, folder in folders.items()}
+            raise Broken("it is not of this mailbox")
+        folders = mapping(content.get("folders"))
+        progress = {name: folder_from_json(folder) for name, folder in folders.items()}
         self._saved = raw
         return progress
 
     def _reset(self, why: str) -> None:
         self._folders = {}
         self.notes = (f"{self._path}: {why}; the whole look-back window is looked at",)
-
-
-class _Broken(ValueError):
-    """The file does not say what a checkpoint says. Carries no text of the file."""
 
 
 def _set_aside_foreign(directory: Path) -> tuple[str, ...]:
@@ -258,167 +254,3 @@ def _stale(known: FolderProgress, uidvalidity: int, uidnext: int | None) -> str 
         expected = f"expected more than {highest}: the folder was set back"
         return f"got UIDNEXT {uidnext}, {expected}"
     return None
-
-
-def _as_json(progress: FolderProgress) -> dict[str, Any]:
-    pending = {str(uid): _mail_as_json(mail) for uid, mail in sorted(progress.pending.items())}
-    folder: dict[str, Any] = {
-        "uidvalidity": progress.uidvalidity,
-        "settled_through": progress.settled_through,
-        "pending": pending,
-        "looked_back_to": progress.looked_back_to and iso(progress.looked_back_to),
-        "uidnext": progress.uidnext,
-        "exists": progress.exists,
-        "is_partial": progress.is_partial,
-        "is_uidnext_sure": progress.is_uidnext_sure,
-        "last_uid": progress.last_uid,
-        "last_key": progress.last_key,
-        "newest_ours": _spans(progress.newest_ours),
-        "looked_below_at": progress.looked_below_at and iso(progress.looked_below_at),
-    }
-    if progress.follow_ups:
-        folder["follow_ups"] = {
-            str(uid): _follow_up_as_json(follow_up)
-            for uid, follow_up in sorted(progress.follow_ups.items())
-        }
-    if progress.renumbered:
-        folder["renumbered"] = progress.renumbered
-        folder["carried"] = {key: _mail_as_json(mail) for key, mail in progress.carried.items()}
-        folder["known"] = list(progress.known)
-    return folder
-
-
-def _mail_as_json(pending: Pending) -> dict[str, Any]:
-    mail = {
-        "attempts": pending.attempts,
-        "next_try": iso(pending.next_try),
-        "code": pending.code,
-    }
-    if pending.digest:
-        mail["digest"] = pending.digest
-    if pending.since is not None:
-        mail["since"] = iso(pending.since)
-    return mail
-
-
-def _follow_up_as_json(follow_up: FollowUp) -> dict[str, Any]:
-    mail: dict[str, Any] = {"digest": follow_up.digest, "attempts": follow_up.attempts}
-    if follow_up.next_try is not None:
-        mail["next_try"] = iso(follow_up.next_try)
-    if follow_up.key:
-        mail["key"] = follow_up.key
-    return mail
-
-
-def _from_json(content: object) -> FolderProgress:
-    """A folder; whatever is missing was not noted by the version that wrote it."""
-    folder = _mapping(content)
-    progress = FolderProgress(
-        uidvalidity=_uidvalidity(folder.get("uidvalidity")),
-        settled_through=_number(folder.get("settled_through")),
-        looked_back_to=_moment_or_none(folder.get("looked_back_to")),
-        uidnext=_number_or_none(folder.get("uidnext")),
-        exists=_number_or_none(folder.get("exists")),
-        is_partial=folder.get("is_partial") is True,
-        is_uidnext_sure=folder.get("is_uidnext_sure") is True,
-        last_uid=_number(folder.get("last_uid", 0)),
-        last_key=_text(folder.get("last_key", "")),
-        newest_ours=_uids(folder.get("newest_ours", "")),
-        looked_below_at=_moment_or_none(folder.get("looked_below_at")),
-        renumbered=_number(folder.get("renumbered", 0)),
-    )
-    for uid, mail in _mapping(folder.get("pending")).items():
-        progress.pending[_number(int(uid))] = _pending(_mapping(mail))
-    for uid, mail in _mapping(folder.get("follow_ups", {})).items():
-        progress.follow_ups[_number(int(uid))] = _follow_up(_mapping(mail))
-    for digest, mail in _mapping(folder.get("carried", {})).items():
-        progress.carried[digest] = _pending(_mapping(mail))
-    for key in _list(folder.get("known", [])):
-        progress.known[_text(key)] = None
-    return progress
-
-
-def _pending(mail: Mapping[str, Any]) -> Pending:
-    next_try = mail.get("next_try")
-    code = mail.get("code")
-    if not isinstance(next_try, str) or not isinstance(code, str):
-        raise _Broken("a pending mail lacks its time or its code")
-    digest = _text(mail.get("digest", ""))
-    since = _moment_or_none(mail.get("since"))
-    return Pending(_number(mail.get("attempts")), moment(next_try), code, digest, since)
-
-
-def _follow_up(mail: Mapping[str, Any]) -> FollowUp:
-    return FollowUp(
-        _text(mail.get("digest")),
-        _number(mail.get("attempts")),
-        _moment_or_none(mail.get("next_try")),
-        _text(mail.get("key", "")),
-    )
-
-
-def _spans(uids: Sequence[int]) -> str:
-    """Ascending UIDs as IMAP has a set of them: `1:4,7`."""
-    spans: list[list[int]] = []
-    for uid in uids:
-        if spans and uid == spans[-1][1] + 1:
-            spans[-1][1] = uid
-        else:
-            spans.append([uid, uid])
-    return ",".join(f"{first}:{last}" for first, last in spans)
-
-
-def _uids(value: object) -> tuple[int, ...]:
-    """The inverse of `_spans`."""
-    uids: list[int] = []
-    for span in filter(None, _text(value).split(",")):
-        first, _, last = span.partition(":")
-        if _number(int(last)) - _number(int(first)) >= MOST_NEWEST:
-            raise _Broken("a set of mails is too large")
-        uids += range(int(first), int(last) + 1)
-    return tuple(uids)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise _Broken("a text is missing")
-    return value
-
-
-def _list(value: object) -> Sequence[Any]:
-    if not isinstance(value, list):
-        raise _Broken("a list is missing")
-    return value
-
-
-def _moment_or_none(value: object) -> datetime | None:
-    if value is None:
-        return None
-    return moment(_text(value))
-
-
-def _number_or_none(value: object) -> int | None:
-    if value is None:
-        return None
-    return _number(value)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise _Broken("an object is missing")
-    return value
-
-
-def _uidvalidity(value: object) -> int:
-    """It is only compared, so one beyond its 32 bits does as well."""
-    if type(value) is not int or value < 0:
-        raise _Broken("a number is missing or out of range")
-    return value
-
-
-def _number(value: object) -> int:
-    """A UID, a count."""
-    # Not isinstance: JSON's true is no number, though Python's True is one.
-    if type(value) is not int or not 0 <= value <= MAX_UID:
-        raise _Broken("a number is missing or out of range")
-    return value
