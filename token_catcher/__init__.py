@@ -200,6 +200,8 @@ use what its `__init__` names, and nothing else.
         explain     why a mail is or is not believed
         vault_result  what a scan tells of a Vault that it could not write to
         scan        one look now, by hand
+        dry_run     the same, and nothing is written
+        waiting     one look after the other, until a token is there
         unpack      what a file of logs holds, unpacked and as UTF-8
         pieces      its lines, and the JSON values that span lines
         events      the names of our events that are no rotations

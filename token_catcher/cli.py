@@ -23,6 +23,7 @@ from token_catcher.app import App, utc_now
 from token_catcher.children import CHILDREN
 from token_catcher.commands import (
     audit,
+    dry_run,
     explain,
     held,
     history,
@@ -33,6 +34,7 @@ from token_catcher.commands import (
     scan,
     status,
     streams,
+    waiting,
 )
 from token_catcher.commands.examples import epilog
 from token_catcher.commands.output import ExitCode
@@ -143,11 +145,9 @@ def scan_command(
     built = context.obj.build(writing=not dry)
     names = mailbox or ()
     if dry:
-        code = scan.run_dry(built, names, since=since, as_json=as_json)
+        code = dry_run.run(built, names, since=since, as_json=as_json)
     elif wait is not None:
-        code = scan.run_waiting(
-            built, names, wait, user=user, again=again, since=since, as_json=as_json
-        )
+        code = waiting.run(built, names, wait, user=user, again=again, since=since, as_json=as_json)
     else:
         code = scan.run(built, names, again=again, since=since, as_json=as_json)
     raise typer.Exit(code)
