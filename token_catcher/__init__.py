@@ -81,7 +81,7 @@ use what its `__init__` names, and nothing else.
         borrowed    what is needed of the library's inside
         connection  where the library is called
         answers     what a server's lines say
-        idle        waits for news
+        idle        waits for news, or asks for it
         logins      the ways to prove who we are
         login       connects, secures the line, logs in
         account_folders  which folders are watched, and their names on the wire

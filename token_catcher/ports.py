@@ -148,6 +148,11 @@ class Mailbox(Protocol):
         applied once. False: there is no such mail under this number any more.
         NotApplied: the server does not do it, or not to this mail; the session goes on."""
 
+    def has_news(self) -> bool:
+        """Whether the server, asked now (NOOP), tells of new mail in the examined folder.
+
+        One question and no wait. Some servers tell it late or never: a look is the truth."""
+
     @property
     def has_idle(self) -> bool:
         """Whether the server can tell of new mail by itself (RFC 2177)."""

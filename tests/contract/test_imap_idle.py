@@ -506,3 +506,40 @@ def test_keepalive_is_on(dovecot: Dovecot, user: str) -> None:
             for name in (socket.TCP_KEEPIDLE, socket.TCP_USER_TIMEOUT)
         ]
     assert options == [60, 120_000]
+
+
+# -- NOOP --
+
+
+@pytest.mark.parametrize(
+    ("answer", "news"),
+    [
+        (DONE, False),
+        (b"* 6 EXISTS\r\n" + DONE, True),
+        (b"* 5 EXISTS\r\n" + DONE, False),
+        (b"* 3 EXPUNGE\r\n* 4 EXISTS\r\n" + DONE, False),
+        (b"* 3 EXPUNGE\r\n* 5 EXISTS\r\n" + DONE, True),
+        (b"* 2 FETCH (FLAGS (\\Seen))\r\n" + DONE, False),
+        (b"* NOBODY KNOWS\r\n" + DONE, False),
+    ],
+)
+def test_what_a_noop_brings(answer: bytes, news: bool) -> None:
+    """News is that there is one more mail, however many went away."""
+    with idling(NOOP=answer) as client:
+        assert client.mailbox.has_news() is news
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (b"TAG NO not now\r\n", "imap-protocol"),
+        (b"TAG BAD what?\r\n", "imap-protocol"),
+        (b"* BYE\r\n", "imap-connection"),
+        (b"* many EXISTS\r\n" + DONE, "imap-connection"),
+    ],
+)
+def test_a_noop_that_fails_ends_the_session(answer: bytes, code: str) -> None:
+    """As every other command does: the look after the next login is the truth."""
+    with idling(NOOP=answer) as client, pytest.raises(TokenCatcherError) as caught:
+        client.mailbox.has_news()
+    assert caught.value.code == code

@@ -22,7 +22,7 @@ from tests.contract.imap import account, dovecot_account, secret, session, wakeu
 from tests.kit import mails
 from tests.kit.fakes import FakeAccount, FakeFolder, FakeMailbox
 from tests.kit.servers import Dovecot, Pymap
-from tests.kit.waiting import FOREVER, PATIENCE
+from tests.kit.waiting import FOREVER, PATIENCE, until
 from token_catcher.errors import AccessError, NotApplied
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
 from token_catcher.ports import AddFlag, Delete, MailAction, Mailbox, MoveTo
@@ -481,6 +481,18 @@ def test_a_folder_is_read_only_after_an_action(world: World) -> None:
         assert mailbox.idle(PATIENCE, wake) is True
     arrival.join()
     assert world.kept("INBOX") == UNTOUCHED | {MAIL: set()}
+
+
+def test_a_server_that_is_asked_tells_of_new_mail(world: World) -> None:
+    """Once, and of the folder that is open; the mail is there."""
+    mailbox = world.open()
+    start = world.start(mailbox)
+    assert not mailbox.has_news()
+    world.append(MAIL)
+    until(mailbox.has_news, "the server to tell of it")
+    assert not mailbox.has_news()
+    mailbox.examine("INBOX")
+    assert found(mailbox, start, NOW - DAY) == [start + 1]
 
 
 def test_idle_ends_when_mail_comes(world: World) -> None:

@@ -248,6 +248,12 @@ class FakeMailbox:
         self.examine(mail.folder)
         return applied
 
+    def has_news(self) -> bool:
+        self._trip("has_news")
+        is_news = self._folder.uidnext > self._known
+        self._known = self._folder.uidnext
+        return is_news
+
     def idle(self, seconds: float, wake: int) -> bool:
         deadline = time.monotonic() + seconds
         while self._folder.uidnext <= self._known:

@@ -147,6 +147,10 @@ class Session(FakeMailbox):
         self._happens(f"apply {mail.folder} {mail.uid}")
         return super().apply(action, mail, digest)
 
+    def has_news(self) -> bool:
+        self._happens(f"noop {self.opened}")
+        return super().has_news()
+
     def idle(self, seconds: float, wake: int) -> bool:
         self._rig.idles.append((self.opened, seconds))
         self._happens(f"idle {self.opened}")

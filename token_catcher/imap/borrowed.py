@@ -112,6 +112,14 @@ class RawConnection:
         In the order of arrival; usually bytes, with a literal in it a tuple."""
         return list(self._imap.untagged_responses.pop(kind, ()))
 
+    def noop(self) -> None:
+        """NOOP. What it brings is noted as that of every command is; see `take_told`.
+
+        imapclient's own takes each untagged line apart, and fails on odd ones."""
+        status, text = self._imap.noop()
+        if status != "OK":
+            raise IMAP4.error(f"NOOP failed: {text!r}")
+
     def search(self, criteria: Sequence[str]) -> list[Any]:
         """`uid`: UID SEARCH and all its untagged lines; imapclient takes no more than one."""
         return self._by_uid("SEARCH", *criteria)

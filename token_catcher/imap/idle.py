@@ -1,11 +1,11 @@
-"""Waits for news with IDLE (RFC 2177), without the holes of imapclient's own.
+"""Waits for news with IDLE (RFC 2177), without the holes of imapclient's own; or asks with NOOP.
 
-That one loses what arrives together with the continuation line, since it lies in imaplib's buffer
-where no poll sees it; it spins on a closed connection, and cannot be woken. Here what is buffered
-is read before anything is waited for, and socket and wake-up are polled together. A server that
-never pauses holds up neither deadline nor wake-up, which are looked at before each line, and may
-say no more in one IDLE than in any other answer. Whatever is not understood ends the session: the
-sweep after the next connect is the truth.
+imapclient's IDLE loses what arrives together with the continuation line, since it lies in imaplib's
+buffer where no poll sees it; it spins on a closed connection, and cannot be woken. Here what is
+buffered is read before anything is waited for, and socket and wake-up are polled together. A server
+that never pauses holds up neither deadline nor wake-up, which are looked at before each line, and
+may say no more in one IDLE than in any other answer. Whatever is not understood ends the session:
+the sweep after the next connect is the truth.
 """
 
 from __future__ import annotations
@@ -65,6 +65,13 @@ class Idle:
         What was told unasked before that is of no interest."""
         self._exists = exists
         self._raw.take_told()
+
+    def has_news(self) -> bool:
+        """Whether the server tells of new mail in answer to NOOP (RFC 3501, section 6.1.2).
+
+        Outage: the connection is gone. TransientError: it is out of step."""
+        self._connection.call("NOOP", self._raw.noop)
+        return self._told_before()
 
     def wait(self, seconds: float, wake: int) -> bool:
         """True: there is news, or the server ended the IDLE: look.

@@ -158,6 +158,10 @@ class ImapMailbox:
             self._changes.make(action, mail.uid, answer, target, is_copied=is_copied)
         return True
 
+    def has_news(self) -> bool:
+        """See `ports.Mailbox`."""
+        return self._idle.has_news()
+
     @property
     def has_idle(self) -> bool:
         """RFC 2177, and not refused so far."""
