@@ -187,6 +187,7 @@ use what its `__init__` names, and nothing else.
         vault       Vault, and what stands before it
         dns         the keys of signatures
         mail        how mail ends
+        missing     why none comes
     commands    one module a command
         streams     the standard streams, made harmless
         output      results on standard output, and exit codes
@@ -201,6 +202,8 @@ use what its `__init__` names, and nothing else.
         vault_result  what a scan tells of a Vault that it could not write to
         scan        one look now, by hand
         dry_run     the same, and nothing is written
+        awaited     which record a wait waits for; pure
+        notice      says that the program waits
         waiting     one look after the other, until a token is there
         unpack      what a file of logs holds, unpacked and as UTF-8
         pieces      its lines, and the JSON values that span lines

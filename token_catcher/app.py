@@ -152,8 +152,9 @@ class App:
     def recorded(self) -> Callable[[], list[Record]]:
         """A question that gives, each time it is asked, what was added to the journal since.
 
-        The first time, that is all there is."""
-        last = 0
+        StateError: the journal cannot be read."""
+        self.journal.catch_up()
+        last = self.journal.head.seq
 
         def added() -> list[Record]:
             nonlocal last
@@ -383,6 +384,12 @@ class App:
             max_delay=trust.max_delay,
             clock_skew=trust.clock_skew,
         )
+
+    def paths_of(self, username: str) -> dict[str, str]:
+        """By org, where a token of this user may be written; nothing, if no org names the user."""
+        terms = self._terms()
+        paths = {org.name: terms.path_of(org.name, username) for org in terms.orgs}
+        return {org: path for org, path in paths.items() if path is not None}
 
     def refresh_keys(self) -> None:
         """Ask DNS whether it still has the keys that mail was verified with."""

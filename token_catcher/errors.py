@@ -29,11 +29,13 @@ KEYLESS: Final = frozenset({"dns", NO_KEY, NOT_ASKED})
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose token, and where it goes."""
+    """Whose token, where it goes, and since when it is valid."""
 
     username: str
     org: str
     path: str
+    issued_at: str | None = None
+    """See `Candidate.issued_at`."""
 
 
 class TokenCatcherError(Exception):

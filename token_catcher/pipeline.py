@@ -204,7 +204,8 @@ class Pipeline:
         try:
             return self._store.store(capture, before_write=partial(self._remember_org, capture))
         except TokenCatcherError as error:
-            error.subject = Subject(capture.username, capture.org, capture.path)
+            issued_at = iso(capture.issued_at)
+            error.subject = Subject(capture.username, capture.org, capture.path, issued_at)
             raise
 
     def _remember_org(self, capture: Capture) -> None:

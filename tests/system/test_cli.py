@@ -33,6 +33,7 @@ from tests.kit.mails import ADDRESS, ISSUED, TOKEN, USERNAME
 from tests.kit.program import COMMAND, Done, Program
 from tests.kit.servers import until
 from tests.kit.waiting import PATIENCE
+from token_catcher.advice import USUAL_REASONS, next_step
 from token_catcher.model import Entry, Event, as_fields
 from token_catcher.record.journal import Journal
 
@@ -212,10 +213,17 @@ def test_a_wrong_configuration_is_2(alone: Program) -> None:
 
 
 def test_a_wait_that_ran_out_is_3(alone: Program) -> None:
-    """It keeps trying while there is hope, tells each trouble once, and says that nothing came."""
+    """It keeps trying while there is hope, tells each trouble once, says that nothing came, and why
+    that usually is."""
     done = alone("scan", "--wait", "1s", "--user", USERNAME, "--json")
     assert (done.code, [line["reason"] for line in done.lines]) == (3, ["imap-connect"])
-    assert done.err == f"token-catcher: no new token of {USERNAME} came within 0:00:01\n"
+    vault, vault_next, waits, ran_out, reasons, *usual = done.err.splitlines()
+    assert vault.startswith(f"token-catcher: what Vault has of {USERNAME} is not known: Vault at ")
+    assert vault_next == f"next: {next_step('vault-unreachable')}"
+    assert waits.startswith(f"token-catcher: waiting for a new token of {USERNAME}, until ")
+    assert ran_out == f"token-catcher: no new token of {USERNAME} came within 0:00:01"
+    assert reasons == "usual reasons, and where to look:"
+    assert usual == [f"- {reason}" for reason in USUAL_REASONS]
 
 
 def test_results_and_logs_have_their_own_streams(alone: Program) -> None:
@@ -849,7 +857,8 @@ def mute(alone: Program) -> Iterator[socket.socket]:
 def test_ctrl_c_ends_it_quietly(
     alone: Program, mute: socket.socket, words: tuple[str, ...]
 ) -> None:
-    """At once, with 130 and no traceback, in the middle of a conversation."""
+    """At once, with 130 and no traceback, in the middle of a conversation; of a wait there is the
+    line that it began with."""
     command = [COMMAND, "--config", str(alone.config), *words]
     with (
         subprocess.Popen(
@@ -858,11 +867,16 @@ def test_ctrl_c_ends_it_quietly(
         mute.accept()[0],
     ):
         process.send_signal(signal.SIGINT)
-        assert (*process.communicate(timeout=PATIENCE), process.returncode) == ("", "", 130)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (out, process.returncode) == ("", 130)
+    assert [line.partition(" for ")[0] for line in err.splitlines()] == (
+        ["token-catcher: waiting"] if "--wait" in words else []
+    )
 
 
 def test_waiting_on_a_terminal_shows_that_it_waits(alone: Program) -> None:
-    """On standard error, for whom and until when; Ctrl-C gives the terminal back as it was.
+    """On standard error, for whom, until when, and what came last; Ctrl-C gives the terminal back
+    as it was.
 
     Results stay on standard output."""
     ours, theirs = pty.openpty()
@@ -874,7 +888,7 @@ def test_waiting_on_a_terminal_shows_that_it_waits(alone: Program) -> None:
         "--wait",
         "10m",
         "--user",
-        f"{USERNAME} [/]",
+        USERNAME,
         "--json",
     ]
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "200"}
@@ -886,7 +900,8 @@ def test_waiting_on_a_terminal_shows_that_it_waits(alone: Program) -> None:
         try:
             assert process.stdout is not None
             assert json.loads(process.stdout.readline())["reason"] == "imap-connect"
-            screen.shows(f"waiting for a new token of {USERNAME} [/], until ")
+            screen.shows(f"waiting for a new token of {USERNAME}, until ")
+            screen.shows("last: integrations error: imap-connect; Ctrl-C ends it safely")
             process.send_signal(signal.SIGINT)
             assert (process.wait(PATIENCE), process.stdout.read()) == (130, b"")
         finally:

@@ -143,8 +143,9 @@ def test_output_that_fails_leaves_no_mail_unsettled(
     After that the trouble is told, where somebody is there to hear it, and is a failure."""
     with stream() as stdout:
         done = two.scan(stdout, *options)
-    waited = "token-catcher: no new token of x@acme.example came within 0:00:01\n"
-    assert (done.returncode, done.stderr.decode().replace(waited, "")) == (1, told)
+    assert done.returncode == 1
+    assert done.stderr.decode().endswith(told)
+    assert "Traceback" not in done.stderr.decode()
     assert [len(openbao.versions(path)) for path in two.paths] == [1, 1]
     assert two.program.outcomes == [("stored", None)] * 2
     assert two.program("scan").out == (

@@ -4,6 +4,7 @@ Nothing else is touched."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from tests.kit import mails
 from tests.kit.program import Program
 from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.waiting import PATIENCE
 
 SANDBOX_SUBJECT = "Sandbox: Your new Salesforce security token"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -172,20 +174,83 @@ def test_a_dry_run_writes_nothing_at_all(
 def test_wait_ends_when_the_token_is_there(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str
 ) -> None:
-    """`--wait --user` passes over another user's token and ends with the awaited one;
-    without one it ends with 3."""
+    """`--wait --user` passes over another user's token and ends with the awaited one, of which it
+    says last where it is; without one it ends with 3."""
     now = datetime.now(UTC).replace(microsecond=0)
     dovecot.deliver(mails.genuine("etl@acme.example", JUNK_TOKEN, issued_at=now), user)
     missing = tool("scan", "--wait", "2s", "--user", "integration@acme.example", "--json")
     assert (missing.code, [line["outcome"] for line in missing.lines]) == (3, ["stored"])
     dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=now), user)
     there = tool("scan", "--wait", "50s", "--user", "Integration@acme.example", "--json")
-    assert (there.code, [line["username"] for line in there.lines]) == (
+    stored, found = there.lines
+    assert (there.code, stored["outcome"], stored["username"]) == (
         0,
-        ["integration@acme.example"],
+        "stored",
+        "integration@acme.example",
     )
-    recorded = tool("scan", "--wait", "50s")
-    assert (recorded.code, recorded.out) == (0, "")
+    assert found.pop("after_seconds") >= 0
+    assert found == stored | {"outcome": "found"}
+
+
+def test_a_wait_is_not_met_by_what_vault_had_before(
+    tool: Program, dovecot: Dovecot, user: str, org: str
+) -> None:
+    """Of the same user, issued a moment ago: it is that of an earlier reset. It is told when the
+    time is up, and the next token ends the wait."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    who = "integration@acme.example"
+    dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=now), user)
+    assert tool("scan").code == 0
+    for named in ((), ("--user", who)):
+        done = tool("scan", "--wait", "1s", *named)
+        assert (done.code, done.out) == (3, "")
+    issued = now.isoformat().replace("+00:00", "Z")
+    assert (
+        f"- it was there before: version 1 of {path(org, who)} has the token that was issued at"
+        f" {issued}, and only a newer one was waited for"
+    ) in done.err.splitlines()
+    later = now + timedelta(seconds=1)
+    dovecot.deliver(mails.genuine(token=UAT_TOKEN, issued_at=later), user)
+    done = tool("scan", "--wait", "50s", "--user", who)
+    assert done.code == 0
+    last = done.out.splitlines()[-1]
+    found = f"found  {who} → {path(org, who)} v2, issued {later:%Y-%m-%d %H:%M:%S} UTC, "
+    assert last.startswith(found)
+    assert last.endswith(" s after the wait began")
+
+
+def test_a_wait_sees_what_came_during_it(tool: Program, dovecot: Dovecot, user: str) -> None:
+    """Told in a line as it is stored. A forgery before it is told with its reason."""
+    command = tool.words("scan", "--wait", "2m", "--user", "integration@acme.example")
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=tool.environment()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        waits = process.stderr.readline()
+        assert waits.startswith(
+            "token-catcher: waiting for a new token of integration@acme.example"
+        )
+        now = datetime.now(UTC).replace(microsecond=0)
+        dovecot.deliver(mails.token_mail(issued_at=now), user)
+        assert "  refused  integration@acme.example unsigned: " in process.stdout.readline()
+        dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=now), user)
+        out, _err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert "  stored  integration@acme.example → " in out.splitlines()[0]
+    assert out.splitlines()[-1].startswith("found  integration@acme.example → ")
+
+
+def test_a_wait_for_a_user_whom_no_org_names(tool: Program) -> None:
+    """A typo is told at once, with what is configured: exit code 2, and nobody is asked."""
+    done = tool("scan", "--wait", "10m", "--user", "integration@acme.exmaple")
+    assert (done.code, done.out, done.err) == (
+        2,
+        "",
+        "token-catcher: --user: got 'integration@acme.exmaple', which no org names, expected one"
+        " of: *@acme.example, *@acme.example.uat\n",
+    )
+    assert not tool.state.exists()
 
 
 # -- a flood --

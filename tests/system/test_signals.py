@@ -120,12 +120,17 @@ def test_a_signal_in_the_middle_of_a_conversation(
     number: signal.Signals,
     code: int,
 ) -> None:
-    """At once and without a word, though the server answers nothing."""
+    """At once and without a word, though the server answers nothing; a wait has said before that
+    it waits."""
     program, server = mute
     command = [COMMAND, "--config", str(program.config), *words.split()]
     with started(front, *command) as process, server.accept()[0]:
         os.kill(the_command(process, front), number)
-        assert (*process.communicate(timeout=PATIENCE), process.returncode) == ("", "", code)
+        out, err = process.communicate(timeout=PATIENCE)
+    told = [line.partition(", until ")[0] for line in err.splitlines()]
+    waits = ["token-catcher: waiting for a new token of any user"]
+    assert (out, process.returncode) == ("", code)
+    assert told == (waits if "--wait" in words else [])
 
 
 @pytest.mark.parametrize(("number", "code"), CODES)

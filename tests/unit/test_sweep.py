@@ -349,9 +349,15 @@ def test_what_vault_refuses_is_told_with_its_user(rig: Rig) -> None:
     rig.on_vault = refuse
     [trouble] = sweep(rig).troubles
     (pending,) = rig.said("mail.pending")
-    assert trouble.subject == Subject(mails.USERNAME, "acme", PATH)
-    told = {name: pending[name] for name in ("username", "org", "path")}
-    assert told == {"username": mails.USERNAME, "org": "acme", "path": PATH}
+    issued_at = "2026-02-03T13:00:01Z"
+    assert trouble.subject == Subject(mails.USERNAME, "acme", PATH, issued_at)
+    told = {name: pending[name] for name in ("username", "org", "path", "issued_at")}
+    assert told == {
+        "username": mails.USERNAME,
+        "org": "acme",
+        "path": PATH,
+        "issued_at": issued_at,
+    }
 
 
 def test_a_full_disk_ends_the_sweep_and_keeps_the_session(rig: Rig) -> None:

@@ -14,6 +14,7 @@ from token_catcher.advice.entry import Advice
 from token_catcher.advice.imap import IMAP
 from token_catcher.advice.local import LOCAL
 from token_catcher.advice.mail import MAIL
+from token_catcher.advice.missing import USUAL_REASONS
 from token_catcher.advice.oauth import OAUTH
 from token_catcher.advice.vault import VAULT
 from token_catcher.model import Reason
@@ -25,6 +26,7 @@ __all__ = [
     "IF_GENUINE",
     "MAIL",
     "NEXT_STEP",
+    "USUAL_REASONS",
     "Advice",
     "advice_for",
     "code_of",

@@ -83,7 +83,10 @@ class Progress:
     done, and end in an error of rich's."""
 
     def __init__(self, text: str) -> None:
-        self._status = Console(stderr=True).status(Text(text))
+        console = Console(stderr=True)
+        self.is_live = console.is_terminal and not console.is_dumb_terminal
+        """Whether there is a terminal that can show it; elsewhere nothing is shown."""
+        self._status = console.status(Text(text))
 
     def __enter__(self) -> Self:
         try:
@@ -95,6 +98,11 @@ class Progress:
 
     def __exit__(self, *_details: object) -> None:
         self._hide()
+
+    def update(self, text: str) -> None:
+        """Show this text from now on."""
+        with postponed():
+            self._status.update(Text(text))
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -18,7 +18,7 @@ from token_catcher.commands.explanation import Explanation
 from token_catcher.commands.output import harmless
 from token_catcher.commands.results import ScanResult
 from token_catcher.commands.rotation import LOG, OUTCOMES, HeldMail, Rotation
-from token_catcher.model import Evidence
+from token_catcher.model import Entry, Evidence
 from token_catcher.record import State, Verification
 from token_catcher.report import Report
 
@@ -54,6 +54,16 @@ def result_lines(result: ScanResult) -> Iterator[Text]:
     words = filter(None, (_subject(result), _why(result.reason, result.saw)))
     yield Text.assemble((where, "bold"), "  ", outcome, "  ", " ".join(words))
     yield from _next(result.next_step)
+
+
+def found_line(entry: Entry, seconds: float) -> Text:
+    """What a wait has found. `seconds`: after it began."""
+    where = f"{entry.username} → {entry.path}"
+    if entry.version:
+        where += f" v{entry.version}"
+    issued = f"issued {_minute(entry.issued_at or '')} UTC"
+    after = f"{seconds:.1f} s after the wait began"
+    return Text.assemble(("found", "bold green"), f"  {where}, {issued}, {after}")
 
 
 def scan_summary(report: Report) -> Text:

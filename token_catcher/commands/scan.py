@@ -94,6 +94,8 @@ class Scan:
         """Mailboxes that said no: asking once more would lock the account."""
         self._failed: dict[str, tuple[float, Report]] = {}
         """When a mailbox failed last, and how."""
+        self._opened: dict[str, Sequence[str]] = {}
+        """Of the mailboxes that were looked at to the end, the folders: the first is open."""
 
     def __enter__(self) -> Self:
         return self
@@ -121,22 +123,51 @@ class Scan:
         self._again = False
         self._at_once = False
 
+    def look_at_news(self) -> Iterator[Report]:
+        """A sweep of each inbox in which there is new mail, as its server says when it is asked.
+
+        Of the others, and of a mailbox whose last look had no end, there is no report."""
+        for watched in self._watched:
+            if watched.name in self._opened:
+                report = self._look_at_news(watched)
+                if report is not None:
+                    yield report
+
+    @property
+    def folders(self) -> dict[str, Sequence[str]]:
+        """By mailbox, the folders that the last look went through to the end."""
+        return dict(self._opened)
+
+    def _look_at_news(self, watched: Watched) -> Report | None:
+        session = self._sessions[watched.name]
+        folders = self._opened[watched.name]
+        try:
+            if not session.has_news():
+                return None
+            report = watched.sweep.run(session, folders[:1])
+        except TokenCatcherError as error:
+            report = Report(watched.name, error=error, broken=True)
+        self._remember(watched.name, report, folders)
+        return report
+
     def _look(self, watched: Watched) -> Report:
         # Both stand without another login: servers lock accounts, and ban who knocks every second.
         standing = self._refused.get(watched.name) or self._failed_just_now(watched.name)
         if standing is not None:
             return standing
+        folders: Sequence[str] = ()
         try:
             if watched.name not in self._sessions:
                 self._sessions[watched.name] = watched.connect()
             session = self._sessions[watched.name]
+            folders = session.folders()
             report = watched.sweep.run(
-                session, again=self._again, since=self._since, at_once=self._at_once
+                session, folders, again=self._again, since=self._since, at_once=self._at_once
             )
         except TokenCatcherError as error:
             report = Report(watched.name, error=error, broken=True)
         watched.note_report(report)
-        self._remember(watched.name, report)
+        self._remember(watched.name, report, folders)
         return report
 
     def _failed_just_now(self, name: str) -> Report | None:
@@ -148,9 +179,12 @@ class Scan:
             return None
         return report
 
-    def _remember(self, name: str, report: Report) -> None:
+    def _remember(self, name: str, report: Report, folders: Sequence[str]) -> None:
         """A session that broke is of no further use."""
         self._failed.pop(name, None)
+        self._opened.pop(name, None)
+        if report.complete:
+            self._opened[name] = folders
         if not report.broken:
             return
         if name in self._sessions:

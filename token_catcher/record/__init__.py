@@ -10,10 +10,11 @@ from token_catcher.record.openfile import HeldRecords, Record
 from token_catcher.record.org_ids import OrgIds
 from token_catcher.record.progress import FolderProgress, FollowUp, Pending
 from token_catcher.record.verification import State, Verification, in_order, verify, verify_files
-from token_catcher.record.waiting import MailToken
+from token_catcher.record.waiting import UNPROVEN, MailToken
 from token_catcher.record.writer import writer_id
 
 __all__ = [
+    "UNPROVEN",
     "Chain",
     "Checkpoint",
     "FolderProgress",

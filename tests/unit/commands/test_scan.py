@@ -163,7 +163,7 @@ def test_what_waits_is_tried_at_once_and_told(rig: Rig) -> None:
         raise reason
 
     rig.on_vault = refuse
-    subject = Subject(mails.USERNAME, "acme", PATH)
+    subject = Subject(mails.USERNAME, "acme", PATH, "2026-02-03T13:00:01Z")
     trouble = Trouble("INBOX", 1, "vault-busy", "ask me in five minutes", subject)
     for _ in range(2):
         with scan(rig.watched) as looks:
