@@ -144,6 +144,15 @@ class Pipeline:
         progress.settle(mail.ref.uid, mail.digest if is_captured else None)
         return entry
 
+    def recorded(self, mail: Mail) -> Entry | None:
+        """How the mail ended last. None: it has no record.
+
+        StateError: the journal cannot be read."""
+        record = self._journal.last_for(mail.ref.mailbox, mail.digest)
+        if record is None:
+            return None
+        return record.entry
+
     def release(self, mail: Mail, addresses: Sequence[str], release: Release) -> Entry | None:
         """Store a held mail on the word of a person, and return how it ended.
 

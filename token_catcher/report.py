@@ -63,6 +63,8 @@ class Report:
     """Mails taken through the pipeline."""
     entries: list[Entry] = field(default_factory=list)
     """What was added to the journal."""
+    still_held: list[Entry] = field(default_factory=list)
+    """The records of mail that somebody wanted looked at again, and that is held as before."""
     troubles: list[Trouble] = field(default_factory=list)
     pending: int = 0
     """Mails waiting for another try when the sweep ended, and those it did not come to."""

@@ -23,7 +23,7 @@ from token_catcher.errors import (
     TransientError,
 )
 from token_catcher.log import raised_at
-from token_catcher.model import Entry, Mail, iso
+from token_catcher.model import Entry, Event, Mail, iso
 from token_catcher.poison import Cause
 from token_catcher.ports import FolderState
 from token_catcher.report import Trouble, without_body
@@ -174,6 +174,8 @@ class Visit:
             self._crash(mail, bug)
         else:
             self._settled(uid, entry)
+            if entry is None and self._run.again_from is not None:
+                self._note_still_held(mail)
 
     def _settled(self, uid: int, entry: Entry | None) -> None:
         progress = self._agenda.progress
@@ -184,6 +186,12 @@ class Visit:
             self._report.entries.append(entry)
         asked_store = entry is not None and entry.path is not None  # which only a capture has
         self._tools.poison.settled(self._agenda.key(uid), answered=asked_store)
+
+    def _note_still_held(self, mail: Mail) -> None:
+        """Whoever had settled mail looked at again hears what is no better for it."""
+        entry = self._tools.pipeline.recorded(mail)
+        if entry is not None and entry.event == Event.HELD:
+            self._report.still_held.append(entry)
 
     def _outage(self, mail: Mail, outage: Outage) -> None:
         """Postpone the mail, and find out what is to blame. Ended: a dependency is away."""

@@ -36,10 +36,10 @@ def waiting(tool: Program) -> list[dict[str, Any]]:
 
 
 def hold(tool: Program, dovecot: Dovecot, user: str, *raws: bytes, folder: str = "INBOX") -> None:
-    """Deliver these mails; a scan holds them."""
+    """Deliver these mails; a scan holds them, and says that somebody must look."""
     for raw in raws:
         dovecot.deliver(raw, user, folder)
-    assert tool("scan").code == 0
+    assert tool("scan").code == 1
 
 
 def token_of(openbao: OpenBao, org: str, user: str = USER) -> str | None:

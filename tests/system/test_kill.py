@@ -195,7 +195,8 @@ class Rounds:
         issued_at = self.began + timedelta(minutes=number, hours=-20)
         folder = self.rng.choice(["INBOX", "Junk"])
         self.dovecot.deliver(mails.genuine(token=token, issued_at=issued_at), self.user, folder)
-        forged = mails.token_mail(token=token[::-1], issued_at=issued_at)
+        # For a user of no org: one that may be genuine would make the scan fail.
+        forged = mails.token_mail("x@else.example", token=token[::-1], issued_at=issued_at)
         self.dovecot.deliver(forged, self.user)
         self.tokens.append(token)
 

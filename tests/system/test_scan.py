@@ -72,13 +72,14 @@ def test_a_second_scan_changes_nothing(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
 ) -> None:
     """Run again, also from scratch without its checkpoint:
-    no new version, no new record, no flag set."""
+    no new version, no new record, no flag set. A forgery makes the first scan fail, and no other.
+    """
     dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=NOW), user)
     dovecot.deliver(mails.token_mail(token=JUNK_TOKEN, issued_at=NOW), user, "Junk")
     first = tool("scan")
     records = tool.journal
     assert (first.code, sorted(map(str, tool.outcomes))) == (
-        0,
+        1,
         ["('refused', 'unsigned')", "('stored', None)"],
     )
     second = tool("scan", "--json")
@@ -109,12 +110,13 @@ def one_of_each_kind() -> Iterator[bytes]:
 def test_each_kind_of_mail_has_its_outcome(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
 ) -> None:
-    """Each ends as it must, in order of arrival."""
+    """Each ends as it must, in order of arrival. Exit code 1: a genuine mail is held, and a refused
+    one may be genuine; each says what to do."""
     for raw in one_of_each_kind():
         dovecot.deliver(raw, user)
     done = tool("scan", "--json")
     assert (done.code, tool.outcomes) == (
-        0,
+        1,
         [
             ("stored", None),
             ("unchanged", "stale"),
@@ -124,6 +126,8 @@ def test_each_kind_of_mail_has_its_outcome(
         ],
     )
     assert [line["outcome"] for line in done.lines] == [outcome for outcome, _ in tool.outcomes]
+    asked = [line["outcome"] for line in done.lines if line["attention"]]
+    assert asked == [line["outcome"] for line in done.lines if line["next"]] == ["refused", "held"]
     assert openbao.paths(f"salesforce/{org}/") == [path(org, "integration@acme.example")]
     assert openbao.paths(f"salesforce/{org}-uat/") == [
         path(f"{org}-uat", "integration@acme.example.uat")
@@ -144,6 +148,7 @@ def test_held_mail_is_settled_after_the_configuration_changed(
     assert [(line["username"], line["reason"]) for line in held.lines] == [
         ("new@partner.example", "unknown-user")
     ]
+    assert [line["reason"] for line in tool("scan", "--again", "--json").lines] == ["unknown-user"]
     tool.configure(usernames='usernames: ["*@acme.example", "new@partner.example"]')
     assert (tool("scan").code, len(tool.journal)) == (0, 2)
     assert (tool("scan", "--again").code, tool.outcomes) == (

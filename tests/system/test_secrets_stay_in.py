@@ -123,8 +123,8 @@ def the_daemon_stores_it(run: Watcher, dovecot: Dovecot, openbao: OpenBao, path:
 def commands_speak_of_it(run: Watcher, canary: Path, now: datetime) -> None:
     """Everything that looks at the mails or at the journal afterwards."""
     run("scan")
-    run("scan", "--again", "--json")
-    run("scan", "--wait", "1s", "--user", mails.USERNAME)
+    run("scan", "--again", "--json", code=1)
+    run("scan", "--wait", "1s", "--user", mails.USERNAME, code=3)
     run("history")
     run("history", "--json")
     run("history", "--csv")

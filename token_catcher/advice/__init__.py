@@ -68,7 +68,7 @@ IF_GENUINE: Final[Mapping[Reason, str]] = {
 }
 """By reason of a refused mail that a mistake in the configuration may have caused.
 
-Most refused mail asks for nobody, so only `explain` says it."""
+`explain` says it of every such mail, `scan` of one that lacks its proof alone."""
 
 
 def advice_for(reason: str | None, texts: Mapping[Reason, str] = ADVICE) -> str | None:

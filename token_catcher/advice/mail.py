@@ -92,6 +92,7 @@ MAIL: Final[Mapping[Reason, Advice]] = {
         713,
         "This program failed while it read the mail.",
         "this is a fault of ours: store this token by hand and report it",
+        if_genuine="this is a fault of ours: store this token by hand and report it",
     ),
     Reason.UNKNOWN_SENDER: Advice(
         714,

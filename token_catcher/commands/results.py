@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from token_catcher.advice import advice_for, next_step
+from token_catcher.advice import IF_GENUINE, advice_for, next_step
 from token_catcher.commands.explanation import Explanation
-from token_catcher.model import Entry
+from token_catcher.model import Entry, Reason
 from token_catcher.report import Report, Trouble
 
 
@@ -89,22 +89,37 @@ class ScanResult:
         return cls(mailbox, None, None, "error", code, message)
 
     @property
-    def next_step(self) -> str | None:
-        """What a person does next, about held mail and about what went wrong.
+    def attention(self) -> bool:
+        """Whether a person must look: what makes the exit code 1.
 
-        Most refused mail asks for nobody."""
+        At what is held, what waits, what went wrong, and refused mail that may be genuine."""
+        return self.outcome in ("held", "retry", "error") or self._may_be_genuine
+
+    @property
+    def _may_be_genuine(self) -> bool:
+        """Whether refused mail lacks its proof alone: it is from a domain of the senders, in the
+        layout, for a user of ours. Our own mail system may have taken the proof off."""
+        if self.outcome != "refused" or self.reason == Reason.WRONG_SENDER:
+            return False
+        return self.org is not None and self.fingerprint is not None
+
+    @property
+    def next_step(self) -> str | None:
+        """What a person does next, where one must look and something can be done."""
         if self.outcome == "held":
             return advice_for(self.reason)
+        if self._may_be_genuine:
+            return advice_for(self.reason, IF_GENUINE)
         return next_step(self.reason or "")
 
     def as_json(self) -> dict[str, Any]:
-        """All fields, in this order, and the next step as `next`."""
-        return {**asdict(self), "next": self.next_step}
+        """All fields, in this order; `attention`; and the next step as `next`."""
+        return {**asdict(self), "attention": self.attention, "next": self.next_step}
 
 
 def results_of(report: Report) -> Iterator[ScanResult]:
     """What a report tells, mail by mail, and last what ended it early."""
-    for entry in report.entries:
+    for entry in (*report.entries, *report.still_held):
         yield ScanResult.from_entry(entry)
     for trouble in report.troubles:
         yield ScanResult.from_trouble(report.mailbox, trouble)

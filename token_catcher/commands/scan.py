@@ -31,8 +31,8 @@ def run(
 ) -> ExitCode:
     """Sweep each mailbox once, then see whether a token could be stored, if one came.
 
-    FAILED: something went wrong, or mail still waits.
-
+    FAILED: something went wrong, mail still waits, or was held, or was refused and may be genuine.
+    Mail that was settled before tells of nothing: a forgery makes one scan fail, and no other.
     ConfigurationError: there is no such mailbox. StateError: the journal cannot be continued."""
     show = show_in(as_json)
     code = ExitCode.DONE
@@ -40,6 +40,8 @@ def run(
         for report in scan.look():
             for result in results_of(report):
                 show(result)
+                if result.attention:
+                    code = ExitCode.FAILED
             if report.error is None and not as_json:
                 output.print_lines([scan_summary(report)])
             if report.error is not None or report.pending:

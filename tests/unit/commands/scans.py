@@ -44,4 +44,5 @@ def entry(**fields: Any) -> Entry:
         "fingerprint": "sha256:1",
         "recovered": True,
     }
-    return Entry(**usual | fields)
+    merged = usual | fields
+    return Entry(**merged | {"event": Event(merged["event"])})

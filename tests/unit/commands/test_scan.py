@@ -175,6 +175,23 @@ def test_what_waits_is_tried_at_once_and_told(rig: Rig) -> None:
         assert settled(looks) == [("integrations", 1, 1)]
 
 
+def test_what_is_held_as_before_is_told_again_on_a_wish(rig: Rig) -> None:
+    """With `--again`: silence would be taken for success. A refusal is not told again."""
+    rig.account.append(mails.genuine(issued_at=BEGIN, subject="Neues Token"), received_at=BEGIN)
+    rig.account.append(mails.token_mail(issued_at=BEGIN), received_at=BEGIN)
+    with scan(rig.watched) as looks:
+        (first,) = looks.look()
+    with scan(rig.watched) as looks:
+        (second,) = looks.look()
+    with scan(rig.watched, again=True) as looks:
+        (again,) = looks.look()
+    held, refused = first.entries
+    assert (held.event, refused.event) == (Event.HELD, Event.REFUSED)
+    assert (first.still_held, second.still_held, again.still_held) == ([], [], [held])
+    assert (again.entries, again.looked_at) == ([], 2)
+    assert [result.outcome for result in results_of(again)] == ["held"]
+
+
 def test_since_never_narrows_a_first_look(rig: Rig) -> None:
     """Where nothing is known of a folder it widens the window;
     a narrower one would settle mail that nobody has seen."""
@@ -235,7 +252,7 @@ def test_a_report_line_by_line() -> None:
 
 
 def test_the_contract_for_machines() -> None:
-    """Fifteen fields, in this order, whatever the outcome."""
+    """Sixteen fields, in this order, whatever the outcome."""
     assert list(
         ScanResult("integrations", "INBOX", 7, "stored", path=PATH, version=3).as_json().items()
     ) == [
@@ -253,6 +270,7 @@ def test_the_contract_for_machines() -> None:
         ("fingerprint", None),
         ("recovered", False),
         ("mended", False),
+        ("attention", False),
         ("next", None),
     ]
 
@@ -272,3 +290,39 @@ def test_what_waits_for_vault_is_told_with_its_user_and_what_to_do() -> None:
     ]
     step = NEXT_STEP["vault-sealed"]
     assert told == [["u@acme.example", "acme", PATH, step], [None, None, None, step]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "attention", "step"),
+    [
+        ({}, False, None),
+        ({"event": "rotation.unchanged", "reason": "stale"}, False, None),
+        ({"event": "rotation.held", "reason": "unknown-user"}, True, "usernames"),
+        ({"event": "rotation.held", "reason": "no-key"}, True, "DNS"),
+        ({"event": "rotation.refused", "reason": "unsigned"}, True, "if this is genuine"),
+        ({"event": "rotation.refused", "reason": "bad-signature"}, True, "docs/mailboxes.md"),
+        ({"event": "rotation.refused", "reason": "unauthenticated"}, True, "authserv_ids"),
+        ({"event": "rotation.refused", "reason": "unreadable"}, True, "report it"),
+        ({"event": "rotation.refused", "reason": "wrong-sender"}, False, None),
+        ({"event": "rotation.refused", "reason": "unsigned", "org": None}, False, None),
+        ({"event": "rotation.refused", "reason": "unsigned", "fingerprint": None}, False, None),
+    ],
+)
+def test_who_must_look_and_what_is_done_then(
+    fields: dict[str, Any], attention: bool, step: str | None
+) -> None:
+    """Held mail, and refused mail that lacks its proof alone: sender, layout and user are ours."""
+    result = ScanResult.from_entry(entry(**fields))
+    assert (result.attention, result.as_json()["attention"]) == (attention, attention)
+    if step is None:
+        assert result.next_step is None
+    else:
+        assert step in (result.next_step or "")
+
+
+@pytest.mark.parametrize(
+    "trouble", [Trouble("INBOX", 1, "dns", ""), Trouble("Junk", None, "x", "")]
+)
+def test_what_waits_and_what_fails_asks_for_somebody(trouble: Trouble) -> None:
+    """A mail that is tried again, and a folder that cannot be looked at."""
+    assert ScanResult.from_trouble("integrations", trouble).attention
