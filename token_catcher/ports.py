@@ -194,6 +194,9 @@ class SecretStore(Protocol):
         `before_write` is called before each try to write, once it is certain that there is
         something to write: where it raises, nothing is written."""
 
+    def foresee(self, capture: Capture) -> Unchanged | Held | None:
+        """What `store` would come to now without a write. None: it would write. Changes nothing."""
+
     def holds(self, path: str) -> Holding:
         """What is at this path now, in one read of the secret; one more tells a latest version that
         expired from one that was deleted. Changes nothing."""

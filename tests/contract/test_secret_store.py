@@ -74,9 +74,21 @@ class World:
         """Store a capture as this instance."""
         if instance not in self.stores:
             self.stores[instance] = self.build(instance)
+        return self.stores[instance].store(self.capture(token, issued_at, dated_at))
+
+    def foresee(self, token: str, issued_at: datetime = NOW) -> Unchanged | Held | None:
+        """What would come of storing it."""
+        if "one" not in self.stores:
+            self.stores["one"] = self.build("one")
+        return self.stores["one"].foresee(self.capture(token, issued_at))
+
+    def capture(
+        self, token: str, issued_at: datetime = NOW, dated_at: datetime | None = None
+    ) -> Capture:
+        """Of the one user."""
         mail = mails.mail(token.encode())
-        return self.stores[instance].store(
-            Capture(mail, USER, Token(token), "acme", self.path, issued_at, dated_at or issued_at)
+        return Capture(
+            mail, USER, Token(token), "acme", self.path, issued_at, dated_at or issued_at
         )
 
     def receipt_of_a_lost(self, version: int) -> Receipt:
@@ -237,6 +249,23 @@ def test_an_older_token_changes_nothing(world: World) -> None:
     world.store(NEW)
     assert world.store(OLD, NOW - MINUTE) == Unchanged(Reason.STALE, None)
     assert list(world.vault.versions(world.path)) == [1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(1, Stored), (0, Held), (-1, Unchanged)], ids=str
+)
+def test_what_is_foreseen_comes_true(
+    world: World, seconds: int, expected: type[Stored | Held | Unchanged]
+) -> None:
+    """And nothing is written for it: for an empty path, the same token, and another one."""
+    assert world.foresee(NEW) is None
+    assert isinstance(world.store(NEW), Stored)
+    assert world.foresee(NEW) == world.store(NEW)
+    foreseen = world.foresee(OTHER, NOW + timedelta(seconds=seconds))
+    assert list(world.vault.versions(world.path)) == [1]
+    stored = world.store(OTHER, NOW + timedelta(seconds=seconds))
+    assert isinstance(stored, expected)
+    assert foreseen == (None if expected is Stored else stored)
 
 
 def test_two_tokens_of_one_second_are_for_a_person_to_tell_apart(world: World) -> None:

@@ -169,11 +169,41 @@ def test_a_dry_run_writes_nothing_at_all(
     dovecot.deliver(mails.token_mail(issued_at=NOW), user)
     done = tool("scan", "--dry-run", "--json")
     assert (done.code, [(line["outcome"], line["path"]) for line in done.lines]) == (
-        0,
+        1,
         [("would-store", path(org, "integration@acme.example")), ("refused", None)],
     )
     assert not tool.state.exists()
     assert openbao.paths(f"salesforce/{org}/") == []
+
+
+def test_a_dry_run_says_what_vault_would_make_of_it(
+    tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str
+) -> None:
+    """What it has, and what is older; a forgery that is in the journal is no news. Where Vault does
+    not answer, that is told once, and mail is judged without it: exit code 1."""
+    dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=NOW), user)
+    dovecot.deliver(mails.token_mail(issued_at=NOW), user)
+    assert tool("scan").code == 1
+    older = NOW - timedelta(hours=2)
+    dovecot.deliver(mails.genuine(token=JUNK_TOKEN, issued_at=older), user)
+    kept = sorted(file.name for file in tool.state.rglob("*"))
+    done = tool("scan", "--dry-run", "--json")
+    endings = [(line["outcome"], line["reason"]) for line in done.lines]
+    assert (done.code, endings) == (
+        0,
+        [("unchanged", "same-token"), ("refused", "unsigned"), ("unchanged", "stale")],
+    )
+    tool.configure(address="address: http://127.0.0.1:9")
+    done = tool("scan", "--dry-run", "--json")
+    endings = [(line["outcome"], line["reason"]) for line in done.lines]
+    assert (done.code, endings) == (
+        1,
+        [("would-store", None), ("refused", "unsigned"), ("unchanged", "stale")],
+    )
+    told, step = done.err.splitlines()
+    assert told.startswith("token-catcher: Vault cannot be asked, so mail is judged without it: ")
+    assert step.startswith("next: ")
+    assert sorted(file.name for file in tool.state.rglob("*")) == kept
 
 
 def test_wait_ends_when_the_token_is_there(

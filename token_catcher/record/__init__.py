@@ -11,7 +11,7 @@ from token_catcher.record.org_ids import OrgIds
 from token_catcher.record.progress import FolderProgress, FollowUp, Pending
 from token_catcher.record.verification import State, Verification, in_order, verify, verify_files
 from token_catcher.record.waiting import UNPROVEN, MailToken
-from token_catcher.record.writer import writer_id
+from token_catcher.record.writer import known_writer_id, writer_id
 
 __all__ = [
     "UNPROVEN",
@@ -34,6 +34,7 @@ __all__ = [
     "Waiting",
     "in_order",
     "is_sealed",
+    "known_writer_id",
     "series",
     "verify",
     "verify_files",

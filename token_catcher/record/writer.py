@@ -37,6 +37,14 @@ def writer_id(path: Path, patience: Patience = PATIENCE) -> str:
         raise StateError(f"{problem}{_of_somebody_else(path)}") from None
 
 
+def known_writer_id(path: Path) -> str | None:
+    """The id in this file; None: there is none, and none is made. StateError: it cannot be read."""
+    try:
+        return _read(path)
+    except OSError as error:
+        raise StateError(f"{path}: the writer's id cannot be read: {error.strerror}") from None
+
+
 def _read(path: Path) -> str | None:
     """None: there is no whole id yet.
 

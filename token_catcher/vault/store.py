@@ -133,6 +133,13 @@ class VaultStore:
             code="vault-race",
         )
 
+    def foresee(self, capture: Capture) -> Unchanged | Held | None:
+        """What `store` would come to now. See `ports.SecretStore`."""
+        self._mount.check_path(capture.path)
+        current = self._read(capture.path, fresh=False)
+        ended = self._secrets.ending(capture.path, current)
+        return self._without_writing(capture, current, ended)
+
     def holds(self, path: str) -> Holding:
         """What is at this path now. See `ports.SecretStore`."""
         self._mount.check_path(path)

@@ -8,17 +8,28 @@ from pathlib import Path
 import pytest
 
 from tests.kit import mails
+from tests.kit.fakes import FakeStore, FakeVault
 from tests.kit.mails import Keys, fingerprint, genuine_signer, token
 from tests.kit.rig import BEGIN, PATH, Rig, Withholding
 from tests.unit.commands.scans import AWAY, NO, failing
-from token_catcher.commands.dry_run import dry_run
+from token_catcher.advice import next_step
+from token_catcher.commands.dry_run import Foresight, dry_run
 from token_catcher.commands.results import ScanResult
-from token_catcher.errors import AccessError, TransientError
+from token_catcher.errors import AccessError, Outage, TransientError
+from token_catcher.sweep import Watched
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
     return Rig(tmp_path)
+
+
+def judged(
+    watched: Watched, since: timedelta | None = None, foresight: Foresight | None = None
+) -> list[ScanResult]:
+    """What a dry run says; of a Vault that has nothing, unless there is another one."""
+    foresight = foresight or Foresight(FakeStore(FakeVault()))
+    return [result for _mail, result in dry_run(watched, BEGIN, since, foresight)]
 
 
 def test_a_dry_run_judges_and_writes_nothing(rig: Rig) -> None:
@@ -27,7 +38,7 @@ def test_a_dry_run_judges_and_writes_nothing(rig: Rig) -> None:
     rig.deliver(1)
     rig.account.append(mails.token_mail(subject="Lunch?", body="At noon.\n"))
     rig.account.append(mails.token_mail(issued_at=BEGIN), "Junk")
-    results = list(dry_run(rig.watched, BEGIN))
+    results = judged(rig.watched)
     assert results == [
         ScanResult(
             "integrations",
@@ -60,9 +71,9 @@ def test_a_dry_run_looks_at_the_window(rig: Rig) -> None:
     """The configured one, or the one that was asked for."""
     rig.deliver(1, received_at=BEGIN - timedelta(days=15))
     rig.deliver(2, received_at=BEGIN - timedelta(days=3))
-    assert [line.uid for line in dry_run(rig.watched, BEGIN)] == [2]
-    assert [line.uid for line in dry_run(rig.watched, BEGIN, timedelta(days=16))] == [1, 2]
-    assert [line.uid for line in dry_run(rig.watched, BEGIN, timedelta(days=2))] == []
+    assert [line.uid for line in judged(rig.watched)] == [2]
+    assert [line.uid for line in judged(rig.watched, timedelta(days=16))] == [1, 2]
+    assert [line.uid for line in judged(rig.watched, timedelta(days=2))] == []
 
 
 def test_a_dry_run_says_what_it_cannot_judge(tmp_path: Path) -> None:
@@ -70,7 +81,7 @@ def test_a_dry_run_says_what_it_cannot_judge(tmp_path: Path) -> None:
     rig = Rig(tmp_path, Keys({genuine_signer().name: None}))
     rig.deliver(1)
     saw = f"DNS did not answer for {genuine_signer().name}"
-    assert list(dry_run(rig.watched, BEGIN)) == [
+    assert judged(rig.watched) == [
         ScanResult("integrations", "INBOX", 1, "retry", "transient", saw)
     ]
 
@@ -82,7 +93,7 @@ def test_a_dry_run_goes_on_behind_a_mail_that_it_cannot_judge(tmp_path: Path) ->
     slow = mails.token_mail("slow@acme.example", token(1), issued_at=BEGIN)
     rig.account.append(mails.sign(slow, other, at=BEGIN))
     rig.deliver(2)
-    outcomes = [(line.uid, line.outcome) for line in dry_run(rig.watched, BEGIN)]
+    outcomes = [(line.uid, line.outcome) for line in judged(rig.watched)]
     assert outcomes == [(1, "retry"), (2, "would-store")]
 
 
@@ -90,7 +101,7 @@ def test_a_dry_run_fetches_no_more_at_a_time_than_a_sweep(rig: Rig) -> None:
     """Memory is bounded there as well."""
     for number in range(1, 34):
         rig.account.append(mails.token_mail(subject="Welcome", body=f"Hello {number}.\n"))
-    assert list(dry_run(rig.watched, BEGIN)) == []
+    assert judged(rig.watched) == []
     fetched = [len(line.split()[1].split(",")) for line in rig.diary if line.startswith("fetch")]
     assert fetched == [32, 1]
 
@@ -99,7 +110,7 @@ def test_a_dry_run_goes_on_behind_a_folder_that_is_missing(rig: Rig) -> None:
     """It is told, and the run is not well."""
     rig.account.watched = ("INBOX", "Gone", "Junk")
     rig.deliver(1, "Junk")
-    first, second = dry_run(rig.watched, BEGIN)
+    first, second = judged(rig.watched)
     assert first == ScanResult(
         "integrations",
         "Gone",
@@ -120,7 +131,7 @@ def test_a_dry_run_tells_what_the_server_does_not_show(rig: Rig) -> None:
     mailbox.without_body = {1}
     mailbox.only_alone = {2}
     mailbox.uncounted = 1
-    results = list(dry_run(rig.but(connect=lambda: mailbox), BEGIN))
+    results = judged(rig.but(connect=lambda: mailbox))
     assert [(line.folder, line.uid, line.outcome, line.reason) for line in results] == [
         ("INBOX", 1, "retry", "imap-no-body"),
         ("INBOX", 2, "would-store", None),
@@ -138,13 +149,13 @@ def test_a_dry_run_is_silent_of_a_mail_that_is_gone(rig: Rig) -> None:
             rig.account.folders["INBOX"].mails.pop(uid, None)
 
     rig.on = expunge
-    assert list(dry_run(rig.watched, BEGIN)) == []
+    assert judged(rig.watched) == []
 
 
 def test_a_dry_run_raises_what_the_mailbox_raises(rig: Rig) -> None:
     """And closes the session before."""
     with pytest.raises(AccessError):
-        list(dry_run(failing(rig, NO), BEGIN))
+        judged(failing(rig, NO))
 
     def cut(what: str) -> None:
         if what.startswith("examine"):
@@ -152,5 +163,89 @@ def test_a_dry_run_raises_what_the_mailbox_raises(rig: Rig) -> None:
 
     rig.on = cut
     with pytest.raises(TransientError):
-        list(dry_run(rig.watched, BEGIN))
+        judged(rig.watched)
     assert rig.diary[-1] == "close"
+
+
+# -- what Vault would make of it --
+
+
+def endings(results: list[ScanResult]) -> list[tuple[int | None, str, str | None]]:
+    """UID, outcome and reason of each."""
+    return [(result.uid, result.outcome, result.reason) for result in results]
+
+
+def test_vault_says_what_it_would_make_of_it(rig: Rig) -> None:
+    """What it has, what is older than that, and what it would write; it writes nothing."""
+    rig.deliver(2)
+    rig.sweep.run(rig.connect())
+    rig.deliver(1)
+    rig.deliver(3)
+    before = rig.vault.versions(PATH)
+    results = judged(rig.watched, foresight=Foresight(FakeStore(rig.vault)))
+    assert endings(results) == [
+        (1, "unchanged", "same-token"),
+        (2, "unchanged", "stale"),
+        (3, "would-store", None),
+    ]
+    assert {result.path for result in results} == {PATH}
+    assert rig.vault.versions(PATH) == before
+
+
+def test_vault_says_what_it_would_hold(rig: Rig) -> None:
+    """With what it saw, and what to do: a person deleted the secret."""
+    rig.vault.put(PATH, {"password": "gone"})
+    rig.vault.delete(PATH)
+    rig.deliver(1)
+    (result,) = judged(rig.watched, foresight=Foresight(FakeStore(rig.vault)))
+    assert (result.outcome, result.reason, result.saw, result.attention) == (
+        "held",
+        "secret-deleted",
+        "version 1 was deleted",
+        True,
+    )
+
+
+def test_mails_of_the_window_are_compared_with_each_other(rig: Rig) -> None:
+    """What comes first would be in Vault by then."""
+    for number in (2, 1, 3):
+        rig.deliver(number)
+    again = mails.genuine(token=token(3), issued_at=BEGIN + timedelta(seconds=3), extra="X-Y: Z\n")
+    rig.account.append(again, received_at=BEGIN + timedelta(seconds=3))
+    other = mails.genuine(token=token(4), issued_at=BEGIN + timedelta(seconds=3))
+    rig.account.append(other, received_at=BEGIN + timedelta(seconds=3))
+    late = mails.genuine(token=token(5), issued_at=BEGIN + timedelta(seconds=9))
+    rig.account.append(late, received_at=BEGIN + timedelta(seconds=2))
+    rig.deliver(6, user="etl@acme.example")
+    assert endings(judged(rig.watched)) == [
+        (1, "would-store", None),
+        (2, "unchanged", "stale"),
+        (3, "would-store", None),
+        (4, "unchanged", "same-token"),
+        (5, "held", "same-date"),
+        (6, "held", "clocks-disagree"),
+        (7, "would-store", None),
+    ]
+
+
+def test_a_vault_that_does_not_answer_is_told_once(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not asked again: the mails are judged without it."""
+
+    def away(_effect: str) -> None:
+        raise Outage("Vault is sealed", code="vault-sealed")
+
+    foresight = Foresight(FakeStore(rig.vault, trip=away))
+    for number in (1, 2):
+        rig.deliver(number)
+    assert endings(judged(rig.watched, foresight=foresight)) == [
+        (1, "would-store", None),
+        (2, "would-store", None),
+    ]
+    assert foresight.trouble is not None
+    told, step = capsys.readouterr().err.splitlines()
+    assert (told, step) == (
+        "token-catcher: Vault cannot be asked, so mail is judged without it: Vault is sealed",
+        f"next: {next_step('vault-sealed')}",
+    )
