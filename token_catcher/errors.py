@@ -32,8 +32,9 @@ class Subject:
     """Whose token, where it goes, and since when it is valid."""
 
     username: str
-    org: str
-    path: str
+    org: str | None = None
+    path: str | None = None
+    """Where it is proven alone: without a path, whose token it is is no more than a claim."""
     issued_at: str | None = None
     """See `Candidate.issued_at`."""
 
@@ -44,7 +45,7 @@ class TokenCatcherError(Exception):
     code = "error"
 
     subject: Subject | None = None
-    """Whose token was not stored for it, where a proven one was to be; `pipeline` says so."""
+    """Whose token was not stored for it, where that is known; `pipeline` and `trust` say so."""
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)

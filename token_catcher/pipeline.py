@@ -191,7 +191,7 @@ class Pipeline:
             return verdict
         arrived = min(mail.received_at, first_look)  # a clock ahead must not keep it for ever
         if now - first_look < ASKED_FOR or now - arrived < KEY_MISSED_FOR:
-            raise TransientError(outcome.saw, code=NO_KEY)
+            raise _no_key(verdict, outcome)
         return verdict
 
     def _keep(self, verdict: Capture | Refused | Held | Ignored) -> Outcome:
@@ -281,6 +281,20 @@ def _log_fields(entry: Entry, suppressed: int = 0) -> dict[str, Any]:
     if suppressed:
         fields["suppressed"] = suppressed
     return fields
+
+
+def _no_key(verdict: Verdict, outcome: Held) -> TransientError:
+    """There is no key to prove the mail with, for now: whose token it claims to have is told."""
+    error = TransientError(outcome.saw, code=NO_KEY)
+    if verdict.judgement is not None and verdict.judgement.username is not None:
+        error.subject = Subject(verdict.judgement.username, issued_at=_issued_at(verdict))
+    return error
+
+
+def _issued_at(verdict: Verdict) -> str | None:
+    if verdict.candidate is None or verdict.candidate.issued_at is None:
+        return None
+    return iso(verdict.candidate.issued_at)
 
 
 def _lacks_key(outcome: Capture | Refused | Held | Ignored) -> TypeGuard[Held]:

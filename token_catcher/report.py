@@ -25,7 +25,7 @@ class Trouble:
     code: str
     message: str
     subject: Subject | None = None
-    """Whose token waits, where it is known and proven."""
+    """Whose token waits, where it is known."""
 
 
 def without_body(mailbox: str, folder: str, uid: int) -> Trouble:

@@ -248,7 +248,7 @@ def _whose(subject: Subject | None) -> dict[str, str]:
     """Fields for the log."""
     if subject is None:
         return {}
-    return asdict(subject)
+    return {name: value for name, value in asdict(subject).items() if value is not None}
 
 
 def _is_told(attempts: int) -> bool:

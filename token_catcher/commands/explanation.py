@@ -78,7 +78,11 @@ class Explanation:
 def explanation_of(file: str, verdict: Verdict | TransientError) -> Explanation:
     """What a verdict says of the mail; a trouble that may pass is `retry`."""
     if isinstance(verdict, TransientError):
-        return Explanation(file, "retry", reason=verdict.code, saw=str(verdict))
+        explanation = Explanation(file, "retry", reason=verdict.code, saw=str(verdict))
+        if verdict.subject is None:
+            return explanation
+        subject = verdict.subject
+        return replace(explanation, username=subject.username, issued_at=subject.issued_at)
     explanation = Explanation(file, _word(verdict.outcome), rules=_rules(verdict))
     if verdict.candidate is not None:
         explanation = _with_claim(explanation, verdict.candidate)

@@ -42,7 +42,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from token_catcher.errors import TokenCatcherError, TransientError
+from token_catcher.errors import Subject, TokenCatcherError, TransientError
 from token_catcher.model import (
     Candidate,
     Capture,
@@ -115,7 +115,8 @@ class Trust:
         case = Case(candidate, ours, self._terms, self._keys, waive, last_try, self._org_ids)
         try:
             verdict = _verdict(case)
-        except TokenCatcherError:  # a silent DNS says nothing of the mail
+        except TokenCatcherError as error:  # a silent DNS says nothing of the mail
+            error.subject = _claimed_subject(case)
             raise
         except (MemoryError, OSError) as error:  # of this machine, not of the mail
             raise TransientError(
@@ -127,6 +128,15 @@ class Trust:
             verdict = kind(Reason.UNREADABLE, type(error).__name__)
         org = case.org.name if case.org else None
         return Judgement(verdict, tuple(case.evidence), case.username, org)
+
+
+def _claimed_subject(case: Case) -> Subject | None:
+    """Whose token the mail claims to have; None: nobody's whose name could be shown."""
+    _username(case)
+    if case.username is None:
+        return None
+    issued_at = case.candidate.issued_at
+    return Subject(case.username, issued_at=iso(issued_at) if issued_at else None)
 
 
 def _verdict(case: Case) -> Capture | Refused | Held:

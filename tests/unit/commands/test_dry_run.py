@@ -77,12 +77,21 @@ def test_a_dry_run_looks_at_the_window(rig: Rig) -> None:
 
 
 def test_a_dry_run_says_what_it_cannot_judge(tmp_path: Path) -> None:
-    """`retry`: DNS did not answer."""
+    """`retry`: DNS did not answer. Whose token the mail claims to have is told."""
     rig = Rig(tmp_path, Keys({genuine_signer().name: None}))
     rig.deliver(1)
     saw = f"DNS did not answer for {genuine_signer().name}"
     assert judged(rig.watched) == [
-        ScanResult("integrations", "INBOX", 1, "retry", "transient", saw)
+        ScanResult(
+            "integrations",
+            "INBOX",
+            1,
+            "retry",
+            "transient",
+            saw,
+            mails.USERNAME,
+            issued_at="2026-02-03T13:00:01Z",
+        )
     ]
 
 

@@ -175,6 +175,37 @@ def test_what_waits_is_tried_at_once_and_told(rig: Rig) -> None:
         assert settled(looks) == [("integrations", 1, 1)]
 
 
+@pytest.mark.parametrize(
+    ("record", "code", "saw"),
+    [
+        (None, "transient", "DNS did not answer for {}"),
+        (b"", "dns-no-key", "no key at {}"),
+    ],
+)
+def test_what_waits_for_a_key_is_told_with_whom_it_names(
+    tmp_path: Path, record: bytes | None, code: str, saw: str
+) -> None:
+    """By the mail's own claim, without an org or a path: nothing of it is proven."""
+    name = mails.genuine_signer().name
+    rig = Rig(tmp_path, mails.Keys({name: record} if record is None else {}))
+    rig.deliver(1)
+    with scan(rig.watched) as looks:
+        (report,) = looks.look()
+    (result,) = results_of(report)
+    assert result == ScanResult(
+        "integrations",
+        "INBOX",
+        1,
+        "retry",
+        code,
+        saw.format(name),
+        mails.USERNAME,
+        issued_at="2026-02-03T13:00:01Z",
+    )
+    (pending,) = rig.said("mail.pending")
+    assert (pending["username"], "path" in pending) == (mails.USERNAME, False)
+
+
 def test_what_is_held_as_before_is_told_again_on_a_wish(rig: Rig) -> None:
     """With `--again`: silence would be taken for success. A refusal is not told again."""
     rig.account.append(mails.genuine(issued_at=BEGIN, subject="Neues Token"), received_at=BEGIN)
