@@ -82,7 +82,7 @@ class Settings:
         if writing or secrets:
             self.work_as_owner()
         loaded = self.load(secrets=secrets)
-        events = log.setup(loaded.log.level, loaded.log.format)
+        events = log.setup(loaded.log.level, loaded.log.format, beside_results=True)
         if secrets:
             _warn_of_shared_secrets(loaded, events)
         return App(loaded, events, writing=writing)

@@ -48,18 +48,26 @@ _FOREIGN_LEVEL: Final = logging.WARNING
 
 
 def setup(
-    level: Level, form: Literal["auto", "console", "json"], stream: TextIO | None = None
+    level: Level,
+    form: Literal["auto", "console", "json"],
+    stream: TextIO | None = None,
+    *,
+    beside_results: bool = False,
 ) -> Log:
     """The program's logger.
 
-    Also takes in the standard library's loggers, warnings, and exceptions that nobody caught."""
+    Also takes in the standard library's loggers, warnings, and exceptions that nobody caught.
+    `beside_results`: a command prints results, which say what happened. On a console `info`, which
+    says it once more, is left out then. `debug` is for who wants all, and JSON for collectors."""
     out = stream or sys.stderr
     console = form == "console"
     if form == "auto":
         console = out.isatty()
+    if beside_results and console and level == "info":
+        level = "warning"
     number: int = getattr(logging, level.upper())
     log: Log = structlog.wrap_logger(
-        _LineWriter(out),
+        _LineWriter(stream),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -177,14 +185,17 @@ class _LineWriter:
     A log that cannot be written must not end a sweep between two effects; the record is elsewhere.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
+        """`stream`: None for standard error, as it is then: rich puts one of its own there while
+        something moves on the terminal, and writes lines above that."""
         self._stream = stream
         self._lock = threading.Lock()
 
     def msg(self, message: str) -> None:
         with self._lock, suppress(OSError, ValueError):
-            self._stream.write(message + "\n")
-            self._stream.flush()
+            stream = self._stream or sys.stderr
+            stream.write(message + "\n")
+            stream.flush()
 
     debug = info = warning = error = msg
 

@@ -133,6 +133,34 @@ def test_the_form_is_chosen_by_who_reads(form: Any, stream: StringIO, is_json: b
     assert stream.getvalue().startswith("{") == is_json
 
 
+@pytest.mark.parametrize(
+    ("level", "form", "told"),
+    [
+        ("debug", "console", ["debug", "info", "warning"]),
+        ("info", "console", ["warning"]),
+        ("warning", "console", ["warning"]),
+        ("info", "json", ["info", "warning"]),
+        ("info", "auto", ["info", "warning"]),
+    ],
+)
+def test_beside_results_a_console_tells_warnings(level: Level, form: Any, told: list[str]) -> None:
+    """`info` says what the results say; `debug` is for who wants all, and JSON for collectors."""
+    stream = StringIO()
+    log = setup(level, form, stream, beside_results=True)
+    for tell, name in ((log.debug, "debug"), (log.info, "info"), (log.warning, "warning")):
+        tell(f"an.{name}")
+    assert re.findall(r"an\.(\w+)", stream.getvalue()) == told
+
+
+def test_the_log_follows_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is another one while something moves on the terminal."""
+    log = setup("info", "json")
+    stream = StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    log.info("event")
+    assert [event["event"] for event in events_in(stream)] == ["event"]
+
+
 def console(stream: StringIO) -> str:
     """The lines of the console form, without colours, times and alignment."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
