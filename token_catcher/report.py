@@ -81,6 +81,10 @@ class Report:
     and the others follow."""
     broken: bool = False
     """Whether the mailbox session must be replaced: the error was not the store's or the disk's."""
+    to_take: int = 0
+    """Mails that the looks so far found to be new, or due."""
+    taken: int = 0
+    """How many of these it has come to."""
     _waiting: dict[str, Waiting] = field(default_factory=dict, repr=False)
 
     def waits(self, folder: str, waiting: Waiting) -> None:

@@ -96,6 +96,7 @@ class Sweep(Tools):
         at_once: bool = False,
         wait: float = 60,
         moved: Callable[[], None] = lambda: None,
+        report: Report | None = None,
     ) -> Report:
         """Look at everything new in these folders (all watched ones), the inbox, which
         is the first of them, first and last.
@@ -104,8 +105,9 @@ class Sweep(Tools):
         mail is new, however old. `again`: at the settled mail of the window as well. `since`:
         another window for that; where nothing is known, it only widens. `at_once`: what waits is
         tried now, whatever its back-off, so that each is told with its reason. `wait`: seconds to
-        wait for another sweep of this mailbox to end. `moved` is told of each step."""
-        report = Report(mailbox.name)
+        wait for another sweep of this mailbox to end. `moved` is told of each step. `report`: a new
+        one, to be filled, for who looks into it meanwhile."""
+        report = report or Report(mailbox.name)
         window = since or self.lookback
         now = self.now()
         begin = now - max(window, self.lookback)  # a narrow `since` must lose nothing

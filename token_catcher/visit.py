@@ -57,6 +57,7 @@ class Visit:
         again before the next. Ended: not all of them."""
         uids = self._agenda.uids()
         self._left = set(uids)
+        self._report.to_take += len(self._left)
         try:
             # In order of arrival, so that every token becomes a version.
             for batch in self._batches(uids):
@@ -112,6 +113,7 @@ class Visit:
             else:
                 self._take(mail)
             self._left.discard(uid)
+            self._report.taken += 1
 
     def _fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
         """The mails. A suspect that fails alone is postponed before the error goes its way."""

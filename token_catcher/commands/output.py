@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final, Self
@@ -20,6 +20,10 @@ from rich.text import Text
 from token_catcher.model import printable
 from token_catcher.signals import postponed
 
+LONG: Final = 1.0
+"""Seconds of work that nobody needs to be shown."""
+WIDTH: Final = 30
+"""Characters of a bar."""
 WIDEST: Final = 400
 """Columns of a table: it may wrap in the terminal, but is never cut."""
 
@@ -118,3 +122,49 @@ class Progress:
     def _hide(self) -> None:
         with postponed():
             self._status.stop()
+
+
+class Bar:
+    """Shows on a terminal's standard error how far a long piece of work is, until the block ends.
+
+    Not before it has lasted a second: what is over soon would only flicker. Elsewhere nothing is
+    shown."""
+
+    def __init__(
+        self, what: str, monotonic: Callable[[], float], *, is_wanted: bool = True
+    ) -> None:
+        """`is_wanted`: False, where something else moves on the terminal."""
+        self._what = what
+        self._monotonic = monotonic
+        self._is_wanted = is_wanted
+        self._shows_at = monotonic() + LONG
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        if self._progress is not None:
+            self._progress.__exit__(*details)
+
+    def step(self, done: int, of_all: int) -> None:
+        """So many of all are done; `of_all`: 0 while nobody knows how many there are."""
+        if not self._is_wanted or self._monotonic() < self._shows_at:
+            return
+        text = f"{self._what}: {_drawn(done, of_all)}"
+        if self._progress is not None:
+            self._progress.update(text)
+            return
+        progress = Progress(text)
+        self._is_wanted = progress.is_live
+        if self._is_wanted:
+            self._progress = progress  # before it begins, so that it ends whatever comes
+            progress.__enter__()
+
+
+def _drawn(done: int, of_all: int) -> str:
+    """`[#####.....] 12 of 24 mails`, in ASCII for every terminal."""
+    if not of_all:
+        return "looking for new mail"
+    full = WIDTH * done // of_all
+    return f"[{'#' * full}{'.' * (WIDTH - full)}] {done} of {of_all} mails"

@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from token_catcher.app import App
 from token_catcher.commands import output
-from token_catcher.commands.output import ExitCode
+from token_catcher.commands.output import Bar, ExitCode
 from token_catcher.commands.render import result_lines, scan_summary
 from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.commands.streams import trouble_last
@@ -36,7 +36,7 @@ def run(
     ConfigurationError: there is no such mailbox. StateError: the journal cannot be continued."""
     show = show_in(as_json)
     code = ExitCode.DONE
-    with trouble_last(), scan_of(app, names, again, since) as scan:
+    with trouble_last(), scan_of(app, names, again, since, with_bar=True) as scan:
         for report in scan.look():
             for result in results_of(report):
                 show(result)
@@ -52,9 +52,22 @@ def run(
     return code
 
 
-def scan_of(app: App, names: Sequence[str], again: bool, since: timedelta | None) -> Scan:
+def scan_of(
+    app: App,
+    names: Sequence[str],
+    again: bool,
+    since: timedelta | None,
+    *,
+    with_bar: bool = False,
+) -> Scan:
     """Over the mailboxes of these names, all where none is named; see `Scan`."""
-    return Scan(app.watched(names), again=again, since=since, monotonic=time.monotonic)
+    return Scan(
+        app.watched(names),
+        again=again,
+        since=since,
+        monotonic=time.monotonic,
+        with_bar=with_bar,
+    )
 
 
 def show_in(as_json: bool) -> Show:
@@ -85,11 +98,14 @@ class Scan:
         again: bool = False,
         since: timedelta | None = None,
         monotonic: Callable[[], float],
+        with_bar: bool = False,
     ) -> None:
+        """`with_bar`: show on a terminal how far a long look is."""
         self._watched = tuple(watched)
         self._again = again
         self._since = since
         self._at_once = True
+        self._with_bar = with_bar
         self._monotonic = monotonic
         self._sessions: dict[str, Mailbox] = {}
         self._refused: dict[str, Report] = {}
@@ -163,14 +179,25 @@ class Scan:
                 self._sessions[watched.name] = watched.connect()
             session = self._sessions[watched.name]
             folders = session.folders()
-            report = watched.sweep.run(
-                session, folders, again=self._again, since=self._since, at_once=self._at_once
-            )
+            report = self._sweep(watched, session, folders)
         except TokenCatcherError as error:
             report = Report(watched.name, error=error, broken=True)
         watched.note_report(report)
         self._remember(watched.name, report, folders)
         return report
+
+    def _sweep(self, watched: Watched, session: Mailbox, folders: Sequence[str]) -> Report:
+        report = Report(watched.name)
+        with Bar(watched.name, self._monotonic, is_wanted=self._with_bar) as bar:
+            return watched.sweep.run(
+                session,
+                folders,
+                again=self._again,
+                since=self._since,
+                at_once=self._at_once,
+                moved=lambda: bar.step(report.taken, report.to_take),
+                report=report,
+            )
 
     def _failed_just_now(self, name: str) -> Report | None:
         """The failure after which it is too early to log in again."""

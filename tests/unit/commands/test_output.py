@@ -9,12 +9,13 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from rich.text import Text
 
-from tests.kit.waiting import PATIENCE
-from token_catcher.commands.output import Progress, complain, print_lines, print_table
+from tests.kit.waiting import PATIENCE, until
+from token_catcher.commands.output import Bar, Progress, complain, print_lines, print_table
 from token_catcher.commands.render import history_table
 from token_catcher.commands.rotation import Rotation
 from token_catcher.commands.streams import Results
@@ -33,6 +34,10 @@ class Interrupting(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+    def shows(self, text: str) -> bool:
+        """Whether this was drawn on it."""
+        return text in self.getvalue()
 
     def write(self, text: str) -> int:
         if self.interrupts:
@@ -72,6 +77,54 @@ def test_ctrl_c_while_progress_goes_on(
     with pytest.raises(Ended), Progress("waiting") as progress, progress.paused():
         terminal.interrupts = True
     assert terminal.getvalue().rindex(SHOWN) > terminal.getvalue().rindex(HIDDEN)
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_a_bar_shows_how_far_long_work_is(
+    terminal: Interrupting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the second second on: nothing of what is over soon, and nothing is left at the end."""
+    half = f"[{'#' * 15}{'.' * 15}] 2 of 4 mails"
+    monkeypatch.setattr("sys.stderr", terminal)
+    clock = Clock()
+    with Bar("integrations", clock) as bar:
+        for seconds in (0.0, 0.9):
+            clock.seconds = seconds
+            bar.step(1, 4)
+        assert terminal.getvalue() == ""
+        clock.seconds = 1.0
+        for done, of_all, text in ((0, 0, "looking for new mail"), (2, 4, half)):
+            bar.step(done, of_all)
+            until(partial(terminal.shows, f"integrations: {text}"), "the bar")
+    shown = terminal.getvalue()
+    assert shown.rindex(SHOWN) > shown.rindex(HIDDEN)
+    assert shown.endswith("\x1b[1A\x1b[2K")  # the line is gone
+
+
+@pytest.mark.parametrize("setting", [("TERM", "dumb"), ("TTY_COMPATIBLE", "0")])
+def test_no_bar_where_none_can_be_shown(
+    terminal: Interrupting, monkeypatch: pytest.MonkeyPatch, setting: tuple[str, str]
+) -> None:
+    """On a dumb terminal, and in what is none; nor where something else moves on it."""
+    monkeypatch.setattr("sys.stderr", terminal)
+    clock = Clock()
+    with Bar("integrations", clock, is_wanted=False) as bar:
+        clock.seconds = 9.0
+        bar.step(1, 2)
+    monkeypatch.setenv(*setting)
+    with Bar("integrations", clock) as bar:
+        clock.seconds = 20.0
+        bar.step(1, 2)
+        bar.step(2, 2)
+    assert terminal.getvalue() == ""
 
 
 def test_a_signal_in_the_middle_of_a_write_has_nothing_written_twice() -> None:

@@ -223,6 +223,23 @@ def test_what_is_held_as_before_is_told_again_on_a_wish(rig: Rig) -> None:
     assert [result.outcome for result in results_of(again)] == ["held"]
 
 
+def test_a_report_counts_what_is_there_and_what_it_has_come_to(rig: Rig) -> None:
+    """While it is filled: for who shows how far a look is."""
+    for number in range(1, 4):
+        rig.deliver(number)
+    rig.deliver(4, "Junk")
+    report = Report("integrations")
+    steps = []
+    rig.sweep.run(
+        rig.connect(),
+        report=report,
+        moved=lambda: steps.append((report.taken, report.to_take)),
+    )
+    assert steps == sorted(steps)
+    assert {(0, 3), (2, 3), (3, 4)} <= set(steps)
+    assert (report.taken, report.to_take) == (4, 4)
+
+
 def test_since_never_narrows_a_first_look(rig: Rig) -> None:
     """Where nothing is known of a folder it widens the window;
     a narrower one would settle mail that nobody has seen."""
