@@ -91,6 +91,7 @@ class Agenda:
             return None
         if progress.is_new:
             self.horizon = self._first_horizon()
+            self._run.report.first_looks[self._state.name] = self.horizon
         surveyor = self._surveyor()
         survey = surveyor.above(
             progress.settled_through,

@@ -6,7 +6,7 @@ takes silence for "it is gone".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +25,34 @@ class Found:
     mail: Mail | None
     trouble: Trouble | None = None
     """What the server did not show meanwhile: without the mail, nobody can say that it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Older:
+    """Token mail of a folder that a window leaves out."""
+
+    folder: str
+    mails: int
+    begin: datetime
+    """Of the window."""
+
+
+def older_mail(
+    mailbox: Mailbox, begins: Mapping[str, datetime], subjects: Sequence[str]
+) -> Iterator[Older]:
+    """What the windows leave out, as far as a search tells. `begins`: of each folder's window.
+
+    A folder that cannot be opened is left out: the look has told it. Leaves the one open that comes
+    last. Raises what the session raises."""
+    for folder, begin in begins.items():
+        try:
+            mailbox.examine(folder)
+        except AccessError:
+            continue
+        counts = [mailbox.count_before(begin, subject) for subject in subjects]
+        mails = sum(filter(None, counts))
+        if mails:
+            yield Older(folder, mails, begin)
 
 
 class Lookup:

@@ -129,6 +129,12 @@ class Mailbox(Protocol):
         Only mail whose From names one of the configured sender domains,
         where the server can search for that. None: it refuses to search."""
 
+    def count_before(self, before: datetime, subject: str) -> int | None:
+        """How many mails of the sender domains, with this in their subject, SEARCH finds that were
+        received before that day.
+
+        For people: a search may leave mail out. None: it cannot be asked."""
+
     def finds(self, uid: int, domain: str, since: datetime) -> bool:
         """Whether SEARCH finds this mail by a domain in its From and by its day.
 

@@ -81,6 +81,8 @@ class Report:
     and the others follow."""
     broken: bool = False
     """Whether the mailbox session must be replaced: the error was not the store's or the disk's."""
+    first_looks: dict[str, datetime] = field(default_factory=dict)
+    """The folders of which nothing was known, and where the look at each began."""
     to_take: int = 0
     """Mails that the looks so far found to be new, or due."""
     taken: int = 0

@@ -301,6 +301,26 @@ def test_what_is_there_can_be_asked_for_by_uid(world: World) -> None:
     assert list(mailbox.present((start + 2, start + 2)) or ()) == []
 
 
+def test_older_mail_of_a_subject_can_be_counted(world: World) -> None:
+    """Of the sender domains, before the day; quotes and all."""
+    mailbox = world.open()
+    world.start(mailbox)
+    before = mailbox.count_before(NOW - 2 * DAY, 'security "token"')
+    assert before is not None
+    for days, subject in (
+        (5, 'Your security "token"'),
+        (5, "Lunch?"),
+        (0, 'Your security "token"'),
+    ):
+        mail = mails.token_mail(subject=subject)
+        world.append(mail, received_at=NOW - days * DAY)
+    foreign = mails.token_mail(subject='security "token"', sender="a@else.example")
+    world.append(foreign, received_at=NOW - 5 * DAY)
+    mailbox.examine("INBOX")
+    assert mailbox.count_before(NOW - 2 * DAY, 'security "token"') == before + 1
+    assert mailbox.count_before(NOW, "Sicherheits\u00adtoken") in (0, None)
+
+
 def test_a_search_can_be_put_to_the_test(world: World) -> None:
     """By a mail and the domain in its From."""
     mailbox = world.open()

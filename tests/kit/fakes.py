@@ -217,6 +217,15 @@ class FakeMailbox:
                 matching.append(uid)
         return matching
 
+    def count_before(self, before: datetime, subject: str) -> int | None:
+        self._trip("count_before")
+        return sum(
+            received_at.date() < before.date()
+            and self._is_from_domains(raw)
+            and subject.encode() in (_fields(raw, b"subject") or b"")
+            for received_at, raw in self._account.kept(self._folder).values()
+        )
+
     def finds(self, uid: int, domain: str, since: datetime) -> bool:
         self._trip("finds")
         mails = self._account.kept(self._folder)

@@ -135,6 +135,10 @@ class Session(FakeMailbox):
         self._happens(f"search {after_uid}")
         return super().search(after_uid, since)
 
+    def count_before(self, before: datetime, subject: str) -> int | None:
+        self._happens(f"count {self.opened}")
+        return super().count_before(before, subject)
+
     def finds(self, uid: int, domain: str, since: datetime) -> bool:
         self._happens(f"finds {uid} {domain}")
         return super().finds(uid, domain, since)

@@ -168,4 +168,10 @@ LOCAL: Final[Mapping[str, Advice]] = {
         131,
         "The other side ended a session, as it does with all of them.",
     ),
+    "older-mail": Advice(
+        150,
+        "A folder holds token mail that is older than the window that was looked at.",
+        "a wider window takes it in, 90 days for one: `token-catcher scan --again --since 90d`"
+        " (or --dry-run); a token that is older than Vault's changes nothing",
+    ),
 }

@@ -25,7 +25,7 @@ from token_catcher.commands.streams import trouble_last
 from token_catcher.commands.vault_result import dry_vault_results
 from token_catcher.errors import TokenCatcherError, TransientError
 from token_catcher.judge import Verdict
-from token_catcher.lookup import Lookup
+from token_catcher.lookup import Lookup, older_mail
 from token_catcher.model import Capture, Event, Held, Mail, Reason, Unchanged
 from token_catcher.ports import SecretStore
 from token_catcher.record import Journal
@@ -49,10 +49,11 @@ def run(app: App, names: Sequence[str], *, since: timedelta | None, as_json: boo
     show = show_in(as_json)
     code = ExitCode.DONE
     foresight = Foresight(app.store)
+    subjects = app.config.trust.subjects
     with trouble_last():
         for watched in app.watched(names):
             try:
-                for mail, result in dry_run(watched, app.now(), since, foresight):
+                for mail, result in dry_run(watched, app.now(), since, foresight, subjects):
                     show(result)
                     if result.attention and not _is_known_refusal(app.journal, mail, result):
                         code = ExitCode.FAILED
@@ -113,12 +114,17 @@ class Foresight:
 
 
 def dry_run(
-    watched: Watched, now: datetime, since: timedelta | None, foresight: Foresight
+    watched: Watched,
+    now: datetime,
+    since: timedelta | None,
+    foresight: Foresight,
+    subjects: Sequence[str],
 ) -> Iterator[tuple[Mail | None, ScanResult]]:
     """Judge the mail of the window and write nothing: no journal, no checkpoint, no Vault.
 
-    A mail that cannot be judged now, or that the server does not show, is a `retry`. Raises what
-    `connect` and the session raise."""
+    A mail that cannot be judged now, or that the server does not show, is a `retry`. Last comes
+    what the window leaves out of mail with these subjects. Raises what `connect` and the session
+    raise."""
     horizon = now - (since or watched.lookback)
     with closing(watched.connect()) as mailbox:
         for answer in Lookup(mailbox, watched.sweep.domains).since(horizon):
@@ -128,6 +134,9 @@ def dry_run(
             result = _judged(watched, answer, foresight)
             if result.outcome != "ignored":
                 yield answer, result
+        begins = dict.fromkeys(mailbox.folders(), horizon)
+        for older in older_mail(mailbox, begins, subjects):
+            yield None, ScanResult.from_older(watched.name, older)
 
 
 def _judged(watched: Watched, mail: Mail, foresight: Foresight) -> ScanResult:

@@ -27,6 +27,7 @@ COLOURS: Final = {
     "would-store": "green",
     "unchanged": "cyan",
     "held": "yellow",
+    "left-out": "yellow",
     "retry": "yellow",
     "refused": "red",
     "error": "red",
@@ -50,6 +51,8 @@ def result_lines(result: ScanResult) -> Iterator[Text]:
     where = result.mailbox or "Vault"
     if result.uid is not None:
         where = f"{result.mailbox} {result.folder}/{result.uid}"
+    elif result.outcome == "left-out":
+        where = f"{result.mailbox} {result.folder}"
     outcome = (result.outcome, COLOURS.get(result.outcome, ""))
     words = filter(None, (_subject(result), _why(result.reason, result.saw)))
     yield Text.assemble((where, "bold"), "  ", outcome, "  ", " ".join(words))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from token_catcher.advice import IF_GENUINE, advice_for, next_step
 from token_catcher.commands.explanation import Explanation
-from token_catcher.model import Entry, Reason
+from token_catcher.lookup import Older
+from token_catcher.model import Entry, Reason, iso
 from token_catcher.report import Report, Trouble
+
+OLDER_MAIL: Final = "older-mail"
+"""The code of what a window leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class ScanResult:
     outcome: str
     """stored | unchanged | held | refused | retry; in a dry run would-store in place of the first
     two; error: the mailbox itself, or that folder of it, could not be looked at, or Vault not be
-    written to"""
+    written to; left-out: token mail of that folder is older than the window"""
     reason: str | None = None
     saw: str | None = None
     username: str | None = None
@@ -82,6 +86,13 @@ class ScanResult:
         if trouble.subject is None:
             return result
         return replace(result, **asdict(trouble.subject))
+
+    @classmethod
+    def from_older(cls, mailbox: str, older: Older) -> Self:
+        """Of token mail that a window leaves out."""
+        noun = "token mail" if older.mails == 1 else "token mails"
+        saw = f"{older.mails} {noun} came before {iso(older.begin)}, where the window begins"
+        return cls(mailbox, older.folder, None, "left-out", OLDER_MAIL, saw)
 
     @classmethod
     def from_error(cls, mailbox: str | None, code: str, message: str) -> Self:

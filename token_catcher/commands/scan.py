@@ -16,6 +16,7 @@ from token_catcher.commands.results import ScanResult, results_of
 from token_catcher.commands.streams import trouble_last
 from token_catcher.commands.vault_result import vault_results
 from token_catcher.errors import AccessError, TokenCatcherError
+from token_catcher.lookup import Older, older_mail
 from token_catcher.ports import Mailbox
 from token_catcher.report import Report
 from token_catcher.sweep import Watched
@@ -42,6 +43,8 @@ def run(
                 show(result)
                 if result.attention:
                     code = ExitCode.FAILED
+            for older in scan.left_out(report, app.config.trust.subjects):
+                show(ScanResult.from_older(report.mailbox, older))
             if report.error is None and not as_json:
                 output.print_lines([scan_summary(report)])
             if report.error is not None or report.pending:
@@ -150,6 +153,19 @@ class Scan:
                 report = self._look_at_news(watched)
                 if report is not None:
                     yield report
+
+    def left_out(self, report: Report, subjects: Sequence[str]) -> Iterator[Older]:
+        """Token mail that the first look at a folder was too narrow for.
+
+        Only for people: a session that breaks by it costs them this, and no more."""
+        session = self._sessions.get(report.mailbox)
+        if session is None or not report.first_looks:
+            return
+        try:
+            yield from older_mail(session, report.first_looks, subjects)
+        except TokenCatcherError:
+            self._opened.pop(report.mailbox, None)
+            self._sessions.pop(report.mailbox).close()
 
     @property
     def folders(self) -> dict[str, Sequence[str]]:

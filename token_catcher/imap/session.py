@@ -122,6 +122,16 @@ class ImapMailbox:
         # `n:*` gives the last mail even where there is none above n (RFC 3501, section 6.4.8).
         return sorted(uid for uid in uids if uid > after_uid)
 
+    def count_before(self, before: datetime, subject: str) -> int | None:
+        """SEARCH in ASCII alone: Exchange takes no CHARSET."""
+        if not (subject.isascii() and subject.isprintable()):
+            return None
+        criteria = ["BEFORE", day_of(before), *_any_of(self._account.sender_domains)]
+        uids = self._uids([*criteria, "SUBJECT", _quoted(subject)])
+        if uids is None:
+            return None
+        return len(uids)
+
     def finds(self, uid: int, domain: str, since: datetime) -> bool:
         """SEARCH of one mail by the same keys as `search`."""
         criteria = ["UID", str(uid), "SINCE", _day_before(since), "FROM", domain]
@@ -320,6 +330,12 @@ def _set_of(spans: Sequence[Span]) -> str:
         else:
             parts.append(f"{first}:{last}")
     return ",".join(parts)
+
+
+def _quoted(text: str) -> str:
+    """As a quoted string (RFC 3501, section 4.3)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _day_before(time: datetime) -> str:

@@ -24,12 +24,15 @@ def rig(tmp_path: Path) -> Rig:
     return Rig(tmp_path)
 
 
+SUBJECTS = ["Your new Salesforce security token"]
+
+
 def judged(
     watched: Watched, since: timedelta | None = None, foresight: Foresight | None = None
 ) -> list[ScanResult]:
     """What a dry run says; of a Vault that has nothing, unless there is another one."""
     foresight = foresight or Foresight(FakeStore(FakeVault()))
-    return [result for _mail, result in dry_run(watched, BEGIN, since, foresight)]
+    return [result for _mail, result in dry_run(watched, BEGIN, since, foresight, SUBJECTS)]
 
 
 def test_a_dry_run_judges_and_writes_nothing(rig: Rig) -> None:
@@ -68,12 +71,24 @@ def test_a_dry_run_judges_and_writes_nothing(rig: Rig) -> None:
 
 
 def test_a_dry_run_looks_at_the_window(rig: Rig) -> None:
-    """The configured one, or the one that was asked for."""
+    """The configured one, or the one that was asked for; it says what that leaves out."""
     rig.deliver(1, received_at=BEGIN - timedelta(days=15))
     rig.deliver(2, received_at=BEGIN - timedelta(days=3))
-    assert [line.uid for line in judged(rig.watched)] == [2]
+    older, *_ = reversed(judged(rig.watched))
+    assert older == ScanResult(
+        "integrations",
+        "INBOX",
+        None,
+        "left-out",
+        "older-mail",
+        "1 token mail came before 2026-01-20T13:00:00Z, where the window begins",
+    )
+    assert (older.attention, "--since 90d" in (older.next_step or "")) == (False, True)
+    assert [line.uid for line in judged(rig.watched)] == [2, None]
     assert [line.uid for line in judged(rig.watched, timedelta(days=16))] == [1, 2]
-    assert [line.uid for line in judged(rig.watched, timedelta(days=2))] == []
+    assert [line.saw for line in judged(rig.watched, timedelta(days=2))] == [
+        "2 token mails came before 2026-02-01T13:00:00Z, where the window begins"
+    ]
 
 
 def test_a_dry_run_says_what_it_cannot_judge(tmp_path: Path) -> None:

@@ -240,6 +240,36 @@ def test_a_report_counts_what_is_there_and_what_it_has_come_to(rig: Rig) -> None
     assert (report.taken, report.to_take) == (4, 4)
 
 
+def test_a_first_look_says_what_its_window_leaves_out(rig: Rig) -> None:
+    """Once, for each folder; the second look knows them. A wider one takes it in."""
+    rig.deliver(1, received_at=BEGIN - timedelta(days=20))
+    rig.deliver(2, "Junk", received_at=BEGIN - timedelta(days=20))
+    rig.deliver(3, "Junk", received_at=BEGIN - timedelta(days=30))
+    subjects = ["Your new Salesforce security token"]
+    with scan(rig.watched) as looks:
+        for expected in ([("INBOX", 1), ("Junk", 2)], []):
+            (report,) = looks.look()
+            older = list(looks.left_out(report, subjects))
+            assert [(line.folder, line.mails) for line in older] == expected
+    with scan(rig.watched, again=True, since=timedelta(days=40)) as looks:
+        assert settled(looks) == [("integrations", 3, 3)]
+
+
+def test_a_count_that_fails_costs_nothing_but_itself(rig: Rig) -> None:
+    """The session is closed, and nothing is told of it: the look is done."""
+
+    def refuse(what: str) -> None:
+        if what.startswith("count"):
+            raise AWAY
+
+    rig.on = refuse
+    rig.deliver(1, received_at=BEGIN - timedelta(days=20))
+    with scan(rig.watched) as looks:
+        (report,) = looks.look()
+        assert list(looks.left_out(report, ["token"])) == []
+    assert rig.diary.count("close") == 1
+
+
 def test_since_never_narrows_a_first_look(rig: Rig) -> None:
     """Where nothing is known of a folder it widens the window;
     a narrower one would settle mail that nobody has seen."""
