@@ -98,7 +98,7 @@ class Wait:
     _unsettled: dict[tuple[str, str | None, int | None], ScanResult] = field(
         init=False, default_factory=dict
     )
-    """By place, proven mail that is held, or waits for Vault."""
+    """By place, mail that is held or waits."""
     _met: list[Entry] = field(init=False, default_factory=list)
     """What would end the wait, but for newer mail that is not settled."""
 
@@ -169,8 +169,7 @@ class Wait:
     def _take_troubles(self, report: Report) -> None:
         for trouble in report.troubles:
             result = ScanResult.from_trouble(report.mailbox, trouble)
-            if result.path is not None:  # proven
-                self._unsettled[_place(result)] = result
+            self._unsettled[_place(result)] = result
             self._tell(result)
         if report.error is not None:
             error = report.error
@@ -193,7 +192,10 @@ def _issued_at(entry: Entry) -> datetime:
 
 
 def _is_newer(result: ScanResult, entry: Entry) -> bool:
-    """Whether mail that is not settled carries a newer token of that user."""
+    """Whether mail that is not settled carries a newer token of that user, in that org.
+
+    Mail that waits for its proof names no org: it may be anybody's, who must not keep us waiting.
+    """
     if (result.username, result.org) != (entry.username, entry.org):
         return False
     return is_later(result.issued_at, _issued_at(entry))

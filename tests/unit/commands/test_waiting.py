@@ -12,7 +12,7 @@ import pytest
 from tests.kit import mails
 from tests.kit.mails import token
 from tests.kit.rig import BEGIN, PATH, Rig
-from tests.unit.commands.scans import AWAY, NO, failing
+from tests.unit.commands.scans import AWAY, NO, entry, failing
 from token_catcher.commands.awaited import Awaited
 from token_catcher.commands.notice import PLAIN_EVERY, Notice
 from token_catcher.commands.results import ScanResult
@@ -311,6 +311,16 @@ def test_mail_without_a_proof_keeps_nobody(tmp_path: Path) -> None:
     world.rig.deliver(1)
     assert world.wait() is not None
     assert [outcome for _uid, outcome, _reason in world.told] == ["stored", "retry"]
+
+
+@pytest.mark.parametrize("reason", ["no-key", "unauthenticated"])
+def test_held_mail_without_a_proof_keeps_nobody(world: World, reason: str) -> None:
+    """Nobody can tell whether it is genuine."""
+    later = entry(event="rotation.held", reason=reason, issued_at="2026-02-03T13:00:09Z", uid=99)
+    world.held = [Record(1, "2026-02-03T13:00:00Z", "", later)]
+    world.rig.deliver(1)
+    assert world.wait() is not None
+    assert world.told == [(99, "held", reason), (1, "stored", None)]
 
 
 def test_each_thing_is_told_once(world: World) -> None:
