@@ -272,8 +272,10 @@ def test_a_wait_sees_what_came_during_it(tool: Program, dovecot: Dovecot, user: 
         dovecot.deliver(mails.genuine(token=INBOX_TOKEN, issued_at=now), user)
         out, _err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
-    assert "  stored  integration@acme.example → " in out.splitlines()[0]
-    assert out.splitlines()[-1].startswith("found  integration@acme.example → ")
+    next_step, stored, found = out.splitlines()
+    assert next_step.startswith("  next: Salesforce signs all its mail: if this is genuine, ")
+    assert "  stored  integration@acme.example → " in stored
+    assert found.startswith("found  integration@acme.example → ")
 
 
 def test_a_wait_for_a_user_whom_no_org_names(tool: Program) -> None:
