@@ -64,6 +64,8 @@ def run(
     with trouble_last(), scan_of(app, names, again, since) as scan:
         recorded = app.recorded()
         awaited = Awaited(user, began, _before(app, user))
+        for line in _already_there(awaited):
+            output.complain(f"token-catcher: {line}")
         what = f"waiting for a new token of {whose}, until {until}"
         with Notice(what, wait.total_seconds(), time.monotonic) as notice:
             waiting = Wait(scan, awaited, recorded, show_in(as_json), notice)
@@ -250,11 +252,15 @@ def _tell_found(app: App, entry: Entry, seconds: float, *, as_json: bool) -> Non
 def _tell_why(awaited: Awaited) -> None:
     """Why none may have come, the likeliest first, and where to look."""
     output.complain("usual reasons, and where to look:")
+    for reason in (*_already_there(awaited), *USUAL_REASONS):
+        output.complain(f"- {reason}")
+
+
+def _already_there(awaited: Awaited) -> Iterator[str]:
+    """Tokens that may be of the very reset that is meant: a daemon may have been faster."""
     for path, holding in awaited.before.items():
         if holding.issued_at is not None and holding.issued_at >= awaited.began - GRACE:
-            output.complain(
-                f"- it was there before: version {holding.version} of {path} has the token that was"
-                f" issued at {iso(holding.issued_at)}, and only a newer one was waited for"
+            yield (
+                f"it was there before: version {holding.version} of {path} has a token that was"
+                f" issued at {iso(holding.issued_at)}, and only a newer one is waited for"
             )
-    for reason in USUAL_REASONS:
-        output.complain(f"- {reason}")
