@@ -27,14 +27,13 @@ from token_catcher.config import (
     UserpassAuth,
     each_address,
 )
-from token_catcher.errors import AccessError, ConfigurationError
+from token_catcher.errors import ConfigurationError
 from token_catcher.expiry import Expiry
 from token_catcher.imap import Account, ImapMailbox
 from token_catcher.imap import Login as MailLogin
 from token_catcher.judge import Judge
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.logins import Entrance, certificates_in, context_of, entrance_of
-from token_catcher.model import Secret
 from token_catcher.oauth import Renewals
 from token_catcher.pipeline import Pipeline
 from token_catcher.ports import Log
@@ -235,9 +234,6 @@ class App:
         assert auth.wrapped_secret_id is not None  # the schema sees to it
         kept = KeptSecretId(self.config.state_dir / "vault-secret-id.json")
         read = auth.wrapped_secret_id.read
-        if not self.writing:
-            unwrapped = partial(_unwrapped_before, kept, read)
-            return AppRoleLogin(auth.role_id, unwrapped, auth.mount, auth.namespace)
         return WrappedAppRoleLogin(auth.role_id, read, kept, auth.mount, auth.namespace)
 
     def _writer(self) -> str:
@@ -427,17 +423,6 @@ class App:
         if self.config.trust.dkim_keys is None:
             return PinnedKeys({})
         return PinnedKeys.read(self.config.trust.dkim_keys)
-
-
-def _unwrapped_before(kept: KeptSecretId, read: Callable[[], Secret]) -> Secret:
-    """The secret_id that came wrapped, for a dry run: to unwrap it would use the token up."""
-    unwrapping = kept.of(read())
-    if unwrapping is None or unwrapping.secret_id is None:
-        raise AccessError(
-            "vault.auth.wrapped_secret_id: it was not unwrapped yet, and a dry run does not do so",
-            code="vault-dry-run",
-        )
-    return unwrapping.secret_id
 
 
 def _text(path: Path | None) -> str | None:

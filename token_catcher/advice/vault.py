@@ -283,11 +283,6 @@ VAULT: Final[Mapping[str, Advice]] = {
         "Vault is sealed, or not initialised.",
         "unseal Vault; pending mail is stored by itself after that",
     ),
-    "vault-dry-run": Advice(
-        460,
-        "A dry run does not unwrap the secret_id, which would use its wrapping token up.",
-        "run `token-catcher scan`, or start the daemon: they unwrap the secret_id, once",
-    ),
     "vault-unreachable": Advice(
         449,
         "Vault was not reached.",

@@ -43,12 +43,15 @@ BESIDE_ANOTHER: Final = {
 def run(app: App, names: Sequence[str], *, since: timedelta | None, as_json: bool) -> ExitCode:
     """Judge the mail of each mailbox. The trouble of one does not keep us from the next.
 
-    FAILED: a mailbox, a folder of it or Vault cannot be asked, a mail cannot be judged for now, or
-    a person must look at one; of a refusal that is in the journal already nobody must.
+    FAILED: a mailbox, or a folder of it, cannot be asked, a mail cannot be judged for now, a token
+    could not be stored, or a person must look at a mail; of a refusal that is in the journal
+    already nobody must.
     ConfigurationError: there is no such mailbox."""
     show = show_in(as_json)
     code = ExitCode.DONE
     foresight = Foresight(app.store)
+    if not _may_be_asked(app):
+        foresight.do_without()
     subjects = app.config.trust.subjects
     with trouble_last():
         for watched in app.watched(names):
@@ -63,9 +66,18 @@ def run(app: App, names: Sequence[str], *, since: timedelta | None, as_json: boo
         for result in dry_vault_results(app):
             show(result)
             code = ExitCode.FAILED
-    if foresight.trouble is not None:
-        code = ExitCode.FAILED
     return code
+
+
+def _may_be_asked(app: App) -> bool:
+    """Whether Vault can be asked without using a wrapping token up."""
+    try:
+        would_unwrap = app.store.inspection.would_unwrap()
+    except TokenCatcherError:  # which is told at the end
+        return False
+    if would_unwrap:
+        output.complain("token-catcher: Vault is not asked: a dry run unwraps no secret_id")
+    return not would_unwrap
 
 
 class Foresight:
@@ -73,8 +85,7 @@ class Foresight:
 
     def __init__(self, store: SecretStore) -> None:
         self._store = store
-        self.trouble: TokenCatcherError | None = None
-        """Why Vault is not asked any more."""
+        self._is_asked = True
         self._newest: dict[str, Capture] = {}
         """By path, what would be written."""
 
@@ -87,14 +98,18 @@ class Foresight:
             return replace(result, outcome=outcome, reason=foreseen.reason.value, saw=saw or None)
         return self._beside_another(capture, result)
 
+    def do_without(self) -> None:
+        """Vault is not to be asked."""
+        self._is_asked = False
+
     def _by_vault(self, capture: Capture) -> Unchanged | Held | None:
         """None: it would write, or does not answer."""
-        if self.trouble is not None:
+        if not self._is_asked:
             return None
         try:
             return self._store.foresee(capture)
         except TokenCatcherError as error:
-            self.trouble = error
+            self._is_asked = False
             _tell(error)
             return None
 

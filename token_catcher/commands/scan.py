@@ -181,6 +181,7 @@ class Scan:
             report = watched.sweep.run(session, folders[:1])
         except TokenCatcherError as error:
             report = Report(watched.name, error=error, broken=True)
+        watched.note_report(report)
         self._remember(watched.name, report, folders)
         return report
 

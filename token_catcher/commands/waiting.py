@@ -41,6 +41,9 @@ ASK_EVERY: Final = 0.25
 MOST_NAMED: Final = 8
 """Usernames and patterns of the configuration, in a message."""
 
+Place = tuple[str | None, str | None, int | None]
+"""Mailbox, folder and UID."""
+
 
 def run(
     app: App,
@@ -97,9 +100,7 @@ class Wait:
     _end: float = field(init=False, default=0.0)
     _looked_at: float = field(init=False, default=0.0)
     _shown: set[ScanResult] = field(init=False, default_factory=set)
-    _unsettled: dict[tuple[str, str | None, int | None], ScanResult] = field(
-        init=False, default_factory=dict
-    )
+    _unsettled: dict[Place, ScanResult] = field(init=False, default_factory=dict)
     """By place, mail that is held or waits."""
     _met: list[Entry] = field(init=False, default_factory=list)
     """What would end the wait, but for newer mail that is not settled."""
@@ -184,7 +185,7 @@ class Wait:
                 self.show(result)
 
 
-def _place(result: ScanResult) -> tuple[str, str | None, int | None]:
+def _place(result: ScanResult) -> Place:
     return result.mailbox, result.folder, result.uid
 
 
