@@ -15,6 +15,8 @@ import pytest
 from tests.kit import mails
 from tests.kit.program import Done, Program
 
+from token_catcher.advice import NEXT_STEP
+
 CONFIG = """\
 state_dir: state
 instance: test
@@ -35,7 +37,7 @@ log: {format: json}
 """
 COLOUR = re.compile(r"\x1b\[[0-9;]*\b(3[0-7]|9[0-7])\b")
 """What a terminal is told about the colour of a text."""
-MEND = "next: mend the lines named above; `token-catcher config example` shows every key\n"
+MEND = f"next: {NEXT_STEP['configuration-lines']}\n"
 
 
 @pytest.fixture
