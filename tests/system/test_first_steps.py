@@ -14,7 +14,6 @@ import pytest
 
 from tests.kit import mails
 from tests.kit.program import Done, Program
-
 from token_catcher.advice import NEXT_STEP
 
 CONFIG = """\
