@@ -151,11 +151,12 @@ def wait_for_person(
 ) -> Granted:
     """Ask until the person is done, as seldom as the server wants it.
 
-    AccessError: declined, too late, or refused. What only passes is asked again."""
+    AccessError: declined, too late, or refused. What only passes is asked again, and nobody waits
+    for longer than the code counts, whatever pause is asked for."""
     until = monotonic() + device.seconds
     interval = device.interval
     while True:
-        sleep(interval)
+        sleep(max(0.0, min(interval, until - monotonic())))
         if monotonic() >= until:
             raise _too_late(client.where, device)
         form = {"grant_type": DEVICE_GRANT, "device_code": device.code.reveal()}

@@ -130,6 +130,22 @@ def test_what_passes_is_asked_again(client: Client, endpoint: TokenEndpoint) -> 
 
 
 @pytest.mark.parametrize(
+    ("interval", "slept"),
+    [(5, [5.0, 895.0]), (999_999, [900.0])],
+    ids=["a pause that an outage asks for", "the interval itself"],
+)
+def test_nobody_waits_for_longer_than_the_code_counts(
+    client: Client, endpoint: TokenEndpoint, interval: int, slept: list[float]
+) -> None:
+    """However long a pause is asked for: 9,999,999 seconds would be four months."""
+    device = begun(client, endpoint, interval=interval)
+    endpoint.answers(throttling(9_999_999))
+    clock = Clock()
+    assert fault(client, device, clock).code == "oauth-device-code"
+    assert clock.slept == slept
+
+
+@pytest.mark.parametrize(
     ("reply", "code"),
     [
         (refusal("authorization_declined"), "oauth-sign-in-declined"),
