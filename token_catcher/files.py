@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,8 @@ from token_catcher.errors import StateError
 
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 """The mode bits of everybody but the owner: none of them is set on a file of ours."""
+PIECE: Final = 64 * 1024
+"""Bytes that are copied at once."""
 WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 LOCKLESS: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
 """What flock(2) says on a file system that has no locks:
@@ -126,20 +129,35 @@ def replace_by(
     path: Path, pieces: Iterable[bytes], *, durable: bool = True, synced: bool = True
 ) -> None:
     """As `replace`, with content that comes in pieces and is never in memory as a whole."""
-    new = _written_beside(path, pieces, synced=synced)
+    _put(_written_beside(path, pieces, synced=synced), path)
+    if synced and durable:  # the content is synced by now, its name is not
+        sync_directory(path.parent)
+
+
+def try_replacing(path: Path, size: int) -> None:
+    """Do what `replace` does with so many bytes, and put what is there in its own place.
+
+    OSError: it would fail. That a file was mounted by itself shows at the last step alone, so that
+    is done as well; the file keeps its content and its time."""
+    _written_beside(path, [bytes(size)], synced=True).unlink()
+    try:
+        with opened(path) as file:
+            status = os.fstat(file.fileno())
+            new = _written_beside(path, iter(partial(file.read, PIECE), b""), synced=True)
+    except FileNotFoundError:
+        return
+    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+    _put(new, path)
+
+
+def _put(new: Path, path: Path) -> None:
+    """In place of what is there; nothing is left behind where that fails."""
     try:
         new.replace(path)
     except OSError:
         with suppress(OSError):
             new.unlink()
         raise
-    if synced and durable:  # the content is synced by now, its name is not
-        sync_directory(path.parent)
-
-
-def try_replacing(path: Path, size: int) -> None:
-    """Do what `replace` does with so many bytes, but for the replacing. OSError: it would fail."""
-    _written_beside(path, [bytes(size)], synced=True).unlink()
 
 
 def _written_beside(path: Path, pieces: Iterable[bytes], *, synced: bool) -> Path:

@@ -12,6 +12,7 @@ memory, written at a later renewal, and told.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -113,9 +114,11 @@ class RefreshTokenFile:
         raise problem
 
     def _unwritable(self, error: OSError) -> StateError:
+        expected = "a directory that we can write"
+        if error.errno == errno.EBUSY:  # as a container gets a single file
+            expected = "its directory to be mounted, and not the file by itself"
         return StateError(
-            f"refresh token {self.path}: cannot be written ({error.strerror}), expected a"
-            " directory that we can write",
+            f"refresh token {self.path}: cannot be written ({error.strerror}), expected {expected}",
             code="oauth-file",
         )
 

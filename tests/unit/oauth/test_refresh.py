@@ -274,6 +274,33 @@ def test_what_could_not_be_kept_is_not_asked_for(
     assert path.read_text("ascii") == "first\n"
 
 
+def test_a_file_that_is_mounted_by_itself_is_not_asked_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a container gets a single file: all can be done with it, but for the last step."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(StateError) as caught, opened(path).renewing():
+        pytest.fail("the token is shown")
+    assert (caught.value.code, str(caught.value)) == (
+        "oauth-file",
+        f"refresh token {path}: cannot be written (Device or resource busy), expected its directory"
+        " to be mounted, and not the file by itself",
+    )
+    assert list(path.parent.glob("*.new")) == []
+
+
+def test_a_look_leaves_the_file_and_its_time(path: Path) -> None:
+    """By that time one is told that is about to end unused: a renewal that fails is no use."""
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    with pytest.raises(AccessError), opened(path).renewing():
+        raise AccessError("no")
+    assert (path.read_text("ascii"), path.stat().st_mtime) == ("first\n", 1_000_000_000)
+
+
 @pytest.mark.parametrize("how", ["full", "taken"])
 def test_a_file_of_a_server_that_replaces_nothing_may_be_read_only(
     path: Path, monkeypatch: pytest.MonkeyPatch, how: str
