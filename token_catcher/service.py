@@ -63,7 +63,7 @@ class Service:
             now=utc_now,
             rng=Random(),  # noqa: S311 - spreads retries, hides nothing
             housekeeping=self._keep_house,
-            finish=self._renewals.end,
+            finish=self._finish,
         )
 
     def run(self) -> None:
@@ -123,12 +123,23 @@ class Service:
         self._vault_health.check(duties)
         self._catch_up(self._app.journal)
         self._app.refresh_keys()
+        self._renewals.write_again()
         self._freshness.look(self._app.entrances)
         self._app.expiry.look()
         self._vault_health.restore(duties)
         if self._lapses is not None:
             with suppress(StateError):  # which the look at the journal tells
                 self._lapses.round()
+
+    def _finish(self, seconds: float) -> None:
+        """Wait for renewals on their way; one that takes longer may have lost a sign-in."""
+        for file in self._renewals.end(seconds):
+            self._log.error(
+                "oauth.renewal_cut_off",
+                file=str(file),
+                note="where the sign-in is refused from now on, somebody has to sign in again:"
+                " `token-catcher login`",
+            )
 
     def _catch_up(self, journal: Journal) -> None:
         """Learn what other processes recorded, a release for one: the metrics tell of it.

@@ -109,3 +109,34 @@ def test_what_could_not_be_written_outlives_a_reload(world: World) -> None:
         world.resets.make_the_trip()
         assert file.read_text("ascii").strip() == world.endpoint.refresh_token
     assert not world.endpoint.stolen
+
+
+def test_what_could_not_be_written_is_written_at_the_end(world: World) -> None:
+    """The volume fails in the middle of a renewal; it is mended, and the daemon restarted."""
+    file = world.by_refresh_token()
+    during_a_request(world, in_the_way(file).mkdir)
+    with world.tool.daemon() as daemon:
+        assert daemon.says("oauth.refresh_token_not_written")
+        in_the_way(file).rmdir()
+        assert daemon.end() == 0
+    assert daemon.says("oauth.refresh_token_written")
+    assert file.read_text("ascii").strip() == world.endpoint.refresh_token
+
+
+def test_a_renewal_that_is_cut_off_is_told(world: World) -> None:
+    """By the file whose sign-in may be lost: the endpoint takes longer than anybody waits."""
+    file = world.by_refresh_token()
+    asked_for = threading.Event()
+    ended = threading.Event()
+
+    def wait(_asked: Asked) -> Reply | None:
+        asked_for.set()
+        ended.wait(PATIENCE)
+        return None
+
+    world.endpoint.instead = wait
+    with world.tool.daemon(ready=False) as daemon:
+        assert asked_for.wait(PATIENCE)
+        assert daemon.end() == 0
+        ended.set()
+    assert daemon.says("oauth.renewal_cut_off", file=str(file))

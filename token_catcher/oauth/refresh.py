@@ -7,7 +7,7 @@ us alone, and is on disk before anybody goes on; no signal comes between the req
 
 Where nothing can be written, nothing is asked: the token that is there would be used up, and the
 new one lost with the process. Should the volume fail later than that, the new one is kept in
-memory, written at a later renewal, and told.
+memory, written as soon as that works, and told.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from token_catcher import files, signals
-from token_catcher.errors import Outage, StateError
+from token_catcher.errors import ConfigurationError, Outage, StateError
 from token_catcher.model import Secret
 from token_catcher.oauth.origin import note_renewal, origin_of
 from token_catcher.oauth.renewals import Renewals
@@ -75,12 +75,14 @@ class RefreshTokenFile:
 
         ConfigurationError: the file is not there. StateError: it cannot be replaced. Outage:
         another renewal does not end, or the program does."""
-        with self._alone(), self._renewals.in_flight(), signals.postponed():
+        with self._alone(), self._renewals.in_flight(self.path), signals.postponed():
             kept = self._kept
             in_file = self.read()
             if in_file != kept.in_file:
                 kept.in_file = in_file
-                kept.unwritten = None  # somebody has put another one into the file
+                # Somebody has put another one into the file.
+                kept.unwritten = None
+                kept.write_again = None
             # Where the one in the file is used up already, there is nothing more to lose.
             if kept.unwritten is None and not self._lasting:
                 self._prove_writable()
@@ -134,10 +136,25 @@ class RefreshTokenFile:
             self._replace_by(token)
         except OSError as error:
             kept.unwritten = token
+            kept.write_again = self._write_again
             self._tell(error)
             return
         kept.in_file = token
         kept.unwritten = None
+        kept.write_again = None
+
+    def _write_again(self) -> None:
+        """Write what a renewal gave before, unless somebody else is at the file."""
+        with suppress(ConfigurationError, Outage), self._alone(0.0), signals.postponed():
+            kept = self._kept
+            if kept.unwritten is None or self.read() != kept.in_file:
+                return  # written meanwhile, or a person has signed in again
+            with suppress(OSError):
+                self._replace_by(kept.unwritten)
+                kept.in_file = kept.unwritten
+                kept.unwritten = None
+                kept.write_again = None
+                self._log.info("oauth.refresh_token_written", file=str(self.path))
 
     def _replace_by(self, token: Secret) -> None:
         """Write what a renewal gave."""
@@ -169,14 +186,17 @@ class RefreshTokenFile:
         return Path(os.path.realpath(self.path))
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self, within: float | None = None) -> Iterator[None]:
         """Hold the lock file, where there can be one, and keep our other threads out as well.
 
-        Outage: whoever is in does not end."""
+        `within`: seconds to wait for it; None: as many as anybody may hold it. Outage: whoever is
+        in does not end."""
+        if within is None:
+            within = LOCK_WITHIN
         place = self._place()
         lock = place.with_name(f"{place.name}.lock")
-        until = self._monotonic() + LOCK_WITHIN
-        if not self._kept.lock.acquire(timeout=LOCK_WITHIN):
+        until = self._monotonic() + within
+        if not self._kept.lock.acquire(timeout=within):
             raise self._endless("another mailbox")
         with ExitStack() as stack:
             stack.callback(self._kept.lock.release)

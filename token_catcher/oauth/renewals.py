@@ -4,13 +4,15 @@ A renewal that is cut off loses the sign-in: the server has used up the old toke
 the new one. So at the end of the process those in flight are waited for, and none is begun.
 
 What a renewal gave and could not be written is all there is of a sign-in. It belongs to the file,
-not to the mailbox: whoever shares the file has it, and a reload of the configuration keeps it.
+not to the mailbox: whoever shares the file has it, and a reload of the configuration keeps it. It
+is written as soon as that works, without waiting for the next renewal, and at the end once more:
+whoever mends the volume restarts the daemon next.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +31,8 @@ class Kept:
     """What the file held when it was last read."""
     unwritten: Secret | None = None
     """What came after that, and could not be written."""
+    write_again: Callable[[], None] | None = None
+    """Tries to; None: all that came was written."""
 
 
 class Renewals:
@@ -36,7 +40,7 @@ class Renewals:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._in_flight = 0
+        self._in_flight: list[Path] = []
         self._ending = False
         self._kept: dict[Path, Kept] = {}
 
@@ -46,32 +50,45 @@ class Renewals:
             return self._kept.setdefault(place, Kept())
 
     @contextmanager
-    def in_flight(self) -> Iterator[None]:
+    def in_flight(self, file: Path) -> Iterator[None]:
         """While the block runs one more is. Outage: the process ends, and begins none."""
-        self._begin()
+        self._begin(file)
         try:
             yield
         finally:
-            self._end_one()
+            self._end_one(file)
 
-    def end(self, seconds: float) -> None:
-        """Have none begin from here on, and wait for those in flight, at most so many seconds."""
+    def write_again(self) -> None:
+        """Write what could not be written before, where that works now. Waits for nobody."""
+        with self._changed:
+            known = tuple(self._kept.values())
+        for kept in known:
+            if kept.write_again is not None:
+                kept.write_again()
+
+    def end(self, seconds: float) -> Sequence[Path]:
+        """Have none begin from here on, and wait for those in flight, at most so many seconds.
+
+        Returns the files of those that are cut off."""
         with self._changed:
             self._ending = True
             self._changed.wait_for(self._none_is_in_flight, seconds)
+            cut_off = tuple(self._in_flight)
+        self.write_again()
+        return cut_off
 
-    def _begin(self) -> None:
+    def _begin(self, file: Path) -> None:
         with self._changed:
             if self._ending:
                 raise Outage(
                     "no refresh token is renewed any more: the program ends", code="oauth-ending"
                 )
-            self._in_flight += 1
+            self._in_flight.append(file)
 
-    def _end_one(self) -> None:
+    def _end_one(self, file: Path) -> None:
         with self._changed:
-            self._in_flight -= 1
+            self._in_flight.remove(file)
             self._changed.notify_all()
 
     def _none_is_in_flight(self) -> bool:
-        return self._in_flight == 0
+        return not self._in_flight

@@ -205,6 +205,56 @@ def test_what_cannot_be_written_is_kept_and_written_later(
     assert "second" not in str(log.warnings)
 
 
+@pytest.mark.parametrize("at", ["housekeeping", "the end"])
+def test_what_could_not_be_written_is_written_once_that_works(
+    path: Path, full: Callable[[bool], None], at: str
+) -> None:
+    """Not only by the next renewal, in an hour: whoever makes room restarts the daemon next."""
+    log = Silent()
+    renewals = Renewals()
+    full(True)
+    renew(opened(path, log, renewals=renewals), "second")
+    renewals.write_again()
+    assert path.read_text("ascii") == "first\n"
+    full(False)
+    if at == "the end":
+        renewals.end(0.0)
+    else:
+        renewals.write_again()
+        renewals.write_again()
+    assert path.read_text("ascii") == "second\n"
+    assert log.events == [
+        ("oauth.refresh_token_not_written", log.warnings[0][1]),
+        ("oauth.refresh_token_written", {"file": str(path)}),
+    ]
+
+
+def test_another_sign_in_is_not_written_over(path: Path, full: Callable[[bool], None]) -> None:
+    """By what could not be written before it."""
+    renewals = Renewals()
+    full(True)
+    renew(opened(path, renewals=renewals), "second")
+    full(False)
+    path.write_text("signed-in\n", "ascii")
+    renewals.write_again()
+    assert path.read_text("ascii") == "signed-in\n"
+
+
+def test_what_could_not_be_written_waits_for_a_renewal(
+    path: Path, full: Callable[[bool], None]
+) -> None:
+    """Nobody who tries to write it does: housekeeping has Vault's token to keep alive."""
+    renewals = Renewals()
+    file = opened(path, renewals=renewals)
+    full(True)
+    renew(file, "second")
+    full(False)
+    with file.renewing() as shown:
+        renewals.write_again()
+        assert path.read_text("ascii") == "first\n"
+    assert shown == Secret("second")
+
+
 def test_what_could_not_be_written_gives_way_to_another_sign_in(
     path: Path, full: Callable[[bool], None]
 ) -> None:
@@ -382,10 +432,10 @@ def test_the_end_waits_for_a_renewal_on_its_way(path: Path) -> None:
     request = threading.Thread(target=ask)
     request.start()
     assert shown.wait(PATIENCE)
-    renewals.end(0.0)
+    assert renewals.end(0.0) == (path,)
     assert path.read_text("ascii") == "first\n", "an end that does not wait"
     answered.set()
-    renewals.end(PATIENCE)
+    assert renewals.end(PATIENCE) == ()
     assert path.read_text("ascii") == "second\n"
     request.join(PATIENCE)
 
