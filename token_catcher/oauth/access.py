@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from token_catcher.errors import AccessError, StateError, TransientError
+from token_catcher.errors import AccessError, ConfigurationError, StateError, TransientError
 from token_catcher.model import Secret
 
 AHEAD: Final = 600.0
@@ -52,7 +52,7 @@ class Provider(Protocol):
         AccessError: we are refused, which the code tells apart, and nothing but a person changes
         it. Outage: the endpoint is away or throttles us (`retry_after`), or somebody else answers
         in its place: that is never a refusal. StateError: what it gives could not be kept, so that
-        it was not asked."""
+        it was not asked. ConfigurationError: what is shown cannot be what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,9 @@ class AccessTokens:
         self._failure: _Failure | None = None
         self._refused: str | None = None
         """See `TokenHealth`."""
+        self._missing: str | None = None
+        """The same, of what we would show: it was not there, or could not be used, the last time.
+        """
         self._fresh_from = monotonic()
         """When a token that nobody waits for may be asked for again."""
 
@@ -140,7 +143,7 @@ class AccessTokens:
 
         Where the provider is away, the one there is serves until its end."""
         with self._lock:
-            credential = self._provider.credential()
+            credential = self._shown()
             held = self._held
             if held is None or held.credential != credential or not held.serves(self._monotonic()):
                 held = self._renewed(credential)
@@ -161,7 +164,7 @@ class AccessTokens:
                     return None
                 held = None
             if held is None:
-                held = self._renewed(self._provider.credential())
+                held = self._renewed(self._shown())
             held.logins += 1
             return held.value
 
@@ -188,15 +191,26 @@ class AccessTokens:
             if self.due_since is None:
                 return
             self._fresh_from = self._monotonic() + FRESH_PAUSE
-            self._renewed(self._provider.credential())
+            self._renewed(self._shown())
 
     @property
     def health(self) -> TokenHealth:
         """How it is now. From any thread, without waiting for a request."""
         held = self._held
+        refused = self._refused or self._missing
         if held is None or held.ends_at is None:
-            return TokenHealth(self._refused, None)
-        return TokenHealth(self._refused, max(0.0, held.left(self._monotonic())))
+            return TokenHealth(refused, None)
+        return TokenHealth(refused, max(0.0, held.left(self._monotonic())))
+
+    def _shown(self) -> Secret:
+        """What the provider would show now. ConfigurationError: it is not there."""
+        try:
+            credential = self._provider.credential()
+        except ConfigurationError as error:
+            self._missing = error.code
+            raise
+        self._missing = None
+        return credential
 
     def _renewed(self, credential: Secret) -> _Held:
         """A new token; the one there is where the provider is away and that is not over."""
@@ -215,6 +229,9 @@ class AccessTokens:
         except StateError as error:
             self._refused = error.code
             return self._instead(error)
+        except ConfigurationError as error:  # a key that cannot sign, a library that is not there
+            self._refused = error.code
+            raise
         return self._take(token, credential)
 
     def _paused(self, credential: Secret) -> AccessError | TransientError | None:

@@ -219,7 +219,7 @@ def _of_access_tokens(snapshot: Snapshot) -> Iterable[Metric]:
     now = snapshot.taken_at.timestamp()
     yield _by_mailbox(
         "oauth_refused",
-        "1 while no access token can be got: refused, or what it gives could not be kept.",
+        "1 while no access token can be got: refused, or we could not ask, or not keep what comes.",
         {name: health.refused is not None for name, health in tokens.items()},
     )
     yield _by_mailbox(

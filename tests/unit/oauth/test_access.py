@@ -256,6 +256,42 @@ def test_a_credential_that_is_gone_is_told_as_that(endpoint: Endpoint) -> None:
     assert endpoint.fetched == 0
 
 
+def test_a_credential_that_is_gone_is_no_health(endpoint: Endpoint) -> None:
+    """Though the connection that is there goes on; and all is well once it is there again."""
+    endpoint.login()
+    endpoint.shown = ""
+    endpoint.time += HOUR
+    with pytest.raises(ConfigurationError, match="no such file"):
+        endpoint.tokens.keep_fresh()
+    assert endpoint.tokens.health == TokenHealth("secret", 0.0)
+    endpoint.shown = "secret"
+    assert endpoint.login() == "token-2"
+    assert endpoint.tokens.health == TokenHealth(None, HOUR)
+
+
+def test_a_credential_that_was_gone_for_a_moment_is_well(endpoint: Endpoint) -> None:
+    """Replaced in two steps: the token that is there serves again, and nothing is asked."""
+    endpoint.login()
+    endpoint.shown = ""
+    with pytest.raises(ConfigurationError, match="no such file"):
+        endpoint.tokens.for_login()
+    assert endpoint.tokens.health == TokenHealth("secret", HOUR)
+    endpoint.shown = "secret"
+    assert endpoint.login() == "token-1"
+    assert endpoint.tokens.health == TokenHealth(None, HOUR)
+
+
+def test_a_credential_that_cannot_be_shown_is_no_health(endpoint: Endpoint) -> None:
+    """A key that cannot sign, a library that is not installed: nobody refuses, and nobody asks."""
+    endpoint.error = ConfigurationError("got no library", code="oauth-extra")
+    with pytest.raises(ConfigurationError, match="no library"):
+        endpoint.tokens.for_login()
+    assert endpoint.tokens.health == TokenHealth("oauth-extra", None)
+    endpoint.error = None
+    assert endpoint.login() == "token-2"
+    assert endpoint.tokens.health == TokenHealth(None, HOUR)
+
+
 def test_a_credential_that_goes_during_a_request_costs_no_token(endpoint: Endpoint) -> None:
     """The token that came is good."""
 
