@@ -296,8 +296,9 @@ OAUTH: Final[Mapping[str, Advice]] = {
     "oauth-source": Advice(
         350,
         "The file that says who we are to Google is not one that can be used.",
-        "write the file anew with `gcloud iam workload-identity-pools create-cred-config`, or"
-        " unset the variable on a machine of Google Cloud (docs/google-workspace.md)",
+        "write the file with `gcloud iam workload-identity-pools create-cred-config`, and name it"
+        " in GOOGLE_APPLICATION_CREDENTIALS; on a machine of Google Cloud unset that instead"
+        " (docs/google-workspace.md)",
     ),
     "oauth-user": Advice(
         351,

@@ -12,7 +12,7 @@ VAULT: Final[Mapping[str, Advice]] = {
         401,
         "Vault refuses the login.",
         "check vault.auth; a used-up or expired secret_id needs a new one"
-        " (deploy/vault/setup-approle.sh)",
+        " (remove the file, then deploy/vault/setup-approle.sh FILE)",
     ),
     "vault-login-audience": Advice(
         402,
@@ -124,20 +124,21 @@ VAULT: Final[Mapping[str, Advice]] = {
         420,
         "What is in the file is no wrapping token.",
         "put the wrapping token alone where vault.auth.wrapped_secret_id says: WRAP_TTL=15m"
-        " deploy/vault/setup-approle.sh",
+        " deploy/vault/setup-approle.sh FILE",
     ),
     "vault-login-wrapping-path": Advice(
         421,
         "The wrapping token was not made for this role's secret_id.",
         "ask who put this token there: it may be an attempt to have us use somebody else's"
-        " secret; make a new one: WRAP_TTL=15m deploy/vault/setup-approle.sh",
+        " secret; remove the file, which is kept otherwise, and make a new one: WRAP_TTL=15m"
+        " deploy/vault/setup-approle.sh FILE",
     ),
     "vault-login-wrapping-used": Advice(
         422,
         "Somebody has unwrapped the secret_id before us.",
         "treat the secret_id as stolen: look for sys/wrapping/unwrap in Vault's audit log,"
-        " destroy it (docs/vault-logins.md), then make a new one: WRAP_TTL=15m"
-        " deploy/vault/setup-approle.sh",
+        " destroy it (docs/vault-logins.md), then remove the file, which is kept otherwise, and"
+        " make a new one: WRAP_TTL=15m deploy/vault/setup-approle.sh FILE",
     ),
     "vault-secret-id": Advice(
         423,
