@@ -13,6 +13,7 @@ import resource
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import typer
@@ -69,11 +70,13 @@ class Settings:
     file: str | None
     """That of `--config`, wherever it stands."""
 
-    def load(self, *, secrets: bool = True) -> config.Config:
+    def load(self, *, secrets: bool = True, sign_ins: bool = True) -> config.Config:
         """The configuration that applies. ConfigurationError: none, or not a valid one.
 
-        `secrets`: whether the command needs them, so that they must be there."""
-        return config.load(config.find(self.file, os.environ), os.environ, secrets=secrets)
+        `secrets`: whether the command needs them, so that they must be there. `sign_ins`: the same
+        of what `login` writes."""
+        path = config.find(self.file, os.environ)
+        return config.load(path, os.environ, secrets=secrets, sign_ins=sign_ins)
 
     def build(self, *, writing: bool, secrets: bool = True) -> App:
         """The program over that configuration, with its log set up.
@@ -120,10 +123,12 @@ def _settings(
 def run_command(context: typer.Context) -> None:
     """Run the daemon, in the foreground."""
     context.obj.work_as_owner()
-    loaded = context.obj.load()
+    # Somebody signs in beside it, and for one mailbox: it costs the others nothing until then.
+    load = partial(context.obj.load, sign_ins=False)
+    loaded = load()
     events = log.setup(loaded.log.level, loaded.log.format)
     _warn_of_shared_secrets(loaded, events)
-    Service(context.obj.load, events).run()
+    Service(load, events).run()
 
 
 @app.command("scan", cls=options.Command, epilog=epilog("scan"))

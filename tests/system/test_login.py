@@ -159,6 +159,28 @@ def test_before_the_sign_in_it_is_said_how(tool: Program) -> None:
     assert "expected the file that `token-catcher login --mailbox NAME` writes" in done.err
 
 
+def test_a_daemon_waits_for_the_sign_in(
+    servers: tuple[Dovecot, TokenEndpoint],
+    endpoint: TokenEndpoint,
+    tool: Program,
+    openbao: OpenBao,
+    user: str,
+    org: str,
+) -> None:
+    """The command of a host with systemd works inside the running service, and nowhere else."""
+    resets = Resets(tool, servers[0], openbao, user, org)
+    with tool.daemon() as daemon:
+        trouble = next(event for event in daemon.events if event["event"] == "mailbox.trouble")
+        assert (trouble["code"], trouble["error"]) == (
+            "secret",
+            f"secret {{file: {tool.home / 'refresh-token'}}}: got no such file:"
+            f" {tool.home / 'refresh-token'}, expected the file that `token-catcher login --mailbox"
+            " NAME` writes",
+        )
+        assert signed_in(tool, *AUTHORIZE, paste=browser(endpoint)).code == 0
+        resets.make_the_trip()
+
+
 @pytest.mark.parametrize(
     ("pasted", "code", "message"),
     [

@@ -71,11 +71,13 @@ def load(
     environ: Mapping[str, str],
     *,
     secrets: bool = True,
+    sign_ins: bool = True,
     silent_for: float = SILENT_FOR,
 ) -> Config:
     """Read a file, and the secrets it names once, to see that they are there.
 
     `secrets`: False where the caller uses none; then they may be missing, or another user's.
+    `sign_ins`: False where a sign-in may be missing that somebody makes later.
     `silent_for`: seconds that a pipe is waited for.
 
     ConfigurationError: a line for each problem, `FILE:LINE: key.path: got …, expected …`, never
@@ -88,7 +90,7 @@ def load(
     data, sources = with_defaults(document.data, environ)
     base = path.absolute().parent
     owners = ownership.trusted(_state_dir(data, base))
-    config, mistakes = check(data, Origin(base, environ, sources, secrets, owners))
+    config, mistakes = check(data, Origin(base, environ, sources, secrets, owners, sign_ins))
     located = [
         Problem(document.line(mistake.loc), _with_source(mistake, sources)) for mistake in mistakes
     ]

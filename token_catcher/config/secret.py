@@ -47,6 +47,7 @@ from token_catcher.model import Secret
 MAX_BYTES: Final = 64 * 1024
 FORM: Final = "{file: PATH} or {env: NAME}"
 AN_EXISTING_FILE: Final = "the path of an existing file"
+A_SIGN_IN: Final = "the file that `token-catcher login --mailbox NAME` writes"
 _SAYS_WHAT_IT_HOLDS: Final = re.compile(
     r"([a-z]+[-_.])*(password|passwd|secret|token|id|key|jwt|pem)(\.[a-z]{2,4})?", re.ASCII
 )
@@ -63,6 +64,8 @@ class SecretSource:
     environ: Mapping[str, str] = field(repr=False, compare=False)
     is_document: bool = False
     """Whether it may span lines: a file of JSON, say."""
+    is_sign_in: bool = False
+    """Whether `token-catcher login` writes it."""
 
     def read(self) -> Secret:
         """The secret as it is now, without one newline at its end.
@@ -79,7 +82,13 @@ class SecretSource:
         """The same for the loader, which knows the key and its line.
 
         Wrong: it is not there, or others can use it."""
-        text = _text(self._bytes())
+        try:
+            raw = self._bytes()
+        except Wrong as wrong:
+            if not self.is_sign_in or wrong.expected != AN_EXISTING_FILE:
+                raise
+            raise Wrong(A_SIGN_IN, wrong.got) from None
+        text = _text(raw)
         if not self.is_document:
             _expect_one_line(text)
         return Secret(text)
@@ -328,14 +337,13 @@ class TokenCommand:
 
 
 def _refresh_token(value: Any, info: ValidationInfo) -> SecretSource:
-    """Its file is not there before somebody signed in."""
-    try:
-        return _in_a_file(_source(value, info))
-    except Wrong as wrong:
-        if wrong.expected != AN_EXISTING_FILE:
-            raise
-        got = wrong.got
-    raise Wrong("the file that `token-catcher login --mailbox NAME` writes", got)
+    """Its file is not there before somebody signed in.
+
+    The daemon goes on without: `login` is typed beside it, and the other mailboxes are well."""
+    source = _in_a_file(replace(_named(value, info), is_sign_in=True))
+    if not Origin.of(info).sign_ins and not files.may_exist(Path(source.where)):
+        return source
+    return _there(source, info)
 
 
 def _in_a_file(source: SecretSource) -> SecretSource:

@@ -14,7 +14,7 @@ from contextlib import closing
 from random import Random
 
 from token_catcher.daemon.wakeups import BackOff, Logins, Pace, Wakeup, steps
-from token_catcher.errors import AccessError, SessionEnded, TokenCatcherError
+from token_catcher.errors import ConfigurationError, SessionEnded, TokenCatcherError
 from token_catcher.log import raised_at
 from token_catcher.model import Secret
 from token_catcher.ports import Log, Mailbox
@@ -134,14 +134,15 @@ class SessionLoop(threading.Thread):
     ) -> None:
         """Stay away for a while after a session of `lived` seconds.
 
-        No wakeup shortens it. Another password or sign-in does, where the last was refused."""
+        No wakeup shortens it. Another password or sign-in does, where the last was refused, and the
+        first one where there was none."""
         if self._ending.is_set():
             return
         seconds = self._back_off.pause(error, lived)
         self._log.info("mailbox.pause", **self._subject, seconds=round(seconds, 1))
-        was_refused = isinstance(error, AccessError) and credential is not None
+        waits_for_another = isinstance(error, ConfigurationError)  # a refusal, or nothing to show
         for _ in self._steps(seconds):
-            if was_refused and self._credential() not in (None, credential):
+            if waits_for_another and self._credential() not in (None, credential):
                 self._back_off.reset()
                 break
 
