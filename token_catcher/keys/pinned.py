@@ -12,6 +12,8 @@ from token_catcher.errors import ConfigurationError
 from token_catcher.keys.published import NAME
 from token_catcher.ports import KeyLookup
 
+UNUSABLE: Final = "dkim-keys"
+"""The code of a file that pins nothing, or not what it says."""
 _PIN: Final = re.compile(
     rf"\s*({NAME.pattern})\s+(?:[0-9]+\s+)?(?:IN\s+)?(?:TXT\s+)?(\S.*?)\s*", re.IGNORECASE
 )
@@ -66,10 +68,16 @@ class PinnedKeys:
             if not _RECORD.fullmatch(record) or name in records:
                 raise ConfigurationError(
                     f"{path}:{number}: got {line[:40]!a}…, expected SELECTOR._domainkey.DOMAIN,"
-                    " a space and a key record with p=, each name once"
+                    " a space and a key record with p=, each name once",
+                    code=UNUSABLE,
                 )
             records[name] = record.encode()
         return cls(records)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that are pinned, in the order of the file."""
+        return tuple(self._records)
 
     def lookup(self, name: str, at: datetime) -> bytes | None:  # noqa: ARG002 - pinned is pinned
         """The pinned record."""
@@ -104,4 +112,4 @@ def _lines(path: Path) -> list[str]:
         why = error.strerror
     except UnicodeDecodeError:
         why = "it is not ASCII"
-    raise ConfigurationError(f"{path}: the pinned keys cannot be read: {why}")
+    raise ConfigurationError(f"{path}: the pinned keys cannot be read: {why}", code=UNUSABLE)
