@@ -2,6 +2,7 @@
 
 Only here is a `Capture` made."""
 
+from token_catcher.proof.authres import Place, Zone, counts, places
 from token_catcher.proof.case import Policy, Terms
 from token_catcher.proof.routing import (
     ORG_ID,
@@ -12,18 +13,24 @@ from token_catcher.proof.routing import (
     naming,
     overlaps,
 )
+from token_catcher.proof.signature import outlines
 from token_catcher.proof.trust import WAIVABLE, Trust
 
 __all__ = [
     "ORG_ID",
     "WAIVABLE",
     "Org",
+    "Place",
     "Policy",
     "Terms",
     "Trust",
+    "Zone",
+    "counts",
     "is_plain_path",
     "is_username",
     "matches",
     "naming",
+    "outlines",
     "overlaps",
+    "places",
 ]

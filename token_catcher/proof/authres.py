@@ -120,6 +120,33 @@ def assess(
     return _decide(results, sender_domain.lower(), domains)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a field stands, and whose it says it is. Anybody may have written it."""
+
+    authserv_id: str
+    """In lower case; empty where it names none, as Microsoft 365 does."""
+    received_above: int
+
+
+def places(header: Header) -> list[Place]:
+    """Of every Authentication-Results, topmost first."""
+    received = 0
+    places_of_fields = []
+    for field in header.fields:
+        name = field.name.lower()
+        if name == "received":
+            received += 1
+        elif name == "authentication-results":
+            places_of_fields.append(Place(_authserv_id(_unfolded(field)), received))
+    return places_of_fields
+
+
+def counts(header: Header, ids: Sequence[str], zone: Zone) -> bool:
+    """Whether there is a field that these terms take for our server's."""
+    return any(True for _ in _trusted(header, [known.lower() for known in ids], zone))
+
+
 def read_results(value: str) -> list[Result]:
     """The results of one unfolded field. Raises `Malformed` and nothing else."""
     if len(value) > MAX_BYTES:
@@ -184,14 +211,19 @@ def _bears(value: str, known: str) -> bool:
     """Whether this is the field's authserv-id.
 
     It is readable where the rest is not: a field of ours must not hide behind a mistake."""
-    start = _AUTHSERV_ID.match(value)
-    server = ""
-    # With an `=` behind it the first word is a method: Microsoft 365 begins with the results.
-    if start and not start[2]:
-        server = start[1].lower()
+    server = _authserv_id(value)
     if known.startswith("*."):
         return server.endswith(known[1:])
     return server == known
+
+
+def _authserv_id(value: str) -> str:
+    """With which the field begins, in lower case; empty where it names none."""
+    start = _AUTHSERV_ID.match(value)
+    # With an `=` behind it the first word is a method: Microsoft 365 begins with the results.
+    if start and not start[2]:
+        return start[1].lower()
+    return ""
 
 
 def _segments(value: str) -> list[list[str]]:

@@ -127,6 +127,31 @@ def read(header: Header, issued_at: datetime, signing_domains: Sequence[str]) ->
     return worst
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a signature of a signing domain says without its key."""
+
+    key_name: str
+    """Where its key is published."""
+    is_body_intact: bool
+    """False: the body was changed after signing."""
+
+
+def outlines(raw: bytes, header: Header, signing_domains: Sequence[str]) -> list[Outline]:
+    """Those signatures of signing domains that can be read, whether they prove something or not."""
+    mail = _SignedMail(raw, header)
+    domains = {domain.lower() for domain in signing_domains}
+    read = []
+    for field in _worth_a_look(header, domains):
+        try:
+            tags = _own_tags(field, domains)
+        except Unacceptable:
+            continue
+        name = f"{tags['s']}._domainkey.{tags['d']}".lower()
+        read.append(Outline(name, mail.has_body_of(tags)))
+    return read
+
+
 def _read_one(field: HeaderField, issued_at: datetime, domains: set[str]) -> Verification:
     """A malformed one that names a signing domain fails: the server may have read it."""
     try:
@@ -313,9 +338,13 @@ class _SignedMail:
         self._body = raw.partition(b"\r\n\r\n")[2]
         self._hashes: dict[str, str] = {}
 
+    def has_body_of(self, tags: Mapping[str, str]) -> bool:
+        """Whether the body is the one that was signed."""
+        return self._body_hash(tags.get("c", "simple")) == "".join(tags["bh"].split())
+
     def demand_body(self, tags: Mapping[str, str]) -> None:
         """The body is the one that was signed."""
-        if self._body_hash(tags.get("c", "simple")) != "".join(tags["bh"].split()):
+        if not self.has_body_of(tags):
             raise Unacceptable("the body was changed after signing", "unverifiable")
 
     def verify(self, field: HeaderField, tags: Mapping[str, str], key: bytes) -> None:

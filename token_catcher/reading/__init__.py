@@ -2,5 +2,6 @@
 
 from token_catcher.reading.claims import TOKEN
 from token_catcher.reading.extract import extract
+from token_catcher.reading.wire import read_header
 
-__all__ = ["TOKEN", "extract"]
+__all__ = ["TOKEN", "extract", "read_header"]
