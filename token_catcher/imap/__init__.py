@@ -1,12 +1,14 @@
 """The adapter of the mailbox over imapclient.
 
 `login` opens a connection, `logins` proves who we are, `session` reads mail, `folders` finds the
-spam folder, `idle` waits for news; `connection` is where the library is called, `trouble` what its
-exceptions become, `texts` what servers say in words alone.
+spam folder, `idle` waits for news, `probe` looks at a server without logging in; `connection` is
+where the library is called, `trouble` what its exceptions become, `texts` what servers say in words
+alone.
 """
 
 from token_catcher.imap.login import Account, tls_context
 from token_catcher.imap.logins import ExternalLogin, Login, OAuthLogin, PasswordLogin
+from token_catcher.imap.probe import Security, reach, security
 from token_catcher.imap.session import ImapMailbox
 
 __all__ = [
@@ -16,5 +18,8 @@ __all__ = [
     "Login",
     "OAuthLogin",
     "PasswordLogin",
+    "Security",
+    "reach",
+    "security",
     "tls_context",
 ]

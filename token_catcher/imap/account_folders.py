@@ -27,6 +27,8 @@ class AccountFolders:
         self._missing: dict[str, str] = {}
         self._watched: Sequence[str] = ()
         self._spam_logged: list[str] | None = None
+        self.spam_found_by = ""
+        """How the spam folders were found when they were listed last; empty: there is none."""
 
     def watched(self) -> Sequence[str]:
         """The inbox, the spam folders as far as they exist, and the further ones."""
@@ -116,12 +118,18 @@ class AccountFolders:
 
     def _spam(self, folders: Sequence[Listed], inbox: str) -> list[str]:
         """The spam folders: as the configuration names one, or as the server marks them."""
+        self.spam_found_by = ""
         configured = self._account.spam
         if configured is None:
             return []
         if configured != "auto":
+            self.spam_found_by = "configuration"
             return [self._named(configured, folders)]
         spam = [name for name in find_spam(folders) if name != inbox]
+        if spam:
+            self.spam_found_by = "a known name"
+        if spam and marks_spam(folders):
+            self.spam_found_by = "special use"
         self._log_unusual(spam)
         return spam
 

@@ -115,13 +115,29 @@ def _logged_in(
     attempt: Attempt,
 ) -> Connection:
     """A connection of its own for each attempt: some servers end it after a refusal."""
+    connection = secured(account, context, monotonic)
+    try:
+        attempt(connection)
+        _introduce(connection)
+    except BaseException:  # Ctrl-C as well: servers count connections
+        connection.close()
+        raise
+    return connection
+
+
+def secured(
+    account: Account,
+    context: ssl.SSLContext,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Connection:
+    """A connection on which a password may be shown; nobody is logged in yet.
+
+    Outage, AccessError: as `log_in`."""
     connection = _connect(account, context, monotonic)
     try:
         _keep_alive(connection)
         if account.tls == "starttls":
             _start_tls(connection, context)
-        attempt(connection)
-        _introduce(connection)
     except BaseException:  # Ctrl-C as well: servers count connections
         connection.close()
         raise

@@ -87,6 +87,13 @@ class ImapMailbox:
         """The inbox, the spam folders as far as they exist, and the further ones."""
         return self._folders.watched()
 
+    @property
+    def spam_found_by(self) -> str:
+        """By what the spam folder was found: the configuration, special use, or a known name.
+
+        Empty: there is none."""
+        return self._folders.spam_found_by
+
     def examine(self, folder: str) -> FolderState:
         """EXAMINE: nothing that is read afterwards is marked as read."""
         self._folders.expect_present(folder)
@@ -171,6 +178,14 @@ class ImapMailbox:
     def has_news(self) -> bool:
         """See `ports.Mailbox`."""
         return self._idle.has_news()
+
+    def expect_possible(self, action: MailAction) -> None:
+        """What `apply` needs of the server, and of the folder of a move. Changes nothing.
+
+        NotApplied: the server lacks it, or the folder is not there, or is a watched one."""
+        self._changes.expect_possible(action)
+        if isinstance(action, MoveTo):
+            self._folders.target(action.folder)
 
     @property
     def has_idle(self) -> bool:

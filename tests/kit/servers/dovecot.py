@@ -181,13 +181,15 @@ class Dovecot(Server):
         introspects: bool = False,
         certificates: bool = False,
         capability: str | None = None,
+        ended: bool = False,
     ) -> None:
         """`spam`: a folder that every mailbox has, marked \\Junk if `special_use`.
 
         `mail_format`: maildir or sdbox. `hosts`: what the certificate is for.
         `oauth`: whose access tokens are taken; checked by its public key, or by asking it where
         `introspects`. `certificates`: users may log in by a certificate of `ca` (EXTERNAL).
-        `capability`: all that it announces; None: whatever it can do."""
+        `capability`: all that it announces; None: whatever it can do.
+        `ended`: the server's certificate is not valid any more."""
         self._command = command("dovecot", "sudo apt-get install dovecot-imapd dovecot-lmtpd")
         super().__init__("dovecot")
         self.tls_port = free_port()
@@ -203,6 +205,9 @@ class Dovecot(Server):
         self._introspects = introspects
         self._certificates = certificates
         self._capability = capability
+        self._ends_at = None
+        if ended:
+            self._ends_at = datetime(2026, 1, 1, tzinfo=UTC)
         self._configured = self.home / "dovecot.conf"
         self._prepare()
 
@@ -338,7 +343,7 @@ class Dovecot(Server):
 
     def _prepare(self) -> None:
         """Certificate, directories and configuration."""
-        certificate = self.ca.issue_cert(*self._hosts)
+        certificate = self.ca.issue_cert(*self._hosts, not_after=self._ends_at)
         self.ca.cert_pem.write_to_path(str(self.ca_file))
         certificate.private_key_pem.write_to_path(str(self.home / "key.pem"))
         chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
