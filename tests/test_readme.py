@@ -32,6 +32,7 @@ CONTRACT = {
     "held": {"--json"},
     "release": {"--reason"},
     "status": {"--json"},
+    "check": {"--mailbox", "--write-test", "--json"},
     "login": {"--mailbox", "--authorize-url"},
     "audit verify": {"--head", "--json"},
     "audit archive": set(),

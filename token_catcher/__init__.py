@@ -87,6 +87,7 @@ use what its `__init__` names, and nothing else.
         account_folders  which folders are watched, and their names on the wire
         changes     what is done to a settled mail, and to no other
         session     examines, searches, fetches
+        probe       looks at a server without logging in
     oauth       access tokens for IMAP
         access      when one is asked for, and what becomes of a refusal
         proxies     what is wrong with a proxy of the environment
@@ -177,6 +178,15 @@ use what its `__init__` names, and nothing else.
         canary      a secret that is written, read and removed
         vault       Vault, from the address to the rights on every path
         usable      whether a token could be stored now, in one answer
+        about       steps on one thing, and the limit of each
+        configuration  what a configuration that loads says
+        local_files  secrets, certificates, the state directory
+        clock       ours, held against those of servers
+        resolver    DNS, and the keys in it
+        mail_server  reach, TLS, token, login, folders, IDLE
+        window      a trial look at the mail there is
+        local_record  the journal, and room on the disk
+        order       all areas, one after the other
     service     the daemon and its pages, over one configuration after the other
 
     advice      what a person does next, by error code and by reason
@@ -218,6 +228,7 @@ use what its `__init__` names, and nothing else.
         status_lines  what `status` shows
         status      how the tokens of all users stand
         login       the one sign-in of a person
+        check       what will not work, step by step
         audit       is the journal intact
         salesforce  plays Salesforce: signed token mail
         processes   of the demo's own, never left behind

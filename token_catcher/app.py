@@ -59,6 +59,7 @@ from token_catcher.vault import (
     Login,
     NoLogin,
     TokenLogin,
+    Transport,
     UserpassLogin,
     VaultStore,
     WrappedAppRoleLogin,
@@ -283,7 +284,7 @@ class App:
             pipeline,
             self.checkpoints,
             addresses=mailbox.addresses,
-            domains=self._sender_domains(),
+            domains=self.sender_domains(),
             lookback=mailbox.lookback,
             log=self.log,
             now=self.now,
@@ -325,7 +326,17 @@ class App:
         return self._connector(mailbox, entrance_of(mailbox, self.log, self.renewals).login)
 
     def _connector(self, mailbox: MailboxConfig, login: MailLogin) -> Callable[[], ImapMailbox]:
-        account = Account(
+        account = self.account(mailbox, login)
+        context = self.context(mailbox)
+
+        def connect() -> ImapMailbox:
+            return ImapMailbox(account, context(), self.log, self.now)
+
+        return connect
+
+    def account(self, mailbox: MailboxConfig, login: MailLogin) -> Account:
+        """The mailbox as its adapter takes it."""
+        return Account(
             name=mailbox.name,
             host=mailbox.host,
             port=mailbox.port,
@@ -334,23 +345,17 @@ class App:
             inbox=mailbox.folders.inbox,
             spam=mailbox.folders.spam,
             also=mailbox.folders.also,
-            sender_domains=self._sender_domains(),
+            sender_domains=self.sender_domains(),
         )
-        context = self._context(mailbox)
 
-        def connect() -> ImapMailbox:
-            return ImapMailbox(account, context(), self.log, self.now)
-
-        return connect
-
-    def _context(self, mailbox: MailboxConfig) -> Callable[[], ssl.SSLContext]:
+    def context(self, mailbox: MailboxConfig) -> Callable[[], ssl.SSLContext]:
         """One for all mailboxes with the same authorities and certificate."""
         key = (mailbox.ca_file, mailbox.client_certificate)
         if key not in self._contexts:
             self._contexts[key] = context_of(mailbox)
         return self._contexts[key]
 
-    def _sender_domains(self) -> tuple[str, ...]:
+    def sender_domains(self) -> tuple[str, ...]:
         """Each once, the senders' first: what a search in the mailbox asks for.
 
         Those that sign as well: proven mail of a sender that is not listed is held, not missed."""
@@ -405,6 +410,24 @@ class App:
         terms = self._terms()
         paths = {org.name: terms.path_of(org.name, username) for org in terms.orgs}
         return {org: path for org, path in paths.items() if path is not None}
+
+    @property
+    def remembered_names(self) -> tuple[str, ...]:
+        """The keys of DNS that mail was verified with before."""
+        return self._remembered_keys.names
+
+    def is_key_known(self, name: str) -> bool:
+        """Whether it is pinned, or mail was verified with it before."""
+        return self._pinned_keys.knows(name) or self._remembered_keys.knows(name)
+
+    def vault_clock(self) -> datetime | None:
+        """What Vault's clock says; None: it does not say. Outage, AccessError: as any request."""
+        address, *_others = self._vault_address().each()
+        transport = Transport(address)
+        try:
+            return transport.clock()
+        finally:
+            transport.close()
 
     def refresh_keys(self) -> None:
         """Ask DNS whether it still has the keys that mail was verified with."""

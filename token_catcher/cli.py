@@ -14,6 +14,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import typer
@@ -24,6 +25,7 @@ from token_catcher.app import App, utc_now
 from token_catcher.children import CHILDREN
 from token_catcher.commands import (
     audit,
+    check,
     dry_run,
     explain,
     held,
@@ -75,8 +77,7 @@ class Settings:
 
         `secrets`: whether the command needs them, so that they must be there. `sign_ins`: the same
         of what `login` writes."""
-        path = config.find(self.file, os.environ)
-        return config.load(path, os.environ, secrets=secrets, sign_ins=sign_ins)
+        return config.load(self.find(), os.environ, secrets=secrets, sign_ins=sign_ins)
 
     def build(self, *, writing: bool, secrets: bool = True) -> App:
         """The program over that configuration, with its log set up.
@@ -89,6 +90,19 @@ class Settings:
         if secrets:
             _warn_of_shared_secrets(loaded, events)
         return App(loaded, events, writing=writing)
+
+    def find(self) -> Path:
+        """The configuration's file. ConfigurationError: there is none."""
+        return config.find(self.file, os.environ)
+
+    def build_quiet(self) -> App:
+        """The program as `check` takes it: secrets may be missing, and nothing is written.
+
+        ConfigurationError: as `build`. Its log has errors alone: what is worth a warning is a step
+        of its own."""
+        self.work_as_owner()
+        loaded = self.load(secrets=False)
+        return App(loaded, log.setup("error", loaded.log.format), writing=False)
 
     def work_as_owner(self) -> None:
         """Where root runs us, go on as the owner of `state_dir`, who is the daemon.
@@ -223,6 +237,21 @@ def status_command(context: typer.Context, as_json: options.AsJson = False) -> N
     context.obj.work_as_owner()
     built = context.obj.build(writing=False, secrets=False)
     raise typer.Exit(status.run(built, in_json=as_json))
+
+
+@app.command("check", cls=options.Command, epilog=epilog("check"))
+def check_command(
+    context: typer.Context,
+    mailbox: options.CheckedMailbox = None,
+    write_test: options.WriteTest = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say what will not work, step by step, and what to do about it. Changes nothing."""
+    settings = context.obj
+    code = check.run(
+        settings.find, settings.build_quiet, mailbox, write_test=write_test, as_json=as_json
+    )
+    raise typer.Exit(code)
 
 
 @app.command("login", cls=options.Command, epilog=epilog("login"))

@@ -107,6 +107,13 @@ def _refresh_token(section: OAuth2) -> Path | None:
     return Path(source.where)
 
 
+def refresh_tokens_in(config: Config) -> frozenset[SecretSource]:
+    """The files of refresh tokens, which a sign-in writes."""
+    sections = [mailbox.oauth2 for mailbox in config.mailboxes]
+    sources = [getattr(section, "refresh_token", None) for section in sections]
+    return frozenset(source for source in sources if source is not None)
+
+
 def _provider(
     mailbox: MailboxConfig, section: OAuth2, log: Log, renewals: Renewals | None
 ) -> Provider:

@@ -49,6 +49,8 @@ COMMANDS = [
     "held",
     "release",
     "status",
+    "check",
+    "init",
     "audit verify",
     "config show",
     "demo",

@@ -133,6 +133,8 @@ def commands_speak_of_it(run: Watcher, canary: Path, now: datetime) -> None:
     run("held", "--json")
     run("status", code=1)
     run("status", "--json", code=1)
+    run("check", code=1)
+    run("check", "--json", code=1)
     run("release", *held_for(run.tool, "unknown-user"), code=1)
     run("audit", "verify")
     run("config", "show")

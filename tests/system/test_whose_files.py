@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -295,3 +296,19 @@ def test_the_keys_of_tls_connections_are_written_nowhere(
         done = tool("scan", "--json")
     assert [line["outcome"] for line in done.lines] == ["stored"], done.err
     assert not file.exists()
+
+
+@AS_ROOT
+def test_check_looks_as_the_owner(shared: Program) -> None:
+    """What root may do would hide that the daemon may not: here, to write its own directory."""
+    shared.state.chmod(0o500)
+    done = shared("check", "--json")
+    (step,) = [step for step in done.lines if step["step"] == "state_dir"]
+    owner = pwd.getpwuid(NOBODY).pw_name
+    assert (step["outcome"], step["code"], step["saw"]) == (
+        "failed",
+        "state",
+        f"{shared.state}: it belongs to user {NOBODY} ({owner}) and has mode 0500, expected a"
+        f" directory that user {NOBODY} ({owner}) can write",
+    )
+    assert (done.code, done.err) == (1, "")

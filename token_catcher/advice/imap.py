@@ -188,4 +188,42 @@ IMAP: Final[Mapping[str, Advice]] = {
         "see whether the daemon runs (`systemctl status token-catcher`), and start it;"
         " `token-catcher scan` looks now",
     ),
+    "authserv": Advice(
+        250,
+        "The receiving server writes other Authentication-Results than the configuration believes.",
+        "if the proposed server is your receiving one, write trust.authserv_ids and authserv_zone"
+        " as proposed; docs/mailboxes.md has what each provider writes",
+    ),
+    "imap-after-capture": Advice(
+        251,
+        "What is to be done to a settled mail in its folder cannot be.",
+        "set mailboxes[].after_capture to seen, to another flag or to none, or give the account"
+        " what is missing; tokens are stored all the same",
+    ),
+    "imap-certificate-ends": Advice(
+        252,
+        "The mail server's certificate ends within two days.",
+        "have it renewed before that: its own renewal seems to fail",
+    ),
+    "imap-idle": Advice(
+        253,
+        "The mail server tells of no new mail by itself.",
+        "nothing, if `poll` is soon enough; else set a shorter mailboxes[].poll",
+    ),
+    "imap-spam": Advice(
+        254,
+        "No spam folder was found in the mailbox.",
+        "name it under mailboxes[].folders.spam, or write `spam: null` where the account has none",
+    ),
+    "mail-changed": Advice(
+        255,
+        "Something between Salesforce and the mailbox changes the bodies of mail.",
+        "set trust.policy to auto, with trust.authserv_ids and authserv_zone of the receiving"
+        " server (docs/mailboxes.md), or have the gateway leave mail of salesforce.com as it is",
+    ),
+    "refused": Advice(
+        256,
+        "Token mail of the window would be refused, and none of it stored.",
+        "if it is genuine, save that mail to a file: `token-catcher explain FILE` shows each rule",
+    ),
 }

@@ -174,4 +174,54 @@ LOCAL: Final[Mapping[str, Advice]] = {
         "a wider window takes it in, 90 days for one: `token-catcher scan --again --since 90d`"
         " (or --dry-run); a token that is older than Vault's changes nothing",
     ),
+    "certificate-ends": Advice(
+        159,
+        "A certificate of ours ends soon, or has ended.",
+        "make a new certificate, have the other side know it, and replace the files together (mode"
+        " 0600); they are read anew at the next login",
+    ),
+    "check-limit": Advice(
+        151,
+        "A step of `check` had no end in its time.",
+        "look at what was waited for, which neither answers nor ends: a resolver, a proxy, a"
+        " firewall that drops, a network disk that hangs",
+    ),
+    "check-org-id": Advice(
+        152,
+        "An org is not pinned to its Salesforce org.",
+        "set org_id on the org: 00D…, from Setup > Company Information > Salesforce.com"
+        " Organization ID",
+    ),
+    "check-policy": Advice(
+        153,
+        "Mail is believed without any proof.",
+        "set trust.policy to dkim, or to what docs/mailboxes.md has for your provider",
+    ),
+    "check-sender": Advice(
+        154,
+        "A listed sender is of a domain whose signatures do not count.",
+        "take the address out of trust.senders, or add the domain whose DKIM signature its mail"
+        " bears to trust.signing_domains",
+    ),
+    "clock": Advice(
+        155,
+        "This machine's clock, or that of a server, is wrong.",
+        "set this machine's clock right: `timedatectl` says whether it follows a server",
+    ),
+    "disk": Advice(
+        156,
+        "The disk with our files is full, or nearly so.",
+        "make room there: without its record no mail settles, and each is looked at again",
+    ),
+    "dkim-keys": Advice(
+        157,
+        "Pinned keys pin nothing, or nothing that is asked for.",
+        "write one key a line into trust.dkim_keys: SELECTOR._domainkey.DOMAIN, a space,"
+        " v=DKIM1; k=rsa; p=…; a line as `dig` prints it serves as well",
+    ),
+    "secret-shared": Advice(
+        158,
+        "The group of a secret's file can read it.",
+        "chmod 0600, unless the group is there on purpose",
+    ),
 }

@@ -24,6 +24,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "held": ("token-catcher held",),
     "release": ("token-catcher release 0123456789ab --reason 'new address, CHG0042'",),
     "status": ("token-catcher status", "token-catcher status --json"),
+    "check": ("token-catcher check", "token-catcher check --mailbox integrations --write-test"),
     "login": ("token-catcher login --mailbox integrations",),
     "audit verify": (
         "token-catcher audit verify",

@@ -151,6 +151,13 @@ OwnMailbox = Annotated[
     str | None, _option("--mailbox", "Whose addresses; may be left out if only one.", "NAME")
 ]
 
+CheckedMailbox = Annotated[
+    str | None, _option("--mailbox", "Only this mailbox, of those there are.", "NAME")
+]
+WriteTest = Annotated[
+    bool, _option("--write-test", "Also write a secret beside those of users, and remove it.")
+]
+
 SignInMailbox = Annotated[str, _option("--mailbox", "For which one.", "NAME")]
 AuthorizeUrl = Annotated[
     str | None,

@@ -7,7 +7,7 @@ harmless where they are printed, and markup in them is never interpreted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from token_catcher.commands.explanation import Explanation
 from token_catcher.commands.output import harmless
 from token_catcher.commands.results import ScanResult
 from token_catcher.commands.rotation import LOG, OUTCOMES, HeldMail, Rotation
+from token_catcher.diagnosis import Step, StepOutcome
 from token_catcher.model import Entry, Evidence
 from token_catcher.record import State, Verification
 from token_catcher.report import Report
@@ -38,6 +39,12 @@ STATE_COLOURS: Final = {
     State.MISSING: "red",
     State.BROKEN: "red",
     State.TRUNCATED: "red",
+}
+STEP_COLOURS: Final[Mapping[StepOutcome, str]] = {
+    "ok": "green",
+    "warning": "yellow",
+    "failed": "red",
+    "skipped": "dim",
 }
 AGES: Final = ((86400, "d"), (3600, "h"), (60, "min"))
 """Seconds of each unit of time, and its symbol."""
@@ -183,6 +190,22 @@ def verification_lines(path: Path, verification: Verification) -> Iterator[Text]
         yield Text(f"  {verification.repairs} of the records tell of a repair of the file itself")
     if verification.unfinished:
         yield Text("  one more record was being written at that moment")
+
+
+def step_lines(step: Step, fix: str | None) -> Iterator[Text]:
+    """One step of a diagnosis, and what to do about it."""
+    outcome = (f"{step.outcome:<8}", STEP_COLOURS[step.outcome])
+    saw = step.saw
+    if step.subject:
+        saw = f"{step.subject}: {saw}"
+    yield Text.assemble(outcome, f" {step.area:<13}  {step.step:<13}  {saw}")
+    yield from _next(fix)
+
+
+def steps_summary(counts: Mapping[StepOutcome, int]) -> Text:
+    """How many steps ended how, of those that there are."""
+    parts = [f"{counts[outcome]} {outcome}" for outcome in STEP_COLOURS if counts[outcome]]
+    return Text(", ".join(parts), "bold")
 
 
 def _cell(value: object) -> Text:

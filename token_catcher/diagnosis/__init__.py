@@ -3,15 +3,19 @@
 Nothing is changed by it. A step that fails leaves out those that build on it, and no others.
 """
 
+from token_catcher.diagnosis.configuration import refusal_steps
+from token_catcher.diagnosis.order import Diagnosis
 from token_catcher.diagnosis.step import Step, StepOutcome
 from token_catcher.diagnosis.usable import vault_trouble
 from token_catcher.diagnosis.users import UserPath, user_paths, users_of
 from token_catcher.diagnosis.vault import usable_steps, vault_steps
 
 __all__ = [
+    "Diagnosis",
     "Step",
     "StepOutcome",
     "UserPath",
+    "refusal_steps",
     "usable_steps",
     "user_paths",
     "users_of",

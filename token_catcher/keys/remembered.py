@@ -70,6 +70,11 @@ class RememberedKeys:
         self._writing = writing
         self._told: set[str | None] = set()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that mail was verified with before."""
+        return tuple(self._read())
+
     def knows(self, name: str) -> bool:
         """Whether a mail was verified with it before."""
         return name in self._read()

@@ -8,6 +8,7 @@ from token_catcher.record.journal import Journal
 from token_catcher.record.last_look import LastLook, LookNotes
 from token_catcher.record.openfile import HeldRecords, Record
 from token_catcher.record.org_ids import OrgIds
+from token_catcher.record.ownership import refusal
 from token_catcher.record.progress import FolderProgress, FollowUp, Pending
 from token_catcher.record.verification import State, Verification, in_order, verify, verify_files
 from token_catcher.record.waiting import UNPROVEN, MailToken
@@ -35,6 +36,7 @@ __all__ = [
     "in_order",
     "is_sealed",
     "known_writer_id",
+    "refusal",
     "series",
     "verify",
     "verify_files",

@@ -22,7 +22,7 @@ from token_catcher.vault.login import (
     fault_of_token,
 )
 from token_catcher.vault.store import VaultStore, Version
-from token_catcher.vault.transport import Address
+from token_catcher.vault.transport import Address, Transport
 from token_catcher.vault.wrapped import WrappedAppRoleLogin
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Settings",
     "TokenFacts",
     "TokenLogin",
+    "Transport",
     "UserpassLogin",
     "VaultStore",
     "Version",

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -160,6 +161,17 @@ class Transport:
             ends_at = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
             return datetime.fromtimestamp(ends_at, UTC)
         raise trouble
+
+    def clock(self) -> datetime | None:
+        """What the server's clock says, to the second; None: it does not say.
+
+        Raises what `send` raises."""
+        with self._response("GET", "/v1/sys/health", {"headers": PLAIN_BODY}) as response:
+            date = response.headers.get("Date", "")
+        try:
+            return parsedate_to_datetime(date).astimezone(UTC)
+        except ValueError:
+            return None
 
     def renew(self) -> None:
         """Read the files of certificates anew before the next request.

@@ -1,0 +1,104 @@
+"""Files: secrets that only we can read, a state directory that we can write.
+
+A command is often run by a person while the service is down, and the credentials that systemd or
+Kubernetes would mount are not there. So a file that cannot be read is told, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from token_catcher import files
+from token_catcher.certificates import certificate_in
+from token_catcher.config import Config, SecretSource, sources_in
+from token_catcher.diagnosis.about import About
+from token_catcher.diagnosis.step import Step
+from token_catcher.expiry import TOLD_BEFORE, Expiring
+from token_catcher.logins import certificates_in, refresh_tokens_in
+from token_catcher.record import refusal
+
+AREA = "files"
+
+
+def file_steps(config: Config, now: Callable[[], datetime]) -> Iterator[Step]:
+    """Every file that the configuration names for us alone."""
+    signed_in = refresh_tokens_in(config)
+    sources = dict.fromkeys(sources_in(config))
+    for source in sources:
+        code = "secret"
+        if source in signed_in:
+            code = "oauth-sign-in"
+        yield _secret_step(source, code)
+    for certificate in certificates_in(config):
+        yield _certificate_step(certificate, now)
+    about = About(AREA, str(config.state_dir))
+    yield about.attempt("state_dir", partial(_state_step, config.state_dir, about))
+
+
+def _secret_step(source: SecretSource, code: str) -> Step:
+    """`code`: of one that is not there."""
+    about = About(AREA, source.where)
+
+    def look() -> Step:
+        source.read()
+        mode = source.shared()
+        if mode is None:
+            return about.ok("secret", "readable, and by nobody else")
+        saw = f"got mode {mode}, expected 0600: the file's group can read it too"
+        return about.warning("secret", saw, "secret-shared")
+
+    # A file on a network disk may hang, like any server.
+    step = about.attempt("secret", look)
+    if step.outcome != "failed":
+        return step
+    if source.kind == "file" and files.may_exist(Path(source.where)):
+        code = step.code
+    return about.failed("secret", step.saw.removeprefix(f"secret {source}: "), code)
+
+
+def _certificate_step(certificate: Expiring, now: Callable[[], datetime]) -> Step:
+    about = About(AREA, certificate.where)
+
+    def look() -> Step:
+        own = certificate_in(certificate.read(), certificate.where)
+        return _end_step(about, own.ends_at, now())
+
+    return about.attempt("certificate", look)
+
+
+def _end_step(about: About, ends_at: datetime, now: datetime) -> Step:
+    saw = ending(ends_at, now)
+    if ends_at <= now:
+        return about.failed("certificate", saw, "certificate-ends")
+    if ends_at - now < TOLD_BEFORE:
+        return about.warning("certificate", saw, "certificate-ends")
+    return about.ok("certificate", saw)
+
+
+def ending(ends_at: datetime, now: datetime) -> str:
+    """When a certificate ends, or did."""
+    if ends_at <= now:
+        return f"ended on {ends_at:%Y-%m-%d}"
+    return f"ends on {ends_at:%Y-%m-%d}, in {(ends_at - now).days} days"
+
+
+def _state_step(state_dir: Path, about: About) -> Step:
+    """The daemon makes it where it is missing, if it may."""
+    # access(2) is asked and nothing is made: a file system that is mounted read-only says so there.
+    place = state_dir
+    while not files.may_exist(place):
+        place = place.parent
+    try:
+        problem = refusal(place)
+    except OSError as error:
+        problem = f"{place}: cannot be looked at: {error.strerror}"
+    if problem is None and not place.is_dir():
+        problem = f"{place}: got no directory, expected one that we can write"
+    if problem is not None:
+        return about.failed("state_dir", problem, "state")
+    if place != state_dir:
+        return about.ok("state_dir", f"not there yet; can be made in {place}")
+    return about.ok("state_dir", "writable")
