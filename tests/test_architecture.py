@@ -45,7 +45,7 @@ ADAPTERS = {
     "requests": {"connections", "oauth.endpoint", "oauth.proxies", "vault.transport"},
     "urllib3": {"connections", "oauth.endpoint", "vault.transport"},
     "dkim": {"proof.key_record", "proof.signature", "commands.salesforce"},
-    "dns": {"keys.published"},
+    "dns": {"exchangers", "keys.published"},
     "cryptography": {"certificates", "commands.salesforce"},
     "msal": {"oauth.microsoft"},
     "apscheduler": {"daemon.loop"},
@@ -67,6 +67,7 @@ REVEALING = {
     "vault/wrapped.py": 1,  # the wrapping token, into the question what it wraps
     "vault/kept.py": 2,  # the secret_id, into our file; the hash of the wrapping token
     "imap/logins.py": 2,  # the password, or the access token, at login
+    "commands/init.py": 1,  # a secret that was typed, into its file
     "oauth/custom.py": 5,  # secret, assertion and refresh token, to the token endpoint
     "oauth/google.py": 4,  # a client's secret and a refresh token, to the token endpoint
     "oauth/google_source.py": 1,  # the key of a service account, to sign with it

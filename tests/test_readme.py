@@ -33,6 +33,30 @@ CONTRACT = {
     "release": {"--reason"},
     "status": {"--json"},
     "check": {"--mailbox", "--write-test", "--json"},
+    "init": {
+        "--output",
+        "--address",
+        "--host",
+        "--tls",
+        "--port",
+        "--ca-file",
+        "--username",
+        "--password",
+        "--oauth2",
+        "--org",
+        "--user",
+        "--environment",
+        "--org-id",
+        "--vault",
+        "--vault-ca",
+        "--vault-auth",
+        "--role-id",
+        "--secret-id",
+        "--mount",
+        "--state-dir",
+        "--yes",
+        "--force",
+    },
     "login": {"--mailbox", "--authorize-url"},
     "audit verify": {"--head", "--json"},
     "audit archive": set(),
@@ -50,7 +74,7 @@ def commands() -> dict[str, set[str]]:
     """Every command that can be typed, with the flags that its help names."""
     flags = {}
     for words in _leaves(get_command(app), ()):
-        named = set(re.findall(r"(?m)^  (--[a-z-]+)", help_of(words)))
+        named = set(re.findall(r"(?m)^  (--[a-z0-9-]+)", help_of(words)))
         flags[" ".join(words)] = named - COMMON
     return flags
 

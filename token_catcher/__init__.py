@@ -136,6 +136,7 @@ use what its `__init__` names, and nothing else.
         overview      all of it at one moment
     standing    what Vault tells of users' secrets, with as few rights as suffice
 
+    exchangers  which hosts take the mail of a domain
     daemon      who looks when, for months
         shards      which mailboxes are this instance's
         wakeups     when to look, and how long to wait
@@ -229,6 +230,10 @@ use what its `__init__` names, and nothing else.
         status      how the tokens of all users stand
         login       the one sign-in of a person
         check       what will not work, step by step
+        presets     providers of mailboxes, by domain and MX
+        draft       answers as a commented configuration
+        questions   to a person at a terminal
+        init        writes a configuration, and tries it
         audit       is the journal intact
         salesforce  plays Salesforce: signed token mail
         processes   of the demo's own, never left behind

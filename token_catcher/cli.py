@@ -30,9 +30,11 @@ from token_catcher.commands import (
     explain,
     held,
     history,
+    init,
     login,
     options,
     output,
+    questions,
     release,
     scan,
     status,
@@ -252,6 +254,62 @@ def check_command(
         settings.find, settings.build_quiet, mailbox, write_test=write_test, as_json=as_json
     )
     raise typer.Exit(code)
+
+
+@app.command("init", cls=options.Command, epilog=epilog("init"))
+def init_command(
+    context: typer.Context,
+    file: options.NewConfig = None,
+    address: options.Address = None,
+    host: options.ImapHost = None,
+    tls: options.ImapTls = None,
+    port: options.ImapPort = None,
+    ca_file: options.ImapAuthorities = None,
+    username: options.ImapUsername = None,
+    password: options.ImapPassword = None,
+    oauth2: options.OAuth2Section = None,
+    org: options.NewOrg = None,
+    user: options.OrgUsers = None,
+    environment: options.OrgEnvironment = None,
+    org_id: options.OrgIdOption = None,
+    vault: options.VaultAddress = None,
+    vault_ca: options.VaultAuthorities = None,
+    vault_auth: options.VaultAuthSection = None,
+    role_id: options.RoleId = None,
+    secret_id: options.SecretId = None,
+    mount: options.VaultMount = None,
+    state_dir: options.StateDir = None,
+    yes: options.Unasked = False,
+    force: options.Force = False,
+) -> None:
+    """Write a configuration by asking little. Each answer is tried; flags answer before they are
+    asked; secrets are named by their place."""
+    flags = init.Flags(
+        address=address,
+        host=host,
+        tls=tls,
+        port=port,
+        ca_file=ca_file,
+        username=username,
+        password=password,
+        oauth2=oauth2,
+        org=org,
+        users=tuple(user or ()),
+        environment=environment,
+        org_id=org_id,
+        vault=vault,
+        vault_ca=vault_ca,
+        vault_auth=vault_auth,
+        role_id=role_id,
+        secret_id=secret_id,
+        mount=mount,
+        state_dir=state_dir,
+    )
+    path = Path(file or context.obj.file or config.PLACES[0])
+    asker = questions.Asker(is_interactive=sys.stdin.isatty() and not yes)
+    init.Init(path, flags, asker, os.environ, log.setup("error", "auto")).run(force=force)
+    made = Settings(str(path))
+    raise typer.Exit(check.run(made.find, made.build_quiet, None, write_test=False, as_json=False))
 
 
 @app.command("login", cls=options.Command, epilog=epilog("login"))

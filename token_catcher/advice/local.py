@@ -217,11 +217,16 @@ LOCAL: Final[Mapping[str, Advice]] = {
         157,
         "Pinned keys pin nothing, or nothing that is asked for.",
         "write one key a line into trust.dkim_keys: SELECTOR._domainkey.DOMAIN, a space,"
-        " v=DKIM1; k=rsa; p=…; a line as `dig` prints it serves as well",
+        " v=DKIM1; k=rsa; p=…; what `dig SELECTOR._domainkey.DOMAIN TXT` prints serves as well",
     ),
     "secret-shared": Advice(
         158,
         "The group of a secret's file can read it.",
         "chmod 0600, unless the group is there on purpose",
+    ),
+    "init-answer": Advice(
+        159,
+        "`init` lacks an answer, and nobody is there to be asked.",
+        "type that flag, or start it at a terminal: `--help` names them all",
     ),
 }

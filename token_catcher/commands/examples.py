@@ -25,6 +25,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "release": ("token-catcher release 0123456789ab --reason 'new address, CHG0042'",),
     "status": ("token-catcher status", "token-catcher status --json"),
     "check": ("token-catcher check", "token-catcher check --mailbox integrations --write-test"),
+    "init": (
+        "token-catcher init",
+        "token-catcher init --yes --address sf@example.com --password env:IMAP_PASSWORD …",
+    ),
     "login": ("token-catcher login --mailbox integrations",),
     "audit verify": (
         "token-catcher audit verify",

@@ -158,6 +158,45 @@ WriteTest = Annotated[
     bool, _option("--write-test", "Also write a secret beside those of users, and remove it.")
 ]
 
+NewConfig = Annotated[str | None, _option("--output", "Where the configuration is to be.", "FILE")]
+Address = Annotated[str | None, _option("--address", "That Salesforce writes to.", "ADDRESS")]
+ImapHost = Annotated[str | None, _option("--host", "The IMAP server.", "HOST")]
+ImapTls = Annotated[str | None, _option("--tls", "implicit, starttls or none.", "TLS")]
+ImapPort = Annotated[int | None, _option("--port", "Of the IMAP server.", "PORT")]
+ImapAuthorities = Annotated[
+    str | None, _option("--ca-file", "Its authorities, if not the system's.", "FILE")
+]
+ImapUsername = Annotated[str | None, _option("--username", "The login name there.", "NAME")]
+ImapPassword = Annotated[
+    str | None, _option("--password", "Where the password is: a file, or env:NAME.", "PLACE")
+]
+OAuth2Section = Annotated[
+    str | None, _option("--oauth2", "In its place, the section `oauth2`.", "YAML")
+]
+NewOrg = Annotated[str | None, _option("--org", "A name for the Salesforce org.", "NAME")]
+OrgUsers = Annotated[
+    list[str] | None, _option("--user", "A username, or a pattern; may be repeated.", "U")
+]
+OrgEnvironment = Annotated[
+    str | None, _option("--environment", "production or sandbox.", "ENVIRONMENT")
+]
+OrgIdOption = Annotated[str | None, _option("--org-id", "Its organization id.", "00D")]
+VaultAddress = Annotated[str | None, _option("--vault", "The address of Vault.", "URL")]
+VaultAuthorities = Annotated[
+    str | None, _option("--vault-ca", "Its authorities, if not the system's.", "FILE")
+]
+VaultAuthSection = Annotated[
+    str | None, _option("--vault-auth", "In place of an AppRole, the section `auth`.", "YAML")
+]
+RoleId = Annotated[str | None, _option("--role-id", "Of the AppRole.", "ID")]
+SecretId = Annotated[
+    str | None, _option("--secret-id", "Where the secret_id is: a file, or env:NAME.", "PLACE")
+]
+VaultMount = Annotated[str | None, _option("--mount", "Of the KV engine.", "PATH")]
+StateDir = Annotated[str | None, _option("--state-dir", "For files of our own.", "DIRECTORY")]
+Unasked = Annotated[bool, _option("--yes", "Ask nothing: flags, or the usual answers.")]
+Force = Annotated[bool, _option("--force", "Replace a configuration that is there.")]
+
 SignInMailbox = Annotated[str, _option("--mailbox", "For which one.", "NAME")]
 AuthorizeUrl = Annotated[
     str | None,

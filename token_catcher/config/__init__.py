@@ -17,9 +17,10 @@ In reading order:
 """
 
 from token_catcher.config.kinds import Listen, authorize_url, duration
-from token_catcher.config.load import find, load
+from token_catcher.config.load import PLACES, find, from_text, load
 from token_catcher.config.oauth import Custom, External, Google, Microsoft, OAuth2
 from token_catcher.config.schema import (
+    STATE_DIR,
     Config,
     MailboxConfig,
     OrgConfig,
@@ -42,6 +43,8 @@ from token_catcher.config.vault_auth import (
 )
 
 __all__ = [
+    "PLACES",
+    "STATE_DIR",
     "AppRoleAuth",
     "CertAuth",
     "ClientCertificate",
@@ -68,6 +71,7 @@ __all__ = [
     "each_address",
     "example",
     "find",
+    "from_text",
     "load",
     "schema",
     "show",

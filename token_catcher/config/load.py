@@ -82,7 +82,14 @@ def load(
 
     ConfigurationError: a line for each problem, `FILE:LINE: key.path: got …, expected …`, never
     with a secret."""
-    document = parse(_bytes(path, silent_for))
+    return from_text(_bytes(path, silent_for), path, environ, secrets=secrets)
+
+
+def from_text(
+    text: bytes, path: Path, environ: Mapping[str, str], *, secrets: bool = True
+) -> Config:
+    """As `load`, of what is to stand in the file at this path."""
+    document = parse(text)
     # Without any values there is nothing to check, and one problem to tell.
     if document.root is None:
         raise _refusal(path, document.problems)

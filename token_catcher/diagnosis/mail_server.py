@@ -19,7 +19,7 @@ from token_catcher.diagnosis.about import LIMIT, About, counted
 from token_catcher.diagnosis.local_files import ending
 from token_catcher.diagnosis.step import Step
 from token_catcher.errors import ConfigurationError, NotApplied
-from token_catcher.imap import Account, ImapMailbox, greets, reach, security, speaks_tls
+from token_catcher.imap import Account, ImapMailbox, reach, security
 from token_catcher.logins import Entrance
 from token_catcher.ports import Log
 
@@ -95,9 +95,6 @@ class MailServer:
         return self._about.ok("reach", f"{self._where} at {address}")
 
     def _secure(self) -> Step:
-        if self._waits_for_tls():
-            saw = "it says nothing in plain text and speaks TLS at once, expected tls: implicit"
-            return self._about.failed("tls", f"{self._where}: {saw}", "imap-tls")
         line = security(self._account, self._context())
         # The schema lets nobody do without TLS but to loopback.
         if line.ends_at is None:
@@ -111,12 +108,6 @@ class MailServer:
     @property
     def _where(self) -> str:
         return f"{self._account.host}:{self._account.port}"
-
-    def _waits_for_tls(self) -> bool:
-        """Whether both sides wait for each other: we for a greeting, the server for TLS."""
-        if self._account.tls == "implicit" or greets(self._account):
-            return False
-        return speaks_tls(self._account)
 
     def _get_token(self) -> Step:
         unread = self._unread_secret("token")

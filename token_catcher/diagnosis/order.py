@@ -36,6 +36,10 @@ LOOK_LIMIT: Final = LOOKED_AT_WITHIN + 30.0
 """Seconds: the look ends by itself before, unless a single answer takes that long."""
 
 
+RENEWED_WITHIN: Final = 7.0
+"""Seconds that a renewal on its way has, to be kept, when everything ends."""
+
+
 class Diagnosis:
     """One diagnosis of a whole set-up."""
 
@@ -88,8 +92,12 @@ class Diagnosis:
 
     def mailboxes_steps(self) -> Iterator[Step]:
         """Each mailbox, up to the look at its mail."""
-        for mailbox in self._mailboxes:
-            yield from self._mailbox_steps(mailbox)
+        try:
+            for mailbox in self._mailboxes:
+                yield from self._mailbox_steps(mailbox)
+        finally:
+            # Also where Ctrl-C leaves the thread of a step behind: a renewal counts once.
+            self._app.renewals.end(RENEWED_WITHIN)
 
     def _mailbox_steps(self, mailbox: MailboxConfig) -> Iterator[Step]:
         about = About(IMAP, mailbox.name)
@@ -104,7 +112,7 @@ class Diagnosis:
 
     def _server(self, mailbox: MailboxConfig) -> MailServer:
         """ConfigurationError: what its login needs is not installed, or cannot be."""
-        entrance = entrance_of(mailbox, self._app.log)
+        entrance = entrance_of(mailbox, self._app.log, self._app.renewals)
         return MailServer(
             mailbox,
             self._app.account(mailbox, entrance.login),

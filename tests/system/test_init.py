@@ -1,0 +1,327 @@
+"""`token-catcher init`: a configuration that works, from flags or from answers at a terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.kit.processes import reaped
+from tests.kit.program import COMMAND, POLICY
+from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.waiting import PATIENCE
+
+WRITTEN = """\
+# The configuration of token-catcher, as `token-catcher init` wrote it.
+# `token-catcher config example` prints every key with a line of why; `token-catcher check`
+# says whether this one works.
+
+# Our own files: checkpoints, public keys, the journal. Nobody else may write it.
+state_dir: {home}/state
+
+mailboxes:                              # the IMAP accounts to watch
+  - name: integrations                  # stands in logs, metrics and the journal
+    host: localhost
+    port: {port}
+    ca_file: {ca_file}
+    username: {user}
+    # A secret is never written here: it is read from its place at every login.
+    password: {{file: imap-password}}
+    addresses: [ops@example.com] # the To addresses that are ours
+
+orgs:                                   # mail of users that are not named is held
+  - name: {org}
+    environment: production
+    usernames: ["*@acme.example"]
+    # org_id: 00D…                      # set it: mail of no other org counts then
+
+vault:
+  address: {vault}
+  auth: {{method: approle, role_id: {role_id}, secret_id: {{file: secret-id}}}}
+  mount: secret
+  path: salesforce/{{org}}/{{username}}     # below the mount
+"""
+
+
+@dataclass
+class Desk:
+    """An empty directory, and servers that a configuration there can be about."""
+
+    home: Path
+    dovecot: Dovecot
+    openbao: OpenBao
+    user: str
+    org: str
+    role_id: str = ""
+    secret_id: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Path:
+        return self.home / "config.yaml"
+
+    @property
+    def text(self) -> str:
+        """What is to be written."""
+        return WRITTEN.format(
+            home=self.home,
+            port=self.dovecot.tls_port,
+            ca_file=self.dovecot.ca_file,
+            user=self.user,
+            org=self.org,
+            vault=self.openbao.url,
+            role_id=f'"{self.role_id}"' if self.role_id[0].isdigit() else self.role_id,
+        )
+
+    def secret(self, name: str, value: str) -> None:
+        """A file that only we can read."""
+        (self.home / name).touch(0o600)
+        (self.home / name).write_text(f"{value}\n", "ascii")
+
+    @property
+    def flags(self) -> list[str]:
+        """One for every answer."""
+        return [
+            "--address=ops@example.com",
+            "--host=localhost",
+            f"--port={self.dovecot.tls_port}",
+            f"--ca-file={self.dovecot.ca_file}",
+            f"--username={self.user}",
+            "--password=imap-password",
+            f"--org={self.org}",
+            "--user=*@acme.example",
+            f"--vault={self.openbao.url}",
+            f"--role-id={self.role_id}",
+            "--secret-id=file:secret-id",
+        ]
+
+    def words(self, *words: str) -> list[str]:
+        return [COMMAND, "--config", str(self.config), "init", *words]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Without a terminal."""
+        return subprocess.run(
+            self.words(*words),
+            input="",
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+
+@pytest.fixture
+def desk(tmp_path: Path, dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> Desk:
+    openbao.policy("token-catcher", POLICY.read_text("utf-8"))
+    role = openbao.approle(org, "token-catcher")
+    home = tmp_path / "desk"
+    home.mkdir()
+    return Desk(home, dovecot, openbao, dovecot.user(user), org, role.role_id, role.secret_id)
+
+
+def failures(text: str) -> list[str]:
+    """What has failed, but for DNS, which is this machine's."""
+    lines = [line for line in text.splitlines() if line.startswith("failed ")]
+    return [line for line in lines if not line.startswith("failed   dns ")]
+
+
+def test_from_flags(desk: Desk) -> None:
+    """Nobody is asked. The configuration is ours alone, and `check` ends it."""
+    desk.secret("imap-password", desk.dovecot.password)
+    desk.secret("secret-id", desk.secret_id)
+    done = desk.run("--yes", *desk.flags)
+    assert done.stderr == f"token-catcher: wrote {desk.config}\n"
+    assert done.returncode == int("\nfailed " in done.stdout)
+    assert failures(done.stdout) == []
+    assert desk.config.read_text("utf-8") == desk.text
+    assert stat.S_IMODE(desk.config.stat().st_mode) == 0o600
+    lines = done.stdout.splitlines()
+    assert f"ok       imap           login          integrations: as {desk.user}" in lines
+    assert lines[-1].endswith(" skipped")
+    assert sorted(file.name for file in desk.home.iterdir()) == [
+        "config.yaml",
+        "imap-password",
+        "secret-id",
+    ]
+
+
+def test_what_does_not_work_is_told(desk: Desk) -> None:
+    """It is written all the same: what is wrong may be elsewhere. The exit code is check's."""
+    desk.secret("imap-password", "another")
+    desk.secret("secret-id", desk.secret_id)
+    done = desk.run("--yes", *desk.flags)
+    assert done.returncode == 1
+    assert "failed   imap           login" in done.stdout
+    assert desk.config.read_text("utf-8") == desk.text
+
+
+@pytest.mark.parametrize(
+    ("left_out", "told"),
+    [
+        ("--address", "--address: got nothing, expected the address that Salesforce writes to"),
+        ("--role-id", "--role-id: got nothing, expected the role_id of the AppRole"),
+        (
+            "--user",
+            "--user: got nothing, expected its usernames, or patterns such as *@acme.example",
+        ),
+    ],
+)
+def test_an_answer_that_is_missing(desk: Desk, left_out: str, told: str) -> None:
+    """Where nobody can be asked, that is an error, and nothing is written."""
+    done = desk.run(*[flag for flag in desk.flags if not flag.startswith(f"{left_out}=")])
+    assert done.returncode == 2
+    assert f"token-catcher: {told}\n" in done.stderr
+    assert list(desk.home.iterdir()) == []
+
+
+def test_an_answer_that_cannot_be(desk: Desk) -> None:
+    """It is told as of a configuration, and nothing is written."""
+    done = desk.run(*desk.flags, "--tls=maybe")
+    assert done.returncode == 2
+    assert f"token-catcher: {desk.config}:11: mailboxes[0].tls: got 'maybe'" in done.stderr
+    assert not desk.config.exists()
+
+
+def test_a_configuration_that_is_there(desk: Desk) -> None:
+    """It stays, unless that is said."""
+    desk.config.write_text("ours\n", "ascii")
+    done = desk.run("--yes", *desk.flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0] == (
+        f"token-catcher: {desk.config}: is there already, expected --force, or another --output"
+    )
+    assert desk.config.read_text("ascii") == "ours\n"
+    desk.run("--yes", "--force", *desk.flags)
+    assert desk.config.read_text("utf-8") == desk.text
+
+
+class Terminal:
+    """A terminal at which a test types, and reads what is shown."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._controller, terminal = os.openpty()
+        self.process = reaped(
+            subprocess.Popen(
+                words, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+            )
+        )
+        os.close(terminal)
+        self.shown = ""
+
+    def until(self, text: str) -> None:
+        """Read until this is shown."""
+        while text not in self.shown:
+            self.shown += os.read(self._controller, 65536).decode()
+
+    def answer(self, prompt: str, text: str) -> None:
+        """Type it once that is asked; what was shown before is done with."""
+        self.until(prompt)
+        self.shown = self.shown.partition(prompt)[2]
+        os.write(self._controller, f"{text}\n".encode())
+
+    def type_end(self) -> None:
+        """Ctrl-D."""
+        os.write(self._controller, b"\x04")
+
+    def end(self) -> int:
+        """Read to the end; the exit code."""
+        while True:
+            try:
+                piece = os.read(self._controller, 65536)
+            except OSError:  # nobody has the other side open any more
+                break
+            if not piece:
+                break
+            self.shown += piece.decode()
+        os.close(self._controller)
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def terminal(desk: Desk) -> Terminal:
+    """With what a test cannot answer at a prompt: the ports of its servers."""
+    return Terminal(
+        desk.words(f"--port={desk.dovecot.tls_port}", f"--ca-file={desk.dovecot.ca_file}")
+    )
+
+
+def test_at_a_terminal(desk: Desk, terminal: Terminal) -> None:
+    """Each answer is tried at once, and can be mended; what is typed of a secret is not shown."""
+    terminal.answer("The address that Salesforce writes to: ", "ops@example.com")
+    terminal.answer("The IMAP server [imap.example.com]: ", "localhost")
+    terminal.answer("The login name there [ops@example.com]: ", "")
+    terminal.answer("a file, or env:NAME [imap-password]: ", "")
+    terminal.answer("Type what belongs into it? [Y/n] ", "")
+    terminal.answer("The password (it is not shown): ", desk.dovecot.password)
+    terminal.answer("Change these answers? [Y/n] ", "")
+    terminal.answer("The address that Salesforce writes to [ops@example.com]: ", "")
+    terminal.answer("The IMAP server [localhost]: ", "")
+    terminal.answer("The login name there [ops@example.com]: ", desk.user)
+    terminal.answer("a file, or env:NAME [imap-password]: ", "")
+    terminal.answer("A name for the Salesforce org [production]: ", desk.org)
+    terminal.answer("such as *@acme.example: ", "*@acme.example")
+    terminal.answer("production or sandbox [production]: ", "")
+    terminal.answer("if it is at hand: ", "")
+    terminal.answer("The address of Vault: ", desk.openbao.url)
+    terminal.answer("mounted [secret]: ", "")
+    terminal.answer("The role_id of the AppRole: ", desk.role_id)
+    terminal.answer("a file, or env:NAME [vault-secret-id]: ", "secret-id")
+    terminal.answer("Type what belongs into it? [Y/n] ", "y")
+    terminal.answer("The secret_id (it is not shown): ", desk.secret_id)
+    terminal.end()
+    assert failures(terminal.shown) == []
+    assert desk.config.read_text("utf-8") == desk.text
+    for name in ("imap-password", "secret-id"):
+        assert stat.S_IMODE((desk.home / name).stat().st_mode) == 0o600
+    assert desk.secret_id not in terminal.shown
+
+
+def test_leaving_in_the_middle(desk: Desk, terminal: Terminal) -> None:
+    """Nothing is left of it, not even a secret that was typed."""
+    terminal.answer("The address that Salesforce writes to: ", "ops@example.com")
+    terminal.answer("The IMAP server [imap.example.com]: ", "localhost")
+    terminal.answer("The login name there [ops@example.com]: ", desk.user)
+    terminal.answer("a file, or env:NAME [imap-password]: ", "")
+    terminal.answer("Type what belongs into it? [Y/n] ", "")
+    terminal.answer("The password (it is not shown): ", desk.dovecot.password)
+    terminal.until("A name for the Salesforce org [production]: ")
+    assert (desk.home / "imap-password").exists()
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 130
+    assert "Traceback" not in terminal.shown
+    assert list(desk.home.iterdir()) == []
+
+
+def test_the_end_of_input(desk: Desk, terminal: Terminal) -> None:
+    """Whoever was asked has gone: that is no answer."""
+    terminal.until("The address that Salesforce writes to: ")
+    terminal.type_end()
+    assert terminal.end() == 2
+    assert "token-catcher: got the end of standard input, expected an answer" in terminal.shown
+    assert list(desk.home.iterdir()) == []
+
+
+def test_no_replacement(desk: Desk) -> None:
+    """Who only presses Enter keeps the configuration that is there."""
+    desk.config.write_text("ours\n", "ascii")
+    terminal = Terminal(desk.words())
+    terminal.answer("is there already. Replace it? [y/N] ", "")
+    assert terminal.end() == 2
+    assert desk.config.read_text("ascii") == "ours\n"
+
+
+def test_a_provider_that_takes_no_passwords(desk: Desk) -> None:
+    """It is known by the address, and a section for access tokens is asked for."""
+    done = desk.run("--yes", "--address=sf@outlook.com")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "outlook.com: Microsoft 365; it takes access tokens alone (docs/microsoft-365.md)",
+        "token-catcher: --oauth2: got nothing, expected a section such as {provider: microsoft, …}"
+        " (docs/mailboxes.md)",
+        "next: type that flag, or start it at a terminal: `--help` names them all (TC159)",
+    ]
