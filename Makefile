@@ -56,7 +56,7 @@ pages: $(BIN)/.program  ## docs/errors.md and the manual page, from the tables o
 lock:  ## renew the lock files: names, versions and hashes, each whole
 	$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/lock.txt
 	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
-	$(COMPILE) pyproject.toml --extra google --extra microsoft -c requirements/dev.txt -o requirements/production.txt
+	$(COMPILE) pyproject.toml --extra google --extra microsoft --extra notify -c requirements/dev.txt -o requirements/production.txt
 	$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --group release -c requirements/dev.txt -o requirements/release.txt

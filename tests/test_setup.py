@@ -29,7 +29,7 @@ def group(name: str) -> list[str]:
 
 DEPENDENCIES: list[str] = PROJECT["project"]["dependencies"]
 PROVIDERS = [line for name, extra in EXTRAS.items() if name != "demo" for line in extra]
-"""What the providers of access tokens need, each of which is an extra."""
+"""What the providers of access tokens need, and who tells people; each of these is an extra."""
 WANTED = {
     "production": DEPENDENCIES + PROVIDERS,
     "demo": DEPENDENCIES + EXTRAS["demo"],
