@@ -9,7 +9,13 @@ module.
 from token_catcher.oauth.access import AccessToken, AccessTokens, Provider, TokenHealth
 from token_catcher.oauth.answers import Granted
 from token_catcher.oauth.custom import CustomProvider
-from token_catcher.oauth.endpoint import BoundedSession, EndpointAnswer
+from token_catcher.oauth.endpoint import (
+    BoundedSession,
+    EndpointAnswer,
+    OtherSide,
+    answer_of,
+    send,
+)
 from token_catcher.oauth.external import CommandProvider, ExternalProvider
 from token_catcher.oauth.google import (
     DELEGATED_SCOPE,
@@ -71,6 +77,7 @@ __all__ = [
     "MicrosoftApplicant",
     "MicrosoftApplication",
     "MicrosoftPerson",
+    "OtherSide",
     "Proof",
     "Provider",
     "Redirect",
@@ -78,7 +85,9 @@ __all__ = [
     "Renewals",
     "SecretProof",
     "TokenHealth",
+    "answer_of",
     "begin_with_code",
     "microsoft_refusal",
+    "send",
     "wait_for_person",
 ]

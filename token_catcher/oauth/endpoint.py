@@ -36,6 +36,22 @@ MAX_BODY: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSide:
+    """Whom a request goes to, for messages and codes."""
+
+    words: str
+    code: str
+    """What the codes of its troubles begin with."""
+    authorities: str = "the system's authorities"
+    """Who has to have issued its certificate."""
+    answer: str = "a token"
+    """What it is to answer."""
+
+
+TOKEN_ENDPOINT: Final = OtherSide("token endpoint", "oauth")
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointAnswer:
     """What a token endpoint said."""
 
@@ -63,11 +79,13 @@ class BoundedSession(requests.Session):
     Plain enough to be handed to a library that wants a session of its own. It raises what requests
     raises; see `trouble`."""
 
-    def __init__(self, monotonic: Clock) -> None:
+    def __init__(self, monotonic: Clock, ca_file: str | None = None) -> None:
+        """`ca_file`: certificate authorities in place of the system's. OSError: it cannot be read,
+        or holds none."""
         super().__init__()
         self.auth = _no_netrc
         self.headers.update({"User-Agent": f"token-catcher/{__version__}", "Connection": "close"})
-        self.mount("https://", TlsAdapter(trusting_context(), monotonic))
+        self.mount("https://", TlsAdapter(trusting_context(ca_file), monotonic))
         self.mount("http://", PlainAdapter(monotonic))
 
     def request(self, *arguments: Any, **options: Any) -> requests.Response:
@@ -110,12 +128,13 @@ def send(
     url: str,
     body: Mapping[str, str] | bytes | None = None,
     headers: Mapping[str, str] | None = None,
+    other_side: OtherSide = TOKEN_ENDPOINT,
 ) -> requests.Response:
     """Whatever is answered, whole. Outage: there was no answer. AccessError: TLS."""
     try:
         return session.request(method, url, data=body, headers=headers)
     except (OSError, urllib3.exceptions.HTTPError) as error:
-        fault = trouble(error, url)
+        fault = trouble(error, url, other_side)
     # Out here the foreign exception is let go: its request holds what was shown.
     raise fault
 
@@ -132,23 +151,28 @@ def answer_of(response: requests.Response) -> EndpointAnswer:
     return EndpointAnswer(response.status_code, body, _pause(response.headers.get("Retry-After")))
 
 
-def trouble(error: BaseException, url: str) -> TokenCatcherError:
+def trouble(
+    error: BaseException, url: str, other_side: OtherSide = TOKEN_ENDPOINT
+) -> TokenCatcherError:
     """Why there was no answer, without a word of the foreign exception."""
-    where = f"token endpoint {urlsplit(url).netloc}"
+    where = f"{other_side.words} {urlsplit(url).netloc}"
     if isinstance(error, TooLarge):
+        size = f"more than {MAX_BODY // 1024} KiB"
         return Outage(
-            f"{where}: got an answer of more than {MAX_BODY // 1024} KiB, expected a token",
-            code="oauth-foreign",
+            f"{where}: got an answer of {size}, expected {other_side.answer}",
+            code=f"{other_side.code}-foreign",
         )
-    proxy = proxy_trouble(error, url, where)
+    proxy = proxy_trouble(error, url, where, other_side.code)
     if proxy is not None:
         return proxy
-    failure = tls_failure(error, "the system's authorities")
-    if failure is not None and failure.lasting:
-        return AccessError(f"{where}: {failure.text}", code=f"oauth-{failure.code}")
+    failure = tls_failure(error, other_side.authorities)
     if failure is not None:
-        return Outage(f"{where}: {failure.text}", code=f"oauth-{failure.code}")
-    return Outage(f"{where} was not reached ({why_unanswered(error)})", code="oauth-unreachable")
+        code = f"{other_side.code}-{failure.code}"
+        if failure.lasting:
+            return AccessError(f"{where}: {failure.text}", code=code)
+        return Outage(f"{where}: {failure.text}", code=code)
+    why = why_unanswered(error)
+    return Outage(f"{where} was not reached ({why})", code=f"{other_side.code}-unreachable")
 
 
 def _pause(header: str | None) -> float | None:

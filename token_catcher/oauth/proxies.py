@@ -26,9 +26,12 @@ _REFUSAL: Final = re.compile(r"Tunnel connection failed: ([0-9]{3})\b")
 """What http.client says of a proxy's answer to CONNECT."""
 
 
-def proxy_trouble(error: BaseException, url: str, where: str) -> TokenCatcherError | None:
+def proxy_trouble(
+    error: BaseException, url: str, where: str, code: str = "oauth"
+) -> TokenCatcherError | None:
     """What is wrong with the proxy on the way to `url`; None: it is not that.
 
+    `code`: what the codes of its troubles begin with.
     AccessError: its variable names none that could be used. Outage: it is away, or refuses."""
     proxy = select_proxy(url, get_environ_proxies(url))
     if proxy is None:
@@ -37,14 +40,14 @@ def proxy_trouble(error: BaseException, url: str, where: str) -> TokenCatcherErr
     if isinstance(error, _MISTAKEN):
         return AccessError(
             f"{where}: {variable}: got {_form_of(proxy)}, expected http://HOST:PORT",
-            code="oauth-proxy",
+            code=f"{code}-proxy",
         )
     if isinstance(error, requests.exceptions.ProxyError):
         why = _refusal(error) or why_unanswered(error)
         name = urlsplit(proxy).netloc.rpartition("@")[2]
         return Outage(
             f"{where} was not reached through the proxy {name!a} of {variable} ({why})",
-            code="oauth-unreachable",
+            code=f"{code}-unreachable",
         )
     return None
 
