@@ -41,6 +41,7 @@ ADAPTERS = {
         "imap.trouble",
     },
     "google": {"oauth.google"},
+    "apprise": {"notify.people"},
     "hvac": {"vault.transport"},
     "requests": {"connections", "oauth.endpoint", "oauth.proxies", "vault.transport"},
     "urllib3": {"connections", "oauth.endpoint", "vault.transport"},
@@ -75,6 +76,8 @@ REVEALING = {
     "oauth/signin.py": 4,  # a client's secret, a device's code, a verifier: to the token endpoint
     "oauth/origin.py": 1,  # a refresh token, into its hash
     "oauth/refresh.py": 1,  # a refresh token, into its file
+    "notify/signing.py": 1,  # the key of a receiver, to sign with it
+    "notify/people.py": 1,  # the address of a service, to apprise
 }
 """Where a secret is revealed, and how often."""
 

@@ -127,6 +127,18 @@ use what its `__init__` names, and nothing else.
         published   what DNS says now, and when it is asked again
         pinned      what a file says, asked before
         remembered  what DNS said before
+    notify      telling others, at least once and never in the way
+        notice      what is told, and the event that a receiver gets; pure
+        flood       how much of a flood is told; pure
+        conditions  when something counts as failing, and as healed; pure
+        store       the outbox's file: what waits for whom
+        receiver    who is told
+        signing     signatures of webhooks
+        webhook     events by HTTP
+        command     events to a program
+        people      events to people, over apprise
+        delivery    what waits for one receiver, delivered
+        outbox      collects what is to be told, and has it delivered
 
     status      how users' tokens and mailboxes stand; pure
         retirements   what Salesforce retires, and when
@@ -197,6 +209,7 @@ use what its `__init__` names, and nothing else.
         oauth       token endpoints, and the sign-in of a person
         vault       Vault, and what stands before it
         dns         the keys of signatures
+        notify      telling others
         mail        how mail ends
         missing     why none comes
     commands    one module a command

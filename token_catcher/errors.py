@@ -7,7 +7,8 @@
     │   └── Outage           a whole dependency is away: stop this sweep, try all of it again later
     │       └── SessionEnded  a session ran out, as they all do there: come again at once
     ├── StateError           our own files cannot be used: a full disk, a foreign journal
-    └── NotApplied           a settled mail stays as it is in its folder; everything else goes on
+    ├── NotApplied           a settled mail stays as it is in its folder; everything else goes on
+    └── Undeliverable        a receiver refuses a notification: it is given up, and that is told
 
 A mail that is bad is no exception but an outcome (`Refused`, `Held`). A message says what was got,
 what was expected and where. It never carries the text of a foreign exception, which may hold a
@@ -117,3 +118,9 @@ class NotApplied(TokenCatcherError):
         """`final`: another try would not help, or would do harm."""
         super().__init__(message, code=code)
         self.final = final
+
+
+class Undeliverable(TokenCatcherError):
+    """Who is to be told of something refuses it, and would again."""
+
+    code = "notify-refused"

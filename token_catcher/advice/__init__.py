@@ -15,6 +15,7 @@ from token_catcher.advice.imap import IMAP
 from token_catcher.advice.local import LOCAL
 from token_catcher.advice.mail import MAIL
 from token_catcher.advice.missing import USUAL_REASONS
+from token_catcher.advice.notify import NOTIFY
 from token_catcher.advice.oauth import OAUTH
 from token_catcher.advice.vault import VAULT
 from token_catcher.model import Reason
@@ -44,6 +45,7 @@ AREAS: Final[Mapping[str, Mapping[str, Advice]]] = {
     "Access tokens": OAUTH,
     "Vault": VAULT,
     "DNS": DNS,
+    "Telling others": NOTIFY,
 }
 """By the code of an error, in the order of docs/errors.md."""
 

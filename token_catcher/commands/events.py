@@ -47,6 +47,17 @@ _BY_SUBJECT: Final = {
         "spam_folders",
         "trouble",
     ),
+    "notify": (
+        "another_journal",
+        "answers_again",
+        "crashed",
+        "delivered",
+        "failed",
+        "given_up",
+        "receiver_gone",
+        "trouble",
+        "usable_again",
+    ),
     "oauth": (
         "crashed",
         "refresh_token_not_written",

@@ -1,0 +1,32 @@
+"""Who is told: a receiver by its name, and the way to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from token_catcher.notify.notice import Kind, Outgoing
+
+
+class Transport(Protocol):
+    """A way to a receiver. One thread for each event."""
+
+    def deliver(self, event: Outgoing) -> str:
+        """Hand it over, and say in words of ours how it was taken: `answered 204`.
+
+        Undeliverable: the receiver refuses it, and another try would not help. Any other
+        TokenCatcherError: try again later, an Outage after its pause. However it ends, it ends
+        within a minute or two. No text of the receiver's is in what is returned or raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Somebody who is told."""
+
+    name: str
+    """Unique; stands in logs and metrics, and is part of the ids of its events."""
+    kinds: frozenset[Kind]
+    """What it is told of."""
+    transport: Transport
+    workers: int = 1
+    """How many events may be under way at a time; those of one subject never are."""

@@ -1,0 +1,97 @@
+"""Events by HTTP: CloudEvents 1.0 in JSON, signed as Standard Webhooks says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+from token_catcher.errors import AccessError, ConfigurationError, Outage, Undeliverable
+from token_catcher.model import Secret
+from token_catcher.notify.notice import Outgoing
+from token_catcher.notify.signing import A_KEY, fault_of_key, signature
+from token_catcher.oauth import BoundedSession, OtherSide, answer_of, send
+
+CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
+WEBHOOK: Final = OtherSide("webhook", "notify", "an authority that we trust (ca_file)")
+TRIED_AGAIN: Final = frozenset(
+    (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+)
+"""Of the refusals, those that ask for another try."""
+
+
+class Webhook:
+    """An address that takes events; see `receiver.Transport`."""
+
+    def __init__(
+        self,
+        url: str,
+        secret: Callable[[], Secret],
+        *,
+        ca_file: str | None = None,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`secret`: the key to sign with, read at each try. `ca_file`: certificate authorities in
+        place of the system's."""
+        self._url = url
+        self._secret = secret
+        self._ca_file = ca_file
+        self._now = now
+        self._monotonic = monotonic
+        # What follows the host may be a secret of the receiver's.
+        self._where = f"webhook {urlsplit(url).netloc}"
+
+    def deliver(self, event: Outgoing) -> str:
+        """See `receiver.Transport`."""
+        body = event.body.encode()
+        headers = self._headers(event.id, body)
+        try:
+            with self._session() as session:
+                response = send(session, "POST", self._url, body, headers, WEBHOOK)
+        except AccessError as error:
+            # What is wrong with its certificate today may be mended within the day.
+            trouble = Outage(str(error), code=error.code)
+        else:
+            answer = answer_of(response)
+            return self._taken(answer.status, answer.retry_after)
+        raise trouble
+
+    def _headers(self, event_id: str, body: bytes) -> dict[str, str]:
+        secret = self._secret()
+        fault = fault_of_key(secret)
+        if fault is not None:
+            raise ConfigurationError(
+                f"{self._where}: its secret is {fault}, expected {A_KEY}", code="notify-secret"
+            )
+        seconds = int(self._now().timestamp())
+        return {
+            "Content-Type": CONTENT_TYPE,
+            "webhook-id": event_id,
+            "webhook-timestamp": str(seconds),
+            "webhook-signature": signature(secret, event_id, seconds, body),
+        }
+
+    def _session(self) -> BoundedSession:
+        try:
+            return BoundedSession(self._monotonic, self._ca_file)
+        except OSError as error:
+            reason = error.strerror
+        raise ConfigurationError(
+            f"{self._where}: ca_file cannot be used ({reason}), expected PEM certificates",
+            code="notify-ca-file",
+        )
+
+    def _taken(self, status: int, retry_after: float | None) -> str:
+        """What a status means; of the rest of the answer nothing is read."""
+        if 200 <= status < 300:
+            return f"answered {status}"
+        got = f"{self._where}: got status {status}, expected one of 200 to 299"
+        if 300 <= status < 400:
+            raise Outage(f"{got}; redirects are not followed", code="notify-redirect")
+        if 400 <= status < 500 and status not in TRIED_AGAIN:
+            raise Undeliverable(got, code="notify-refused")
+        raise Outage(got, code="notify-status", retry_after=retry_after)
