@@ -174,6 +174,7 @@ use what its `__init__` names, and nothing else.
         oauth       how access tokens for a mailbox are got
         after_capture  what is done to a settled mail
         vault_auth  the ways to log in to Vault
+        notify      who is told of what
         schema      the keys
         document    YAML with line numbers
         checks      what no single key can say

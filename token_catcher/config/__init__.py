@@ -10,6 +10,7 @@ In reading order:
     section     what all sections have in common
     oauth       how access tokens for a mailbox are got
     vault_auth  the ways to log in to Vault
+    notify      who is told of what
     schema      every key, its kind, its default
     checks      everything that is wrong with the values
     load        find the file, read it
@@ -18,6 +19,7 @@ In reading order:
 
 from token_catcher.config.kinds import Listen, authorize_url, duration
 from token_catcher.config.load import PLACES, find, from_text, load
+from token_catcher.config.notify import ReceiverConfig
 from token_catcher.config.oauth import Custom, External, Google, Microsoft, OAuth2
 from token_catcher.config.schema import (
     STATE_DIR,
@@ -60,6 +62,7 @@ __all__ = [
     "NoAuth",
     "OAuth2",
     "OrgConfig",
+    "ReceiverConfig",
     "SecretSource",
     "ShardConfig",
     "TokenAuth",

@@ -61,6 +61,8 @@ _UNIX: Final = "unix://"
 _SOCKET: Final = re.compile(r"/[!-~]{1,106}", re.ASCII)
 # Plain segments, none of which begins with a dot: requests would resolve `..`.
 _PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", re.ASCII)
+# RFC 3986, section 3.4, without what ends it.
+_QUERY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]+", re.ASCII)
 _LISTEN: Final = re.compile(
     r"(?:(?P<host>[^\[\]:]+|\[[^\[\]]+\])?:)?(?P<port>[0-9]{1,5})", re.ASCII
 )
@@ -233,6 +235,12 @@ def _is_endpoint(text: str) -> bool:
     if f"{parts.scheme}://{parts.netloc}{parts.path}" != text or "@" in parts.netloc:
         return False
     return parts.port != 0 and _is_host(host) and on_one_line(text) and " " not in text
+
+
+def _is_webhook(text: str) -> bool:
+    """As an endpoint, with the query that some receivers want."""
+    address, mark, query = text.partition("?")
+    return _is_endpoint(address) and (not mark or _QUERY.fullmatch(query) is not None)
 
 
 def _is_authority(text: str) -> bool:
@@ -612,6 +620,14 @@ TokenUrl = Annotated[
     str,
     _only(_is_endpoint),
     Expected("https://HOST/PATH, with :PORT if needed (http:// only to loopback)"),
+]
+WebhookUrl = Annotated[
+    str,
+    _only(_is_webhook),
+    Expected(
+        "https://HOST/PATH, with :PORT and ?QUERY if needed, without a user's name (http:// only"
+        " to loopback)"
+    ),
 ]
 Tenant = Annotated[
     str,

@@ -23,6 +23,7 @@ NAMED_BELOW: Final = frozenset(
     | {"provider", "tenant", "cloud", "authority", "token_url", "scope", "mechanism", "command"}
     | {"client_id", "client_secret", "certificate", "assertion", "refresh_token"}
     | {"service_account", "impersonate"}
+    | {"on", "webhook", "apprise", "url", "secret", "ca_file"}
 )
 """What may be named below those keys; anything else there may be a secret in the wrong place."""
 LOOKS_LIKE_A_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}", re.ASCII)

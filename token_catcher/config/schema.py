@@ -25,6 +25,7 @@ from pydantic import (
 from token_catcher.config import kinds
 from token_catcher.config.after_capture import AfterCapture
 from token_catcher.config.kinds import is_address, is_loopback
+from token_catcher.config.notify import Receivers
 from token_catcher.config.oauth import OAuth2
 from token_catcher.config.problems import Wrong
 from token_catcher.config.secret import SecretKey
@@ -64,15 +65,10 @@ def _is_on(value: object) -> bool:
     return value is True
 
 
-def _is_filled(value: object) -> bool:
-    return value != ()
-
-
 ANY: Final = "*"
 NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = {
     ("journal", "key"): ("null", _is_given),
     ("journal", "anchor"): ("false", _is_on),
-    ("notify",): ("an empty list", _is_filled),
 }
 """Keys whose feature this version does not have: what they take until then, and which values ask
 for it. Who builds one models the key below and drops its line."""
@@ -418,8 +414,8 @@ class Config(Section):
     """Where health and metrics are served."""
     shard: ShardConfig | None = None
     """Which part of the mailboxes this instance watches; null: all."""
-    notify: Any = Field(default=(), json_schema_extra={"type": "array", "maxItems": 0})
-    """Telling others after a rotation: not available in this version."""
+    notify: Receivers = ()
+    """Who is told of what, and how: webhooks, commands, and people by apprise."""
     log: LogConfig = LogConfig()
     """What is told on standard error, and how."""
 

@@ -360,15 +360,21 @@ def _as_config(source: SecretSource | TokenCommand) -> dict[str, Any]:
 def _token_source(value: Any, info: ValidationInfo) -> SecretSource | TokenCommand:
     if not isinstance(value, dict) or "command" not in value:
         return _source(value, info)
-    arguments = value["command"]
-    if len(value) != 1 or not isinstance(arguments, tuple) or not arguments:
+    if len(value) != 1:
         raise Wrong("{command: [PROGRAM, ARGUMENT, …]} alone", "something else")
-    for argument in arguments:
+    return TokenCommand(program_arguments(value["command"], info))
+
+
+def program_arguments(value: Any, info: ValidationInfo) -> tuple[str, ...]:
+    """A program and its arguments. Wrong: no such list, or the program is not one we may run."""
+    if not isinstance(value, tuple) or not value:
+        raise Wrong("a list: [PROGRAM, ARGUMENT, …]", "something else")
+    for argument in value:
         if not isinstance(argument, str) or not argument or not on_one_line(argument):
             raise Wrong("a list of texts, each on one line", "something else in it")
     if Origin.of(info).secrets:
-        _look_at_program(arguments[0], Origin.of(info).owners)
-    return TokenCommand(arguments)
+        _look_at_program(value[0], Origin.of(info).owners)
+    return value
 
 
 def _look_at_program(name: str, owners: Collection[int]) -> None:

@@ -569,10 +569,6 @@ MISTAKES = {
         "journal: {anchor: true}",
         "journal.anchor: got true, expected false: not available in this version",
     ),
-    "notify": (
-        "notify: [{to: x}]",
-        "notify: got a list, expected an empty list: not available in this version",
-    ),
 }
 
 

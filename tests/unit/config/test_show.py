@@ -52,7 +52,7 @@ def keys_of(model: Any, prefix: str = "", *, optional: bool = False) -> Iterator
     for name, key in model.model_fields.items():
         annotations = (key.annotation, *get_args(key.annotation))
         sections = [section for section in annotations if hasattr(section, "model_fields")]
-        may_be_left_out = not key.is_required() and (not sections or key.default is None)
+        may_be_left_out = not key.is_required() and (not sections or key.default in (None, ()))
         if may_be_left_out or not optional:
             yield f"{prefix}{name}"
         for section in sections:
@@ -79,7 +79,8 @@ OF_OTHER_METHODS = ("jwt", "name", "password", "role", "token", "username")
 
 
 def test_the_example_has_every_key() -> None:
-    """But for the keys of the other methods, and the inside of a shard and of certificates."""
+    """But for the keys of the other methods, and the inside of a shard, of certificates and of
+    receivers."""
     data = parse(config.example().encode()).data
     there = {dotted(loc) for loc, _ in flat(data)}
     assert set(keys_of(Config)) - there == {
@@ -91,6 +92,7 @@ def test_the_example_has_every_key() -> None:
         "shard.count",
         "shard.index",
         "shard.replicas",
+        *(key for key in keys_of(Config) if key.startswith("notify.")),
     }
 
 
@@ -115,7 +117,7 @@ def test_the_example_tells_the_real_defaults(home: Path) -> None:
         named.add(dotted(loc))
         if dotted(loc) not in IN_WORDS:
             assert in_seconds(effective[loc]) == in_seconds(default), dotted(loc)
-    inside = ("shard.", "vault.client_certificate.", "mailboxes.client_certificate.")
+    inside = ("shard.", "notify.", "vault.client_certificate.", "mailboxes.client_certificate.")
     optional = {key for key in keys_of(Config, optional=True) if not key.startswith(inside)}
     optional.remove("mailboxes.password")  # optional only beside another login
     optional -= {f"vault.auth.{key}" for key in OF_OTHER_METHODS}
