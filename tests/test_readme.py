@@ -60,6 +60,7 @@ CONTRACT = {
     "login": {"--mailbox", "--authorize-url"},
     "audit verify": {"--head", "--json"},
     "audit archive": set(),
+    "notify test": {"--json"},
     "config example": set(),
     "config schema": set(),
     "config show": set(),
@@ -119,7 +120,7 @@ def test_commands_and_flags_keep_their_contract() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("audit",), ("config",), *(tuple(command.split()) for command in CONTRACT)],
+    [(), ("audit",), ("notify",), ("config",), *(tuple(command.split()) for command in CONTRACT)],
     ids=" ".join,
 )
 def test_help_is_whole(words: tuple[str, ...]) -> None:

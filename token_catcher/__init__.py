@@ -182,6 +182,7 @@ use what its `__init__` names, and nothing else.
         show        the effective configuration, secrets masked
     logins      how each mailbox is logged in to
     freshness   access tokens renewed ahead, each mailbox by itself
+    receivers   how each receiver of notifications is reached
     app         the composition root
     diagnosis   what will not work, found before a token depends on it
         step        one step, and how it ended
@@ -201,6 +202,7 @@ use what its `__init__` names, and nothing else.
         window      a trial look at the mail there is
         local_record  the journal, and room on the disk
         order       all areas, one after the other
+    notifier    the outbox of one configuration after the other
     service     the daemon and its pages, over one configuration after the other
 
     advice      what a person does next, by error code and by reason
@@ -249,6 +251,7 @@ use what its `__init__` names, and nothing else.
         questions   to a person at a terminal
         init        writes a configuration, and tries it
         audit       is the journal intact
+        notify      a test event to every receiver
         salesforce  plays Salesforce: signed token mail
         processes   of the demo's own, never left behind
         playground  embedded servers, and the program beside them

@@ -32,6 +32,7 @@ from token_catcher.commands import (
     history,
     init,
     login,
+    notify,
     options,
     output,
     questions,
@@ -63,7 +64,9 @@ audit_app = typer.Typer(
 config_app = typer.Typer(
     help="The configuration: an example, its schema, what is in effect.", no_args_is_help=True
 )
+notify_app = typer.Typer(help="Telling others what happens.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
+app.add_typer(notify_app, name="notify")
 app.add_typer(config_app, name="config")
 
 
@@ -342,6 +345,13 @@ def audit_verify_command(
 def audit_archive_command(context: typer.Context) -> None:
     """Close the journal's file and go on in a new one. Safe beside a running daemon."""
     audit.run_archive(context.obj.build(writing=True))
+
+
+@notify_app.command("test", cls=options.Command, epilog=epilog("notify test"))
+def notify_test_command(context: typer.Context, as_json: options.AsJson = False) -> None:
+    """Send a test event to every receiver. Says of each how it went."""
+    built = context.obj.build(writing=False)
+    raise typer.Exit(notify.run_test(built, as_json=as_json))
 
 
 @config_app.command("example", cls=options.Command, epilog=epilog("config example"))

@@ -17,6 +17,7 @@ from token_catcher.app import App, utc_now
 from token_catcher.config import Config
 from token_catcher.daemon import (
     Daemon,
+    Health,
     Lapsed,
     Lapses,
     Restoration,
@@ -31,6 +32,8 @@ from token_catcher.errors import ConfigurationError, StateError
 from token_catcher.expiry import Owner
 from token_catcher.freshness import Freshness
 from token_catcher.model import Entry, moment
+from token_catcher.notifier import Notifier
+from token_catcher.notify import ReceiverHealth
 from token_catcher.oauth import Renewals, TokenHealth
 from token_catcher.ports import Log
 from token_catcher.record import Journal, MailToken
@@ -57,6 +60,9 @@ class Service:
         self._lapses: Lapses | None = None
         self._journal_trouble: str | None = None
         self._vault_health = VaultHealth(log, now=utc_now, monotonic=time.monotonic)
+        self._has_kept_house = False
+        """Whether the troubles of Vault and the journal are known since the start."""
+        self._notifier = Notifier(self._troubles, log, self._metrics.notified)
         self._daemon = Daemon(
             self._watched,
             log=log,
@@ -69,7 +75,10 @@ class Service:
     def run(self) -> None:
         """Until SIGTERM. ConfigurationError, StateError: it could not start."""
         with only_one(self._config.state_dir), self._web():
-            self._daemon.run()
+            try:
+                self._daemon.run()
+            finally:
+                self._notifier.end()
 
     def _watched(self, stopping: Callable[[], bool]) -> list[Watched]:
         """The mailboxes of this instance, by the configuration as it is now."""
@@ -95,6 +104,7 @@ class Service:
         self._restoration = self._restoring(app, watched)
         self._vault_health.begin_anew()
         self._lapses = _looking_for_lapses(app, self._log)
+        self._notifier.use(app)
         return watched
 
     def _restoring(self, app: App, watched: Iterable[Watched]) -> Restoration:
@@ -126,10 +136,12 @@ class Service:
         self._renewals.write_again()
         self._freshness.look(self._app.entrances)
         self._app.expiry.look()
+        self._notifier.tell_ends(self._app.expiry.ends, utc_now())
         self._vault_health.restore(duties)
         if self._lapses is not None:
             with suppress(StateError):  # which the look at the journal tells
                 self._lapses.round()
+        self._has_kept_house = True
 
     def _finish(self, seconds: float) -> None:
         """Wait for renewals on their way; one that takes longer may have lost a sign-in."""
@@ -178,6 +190,8 @@ class Service:
             vault_token_expires_at=self._vault_token_expires_at,
             access_tokens=self._access_tokens,
             certificate_ends=self._certificate_ends,
+            receivers=self._receivers,
+            notify_trouble=self._notify_trouble,
         )
         return serving(listen.host, listen.port, routes(subject, self._metrics), self._log)
 
@@ -204,6 +218,23 @@ class Service:
         orgs = [org.name for org in self._app.config.orgs]
         return users_held(self._app.journal.held, orgs)
 
+    def _troubles(self) -> Mapping[str, str | None]:
+        """Of each part whose state is known, the code of its trouble; None: it is well."""
+        troubles: dict[str, str | None] = {}
+        for mailbox in self._daemon.health:
+            if mailbox.looked:
+                troubles[f"mailbox/{mailbox.name}"] = _trouble_of(mailbox)
+        if self._has_kept_house:
+            troubles["vault"] = self._vault_trouble()
+            troubles["journal"] = self._journal_trouble
+        return troubles
+
+    def _vault_trouble(self) -> str | None:
+        trouble = self._vault_health.use.trouble
+        if trouble is None:
+            return None
+        return trouble.code
+
     def _drifted(self) -> Mapping[str, int]:
         if self._restoration is None:
             return {}
@@ -219,6 +250,12 @@ class Service:
         if self._app is None:
             return {}
         return self._app.expiry.ends
+
+    def _receivers(self) -> Mapping[str, ReceiverHealth]:
+        return self._notifier.health
+
+    def _notify_trouble(self) -> str | None:
+        return self._notifier.trouble
 
     def _vault_token_expires_at(self) -> datetime | None:
         if self._app is None:
@@ -261,6 +298,12 @@ def _looking_for_lapses(app: App, log: Log) -> Lapses:
         now=utc_now,
         monotonic=time.monotonic,
     )
+
+
+def _trouble_of(mailbox: Health) -> str | None:
+    if mailbox.trouble is None and not mailbox.connected:
+        return "not-connected"
+    return mailbox.trouble
 
 
 def held_since(mails: Iterable[MailToken], since: Mapping[str, datetime]) -> Mapping[str, int]:

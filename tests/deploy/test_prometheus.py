@@ -26,6 +26,7 @@ from token_catcher.cli import app
 from token_catcher.daemon import Health, Lapsed, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.model import Entry, Event
+from token_catcher.notify import ReceiverHealth
 from token_catcher.oauth import TokenHealth
 from token_catcher.web import Metrics, Subject, routes
 
@@ -96,6 +97,7 @@ def exported() -> dict[str, set[str]]:
         Entry(Event.STORED, "i", "m", "INBOX", 1, 1, "sha256:0", "2026-02-03T12:57:27Z")
     )
     metrics.vault_request("login", 200)
+    metrics.notified("ops", "delivered", 1)
     subject = Subject(
         version="1",
         instance="i",
@@ -113,6 +115,7 @@ def exported() -> dict[str, set[str]]:
         vault_token_expires_at=lambda: NOW,
         access_tokens=lambda: {"m": TokenHealth(None, 3600.0, NOW.timestamp())},
         certificate_ends=lambda: {Owner("m", "oauth"): NOW},
+        receivers=lambda: {"ops": ReceiverHealth(1, NOW, None)},
     )
     text = routes(subject, metrics)["/metrics"]().text
     return {

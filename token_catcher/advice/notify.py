@@ -97,4 +97,14 @@ NOTIFY: Final[Mapping[str, Advice]] = {
         "A bug of ours kept an event from a receiver. It is tried again for a day.",
         "report it, with the event `notify.crashed` of the log",
     ),
+    "notify-foreign": Advice(
+        618,
+        "A receiver gave an answer too large to be one. The event is tried again for a day.",
+        "have it answer 204; see what a proxy says in its place",
+    ),
+    "notify-proxy": Advice(
+        619,
+        "A variable of the environment names no proxy that could be used.",
+        "set that variable to the address of an HTTP proxy, or name the receiver's host in NO_PROXY",
+    ),
 }

@@ -35,6 +35,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "token-catcher audit verify journal-000001.jsonl.gz journal.jsonl",
     ),
     "audit archive": ("token-catcher audit archive",),
+    "notify test": ("token-catcher notify test",),
     "config example": ("token-catcher config example > config.yaml",),
     "config schema": ("token-catcher config schema > config.schema.json",),
     "config show": ("token-catcher config show",),

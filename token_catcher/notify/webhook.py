@@ -16,7 +16,9 @@ from token_catcher.notify.signing import A_KEY, fault_of_key, signature
 from token_catcher.oauth import BoundedSession, OtherSide, answer_of, send
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
-WEBHOOK: Final = OtherSide("webhook", "notify", "an authority that we trust (ca_file)")
+WEBHOOK: Final = OtherSide(
+    "webhook", "notify", "an authority that we trust (ca_file)", "hardly any answer"
+)
 TRIED_AGAIN: Final = frozenset(
     (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 )

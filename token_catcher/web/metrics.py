@@ -23,6 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from token_catcher.model import Entry, Event, moment
+from token_catcher.notify import Outcome
 from token_catcher.web.snapshot import Snapshot, Subject
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
@@ -58,6 +59,12 @@ class Metrics:
             ["operation", "status"],
             registry=self.registry,
         )
+        self._notifications = Counter(
+            "token_catcher_notifications",
+            "Tries to tell a receiver: delivered or failed; and events that were given_up.",
+            ["receiver", "outcome"],
+            registry=self.registry,
+        )
         ProcessCollector(registry=self.registry)
 
     def observe(self, entry: Entry) -> None:
@@ -72,6 +79,10 @@ class Metrics:
     def vault_request(self, operation: str, status: int | None) -> None:
         """Vault answered a request with this status; None: it did not answer."""
         self._requests.labels(operation, str(status or "unreachable")).inc()
+
+    def notified(self, receiver: str, outcome: Outcome, count: int) -> None:
+        """A try to tell this receiver ended so, or so many of its events were given up."""
+        self._notifications.labels(receiver, outcome).inc(count)
 
     def ask(self, subject: Subject) -> None:
         """Take the gauges from this subject at every scrape, so that they are never out of date."""
@@ -99,6 +110,7 @@ class _Gauges(Collector):
         yield from _of_the_users(snapshot)
         yield from _of_the_mailboxes(snapshot)
         yield from _of_access_tokens(snapshot)
+        yield from _of_receivers(snapshot)
 
 
 def _of_the_instance(snapshot: Snapshot) -> Iterable[Metric]:
@@ -239,6 +251,31 @@ def _of_access_tokens(snapshot: Snapshot) -> Iterable[Metric]:
             for name, health in tokens.items()
             if health.renewed_at is not None
         },
+    )
+
+
+def _of_receivers(snapshot: Snapshot) -> Iterable[Metric]:
+    receivers = snapshot.receivers
+    yield _labelled(
+        "receiver",
+        "notifications_waiting",
+        "Events that are not delivered yet.",
+        {name: receiver.waiting for name, receiver in receivers.items()},
+    )
+    yield _labelled(
+        "receiver",
+        "notification_oldest_waiting_timestamp_seconds",
+        "Since when the event waits that has waited longest; none where nothing waits.",
+        {
+            name: receiver.oldest.timestamp()
+            for name, receiver in receivers.items()
+            if receiver.oldest is not None
+        },
+    )
+    yield _gauge(
+        "notify_usable",
+        "0 while the outbox cannot be used, so that nobody is told of anything.",
+        snapshot.notify_trouble is None,
     )
 
 

@@ -5,7 +5,7 @@
     /readyz    the first look at every mailbox has ended, one of them at least is connected, the
                journal can be used, and Vault: it did once since the start, and nothing has come
                since that only a person can change; names the mailboxes that are not connected
-    /healthz   the parts, as JSON; 503 where one of them has trouble
+    /healthz   the parts, as JSON; 503 where one of them has trouble, but for those who are told
     /metrics   for Prometheus
 
 A probe asks for nothing but what decides it, so that no other part of the daemon can fail it.
@@ -23,6 +23,7 @@ from typing import Any
 
 from token_catcher.daemon import Health, VaultUse
 from token_catcher.model import iso
+from token_catcher.notify import ReceiverHealth
 from token_catcher.web.metrics import CONTENT_TYPE, Metrics
 from token_catcher.web.snapshot import Loops, Snapshot, Subject
 
@@ -112,6 +113,21 @@ def _parts(snapshot: Snapshot) -> dict[str, Any]:
         "mailboxes": [_mailbox(snapshot, mailbox) for mailbox in snapshot.mailboxes],
         "journal": {"head": snapshot.journal_head, "trouble": snapshot.journal_trouble},
         "vault": _vault(snapshot),
+        "notify": {
+            "trouble": snapshot.notify_trouble,
+            "receivers": [
+                _receiver(name, receiver) for name, receiver in snapshot.receivers.items()
+            ],
+        },
+    }
+
+
+def _receiver(name: str, receiver: ReceiverHealth) -> dict[str, Any]:
+    return {
+        "name": name,
+        "waiting": receiver.waiting,
+        "oldest": _time(receiver.oldest),
+        "trouble": receiver.trouble,
     }
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from token_catcher.daemon import Health, Lapsed, VaultUse
 from token_catcher.expiry import Owner
+from token_catcher.notify import ReceiverHealth
 from token_catcher.oauth import TokenHealth
 
 
@@ -62,6 +63,11 @@ class Snapshot:
     """Of each mailbox that is logged in to by access token."""
     certificate_ends: Mapping[Owner, datetime]
     """When our certificates end, of those that could be read."""
+    receivers: Mapping[str, ReceiverHealth]
+    """How it stands with those who are told, by name."""
+    notify_trouble: str | None
+    """Why the outbox cannot be used, as the code of the error. Nobody is told meanwhile, and no
+    capture waits for that: it is no trouble of the daemon's."""
 
     @property
     def well(self) -> bool:
@@ -74,6 +80,10 @@ class Snapshot:
     def seconds_since_progress(self, mailbox: Health) -> float:
         """How long ago the slowest loop of the mailbox made a step."""
         return self.monotonic - mailbox.moved_at
+
+
+def _none() -> None:
+    """There is no trouble."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,8 @@ class Subject:
     vault_token_expires_at: Callable[[], datetime | None]
     access_tokens: Callable[[], Mapping[str, TokenHealth]]
     certificate_ends: Callable[[], Mapping[Owner, datetime]]
+    receivers: Callable[[], Mapping[str, ReceiverHealth]] = dict
+    notify_trouble: Callable[[], str | None] = _none
 
     def snapshot(self) -> Snapshot:
         """How it is now."""
@@ -122,4 +134,6 @@ class Subject:
             vault_token_expires_at=self.vault_token_expires_at(),
             access_tokens=self.access_tokens(),
             certificate_ends=self.certificate_ends(),
+            receivers=self.receivers(),
+            notify_trouble=self.notify_trouble(),
         )

@@ -17,6 +17,7 @@ from tests.kit.waiting import PATIENCE
 from token_catcher.daemon import Health, Lapsed, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.model import Entry, Event
+from token_catcher.notify import ReceiverHealth
 from token_catcher.oauth import TokenHealth
 from token_catcher.web.metrics import Metrics
 from token_catcher.web.pages import Routes, routes
@@ -86,6 +87,8 @@ class Site:
     expires: datetime | None = NOW + timedelta(hours=1)
     tokens: Mapping[str, TokenHealth] = field(default_factory=dict)
     certificate_ends: Mapping[Owner, datetime] = field(default_factory=dict)
+    receivers: Mapping[str, ReceiverHealth] = field(default_factory=dict)
+    notify_trouble: str | None = None
     port: int = 0
 
     def routes(self) -> Routes:
@@ -107,6 +110,8 @@ class Site:
             vault_token_expires_at=lambda: self.expires,
             access_tokens=lambda: self.tokens,
             certificate_ends=lambda: self.certificate_ends,
+            receivers=lambda: self.receivers,
+            notify_trouble=lambda: self.notify_trouble,
         )
         return routes(subject, self.metrics)
 

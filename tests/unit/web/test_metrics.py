@@ -9,6 +9,7 @@ from tests.unit.web.kit import NOW, STORED, WELL, Site, now
 from token_catcher.daemon import Lapsed, VaultTrouble, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.model import Event, iso
+from token_catcher.notify import ReceiverHealth
 from token_catcher.oauth import TokenHealth
 from token_catcher.record import MailToken
 from token_catcher.service import held_since, users_held
@@ -31,6 +32,13 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
         Owner("integrations", "oauth"): NOW + timedelta(days=20),
         Owner("", "client"): NOW - timedelta(days=1),
     }
+    site.receivers = {
+        "ops": ReceiverHealth(2, NOW - timedelta(minutes=3), "notify-unreachable"),
+        "dev": ReceiverHealth(0, None, None),
+    }
+    site.notify_trouble = "notify-outbox"
+    site.metrics.notified("ops", "delivered", 1)
+    site.metrics.notified("ops", "given_up", 3)
     samples = site.samples()
     for name in list(samples):
         if "bucket" in name:
@@ -54,6 +62,12 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
         "vault_requests_total[('operation', 'read'), ('status', '200')]": 2,
         "vault_requests_total[('operation', 'login'), ('status', 'unreachable')]": 1,
         "vault_token_expiry_timestamp_seconds": NOW.timestamp() + 3600,
+        "notifications_total[('outcome', 'delivered'), ('receiver', 'ops')]": 1,
+        "notifications_total[('outcome', 'given_up'), ('receiver', 'ops')]": 3,
+        "notifications_waiting[('receiver', 'ops')]": 2,
+        "notifications_waiting[('receiver', 'dev')]": 0,
+        "notification_oldest_waiting_timestamp_seconds[('receiver', 'ops')]": NOW.timestamp() - 180,
+        "notify_usable": 0,
         f"oauth_refused[{mailbox}]": 1,
         f"oauth_token_expiry_timestamp_seconds[{mailbox}]": NOW.timestamp() + 600,
         f"oauth_refresh_token_renewal_timestamp_seconds[{mailbox}]": NOW.timestamp() - 86400,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from tests.unit.web.kit import PROVEN, STORED, WELL, Site
+from tests.unit.web.kit import NOW, PROVEN, STORED, WELL, Site
 from token_catcher.daemon import VaultTrouble, VaultUse
+from token_catcher.notify import ReceiverHealth
 
 
 def test_livez_is_well_while_the_main_loop_moves(site: Site) -> None:
@@ -66,7 +68,32 @@ def test_healthz_tells_of_every_part(site: Site) -> None:
             "last_passed_check": "2026-02-03T11:00:00Z",
             "trouble": None,
         },
+        "notify": {"trouble": None, "receivers": []},
     }
+
+
+def test_a_receiver_that_is_away_is_seen_and_no_trouble_of_ours(site: Site) -> None:
+    """Tokens are caught all the same: neither probe nor health fails for it."""
+    site.receivers = {
+        "ops": ReceiverHealth(2, NOW - timedelta(minutes=3), "notify-unreachable"),
+        "dev": ReceiverHealth(0, None, None),
+    }
+    site.notify_trouble = "notify-outbox"
+    status, body = site.says("/healthz")
+    assert (status, json.loads(body)["status"]) == (200, "ok")
+    assert json.loads(body)["notify"] == {
+        "trouble": "notify-outbox",
+        "receivers": [
+            {
+                "name": "ops",
+                "waiting": 2,
+                "oldest": "2026-02-03T12:57:00Z",
+                "trouble": "notify-unreachable",
+            },
+            {"name": "dev", "waiting": 0, "oldest": None, "trouble": None},
+        ],
+    }
+    assert site.says("/readyz") == (200, "ready\n")
 
 
 @pytest.mark.parametrize("trouble", [{"trouble": "vault-sealed"}, {"connected": False}])
