@@ -136,7 +136,7 @@ class Service:
         self._renewals.write_again()
         self._freshness.look(self._app.entrances)
         self._app.expiry.look()
-        self._notifier.tell_ends(self._app.expiry.ends, utc_now())
+        self._tell_ends(self._app)
         self._vault_health.restore(duties)
         if self._lapses is not None:
             with suppress(StateError):  # which the look at the journal tells
@@ -152,6 +152,15 @@ class Service:
                 note="where the sign-in is refused from now on, somebody has to sign in again:"
                 " `token-catcher login`",
             )
+
+    def _tell_ends(self, app: App) -> None:
+        """Tell of credentials that end by themselves."""
+        ends = dict(app.expiry.ends)
+        token_ends_at = self._vault_token_expires_at()
+        if app.store.token_is_ending and token_ends_at is not None:
+            # By our own clock it ends at another second each time.
+            ends[Owner("", "token")] = token_ends_at.replace(minute=0, second=0, microsecond=0)
+        self._notifier.tell_ends(ends, utc_now())
 
     def _catch_up(self, journal: Journal) -> None:
         """Learn what other processes recorded, a release for one: the metrics tell of it.

@@ -197,11 +197,14 @@ def test_a_token_serves_to_its_end_without_the_role(
     with way.opened(clock=lambda: minutes * 60, log=log) as store:
         store.keep_alive()
         around.server.tell("delete", way.role_path)
+        endings = []
         for moment in (41, 55, 59):
             minutes = moment
             store.store(capture(f"{org}-{moment}"))
+            endings.append(store.token_is_ending)
         minutes = 61
         error = refusal(store, org)
+    assert endings == [False, True, True]
     assert [event for event, _ in log.warnings] == ["vault.token_ends"]
     told = log.warnings[0][1]
     assert (told["code"], told["error"]) == (error.code, str(error))

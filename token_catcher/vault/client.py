@@ -137,6 +137,11 @@ class Client:
             raise trouble
         return answer
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the end of our token is near, and it could be neither renewed nor replaced."""
+        return self._own.is_ending
+
     def close(self) -> None:
         """Free the connections."""
         self._cluster.close()

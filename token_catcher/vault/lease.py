@@ -94,6 +94,11 @@ class OwnToken:
             return None
         return max(0.0, self._since + self.lease.seconds - self._monotonic())
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether its end is near, and nothing came in its place when that was last tried."""
+        return self._is_told
+
     def is_to_be_told(self, lease: Lease) -> bool:
         """Whether the end of this token of ours is near, and nobody was told so yet."""
         is_near = self._monotonic() >= self._since + lease.seconds * ENDING

@@ -213,6 +213,11 @@ class VaultStore:
         """Until our Vault token expires; None: there is none yet, or it never does."""
         return self._client.seconds_left
 
+    @property
+    def token_is_ending(self) -> bool:
+        """Whether that is soon, and the token could be neither renewed nor replaced."""
+        return self._client.is_ending
+
     def close(self) -> None:
         """Free the connections."""
         self._client.close()
