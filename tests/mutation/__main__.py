@@ -9,6 +9,7 @@ import sys
 
 from tests.mutation import (
     microsoft,
+    notify,
     ownership,
     pipeline,
     release,
@@ -22,6 +23,7 @@ from tests.mutation.mutants import survivors
 
 MUTANTS = (
     *microsoft.MUTANTS,
+    *notify.MUTANTS,
     *ownership.MUTANTS,
     *pipeline.MUTANTS,
     *release.MUTANTS,

@@ -139,6 +139,18 @@ def test_an_event_that_is_poison_holds_up_no_other(box: Box, heap: Heap) -> None
     assert waiting(box) == 0
 
 
+def test_an_event_that_is_poison_is_tried_ever_more_seldom(box: Box, heap: Heap) -> None:
+    """However well the others go, each of which ends the receiver's own pause."""
+    heap.poison = {"acme-production/u1@acme.example": Outage("got status 500, expected 2xx")}
+    stored(box, 1)
+    for number in range(2, 62):
+        stored(box, number)
+        box.deliver(60)
+    poison = heap.tried[0]
+    assert len(heap.events) == 60
+    assert 8 <= heap.tried.count(poison) <= 14
+
+
 def test_a_bug_in_one_way_holds_up_no_other_event(box: Box, heap: Heap) -> None:
     """It counts as a failure, and is told with its place."""
     heap.poison = {"acme-production/u1@acme.example": ZeroDivisionError()}  # type: ignore[dict-item]
