@@ -33,7 +33,7 @@ def _raised() -> Iterator[str]:
             yield error.code
     tls = (SOURCE / "tls.py").read_text("utf-8")
     for code in re.findall(r'(?:TlsFailure|_lasting)\(\s*"([a-z-]+)"', tls):
-        yield from (f"imap-{code}", f"vault-{code}", f"oauth-{code}")
+        yield from (f"imap-{code}", f"vault-{code}", f"oauth-{code}", f"notify-{code}")
 
 
 @pytest.mark.parametrize("code", sorted(set(_raised())))

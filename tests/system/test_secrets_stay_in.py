@@ -8,11 +8,14 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
+import pytest
+
 from tests.kit import mails
+from tests.kit.hooks import SECRET, Hooks
 from tests.kit.program import Done, Program
 from tests.kit.servers import Dovecot, OpenBao, free_port, until
 from tests.kit.waiting import PATIENCE
@@ -62,10 +65,24 @@ def _stands_in(text: str, secrets: tuple[str, ...]) -> bool:
     return any(secret in text for secret in secrets)
 
 
+@pytest.fixture
+def hooks() -> Iterator[Hooks]:
+    """Who is told of everything."""
+    with Hooks() as hooks:
+        yield hooks
+
+
 def test_the_canary_is_in_vault_and_nowhere_else(
-    tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str, tmp_path: Path
+    tool: Program,
+    dovecot: Dovecot,
+    openbao: OpenBao,
+    user: str,
+    org: str,
+    tmp_path: Path,
+    hooks: Hooks,
 ) -> None:
-    """Every command at the most talkative level, refusals, a killed and an aborted daemon."""
+    """Every command at the most talkative level, refusals, a killed and an aborted daemon, and all
+    that others are told."""
     now = datetime.now(UTC).replace(microsecond=0)
     canary = tool.home / "canary.eml"
     canary.write_bytes(mails.genuine(token=CANARY, issued_at=now))
@@ -75,14 +92,18 @@ def test_the_canary_is_in_vault_and_nowhere_else(
     for raw in unstorable(now):
         dovecot.deliver(raw, user, "Junk")
     path = f"salesforce/{org}/{mails.USERNAME}"
-    the_daemon_stores_it(run, dovecot, openbao, path)
+    the_daemon_stores_it(run, dovecot, openbao, path, hooks, user)
     commands_speak_of_it(run, canary, now)
     secret = openbao.get(path)
     assert secret is not None
     assert secret["security_token"] == CANARY
     role_secret = (tool.home / "secret-id").read_text().strip()
-    kept = {tool.home / "imap-password", tool.home / "secret-id", canary}
-    assert run.sightings(kept, *spellings(), dovecot.password, role_secret) == []
+    kept = {tool.home / "imap-password", tool.home / "secret-id", tool.home / "hook", canary}
+    assert run.sightings(kept, *spellings(), dovecot.password, role_secret, SECRET) == []
+    assert {"stored", "held", "refused", "test"} <= set(hooks.types)
+    for hook in hooks.came:
+        told = hook.body.decode() + str(hook.headers)
+        assert not _stands_in(told, (*spellings(), dovecot.password, role_secret, SECRET))
     assert not list(tmp_path.rglob("core*"))
     wrong = [path for path in openbao.paths() if "stranger" in path or UNSTORED.lower() in path]
     assert wrong == []
@@ -105,13 +126,23 @@ def nothing_can_be_stored(run: Watcher, openbao: OpenBao, org: str) -> None:
     run("scan", "--again", "--json", code=1)
 
 
-def the_daemon_stores_it(run: Watcher, dovecot: Dovecot, openbao: OpenBao, path: str) -> None:
+def the_daemon_stores_it(
+    run: Watcher, dovecot: Dovecot, openbao: OpenBao, path: str, hooks: Hooks, user: str
+) -> None:
     """It shows no canary on its pages or its command line, and dies twice."""
     port = free_port()
     http = f"http: {{listen: 127.0.0.1:{port}}}"
-    run.tool.configure(log=f"{JSON}\n{http}", poll="poll: 1s")
+    run.tool.secret("hook", SECRET)
+    hook = f"webhook: {{url: '{hooks.url}', secret: {{file: hook}}}}"
+    notify = f"notify: [{{on: [stored, held, refused], {hook}}}]"
+    run.tool.configure(log=f"{JSON}\n{http}\n{notify}", poll="poll: 1s")
+    run("notify", "test")
+    run("notify", "test", "--json")
     with run.tool.daemon() as daemon:
         until(lambda: openbao.get(path), "the canary in Vault")
+        for raw in unstorable(datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)):
+            dovecot.deliver(raw, user)
+        until(lambda: {"stored", "held", "refused"} <= set(hooks.types), "others to be told")
         command_line = Path(f"/proc/{daemon.process.pid}/cmdline").read_text()
         for shown in (*pages(port), command_line):
             assert not _stands_in(shown, (*spellings(), dovecot.password))

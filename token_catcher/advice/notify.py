@@ -105,6 +105,7 @@ NOTIFY: Final[Mapping[str, Advice]] = {
     "notify-proxy": Advice(
         619,
         "A variable of the environment names no proxy that could be used.",
-        "set that variable to the address of an HTTP proxy, or name the receiver's host in NO_PROXY",
+        "set that variable to the address of an HTTP proxy, or name the receiver's host in"
+        " NO_PROXY",
     ),
 }
