@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
+from token_catcher import files
 from token_catcher.app import App
 from token_catcher.expiry import TOLD_BEFORE, Owner
 from token_catcher.model import iso
@@ -42,7 +43,7 @@ class Notifier:
         self.end()
         path = app.config.state_dir / FILE
         receivers = receivers_in(app.config, app.now)
-        if not receivers and not path.exists():
+        if not receivers and not files.may_exist(path):
             return
         # Without receivers as well: who is named later is not told of what was before.
         self._outbox = Outbox(

@@ -22,6 +22,8 @@ from token_catcher.notify.store import OutboxFile, Waiting
 from token_catcher.ports import Log
 
 TRIED_FOR: Final = timedelta(days=1)
+LEAST_TRIES: Final = 8
+"""Before that nothing is given up that may pass; they take 20 minutes."""
 FIRST_PAUSE: Final = 5.0
 """Seconds before the second try."""
 LONGEST_PAUSE: Final = 900.0
@@ -97,12 +99,12 @@ class Delivery:
     def _claimed(self, now: datetime) -> Waiting | None:
         """The event that this thread tries; None: there is none for it just now."""
         with self._lock, self._file.transaction() as outbox:
-            given_up = outbox.expire(self.receiver.name, now - TRIED_FOR)
+            given_up = outbox.drop_excess(self.receiver.name)
             waiting = outbox.due(self.receiver.name, now, self._busy)
             if waiting is not None:
                 self._busy.add(waiting.event.subject)
         if given_up:
-            self._give_up(given_up, self.trouble or "notify-too-many")
+            self._give_up(given_up, "notify-too-many")
         return waiting
 
     def _until_due(self, now: datetime) -> float:
@@ -167,9 +169,20 @@ class Delivery:
         own = max(asked_for, self._pause(waiting.tries))
         with self._file.transaction() as outbox:
             outbox.postpone(waiting, now + timedelta(seconds=own))
+            given_up = outbox.expire(self.receiver.name, now - TRIED_FOR, self._least_tries())
         self._tell_failure(waiting, error)
         self._failures += 1
         self._observe(self.receiver.name, "failed", 1)
+        if given_up:
+            self._give_up(given_up, error.code)
+
+    def _least_tries(self) -> int:
+        """Of an event that is given up, however long it has waited.
+
+        After days without us it may be old, and the network not there yet."""
+        if self._failures + 1 >= LEAST_TRIES:  # the receiver itself was tried so often in a row
+            return 0
+        return LEAST_TRIES
 
     def _pause(self, failures: int) -> float:
         """Seconds after so many failures before this one."""

@@ -73,19 +73,15 @@ class OutboxFile:
         """Touches nothing yet."""
         self._path = path
 
-    @property
-    def is_begun(self) -> bool:
-        """Whether there is a file."""
-        return files.may_exist(self._path)
-
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """All that is done in the block, or nothing of it. Durable once the block has ended."""
         try:
             files.make_directory(self._path.parent)
             # SQLite would make it for others to read as well, and follow a link.
-            with files.opened(self._path, os.O_RDWR | os.O_CREAT):
-                pass
+            with files.opened(self._path, os.O_RDWR | os.O_CREAT) as file:
+                if files.excess(os.fstat(file.fileno())) is not None:
+                    os.fchmod(file.fileno(), 0o600)  # a restored backup gave it to others
             with closing(self._connected()) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 self._expect_tables(connection)
@@ -195,19 +191,23 @@ class Transaction:
         """It was delivered, or is given up."""
         self._ask("DELETE FROM waiting WHERE number = ?", waiting.number)
 
-    def expire(self, receiver: str, before: datetime) -> int:
-        """Give up what has waited since before that time, and what there is too much of. How
-        many."""
-        late = self._ask(
-            "DELETE FROM waiting WHERE receiver = ? AND since < ?", receiver, before.timestamp()
+    def expire(self, receiver: str, before: datetime, tries: int) -> int:
+        """Give up what has waited since before that time, and was tried so often. How many."""
+        return self._ask(
+            "DELETE FROM waiting WHERE receiver = ? AND since < ? AND tries >= ?",
+            receiver,
+            before.timestamp(),
+            tries,
         ).rowcount
-        excess = self._ask(
+
+    def drop_excess(self, receiver: str) -> int:
+        """Give up the oldest of what there is too much of. How many."""
+        return self._ask(
             "DELETE FROM waiting WHERE number IN (SELECT number FROM waiting WHERE receiver = ?"
             " ORDER BY number DESC LIMIT -1 OFFSET ?)",
             receiver,
             MOST_WAITING,
         ).rowcount
-        return late + excess
 
     def forget_others(self, receivers: Collection[str]) -> int:
         """Give up what waits for receivers that are none any more. How many."""

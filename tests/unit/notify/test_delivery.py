@@ -110,6 +110,19 @@ def test_what_fails_for_a_day_is_given_up(box: Box, heap: Heap) -> None:
     assert ("ops", "given_up", 1) in box.counted
 
 
+def test_what_waited_for_days_without_us_has_its_tries(box: Box, heap: Heap) -> None:
+    """A machine that was off over a weekend, and whose network comes minutes after it."""
+    stored(box, 1, 2)
+    box.time += timedelta(days=3)
+    box.start()
+    heap.error = AWAY
+    box.deliver(300)
+    heap.error = None
+    box.deliver(600)
+    assert sorted(event.content["data"]["version"] for event in heap.events) == [1, 2]
+    assert box.told("notify.given_up") == []
+
+
 def test_what_a_receiver_refuses_is_given_up_at_once(box: Box, heap: Heap) -> None:
     """And told; the next event is delivered without a pause."""
     heap.poison = {"acme-production/u1@acme.example": Undeliverable("got status 400, expected 2xx")}

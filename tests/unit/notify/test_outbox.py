@@ -239,7 +239,9 @@ def test_nothing_is_written_where_nothing_happens(box: Box) -> None:
 
 
 def test_the_file_is_ours_alone(box: Box) -> None:
-    """It holds usernames, and who is told."""
+    """It holds usernames, and who is told; also where a backup was restored for others to read."""
+    (box.home / "outbox.db").chmod(0o644)
+    box.collect()
     assert stat.S_IMODE((box.home / "outbox.db").stat().st_mode) == 0o600
 
 
