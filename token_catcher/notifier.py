@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final
 
@@ -19,6 +19,14 @@ FILE: Final = "outbox.db"
 """In the state directory."""
 STEPS: Final = (timedelta(0), timedelta(days=1), timedelta(days=7), TOLD_BEFORE)
 """Before the end of a credential, each is told once: its end, the last day, week and month."""
+
+
+LAPSES: Final[Mapping[str, Kind]] = {
+    "token.overdue": Kind.OVERDUE,
+    "token.never_seen": Kind.NEVER_SEEN,
+    "retirement.near": Kind.RETIREMENT,
+}
+"""By the event of the log."""
 
 
 class Notifier:
@@ -84,6 +92,18 @@ class Notifier:
             fields = {"credential": owner.kind, "ends_at": iso(ends_at), "days": step.days}
             key = f"{subject} {owner.kind} {iso(ends_at)} {step.days}"
             self.tell(Kind.EXPIRING, subject, fields, key=key)
+
+    def tell_lapse(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Tell of an overdue token or a user that was never seen, once; of what Salesforce retires,
+        once a week."""
+        kind = LAPSES[event]
+        if kind is Kind.RETIREMENT:
+            year, week, _ = datetime.now(UTC).isocalendar()
+            self.tell(kind, "salesforce", fields, key=f"{fields['name']} {year}-{week}")
+            return
+        subject = f"{fields['org']}/{fields['username']}"
+        # Another token of the same user may grow old as well.
+        self.tell(kind, subject, fields, key=f"{subject} {fields.get('issued_at', '')}")
 
     @property
     def health(self) -> Mapping[str, ReceiverHealth]:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from token_catcher import __version__
 from token_catcher.app import App, utc_now
@@ -103,7 +103,7 @@ class Service:
         self._app = app
         self._restoration = self._restoring(app, watched)
         self._vault_health.begin_anew()
-        self._lapses = _looking_for_lapses(app, self._log)
+        self._lapses = _looking_for_lapses(app, self._log, self._notifier.tell_lapse)
         self._notifier.use(app)
         return watched
 
@@ -296,7 +296,9 @@ class _Duties:
             self.restoration.round()
 
 
-def _looking_for_lapses(app: App, log: Log) -> Lapses:
+def _looking_for_lapses(
+    app: App, log: Log, observe: Callable[[str, Mapping[str, Any]], None]
+) -> Lapses:
     """What looks for tokens that are overdue, and for users that were never seen."""
     return Lapses(
         app.journal,
@@ -306,6 +308,7 @@ def _looking_for_lapses(app: App, log: Log) -> Lapses:
         log=log,
         now=utc_now,
         monotonic=time.monotonic,
+        observe=observe,
     )
 
 

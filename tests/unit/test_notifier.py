@@ -132,3 +132,21 @@ def test_an_end_of_vaults_is_told_as_its(home: Path, notifier: Notifier, hooks: 
         "ends_at": "2020-01-01T00:00:00Z",
         "days": 0,
     }
+
+
+OVERDUE = {"org": "acme", "username": "u@x", "issued_at": "2026-02-03T12:57:20Z", "days": 91}
+
+
+def test_a_lapse_is_told_once(home: Path, notifier: Notifier, hooks: Hooks) -> None:
+    """Another token of the same user is another one."""
+    notifier.use(app(home, hook(hooks, "overdue, never-seen, retirement")))
+    for _ in range(3):
+        notifier.tell_lapse("token.overdue", OVERDUE)
+        notifier.tell_lapse("token.overdue", {**OVERDUE, "issued_at": "2026-05-03T12:57:20Z"})
+        notifier.tell_lapse("token.never_seen", {"org": "acme", "username": "u@x"})
+        notifier.tell_lapse("retirement.near", {"name": "soap-login", "days": 5})
+    until(lambda: "retirement" in hooks.types, "the last event")
+    assert sorted(hooks.types) == ["never-seen", "overdue", "overdue", "retirement"]
+    assert {came.event["subject"] for came in hooks.came} == {"acme/u@x", "salesforce"}
+    told = next(came.event for came in hooks.came if came.event["data"].get("days") == 91)
+    assert told["data"] == OVERDUE

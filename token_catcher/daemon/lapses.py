@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from token_catcher.ports import Log
 from token_catcher.record import Journal
@@ -77,8 +77,10 @@ class Lapses:
         log: Log,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
+        observe: Callable[[str, Mapping[str, Any]], None] = lambda _event, _fields: None,
     ) -> None:
-        """`path_of`: where the token of an org and its user is; None: nowhere."""
+        """`path_of`: where the token of an org and its user is; None: nowhere. `observe` is told of
+        what the log is told; it must not raise."""
         self._journal = journal
         self._secrets = secrets
         self._orgs = tuple(orgs)
@@ -87,6 +89,7 @@ class Lapses:
         self._log = log
         self._now = now
         self._monotonic = monotonic
+        self._observe = observe
         self._look: _Look | None = None
         self._looked_at: float | None = None
         self._answers: dict[tuple[str, str], tuple[float, InVault]] = {}
@@ -175,6 +178,7 @@ class Lapses:
         news = [row for row in rows if (event, row.org, row.username) not in self._told]
         for row in news[:MOST_TOLD]:
             tell(event, **_subject(row))
+            self._observe(event, _subject(row))
         if len(news) > MOST_TOLD:
             tell(event, further=len(news) - MOST_TOLD, note="`token-catcher status` has all")
         for row in news:
@@ -193,15 +197,16 @@ class Lapses:
         tell = self._log.info
         if days_left <= SOON:
             tell = self._log.warning
-        tell(
-            "retirement.near",
-            name=retirement.name,
-            on=retirement.on.isoformat(),
-            days=days_left,
-            certainty=retirement.certainty,
-            what=retirement.what,
-            page=retirement.page,
-        )
+        fields = {
+            "name": retirement.name,
+            "on": retirement.on.isoformat(),
+            "days": days_left,
+            "certainty": retirement.certainty,
+            "what": retirement.what,
+            "page": retirement.page,
+        }
+        tell("retirement.near", **fields)
+        self._observe("retirement.near", fields)
 
 
 def _subject(row: UserRow) -> dict[str, object]:

@@ -51,6 +51,7 @@ class Bench:
     now: datetime = NOW
     secrets: Secrets = field(default_factory=lambda: Secrets(ABSENT))
     log: Silent = field(default_factory=Silent)
+    observed: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.home / "journal.jsonl", now=lambda: NOW, log=Silent())
@@ -62,6 +63,7 @@ class Bench:
             log=self.log,
             now=lambda: self.now,
             monotonic=lambda: self.time,
+            observe=lambda event, fields: self.observed.append((event, dict(fields))),
         )
 
     def record(self, *entries: Entry) -> None:
@@ -225,3 +227,16 @@ def test_what_salesforce_retires(bench: Bench, day: int, is_warning: bool) -> No
     assert "retirement.near" not in [event for event, _ in bench.told()]
     bench.look(1)
     assert "retirement.near" in [event for event, _ in bench.told()]
+
+
+def test_others_are_told_what_the_log_is_told(tmp_path: Path) -> None:
+    """Of each user, and of what Salesforce retires."""
+    bench = Bench(tmp_path, now=datetime(2026, 11, 26, tzinfo=UTC))
+    bench.record(entry(1))
+    bench.secrets.metadata = Version(3, CREATED_AT)
+    bench.secrets.holding = RECORDED
+    bench.look()
+    assert bench.observed == [
+        (event, fields) for event, fields in bench.log.events if "further" not in fields
+    ]
+    assert {event for event, _ in bench.observed} >= {"token.overdue", "retirement.near"}
