@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from tests.mutation.mutants import Mutant
 
-OUTBOX = ("tests/unit/notify/test_outbox.py", "tests/properties/test_outbox.py")
-DELIVERY = ("tests/unit/notify/test_delivery.py",)
+# Some of these mistakes never come to an end.
+OUTBOX = (
+    "tests/unit/notify/test_outbox.py",
+    "tests/properties/test_outbox.py",
+    "--timeout=120",
+)
+DELIVERY = ("tests/unit/notify/test_delivery.py", "--timeout=60")
 FLOOD = ("tests/unit/notify/test_flood.py",)
 CONDITIONS = ("tests/unit/notify/test_conditions.py",)
 WEBHOOKS = ("tests/contract/test_webhooks.py",)
