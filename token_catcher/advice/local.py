@@ -225,7 +225,7 @@ LOCAL: Final[Mapping[str, Advice]] = {
         "chmod 0600, unless the group is there on purpose",
     ),
     "init-answer": Advice(
-        159,
+        160,
         "`init` lacks an answer, and nobody is there to be asked.",
         "type that flag, or start it at a terminal: `--help` names them all",
     ),

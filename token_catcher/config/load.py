@@ -82,11 +82,16 @@ def load(
 
     ConfigurationError: a line for each problem, `FILE:LINE: key.path: got …, expected …`, never
     with a secret."""
-    return from_text(_bytes(path, silent_for), path, environ, secrets=secrets)
+    return from_text(_bytes(path, silent_for), path, environ, secrets=secrets, sign_ins=sign_ins)
 
 
 def from_text(
-    text: bytes, path: Path, environ: Mapping[str, str], *, secrets: bool = True
+    text: bytes,
+    path: Path,
+    environ: Mapping[str, str],
+    *,
+    secrets: bool = True,
+    sign_ins: bool = True,
 ) -> Config:
     """As `load`, of what is to stand in the file at this path."""
     document = parse(text)
