@@ -37,10 +37,12 @@ def run(
     ConfigurationError: there is no such mailbox. StateError: the journal cannot be continued."""
     show = show_in(as_json)
     code = ExitCode.DONE
+    told: set[str | None] = set()
     with trouble_last(), scan_of(app, names, again, since, with_bar=True) as scan:
         for report in scan.look():
             for result in results_of(report):
                 show(result)
+                told.add(result.reason)
                 if result.attention:
                     code = ExitCode.FAILED
             for older in scan.left_out(report, app.config.trust.subjects):
@@ -50,8 +52,10 @@ def run(
             if report.error is not None or report.pending:
                 code = ExitCode.FAILED
         for result in vault_results(app):
-            show(result)
             code = ExitCode.FAILED
+            # A mail that waits for Vault has told why.
+            if result.reason not in told:
+                show(result)
     return code
 
 
