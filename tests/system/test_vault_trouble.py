@@ -154,6 +154,7 @@ def test_a_vault_that_cannot_be_written_to_is_trouble_before_the_first_mail(
     bench: Bench, break_it: Callable[[Bench], None], code: str, words: str
 ) -> None:
     """`scan` fails with the cause and its next step; the daemon is neither healthy nor ready."""
+    site = Site(bench.tool)
     break_it(bench)
     scan = bench.tool("scan", "--json")
     [line] = scan.lines
@@ -165,7 +166,6 @@ def test_a_vault_that_cannot_be_written_to_is_trouble_before_the_first_mail(
     assert told.code == 1
     assert "nothing new" in told.out
     assert f"Vault  error  {code}" in told.out
-    site = Site(bench.tool)
     with bench.tool.daemon() as daemon:
         until(lambda: site.health["vault"]["trouble"] == code, "the trouble")
         assert site.health["vault"]["usable"] is False
@@ -197,11 +197,11 @@ def test_a_sealed_vault_is_trouble_before_the_first_mail(
     bench: Bench, own_openbao: OpenBao
 ) -> None:
     """It passes by itself, but was never usable: not ready until it is."""
+    site = Site(bench.tool)
     bench.tool.configure(address=f"address: {own_openbao.url}")
     own_openbao.seal()
     scan = bench.tool("scan", "--json")
     assert (scan.code, [line["reason"] for line in scan.lines]) == (1, ["vault-sealed"])
-    site = Site(bench.tool)
     with bench.tool.daemon():
         until(lambda: site.health["vault"]["trouble"] == "vault-sealed", "the trouble")
         assert site.get("/readyz") == (503, "Vault cannot be used: vault-sealed\n")
