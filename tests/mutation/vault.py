@@ -1,4 +1,5 @@
-"""Mistakes in how Vault is asked: at several addresses, and in an engine of version 1."""
+"""Mistakes in how Vault is asked: at several addresses, in an engine of version 1, and before a
+token comes."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ from tests.mutation.mutants import Mutant
 
 NODES = ("tests/contract/test_vault_nodes.py",)
 KV1 = ("tests/contract/test_vault_kv1.py",)
+RIGHTS = ("tests/unit/test_vault_rights.py",)
+HEALTH = ("tests/unit/daemon/test_vault_health.py",)
 CLUSTER = "vault/cluster.py"
 
 MUTANTS = (
@@ -136,5 +139,45 @@ MUTANTS = (
         old='        if (kind, version) == ("kv", str(self.version)):\n',
         new='        if kind == "kv":\n',
         tests=KV1,
+    ),
+    Mutant(
+        "diagnosis: a policy that lacks something will do",
+        "diagnosis/rights.py",
+        function="right_step",
+        old="    if lacking:\n",
+        new="    if not lacking:\n",
+        tests=RIGHTS,
+    ),
+    Mutant(
+        "diagnosis: a neighbour's path is like a user's",
+        "diagnosis/rights.py",
+        function="neighbour",
+        old="    while length in lengths:\n",
+        new="    while length not in lengths:\n",
+        tests=RIGHTS,
+    ),
+    Mutant(
+        "health: ready before Vault was ever usable",
+        "daemon/vault_health.py",
+        function="VaultUse.is_ready",
+        old="        return self.was_proven\n",
+        new="        return True\n",
+        tests=HEALTH,
+    ),
+    Mutant(
+        "health: a check that failed is made again the next day",
+        "daemon/vault_health.py",
+        function="VaultHealth._fail",
+        old="        self._due_at = self._monotonic() + self._pause\n",
+        new="        self._due_at = self._monotonic() + DAILY\n",
+        tests=HEALTH,
+    ),
+    Mutant(
+        "health: what Vault has lost is not looked for where one path is denied",
+        "daemon/vault_health.py",
+        function="VaultHealth.restore",
+        old="        if trouble is not None and not trouble.is_partial:\n",
+        new="        if trouble is not None:\n",
+        tests=HEALTH,
     ),
 )

@@ -77,11 +77,6 @@ def wrong_secret(bench: Bench) -> None:
     bench.tool.secret("secret-id", "CANARYsecretIDmustNOTleak")
 
 
-def no_secret(bench: Bench) -> None:
-    """The file of the secret_id is gone."""
-    (bench.tool.home / "secret-id").unlink()
-
-
 def wrong_namespace(bench: Bench) -> None:
     """One that is none."""
     bench.tool.configure(mount="mount: secret\nnamespace: nosuch")
@@ -135,7 +130,6 @@ BROKEN: list[tuple[Callable[[Bench], None], str, str]] = [
     (wrong_scheme, "vault-tls", "speaks no TLS there"),
     (wrong_role, "vault-login", "refused the AppRole login"),
     (wrong_secret, "vault-login", "refused the AppRole login"),
-    (no_secret, "secret", "secret-id"),
     (wrong_namespace, "vault-namespace", "there is no such namespace"),
     (no_mount, "vault-mount", "there is no mount nosuch"),
     (below_the_mount, "vault-mount-path", "got secret/data, but the mount there is secret"),
