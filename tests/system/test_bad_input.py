@@ -13,10 +13,10 @@ from tests.kit import mails
 from tests.kit.program import COMMAND, Done, Program
 from tests.kit.servers import Dovecot, OpenBao
 from tests.kit.waiting import PATIENCE
+from token_catcher.advice import NEXT_STEP
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TOKEN = "FAKEpatientTOKENnotREAL1a"
-NETWORK = "check host, port and tls of the mailbox, and the network; the mail waits on the server"
 
 
 @pytest.fixture
@@ -44,6 +44,11 @@ def waits(org: str, folder: str = "salesforce") -> str:
     return f"integrations INBOX/1  retry  {user} → {folder}/{org}/{user}"
 
 
+def step(code: str) -> str:
+    """The line of the next step after an error with this code."""
+    return f"  next: {NEXT_STEP[code]}"
+
+
 def told(done: Done) -> tuple[int, list[str]]:
     """Exit code and standard output; standard error holds events, and no traceback."""
     assert "Traceback" not in done.err
@@ -59,7 +64,7 @@ def test_unknown_host(waiting: Program, openbao: OpenBao, org: str) -> None:
         [
             "integrations  error  imap-connect: mailbox integrations: nowhere.invalid:993: the"
             " host name is not known",
-            f"  next: {NETWORK}",
+            step("imap-connect"),
         ],
     )
     all_is_well_again(waiting, openbao, org)
@@ -74,7 +79,7 @@ def test_nobody_listens(waiting: Program, openbao: OpenBao, org: str) -> None:
             "integrations  error  imap-connect: mailbox integrations: localhost:1: not reached"
             " during connect"
             " (ConnectionRefusedError)",
-            f"  next: {NETWORK}",
+            step("imap-connect"),
         ],
     )
     all_is_well_again(waiting, openbao, org)
@@ -91,7 +96,7 @@ def test_untrusted_certificate(
             "integrations  error  imap-certificate: mailbox integrations:"
             f" localhost:{dovecot.tls_port}: its certificate was not issued by"
             " an authority that we trust",
-            "  next: give the authority that issued it under mailboxes[].ca_file",
+            step("imap-certificate"),
         ],
     )
     all_is_well_again(waiting, openbao, org)
@@ -103,13 +108,9 @@ def test_wrong_password(waiting: Program, dovecot: Dovecot, openbao: OpenBao, or
     waiting.secret("imap-password", "not-the-password")
     where = f"mailbox integrations: localhost:{dovecot.tls_port}"
     line = f"integrations  error  imap-login: {where}: the login was refused"
-    step = (
-        "  next: check username and password; for Gmail and Microsoft 365 see docs/mailboxes.md;"
-        " nothing was lost"
-    )
-    assert told(waiting("scan")) == (1, [line, step])
+    assert told(waiting("scan")) == (1, [line, step("imap-login")])
     done = waiting("scan", "--wait", "50s")
-    assert (done.code, done.out.splitlines()) == (1, [line, step])
+    assert (done.code, done.out.splitlines()) == (1, [line, step("imap-login")])
     assert "not-the-password" not in done.out + done.err
     waiting.secret("imap-password", dovecot.password)
     all_is_well_again(waiting, openbao, org)
@@ -128,8 +129,7 @@ def test_missing_folder(waiting: Program, openbao: OpenBao, org: str) -> None:
         1,
         "integrations INBOX/1  stored  integration@acme.example →"
         f" salesforce/{org}/integration@acme.example v1",
-        "  next: name an existing folder under mailboxes[].folders, or `spam: null` to leave the"
-        " spam folder out",
+        step("imap-folder"),
     )
     assert lines[1].startswith(problem)
     assert {"INBOX", "Junk"} == set(lines[1].removeprefix(problem).split(", "))
@@ -140,12 +140,10 @@ def test_vault_not_reached(waiting: Program, openbao: OpenBao, org: str) -> None
     """Nobody listens at Vault's address: the mail waits."""
     waiting.configure(address="address: http://127.0.0.1:9")
     where = "vault-unreachable: Vault at http://127.0.0.1:9 was not reached (Connection refused)"
-    step = (
-        "  next: check vault.address and the network; pending mail is stored by itself after that"
-    )
+    next_step = step("vault-unreachable")
     assert told(waiting("scan")) == (
         1,
-        [f"{waits(org)} {where}", step, f"integrations  error  {where}", step],
+        [f"{waits(org)} {where}", next_step, f"integrations  error  {where}", next_step],
     )
     all_is_well_again(waiting, openbao, org)
 
@@ -161,10 +159,10 @@ def test_sealed_vault(
     where = (
         f"vault-sealed: Vault at {own_openbao.url} is away: 503, sealed, or without an active node"
     )
-    step = "  next: unseal Vault; pending mail is stored by itself after that"
+    next_step = step("vault-sealed")
     assert told(waiting("scan")) == (
         1,
-        [f"{waits(org)} {where}", step, f"integrations  error  {where}", step],
+        [f"{waits(org)} {where}", next_step, f"integrations  error  {where}", next_step],
     )
     own_openbao.unseal()
     assert waiting("scan", "--again").code == 0
@@ -186,8 +184,7 @@ def test_kv_version_1(waiting: Program, openbao: OpenBao, org: str) -> None:
         1,
         [
             f"{waits(org)} vault-kv1: vault.mount: {mount} is kv version 1, expected kv version 2",
-            "  next: upgrade the mount: `bao kv enable-versioning MOUNT`; check-and-set needs"
-            " version 2. Where that cannot be, set vault.kv_version to 1",
+            step("vault-kv1"),
             "integrations: 1 looked at, nothing new; 1 still waiting",
         ],
     )
@@ -206,8 +203,7 @@ def test_policy_too_narrow(waiting: Program, openbao: OpenBao, org: str) -> None
             f"{waits(org, 'elsewhere')} vault-policy: Vault denies access to {path} (got 403,"
             " expected the capabilities"
             " create, read, update and patch)",
-            "  next: grant the capabilities of deploy/vault/token-catcher.hcl on that path; the"
-            " mail stays pending",
+            step("vault-policy"),
             "integrations: 1 looked at, nothing new; 1 still waiting",
         ],
     )
@@ -225,8 +221,7 @@ def test_used_up_secret_id(waiting: Program, openbao: OpenBao, org: str) -> None
             f"{waits(org)} vault-login: Vault at {openbao.url} refused the AppRole"
             " login at auth/approle/login (got 400, expected"
             " 200): role_id or secret_id is wrong, expired or used up",
-            "  next: check vault.auth; a used-up or expired secret_id needs a new one"
-            " (deploy/vault/setup-approle.sh)",
+            step("vault-login"),
             "integrations: 1 looked at, nothing new; 1 still waiting",
         ],
     )
@@ -271,7 +266,7 @@ def test_broken_configuration(tool: Program) -> None:
         " one of name, host, tls, port,"
         " ca_file, username, password, oauth2, client_certificate, addresses, folders,"
         " after_capture, idle, poll, lookback",
-        "next: mend the lines named above; `token-catcher config example` shows every key",
+        f"next: {NEXT_STEP['configuration-lines']}",
     ]
 
 
