@@ -16,7 +16,6 @@ CONDITIONS = ("tests/unit/notify/test_conditions.py",)
 WEBHOOKS = ("tests/contract/test_webhooks.py",)
 SIGNING = ("tests/unit/notify/test_signing.py",)
 COMMAND = ("tests/unit/notify/test_command.py",)
-PEOPLE = ("tests/unit/notify/test_people.py",)
 NOTICE = ("tests/unit/notify/test_notice.py",)
 
 MUTANTS = (
@@ -174,14 +173,6 @@ MUTANTS = (
         old="self._monotonic() >= deadline",
         new="self._monotonic() >= deadline * 1e9",
         tests=("tests/unit/notify/test_command.py", "--timeout=60"),
-    ),
-    Mutant(
-        "notify: apprise speaks of its address",
-        "notify/people.py",
-        function="_library",
-        old='    logging.getLogger("apprise").disabled = True\n',
-        new="",
-        tests=PEOPLE,
     ),
     Mutant(
         "notify: a token in a text is told",
