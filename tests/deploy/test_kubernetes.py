@@ -13,7 +13,7 @@ from token_catcher import __version__, config
 from token_catcher.config.load import VARIABLE
 from token_catcher.daemon import shards
 
-BASE = DEPLOY / "kubernetes"
+BASE = DEPLOY / "kubernetes" / "base"
 LABELS = {"app.kubernetes.io/name": "token-catcher"}
 CUSTOM = "PodMonitor"
 Manifests = dict[str, dict[str, Any]]
