@@ -4,8 +4,8 @@
 #   setup-approle.sh SECRET_ID_FILE
 #
 # Run it with an administrator's VAULT_ADDR and VAULT_TOKEN (or BAO_ADDR, BAO_TOKEN), once for each instance. Running it again
-# changes nothing: policy and role are written as they are here, and a file that is there keeps its secret_id. For a new one
-# remove the file first. Standard output is the role_id, for vault.auth.role_id; a secret is never printed.
+# changes nothing: policy and role are written as they are here, and a file that is there keeps its secret_id. ROTATE=1 puts a new
+# one in its place. Standard output is the role_id, for vault.auth.role_id; a secret is never printed.
 #
 #   MOUNT=secret  PREFIX=salesforce    vault.mount, and vault.path up to {org}
 #   ROLE=token-catcher                 the role; its policy has the same name
@@ -16,6 +16,7 @@
 #   SECRET_ID_TTL=0                    how long the secret_id is good; 0: until it is destroyed
 #   WRAP_TTL=                          `15m`, say: the file gets a wrapping token instead, good once and for so long, which is for
 #                                      vault.auth.wrapped_secret_id
+#   ROTATE=0                           1: a new secret_id, and every older one of this INSTANCE is destroyed, lost ones as well
 set -eu
 
 fail() { echo "setup-approle.sh: $*" >&2; exit 2; }
@@ -26,9 +27,13 @@ plain() { # NAME VALUE: goes into a path, a policy or JSON, so it must not mean 
 }
 
 [ $# = 1 ] || fail "got $# arguments, expected one: the file for the secret_id"
-file=$1
+file=$1 folder=$(dirname "$1")
+# Before anything is changed in Vault: a role without its file would look as if it were done.
+if [ ! -d "$folder" ] || [ ! -w "$folder" ]; then
+  fail "$folder is no directory that can be written: make it first, install -d -m 0755 $folder"
+fi
 MOUNT=${MOUNT:-secret} PREFIX=${PREFIX:-salesforce} ROLE=${ROLE:-token-catcher} AUTH=${AUTH:-approle}
-HOST=${HOST:-$(uname -n)} INSTANCE=${INSTANCE:-$(uname -n)}
+HOST=${HOST:-$(uname -n)} INSTANCE=${INSTANCE:-$(uname -n)} ROTATE=${ROTATE:-0}
 POLICY=${POLICY:-$(dirname "$0")/token-catcher.hcl}
 for name in MOUNT PREFIX ROLE AUTH HOST INSTANCE; do eval "plain $name \"\$$name\""; done
 cli=$(command -v bao || command -v vault) || fail "neither bao nor vault is installed"
@@ -39,7 +44,22 @@ sed -e "s|\"secret/\([a-z]*\)/salesforce/|\"$MOUNT/\1/$PREFIX/|" -e "s|\"secret/
 "$cli" write "auth/$AUTH/role/$ROLE" token_policies="$ROLE" token_ttl=4h token_max_ttl=24h secret_id_num_uses=0 \
   secret_id_ttl="${SECRET_ID_TTL:-0}" secret_id_bound_cidrs="${CIDRS:-}" token_bound_cidrs="${CIDRS:-}" >&2
 
-if [ -s "$file" ]; then
+# The accessors, of which none is secret, of the secret_ids that this instance has.
+older() {
+  "$cli" list -format=table "auth/$AUTH/role/$ROLE/secret-id" | tail -n +3 | while read -r accessor; do
+    if of_this_instance "$accessor"; then echo "$accessor"; fi
+  done
+}
+of_this_instance() { # ACCESSOR: of one that ended meanwhile nothing is found
+  "$cli" write -format=json "auth/$AUTH/role/$ROLE/secret-id-accessor/lookup" secret_id_accessor="$1" 2> /dev/null |
+    grep -qF "\"instance\": \"$INSTANCE\""
+}
+
+if [ "$ROTATE" = 1 ]; then
+  doomed=$(older)
+  [ -n "$doomed" ] || fail "ROTATE: no secret_id of instance $INSTANCE is known to role $ROLE; which instance is it?"
+fi
+if [ -s "$file" ] && [ "$ROTATE" != 1 ]; then
   echo "$file is there already: its secret_id was kept" >&2
 else
   fresh=$(mktemp "$file.XXXXXX") # of mode 0600
@@ -54,4 +74,9 @@ else
   fi
   mv "$fresh" "$file"
 fi
+# Last, so that no moment is without a good one: the file is read at each login.
+for accessor in ${doomed:-}; do
+  "$cli" write -force "auth/$AUTH/role/$ROLE/secret-id-accessor/destroy" secret_id_accessor="$accessor" > /dev/null
+  echo "destroyed an older secret_id of $INSTANCE, accessor $accessor" >&2
+done
 "$cli" read -field=role_id "auth/$AUTH/role/$ROLE/role-id"

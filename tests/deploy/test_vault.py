@@ -90,6 +90,79 @@ def test_the_script_may_run_again(openbao: OpenBao, run: Run, org: str, tmp_path
     assert len(made) == 1
 
 
+def test_the_directory_of_the_file_comes_first(openbao: OpenBao, run: Run, org: str) -> None:
+    """Where there is none, the script says so before Vault has a role without its file."""
+    done = run("/nowhere/token-catcher/secret-id")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "install -d -m 0755 /nowhere/token-catcher" in done.stderr
+    assert openbao.ask("get", f"auth/approle/role/{org}").status == 404
+    assert openbao.ask("get", f"sys/policies/acl/{org}").status == 404
+
+
+def attempt(openbao: OpenBao, role_id: str, secret_id: str) -> int:
+    """The status of a login."""
+    body = {"role_id": role_id, "secret_id": secret_id}
+    return openbao.ask("post", "auth/approle/login", body).status
+
+
+def test_a_rotation_destroys_the_old_secret_id(openbao: OpenBao, run: Run, tmp_path: Path) -> None:
+    """The new one logs in, the old one is refused, and so is one whose file was lost before."""
+    file = tmp_path / "secret-id"
+    run(str(file))
+    lost = file.read_text()
+    file.unlink()
+    role_id = run(str(file)).stdout.strip()
+    old = file.read_text()
+    assert [attempt(openbao, role_id, secret_id) for secret_id in (lost, old)] == [200, 200]
+    done = run(str(file), ROTATE="1")
+    assert (done.returncode, done.stdout.strip()) == (0, role_id), done.stderr
+    new = file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [attempt(openbao, role_id, secret_id) for secret_id in (lost, old)] == [400, 400]
+    assert attempt(openbao, role_id, new) == 200
+    assert done.stderr.count("destroyed an older secret_id of tc-1, accessor ") == 2
+    for secret_id in (lost, old, new):
+        assert secret_id not in done.stdout + done.stderr
+
+
+def test_a_rotation_is_of_one_instance(openbao: OpenBao, run: Run, tmp_path: Path) -> None:
+    """The neighbour's secret_id, of a name that begins alike, goes on being good."""
+    role_id = run(str(tmp_path / "neighbour"), INSTANCE="tc-11").stdout.strip()
+    run(str(tmp_path / "secret-id"))
+    assert run(str(tmp_path / "secret-id"), ROTATE="1").returncode == 0
+    assert attempt(openbao, role_id, (tmp_path / "neighbour").read_text()) == 200
+
+
+def test_a_rotation_of_nobody_is_refused(run: Run, tmp_path: Path) -> None:
+    """An instance that has none to rotate is mistyped: nothing is made, and the file stays."""
+    run(str(tmp_path / "secret-id"))
+    before = (tmp_path / "secret-id").read_text()
+    done = run(str(tmp_path / "secret-id"), ROTATE="1", INSTANCE="tc-2")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no secret_id of instance tc-2" in done.stderr
+    assert (tmp_path / "secret-id").read_text() == before
+
+
+def test_a_wrapped_one_is_rotated_as_well(openbao: OpenBao, run: Run, tmp_path: Path) -> None:
+    """The file holds a used-up token there: what is destroyed is found by its instance."""
+    file = tmp_path / "secret-id"
+    role_id = run(str(file), WRAP_TTL="5m").stdout.strip()
+    old = openbao.ask("post", "sys/wrapping/unwrap", token=file.read_text()).data["secret_id"]
+    assert run(str(file), WRAP_TTL="5m", ROTATE="1").returncode == 0
+    new = openbao.ask("post", "sys/wrapping/unwrap", token=file.read_text()).data["secret_id"]
+    statuses = [attempt(openbao, role_id, secret_id) for secret_id in (old, new)]
+    assert statuses == [400, 200]
+
+
+def test_a_token_outlives_its_secret_id(
+    openbao: OpenBao, run: Run, login: Callable[..., str], tmp_path: Path
+) -> None:
+    """Its rotation ends no session: what a thief has got with it is ended by another command."""
+    token = login()
+    assert run(str(tmp_path / "secret-id"), ROTATE="1").returncode == 0
+    assert openbao.ask("post", "auth/token/renew-self", {}, token=token).status == 200
+
+
 def test_a_wrapped_secret_id_opens_once(openbao: OpenBao, run: Run, tmp_path: Path) -> None:
     """With WRAP_TTL the file holds a wrapping token.
 

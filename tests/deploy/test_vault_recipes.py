@@ -25,7 +25,7 @@ from tests.kit.cluster import KUBERNETES_NAMESPACE, Cluster
 from tests.kit.fakes import Silent
 from tests.kit.servers import OpenBao
 from tests.kit.servers.process import command
-from tests.kit.waiting import PATIENCE
+from tests.kit.waiting import PATIENCE, until
 from token_catcher import config
 from token_catcher.advice import NEXT_STEP
 from token_catcher.app import App
@@ -198,10 +198,22 @@ def test_an_approle_is_set_up_as_its_section_says(guide: Guide, org: str) -> Non
     assert stores(guide.configured("AppRole", role_id=role_id), org)
 
 
+def test_a_new_secret_id_takes_the_place_of_the_old(guide: Guide, org: str) -> None:
+    """By the command of its section; the lines of the configuration stay."""
+    role_id = guide.run("AppRole").strip()
+    file = guide.around.home / "vault-secret-id"
+    old = file.read_text()
+    assert guide.run("A new secret_id").strip() == role_id
+    assert file.read_text() != old
+    assert stores(guide.configured("AppRole", role_id=role_id), org)
+    login = {"role_id": role_id, "secret_id": old}
+    assert guide.around.server.ask("post", "auth/approle/login", login).status == 400
+
+
 def test_a_wrapped_secret_id_is_taken_and_destroyed_as_its_section_says(
     guide: Guide, org: str
 ) -> None:
-    """Afterwards nobody logs in with it."""
+    """Afterwards nobody logs in with it, and nobody goes on with a token of it."""
     guide.words = {
         **guide.words,
         "deploy/vault/setup": f"WRAP_TTL=15m ROLE={org} POLICY=deploy/vault/token-catcher.hcl"
@@ -214,10 +226,24 @@ def test_a_wrapped_secret_id_is_taken_and_destroyed_as_its_section_says(
     assert stores(app, org)
     accessors = guide.around.server.tell("list", f"auth/approle/role/{org}/secret-id").data["keys"]
     guide.words = {**guide.words, "=ACCESSOR": f"={accessors[0]}"}
+    token = logged_in(guide.around.server, org, role_id)
     assert accessors[0] in guide.run("A stolen wrapping token")
+    until(lambda: is_refused(guide.around.server, token), "the end of the token")
     again = guide.configured("AppRole with a wrapped secret_id", role_id=role_id)
     with closing(again.store) as store, pytest.raises(Exception, match="expired or used up"):
         store.keep_alive()
+
+
+def logged_in(server: OpenBao, role: str, role_id: str) -> str:
+    """A token of the role."""
+    secret_id = server.tell("post", f"auth/approle/role/{role}/secret-id").data["secret_id"]
+    login = {"role_id": role_id, "secret_id": secret_id}
+    return str(server.tell("post", "auth/approle/login", login).body["auth"]["client_token"])
+
+
+def is_refused(server: OpenBao, token: str) -> bool:
+    """Whether Vault knows the token no more."""
+    return server.ask("get", "auth/token/lookup-self", token=token).status == 403
 
 
 def test_the_script_of_the_timer_writes_for_its_user_alone(tmp_path: Path) -> None:
