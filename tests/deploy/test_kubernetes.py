@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped] # it carries no types
 import pytest
+from ruamel.yaml import YAML
 
-from tests.deploy.kit import DEPLOY, documents
+from tests.deploy.kit import DEPLOY, documents, run
+from tests.kit.servers.process import command
 from token_catcher import __version__, config
 from token_catcher.config.load import VARIABLE
 from token_catcher.daemon import shards
@@ -55,8 +58,13 @@ def container(pod: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> config.Config:
+    """config.yaml of the base."""
+    return load_from(BASE, tmp_path)
+
+
+def load_from(folder: Path, tmp_path: Path) -> config.Config:
     """config.yaml as the program reads it in a pod, with secrets in a directory of the test."""
-    text = (BASE / "config.yaml").read_text()
+    text = (folder / "config.yaml").read_text()
     for name in ("imap-password", "vault-secret-id"):
         (tmp_path / name).write_text("x")
         (tmp_path / name).chmod(0o600)
@@ -159,7 +167,8 @@ def test_the_configuration_is_valid_and_fits_the_pod(
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert settings.http.listen == config.Listen("0.0.0.0", container["ports"][0]["containerPort"])
     assert str(settings.state_dir) == mounts["state"]
-    assert container["env"] == [{"name": VARIABLE, "value": f"{mounts['config']}/config.yaml"}]
+    variables = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert variables == {VARIABLE: f"{mounts['config']}/config.yaml", "POD": None}
     assert f"{{file: {mounts['secrets']}/imap-password}}" in (BASE / "config.yaml").read_text()
     assert f"{{file: {mounts['secrets']}/vault-secret-id}}" in (BASE / "config.yaml").read_text()
     assert {volume["name"] for volume in pod["volumes"]} | {"state"} == set(mounts)
@@ -167,12 +176,32 @@ def test_the_configuration_is_valid_and_fits_the_pod(
     assert claim["metadata"]["name"] == "state"
 
 
-def test_the_secret_is_for_the_program_alone(pod: dict[str, Any]) -> None:
-    """Its files have mode 0400, to which Kubernetes adds the group's 0040 for fsGroup.
+def test_each_pod_has_a_secret_of_its_own(
+    manifests: Manifests, pod: dict[str, Any], container: dict[str, Any]
+) -> None:
+    """Named like the pod, and mounted in that pod alone; as many as there are pods.
 
+    Its files have mode 0400, to which Kubernetes adds the group's 0040 for fsGroup.
     The program accepts that."""
-    [secret] = [volume["secret"] for volume in pod["volumes"] if "secret" in volume]
-    assert secret == {"secretName": "token-catcher", "defaultMode": 0o400}
+    [volume] = [volume["projected"] for volume in pod["volumes"] if "projected" in volume]
+    assert volume["defaultMode"] == 0o400
+    secrets = [source["secret"] for source in volume["sources"]]
+    name = manifests["StatefulSet"]["metadata"]["name"]
+    replicas = manifests["StatefulSet"]["spec"]["replicas"]
+    assert secrets == [
+        {
+            "name": f"{name}-{number}",
+            "items": [
+                {"key": key, "path": f"{name}-{number}/{key}"}
+                for key in ("imap-password", "vault-secret-id")
+            ],
+        }
+        for number in range(replicas)
+    ]
+    [mount] = [mount for mount in container["volumeMounts"] if mount["name"] == "secrets"]
+    assert mount["subPathExpr"] == "$(POD)"
+    [variable] = [variable for variable in container["env"] if variable["name"] == "POD"]
+    assert variable["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
 
 
 def test_every_mailbox_has_two_pods(settings: config.Config, manifests: Manifests) -> None:
@@ -196,3 +225,64 @@ def test_the_network_is_narrow(manifests: Manifests, settings: config.Config) ->
     assert str(settings.vault.address).endswith(":8200")
     assert [port["port"] for rule in spec["ingress"] for port in rule["ports"]] == ["http"]
     assert all(rule["from"] for rule in spec["ingress"])
+
+
+OVERLAY = DEPLOY / "kubernetes" / "overlays" / "example"
+
+
+@pytest.fixture(scope="module")
+def rendered() -> Manifests:
+    """What kustomize makes of the example overlay, by kind."""
+    kubectl = command("kubectl", "install kubectl (kubernetes.io), which has kustomize")
+    done = run(kubectl, "kustomize", OVERLAY)
+    assert done.returncode == 0, done.stderr
+    manifests = YAML(typ="safe", pure=True).load_all(done.stdout)
+    return {manifest["kind"]: manifest for manifest in manifests}
+
+
+def test_the_overlay_changes_what_it_says(rendered: Manifests, manifests: Manifests) -> None:
+    """Namespace, image and configuration are its own; the rest of the pod is the base's."""
+    assert set(rendered) == {*manifests, "ConfigMap"}
+    assert {manifest["metadata"]["namespace"] for manifest in rendered.values()} == {"crm"}
+    spec = rendered["StatefulSet"]["spec"]["template"]["spec"]
+    [ours] = spec["containers"]
+    [base] = manifests["StatefulSet"]["spec"]["template"]["spec"]["containers"]
+    assert ours == {**base, "image": f"registry.example.com/token-catcher:{__version__}"}
+    [claim] = rendered["StatefulSet"]["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["storageClassName"] == "backed-up"
+    shown = rendered["ConfigMap"]["data"]
+    assert shown == {"config.yaml": (OVERLAY / "config.yaml").read_text("utf-8")}
+    [mounted] = [volume["configMap"] for volume in spec["volumes"] if "configMap" in volume]
+    assert mounted["name"] == rendered["ConfigMap"]["metadata"]["name"] != "token-catcher"
+
+
+@pytest.mark.parametrize("version", ["1.30", "1.37"])
+def test_the_overlay_fits_the_published_schemas(rendered: Manifests, version: str) -> None:
+    """Strictly, as the base does."""
+    for kind, manifest in rendered.items():
+        if kind != CUSTOM:
+            kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_the_overlays_network_is_narrower(rendered: Manifests, manifests: Manifests) -> None:
+    """The same ports, but for DNS each to one place."""
+    ours, base = (of["NetworkPolicy"]["spec"]["egress"] for of in (rendered, manifests))
+    ports = [[port for rule in rules for port in rule["ports"]] for rules in (ours, base)]
+    assert ports[0] == ports[1]
+    assert ["to" in rule for rule in ours] == [False, True, True]
+
+
+@pytest.mark.parametrize("folder", [BASE, OVERLAY], ids=["base", "overlay"])
+def test_a_configuration_fits_the_secrets(folder: Path, tmp_path: Path) -> None:
+    """The program takes it, with the two files that each Secret brings."""
+    loaded = load_from(folder, tmp_path)
+    assert loaded.shard == config.ShardConfig(count=2, index="auto", replicas=2)
+
+
+def test_the_secrets_are_made_as_it_says() -> None:
+    """By the command of deploy/README.md: one for each pod, with the two keys."""
+    readme = (DEPLOY / "README.md").read_text("utf-8")
+    made = re.findall(r"kubectl create secret generic (\S+) --from-file=(\S+)", readme)
+    assert made == [("token-catcher-$pod", "imap-password"), ("token-catcher-0", "imap-password")]
+    assert "for pod in 0 1; do" in readme
+    assert "--from-file=vault-secret-id=vault-secret-id-$pod" in readme

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.kit import DEPLOY, run
-from tests.kit.servers import missing
+from tests.deploy.kit import DEPLOY, ROOT, run
+from tests.kit.servers import OpenBao, missing
 from tests.kit.servers.process import command
+from token_catcher.commands.output import ExitCode
 from token_catcher.daemon.loop import FINISH_WITHIN
 from token_catcher.daemon.watch import LOGOUT_WITHIN
 
@@ -58,7 +61,7 @@ def test_the_unit_fits_the_daemon(unit: dict[str, list[str]]) -> None:
         "ExecReload": ["/bin/kill -HUP $MAINPID"],
         "WatchdogSec": ["60s"],
         "Restart": ["on-failure"],
-        "RestartPreventExitStatus": ["2"],
+        "RestartPreventExitStatus": ["2 243"],
         "LimitCORE": ["0"],
         "DynamicUser": ["yes"],
         "MemoryDenyWriteExecute": ["yes"],
@@ -91,6 +94,7 @@ def test_the_command_runs_as_the_service_or_not_at_all(tmp_path: Path) -> None:
     done = run(COMMAND, "status", env=environment)
     assert (done.returncode, done.stdout) == (1, "")
     assert "not running" in done.stderr
+    assert "/opt/token-catcher/bin/token-catcher" in done.stderr
 
 
 def test_the_command_enters_the_service(tmp_path: Path) -> None:
@@ -115,3 +119,128 @@ def test_the_command_enters_the_service(tmp_path: Path) -> None:
         "--user",
         "a b",
     ]
+
+
+# -- deploy/README.md, typed --
+
+README = (DEPLOY / "README.md").read_text("utf-8")
+
+
+def typed(heading: str) -> list[str]:
+    """The commands of a section, as they stand there."""
+    section = re.split(r"(?m)^###? ", README.partition(f" {heading}\n")[2])[0]
+    return re.findall(r"(?m)^    (\S.*)$", section)
+
+
+def test_the_host_is_set_up_in_the_order_of_the_page(
+    openbao: OpenBao, org: str, tmp_path: Path
+) -> None:
+    """Vault first, then the host: each command works when its turn has come.
+
+    Left out are the download of the program, and systemd itself, which a test has not."""
+    (tmp_path / "systemd").mkdir()
+    (tmp_path / "systemctl").write_text("#!/bin/sh\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    lines = [*typed("Vault"), *typed("A host with systemd")]
+    script = "\n".join(line for line in lines if "pip " not in line and "venv" not in line)
+    for theirs, ours in {
+        "/etc/systemd/system": f"{tmp_path}/systemd",
+        "/etc/token-catcher": f"{tmp_path}/etc/token-catcher",
+        "/opt/token-catcher/bin/": "",
+        "/usr/local/sbin/token-catcher": f"{tmp_path}/command",
+        "https://vault.example.com:8200": openbao.url,
+        "VAULT_TOKEN=…": f"VAULT_TOKEN={openbao.root_token}",
+    }.items():
+        assert theirs in script
+        script = script.replace(theirs, ours)
+    path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {"PATH": path, "HOME": str(tmp_path), "ROLE": org}
+    done = run("sh", "-euc", script, env=environment, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    role_id = openbao.tell("get", f"auth/approle/role/{org}/role-id").data["role_id"]
+    assert done.stdout.startswith(role_id)
+    files = {path.name for path in (tmp_path / "etc" / "token-catcher").iterdir()}
+    assert files == {"config.yaml", "imap-password", "vault-secret-id"}
+    assert (tmp_path / "systemd" / UNIT.name).read_text() == UNIT.read_text()
+
+
+def test_page_unit_and_example_mean_the_same_files(unit: dict[str, list[str]]) -> None:
+    """The credentials, the configuration and the program, in every text that names them."""
+    (state,) = unit["StateDirectory"]
+    example = (ROOT / "config.example.yaml").read_text("utf-8")
+    assert f"state_dir: /var/lib/{state} " in example
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for credential in unit["LoadCredential"]:
+        name, _, file = credential.partition(":")
+        place = f"{{file: /run/credentials/{UNIT.name}/{name}}}"
+        assert place in example
+        assert place in readme
+        assert file in README
+    (config,) = unit["AssertPathExists"]
+    assert unit["Environment"] == [f"TOKEN_CATCHER_CONFIG={config}"]
+    assert f"mv {config}.new {config}" in README
+    program = unit["ExecStart"][0].removesuffix(" run")
+    for text in (README, COMMAND.read_text()):
+        assert program in text
+
+
+def test_the_first_start_waits_for_a_configuration(
+    analyze: str, unit: dict[str, list[str]], tmp_path: Path
+) -> None:
+    """Without the file the start fails, and with it no more: systemd says so itself."""
+    (file,) = unit["AssertPathExists"]
+    ours = tmp_path / "config.yaml"
+    condition = f"AssertPathExists={ours}"
+    assert file == "/etc/token-catcher/config.yaml"
+    before = run(analyze, "condition", condition)
+    ours.touch()
+    after = run(analyze, "condition", condition)
+    assert (before.returncode, after.returncode) == (1, 0), before.stderr + after.stderr
+
+
+def test_what_cannot_mend_itself_is_not_tried_again(unit: dict[str, list[str]]) -> None:
+    """Neither a configuration that is wrong, nor a credential that is not there."""
+    prevented = set(unit["RestartPreventExitStatus"][0].split())
+    assert prevented == {str(int(ExitCode.USAGE)), "243"}
+
+
+CREDENTIALS = typed("Secrets that lie encrypted")
+
+
+def test_secrets_are_encrypted_as_typed(tmp_path: Path) -> None:
+    """What systemd decrypts is what was typed, under its own name and no other."""
+    creds = command("systemd-creds", "sudo apt-get install systemd")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "SYSTEMD_CREDENTIAL_SECRET": str(tmp_path / "host.secret"),
+    }
+    for name in ("imap-password", "vault-secret-id"):
+        (tmp_path / name).write_text(f"{name} of a test")
+    encrypting = [line for line in CREDENTIALS if line.startswith("systemd-creds")]
+    assert len(encrypting) == 2
+    for line in encrypting:
+        words = line.replace("/etc/token-catcher", str(tmp_path))
+        # A container has no TPM to ask for.
+        done = run("sh", "-euc", f"{words} --with-key=host", env=environment)
+        assert done.returncode == 0, done.stderr
+    for name in ("imap-password", "vault-secret-id"):
+        file = tmp_path / f"{name}.cred"
+        assert "of a test" not in file.read_text()
+        shown = run(creds, "decrypt", f"--name={name}", file, "-", env=environment)
+        assert shown.stdout == f"{name} of a test", shown.stderr
+        assert run(creds, "decrypt", "--name=other", file, "-", env=environment).returncode != 0
+
+
+def test_systemd_understands_the_drop_in(analyze: str, tmp_path: Path) -> None:
+    """It takes the place of the plain credentials."""
+    (text,) = re.findall(r"(?s)```ini\n(.*?)```", README)
+    assert [line.partition(":")[0] for line in text.splitlines()[2:]] == [
+        "LoadCredentialEncrypted=imap-password",
+        "LoadCredentialEncrypted=vault-secret-id",
+    ]
+    there = tmp_path / UNIT.name
+    there.write_text(UNIT.read_text().replace("/opt/token-catcher/bin/token-catcher", "/bin/true"))
+    (tmp_path / f"{UNIT.name}.d").mkdir()
+    (tmp_path / f"{UNIT.name}.d" / "override.conf").write_text(text)
+    done = run(analyze, "verify", "--man=no", there)
+    assert (done.returncode, done.stderr) == (0, "")
