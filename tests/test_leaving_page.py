@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from token_catcher.status import RETIREMENTS, Retirement
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "leaving-security-tokens.md").read_text("utf-8")
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text("utf-8")
@@ -53,6 +55,14 @@ def test_the_refusal_is_found_by_its_text() -> None:
     """The very words, for whoever searches for them, in the page and in the runbook."""
     assert REFUSAL in PAGE
     assert f"`{REFUSAL}`" in RUNBOOK
+
+
+@pytest.mark.parametrize("retirement", RETIREMENTS, ids=lambda retirement: retirement.name)
+def test_what_status_tells_is_in_the_page(retirement: Retirement) -> None:
+    """With its source; the day where anybody names one, else what it is taken for."""
+    assert f"({retirement.page})" in PAGE
+    if retirement.certainty != "assumed":
+        assert f"| **{retirement.on.isoformat()}**" in PAGE
 
 
 def test_the_permission_is_not_mistaken() -> None:

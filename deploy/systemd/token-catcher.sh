@@ -6,7 +6,7 @@ umask 077
 pid=$(systemctl show --property=MainPID --value token-catcher.service)
 if [ "${pid:-0}" = 0 ]; then
   echo "token-catcher.service is not running: journalctl -u token-catcher tells why." >&2
-  echo "What needs no secret (history, explain, audit verify, config show) runs without it: /opt/token-catcher/bin/token-catcher" >&2
+  echo "What needs no secret (status, history, explain, audit verify, config show) runs without it: /opt/token-catcher/bin/token-catcher" >&2
   exit 1
 fi
 export TOKEN_CATCHER_CONFIG=/etc/token-catcher/config.yaml
