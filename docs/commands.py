@@ -48,6 +48,9 @@ def _commands(group: Any, words: tuple[str, ...]) -> Iterator[str]:
 def _command(command: Any, name: str) -> Iterator[str]:
     yield f"## {name}\n"
     yield f"{_plain(command.help)}\n"
+    arguments = [param.metavar for param in command.params if param.param_type_name == "argument"]
+    if arguments:
+        yield f"`token-catcher {name} {' '.join(arguments)}`\n"
     yield from _options(command)
     yield "```console"
     yield from (f"$ {line}" for line in EXAMPLES[name])
