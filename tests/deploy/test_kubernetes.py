@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.deploy.kit import DEPLOY, documents, run
-from tests.kit.servers.process import command
 from token_catcher import __version__, config
 from token_catcher.config.load import VARIABLE
 from token_catcher.daemon import shards
@@ -233,7 +233,9 @@ OVERLAY = DEPLOY / "kubernetes" / "overlays" / "example"
 @pytest.fixture(scope="module")
 def rendered() -> Manifests:
     """What kustomize makes of the example overlay, by kind."""
-    kubectl = command("kubectl", "install kubectl (kubernetes.io), which has kustomize")
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:  # also under CI: no registry that the tests may ask has a kustomize
+        pytest.skip("kubectl is missing: install it (kubernetes.io), it has kustomize")
     done = run(kubectl, "kustomize", OVERLAY)
     assert done.returncode == 0, done.stderr
     manifests = YAML(typ="safe", pure=True).load_all(done.stdout)
