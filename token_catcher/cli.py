@@ -200,6 +200,7 @@ def history_command(
     event: options.EventName = None,
     since: options.From = None,
     until: options.Until = None,
+    issued_since: options.IssuedSince = None,
     as_json: options.AsJson = False,
     as_csv: options.AsCsv = False,
     html: options.Html = None,
@@ -207,7 +208,7 @@ def history_command(
     """Show the rotation history. From the journal, or from any collected logs."""
     if sum((as_json, as_csv, html is not None)) > 1:
         raise typer.BadParameter("choose one of --json, --csv and --html")
-    query = Query(org=org, user=user, event=event, since=since, until=until)
+    query = Query(org, user, event, since, until, issued_since)
     if files:
         code = history.run(files, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html)
     else:

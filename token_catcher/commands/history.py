@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from operator import attrgetter
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -90,6 +91,8 @@ def run(
         for source in history.empty:
             told = f"{source}: no rotation that is asked for was found in it"
             output.complain(f"token-catcher: {told}")
+    elif query.user is not None and history.empty and len(history.empty) == len(sources):
+        output.complain(_not_known(sources, query.user.lower()))
     if history.unreadable:
         output.complain(_unreadable(history))
         return ExitCode.FAILED
@@ -146,6 +149,22 @@ def _not_shown(journal: Path, *, any_file: bool) -> Iterator[_Problem]:
         yield _Problem(f"{text}: the files before it are not here", fails=False)
 
 
+def _not_known(files: Sequence[str], user: str) -> str:
+    """That the journal tells nothing of this user, and of whom it tells that may be meant."""
+    told = f"token-catcher: no record of {user} that is asked for"
+    meant = get_close_matches(user, _usernames(files), n=3)
+    if user in meant or not meant:
+        return told
+    return f"{told}; the journal has some of {', '.join(meant)}"
+
+
+def _usernames(files: Sequence[str]) -> set[str]:
+    """Those of all records."""
+    assert isinstance(sys.stdin.buffer, io.BufferedReader)
+    everything = read(files, Query(), sys.stdin.buffer, recorded=True)
+    return {rotation.username for rotation in everything.rotations if rotation.username is not None}
+
+
 def _unreadable(history: History) -> str:
     """What is missing, and where to look for it."""
     places = ", ".join(history.places)
@@ -178,7 +197,8 @@ def read(
                 places.append(f"{source}:{row.line}")
         if len(told) + unreadable == before:
             empty.append(source)
-    asked = [row for row in _merged(told) if query.in_time(row.moment)]
+    merged = _merged(told)
+    asked = [row for row in merged if query.in_time(row.moment, row.rotation.issued_at)]
     asked.sort(key=_position)
     rotations = tuple(row.rotation for row in asked)
     return History(rotations, unreadable, tuple(places), tuple(empty))

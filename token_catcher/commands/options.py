@@ -43,6 +43,11 @@ def _moment(text: str) -> datetime:
     )
 
 
+def _window(text: str) -> timedelta:
+    """How far back from now; typed as that, or as the time where it begins."""
+    return max(timedelta(), utc_now() - _moment(text))
+
+
 def _head(text: str) -> Head:
     match = _HEAD.fullmatch(text)
     if match is None:
@@ -127,9 +132,9 @@ Window = Annotated[
     timedelta | None,
     _option(
         "--since",
-        "Window of --again and --dry-run; a first look it can only widen.",
-        "14d",
-        parser=_duration,
+        "Window of --again and --dry-run; a first look it can only widen. ISO 8601, or 14d.",
+        "T",
+        parser=_window,
     ),
 ]
 Again = Annotated[
@@ -220,6 +225,10 @@ EventName = Annotated[str | None, _option("--event", "stored, unchanged, held or
 From = Annotated[
     datetime | None,
     _option("--since", "From this time on: ISO 8601, or 14d.", "T", parser=_moment),
+]
+IssuedSince = Annotated[
+    datetime | None,
+    _option("--issued-since", "Only tokens issued from this time on.", "T", parser=_moment),
 ]
 Until = Annotated[datetime | None, _option("--until", "Up to this time.", "T", parser=_moment)]
 AsCsv = Annotated[bool, _option("--csv", "Comma-separated values, with a header line.")]

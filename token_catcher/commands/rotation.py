@@ -134,6 +134,8 @@ class Query:
     since: datetime | None = None
     until: datetime | None = None
     """Up to, but without it: the reports of two months share no row."""
+    issued_since: datetime | None = None
+    """Of tokens that were issued then or later; mail whose token has no time is not among them."""
 
     def __post_init__(self) -> None:
         """ConfigurationError: there is no such event."""
@@ -150,8 +152,12 @@ class Query:
             return False
         return self.org is None or self.org == fields.get("org")
 
-    def in_time(self, time: datetime) -> bool:
-        """Whether what happened then is asked for."""
+    def in_time(self, time: datetime, issued_at: str | None) -> bool:
+        """Whether what happened then, of a token that was issued then, is asked for."""
         if self.since is not None and time < self.since:
             return False
-        return self.until is None or time < self.until
+        if self.until is not None and time >= self.until:
+            return False
+        if self.issued_since is None:
+            return True
+        return issued_at is not None and moment(issued_at) >= self.issued_since

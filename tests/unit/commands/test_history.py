@@ -7,7 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from rich.console import Console
 from tests.kit.fakes import Silent
 from tests.unit.commands.records import (
     NOW,
+    USER,
     ask,
     entry,
     file,
@@ -386,3 +387,41 @@ def test_a_whole_journal_says_nothing(
     assert capsys.readouterr().err == ""
     assert run_recorded(path, Query(), now=NOW, as_json=True) == ExitCode.DONE
     assert "begins" not in capsys.readouterr().err
+
+
+# -- questions --
+
+
+def test_tokens_by_the_time_of_their_issue(tmp_path: Path) -> None:
+    """What was recorded today may be of a token of last week, or of none."""
+    book = journalled(
+        tmp_path / "journal.jsonl",
+        [
+            entry(1, issued_at="2026-01-20T08:00:00Z"),
+            entry(2, issued_at="2026-02-01T08:00:00Z"),
+            held(3, issued_at=None),
+        ],
+    )
+    begin = datetime(2026, 2, 1, 8, tzinfo=UTC)
+    assert uids(ask(book, issued_since=begin)) == [2]
+
+
+@pytest.mark.parametrize(
+    ("user", "told"),
+    [
+        ("Integraton@acme.example", f"; the journal has some of {USER}"),
+        ("somebody@else.example", ""),
+        (USER, None),
+    ],
+)
+def test_a_user_of_whom_nothing_was_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], user: str, told: str | None
+) -> None:
+    """A name that was mistyped looks like a user without rotations, and is told."""
+    book = tmp_path / "journal.jsonl"
+    journalled(book, [entry(1)])
+    assert run_recorded(book, Query(user=user), now=NOW, as_json=True) == ExitCode.DONE
+    complaint = ""
+    if told is not None:
+        complaint = f"token-catcher: no record of {user.lower()} that is asked for{told}\n"
+    assert capsys.readouterr().err == complaint
