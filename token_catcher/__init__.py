@@ -213,6 +213,7 @@ use what its `__init__` names, and nothing else.
         vault       Vault, and what stands before it
         dns         the keys of signatures
         notify      telling others
+        salesforce  the proof by login
         mail        how mail ends
         missing     why none comes
     commands    one module a command

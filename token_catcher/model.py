@@ -142,6 +142,16 @@ class Event(StrEnum):
         return self.value.removeprefix("rotation.")
 
 
+class ProofEvent(StrEnum):
+    """What a login with a stored token proved: further events of journal and history.
+
+    They tell of a token that has its record, and never of a mail."""
+
+    VERIFIED = "rotation.verified"
+    UNVERIFIED = "rotation.unverified"
+    """Refused, or it cannot be told: the reason says which."""
+
+
 class Reason(StrEnum):
     """Why a mail was not simply stored: the codes of journal, logs, `explain` and metrics.
 

@@ -17,6 +17,7 @@ from token_catcher.advice.mail import MAIL
 from token_catcher.advice.missing import USUAL_REASONS
 from token_catcher.advice.notify import NOTIFY
 from token_catcher.advice.oauth import OAUTH
+from token_catcher.advice.salesforce import SALESFORCE
 from token_catcher.advice.vault import VAULT
 from token_catcher.model import Reason
 
@@ -46,6 +47,7 @@ AREAS: Final[Mapping[str, Mapping[str, Advice]]] = {
     "Vault": VAULT,
     "DNS": DNS,
     "Telling others": NOTIFY,
+    "Salesforce": SALESFORCE,
 }
 """By the code of an error, in the order of docs/errors.md."""
 

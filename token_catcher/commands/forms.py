@@ -160,7 +160,7 @@ th, td { text-align: left; vertical-align: top; padding: .3em .6em;
 td:nth-child(1), td:nth-child(2), td:nth-child(5) { white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 .stored td:nth-child(2) { color: #06632e; }
-.held td:nth-child(2) { color: #7a4b00; }
+.held td:nth-child(2), .unverified td:nth-child(2) { color: #7a4b00; }
 .refused td:nth-child(2) { color: #a3121b; }
 @page { size: landscape; margin: 12mm; }
 @media print { body { font-size: 9pt; margin: 0; } thead { display: table-header-group; }

@@ -221,7 +221,10 @@ Sources = Annotated[
 ]
 Org = Annotated[str | None, _option("--org", "Only this org.", "O")]
 User = Annotated[str | None, _option("--user", "Only this username.", "U")]
-EventName = Annotated[str | None, _option("--event", "stored, unchanged, held or refused.", "E")]
+EventName = Annotated[
+    str | None,
+    _option("--event", "stored, unchanged, held, refused, verified or unverified.", "E"),
+]
 From = Annotated[
     datetime | None,
     _option("--since", "From this time on: ISO 8601, or 14d.", "T", parser=_moment),

@@ -27,6 +27,8 @@ COLOURS: Final = {
     "stored": "green",
     "would-store": "green",
     "unchanged": "cyan",
+    "verified": "green",
+    "unverified": "yellow",
     "held": "yellow",
     "left-out": "yellow",
     "retry": "yellow",

@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
-from token_catcher.advice import advice_for
+from token_catcher.advice import advice_for, next_step
 from token_catcher.errors import ConfigurationError
-from token_catcher.model import Event, moment
+from token_catcher.model import Event, ProofEvent, moment
 from token_catcher.record import Record
 
-EVENTS: Final = tuple(Event)
-OUTCOMES: Final = tuple(event.outcome for event in Event)
+EVENTS: Final[tuple[str, ...]] = (*Event, *ProofEvent)
+PREFIX: Final = "rotation."
+"""What the name of each of these events begins with; the outcome follows."""
+OUTCOMES: Final = tuple(event.removeprefix(PREFIX) for event in EVENTS)
 DIGEST: Final = "sha256:"
 """What the digest of a mail begins with."""
 DIGEST_LENGTH: Final = len(DIGEST) + 64
@@ -26,7 +28,8 @@ ID_LENGTH: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """One row: how a mail ended. The fields, and what they mean, are those of the journal."""
+    """One row: how a mail ended, or what a login with its token proved. The fields, and what they
+    mean, are those of the journal."""
 
     at: str
     """When it was recorded. Times are ISO 8601 in UTC."""
@@ -74,14 +77,16 @@ class Rotation:
 
     @property
     def outcome(self) -> str:
-        """stored | unchanged | held | refused"""
-        return Event(self.event).outcome
+        """stored | unchanged | held | refused | verified | unverified"""
+        return self.event.removeprefix(PREFIX)
 
     @property
     def advice(self) -> str | None:
-        """What a person does next about a held mail."""
+        """What a person does next about a held mail, or about a token that was not proven."""
         if self.event == Event.HELD:
             return advice_for(self.reason)
+        if self.event in tuple(ProofEvent):
+            return next_step(self.reason or "")
         return None
 
     def as_json(self) -> dict[str, Any]:
@@ -148,7 +153,7 @@ class Query:
         """Whether a record with these fields is asked for, whatever its time."""
         if self.user is not None and self.user.lower() != fields.get("username"):
             return False
-        if self.event is not None and not fields["event"].endswith(self.event):
+        if self.event is not None and fields["event"] not in (self.event, PREFIX + self.event):
             return False
         return self.org is None or self.org == fields.get("org")
 

@@ -10,6 +10,9 @@ Records of our own keep the history of the file itself:
     journal.archived    the last record of a file: it was closed, and is called `file` now
     journal.continued   the first record of the next one, after `file`
 
+And records of tokens that were stored before: what a login with one proved, `rotation.verified` or
+`rotation.unverified`. They belong to no mail, and settle none.
+
 What was tampered with is not continued. A backup holds the journal together with its head; keep
 the head that `audit verify` prints somewhere else, to notice that somebody wrote both anew.
 
@@ -31,7 +34,7 @@ from typing import Any, Final
 
 from token_catcher import files
 from token_catcher.errors import StateError
-from token_catcher.model import Entry, Receipt, as_fields, iso, moment
+from token_catcher.model import Entry, ProofEvent, Receipt, as_fields, iso, moment
 from token_catcher.ports import Log
 from token_catcher.record.archive import (
     ARCHIVED,
@@ -79,6 +82,7 @@ ARCHIVE_AT: Final = 64_000_000
 
 BUSY: Final = "journal-busy"
 """The code where another thread or process keeps us from the file."""
+_PROOFS: Final = frozenset(ProofEvent)
 _ATTEMPTS: Final = 10
 """How often in a row somebody may exchange the file between our look and our lock."""
 _EXCHANGING: Final = (
@@ -165,6 +169,13 @@ class Journal:
         if state.reading.size >= self._archive_at:
             self._close_if_possible(file)
         return record
+
+    def append_proof(self, event: ProofEvent, entry: Entry) -> None:
+        """Add what a login with the token of this entry proved. StateError: it could not be."""
+        with self._alone() as file:
+            self._write(file, {**as_fields(entry), "event": event})
+            if self._state.reading.size >= self._archive_at:
+                self._close_if_possible(file)
 
     def archive(self) -> Path | None:
         """Close the file, and go on in a new one. None: there is nothing in it to close.
@@ -273,6 +284,17 @@ class Journal:
 
     def records(self, after: int = 0) -> Iterator[Record]:
         """The records of mails with a number above `after`, as there are now, oldest first."""
+        for content in self._contents(after):
+            if is_of_mail(content):
+                yield record_of(content)
+
+    def proofs(self, after: int = 0) -> Iterator[Mapping[str, Any]]:
+        """The same of what logins proved, each record as it is."""
+        for content in self._contents(after):
+            if content["event"] in _PROOFS:
+                yield content
+
+    def _contents(self, after: int) -> Iterator[Mapping[str, Any]]:
         with ExitStack() as stack, self._translated():
             # What was taken in does not change any more, so it is read without the lock. But the
             # file is opened before: later it may be a closed one, under another name.
@@ -284,19 +306,10 @@ class Journal:
                 if file is not None:
                     file = stack.enter_context(files.opened(self._path))
             if after < start:
-                yield from self._closed_records([file.path for file in closed], after, start)
+                yield from _closed_contents([file.path for file in closed], after, start)
             for seq in range(max(after, start) + 1, last + 1):
                 assert file is not None  # it has these records
-                content = state.content(file, state.index.offsets[seq - start - 1])
-                if is_of_mail(content):
-                    yield record_of(content)
-
-    def _closed_records(self, paths: Sequence[Path], after: int, last: int) -> Iterator[Record]:
-        for path in paths:
-            with opened_pieces(path) as pieces:
-                for _offset, content in Reading(start=None).lines(pieces):
-                    if after < content["seq"] <= last and is_of_mail(content):
-                        yield record_of(content)
+                yield state.content(file, state.index.offsets[seq - start - 1])
 
     @property
     def _state(self) -> OpenFile:
@@ -639,6 +652,14 @@ class Journal:
         files.sync_directory(self._path.parent)
         self._log.info(ARCHIVED, file=str(closed), records=len(state.index.offsets))
         return closed
+
+
+def _closed_contents(paths: Sequence[Path], after: int, last: int) -> Iterator[Mapping[str, Any]]:
+    for path in paths:
+        with opened_pieces(path) as pieces:
+            for _offset, content in Reading(start=None).lines(pieces):
+                if after < content["seq"] <= last:
+                    yield content
 
 
 def _is_before(created_at: str | None, at: str) -> bool:

@@ -26,14 +26,14 @@ from tests.unit.commands.records import (
     logged,
     uids,
 )
-from token_catcher.advice import ADVICE
+from token_catcher.advice import ADVICE, next_step
 from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.history import run, run_recorded
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import history_table
 from token_catcher.commands.rotation import Query, Rotation
 from token_catcher.errors import ConfigurationError
-from token_catcher.model import Reason, iso
+from token_catcher.model import ProofEvent, Reason, iso
 from token_catcher.record.journal import Journal
 
 # -- what is one row --
@@ -164,7 +164,8 @@ def test_an_unknown_event_is_an_error() -> None:
         Query(event="rotation.stolen")
     assert (
         str(caught.value)
-        == "--event: got 'rotation.stolen', expected one of: stored, unchanged, held, refused"
+        == "--event: got 'rotation.stolen', expected one of: stored, unchanged, held, refused,"
+        " verified, unverified"
     )
 
 
@@ -415,9 +416,14 @@ def test_tokens_by_the_time_of_their_issue(tmp_path: Path) -> None:
     ],
 )
 def test_a_user_of_whom_nothing_was_recorded(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], user: str, told: str | None
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    user: str,
+    told: str | None,
 ) -> None:
     """A name that was mistyped looks like a user without rotations, and is told."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO())))
     book = tmp_path / "journal.jsonl"
     journalled(book, [entry(1)])
     assert run_recorded(book, Query(user=user), now=NOW, as_json=True) == ExitCode.DONE
@@ -425,3 +431,36 @@ def test_a_user_of_whom_nothing_was_recorded(
     if told is not None:
         complaint = f"token-catcher: no record of {user.lower()} that is asked for{told}\n"
     assert capsys.readouterr().err == complaint
+
+
+# -- what a login proved --
+
+
+def proven(path: Path) -> str:
+    """A journal of two tokens: one that Salesforce took, and one that it did not."""
+    book = Journal(path, now=lambda: NOW, log=Silent())
+    book.append(entry(1))
+    book.append_proof(ProofEvent.VERIFIED, entry(1, reason="login-accepted"))
+    book.append(entry(2))
+    refused = entry(2, reason="login-refused", saw="INVALID_LOGIN")
+    book.append_proof(ProofEvent.UNVERIFIED, refused)
+    return str(path)
+
+
+def test_what_a_login_proved_is_a_row(tmp_path: Path) -> None:
+    """Behind the token's own, with what to do; one event is not the end of another's name."""
+    source = proven(tmp_path / "journal.jsonl")
+    rows = ask(source).rotations
+    assert [(row.uid, row.outcome, row.reason, row.source) for row in rows] == [
+        (1, "stored", None, "journal"),
+        (1, "verified", "login-accepted", "journal"),
+        (2, "stored", None, "journal"),
+        (2, "unverified", "login-refused", "journal"),
+    ]
+    assert [row.advice for row in rows] == [None, None, None, next_step("login-refused")]
+    assert "TC801" in (rows[3].advice or "")
+    for event in ("verified", "rotation.verified"):
+        assert uids(ask(source, event=event)) == [1]
+    assert uids(ask(source, event="unverified")) == [2]
+    page = "".join(html_page(rows, Query(), made_at=NOW))
+    assert "2 stored, 1 verified, 1 unverified" in page

@@ -31,7 +31,8 @@ from tests.kit.scale import times
 from tests.kit.waiting import PATIENCE
 from tests.unit.record.books import CREATED, PATH, entry, journal
 from token_catcher.errors import StateError
-from token_catcher.model import Entry, Event, Receipt, as_fields
+from token_catcher.model import Entry, Event, ProofEvent, Receipt, as_fields
+from token_catcher.record.archive import series
 from token_catcher.record.chain import CONVERTED, MAX_LINE, Head, sealed
 from token_catcher.record.openfile import Record
 from token_catcher.record.verification import State, Verification, verify
@@ -186,6 +187,37 @@ def test_records_are_read_from_any_number_on(path: Path) -> None:
         [],
         [],
     ]
+
+
+def test_what_a_login_proved_belongs_to_no_mail(path: Path) -> None:
+    """It is told by itself, from any number on and in closed files as well; to whoever asks for
+    mail, it is not there."""
+    book = journal(path)
+    book.append(entry(1))
+    proven = entry(1, reason="login-accepted")
+    book.append_proof(ProofEvent.VERIFIED, proven)
+    book.archive()
+    book.append_proof(ProofEvent.UNVERIFIED, replace(proven, reason="login-refused"))
+    proofs = [(proof["seq"], proof["event"], proof["reason"]) for proof in book.proofs()]
+    assert proofs == [
+        (2, "rotation.verified", "login-accepted"),
+        (5, "rotation.unverified", "login-refused"),
+    ]
+    assert [proof["seq"] for proof in journal(path).proofs(after=2)] == [5]
+    assert [record.seq for record in book.records()] == [1]
+    last = book.last_for(entry(1).mailbox, entry(1).mail)
+    assert last is not None
+    assert last.seq == 1
+    assert [record.seq for record in book.newest_tokens()] == [1]
+    assert book.held == []
+    assert verify(path).state is State.INTACT
+
+
+def test_a_file_that_a_proof_makes_too_large_is_closed(path: Path) -> None:
+    """As by any other record."""
+    book = journal(path, archive_at=1)
+    book.append_proof(ProofEvent.VERIFIED, entry(1))
+    assert [file.name for file in series(path)] == ["journal-000001.jsonl", "journal.jsonl"]
 
 
 @pytest.mark.parametrize("folder", ["Entwürfe", "迷惑メール", "a\udc80b", 'a"b\\c\n', ""])
