@@ -43,8 +43,14 @@ ADAPTERS = {
     "google": {"oauth.google"},
     "apprise": {"notify.people"},
     "hvac": {"vault.transport"},
-    "requests": {"connections", "oauth.endpoint", "oauth.proxies", "vault.transport"},
-    "urllib3": {"connections", "oauth.endpoint", "vault.transport"},
+    "requests": {
+        "connections",
+        "oauth.endpoint",
+        "oauth.proxies",
+        "salesforce.login",
+        "vault.transport",
+    },
+    "urllib3": {"connections", "oauth.endpoint", "salesforce.login", "vault.transport"},
     "dkim": {"proof.key_record", "proof.signature", "commands.salesforce"},
     "dns": {"exchangers", "keys.published"},
     "cryptography": {"certificates", "commands.salesforce"},
@@ -78,6 +84,7 @@ REVEALING = {
     "oauth/refresh.py": 1,  # a refresh token, into its file
     "notify/signing.py": 1,  # the key of a receiver, to sign with it
     "notify/people.py": 1,  # the address of a service, to apprise
+    "salesforce/soap.py": 2,  # password and token, into the request of the proof by login
 }
 """Where a secret is revealed, and how often."""
 

@@ -123,6 +123,9 @@ use what its `__init__` names, and nothing else.
         past        what the versions of a secret tell of
         own_writes  which version is our own write of a mail
         store       read, decide, write with check-and-set
+    salesforce  the adapter of Salesforce
+        soap        what a login asks, and what is answered; pure
+        login       one login over HTTP
     keys        public keys of signatures
         published   what DNS says now, and when it is asked again
         pinned      what a file says, asked before

@@ -13,6 +13,7 @@ from token_catcher.oauth.endpoint import (
     BoundedSession,
     EndpointAnswer,
     OtherSide,
+    TooLarge,
     answer_of,
     send,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "Renewals",
     "SecretProof",
     "TokenHealth",
+    "TooLarge",
     "answer_of",
     "begin_with_code",
     "microsoft_refusal",
