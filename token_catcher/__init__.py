@@ -49,6 +49,7 @@ use what its `__init__` names, and nothing else.
         rotated     a file that was rotated away like a log, put back
         verification  is a journal intact
         journal     the append-only rotation record
+        tries       how often each stored token was tried by a login
         sweeplock   the lock of a sweep, which a stopped one loses
         progress    how far one folder is known
         checkpoint_form  what is settled, as it stands on disk
@@ -178,6 +179,7 @@ use what its `__init__` names, and nothing else.
         after_capture  what is done to a settled mail
         vault_auth  the ways to log in to Vault
         notify      who is told of what
+        verify      the proof by one login
         schema      the keys
         document    YAML with line numbers
         checks      what no single key can say
@@ -186,7 +188,9 @@ use what its `__init__` names, and nothing else.
     logins      how each mailbox is logged in to
     freshness   access tokens renewed ahead, each mailbox by itself
     receivers   how each receiver of notifications is reached
+    login_proof  whether Salesforce takes a token that was stored
     app         the composition root
+    proving     the proof by login, by the configuration
     diagnosis   what will not work, found before a token depends on it
         step        one step, and how it ended
         limits      how long one look at many things may take

@@ -382,6 +382,16 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginSecrets:
+    """What a user logs in to Salesforce with, as Vault holds it at this moment. Made by `vault`."""
+
+    token: Token | None
+    """None: there is none in the secret."""
+    password: Secret | None
+    """None: the secret has no such field, or it is no text."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """Not a token mail: no record."""
 

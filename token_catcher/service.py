@@ -31,11 +31,13 @@ from token_catcher.diagnosis import vault_trouble
 from token_catcher.errors import ConfigurationError, StateError
 from token_catcher.expiry import Owner
 from token_catcher.freshness import Freshness
+from token_catcher.login_proof import LoginProof, LoginProofs
 from token_catcher.model import Entry, moment
 from token_catcher.notifier import Notifier
 from token_catcher.notify import ReceiverHealth
 from token_catcher.oauth import Renewals, TokenHealth
 from token_catcher.ports import Log
+from token_catcher.proving import login_proof_of
 from token_catcher.record import Journal, MailToken
 from token_catcher.sweep import Watched
 from token_catcher.web import Metrics, Subject, routes, serving
@@ -55,6 +57,8 @@ class Service:
         self._metrics = Metrics(utc_now)
         self._renewals = Renewals()
         self._freshness = Freshness(log)
+        self._login_proof: LoginProof | None = None
+        self._login_proofs = LoginProofs(log)
         self._app: App | None = None
         self._restoration: Restoration | None = None
         self._lapses: Lapses | None = None
@@ -102,6 +106,8 @@ class Service:
         # Not before: with a configuration that is refused, the parts of the old one stay.
         self._app = app
         self._restoration = self._restoring(app, watched)
+        self._login_proof = login_proof_of(app)
+        self._login_proofs.begin(self._login_proof)
         self._vault_health.begin_anew()
         self._lapses = _looking_for_lapses(app, self._log, self._notifier.tell_lapse)
         self._notifier.use(app)
@@ -137,6 +143,7 @@ class Service:
         self._freshness.look(self._app.entrances)
         self._app.expiry.look()
         self._tell_ends(self._app)
+        self._login_proofs.look(self._login_proof)
         self._vault_health.restore(duties)
         if self._lapses is not None:
             with suppress(StateError):  # which the look at the journal tells
@@ -144,7 +151,9 @@ class Service:
         self._has_kept_house = True
 
     def _finish(self, seconds: float) -> None:
-        """Wait for renewals on their way; one that takes longer may have lost a sign-in."""
+        """Wait for renewals on their way, of which one that takes longer may have lost a sign-in;
+        and as long as is left, for a login."""
+        leave_by = time.monotonic() + seconds
         for file in self._renewals.end(seconds):
             self._log.error(
                 "oauth.renewal_cut_off",
@@ -152,6 +161,7 @@ class Service:
                 note="where the sign-in is refused from now on, somebody has to sign in again:"
                 " `token-catcher login`",
             )
+        self._login_proofs.end(max(0.0, leave_by - time.monotonic()))
 
     def _tell_ends(self, app: App) -> None:
         """Tell of credentials that end by themselves."""

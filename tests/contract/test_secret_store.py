@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 
 import pytest
@@ -22,8 +23,10 @@ from token_catcher.model import (
     Capture,
     Held,
     Holding,
+    LoginSecrets,
     Reason,
     Receipt,
+    Secret,
     Stored,
     Token,
     Unchanged,
@@ -825,6 +828,25 @@ def test_what_is_held_is_told_without_the_token(world: World) -> None:
     assert foreign == Holding(2, fingerprint=Token(OTHER).fingerprint)
     dropped = held_after(world, lambda: world.vault.put(world.path, {"password": "p"}))
     assert dropped == Holding(3)
+
+
+def login_after(world: World, prepare: Callable[[], object]) -> LoginSecrets:
+    """What a user logs in with, once a test has had its way with the secret."""
+    prepare()
+    return world.build("three").login_secrets(world.path, "password")
+
+
+def test_what_a_user_logs_in_with_is_read(world: World) -> None:
+    """Token and password as they are now; what is no text, or empty, is no password."""
+    assert login_after(world, lambda: None) == LoginSecrets(None, None)
+    assert login_after(world, lambda: world.store(NEW)) == LoginSecrets(Token(NEW), None)
+    both = login_after(world, lambda: world.vault.merge(world.path, {"password": "p&<ü"}))
+    assert both == LoginSecrets(Token(NEW), Secret("p&<ü"))
+    for wrong in ("", 7, {"p": "q"}):
+        changed = {"password": wrong, "security_token": OTHER}
+        told = login_after(world, partial(world.vault.merge, world.path, changed))
+        assert told == LoginSecrets(Token(OTHER), None)
+    assert login_after(world, lambda: world.vault.delete(world.path)) == LoginSecrets(None, None)
 
 
 def test_what_was_deleted_is_told_to_be_gone(world: World) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from tests.mutation import (
+    login_proof,
     microsoft,
     notify,
     ownership,
@@ -22,6 +23,7 @@ from tests.mutation import (
 from tests.mutation.mutants import survivors
 
 MUTANTS = (
+    *login_proof.MUTANTS,
     *microsoft.MUTANTS,
     *notify.MUTANTS,
     *ownership.MUTANTS,

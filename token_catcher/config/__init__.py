@@ -11,6 +11,7 @@ In reading order:
     oauth       how access tokens for a mailbox are got
     vault_auth  the ways to log in to Vault
     notify      who is told of what
+    verify      the proof by one login
     schema      every key, its kind, its default
     checks      everything that is wrong with the values
     load        find the file, read it

@@ -243,6 +243,13 @@ def _is_webhook(text: str) -> bool:
     return _is_endpoint(address) and (not mark or _QUERY.fullmatch(query) is not None)
 
 
+def _is_login_host(text: str) -> bool:
+    """A name, which is asked over HTTPS; with a scheme only what never leaves the machine."""
+    if text.startswith("http://"):
+        return _is_endpoint(text) and urlsplit(text).path == ""
+    return _is_host(text)
+
+
 def _is_authority(text: str) -> bool:
     """Of Microsoft's library, which takes no plain HTTP at all."""
     return _is_endpoint(text) and text.startswith("https:")
@@ -628,6 +635,11 @@ WebhookUrl = Annotated[
         "https://HOST/PATH, with :PORT and ?QUERY if needed, without a user's name (http:// only"
         " to loopback)"
     ),
+]
+LoginHost = Annotated[
+    str,
+    _only(_is_login_host),
+    Expected("a host name alone, in ASCII (http://HOST:PORT only to loopback)"),
 ]
 Tenant = Annotated[
     str,

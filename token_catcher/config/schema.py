@@ -32,6 +32,7 @@ from token_catcher.config.secret import SecretKey
 from token_catcher.config.section import ClientCertificate, Section
 from token_catcher.config.surroundings import Sources, source_of
 from token_catcher.config.vault_auth import CertAuth, VaultAuth
+from token_catcher.config.verify import VerifyConfig
 from token_catcher.ports import MailAction, MoveTo
 from token_catcher.proof import Org
 
@@ -220,6 +221,9 @@ class OrgConfig(Section):
     """00D…: mail must reveal that it comes from this org; null: from that of the first mail."""
     max_age: kinds.Duration | None = None
     """A token that was issued longer ago than this is reported overdue; null: none is."""
+    login_host: kinds.LoginHost | None = None
+    """Where its users log in, for the proof by login: its My Domain, say. null: verify.host, and
+    test.salesforce.com for a sandbox."""
 
     def as_org(self) -> Org:
         """In the words of `proof`."""
@@ -416,6 +420,8 @@ class Config(Section):
     """Which part of the mailboxes this instance watches; null: all."""
     notify: Receivers = ()
     """Who is told of what, and how: webhooks, commands, and people by apprise."""
+    verify: VerifyConfig = VerifyConfig()
+    """Whether a token that was stored is tried by one login."""
     log: LogConfig = LogConfig()
     """What is told on standard error, and how."""
 
@@ -425,6 +431,16 @@ class Config(Section):
         if journal.file is None and "state_dir" in info.data:
             return journal.model_copy(update={"file": info.data["state_dir"] / "journal.jsonl"})
         return journal
+
+    @field_validator("verify")
+    @classmethod
+    def _password_is_no_token(cls, verify: VerifyConfig, info: ValidationInfo) -> VerifyConfig:
+        vault = info.data.get("vault")
+        if vault is not None and verify.password_field == vault.field:
+            raise Wrong("another password_field than vault.field, which has the token")
+        if verify.password_field in OUR_FIELDS:
+            raise Wrong("another password_field than those that stand beside the token")
+        return verify
 
     _sources: Sources = PrivateAttr(default_factory=dict)
 

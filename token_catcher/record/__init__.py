@@ -10,6 +10,7 @@ from token_catcher.record.openfile import HeldRecords, Record
 from token_catcher.record.org_ids import OrgIds
 from token_catcher.record.ownership import refusal
 from token_catcher.record.progress import FolderProgress, FollowUp, Pending
+from token_catcher.record.tries import Trial, Tries, TriesFile
 from token_catcher.record.verification import State, Verification, in_order, verify, verify_files
 from token_catcher.record.waiting import UNPROVEN, MailToken
 from token_catcher.record.writer import known_writer_id, writer_id
@@ -31,6 +32,9 @@ __all__ = [
     "Pending",
     "Record",
     "State",
+    "Trial",
+    "Tries",
+    "TriesFile",
     "Verification",
     "Waiting",
     "in_order",

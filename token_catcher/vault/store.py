@@ -24,7 +24,9 @@ from token_catcher.model import (
     Capture,
     Held,
     Holding,
+    LoginSecrets,
     Reason,
+    Secret,
     Stored,
     Token,
     Unchanged,
@@ -175,6 +177,17 @@ class VaultStore:
         token may not list them. Reads no value."""
         self._mount.check_path(folder)
         return self._secrets.names(folder)
+
+    def login_secrets(self, path: str, password_field: str) -> LoginSecrets:
+        """What the user of this path logs in to Salesforce with, as it is now; in one read, and not
+        out of a standby's memory. Raises what `holds` raises."""
+        self._mount.check_path(path)
+        self._mount.check(path)
+        current = self._secrets.read(path, fresh=True)
+        password = current.data.get(password_field)
+        if isinstance(password, str) and password:
+            return LoginSecrets(self._token(current), Secret(password))
+        return LoginSecrets(self._token(current), None)
 
     def check_mount(self, path: str) -> None:
         """See that the mount is as configured, asked with the path of a secret. Reads only.

@@ -65,6 +65,12 @@ class Metrics:
             ["receiver", "outcome"],
             registry=self.registry,
         )
+        self._login_proofs = Counter(
+            "token_catcher_login_proof",
+            "Tokens whose proof by login has ended, by its result.",
+            ["result"],
+            registry=self.registry,
+        )
         ProcessCollector(registry=self.registry)
 
     def observe(self, entry: Entry) -> None:
@@ -83,6 +89,10 @@ class Metrics:
     def notified(self, receiver: str, outcome: Outcome, count: int) -> None:
         """A try to tell this receiver ended so, or so many of its events were given up."""
         self._notifications.labels(receiver, outcome).inc(count)
+
+    def login_proven(self, result: str) -> None:
+        """The proof of a token by login has ended so."""
+        self._login_proofs.labels(result).inc()
 
     def ask(self, subject: Subject) -> None:
         """Take the gauges from this subject at every scrape, so that they are never out of date."""

@@ -62,7 +62,7 @@ USERNAME_FORM = (
 
 TOLD = f"""\
 1: state_dri: got an unknown key (did you mean 'state_dir'?), expected one of state_dir, \
-instance, mailboxes, orgs, vault, trust, journal, http, shard, notify, log
+instance, mailboxes, orgs, vault, trust, journal, http, shard, notify, verify, log
 4: mailboxes[0].host: got 'imaps://imap.example.com', expected a host name or an IP address \
 alone, in ASCII
 5: mailboxes[0].port: got 99999, expected a port, 1 to 65535

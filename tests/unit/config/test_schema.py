@@ -51,6 +51,7 @@ EFFECTIVE = {
             "usernames": ("*@acme.example",),
             "org_id": None,
             "max_age": None,
+            "login_host": None,
         },
     ),
     "vault": {
@@ -86,6 +87,11 @@ EFFECTIVE = {
     "http": {"listen": None},
     "shard": None,
     "notify": (),
+    "verify": {
+        "login": False,
+        "password_field": "password",
+        "host": "login.salesforce.com",
+    },
     "log": {"format": "auto", "level": "info"},
 }
 """The configuration that is enough, with every default; HOME stands for its directory."""
