@@ -824,7 +824,8 @@ def test_an_endpoint_that_is_away_is_no_refusal(
     error = refusal(world.by_key())
     assert isinstance(error, Outage)
     assert error.code == "oauth-unreachable"
-    assert str(error).startswith("token endpoint oauth2.googleapis.com was not reached (")
+    told = "token endpoint oauth2.googleapis.com was not reached through the proxy '127.0.0.1:1' of"
+    assert str(error).startswith(f"{told} HTTPS_PROXY (")
 
 
 def test_a_certificate_that_nobody_vouches_for_is_told(

@@ -226,4 +226,10 @@ IMAP: Final[Mapping[str, Advice]] = {
         "Token mail of the window would be refused, and none of it stored.",
         "if it is genuine, save that mail to a file: `token-catcher explain FILE` shows each rule",
     ),
+    "imap-silent": Advice(
+        257,
+        "The mail server takes the connection and greets nobody, or what lies between drops it.",
+        "check `tls` of the mailbox: a server that speaks TLS from the first byte on (port 993)"
+        " wants `implicit`, and greets nobody before; else host, port, and the firewall",
+    ),
 }

@@ -19,7 +19,7 @@ from typing import Final, Literal
 from imapclient import IMAPClient, SocketTimeout
 
 from token_catcher import __version__
-from token_catcher.errors import AccessError, Outage
+from token_catcher.errors import AccessError
 from token_catcher.imap.borrowed import BoundedClient
 from token_catcher.imap.connection import Connection, call_library
 from token_catcher.imap.logins import Attempt, Login
@@ -157,26 +157,16 @@ def _connect(
     first_of_all = None
     if account.tls == "implicit":
         first_of_all = context
-    try:
-        client = call_library(
-            account.where,
-            "connect",
-            BoundedClient,
-            account.host,
-            account.port,
-            context=first_of_all,
-            monotonic=monotonic,
-            timeout=SocketTimeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
-        )
-    except Outage as error:
-        # Port 993: the server waits for our ClientHello, and we for its greeting.
-        if account.tls != "implicit" and error.code == "imap-connection":
-            raise Outage(
-                f"{account.where}: no whole greeting in time; a server that speaks TLS from the"
-                f" first byte on gives none (got tls {account.tls}, expected implicit there)",
-                code="imap-tls",
-            ) from None
-        raise
+    client = call_library(
+        account.where,
+        "connect",
+        BoundedClient,
+        account.host,
+        account.port,
+        context=first_of_all,
+        monotonic=monotonic,
+        timeout=SocketTimeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
+    )
     client.normalise_times = False
     client.folder_encode = False  # it fails on names that are no modified UTF-7
     connection = Connection(client, account.where)

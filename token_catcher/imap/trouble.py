@@ -175,6 +175,9 @@ def _of_network(error: OSError, where: str, command: str) -> TokenCatcherError:
         return AccessError(f"{where}: {failure.text}", code=f"imap-{failure.code}")
     if failure is not None:
         return Outage(f"{where}: during {command}: {failure.text}", code=f"imap-{failure.code}")
+    if isinstance(error, TimeoutError) and command == "connect":
+        # Port 993 without TLS from the first byte on: the server waits for ours, and we for its.
+        return Outage(f"{where}: no greeting in time", code="imap-silent")
     if isinstance(error, TimeoutError):
         return Outage(f"{where}: no answer to {command} in time", code="imap-connection")
     if isinstance(error, socket.gaierror):
