@@ -36,7 +36,7 @@ WEEKLY: Final = 7 * DAILY
 A_ROUND: Final = 100
 """Users that are gone through in one round."""
 MOST_TOLD: Final = 50
-"""Events of one kind in one look; how many more there are is told in one more."""
+"""Events of one kind that one look logs; how many more there are is told in one more."""
 SOON: Final = 14
 """Days before its day from which on a retirement is a warning."""
 
@@ -80,7 +80,7 @@ class Lapses:
         observe: Callable[[str, Mapping[str, Any]], None] = lambda _event, _fields: None,
     ) -> None:
         """`path_of`: where the token of an org and its user is; None: nowhere. `observe` is told of
-        what the log is told; it must not raise."""
+        the same things as the log, and of all of them; it must not raise."""
         self._journal = journal
         self._secrets = secrets
         self._orgs = tuple(orgs)
@@ -178,10 +178,11 @@ class Lapses:
         news = [row for row in rows if (event, row.org, row.username) not in self._told]
         for row in news[:MOST_TOLD]:
             tell(event, **_subject(row))
-            self._observe(event, _subject(row))
         if len(news) > MOST_TOLD:
             tell(event, further=len(news) - MOST_TOLD, note="`token-catcher status` has all")
         for row in news:
+            # All of them: a receiver is told of each but once, and tomorrow's first are the same.
+            self._observe(event, _subject(row))
             self._told[event, row.org, row.username] = now
 
     def _tell_retirements(self, now: float) -> None:

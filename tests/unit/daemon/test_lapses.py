@@ -205,6 +205,16 @@ def test_a_round_takes_so_many(tmp_path: Path) -> None:
     assert bench.told() == []
 
 
+def test_who_is_beyond_the_bounds_of_the_log(tmp_path: Path) -> None:
+    """Is told to the receivers all the same: the next day the log names the same users."""
+    usernames = tuple(f"user{number:03}@acme.example" for number in range(MOST_TOLD + 1))
+    bench = Bench(tmp_path, usernames=usernames)
+    bench.look()
+    assert [(event, fields["username"]) for event, fields in bench.observed] == [
+        ("token.never_seen", username) for username in usernames
+    ]
+
+
 @pytest.mark.parametrize(("day", "is_warning"), [(16, False), (17, True)])
 def test_what_salesforce_retires(bench: Bench, day: int, is_warning: bool) -> None:
     """Once a week each; a warning for the last two weeks."""
