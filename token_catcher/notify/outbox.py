@@ -128,6 +128,8 @@ class Outbox:
         """When each key was last handed in, so that the file need not be asked every time."""
         self._kept: str | None = None
         """The memory as the file has it; None: not known yet."""
+        self._began_at: Head | None = None
+        """See `_end_of_history`; None: not known yet."""
         self._trouble: str | None = None
         self._health: Mapping[str, ReceiverHealth] = {}
         self._ending = threading.Event()
@@ -166,10 +168,9 @@ class Outbox:
 
     def begin(self) -> None:
         """Start the threads; what is recorded from here on is told."""
-        try:
-            self._kept = self._begin()
-        except StateError as error:
-            self._meet(error)
+        # The file is opened by the threads alone: it may be locked, or on a disk that hangs.
+        with suppress(StateError):  # of the journal, which the daemon tells
+            self._end_of_history()
         self._start(self._collect_for_good, "notify")
         for delivery in self.deliveries:
             for number in range(delivery.receiver.workers):
@@ -249,15 +250,22 @@ class Outbox:
         self._trouble = None
         return added
 
+    def _end_of_history(self) -> Head:
+        """The journal's last record when we began. StateError: it cannot be read."""
+        if self._began_at is None:
+            self._journal.catch_up()
+            self._began_at = self._journal.head
+        return self._began_at
+
     def _begin(self) -> str:
-        """What the file knows; the first time, that all there is was told."""
+        """What the file knows; the first time, that all there was at the beginning was told."""
+        head = self._end_of_history()
         self._journal.catch_up()
         names = [delivery.receiver.name for delivery in self.deliveries]
         with self._file.transaction() as outbox:
             kept = outbox.recall("outbox")
             forgotten = outbox.forget_others(names)
             if kept is None:
-                head = self._journal.head
                 kept = {"seq": head.seq, "hash": head.hash, "floods": [], "conditions": []}
             memory = _Memory(kept)
             memory.conditions.begin_anew()

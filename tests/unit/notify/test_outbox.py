@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import threading
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from token_catcher.errors import Outage, StateError
 from token_catcher.model import Event
 from token_catcher.notify import Kind, Outgoing, Receiver
 from token_catcher.notify.outbox import is_for
+from token_catcher.notify.store import OutboxFile
 
 AWAY = Outage("away", code="notify-unreachable")
 
@@ -369,6 +371,34 @@ def test_a_bug_is_told_and_ends_no_thread(
     until(lambda: heap.events, "the event to come all the same")
     box.outbox.end()
     assert [crash["kind"] for crash in box.told("notify.crashed")] == ["ZeroDivisionError"] * 2
+
+
+def test_a_locked_file_holds_up_no_start(tmp_path: Path, heap: Heap) -> None:
+    """What is recorded while it is locked is told afterwards, at the very first start as well."""
+    box = Box(tmp_path, ops=heap)
+    box.journal.append(entry(1))
+    with closing(sqlite3.connect(box.home / "outbox.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        box.outbox.begin()
+        box.journal.append(entry(2))
+        other.execute("ROLLBACK")
+    try:
+        until(lambda: heap.events, "the event")
+    finally:
+        box.outbox.end()
+    assert versions(heap) == [2]
+
+
+def test_a_memory_that_is_none_holds_up_no_start(tmp_path: Path, heap: Heap) -> None:
+    """Whatever somebody wrote into the file, the daemon begins, and catches tokens."""
+    box = Box(tmp_path, ops=heap)
+    with OutboxFile(box.home / "outbox.db").transaction() as outbox:
+        outbox.keep("outbox", {})
+    box.outbox.begin()
+    try:
+        until(lambda: box.told("notify.crashed"), "the log")
+    finally:
+        box.outbox.end()
 
 
 def test_an_outbox_that_can_be_used_again_says_so(
