@@ -300,6 +300,17 @@ def open_secret(setup: Setup) -> str:
     )
 
 
+def missing_program(setup: Setup) -> str:
+    """Of a receiver's: the daemon would not start."""
+    setup.tool.text += "notify:\n  - {on: [stored], command: [/no/such/program]}\n"
+    setup.tool.configure()
+    line = len(setup.tool.text.splitlines())
+    return (
+        f"{setup.tool.config}:{line}: notify[0].command: got no such program, expected one that is"
+        " there and can be run"
+    )
+
+
 def truncated_journal(setup: Setup) -> str:
     """Somebody cut off its end."""
     setup.deliver()
@@ -408,7 +419,7 @@ BROKEN = [
     Broken(starttls_on_993, "tls", "imap-silent"),
     Broken(implicit_on_143, "tls", "imap-tls"),
     Broken(missing_authority, "tls", "imap-certificate"),
-    Broken(missing_authorities_file, "tls", "imap-certificate"),
+    Broken(missing_authorities_file, "tls", "imap-certificate", before=("configuration-lines",)),
     Broken(ended_certificate, "tls", "imap-certificate-expired"),
     Broken(certificate_of_another_host, "tls", "imap-certificate-host"),
     Broken(missing_inbox, "open", "imap-folder"),
@@ -422,6 +433,7 @@ BROKEN = [
     Broken(other_recipient, "token mail", "held-wrong-recipient"),
     Broken(other_username, "token mail", "held-unknown-user"),
     Broken(missing_secret, "secret", "secret", "files", "{home}/imap-password"),
+    Broken(missing_program, "load", "configuration-lines", "configuration", "{home}/config.yaml"),
     Broken(open_secret, "secret", "secret", "files", "{home}/imap-password"),
     Broken(truncated_journal, "records", "journal-broken", "journal", "{home}/state/journal.jsonl"),
     Broken(silent_dns, "resolver", "dns", "dns", "salesforce.com"),

@@ -6,6 +6,7 @@ login renews is kept in its file, as the daemon keeps it, since the old one may 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
@@ -14,10 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from token_catcher.app import App
-from token_catcher.config import Config, MailboxConfig
+from token_catcher.config import Config, MailboxConfig, load
 from token_catcher.diagnosis.about import About, within
 from token_catcher.diagnosis.clock import arrival_step, clock_step
-from token_catcher.diagnosis.configuration import configuration_steps
+from token_catcher.diagnosis.configuration import configuration_steps, refusal_steps
 from token_catcher.diagnosis.local_files import file_steps
 from token_catcher.diagnosis.local_record import disk_steps, journal_steps
 from token_catcher.diagnosis.mail_server import AREA as IMAP
@@ -36,6 +37,8 @@ LOOK_LIMIT: Final = LOOKED_AT_WITHIN + 30.0
 """Seconds: the look ends by itself before, unless a single answer takes that long."""
 
 
+LOADED_WITHIN: Final = 10.0
+"""Seconds: the configuration and the files that it names, which may be on a network disk."""
 RENEWED_WITHIN: Final = 7.0
 """Seconds that a renewal on its way has, to be kept, when everything ends."""
 
@@ -65,7 +68,7 @@ class Diagnosis:
     def steps(self) -> Iterator[Step]:
         """Each as soon as it is known. Raises nothing of `errors`."""
         yield from configuration_steps(self._config, self._file)
-        yield from file_steps(self._config, self._app.now)
+        yield from self._file_steps()
         # A wrong clock explains what certificates and logins say later.
         yield clock_step("Vault", self._app.vault_clock, self._app.now)
         yield from self._dns_steps()
@@ -73,6 +76,23 @@ class Diagnosis:
         yield from self.vault_steps()
         yield from journal_steps(self._config.journal_file)
         yield from disk_steps([self._config.state_dir, self._config.journal_file.parent])
+
+    def _file_steps(self) -> Iterator[Step]:
+        """Each file; then what the daemon refuses that only what is in these files can say."""
+        told = []
+        for step in file_steps(self._config, self._app.now):
+            if step.outcome == "failed":
+                told.append(step.saw)
+            yield step
+        try:
+            within(LOADED_WITHIN, partial(load, self._file, os.environ))
+        except ConfigurationError as error:
+            for step in refusal_steps(error, str(self._file)):
+                # A file that is not there was told by its own step.
+                if not step.saw.endswith(tuple(told)):
+                    yield step
+        except TokenCatcherError:  # a disk that hangs, which the steps of the files have told
+            return
 
     def _dns_steps(self) -> Iterator[Step]:
         trust = self._config.trust
