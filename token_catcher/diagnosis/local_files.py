@@ -6,6 +6,7 @@ Kubernetes would mount are not there. So a file that cannot be read is told, and
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
@@ -85,6 +86,26 @@ def ending(ends_at: datetime, now: datetime) -> str:
     return f"ends on {ends_at:%Y-%m-%d}, in {(ends_at - now).days} days"
 
 
+def _unusable_part(state_dir: Path) -> str | None:
+    """What is in the way of a note on a mailbox; None: nothing. OSError: it cannot be looked at.
+
+    A scan that root ran once leaves files that are closed to the service."""
+    for part in (state_dir / "checkpoints", state_dir / "looks"):
+        if not files.may_exist(part):
+            continue
+        if not part.is_dir():
+            return f"{part}: got no directory, expected one that we can write"
+        problem = refusal(part)
+        if problem is not None:
+            return problem
+        for file in sorted(part.iterdir()):
+            is_usable = file.is_file() and os.access(file, os.R_OK | os.W_OK)
+            # The daemon beside us replaces them.
+            if not is_usable and files.may_exist(file):
+                return f"{file}: got one that we cannot read and write, expected a file of ours"
+    return None
+
+
 def _state_step(state_dir: Path, about: About) -> Step:
     """The daemon makes it where it is missing, if it may."""
     # access(2) is asked and nothing is made: a file system that is mounted read-only says so there.
@@ -92,7 +113,7 @@ def _state_step(state_dir: Path, about: About) -> Step:
     while not files.may_exist(place):
         place = place.parent
     try:
-        problem = refusal(place)
+        problem = refusal(place) or _unusable_part(state_dir)
     except OSError as error:
         problem = f"{place}: cannot be looked at: {error.strerror}"
     if problem is None and not place.is_dir():

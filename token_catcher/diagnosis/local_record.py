@@ -38,6 +38,9 @@ def journal_steps(journal: Path, patience: Patience = LOCK_PATIENCE) -> Iterator
 
 
 def _records_step(journal: Path, about: About) -> Step:
+    if os.path.isdir(journal):  # noqa: PTH112 - Path.is_dir raises where it may not look
+        saw = f"{journal}: got a directory, expected a file of ours, or none yet"
+        return about.failed("records", saw, "state")
     verification = verify(journal)
     head = f"{verification.head.seq}:{verification.head.hash}"
     match verification.state:

@@ -106,3 +106,19 @@ def test_the_state_directory(tmp_path: Path) -> None:
     state.rmdir()
     state.write_text("", "ascii")
     assert told(config, "state_dir")[0][1:3] == ("failed", "state")
+
+
+def test_a_note_on_a_mailbox_that_cannot_be_kept(tmp_path: Path) -> None:
+    """Something else is in the place of its file, or of the directory."""
+    checkpoints = tmp_path / "state" / "checkpoints"
+    note = checkpoints / "integrations.json"
+    note.mkdir(parents=True)
+    config = load(tmp_path, f"{MINIMAL}state_dir: state\n")
+    saw = f"{note}: got one that we cannot read and write, expected a file of ours"
+    assert told(config, "state_dir") == [("state", "failed", "state", saw)]
+    note.rmdir()
+    assert told(config, "state_dir") == [("state", "ok", "", "writable")]
+    checkpoints.rmdir()
+    checkpoints.write_text("", "ascii")
+    saw = f"{checkpoints}: got no directory, expected one that we can write"
+    assert told(config, "state_dir") == [("state", "failed", "state", saw)]

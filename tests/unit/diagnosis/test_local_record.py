@@ -105,6 +105,13 @@ def test_a_journal_that_is_none(journal: Path) -> None:
     assert records[3].startswith("line 1: broken: ")
 
 
+def test_a_journal_that_is_a_directory(tmp_path: Path) -> None:
+    """Its code is one that says what to do."""
+    records, _append = steps(tmp_path)
+    saw = f"{tmp_path}: got a directory, expected a file of ours, or none yet"
+    assert records == ("records", "failed", "state", saw)
+
+
 def test_a_journal_that_is_a_link(journal: Path, tmp_path: Path) -> None:
     """We never write through one."""
     journal.rename(tmp_path / "elsewhere")
