@@ -315,6 +315,16 @@ def test_no_replacement(desk: Desk) -> None:
     assert desk.config.read_text("ascii") == "ours\n"
 
 
+def test_an_answer_that_is_neither_yes_nor_no(desk: Desk) -> None:
+    """What was typed for another question is taken for neither: it is asked again."""
+    desk.config.write_text("ours\n", "ascii")
+    terminal = Terminal(desk.words())
+    terminal.answer("is there already. Replace it? [y/N] ", "perhaps")
+    terminal.answer("is there already. Replace it? [y/N] ", "No")
+    assert terminal.end() == 2
+    assert desk.config.read_text("ascii") == "ours\n"
+
+
 def test_a_provider_that_takes_no_passwords(desk: Desk) -> None:
     """It is known by the address, and a section for access tokens is asked for."""
     done = desk.run("--yes", "--address=sf@outlook.com")

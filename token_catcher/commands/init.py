@@ -8,7 +8,7 @@ end; whoever leaves before finds nothing that was not there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from token_catcher.commands.draft import (
 )
 from token_catcher.commands.presets import Preset, preset_of
 from token_catcher.commands.questions import Asker, Question
-from token_catcher.diagnosis import Diagnosis
+from token_catcher.diagnosis import Diagnosis, Step
 from token_catcher.errors import ConfigurationError
 from token_catcher.exchangers import exchangers_of
 from token_catcher.model import Secret
@@ -77,6 +77,13 @@ class Flags:
 
 
 NO_FLAGS: Final = Flags()
+
+
+def before_an_org(steps: Iterable[Step]) -> Iterator[Step]:
+    """What the steps say of a mailbox while no org is named: not that a user is nobody's.
+
+    `check`, at the end, says that too."""
+    return (step for step in steps if step.code != "held-unknown-user")
 
 
 class Init:
@@ -187,7 +194,8 @@ class Init:
         diagnosis = self._diagnosis(draft(self._state_dir, answers))
         if diagnosis is None:
             return False
-        return not tell(diagnosis.mailboxes_steps(), as_json=False)["failed"]
+        steps = before_an_org(diagnosis.mailboxes_steps())
+        return not tell(steps, as_json=False)["failed"]
 
     # -- the org --
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 import getpass
 import sys
 from dataclasses import dataclass
+from typing import Final
 
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Secret
+
+_YES_OR_NO: Final = {"y": True, "yes": True, "n": False, "no": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +55,18 @@ class Asker:
         return self._line(f"{shown}: ") or usual or ""
 
     def agrees(self, text: str, *, usual: bool) -> bool:
-        """Yes or no; `usual` where nobody can be asked."""
+        """Yes or no; `usual` where nobody can be asked. Any other word is asked about again."""
         if not self.is_interactive:
             return usual
         choice = "y/N"
         if usual:
             choice = "Y/n"
-        answer = self._line(f"{text} [{choice}] ").lower()
-        if not answer:
-            return usual
-        return answer.startswith("y")
+        while True:
+            answer = self._line(f"{text} [{choice}] ").lower()
+            if not answer:
+                return usual
+            if answer in _YES_OR_NO:
+                return _YES_OR_NO[answer]
 
     def ask_secret(self, text: str) -> Secret:
         """What is typed is not shown. ConfigurationError: whoever was asked has gone."""

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.config.texts import ENVIRON
 from token_catcher import config
 from token_catcher.commands.draft import MailboxAnswers, OrgAnswers, VaultAnswers, draft, scalar
+from token_catcher.commands.init import before_an_org
 from token_catcher.commands.presets import (
     BY_DOMAIN,
     BY_EXCHANGER,
@@ -19,6 +20,7 @@ from token_catcher.commands.presets import (
     Preset,
     preset_of,
 )
+from token_catcher.diagnosis.about import About
 
 MAILBOXES = (Path(__file__).parents[3] / "docs" / "mailboxes.md").read_text("utf-8")
 PRESETS = {preset.name: preset for preset in (*BY_DOMAIN.values(), *BY_EXCHANGER.values())}
@@ -96,3 +98,12 @@ def test_every_answer_is_written() -> None:
     assert loaded.trust.policy == "auto"
     assert loaded.trust.authserv_zone == 2
     assert "trust:                                  # for Gmail and Google Workspace" in made
+
+
+def test_a_token_mail_that_is_there_before_an_org_is_named() -> None:
+    """Its user is nobody's yet, which says nothing against the mailbox."""
+    about = About("imap", "integrations")
+    opens = about.ok("open", "'INBOX' opens read-only: 1 mail")
+    nobodys = about.failed("token mail", "1 held (unknown-user)", "held-unknown-user")
+    forged = about.failed("token mail", "1 refused (bad-signature)", "refused-bad-signature")
+    assert list(before_an_org([opens, nobodys, forged])) == [opens, forged]
