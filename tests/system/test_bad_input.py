@@ -282,7 +282,7 @@ def typed(value: object) -> str:
         (("scan", "--mailbox", "other"), "--mailbox: got 'other', expected one of: integrations"),
         (
             ("scan", "--since", "soon"),
-            "got 'soon', expected a duration such as 90s, 10m, 2h or 14d",
+            "got 'soon', expected a time (2026-02-03T12:00:00Z) or a duration back from now",
         ),
         (
             ("scan", "--dry-run", "--wait", "1m"),

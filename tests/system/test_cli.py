@@ -153,9 +153,12 @@ def test_without_a_command_the_help_is_shown() -> None:
         "held",
         "release",
         "status",
+        "check",
+        "init",
         "login",
         "demo",
         "audit",
+        "notify",
         "config",
     ]
 

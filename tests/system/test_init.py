@@ -333,5 +333,5 @@ def test_a_provider_that_takes_no_passwords(desk: Desk) -> None:
         "outlook.com: Microsoft 365; it takes access tokens alone (docs/microsoft-365.md)",
         "token-catcher: --oauth2: got nothing, expected a section such as {provider: microsoft, …}"
         " (docs/mailboxes.md)",
-        "next: type that flag, or start it at a terminal: `--help` names them all (TC159)",
+        "next: type that flag, or start it at a terminal: `--help` names them all (TC160)",
     ]

@@ -29,7 +29,7 @@ from token_catcher.commands.render import found_line
 from token_catcher.commands.results import ScanResult
 from token_catcher.commands.scan import Scan, Show, scan_of, show_in
 from token_catcher.commands.streams import trouble_last
-from token_catcher.commands.vault_result import vault_results
+from token_catcher.commands.vault_result import dry_vault_results
 from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.model import Entry, Event, Holding, iso, moment
 from token_catcher.record import UNPROVEN, Record
@@ -71,8 +71,8 @@ def run(
         for line in _already_there(awaited):
             output.complain(f"token-catcher: {line}")
         show = show_in(as_json)
-        for result in vault_results(app):
-            show(result)  # and wait: somebody may mend it meanwhile
+        for result in dry_vault_results(app):
+            show(result)  # what lasts; somebody may mend it meanwhile
         what = f"waiting for a new token of {whose}, until {until}"
         with Notice(what, wait.total_seconds(), time.monotonic) as notice:
             waiting = Wait(scan, awaited, recorded, show, notice)
