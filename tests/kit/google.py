@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -329,12 +331,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.host = self.path.partition(":")[0]
         self.send_response(200)
         self.end_headers()
+        if not self._has_more():
+            self.host = ""
+            self.close_connection = True
+            return
         self.connection = self.google.context(self.host).wrap_socket(
             self.connection, server_side=True
         )
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb", buffering=0)
         self.close_connection = False
+
+    def _has_more(self) -> bool:
+        """Whether the client goes on: ssl leaks the socket of one that hangs up before its hello
+        (`SSLSocket._create` closes it only where the handshake fails)."""
+        with suppress(OSError):
+            return bool(self.connection.recv(1, socket.MSG_PEEK))
+        return False
 
     def finish(self) -> None:
         """The tunnel's socket is another one than the server closes."""

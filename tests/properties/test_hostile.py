@@ -113,10 +113,19 @@ def signed_parts(raw: bytes) -> tuple[bytes, bytes]:
 
 def seen_anywhere(raw: bytes) -> list[str]:
     """The signed fields that the most careless reader finds in the header:
-    any line end ends a line, spaces do not count."""
+    any line end ends a line, spaces do not count. A repeated MIME-Version that says the same
+    counts once, as gateways add it (`REPEATABLE`)."""
     lines = re.split(rb"[\r\n\v\f\x1c-\x1e\x85]+", raw.partition(b"\r\n\r\n")[0])
-    names = [line.partition(b":")[0].strip().lower().decode("ascii", "replace") for line in lines]
+    named = [line.partition(b":") for line in lines]
+    fields = [(_text(name), _text(value)) for name, _, value in named]
+    versions = {field for field in fields if field[0] == "mime-version"}
+    rest = [field for field in fields if field[0] != "mime-version"]
+    names = [name for name, _ in (*versions, *rest)]
     return sorted(name for name in names if name in {field.lower() for field in SIGNED_HEADERS})
+
+
+def _text(octets: bytes) -> str:
+    return octets.strip().lower().decode("ascii", "replace")
 
 
 @settings(max_examples=times(300))

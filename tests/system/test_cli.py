@@ -583,7 +583,7 @@ def test_held_mail_whose_file_was_moved_away(alone: Program, tmp_path: Path) -> 
     assert (done.code, done.out) == (1, "")
     assert done.err == (
         f"token-catcher: {line['id']}: no mail of the journal has this id among those that are"
-        f" here; {gap}\nnext: {step}\n"
+        f" here; {gap}\nnext: {step} (TC129)\n"
     )
     for name in ("journal-000001.jsonl", "journal-000001.jsonl.index"):
         (tmp_path / name).rename(alone.state / name)

@@ -18,14 +18,14 @@ from tests.kit.servers import Dovecot, OpenBao, until
 from tests.kit.waiting import PATIENCE
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-WRITING = "next: check that state_dir exists, is ours, can be written and has room"
+WRITING = "next: check that state_dir exists, is ours, can be written and has room (TC110)"
 ROOM = (
     "next: make room for the journal, or mount its file system writable; the mail stays unsettled"
-    " until its record is on disk"
+    " until its record is on disk (TC117)"
 )
 LOCKS = (
     "next: put state_dir on a local disk, or mount its file system with locks (NFS: without"
-    " `nolock`)"
+    " `nolock`) (TC112)"
 )
 TROUBLES = {
     "ENOSPC": ("{journal}: the record could not be written: No space left on device", ROOM),
