@@ -70,7 +70,9 @@ class Agenda:
 
     def _tell_anew(self) -> None:
         """Why the folder begins anew, if it does; only once where it does so time and again."""
-        often = self.progress.renumbered > 1
+        tell = self._tools.log.warning
+        if self.progress.renumbered > 1:
+            tell = self._tools.log.debug
         if self.progress.notes and self.progress.renumbered == 2:
             self._tools.log.warning(
                 "mailbox.renumbers",
@@ -79,7 +81,7 @@ class Agenda:
                 note="the server numbers the folder anew at every look or delivery: no mail is"
                 " lost by it, but every look costs more; see docs/mailboxes.md",
             )
-        self._run.tell(self.progress.notes, folder=self._state.name, often=often)
+        self._run.tell(self.progress.notes, tell, folder=self._state.name)
         self.progress.notes = ()
 
     # -- what there is --

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from token_catcher.pipeline import Pipeline
 from token_catcher.poison import Poison
@@ -71,13 +71,19 @@ class Run:
         """For further looks at a folder in the same sweep."""
         return replace(self, again_from=None, at_once=False, is_later=True)
 
-    def tell(self, notes: Sequence[str], *, folder: str | None = None, often: bool = False) -> None:
-        """Say why a checkpoint, or a folder of it, begins anew.
-
-        Once: the new one is on disk then. `often`: it is so at every look, and was told."""
+    def tell_beginning(self) -> None:
+        """Say why the checkpoint begins anew, if it does. A first start is no trouble."""
         tell = self.tools.log.warning
-        if often:
-            tell = self.tools.log.debug
+        if self.checkpoint.is_first:
+            tell = self.tools.log.info
+        self.tell(self.checkpoint.notes, tell)
+
+    def tell(
+        self, notes: Sequence[str], tell: Callable[..., Any], *, folder: str | None = None
+    ) -> None:
+        """Say why a checkpoint, or a folder of it, begins anew: `tell` is the log, at a level.
+
+        Once: the new one is on disk then."""
         about = {"mailbox": self.mailbox.name}
         if folder is not None:
             about["folder"] = folder

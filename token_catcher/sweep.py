@@ -125,7 +125,7 @@ class Sweep(Tools):
 
     def _go_through(self, run: Run, folders: Sequence[str] | None) -> None:
         """Go through the folders and fill the report. StateError: our files cannot be used."""
-        run.tell(run.checkpoint.notes)
+        run.tell_beginning()
         self.poison.begin_sweep()
         try:
             self._unsettle_wanted(run)

@@ -242,8 +242,8 @@ def test_a_page_in_any_locale(recorded: Program, tmp_path: Path) -> None:
     words = ["--config", str(recorded.config), "history", "--user", user, "--html", str(page)]
     done = run(subprocess.PIPE, *words, encoding="ascii")
     told = (
-        b"token-catcher: no record of caf\\udce9@acme.example that is asked for; the journal has some"
-        b" of integration@acme.example\n"
+        b"token-catcher: no record of caf\\udce9@acme.example that is asked for;"
+        b" the journal has some of integration@acme.example\n"
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", told)
     assert "caf\\udce9@acme.example" in page.read_text("utf-8")

@@ -25,10 +25,9 @@ def agent(openbao: OpenBao, org: str) -> Iterator[Agent]:
 
 
 def warnings(daemon: Daemon) -> list[dict[str, Any]]:
-    """What it has complained of, but for what a first start does not have, orgs without id, and
-    what the calendar brings."""
+    """What it has complained of, but for orgs without id, and what the calendar brings."""
     complaints = [event for event in daemon.events if event["level"] in ("warning", "error")]
-    expected = ("checkpoint.reset", "trust.org_not_pinned", "retirement.near")
+    expected = ("trust.org_not_pinned", "retirement.near")
     return [event for event in complaints if event["event"] not in expected]
 
 

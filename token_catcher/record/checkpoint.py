@@ -51,10 +51,13 @@ class Checkpoint:
         self._saved = b""
         self.notes: tuple[str, ...] = ()
         """Why it begins anew, if it does."""
+        self.is_first = False
+        """Whether there was none, as at a first start."""
         try:
             self._folders = self._read()
         except FileNotFoundError:
             self._reset("there is no checkpoint yet")
+            self.is_first = True
         except OSError as error:
             self._reset(f"the checkpoint cannot be read: {error.strerror}")
         except Broken as error:
@@ -94,6 +97,7 @@ class Checkpoint:
                 raise TransientError(problem, code="busy")
             checkpoint = cls(directory / f"{name}.json", mailbox, lock)
             checkpoint.notes = (*notes, *checkpoint.notes)
+            checkpoint.is_first = checkpoint.is_first and not notes
             yield checkpoint
 
     @classmethod
