@@ -171,6 +171,8 @@ use what its `__init__` names, and nothing else.
         server      HTTP, bounded
     config      file and environment in, one frozen Config out
         problems    what is wrong with it, line by line
+        forms       what texts may be: hosts, addresses, names, paths, URLs
+        units       durations and sizes
         kinds       the kinds of values
         secret      where a secret is kept
         surroundings  defaults of the environment's

@@ -18,7 +18,8 @@ In reading order:
     show        the example, the JSON Schema, what is in effect
 """
 
-from token_catcher.config.kinds import Listen, authorize_url, duration
+from token_catcher.config.forms import authorize_url
+from token_catcher.config.kinds import Listen
 from token_catcher.config.load import PLACES, find, from_text, load
 from token_catcher.config.notify import ReceiverConfig
 from token_catcher.config.oauth import Custom, External, Google, Microsoft, OAuth2
@@ -34,6 +35,7 @@ from token_catcher.config.schema import (
 from token_catcher.config.secret import SecretSource, sources_in
 from token_catcher.config.section import ClientCertificate
 from token_catcher.config.show import example, schema, show
+from token_catcher.config.units import duration
 from token_catcher.config.vault_auth import (
     AppRoleAuth,
     CertAuth,

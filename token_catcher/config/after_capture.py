@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, assert_never
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from token_catcher.config.kinds import on_one_line
+from token_catcher.config.forms import on_one_line
 from token_catcher.config.problems import Wrong, did_you_mean
 from token_catcher.ports import AddFlag, Delete, MailAction, MoveTo
 

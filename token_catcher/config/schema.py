@@ -22,9 +22,9 @@ from pydantic import (
     model_validator,
 )
 
-from token_catcher.config import kinds
+from token_catcher.config import kinds, units
 from token_catcher.config.after_capture import AfterCapture
-from token_catcher.config.kinds import is_address, is_loopback
+from token_catcher.config.forms import is_address, is_loopback
 from token_catcher.config.notify import Receivers
 from token_catcher.config.oauth import OAuth2
 from token_catcher.config.problems import Wrong
@@ -348,7 +348,7 @@ class JournalConfig(Section):
     """Not available in this version."""
     anchor: kinds.Flag = Field(default=False, json_schema_extra={"const": False})
     """Not available in this version."""
-    archive_at: kinds.ByteSize = kinds.Size(64_000_000)
+    archive_at: kinds.ByteSize = units.Size(64_000_000)
     """The size at which the file is closed, renamed to journal-000001.jsonl and so on, and carried
     on in a new one."""
 

@@ -39,7 +39,8 @@ from pydantic import (
 )
 
 from token_catcher import files, ownership
-from token_catcher.config.kinds import Origin, on_one_line
+from token_catcher.config.forms import on_one_line
+from token_catcher.config.kinds import Origin
 from token_catcher.config.problems import Wrong, did_you_mean
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Secret

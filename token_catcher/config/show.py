@@ -10,8 +10,8 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 
 from token_catcher.config.document import dump
-from token_catcher.config.kinds import Size, duration_text, size_text
 from token_catcher.config.schema import Config
+from token_catcher.config.units import Size, duration_text, size_text
 from token_catcher.errors import ConfigurationError
 
 EXAMPLE: Final = "config.example.yaml"

@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 from tests.unit.config.texts import ENVIRON, MINIMAL, changed, load, write_secret
 from token_catcher import config, proof
 from token_catcher.config import Listen
-from token_catcher.config.kinds import duration_text
 from token_catcher.config.schema import Policy
+from token_catcher.config.units import duration_text
 from token_catcher.errors import ConfigurationError
 from token_catcher.ports import AddFlag, Delete, MailAction, MoveTo
 from token_catcher.proof.authres import Zone
