@@ -246,6 +246,7 @@ use what its `__init__` names, and nothing else.
         pieces      its lines, and the JSON values that span lines
         events      the names of our events that are no rotations
         encoded     texts in base64, packed or not
+        record_object  whether an object is a record, under whatever names
         collectors  records in what collectors made of our log
         logs        rotations out of journals and collected logs
         forms       the history as CSV, and as a page

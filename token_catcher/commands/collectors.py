@@ -13,32 +13,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, fields
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
-from operator import itemgetter
-from types import UnionType
-from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Final, NamedTuple
 
 from token_catcher.commands.encoded import BASE64, FOLDED, GZIP, PLAIN, ZLIB, decoded
-from token_catcher.commands.events import OTHER_EVENTS
 from token_catcher.commands.pieces import Piece
-from token_catcher.commands.rotation import DIGEST, DIGEST_LENGTH, EVENTS, Rotation
-from token_catcher.model import Entry, moment
+from token_catcher.commands.record_object import (
+    ROTATIONS,
+    Fields,
+    as_ours,
+    is_complete,
+    pairs_of,
+)
+from token_catcher.commands.rotation import DIGEST, EVENTS
 
 MAX_DEPTH: Final = 40
 """So deep, values within values are looked into."""
 MAX_EFFORT: Final = 16
 """So many times the length of a text is read in vain before what is left of it is given up."""
 
-LONGEST_NUMBER: Final = 20
-"""Digits."""
 MAX_WHITESPACE: Final = 100
 """Characters that stand around the colon of an object."""
-SHORTEST_TIME: Final = len("2026-02-03T12:57:27Z")
-"""Characters."""
-
-Fields = Mapping[str, Any]
 
 
 class Told(NamedTuple):
@@ -61,12 +57,11 @@ class Untold(Enum):
 Reading = Told | Untold
 
 _DECODER: Final = json.JSONDecoder()
-_EVENTS: Final = frozenset(str(event) for event in EVENTS)
 _BYTES: Final = r",\s*".join(str(byte) for byte in PLAIN)
 _HEX: Final = PLAIN.hex()
 _HIDDEN: Final = "|".join((FOLDED.pattern, rf"(?<![\w+/=-]){GZIP}", _BYTES, f"(?i:{_HEX})"))
 _MARK: Final = re.compile("|".join((*BASE64, GZIP, _BYTES)).encode())
-_MENTION: Final = re.compile(f"(?i:{'|'.join(map(re.escape, _EVENTS))})|{_HIDDEN}")
+_MENTION: Final = re.compile(f"(?i:{'|'.join(map(re.escape, ROTATIONS))})|{_HIDDEN}")
 _ESCAPE: Final = re.compile(r"(?:\\+u00|%)([0-9A-Fa-f]{2})")
 """A letter in JSON's way, which may escape any, or in that of addresses."""
 _ESCAPED: Final = re.compile(rb"(?:u00|%)(?:7[24]|6[19ef]|2e)")
@@ -84,9 +79,6 @@ _OBJECT_BEGINS: Final = re.compile(r'\{\\*"')
 _EMPTY_NAMES: Final = ('{"":', '{"" ')
 """An object of which the first name is empty; in CSV, no quote is followed by these."""
 _CSV_FIELD: Final = re.compile(r'(?:[^"]|"")*+')
-_EVENT_NAME: Final = re.compile(r"[a-z]+\.[a-z_.]+")
-_AZURE_TYPE: Final = re.compile(r"_[sdbtg]$")
-"""What Azure puts behind the name of a field, for its type."""
 
 
 def record_alone(line: bytes, content: Fields | None = None) -> Fields | None:
@@ -98,7 +90,7 @@ def record_alone(line: bytes, content: Fields | None = None) -> Fields | None:
         return None
     if content is None:
         content = _object_alone(line.decode("ascii"))
-    if content is not None and content.get("event") in EVENTS and _is_complete(content):
+    if content is not None and content.get("event") in EVENTS and is_complete(content):
         return content
     return None
 
@@ -315,7 +307,7 @@ def _in_list(items: list[Any], around: tuple[Fields, ...], depth: int) -> Sequen
             return _in_string(bytes(items).decode("utf-8", "replace"), around, depth)
         except (ValueError, TypeError):
             return ()
-    pairs = _pairs(items)
+    pairs = pairs_of(items)
     if pairs:
         return _in_object(pairs, around, depth)
     result: list[Reading] = []
@@ -324,35 +316,14 @@ def _in_list(items: list[Any], around: tuple[Fields, ...], depth: int) -> Sequen
     return result
 
 
-def _pairs(items: list[Any]) -> Fields:
-    """OpenTelemetry has the fields of an object as a list of keys and values."""
-    pairs = {}
-    for item in items:
-        if not isinstance(item, dict) or not {"key", "value"} <= item.keys():
-            return {}
-        pairs[str(item["key"])] = _bare(item["value"])
-    return pairs
-
-
-def _bare(value: Any) -> Any:
-    """A value without the type or the list that stands around it."""
-    if isinstance(value, list) and len(value) == 1:
-        return value[0]
-    if isinstance(value, dict) and len(value) == 1:
-        (kind,) = value
-        if kind.endswith("Value"):  # stringValue, intValue: OpenTelemetry
-            return value[kind]
-    return value
-
-
 def _in_object(value: Fields, around: tuple[Fields, ...], depth: int) -> Sequence[Reading]:
-    line = _as_ours(value)
+    line = as_ours(value)
     if line is None:
         return _in_fields(value, (value, *around), depth)
     # It quotes other texts, but never carries another record.
-    if line["event"] not in _EVENTS:
+    if line["event"] not in ROTATIONS:
         return (Untold.QUOTED,)
-    if _is_complete(line):
+    if is_complete(line):
         return (Told(line, (value, *around)),)
     return _in_fields(value, (value, *around), depth) or (Untold.UNREADABLE,)
 
@@ -392,122 +363,3 @@ def _is_told(text: str, records: Sequence[Fields]) -> bool:
     if not mails:
         return _OBJECT_BEGINS.search(text) is None
     return mails <= {fields["mail"] for fields in records}
-
-
-# -- records --
-
-
-def _as_ours(value: Fields) -> Fields | None:
-    """A line of our log or journal, under our names and with our types; None: it is none."""
-    name = _name_of_event(value)
-    if name is None:
-        return None
-    line = _typed(_renamed(value, name))
-    if line["event"] in _EVENTS or line["event"] in OTHER_EVENTS:
-        return line
-    return None  # a collector's own event, in which our line may be
-
-
-def _is_complete(value: Fields) -> bool:
-    """Whether it has everything that every record has."""
-    try:
-        required = _required(value)
-    except KeyError:
-        return False
-    if tuple(map(type, required)) != _REQUIRED_TYPES or not all(required):
-        return False
-    digest = value["mail"]
-    if len(digest) != DIGEST_LENGTH or not digest.startswith(DIGEST):
-        return False
-    return _is_time(value["received_at"])
-
-
-def _is_time(text: str) -> bool:
-    """Whether it is a time as we write it: shorter forms of ISO 8601 would leave room for more."""
-    try:
-        moment(text)
-    except (ValueError, OverflowError):
-        return False
-    return len(text) >= SHORTEST_TIME
-
-
-def _name_of_event(value: Fields) -> str | None:
-    """Under which name an object has the name of an event.
-
-    Other fields quote mail, which may name an event as well: they count last."""
-    if _is_event_name(value.get("event")):
-        return "event"
-    others: list[str] = []
-    last: list[str] = []
-    for name, field in value.items():
-        event = _bare(field)
-        if not _is_event_name(event):
-            continue
-        if "event" in name and event in _EVENTS:
-            return name
-        if "event" in name:
-            others.append(name)
-        elif event in _EVENTS or name == "body":
-            last.append(name)
-    return next(iter(others + last), None)
-
-
-def _is_event_name(value: Any) -> bool:
-    return isinstance(value, str) and _EVENT_NAME.fullmatch(value) is not None
-
-
-def _renamed(value: Fields, event: str) -> Fields:
-    """Without what a collector puts before and behind each name: `json.event`, `_event`, `event_s`.
-
-    In OpenTelemetry's form the event may be the body, and the rest its attributes."""
-    renamed = {}
-    before, _, behind = event.partition("event")
-    for name, field in value.items():
-        if behind:
-            name = _AZURE_TYPE.sub("", name)
-        renamed[name.removeprefix(before)] = _bare(field)
-    attributes = value.get("attributes")
-    if isinstance(attributes, list):
-        renamed |= _pairs(attributes)
-    return {**renamed, "event": _bare(value[event])}
-
-
-def _typed(value: Fields) -> Fields:
-    """With numbers and booleans where a collector has made texts of them, and lists of one."""
-    typed = dict(value)
-    for name, kind in KINDS.items():
-        field = value.get(name)
-        if kind is int:
-            typed[name] = _number(field)
-        elif kind is bool and isinstance(field, str):
-            typed[name] = field.lower() == "true"
-        elif kind is tuple and isinstance(field, str):
-            typed[name] = [field]  # `_bare` took it out of its list
-    return typed
-
-
-def _number(field: Any) -> Any:
-    if isinstance(field, float) and field.is_integer():
-        return int(field)
-    if isinstance(field, str) and field.isdecimal() and len(field) < LONGEST_NUMBER:
-        return int(field)
-    return field
-
-
-def _kind(hint: Any) -> type:
-    """`str` of `str` and of `str | None`; `tuple` of a tuple of anything."""
-    kind: Any = hint
-    if isinstance(hint, UnionType):
-        kind = get_args(hint)[0]
-    plain: type = get_origin(kind) or kind
-    return plain
-
-
-KINDS: Final = {name: _kind(hint) for name, hint in get_type_hints(Rotation).items()}
-"""Of each field of a row, what kind of value it has where it has one."""
-_REQUIRED: Final = [
-    field.name for field in fields(Entry) if field.default is MISSING and field.name != "event"
-]
-"""The fields that every record has."""
-_REQUIRED_TYPES: Final = tuple(KINDS[name] for name in _REQUIRED)
-_required: Final = itemgetter(*_REQUIRED)

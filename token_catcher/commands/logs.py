@@ -20,8 +20,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from token_catcher.commands.collectors import KINDS, Fields, Told, Untold, readings, record_alone
+from token_catcher.commands.collectors import Told, Untold, readings, record_alone
 from token_catcher.commands.pieces import Piece, pieces
+from token_catcher.commands.record_object import KINDS, Fields
 from token_catcher.commands.rotation import JOURNAL, LOG, Query, Rotation
 from token_catcher.commands.unpack import chunks
 from token_catcher.model import iso, moment, printable
