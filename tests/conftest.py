@@ -6,6 +6,7 @@ And what marks the tests that need them, and what every test leaves behind: noth
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from itertools import count
 
@@ -18,6 +19,10 @@ from tests.kit.servers import Dovecot, OpenBao, Pymap
 choose_examples()
 # Where a umask of 002 is usual, the configurations of tests would be writable by a group.
 os.umask(0o022)
+# What nohup or a shell's background has its children ignore, the programs of tests would as well.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 SERVERS = frozenset({"dovecot", "openbao", "pymap", "own_dovecot", "own_openbao"})
 _NUMBERS = count(1)
