@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
@@ -88,6 +89,9 @@ def page(status: int = 200) -> Reply:
 class TokenEndpoint:
     """At `url`, while the block runs."""
 
+    ca_file: Path | None = None
+    """Who issued the certificate, in PEM; None: it speaks HTTP, or whoever asks knows."""
+
     def __init__(
         self,
         *,
@@ -138,6 +142,8 @@ class TokenEndpoint:
         """False: the client's secret counts in the form alone."""
         self.revoked: set[str] = set()
         """Access tokens that introspection speaks of as over."""
+        self.takes_back_all = False
+        """Whether it speaks so of every token, as soon as it was given."""
         self.instead: Instead = _nothing_else
         self.asked: list[Asked] = []
         self.given: list[str] = []
@@ -299,7 +305,7 @@ class TokenEndpoint:
             _, claims = jwts.verified(token, self.key.public_key())
         except BadToken:
             return Reply(body={"active": False})
-        if token in self.revoked or claims["exp"] <= self.now():
+        if self.takes_back_all or token in self.revoked or claims["exp"] <= self.now():
             return Reply(body={"active": False})
         return Reply(body={**claims, "active": True})
 

@@ -43,6 +43,10 @@ WAYS = {
 }
 """The forms of `oauth2`."""
 
+BOTH = pytest.mark.parametrize("gmail", ["by key", "by asking"], indirect=True)
+ASKING = pytest.mark.parametrize("gmail", ["by asking"], indirect=True)
+"""How the mail server checks tokens; by key, unless a test says otherwise."""
+
 
 @dataclass
 class Workspace:
@@ -78,9 +82,10 @@ def signer() -> Iterator[TokenEndpoint]:
 
 
 @pytest.fixture(scope="module")
-def gmail(signer: TokenEndpoint) -> Iterator[Dovecot]:
-    """A mail server that takes Google's tokens."""
-    with Dovecot(oauth=signer) as server:
+def gmail(request: pytest.FixtureRequest, signer: TokenEndpoint) -> Iterator[Dovecot]:
+    """A mail server that checks Google's tokens by their signature, or asks who signed them."""
+    introspects = getattr(request, "param", "by key") == "by asking"
+    with Dovecot(oauth=signer, introspects=introspects) as server:
         yield server
 
 
@@ -108,6 +113,7 @@ def workspace(
         yield Workspace(google, gmail, tool, user)
 
 
+@BOTH
 @pytest.mark.parametrize("mechanism", ["oauthbearer", "xoauth2"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_token_reaches_vault(
@@ -127,6 +133,23 @@ def test_a_token_reaches_vault(
     assertion = workspace.google.asked[-1].form.get("assertion", REFRESH_TOKEN)
     secrets = [assertion, *workspace.google.tokens, "canary", "PRIVATE KEY"]
     assert [secret for secret in secrets if secret in told] == []
+
+
+@ASKING
+@pytest.mark.parametrize("way", ["a key", "a person"])
+def test_a_token_that_google_takes_back_is_refused(
+    workspace: Workspace, signer: TokenEndpoint, way: str
+) -> None:
+    """Though it is signed and not over: the mail server asked. What comes then is stored."""
+    workspace.configure(way)
+    signer.takes_back_all = True
+    done = workspace.tool("scan")
+    signer.takes_back_all = False
+    assert done.code == 1
+    where = f"mailbox integrations: localhost:{workspace.gmail.tls_port}"
+    text = f"{where}: the server refuses the access token (status 401)"
+    assert f"integrations  error  imap-token: {text}\n" in done.out
+    assert workspace.tool("scan").code == 0
 
 
 def test_a_missing_delegation_says_what_to_paste_where(workspace: Workspace) -> None:

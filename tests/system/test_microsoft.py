@@ -33,6 +33,10 @@ CREDENTIALS = {
     "refresh_token": REFRESH,
 }
 
+BOTH = pytest.mark.parametrize("exchange", ["by key", "by asking"], indirect=True)
+ASKING = pytest.mark.parametrize("exchange", ["by asking"], indirect=True)
+"""How the mail server checks tokens; by key, unless a test says otherwise."""
+
 
 @pytest.fixture(scope="module")
 def entra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entra]:
@@ -42,9 +46,10 @@ def entra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entra]:
 
 
 @pytest.fixture(scope="module")
-def exchange(entra: Entra) -> Iterator[Dovecot]:
-    """A mail server that takes the tenant's tokens."""
-    with Dovecot(oauth=entra) as server:
+def exchange(request: pytest.FixtureRequest, entra: Entra) -> Iterator[Dovecot]:
+    """A mail server that checks the tenant's tokens by its key, or asks the tenant."""
+    introspects = getattr(request, "param", "by key") == "by asking"
+    with Dovecot(oauth=entra, introspects=introspects) as server:
         yield server
 
 
@@ -66,25 +71,34 @@ def tool(
         tool.secret(kind, text)
     yield tool
     entra.recover()
+    entra.takes_back_all = False
     entra.asked.clear()
     entra.assertions.clear()
 
 
-def configured(tool: Program, entra: Entra, kind: str) -> None:
+def configured(tool: Program, entra: Entra, kind: str, mechanism: str = "auto") -> None:
     """To prove itself in this way, and to tell all that it may tell."""
     about = f"provider: microsoft, tenant: {TENANT}, client_id: {CLIENT_ID}"
-    where = f"authority: {entra.url}, {kind}: {{file: {kind}}}"
+    where = f"authority: {entra.url}, {kind}: {{file: {kind}}}, mechanism: {mechanism}"
     tool.configure(
         password=f"oauth2: {{{about}, {where}}}", log="log: {level: debug, format: json}"
     )
 
 
+@BOTH
+@pytest.mark.parametrize("mechanism", ["xoauth2", "oauthbearer"])
 @pytest.mark.parametrize("kind", CREDENTIALS)
 def test_a_token_reaches_vault_from_a_shared_mailbox(
-    tool: Program, entra: Entra, exchange: Dovecot, openbao: OpenBao, org: str, kind: str
+    tool: Program,
+    entra: Entra,
+    exchange: Dovecot,
+    openbao: OpenBao,
+    org: str,
+    kind: str,
+    mechanism: str,
 ) -> None:
-    """By XOAUTH2 with the mailbox's own name; nothing that was shown is told, at debug level."""
-    configured(tool, entra, kind)
+    """With the mailbox's own name; nothing that was shown is told, at debug level."""
+    configured(tool, entra, kind, mechanism)
     exchange.deliver(mails.genuine(token=TOKEN, issued_at=datetime.now(UTC)), entra.user)
     done = tool("scan", "--json")
     assert (done.code, [line["outcome"] for line in done.lines]) == (0, ["stored"])
@@ -100,6 +114,23 @@ def test_a_token_reaches_vault_from_a_shared_mailbox(
     if kind == "refresh_token":
         written = (tool.home / kind).read_text().strip()
         assert written == entra.registration.refresh_tokens[-1] != REFRESH
+
+
+@ASKING
+@pytest.mark.parametrize("kind", ["certificate", "refresh_token"])
+def test_a_token_that_the_tenant_takes_back_is_refused(
+    tool: Program, entra: Entra, exchange: Dovecot, kind: str
+) -> None:
+    """Though it is signed and not over: the mail server asked. What comes then is stored."""
+    configured(tool, entra, kind)
+    entra.takes_back_all = True
+    done = tool("scan")
+    assert done.code == 1
+    where = f"mailbox integrations: localhost:{exchange.tls_port}"
+    text = f"{where}: the server refuses the access token (status 401)"
+    assert f"integrations  error  imap-token: {text}\n" in done.out
+    entra.takes_back_all = False
+    assert tool("scan").code == 0
 
 
 def test_a_refusal_says_what_to_do(tool: Program, entra: Entra) -> None:

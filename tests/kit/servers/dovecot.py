@@ -396,6 +396,11 @@ class Dovecot(Server):
         check = OAUTH_LOCAL.format(home=self.home)
         if self._introspects:
             check = OAUTH_ASKING.format(url=self._oauth.url)
+            if self._oauth.ca_file is not None:
+                # A copy: whoever checks tokens may be another user than we are.
+                copy = self.home / "oauth-ca.pem"
+                copy.write_bytes(self._oauth.ca_file.read_bytes())
+                check += f"tls_ca_cert_file = {copy}\n"
         (self.home / "oauth2.conf.ext").write_text(check + OAUTH_CLAIMS)
 
     def _spam_folder(self) -> str:
