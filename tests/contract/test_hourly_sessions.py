@@ -96,6 +96,10 @@ class HourlyWorld(OddWorld):
         self.requests.append(self.seconds)
         return AccessToken(Secret(f"token-{self.seconds}"), HOUR)
 
+    def has_asked(self) -> bool:
+        """Whether there was a request for a token."""
+        return bool(self.requests)
+
     def _takes(self, token: str) -> bool:
         """As Gmail: one that lives."""
         return self.seconds < float(token.removeprefix("token-")) + HOUR
@@ -115,6 +119,8 @@ class HourlyWorld(OddWorld):
         )
         watch.start()
         try:
+            # The hours begin with the first login: the clock stands until then.
+            until(self.has_asked, "the first access token")
             yield watch
         finally:
             ending.set()
