@@ -63,7 +63,7 @@ class TokenHealth:
     """The code of a refusal that no token came after, or of why we do not even ask, until a person
     mends it; None: all is well."""
     seconds_left: float | None
-    """Until the token ends, 0 afterwards; None: there is none, or nobody says."""
+    """Until the token ends, below 0 once it has ended; None: there is none, or nobody says."""
     renewed_at: float | None = None
     """When the refresh token was last renewed, in Unix time; None: there is none."""
 
@@ -200,7 +200,7 @@ class AccessTokens:
         refused = self._refused or self._missing
         if held is None or held.ends_at is None:
             return TokenHealth(refused, None)
-        return TokenHealth(refused, max(0.0, held.left(self._monotonic())))
+        return TokenHealth(refused, held.left(self._monotonic()))
 
     def _shown(self) -> Secret:
         """What the provider would show now. ConfigurationError: it is not there."""

@@ -102,7 +102,7 @@ class Client:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until our token expires, 0 afterwards; None: there is none, or it never does."""
+        """Until our token expires, below 0 afterwards; None: there is none, or it never does."""
         return self._own.seconds_left
 
     @property
@@ -239,7 +239,7 @@ class Client:
         """Go on with this token for now; somebody is told once, when its end is near."""
         self._own.postpone()
         if self._own.is_to_be_told(lease):
-            left = round(self._own.seconds_left or 0)
+            left = max(0, round(self._own.seconds_left or 0))
             self._log.warning("vault.token_ends", seconds_left=left, code=code, error=why)
         return lease.token
 

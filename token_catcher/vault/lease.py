@@ -85,14 +85,15 @@ class OwnToken:
     @property
     def has_ended(self) -> bool:
         """Whether its life is over, by our clock."""
-        return self.seconds_left == 0
+        seconds_left = self.seconds_left
+        return seconds_left is not None and seconds_left <= 0
 
     @property
     def seconds_left(self) -> float | None:
-        """Until it ends, 0 afterwards; None: there is none, or it never does."""
+        """Until it ends, below 0 once it has ended; None: there is none, or it never does."""
         if self.lease is None or not self.lease.seconds:
             return None
-        return max(0.0, self._since + self.lease.seconds - self._monotonic())
+        return self._since + self.lease.seconds - self._monotonic()
 
     @property
     def is_ending(self) -> bool:
