@@ -29,9 +29,11 @@ from tests.kit.tokens import (
     refusal,
     throttling,
 )
+from token_catcher.config import SecretSource
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.oauth import BoundedSession, CustomProvider, RefreshTokenFile
+from token_catcher.oauth.answers import LARGEST_REFRESH_TOKEN
 from token_catcher.oauth.endpoint import MAX_BODY
 
 SECRETS = (CLIENT_SECRET, "refresh-1", FOREIGN)
@@ -214,6 +216,30 @@ def test_only_the_endpoint_refuses(endpoint: TokenEndpoint, name: str) -> None:
     error = failure(by_secret(endpoint.token_url))
     assert (type(error), error.code) == (kind, code)
     assert endpoint.url.removeprefix("http://") in str(error)
+
+
+def test_the_largest_refresh_token_can_be_read_again(
+    endpoint: TokenEndpoint, tmp_path: Path
+) -> None:
+    """By what reads secrets; a larger one is refused, and the one in the file stays."""
+    file = kept_in(tmp_path / "refresh")
+    file.path.chmod(0o600)
+    file.read = SecretSource("file", str(file.path), {}).read
+    session = BoundedSession(time.monotonic)
+    provider = CustomProvider(session, endpoint.token_url, CLIENT_ID, refresh_token=file)
+    largest = "r" * LARGEST_REFRESH_TOKEN
+    endpoint.always(Reply(200, {"access_token": "x", "refresh_token": largest}))
+    provider.fetch()
+    assert file.read() == Secret(largest)
+    endpoint.always(Reply(200, {"access_token": "x", "refresh_token": largest + "r"}))
+    error = failure(provider)
+    assert (type(error), error.code, str(error)) == (
+        Outage,
+        "oauth-foreign",
+        f"token endpoint {endpoint.url.removeprefix('http://')}: got a refresh_token of 65536 bytes"
+        " (status 200), expected at most 65535, and the one in its file stays",
+    )
+    assert file.read() == Secret(largest)
 
 
 def test_a_redirect_is_not_followed(endpoint: TokenEndpoint) -> None:

@@ -60,6 +60,7 @@ _BY_SUBJECT: Final = {
     ),
     "oauth": (
         "crashed",
+        "refresh_token_dropped",
         "refresh_token_not_written",
         "refresh_token_written",
         "renewal_cut_off",

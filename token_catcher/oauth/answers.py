@@ -17,6 +17,8 @@ from token_catcher.oauth.endpoint import EndpointAnswer
 
 _VISIBLE: Final = re.compile(r"[\x20-\x7e]+")
 """What a token is made of (RFC 6749, appendix A.12 and A.17)."""
+LARGEST_REFRESH_TOKEN: Final = 64 * 1024 - 1
+"""Bytes: with the end of its line as much as the file of a secret may hold."""
 _PASSING: Final = ("server_error", "temporarily_unavailable", "slow_down")
 """Errors that are none of ours (RFC 6749, section 4.1.2.1; RFC 8628, section 3.5)."""
 _LONGEST_OF_A_PAGE: Final = 300.0
@@ -35,13 +37,24 @@ class Granted:
 
 
 def granted(answer: EndpointAnswer, where: str) -> Granted:
-    """The token. Outage: the answer is none of a token endpoint. `where`: for messages."""
+    """The token. Outage: the answer is none of a token endpoint, or we could not use it again.
+
+    `where`: for messages."""
     token = _secret(answer, "access_token")
     if token is None:
         raise _foreign(answer, where, "no access_token")
     kind = answer.text("token_type").lower()
     if kind not in ("", "bearer"):  # some servers forget it
         raise _foreign(answer, where, "a token of another type than Bearer")
+    # Its file could be written, and never be read again: the old one is the better one.
+    size = len(answer.text("refresh_token"))
+    if size > LARGEST_REFRESH_TOKEN:
+        raise _foreign(
+            answer,
+            where,
+            f"a refresh_token of {size} bytes",
+            f"at most {LARGEST_REFRESH_TOKEN}, and the one in its file stays",
+        )
     life = _seconds(answer.body.get("expires_in"))
     return Granted(AccessToken(token, life), _secret(answer, "refresh_token"))
 
@@ -80,8 +93,10 @@ def _what_came(answer: EndpointAnswer) -> str:
     return "no JSON"
 
 
-def _foreign(answer: EndpointAnswer, where: str, what: str) -> Outage:
-    text = f"{where}: got {what} (status {answer.status}), expected a token endpoint's answer"
+def _foreign(
+    answer: EndpointAnswer, where: str, what: str, expected: str = "a token endpoint's answer"
+) -> Outage:
+    text = f"{where}: got {what} (status {answer.status}), expected {expected}"
     return _outage(answer, text, "oauth-foreign")
 
 

@@ -33,6 +33,7 @@ LOCK_STEP: Final = 0.2
 """Seconds between two looks at the lock."""
 ROOM: Final = 4096
 """Bytes that must find room before a request: more than the largest refresh token."""
+DROPPED: Final = "somebody put another one into the file during the renewal: theirs stays"
 _LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT
 
 
@@ -125,10 +126,15 @@ class RefreshTokenFile:
         )
 
     def keep(self, token: Secret | None) -> None:
-        """What the server gave in its place; None: it is good for the next time as well."""
+        """What the server gave in its place; None: it is good for the next time as well.
+
+        A sign-in that a person has put into the file meanwhile stays there."""
         kept = self._kept
         if token is None:
             token = kept.unwritten
+        if self._is_another_sign_in():
+            self._log.info("oauth.refresh_token_dropped", file=str(self.path), note=DROPPED)
+            return
         if token is None or token == kept.in_file:
             self._touch()
             return
@@ -142,6 +148,16 @@ class RefreshTokenFile:
         kept.in_file = token
         kept.unwritten = None
         kept.write_again = None
+
+    def _is_another_sign_in(self) -> bool:
+        """Whether the file holds something else than before the request.
+
+        `login` waits for our lock; an editor does not, nor does a copy of the file. A file that is
+        gone or cannot be read is no sign-in: what the server gave is all there is then."""
+        try:
+            return self.read() != self._kept.in_file
+        except ConfigurationError:
+            return False
 
     def _write_again(self) -> None:
         """Write what a renewal gave before, unless somebody else is at the file."""

@@ -21,9 +21,9 @@ import pytest
 from tests.kit.fakes import Silent
 from tests.kit.waiting import PATIENCE
 from token_catcher import files, signals
-from token_catcher.errors import AccessError, Outage, StateError
+from token_catcher.errors import AccessError, ConfigurationError, Outage, StateError
 from token_catcher.model import Secret
-from token_catcher.oauth.refresh import LOCK_WITHIN, ROOM, RefreshTokenFile
+from token_catcher.oauth.refresh import DROPPED, LOCK_WITHIN, ROOM, RefreshTokenFile
 from token_catcher.oauth.renewals import Renewals
 
 
@@ -104,6 +104,40 @@ def test_a_file_that_somebody_replaced_counts(path: Path) -> None:
     renew(file, "second")
     path.write_text("signed-in\n", "ascii")
     assert renew(file, None) == "signed-in"
+
+
+@pytest.mark.parametrize("given", ["second", None], ids=["another", "none"])
+def test_a_sign_in_during_a_renewal_stays(path: Path, given: str | None) -> None:
+    """A person's is newer than what the server gave for the one before; the next renewal shows it.
+    """
+    log = Silent()
+    file = opened(path, log)
+    with file.renewing():
+        path.write_text("by hand\n", "ascii")
+        os.utime(path, (1, 1))
+        file.keep(given and Secret(given))
+    assert (path.read_text("ascii"), path.stat().st_mtime) == ("by hand\n", 1)
+    assert log.events == [
+        ("oauth.refresh_token_dropped", {"file": str(path), "note": DROPPED}),
+    ]
+    assert renew(file, "third") == "by hand"
+    assert path.read_text("ascii") == "third\n"
+
+
+def test_a_file_that_goes_during_a_renewal_comes_back(path: Path) -> None:
+    """That is no sign-in: what the server gave is all there is of one."""
+
+    def read() -> Secret:
+        if not path.exists():
+            raise ConfigurationError("no such file", code="secret")
+        return Secret(path.read_text("ascii").rstrip("\n"))
+
+    file = opened(path)
+    file.read = read
+    with file.renewing():
+        path.unlink()
+        file.keep(Secret("second"))
+    assert path.read_text("ascii") == "second\n"
 
 
 def test_behind_a_link_the_file_itself_is_replaced(path: Path, tmp_path: Path) -> None:
