@@ -15,6 +15,7 @@ use what its `__init__` names, and nothing else.
     expiry      which of our credentials end by themselves, told in time
     connections HTTP connections of which no answer lasts for ever
     signals     how SIGTERM and SIGINT end a command
+    in_flight   requests whose answer is given out once
     children    commands of the operator's, which end with us
 
     reading     bytes in, candidate out; pure

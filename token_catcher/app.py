@@ -31,6 +31,7 @@ from token_catcher.errors import ConfigurationError
 from token_catcher.expiry import Expiry
 from token_catcher.imap import Account, ImapMailbox
 from token_catcher.imap import Login as MailLogin
+from token_catcher.in_flight import InFlight
 from token_catcher.judge import Judge
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.logins import Entrance, certificates_in, context_of, entrance_of
@@ -63,6 +64,7 @@ from token_catcher.vault import (
     UserpassLogin,
     VaultStore,
     WrappedAppRoleLogin,
+    unwrappings,
 )
 from token_catcher.web import Metrics
 
@@ -92,6 +94,8 @@ class App:
     now: Callable[[], datetime] = utc_now
     renewals: Renewals = field(default_factory=Renewals)
     """Of refresh tokens; they outlive a configuration."""
+    unwrappings: InFlight = field(default_factory=unwrappings)
+    """Of the secret_id that comes wrapped; the same."""
     looked_by: str = "scan"
     """By whose name the looks at mailboxes are noted: `run` is the daemon's."""
     entrances: dict[str, Entrance] = field(default_factory=dict)
@@ -235,7 +239,9 @@ class App:
         assert auth.wrapped_secret_id is not None  # the schema sees to it
         kept = KeptSecretId(self.config.state_dir / "vault-secret-id.json")
         read = auth.wrapped_secret_id.read
-        return WrappedAppRoleLogin(auth.role_id, read, kept, auth.mount, auth.namespace)
+        return WrappedAppRoleLogin(
+            auth.role_id, read, kept, auth.mount, auth.namespace, self.unwrappings
+        )
 
     def _writer(self) -> str:
         """Who writes to Vault, asked when something is stored or compared.

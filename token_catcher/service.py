@@ -40,6 +40,7 @@ from token_catcher.ports import Log
 from token_catcher.proving import login_proof_of
 from token_catcher.record import Journal, MailToken
 from token_catcher.sweep import Watched
+from token_catcher.vault import unwrappings
 from token_catcher.web import Metrics, Subject, routes, serving
 
 FIXED: Final = ("state_dir", "instance", "journal", "http", "shard", "log")
@@ -56,6 +57,7 @@ class Service:
         self._config = load()
         self._metrics = Metrics(utc_now)
         self._renewals = Renewals()
+        self._unwrappings = unwrappings()
         self._freshness = Freshness(log)
         self._login_proof: LoginProof | None = None
         self._login_proofs = LoginProofs(log)
@@ -96,6 +98,7 @@ class Service:
             stopping=stopping,
             metrics=self._metrics,
             renewals=self._renewals,
+            unwrappings=self._unwrappings,
             looked_by="run",
         )
         app.tell_unpinned_orgs()
@@ -151,15 +154,23 @@ class Service:
         self._has_kept_house = True
 
     def _finish(self, seconds: float) -> None:
-        """Wait for renewals on their way, of which one that takes longer may have lost a sign-in;
-        and as long as is left, for a login."""
+        """Wait for what is given out once: renewals on their way, and the secret_id of a wrapping
+        token; and as long as is left, for a login."""
         leave_by = time.monotonic() + seconds
+        self._unwrappings.close()
         for file in self._renewals.end(seconds):
             self._log.error(
                 "oauth.renewal_cut_off",
                 file=str(file),
                 note="where the sign-in is refused from now on, somebody has to sign in again:"
                 " `token-catcher login`",
+            )
+        for file in self._unwrappings.end(max(0.0, leave_by - time.monotonic())):
+            self._log.error(
+                "vault.unwrapping_cut_off",
+                file=str(file),
+                note="where the wrapping token is refused as used from now on, it was by us: make"
+                " another one",
             )
         self._login_proofs.end(max(0.0, leave_by - time.monotonic()))
 

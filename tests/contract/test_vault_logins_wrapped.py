@@ -20,11 +20,13 @@ from tests.contract.vault import capture, opened, paths, refusal, shipped_policy
 from tests.kit.fakes import Silent
 from tests.kit.scripted import HttpReply, HttpScript
 from tests.kit.servers import OpenBao
+from tests.kit.waiting import PATIENCE
 from token_catcher import signals
 from token_catcher.advice import NEXT_STEP
 from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError
+from token_catcher.in_flight import InFlight
 from token_catcher.model import Secret, Stored
-from token_catcher.vault import KeptSecretId, VaultStore, WrappedAppRoleLogin
+from token_catcher.vault import KeptSecretId, VaultStore, WrappedAppRoleLogin, unwrappings
 
 LOGIN = "auth/approle/login"
 LOOKUP = "sys/wrapping/lookup"
@@ -51,7 +53,11 @@ class Instance:
 
     @contextmanager
     def started(
-        self, url: str = "", keeper: type[KeptSecretId] = KeptSecretId, **options: Any
+        self,
+        url: str = "",
+        keeper: Callable[[Path], KeptSecretId] = KeptSecretId,
+        in_flight: InFlight | None = None,
+        **options: Any,
     ) -> Iterator[VaultStore]:
         """As after a restart: nothing is known but what is on disk."""
         login = WrappedAppRoleLogin(
@@ -59,6 +65,7 @@ class Instance:
             lambda: Secret(self.token),
             keeper(self.kept),
             namespace=self.namespace,
+            in_flight=in_flight or unwrappings(),
         )
         with opened(url or self.server.url, login, log=self.log, **options) as store:
             yield store
@@ -266,6 +273,52 @@ def test_a_signal_waits_until_the_secret_id_is_kept(instance: Instance, org: str
     with instance.started() as store:
         assert isinstance(store.store(capture(org)), Stored)
     assert instance.alarms == []
+
+
+class Slow(KeptSecretId):
+    """Vault has given the secret_id, and the disk takes its time."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.began = threading.Event()
+        self.may_end = threading.Event()
+
+    def keep(self, wrapping_token: Secret, secret_id: Secret) -> None:
+        """As always, once it may."""
+        self.began.set()
+        assert self.may_end.wait(PATIENCE)
+        super().keep(wrapping_token, secret_id)
+
+
+def test_the_end_of_the_process_waits_until_the_secret_id_is_kept(
+    instance: Instance, org: str
+) -> None:
+    """The daemon logs in on threads that end with it: the file of one that is cut off is told."""
+    slow = Slow(instance.kept)
+    in_flight = unwrappings()
+    with instance.started(keeper=lambda _path: slow, in_flight=in_flight) as store:
+        thread = threading.Thread(target=store.store, args=(capture(org),))
+        thread.start()
+        assert slow.began.wait(PATIENCE)
+        assert in_flight.end(0) == (instance.kept,)
+        slow.may_end.set()
+        assert in_flight.end(PATIENCE) == ()
+        assert json.loads(instance.kept.read_text())["secret_id"] is not None
+        thread.join(PATIENCE)
+    assert instance.alarms == []
+
+
+def test_at_the_end_of_the_process_nothing_is_unwrapped(instance: Instance) -> None:
+    """The wrapping token is as good as new for the next start."""
+    in_flight = unwrappings()
+    in_flight.close()
+    error = instance.refusal(in_flight=in_flight)
+    assert (type(error), error.code, str(error)) == (
+        Outage,
+        "vault-ending",
+        "no wrapping token is unwrapped any more: the program ends",
+    )
+    instance.unwrap()
 
 
 def test_an_outage_before_it_was_unwrapped_loses_nothing(instance: Instance, org: str) -> None:

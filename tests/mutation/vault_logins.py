@@ -43,6 +43,14 @@ MUTANTS = (
         "WrappedAppRoleLogin._is_ours",
     ),
     Mutant(
+        "the end of the process does not wait for a secret_id",
+        "vault/wrapped.py",
+        "self.in_flight.running(self.kept.path), ",
+        "",
+        WRAPPED,
+        "WrappedAppRoleLogin._unwrapped",
+    ),
+    Mutant(
         "what was unwrapped is not kept",
         "vault/wrapped.py",
         "        self.kept.keep(token, unwrapped)\n",

@@ -29,6 +29,9 @@ class Front(ThreadingHTTPServer):
         self.answering = threading.Event()
         """While it is not set, a request gets no answer."""
         self.answering.set()
+        self.ended = threading.Event()
+        self.takes_long: dict[str, float] = {}
+        """By the end of a path: seconds that Vault's answer is on its way."""
         self.asked: list[str] = []
         """Method and path of every request, answered or not."""
 
@@ -36,6 +39,13 @@ class Front(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Front
     protocol_version = "HTTP/1.1"
+
+    def handle(self) -> None:
+        """As always; a client that was ended does not take its answer."""
+        try:
+            super().handle()
+        except ConnectionError:
+            self.close_connection = True
 
     def _pass(self) -> None:
         front = self.server
@@ -62,6 +72,9 @@ class _Handler(BaseHTTPRequestHandler):
                 headers=headers,
                 timeout=PATIENCE,
             )
+        for path, seconds in self.server.takes_long.items():
+            if self.path.endswith(path):
+                self.server.ended.wait(seconds)
         kind = answer.headers.get("Content-Type", "text/plain")
         self._answer(answer.status_code, answer.content, {"Content-Type": kind})
 
@@ -89,6 +102,7 @@ def before(target: str) -> Iterator[Front]:
         yield front
     finally:
         front.answering.set()
+        front.ended.set()
         front.shutdown()
         front.server_close()
         thread.join()

@@ -16,7 +16,10 @@ from tests.contract.vault_methods import METHODS, PASSWORD, Surroundings, Way
 from tests.kit import mails
 from tests.kit.cluster import Cluster
 from tests.kit.program import Program
-from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.servers import Dovecot, OpenBao, until
+from tests.kit.waiting import PATIENCE
+from tests.system.front import before
+from tests.system.test_renewals import SLOWLY
 from tests.system.test_secrets_stay_in import Watcher
 from token_catcher.advice import NEXT_STEP
 
@@ -159,6 +162,41 @@ def test_a_wrapped_secret_id_survives_a_restart_and_a_theft_is_told(
     ]
     allowed = {file, kept, tool.home / "imap-password"}
     assert run.sightings(allowed, token, stolen, secret_id) == []
+
+
+def test_a_daemon_that_is_ended_keeps_the_secret_id(
+    tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+) -> None:
+    """It waits for Vault's answer, which is given once; the next start logs in with it."""
+    role = openbao.approle(org, shipped_policy(openbao))
+    auth = f"{{method: approle, role_id: {role.role_id}, wrapped_secret_id: {{file: wrapped}}}}"
+    tool.secret("wrapped", wrapping_token(openbao, org))
+    with before(openbao.url) as front:
+        front.takes_long["/sys/wrapping/unwrap"] = SLOWLY
+        tool.configure(address=f"address: {front.url}", auth=f"auth: {auth}", log=DEBUG)
+        with tool.daemon(ready=False) as daemon:
+            until(lambda: "POST /v1/sys/wrapping/unwrap" in front.asked, "the unwrapping")
+            assert daemon.end() == 0
+        assert not daemon.says("vault.unwrapping_cut_off")
+        dovecot.deliver(fresh(), user)
+        done = tool("scan")
+        assert done.code == 0, done
+    assert openbao.get(f"salesforce/{org}/{mails.USERNAME}") is not None
+
+
+def test_an_unwrapping_that_is_cut_off_is_told(tool: Program, openbao: OpenBao, org: str) -> None:
+    """By the file that lacks its secret_id: Vault takes longer than anybody waits."""
+    role = openbao.approle(org, shipped_policy(openbao))
+    auth = f"{{method: approle, role_id: {role.role_id}, wrapped_secret_id: {{file: wrapped}}}}"
+    tool.secret("wrapped", wrapping_token(openbao, org))
+    with before(openbao.url) as front:
+        front.takes_long["/sys/wrapping/unwrap"] = PATIENCE
+        tool.configure(address=f"address: {front.url}", auth=f"auth: {auth}", log=DEBUG)
+        with tool.daemon(ready=False) as daemon:
+            until(lambda: "POST /v1/sys/wrapping/unwrap" in front.asked, "the unwrapping")
+            assert daemon.end() == 0
+        file = str(tool.state / "vault-secret-id.json")
+        assert daemon.says("vault.unwrapping_cut_off", level="error", file=file)
 
 
 def test_a_pods_own_token_is_where_kubernetes_puts_it(tool: Program) -> None:

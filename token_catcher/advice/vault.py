@@ -392,4 +392,9 @@ VAULT: Final[Mapping[str, Advice]] = {
         "A test secret could not be removed again.",
         "remove it: `bao kv metadata delete -mount=MOUNT PATH`; it holds nothing secret",
     ),
+    "vault-ending": Advice(
+        468,
+        "The program ends, and unwraps no secret_id any more.",
+        "nothing: the wrapping token is as good as before, and is unwrapped at the next start",
+    ),
 }

@@ -95,6 +95,7 @@ _BY_SUBJECT: Final = {
         "token_ends",
         "trouble",
         "unversioned",
+        "unwrapping_cut_off",
         "wrapping_token_foreign",
         "wrapping_token_used",
     ),

@@ -12,12 +12,12 @@ whoever mends the volume restarts the daemon next.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from token_catcher.errors import Outage
+from token_catcher.in_flight import InFlight
 from token_catcher.model import Secret
 
 
@@ -39,28 +39,22 @@ class Renewals:
     """Those of one process. Thread-safe."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._in_flight: list[Path] = []
-        self._ending = False
+        self._lock = threading.Lock()
+        self._in_flight = InFlight("no refresh token is renewed any more", "oauth-ending")
         self._kept: dict[Path, Kept] = {}
 
     def kept_at(self, place: Path) -> Kept:
         """What is known of this file, for all who use it."""
-        with self._changed:
+        with self._lock:
             return self._kept.setdefault(place, Kept())
 
-    @contextmanager
-    def in_flight(self, file: Path) -> Iterator[None]:
+    def in_flight(self, file: Path) -> AbstractContextManager[None]:
         """While the block runs one more is. Outage: the process ends, and begins none."""
-        self._begin(file)
-        try:
-            yield
-        finally:
-            self._end_one(file)
+        return self._in_flight.running(file)
 
     def write_again(self) -> None:
         """Write what could not be written before, where that works now. Waits for nobody."""
-        with self._changed:
+        with self._lock:
             known = tuple(self._kept.values())
         for kept in known:
             if kept.write_again is not None:
@@ -70,25 +64,6 @@ class Renewals:
         """Have none begin from here on, and wait for those in flight, at most so many seconds.
 
         Returns the files of those that are cut off."""
-        with self._changed:
-            self._ending = True
-            self._changed.wait_for(self._none_is_in_flight, seconds)
-            cut_off = tuple(self._in_flight)
+        cut_off = self._in_flight.end(seconds)
         self.write_again()
         return cut_off
-
-    def _begin(self, file: Path) -> None:
-        with self._changed:
-            if self._ending:
-                raise Outage(
-                    "no refresh token is renewed any more: the program ends", code="oauth-ending"
-                )
-            self._in_flight.append(file)
-
-    def _end_one(self, file: Path) -> None:
-        with self._changed:
-            self._in_flight.remove(file)
-            self._changed.notify_all()
-
-    def _none_is_in_flight(self) -> bool:
-        return not self._in_flight

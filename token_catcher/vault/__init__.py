@@ -23,7 +23,7 @@ from token_catcher.vault.login import (
 )
 from token_catcher.vault.store import VaultStore, Version
 from token_catcher.vault.transport import Address, Transport
-from token_catcher.vault.wrapped import WrappedAppRoleLogin
+from token_catcher.vault.wrapped import WrappedAppRoleLogin, unwrappings
 
 __all__ = [
     "Address",
@@ -48,4 +48,5 @@ __all__ = [
     "WrappedAppRoleLogin",
     "fault_of_token",
     "may_pass",
+    "unwrappings",
 ]

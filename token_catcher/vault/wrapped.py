@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
 from token_catcher import signals
 from token_catcher.errors import AccessError
+from token_catcher.in_flight import InFlight
 from token_catcher.model import Secret, masked, printable
 from token_catcher.vault.answer import Answer, not_vaults
 from token_catcher.vault.kept import KeptSecretId
@@ -32,6 +33,11 @@ LONGEST: Final = 200
 """Characters of a foreign path that are shown."""
 
 
+def unwrappings() -> InFlight:
+    """Those of one process, which its end waits for."""
+    return InFlight("no wrapping token is unwrapped any more", "vault-ending")
+
+
 @dataclass(frozen=True, slots=True)
 class WrappedAppRoleLogin:
     """With a role of our own, whose secret_id is unwrapped once and kept."""
@@ -43,6 +49,8 @@ class WrappedAppRoleLogin:
     kept: KeptSecretId
     mount: str = "approle"
     namespace: str | None = None
+    in_flight: InFlight = field(default_factory=unwrappings)
+    """Vault gives a secret_id out once: whoever ends the process waits for it to be on disk."""
 
     def credential(self) -> Secret:
         """The wrapping token: as long as its file holds it, what it wrapped is used."""
@@ -58,7 +66,8 @@ class WrappedAppRoleLogin:
     def log_in(self, credential: Secret, vault: Vault) -> Lease | Refusal:
         """One request, after those that unwrap a new token.
 
-        StateError: what is kept cannot be read or written; nothing is unwrapped then."""
+        StateError: what is kept cannot be read or written. Outage: the process ends. Nothing is
+        unwrapped then."""
         with self.kept.locked():
             unwrapping = self.kept.of(credential)
             if unwrapping is not None and unwrapping.secret_id is not None:
@@ -82,7 +91,8 @@ class WrappedAppRoleLogin:
         refusal = self._objection_to(token, vault, is_first=is_first)
         if refusal is not None:
             return refusal
-        with signals.postponed():  # Vault gives it out once
+        # A signal interrupts the main thread, and the end of the process all others.
+        with self.in_flight.running(self.kept.path), signals.postponed():
             return self._used(token, vault, is_first=is_first)
 
     def _used(self, token: Secret, vault: Vault, *, is_first: bool) -> Secret | Refusal:

@@ -106,16 +106,15 @@ def test_a_file_that_somebody_replaced_counts(path: Path) -> None:
     assert renew(file, None) == "signed-in"
 
 
-@pytest.mark.parametrize("given", ["second", None], ids=["another", "none"])
-def test_a_sign_in_during_a_renewal_stays(path: Path, given: str | None) -> None:
-    """A person's is newer than what the server gave for the one before; the next renewal shows it.
-    """
+@pytest.mark.parametrize("given", [Secret("second"), None], ids=["another", "none"])
+def test_a_sign_in_during_a_renewal_stays(path: Path, given: Secret | None) -> None:
+    """A person's is newer than what the server gave for the one before; the next renewal shows it."""
     log = Silent()
     file = opened(path, log)
     with file.renewing():
         path.write_text("by hand\n", "ascii")
         os.utime(path, (1, 1))
-        file.keep(given and Secret(given))
+        file.keep(given)
     assert (path.read_text("ascii"), path.stat().st_mtime) == ("by hand\n", 1)
     assert log.events == [
         ("oauth.refresh_token_dropped", {"file": str(path), "note": DROPPED}),
