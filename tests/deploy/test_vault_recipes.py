@@ -227,7 +227,10 @@ def test_a_wrapped_secret_id_is_taken_and_destroyed_as_its_section_says(
     accessors = guide.around.server.tell("list", f"auth/approle/role/{org}/secret-id").data["keys"]
     guide.words = {**guide.words, "=ACCESSOR": f"={accessors[0]}"}
     token = logged_in(guide.around.server, org, role_id)
-    assert accessors[0] in guide.run("A stolen wrapping token")
+    told = guide.run("A stolen wrapping token")
+    assert re.search(rf"(?m)^{accessors[0]}$", told)  # in the list
+    assert re.search(rf"(?m)^secret_id_accessor +{accessors[0]}$", told)
+    assert re.search(r"(?m)^metadata +map\[host:\S+ instance:\S+\]$", told)
     until(lambda: is_refused(guide.around.server, token), "the end of the token")
     again = guide.configured("AppRole with a wrapped secret_id", role_id=role_id)
     with closing(again.store) as store, pytest.raises(Exception, match="expired or used up"):
