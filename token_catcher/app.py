@@ -195,6 +195,7 @@ class App:
                 monotonic=time.monotonic,
                 log=self.log,
                 observe=self.metrics.vault_request,
+                alarmed=self.metrics.vault_alarm,
             ),
             mount=vault.mount,
             kv_version=vault.kv_version,

@@ -45,6 +45,8 @@ class Instance:
     token: str = ""
     """In the file."""
     log: Silent = field(default_factory=Silent)
+    counted: list[str] = field(default_factory=list)
+    """The alarms that metrics are told of."""
 
     @property
     def kept(self) -> Path:
@@ -67,7 +69,9 @@ class Instance:
             namespace=self.namespace,
             in_flight=in_flight or unwrappings(),
         )
-        with opened(url or self.server.url, login, log=self.log, **options) as store:
+        with opened(
+            url or self.server.url, login, log=self.log, alarmed=self.counted.append, **options
+        ) as store:
             yield store
 
     def refusal(self, **options: Any) -> TokenCatcherError:
@@ -99,7 +103,8 @@ class Instance:
 
     @property
     def alarms(self) -> list[tuple[str, str]]:
-        """Events at level error: the name, and the code."""
+        """Events at level error: the name, and the code. Each is counted."""
+        assert self.counted == [event for event, _ in self.log.errors]
         return [(event, fields["code"]) for event, fields in self.log.errors]
 
 

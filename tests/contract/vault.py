@@ -57,10 +57,13 @@ def opened(
     clock: Callable[[], float] = monotonic,
     writes_over_deleted: bool = False,
     log: Silent | None = None,
+    alarmed: Callable[[str], object] = str,
     **address: Any,
 ) -> Iterator[VaultStore]:
     """A store for as long as the block runs. `address`: more of where Vault is."""
-    client = Client(Address(url, **address), login, monotonic=clock, log=log or Silent())
+    client = Client(
+        Address(url, **address), login, monotonic=clock, log=log or Silent(), alarmed=alarmed
+    )
     store = VaultStore(
         client,
         mount=mount,

@@ -97,6 +97,7 @@ def exported() -> dict[str, set[str]]:
         Entry(Event.STORED, "i", "m", "INBOX", 1, 1, "sha256:0", "2026-02-03T12:57:27Z")
     )
     metrics.vault_request("login", 200)
+    metrics.vault_alarm("vault.wrapping_token_foreign")
     metrics.notified("ops", "delivered", 1)
     subject = Subject(
         version="1",

@@ -29,6 +29,10 @@ def _unobserved(_operation: str, _status: int | None) -> None:
     """Nobody counts the requests."""
 
 
+def _not_alarmed(_event: str) -> None:
+    """Nobody counts."""
+
+
 class Client:
     """One logged-in client. Thread-safe."""
 
@@ -40,14 +44,17 @@ class Client:
         monotonic: Callable[[], float],
         log: Log,
         observe: Callable[[str, int | None], None] = _unobserved,
+        alarmed: Callable[[str], object] = _not_alarmed,
     ) -> None:
         """`observe` is called for each request: read, write, login, unwrap, renew-self,
         lookup-self or capabilities-self.
 
-        With the status, or None where there was no answer."""
+        With the status, or None where there was no answer. `alarmed` is called once for each
+        alarm, with the name of its event."""
         self._login = login
         self._log = log
         self._observe = observe
+        self._alarmed = alarmed
         self._own = OwnToken(monotonic)
         self._lock = threading.Lock()  # one login at a time, whoever asks for it
         self._cluster = Cluster(address, log, monotonic)
@@ -211,6 +218,7 @@ class Client:
         is_news = self._own.refuse(credential, refusal.reason, refusal.code, refusal.pause)
         if is_news and refusal.alarm is not None:
             self._log.error(refusal.alarm, code=refusal.code, error=refusal.reason)
+            self._alarmed(refusal.alarm)
         return AccessError(refusal.reason, code=refusal.code)
 
     def _prolonged(self, lease: Lease) -> Secret | None:

@@ -59,6 +59,12 @@ class Metrics:
             ["operation", "status"],
             registry=self.registry,
         )
+        self._alarms = Counter(
+            "token_catcher_vault_alarms",
+            "Signs that somebody else is at what we log in to Vault with, by the event in the log.",
+            ["alarm"],
+            registry=self.registry,
+        )
         self._notifications = Counter(
             "token_catcher_notifications",
             "Tries to tell a receiver: delivered or failed; and events that were given_up.",
@@ -85,6 +91,10 @@ class Metrics:
     def vault_request(self, operation: str, status: int | None) -> None:
         """Vault answered a request with this status; None: it did not answer."""
         self._requests.labels(operation, str(status or "unreachable")).inc()
+
+    def vault_alarm(self, event: str) -> None:
+        """This event was logged, `vault.wrapping_token_foreign` for one."""
+        self._alarms.labels(event.removeprefix("vault.")).inc()
 
     def notified(self, receiver: str, outcome: Outcome, count: int) -> None:
         """A try to tell this receiver ended so, or so many of its events were given up."""

@@ -25,6 +25,7 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
     site.metrics.vault_request("read", 200)
     site.metrics.vault_request("read", 200)
     site.metrics.vault_request("login", None)
+    site.metrics.vault_alarm("vault.wrapping_token_foreign")
     site.metrics.login_proven("login-refused")
     site.held = {"integrations": 2, "of a configuration before": 1}
     site.drifted = {"integrations": 3, "of a configuration before": 1}
@@ -62,6 +63,7 @@ def test_metrics_have_the_names_that_alerts_rest_on(site: Site) -> None:
         f"vault_drift[{mailbox}]": 3,
         "vault_requests_total[('operation', 'read'), ('status', '200')]": 2,
         "vault_requests_total[('operation', 'login'), ('status', 'unreachable')]": 1,
+        "vault_alarms_total[('alarm', 'wrapping_token_foreign')]": 1,
         "login_proof_total[('result', 'login-refused')]": 1,
         "vault_token_expiry_timestamp_seconds": NOW.timestamp() + 3600,
         "notifications_total[('outcome', 'delivered'), ('receiver', 'ops')]": 1,
