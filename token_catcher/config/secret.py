@@ -229,7 +229,16 @@ def _only_ours(status: os.stat_result, path: Path, owners: Collection[int]) -> N
         raise Wrong(f"one of ours or of root: chown root {path}", f"a file of {owner}")
     mend = exposure(status, os.geteuid(), groups)
     if mend is not None:
-        raise Wrong(f"one for us alone: {mend} {path}", _shared_with(status, groups))
+        raise Wrong(f"one for us alone: {_step(mend, path)}", _shared_with(status, groups))
+
+
+def _step(mend: str, path: Path) -> str:
+    """What a person does about the permissions of a file.
+
+    The kubelet writes a pod's volumes anew behind a link `..data`: no chmod lasts there."""
+    if path.parent.joinpath("..data").is_symlink():
+        return f"defaultMode: 0400 on its volume and fsGroup in the pod's securityContext ({path})"
+    return f"{mend} {path}"
 
 
 def _shared_with(status: os.stat_result, groups: Collection[int]) -> str:

@@ -223,7 +223,7 @@ class VaultStore:
 
     @property
     def token_seconds_left(self) -> float | None:
-        """Until our Vault token expires, below 0 afterwards; None: there is none, or it never does."""
+        """Until our Vault token ends, below 0 afterwards; None: there is none, or it never does."""
         return self._client.seconds_left
 
     @property

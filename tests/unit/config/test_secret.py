@@ -202,6 +202,22 @@ def test_a_secret_file_that_others_can_use(home: Path, mode: int) -> None:
     assert refusal_of(home, MINIMAL) == f"config.yaml:5: mailboxes[0].password: {expected}"
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o444])
+def test_a_secret_file_that_kubernetes_mounts(home: Path, mode: int) -> None:
+    """As its kubelet lays out a volume: read-only, and written anew, so that no chmod lasts."""
+    volume = home / "..2026_11_26"
+    volume.mkdir()
+    write_secret(volume / "imap-password", "x", mode)
+    (home / "..data").symlink_to(volume.name)
+    (home / "imap-password").unlink()
+    (home / "imap-password").symlink_to("..data/imap-password")
+    expected = (
+        f"got a file that others can use (mode {mode:04o}), expected one for us alone: defaultMode:"
+        " 0400 on its volume and fsGroup in the pod's securityContext (imap-password)"
+    )
+    assert refusal_of(home, MINIMAL) == f"config.yaml:5: mailboxes[0].password: {expected}"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to any group")
 @pytest.mark.parametrize(
     ("mode", "group", "got"),
