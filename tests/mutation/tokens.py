@@ -54,8 +54,8 @@ MUTANTS = (
         "tokens: a new one is replaced at once where it is refused",
         "oauth/access.py",
         function="AccessTokens.in_place_of",
-        old="if held.logins == 1:",
-        new="if held.logins == 0:",
+        old="if held.is_new:",
+        new="if not held.is_new:",
         tests=KEEPER,
     ),
     Mutant(

@@ -70,7 +70,7 @@ class TokenHealth:
 
 @dataclass(slots=True)
 class _Held:
-    """A token, and how far it was used."""
+    """A token, and whether it has served before."""
 
     value: Secret
     credential: Secret
@@ -78,8 +78,8 @@ class _Held:
     life: float | None
     ends_at: float | None
     """Monotonic seconds; None: nobody says when it ends."""
-    logins: int = 0
-    """How many logins it was given to."""
+    is_new: bool = True
+    """Whether it was got for the login at hand, the last that it was given to."""
 
     def left(self, now: float) -> float:
         """Seconds; a token of which nobody says when it ends is used for one login."""
@@ -144,10 +144,11 @@ class AccessTokens:
         Where the provider is away, the one there is serves until its end."""
         with self._lock:
             credential = self._shown()
-            held = self._held
+            before = self._held
+            held = before
             if held is None or held.credential != credential or not held.serves(self._monotonic()):
                 held = self._renewed(credential)
-            held.logins += 1
+            held.is_new = held is not before
             return held.value
 
     def in_place_of(self, token: Secret) -> Secret | None:
@@ -160,12 +161,12 @@ class AccessTokens:
             held = self._held
             if held is not None and held.value == token:
                 self._held = None
-                if held.logins == 1:
+                if held.is_new:
                     return None
                 held = None
             if held is None:
-                held = self._renewed(self._shown())
-            held.logins += 1
+                return self._renewed(self._shown()).value
+            held.is_new = False
             return held.value
 
     @property

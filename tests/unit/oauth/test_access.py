@@ -339,6 +339,17 @@ def test_a_token_that_was_new_is_not_replaced_at_once(endpoint: Endpoint) -> Non
     assert endpoint.login() == "token-2"
 
 
+def test_a_token_that_was_kept_fresh_is_replaced(endpoint: Endpoint) -> None:
+    """It was not got for this login: it may have been revoked since, with nobody logged in."""
+    endpoint.login()
+    endpoint.time += HOUR
+    endpoint.tokens.keep_fresh()
+    endpoint.time += HOUR / 2
+    token = endpoint.tokens.for_login()
+    assert token == Secret("token-2")
+    assert endpoint.tokens.in_place_of(token) == Secret("token-3")
+
+
 def test_two_sessions_replace_a_refused_token_once(endpoint: Endpoint) -> None:
     """Both had it; the second takes what the first got."""
     token = endpoint.tokens.for_login()
