@@ -108,7 +108,7 @@ def test_a_file_that_somebody_replaced_counts(path: Path) -> None:
 
 @pytest.mark.parametrize("given", [Secret("second"), None], ids=["another", "none"])
 def test_a_sign_in_during_a_renewal_stays(path: Path, given: Secret | None) -> None:
-    """A person's is newer than what the server gave for the one before; the next renewal shows it."""
+    """A person's is newer than what the server gave for the one before; it is shown next."""
     log = Silent()
     file = opened(path, log)
     with file.renewing():
