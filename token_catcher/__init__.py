@@ -116,11 +116,13 @@ use what its `__init__` names, and nothing else.
         kept        the secret_id that came wrapped
         wrapped     AppRole, with a secret_id that comes wrapped
         client      requests, logged in, the token kept alive
+        capabilities  what our policies let us do, path by path
         version     what is read of a secret
         ending      whether a version expired or was deleted; pure
         mount       the mount of the secrets, and requests about one of them
         kv          versions of secrets, read and written
         kv1         secrets of an engine without versions
+        attempt     a write that never takes place, to see what policies refuse
         inspection  what a diagnosis asks: nodes, token, rights, settings
         past        what the versions of a secret tell of
         own_writes  which version is our own write of a mail
@@ -199,6 +201,7 @@ use what its `__init__` names, and nothing else.
         limits      how long one look at many things may take
         users       whose paths are looked at
         rights      what a policy lacks, and what it grants too much; pure
+        trial       what policies refuse beside that, tried without a change
         settings    how a mount, and each secret in it, keeps versions
         canary      a secret that is written, read and removed
         vault       Vault, from the address to the rights on every path

@@ -317,7 +317,7 @@ VAULT: Final[Mapping[str, Advice]] = {
         454,
         "Our token may not ask what it may do.",
         "leave the role the policy `default`, which grants sys/capabilities-self; until then"
-        " only the next token shows whether it can be written",
+        " rights are tried (TC470), and none that are too wide are found",
     ),
     "vault-token-unknown": Advice(
         455,
@@ -396,5 +396,19 @@ VAULT: Final[Mapping[str, Advice]] = {
         468,
         "The program ends, and unwraps no secret_id any more.",
         "nothing: the wrapping token is as good as before, and is unwrapped at the next start",
+    ),
+    "vault-policy-constraint": Advice(
+        470,
+        "A policy grants the capabilities on this path, and refuses what a store sends.",
+        "look in the policies of our token (`bao policy read NAME`) for required_parameters,"
+        " denied_parameters, allowed_parameters, min_wrapping_ttl and max_wrapping_ttl on that"
+        " path, and in Vault Enterprise for Sentinel policies and control groups. A store sends"
+        " the parameters `data` and `options` (on KV version 1 its fields), a read none, and no"
+        " answer is wrapped",
+    ),
+    "vault-trial-unversioned": Advice(
+        471,
+        "On KV version 1 no write can be tried without changing something.",
+        "nothing; or `token-catcher check --write-test`, which writes a secret of its own",
     ),
 }

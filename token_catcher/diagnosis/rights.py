@@ -91,10 +91,7 @@ def _wish_step(secret: SecretPaths, metadata: str, grants: Grants) -> Step:
 def _step(
     secret: SecretPaths, outcome: Literal["ok", "warning", "failed"], saw: str, code: str = ""
 ) -> Step:
-    user = secret.user
-    if user.is_made_up:
-        saw = f"{saw} (a made-up user of {user.org}, which names its users by a pattern)"
-    return Step("vault", secret.data, "rights", outcome, saw, code)
+    return Step("vault", secret.data, "rights", outcome, f"{saw}{secret.user.note}", code)
 
 
 def excess_steps(secrets: Sequence[SecretPaths], beside: str, grants: Grants) -> Iterator[Step]:

@@ -27,8 +27,8 @@ def vault_trouble(app: App) -> VaultTrouble | None:
 
 
 def _is_of_one_path(step: Step) -> bool:
-    """Of the rights there is a step for each user's path."""
-    return step.step == "rights" and step.subject != ""
+    """Of rights and trials there is a step for each user's path."""
+    return step.step in ("rights", "trial") and step.subject != ""
 
 
 def _of_paths(step: Step, others: int) -> str:

@@ -32,6 +32,13 @@ class UserPath:
     is_made_up: bool = False
     """Whether nobody has this name: it stands for a pattern."""
 
+    @property
+    def note(self) -> str:
+        """Behind what was seen at the path of a user that nobody has; otherwise empty."""
+        if not self.is_made_up:
+            return ""
+        return f" (a made-up user of {self.org}, which names its users by a pattern)"
+
 
 def user_paths(
     orgs: Sequence[Org], known: Iterable[tuple[str, str]], path_of: PathOf

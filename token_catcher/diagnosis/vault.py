@@ -5,17 +5,19 @@
     mount               that it is the configured one, of the configured version
     rights              on the path of every user
     excess              rights that nobody needs
+    trial               what policies refuse beside that, by a write that changes nothing (`trial`)
     settings            versions that vanish, or that are not kept (`settings`)
     write               a canary, where that is asked for (`canary`)
 
-`usable_steps` are those that decide whether a token could be stored now, in three requests. Each
-request has its time (`connections`), and a look at the paths of all users has its `Limit`.
+`usable_steps` are those that decide whether a token could be stored now: three requests, and a
+trial in each folder. Each request has its time (`connections`), and a look at the paths of all
+users has its `Limit`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Final
@@ -31,6 +33,7 @@ from token_catcher.diagnosis.rights import (
 )
 from token_catcher.diagnosis.settings import settings_steps
 from token_catcher.diagnosis.step import Step, StepOutcome
+from token_catcher.diagnosis.trial import one_in_each_folder, trial_steps
 from token_catcher.diagnosis.users import UserPath
 from token_catcher.errors import TokenCatcherError
 from token_catcher.model import iso
@@ -42,7 +45,7 @@ TLS: Final = ("vault-certificate", "vault-client-certificate", "vault-tls")
 """How the codes begin of faults that come after the line was there."""
 NO_LINE: Final = ("vault-unreachable", "vault-address")
 """The codes where there was none."""
-LATER: Final = ("login", "token", "mount", "rights", "excess", "settings")
+LATER: Final = ("login", "token", "mount", "rights", "excess", "trial", "settings")
 """The steps that need a Vault that answers."""
 NO_LIMIT: Final = Limit()
 
@@ -76,7 +79,8 @@ def vault_steps(
         yield from _skipped(LATER[3:])
         return
     secrets = _secrets(vault, users)
-    yield from _rights_steps(vault, secrets, limit, excess=True)
+    rights = yield from _rights_steps(vault, secrets, excess=True)
+    yield from trial_steps(vault, rights.sufficient, limit, is_granted=rights.is_known)
     if vault.kv_version != 1:
         yield from settings_steps(vault, secrets, limit)
     if write_test:
@@ -86,13 +90,19 @@ def vault_steps(
 def usable_steps(
     vault: Inspection, users: Sequence[UserPath], *, limit: Limit = NO_LIMIT
 ) -> Iterator[Step]:
-    """Those that decide whether a token of each user could be stored now: login, mount, rights.
+    """Those that decide whether a token of each user could be stored now: login, mount, rights, and
+    a trial on one path of each folder.
 
     A login may use up a wrapping token. Raises nothing of Vault's."""
     if not (yield from _login_steps(vault, unwrapping=True)):
         return
-    if (yield from _mount_steps(vault, users)):
-        yield from _rights_steps(vault, _secrets(vault, users), limit, excess=False)
+    if not (yield from _mount_steps(vault, users)):
+        return
+    rights = yield from _rights_steps(vault, _secrets(vault, users), excess=False)
+    secrets = rights.sufficient
+    if rights.is_known:
+        secrets = one_in_each_folder(secrets)
+    yield from trial_steps(vault, secrets, limit, is_granted=rights.is_known)
 
 
 # -- each address --
@@ -249,24 +259,40 @@ def _secrets(vault: Inspection, users: Iterable[UserPath]) -> list[SecretPaths]:
     return [SecretPaths(user, *vault.policy_paths(user.path)) for user in users]
 
 
+@dataclass(frozen=True, slots=True)
+class _Rights:
+    """Where a store may be tried."""
+
+    sufficient: Sequence[SecretPaths] = ()
+    """The paths where our token lacks nothing, as far as that is known."""
+    is_known: bool = True
+    """Whether our policies let us ask for our capabilities."""
+
+
 def _rights_steps(
-    vault: Inspection, secrets: Sequence[SecretPaths], limit: Limit, *, excess: bool
-) -> Iterator[Step]:
+    vault: Inspection, secrets: Sequence[SecretPaths], *, excess: bool
+) -> Generator[Step, None, _Rights]:
     """What we lack for each user, and, where that is asked for, what we have too much."""
     beside = vault.policy_paths(neighbour(secret.user for secret in secrets)).data
     try:
         capabilities = vault.capabilities([*_asked_paths(secrets), beside])
     except TokenCatcherError as error:
         yield _failed("rights", "", error)
-        return
+        return _Rights()
     if capabilities is None:
-        yield from _by_reading(vault, secrets, limit)
-        return
+        saw = "sys/capabilities-self is denied, so the rights are only tried; `default` grants it"
+        yield _step("rights", "", "warning", saw, code="vault-capabilities")
+        return _Rights(secrets, is_known=False)
     grants = Grants(capabilities)
+    sufficient = []
     for secret in secrets:
-        yield right_step(secret, grants)
+        step = right_step(secret, grants)
+        if step.outcome != "failed":
+            sufficient.append(secret)
+        yield step
     if excess:
         yield from excess_steps(secrets, beside, grants)
+    return _Rights(sufficient)
 
 
 def _asked_paths(secrets: Iterable[SecretPaths]) -> Iterator[str]:
@@ -274,28 +300,6 @@ def _asked_paths(secrets: Iterable[SecretPaths]) -> Iterator[str]:
         yield secret.data
         if secret.metadata is not None:
             yield secret.metadata
-
-
-def _by_reading(vault: Inspection, secrets: Sequence[SecretPaths], limit: Limit) -> Iterator[Step]:
-    """Where our policies do not let us ask what they grant: a read shows a part of it."""
-    saw = "sys/capabilities-self is denied, so only reading could be tried; `default` grants it"
-    yield _step("rights", "", "warning", saw, code="vault-capabilities")
-    deadline = limit.deadline()
-    for number, secret in enumerate(secrets):
-        if limit.is_over(deadline):
-            yield limit.left_out("rights", len(secrets) - number, len(secrets))
-            return
-        yield _read_step(vault, secret)
-
-
-def _read_step(vault: Inspection, secret: SecretPaths) -> Step:
-    try:
-        may_read = vault.may_read(secret.user.path)
-    except TokenCatcherError as error:
-        return _failed("rights", secret.data, error)
-    if may_read:
-        return _step("rights", secret.data, "ok", "read")
-    return right_step(secret, Grants({}))
 
 
 # -- steps --

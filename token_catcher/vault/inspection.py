@@ -6,14 +6,15 @@ does not let us know. Nothing is changed, but by the requests about a canary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from token_catcher.errors import TokenCatcherError
 from token_catcher.vault.answer import Answer, mapping, not_vaults, trouble_of
+from token_catcher.vault.attempt import Attempts
+from token_catcher.vault.capabilities import capabilities, words_in
 from token_catcher.vault.client import MERGE_PATCH, Client
 from token_catcher.vault.mount import Mount
 from token_catcher.vault.transport import NAMESPACE, Transport
@@ -22,8 +23,6 @@ HEALTH: Final = "sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uni
 """Answered with 200, whatever the state, so that its JSON tells which."""
 TOP: Final = {NAMESPACE: ""}
 """The state of a node is told in no namespace but the one above all."""
-PATHS_AT_ONCE: Final = 500
-"""Of which capabilities are asked in one request: its answer has 400 bytes for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +123,11 @@ class Node:
 class Inspection:
     """The questions, asked by the client and of the mount that tokens are stored with."""
 
-    def __init__(self, client: Client, mount: Mount) -> None:
+    def __init__(self, client: Client, mount: Mount, fields: Collection[str]) -> None:
+        """`fields`: the names of those that a token is stored with."""
         self._client = client
         self._mount = mount
+        self._attempts = Attempts(client, mount, fields)
 
     @property
     def kv_version(self) -> int:
@@ -186,18 +187,13 @@ class Inspection:
         """What our policies let us do at each of these paths of Vault's API.
 
         None: they do not let us ask."""
-        granted: dict[str, frozenset[str]] = {}
-        for portion in _portions(paths):
-            answer = self._client.ask("post", "sys/capabilities-self", {"paths": portion})
-            if answer.status != 200:
-                return None
-            granted |= {path: _words(answer.data.get(path)) for path in portion}
-        return granted
+        return capabilities(self._client, paths)
 
-    def may_read(self, path: str) -> bool:
-        """Whether a secret may be read, whether it is there or not."""
-        answer = self._client.ask("get", self._mount.where(path))
-        return answer.status != 403
+    def denied(self, path: str) -> Sequence[str]:
+        """Which requests of a store our policies refuse, tried without changing anything.
+
+        See `Attempts.denied`."""
+        return self._attempts.denied(path)
 
     def mount_settings(self) -> Settings | None:
         """How the mount keeps versions. None: we may not read that."""
@@ -241,23 +237,8 @@ class Inspection:
         return self._client.ask("delete", url).status
 
 
-def _portions(paths: Sequence[str]) -> Iterator[list[str]]:
-    rest = iter(paths)
-    while True:
-        portion = list(islice(rest, PATHS_AT_ONCE))
-        if not portion:
-            return
-        yield portion
-
-
-def _words(value: object) -> frozenset[str]:
-    if not isinstance(value, list):
-        return frozenset()
-    return frozenset(str(word) for word in value)
-
-
 def _facts(data: Mapping[str, Any]) -> TokenFacts:
-    policies = _words(data.get("policies")) | _words(data.get("identity_policies"))
+    policies = words_in(data.get("policies")) | words_in(data.get("identity_policies"))
     return TokenFacts(
         kind=str(data.get("type", ""))[:40],
         policies=tuple(sorted(policies)),

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from token_catcher.errors import Outage
+from token_catcher.errors import AccessError, Outage
 from token_catcher.model import Receipt
 from token_catcher.ports import Log
 from token_catcher.vault.answer import Answer, mapping
@@ -108,6 +108,12 @@ class KeyValue:
         self._mount.check_missing(answer, path)
         if answer.status == 404:
             return []
+        if answer.status == 403:
+            raise AccessError(
+                f"Vault denies access to {self._mount.metadata(path)} (got 403, expected the"
+                " capability read)",
+                code="vault-policy",
+            )
         self._mount.expect(answer, path, (200,))
         numbers = list(mapping(answer.data.get("versions")))
         if not all(number.isdecimal() for number in numbers):
@@ -160,7 +166,7 @@ class KeyValue:
 
         None: an outage, which may be of this method alone."""
         headers = {"Content-Type": MERGE_PATCH}
-        body = _over(current, fields)
+        body = over(current, fields)
         try:
             answer = self._mount.client.request("patch", self._mount.where(path), body, headers)
         except Outage as error:
@@ -191,14 +197,14 @@ class KeyValue:
 
     def _post(self, path: str, fields: Mapping[str, Any], current: SecretVersion) -> Receipt | None:
         """Write a version of these fields alone. None: `current` is no longer the latest."""
-        answer = self._mount.send("post", self._mount.where(path), path, _over(current, fields))
+        answer = self._mount.send("post", self._mount.where(path), path, over(current, fields))
         if answer.status == 404:
             raise self._mount.lost(path)
         return self._receipt(answer, path)
 
     def _receipt(self, answer: Answer, path: str) -> Receipt | None:
         """What a write became. None: somebody wrote another version since the read."""
-        if _is_overtaken(answer):
+        if is_overtaken(answer):
             return None
         self._mount.expect(answer, path, (200,))
         number, created_at = self._identity(answer.data, path)
@@ -226,12 +232,17 @@ class KeyValue:
         return mapping(fields)
 
 
-def _over(current: SecretVersion, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def fields_in(answer: Answer) -> Mapping[str, Any]:
+    """What the version of an answer holds; nothing where it is gone, or holds null."""
+    return mapping(answer.data.get("data"))
+
+
+def over(current: SecretVersion, fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """The body of a write that fails where `current` is no longer the latest version."""
     return {"options": {"cas": current.number}, "data": fields}
 
 
-def _is_overtaken(answer: Answer) -> bool:
+def is_overtaken(answer: Answer) -> bool:
     """Whether a write was refused since its `current` is no longer the latest version."""
     return answer.status == 400 and answer.says("check-and-set")
 
@@ -239,4 +250,4 @@ def _is_overtaken(answer: Answer) -> bool:
 def _is_of_a_merge(answer: Answer) -> bool:
     """Whether Vault has carried out a PATCH, or says that another version came first."""
     is_written = answer.status == 200 and isinstance(answer.data.get("version"), int)
-    return is_written or _is_overtaken(answer)
+    return is_written or is_overtaken(answer)

@@ -11,12 +11,17 @@ from typing import Any, Final
 
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 from token_catcher.vault.answer import Answer, mapping
+from token_catcher.vault.capabilities import capabilities
 from token_catcher.vault.client import Client
 
 FRESH: Final = {"X-Vault-Inconsistent": "forward-active-node"}
 """Makes a standby ask the active node instead of answering with what it had before."""
 CAPABILITIES: Final = {1: "create, read and update", 2: "create, read, update and patch"}
 """What a policy has to grant, by the version of the engine."""
+STORING: Final = frozenset(("create", "read", "update"))
+"""The capabilities that every store needs; it does without patch."""
+ROOT: Final = "root"
+"""Stands for all capabilities."""
 
 # No empty segment, none that begins with a dot, nothing that a URL reads specially; and no dot at
 # the end, which HashiCorp Vault cannot read back.
@@ -135,11 +140,7 @@ class Mount:
         if answer.status in wanted:
             return
         if answer.status == 403:
-            raise AccessError(
-                f"Vault denies access to {self.where(path)} (got 403, expected the capabilities"
-                f" {CAPABILITIES[self.version]})",
-                code="vault-policy",
-            )
+            raise self._denied(path)
         if answer.status == 405 and self.version == 2:
             raise AccessError(
                 f"vault.mount: {self.name} is not kv version 2 (got 405, expected 200)",
@@ -148,6 +149,32 @@ class Mount:
         raise AccessError(
             f"Vault answered {answer.status} for {self.where(path)}", code="vault-refused"
         )
+
+    def _denied(self, path: str) -> AccessError:
+        """The error for a 403: all its causes are answered alike."""
+        where = self.where(path)
+        if self._is_granted(where):
+            return AccessError(
+                f"Vault denies access to {where} (got 403), though our token has the capabilities"
+                f" {CAPABILITIES[1]}: a policy wants or forbids parameters there, or wants answers"
+                " wrapped",
+                code="vault-policy-constraint",
+            )
+        return AccessError(
+            f"Vault denies access to {where} (got 403, expected the capabilities"
+            f" {CAPABILITIES[self.version]})",
+            code="vault-policy",
+        )
+
+    def _is_granted(self, where: str) -> bool:
+        """Whether our capabilities suffice there; not, where they cannot be asked."""
+        try:
+            granted = capabilities(self.client, [where])
+        except TokenCatcherError:
+            return False
+        if granted is None:
+            return False
+        return ROOT in granted[where] or granted[where] >= STORING
 
     def names(self, url: str, folder: str) -> list[str] | None:
         """What is in this folder, but for folders. `url`: where it is listed. None: our token may

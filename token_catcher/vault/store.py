@@ -47,6 +47,16 @@ ATTEMPTS: Final = 5
 """Rounds of read and write against others who write at the same time."""
 PAUSE: Final = 0.1
 """Seconds before another round: a standby may serve reads that old."""
+DESCRIBING: Final = (
+    "security_token_issued_at",
+    "security_token_dated_at",
+    "security_token_captured_at",
+    "security_token_captured_by",
+    "security_token_fingerprint",
+    "security_token_mail",
+    "security_token_writer",
+)
+"""The fields beside the token, as `VaultStore._fields` fills them in."""
 CLOCKS_DIFFER: Final = timedelta(minutes=15)
 """At most so much between Vault's clock and Salesforce's.
 
@@ -200,7 +210,7 @@ class VaultStore:
     @property
     def inspection(self) -> Inspection:
         """What a diagnosis asks, with the same login and of the same mount."""
-        return Inspection(self._client, self._mount)
+        return Inspection(self._client, self._mount, (self._field, *DESCRIBING))
 
     def versions(self, path: str) -> Iterator[Version]:
         """Every version that Vault keeps, oldest first; none on KV version 1. Reads only."""
