@@ -137,9 +137,9 @@ use what its `__init__` names, and nothing else.
     notify      telling others, at least once and never in the way
         notice      what is told, and the event that a receiver gets; pure
         flood       how much of a flood is told; pure
+        receiver    who is told
         conditions  when something counts as failing, and as healed; pure
         store       the outbox's file: what waits for whom
-        receiver    who is told
         signing     signatures of webhooks
         webhook     events by HTTP
         command     events to a program

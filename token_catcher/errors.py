@@ -8,7 +8,7 @@
     │       └── SessionEnded  a session ran out, as they all do there: come again at once
     ├── StateError           our own files cannot be used: a full disk, a foreign journal
     ├── NotApplied           a settled mail stays as it is in its folder; everything else goes on
-    └── Undeliverable        a receiver refuses a notification: it is given up, and that is told
+    └── Undeliverable        a receiver never takes a notification: it is given up, and that is told
 
 A mail that is bad is no exception but an outcome (`Refused`, `Held`). A message says what was got,
 what was expected and where. It never carries the text of a foreign exception, which may hold a
@@ -121,6 +121,6 @@ class NotApplied(TokenCatcherError):
 
 
 class Undeliverable(TokenCatcherError):
-    """Who is to be told of something refuses it, and would again."""
+    """Who is to be told of something does not take it, however often it is tried."""
 
-    code = "notify-refused"
+    code = "notify-gone"

@@ -74,16 +74,25 @@ def test_what_is_taken(status: int) -> None:
         assert webhook(hooks.url).deliver(EVENT) == f"answered {status}"
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 413, 422])
-def test_what_is_given_up(status: int) -> None:
-    """A refusal, which another try would meet as well."""
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 422])
+def test_what_is_refused_is_tried_again(status: int) -> None:
+    """A key that the receiver does not have yet, an address that was moved: within the day
+    somebody can mend it."""
     with Hooks(lambda _hook: status) as hooks:
         error = refusal(hooks.url)
-    assert isinstance(error, Undeliverable)
+    assert isinstance(error, Outage)
     assert error.code == "notify-refused"
     assert str(error) == (
         f"webhook 127.0.0.1:{hooks.port}: got status {status}, expected one of 200 to 299"
     )
+
+
+def test_only_a_receiver_that_is_gone_ends_an_event() -> None:
+    """410, as Standard Webhooks has it."""
+    with Hooks(lambda _hook: 410) as hooks:
+        error = refusal(hooks.url)
+    assert isinstance(error, Undeliverable)
+    assert error.code == "notify-gone"
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])

@@ -79,11 +79,11 @@ MUTANTS = (
         tests=DELIVERY,
     ),
     Mutant(
-        "notify: what is refused is tried again",
+        "notify: what a receiver never takes is tried again",
         "notify/delivery.py",
         function="Delivery._try",
-        old="self._remove(waiting)\n            self._heal()\n            self._give_up",
-        new="self._heal()\n            self._give_up",
+        old="self._remove(waiting)\n            self._heal()\n            if",
+        new="self._heal()\n            if",
         tests=DELIVERY,
     ),
     Mutant(
@@ -135,7 +135,7 @@ MUTANTS = (
         tests=SIGNING,
     ),
     Mutant(
-        "notify: a refusal is tried again",
+        "notify: what a receiver never wants again is tried again",
         "notify/webhook.py",
         function="Webhook._taken",
         old="raise Undeliverable(got",

@@ -10,7 +10,7 @@ from token_catcher.advice.entry import Advice
 NOTIFY: Final[Mapping[str, Advice]] = {
     "notify-refused": Advice(
         601,
-        "A receiver refuses an event (status 400 to 499). It is given up.",
+        "A receiver refuses events (status 400 to 499). They are tried again for a day.",
         "check url and secret of this webhook, and what its own log says; then"
         " `token-catcher notify test`",
     ),
@@ -107,5 +107,11 @@ NOTIFY: Final[Mapping[str, Advice]] = {
         "A variable of the environment names no proxy that could be used.",
         "set that variable to the address of an HTTP proxy, or name the receiver's host in"
         " NO_PROXY",
+    ),
+    "notify-gone": Advice(
+        620,
+        "A receiver wants no more events at its address (status 410). They are given up.",
+        "write its new address under webhook.url, or take the receiver out of notify; what was"
+        " given up is in the record (`token-catcher history`)",
     ),
 }

@@ -4,9 +4,9 @@ In reading order:
 
     notice      what is told, and the event that a receiver gets
     flood       how much of a flood is told
+    receiver    who is told
     conditions  when something counts as failing, and as healed
     store       the outbox's file: what waits for whom
-    receiver    who is told
     signing     signatures of webhooks
     webhook     events by HTTP
     command     events to a program

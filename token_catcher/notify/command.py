@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ LOOK_PAUSE: Final = 0.05
 """Seconds between two looks at one that runs."""
 PLACEHOLDERS: Final = ("org", "username", "path", "version", "event")
 """What may stand in braces in an argument. The token is none of them."""
+_PLACEHOLDER: Final = re.compile("{(" + "|".join(PLACEHOLDERS) + ")}")
 
 
 class Command:
@@ -53,9 +55,7 @@ class Command:
         values = values_of(event)
         filled = [self._arguments[0]]
         for argument in self._arguments[1:]:
-            text = argument
-            for name, value in values.items():
-                text = text.replace("{" + name + "}", value)
+            text = filled_in(argument, values)
             # Whoever names a user must not choose an option of the program.
             if text.startswith("-") and not argument.startswith("-") and "--" not in filled:
                 raise Undeliverable(
@@ -92,6 +92,12 @@ class Command:
                     code="notify-command",
                 )
             time.sleep(LOOK_PAUSE)
+
+
+def filled_in(argument: str, values: Mapping[str, str]) -> str:
+    """The argument with each placeholder's value, in one pass: what a value holds stays as it is,
+    also where it looks like a placeholder."""
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], argument)
 
 
 def values_of(event: Mapping[str, Any]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 A connection that drops for a minute is no news. What has trouble for five minutes is told once;
 once it has been well for two, that is told as well, if the trouble was. Trouble that comes and goes
-within these times is one trouble.
+within these times is one trouble. A receiver that refuses us is told at once: it has answered.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from typing import Any, Final
 
 from token_catcher.model import iso, moment
 from token_catcher.notify.notice import Kind, Notice
+from token_catcher.notify.receiver import GONE, REFUSED
 
 FAILING_AFTER: Final = timedelta(minutes=5)
 HEALED_AFTER: Final = timedelta(minutes=2)
+AT_ONCE: Final = frozenset((GONE, REFUSED))
+"""The codes of troubles that do not pass within minutes."""
 
 
 @dataclass(slots=True)
@@ -25,7 +28,7 @@ class Condition:
 
     subject: str
     code: str
-    """Of the error, as it was first seen."""
+    """Of the error, as it was first seen; or of the one that was told at once."""
     since: str
     is_told: bool = False
     well_since: str | None = None
@@ -86,7 +89,11 @@ class Conditions:
     def _ailing(self, subject: str, code: str, now: datetime) -> Notice | None:
         condition = self._conditions.setdefault(subject, Condition(subject, code, iso(now)))
         condition.well_since = None
-        if condition.is_told or now - moment(condition.since) < FAILING_AFTER:
+        if condition.is_told:
+            return None
+        if code in AT_ONCE:
+            condition.code = code
+        elif now - moment(condition.since) < FAILING_AFTER:
             return None
         condition.is_told = True
         return condition.failing(now)

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from token_catcher.errors import TokenCatcherError, TransientError, Undeliverable
 from token_catcher.log import raised_at
-from token_catcher.notify.receiver import Receiver
+from token_catcher.notify.receiver import GONE, Receiver
 from token_catcher.notify.store import OutboxFile, Waiting
 from token_catcher.ports import Log
 
@@ -122,6 +122,8 @@ class Delivery:
         except Undeliverable as error:
             self._remove(waiting)
             self._heal()
+            if error.code == GONE:
+                self.trouble = error.code
             self._give_up(1, error.code, error=str(error), id=waiting.event.id)
         except TokenCatcherError as error:
             self._fail(waiting, error)

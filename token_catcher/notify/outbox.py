@@ -41,6 +41,8 @@ A_BEAT: Final = 5_000
 """Records that are read in one of them."""
 AFTER_TROUBLE: Final = 15.0
 """Seconds until the file of the outbox is tried again."""
+AFTER_BUGS: Final = 900.0
+"""Seconds until a step is taken again that has failed by a bug several times, at most."""
 SEEN_FOR: Final = timedelta(hours=12)
 """How long the file is not asked again about a key."""
 MOST_SEEN: Final = 10_000
@@ -68,6 +70,32 @@ class _Told:
     notice: Notice
 
 
+class _Bugs:
+    """Of the steps of one thread, since one last went well."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._told: set[tuple[str, object]] = set()
+
+    def is_news(self, kind: str, at: object) -> bool:
+        """Whether a bug of this kind at this place was not told yet; it counts as told now."""
+        bug = (kind, str(at))
+        is_news = bug not in self._told
+        self._told.add(bug)
+        return is_news
+
+    def pause(self) -> float:
+        """Seconds until the next step, ever more of them."""
+        seconds: float = AFTER_TROUBLE * 2 ** min(self.count, 20)
+        self.count += 1
+        return min(seconds, AFTER_BUGS)
+
+    def forget(self) -> None:
+        """A step has gone well."""
+        self.count = 0
+        self._told.clear()
+
+
 class _Memory:
     """What is known from one beat to the next, and kept in the file."""
 
@@ -78,6 +106,18 @@ class _Memory:
         """Its hash."""
         self.floods = Floods.from_json(kept["floods"])
         self.conditions = Conditions.from_json(kept["conditions"])
+
+    @classmethod
+    def recalled(cls, kept: Any, path: Path) -> _Memory:
+        """The memory as the file has it. StateError: it is in no form of ours."""
+        try:
+            return cls(kept)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            kind = type(error).__name__
+        raise StateError(
+            f"{path}: the outbox cannot be used: its memory is in no form of ours ({kind})",
+            code="notify-outbox",
+        )
 
     def read_to(self, head: Head) -> None:
         """What is up to there was read."""
@@ -113,6 +153,7 @@ class Outbox:
     ) -> None:
         """`troubles`: of each subject whose state is known, the code of its trouble, or None.
         `observe`: see `Delivery`."""
+        self._path = path
         self._file = OutboxFile(path)
         self._journal = journal
         self._instance = instance
@@ -194,16 +235,20 @@ class Outbox:
         thread.start()
 
     def _collect_for_good(self) -> None:
+        bugs = _Bugs()
         while not self._ending.is_set():
-            self._ending.wait(self._guarded(self._beat))
+            self._ending.wait(self._guarded(self._beat, bugs))
 
     def _deliver_for_good(self, delivery: Delivery, wakeup: threading.Event) -> None:
+        bugs = _Bugs()
         while not self._ending.is_set():
-            wakeup.wait(self._guarded(delivery.step))
+            wakeup.wait(self._guarded(delivery.step, bugs))
             wakeup.clear()
 
-    def _guarded(self, step: Callable[[], float]) -> float:
-        """Seconds until the next step. A bug in one must not end all later ones."""
+    def _guarded(self, step: Callable[[], float], bugs: _Bugs) -> float:
+        """Seconds until the next step. A bug in one must not end all later ones.
+
+        Each bug is told once until a step has gone well. `bugs`: of this thread."""
         try:
             seconds = step()
         except StateError as error:
@@ -211,8 +256,13 @@ class Outbox:
             return AFTER_TROUBLE
         except Exception as bug:  # noqa: BLE001 - see above
             kind = type(bug).__name__
-            self._log.error("notify.crashed", kind=kind, at=raised_at(bug))
-            return AFTER_TROUBLE
+            at = raised_at(bug)
+            if bugs.is_news(kind, at):
+                self._log.error("notify.crashed", kind=kind, at=at)
+            return bugs.pause()
+        if bugs.count:
+            self._log.info("notify.runs_again", after=bugs.count)
+            bugs.forget()
         return seconds
 
     def _meet(self, error: StateError) -> None:
@@ -266,8 +316,9 @@ class Outbox:
             kept = outbox.recall("outbox")
             forgotten = outbox.forget_others(names)
             if kept is None:
+                # Nothing was kept yet.
                 kept = {"seq": head.seq, "hash": head.hash, "floods": [], "conditions": []}
-            memory = _Memory(kept)
+            memory = _Memory.recalled(kept, self._path)
             memory.conditions.begin_anew()
             self._expect_same_journal(memory)
             outbox.keep("outbox", memory.as_json())

@@ -23,6 +23,9 @@ GRAVE: Final[Mapping[str, str]] = {
 }
 """apprise's word for how grave an event is; a warning where none is given."""
 
+LONGEST_LINE: Final = 240
+"""Characters of a line that people read; an evidence has 200, and the rest is in the record."""
+
 
 class People:
     """A service that apprise knows; see `receiver.Transport`."""
@@ -65,13 +68,19 @@ class People:
 def title_of(event: Mapping[str, Any]) -> str:
     """One line for people."""
     word = event["type"].removeprefix("token-catcher.").replace(".", " ")
-    return f"token-catcher: {word} {event['subject']}"
+    return _cut(f"token-catcher: {word} {event['subject']}")
 
 
 def text_of(event: Mapping[str, Any]) -> str:
     """What the event holds, a line for each field."""
-    lines = [f"{name}: {value}" for name, value in event["data"].items()]
+    lines = [_cut(f"{name}: {value}") for name, value in event["data"].items()]
     return "\n".join([f"time: {event['time']}", f"instance: {event['source']}", *lines])
+
+
+def _cut(line: str) -> str:
+    if len(line) <= LONGEST_LINE:
+        return line
+    return f"{line[: LONGEST_LINE - 1]}…"
 
 
 def _library() -> ModuleType:

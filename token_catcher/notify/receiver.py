@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from token_catcher.notify.notice import Kind, Outgoing
+
+GONE: Final = "notify-gone"
+"""The code where a receiver wants no more events."""
+REFUSED: Final = "notify-refused"
+"""The code where it does not take them from us: it has answered, so that is no passing outage."""
 
 
 class Transport(Protocol):
@@ -14,9 +19,9 @@ class Transport(Protocol):
     def deliver(self, event: Outgoing) -> str:
         """Hand it over, and say in words of ours how it was taken: `answered 204`.
 
-        Undeliverable: the receiver refuses it, and another try would not help. Any other
-        TokenCatcherError: try again later, an Outage after its pause. However it ends, it ends
-        within a minute or two. No text of the receiver's is in what is returned or raised."""
+        Undeliverable: another try would not help; with the code `GONE`, nor would another event.
+        Any other TokenCatcherError: try again later, an Outage after its pause. However it ends, it
+        ends within a minute or two. No text of the receiver's is in what is returned or raised."""
 
 
 @dataclass(frozen=True, slots=True)

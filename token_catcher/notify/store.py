@@ -85,7 +85,7 @@ class OutboxFile:
             with closing(self._connected()) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 self._expect_tables(connection)
-                yield Transaction(connection)
+                yield Transaction(connection, self._path)
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
             reason = getattr(error, "sqlite_errorname", None) or type(error).__name__
@@ -117,14 +117,26 @@ class OutboxFile:
 class Transaction:
     """One look at the file, and what is changed in it."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        """`path`: of the file, for messages."""
         self._connection = connection
+        self._path = path
 
     def recall(self, name: str) -> Any:
-        """What was kept under a name; None: nothing."""
+        """What was kept under a name; None: nothing. StateError: it is no JSON."""
         for (value,) in self._ask("SELECT value FROM memory WHERE name = ?", name):
-            return json.loads(value)
+            return self._parsed(value)
         return None
+
+    def _parsed(self, value: str | bytes) -> Any:
+        try:
+            return json.loads(value)
+        except (ValueError, TypeError, RecursionError) as error:
+            kind = type(error).__name__
+        raise StateError(
+            f"{self._path}: the outbox cannot be used: its memory is no JSON ({kind})",
+            code="notify-outbox",
+        )
 
     def keep(self, name: str, value: Any) -> None:
         """Keep a JSON value under a name."""

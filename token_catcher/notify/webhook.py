@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from token_catcher.errors import AccessError, ConfigurationError, Outage, Undeliverable
 from token_catcher.model import Secret
 from token_catcher.notify.notice import Outgoing
+from token_catcher.notify.receiver import GONE, REFUSED
 from token_catcher.notify.signing import A_KEY, fault_of_key, signature
 from token_catcher.oauth import BoundedSession, OtherSide, answer_of, send
 
@@ -19,10 +20,10 @@ CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 WEBHOOK: Final = OtherSide(
     "webhook", "notify", "an authority that we trust (ca_file)", "hardly any answer"
 )
-TRIED_AGAIN: Final = frozenset(
+LATER: Final = frozenset(
     (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 )
-"""Of the refusals, those that ask for another try."""
+"""Of the statuses 400 to 499, those that ask for another try and refuse nothing."""
 
 
 class Webhook:
@@ -94,6 +95,10 @@ class Webhook:
         got = f"{self._where}: got status {status}, expected one of 200 to 299"
         if 300 <= status < 400:
             raise Outage(f"{got}; redirects are not followed", code="notify-redirect")
-        if 400 <= status < 500 and status not in TRIED_AGAIN:
-            raise Undeliverable(got, code="notify-refused")
+        # Standard Webhooks: the receiver wants no more events at this address.
+        if status == HTTPStatus.GONE:
+            raise Undeliverable(got, code=GONE)
+        # A wrong key or a moved address: within the day somebody can mend it.
+        if 400 <= status < 500 and status not in LATER:
+            raise Outage(got, code=REFUSED, retry_after=retry_after)
         raise Outage(got, code="notify-status", retry_after=retry_after)

@@ -52,6 +52,16 @@ def test_an_argument_list_is_filled_in(tmp_path: Path) -> None:
     ]
 
 
+def test_a_value_is_not_filled_in_once_more(tmp_path: Path) -> None:
+    """A username may look like a placeholder, and stays as it is."""
+    program = script(tmp_path, f'printf "%s|" "$@" > {tmp_path}/given')
+    told = event(org="{username}", username="{path}{version}@acme.example")
+    Command([program, "{org}", "{username}/{org}"], os.environ).deliver(told)
+    assert (tmp_path / "given").read_text() == (
+        "{username}|{path}{version}@acme.example/{username}|"
+    )
+
+
 def test_what_an_event_does_not_have_is_empty(tmp_path: Path) -> None:
     """As the user of a mailbox that fails."""
     program = script(tmp_path, f'printf "%s|" "$@" > {tmp_path}/given')

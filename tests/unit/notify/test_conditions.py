@@ -35,6 +35,17 @@ def test_a_trouble_that_lasts_is_told_once() -> None:
     assert types(conditions, "imap-login", NOW + timedelta(days=1)) == []
 
 
+@pytest.mark.parametrize("code", ["notify-refused", "notify-gone"])
+def test_a_refusal_is_told_at_once(code: str) -> None:
+    """Whoever has answered is no passing outage; once, also where it was out of reach before."""
+    conditions = Conditions()
+    assert conditions.look({"notify/ops": "notify-unreachable"}, NOW) == []
+    [failing] = conditions.look({"notify/ops": code}, NOW + SECOND)
+    assert failing.type == "token-catcher.failing"
+    assert failing.fields == {"code": code, "since": "2026-02-03T12:57:28Z"}
+    assert conditions.look({"notify/ops": code}, NOW + FAILING_AFTER) == []
+
+
 def test_what_was_told_is_told_to_be_over_once() -> None:
     """With when it began and ended; the two are known by the same beginning."""
     conditions = failing()

@@ -123,9 +123,11 @@ def test_what_waited_for_days_without_us_has_its_tries(box: Box, heap: Heap) -> 
     assert box.told("notify.given_up") == []
 
 
-def test_what_a_receiver_refuses_is_given_up_at_once(box: Box, heap: Heap) -> None:
+def test_what_a_receiver_never_takes_is_given_up_at_once(box: Box, heap: Heap) -> None:
     """And told; the next event is delivered without a pause."""
-    heap.poison = {"acme-production/u1@acme.example": Undeliverable("got status 400, expected 2xx")}
+    heap.poison = {
+        "acme-production/u1@acme.example": Undeliverable("got -x", code="notify-argument")
+    }
     stored(box, 1, 2)
     box.deliver()
     assert [event.content["data"]["version"] for event in heap.events] == [2]
@@ -134,11 +136,25 @@ def test_what_a_receiver_refuses_is_given_up_at_once(box: Box, heap: Heap) -> No
         {
             "receiver": "ops",
             "count": 1,
-            "code": "notify-refused",
-            "error": "got status 400, expected 2xx",
+            "code": "notify-argument",
+            "error": "got -x",
             "id": heap.tried[0],
         }
     ]
+
+
+def test_a_receiver_that_is_gone_has_trouble(box: Box, heap: Heap) -> None:
+    """Its events are given up, and that it wants none is seen until it takes one."""
+    heap.error = Undeliverable("got status 410", code="notify-gone")
+    stored(box, 1)
+    box.deliver()
+    [delivery] = box.outbox.deliveries
+    assert (waiting(box), delivery.trouble, delivery.is_tried) == (0, "notify-gone", True)
+    heap.error = None
+    stored(box, 2)
+    box.deliver()
+    assert delivery.trouble is None
+    assert [event.content["data"]["version"] for event in heap.events] == [2]
 
 
 def test_an_event_that_is_poison_holds_up_no_other(box: Box, heap: Heap) -> None:

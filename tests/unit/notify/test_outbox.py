@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import sqlite3
 import stat
 import threading
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from tests.unit.record.books import entry
 from token_catcher.errors import Outage, StateError
 from token_catcher.model import Event
 from token_catcher.notify import Kind, Outgoing, Receiver
-from token_catcher.notify.outbox import is_for
+from token_catcher.notify.outbox import _Bugs, is_for
 from token_catcher.notify.store import OutboxFile
 
 AWAY = Outage("away", code="notify-unreachable")
@@ -356,7 +358,7 @@ def test_a_receiver_that_hangs_holds_up_nobody(tmp_path: Path, heap: Heap) -> No
 def test_a_bug_is_told_and_ends_no_thread(
     box: Box, heap: Heap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next step is taken all the same."""
+    """The next step is taken all the same; told once a cause, and that it runs again."""
     monkeypatch.setattr("token_catcher.notify.outbox.AFTER_TROUBLE", 0.01)
     broken = iter([True, True, False])
 
@@ -370,7 +372,8 @@ def test_a_bug_is_told_and_ends_no_thread(
     box.journal.append(entry(1))
     until(lambda: heap.events, "the event to come all the same")
     box.outbox.end()
-    assert [crash["kind"] for crash in box.told("notify.crashed")] == ["ZeroDivisionError"] * 2
+    assert [crash["kind"] for crash in box.told("notify.crashed")] == ["ZeroDivisionError"]
+    assert box.told("notify.runs_again") == [{"after": 2}]
 
 
 def test_a_locked_file_holds_up_no_start(tmp_path: Path, heap: Heap) -> None:
@@ -389,16 +392,58 @@ def test_a_locked_file_holds_up_no_start(tmp_path: Path, heap: Heap) -> None:
     assert versions(heap) == [2]
 
 
-def test_a_memory_that_is_none_holds_up_no_start(tmp_path: Path, heap: Heap) -> None:
-    """Whatever somebody wrote into the file, the daemon begins, and catches tokens."""
+def test_a_bug_that_stays_is_met_ever_more_seldom(box: Box) -> None:
+    """Up to a quarter of an hour; another one is told by itself, and so is the first once a step
+    has gone well."""
+    bugs = _Bugs()
+    causes = ["KeyError", "KeyError", "TypeError", *["KeyError"] * 5]
+    steps = [
+        partial(box.outbox._guarded, partial(_raise, getattr(builtins, cause)), bugs)
+        for cause in causes
+    ]
+    assert [step() for step in steps] == [15, 30, 60, 120, 240, 480, 900, 900]
+    assert [crash["kind"] for crash in box.told("notify.crashed")] == ["KeyError", "TypeError"]
+    assert box.outbox._guarded(lambda: 7.0, bugs) == 7.0
+    assert steps[0]() == 15
+    assert len(box.told("notify.crashed")) == 3
+
+
+def _raise(kind: type[Exception]) -> float:
+    raise kind
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("{}", "in no form of ours (KeyError)"),
+        ("7", "in no form of ours (TypeError)"),
+        ('{"seq": 1, "hash": "", "floods": [{"odd": 1}], "conditions": []}', "in no form"),
+        ('{"seq": 1, "hash": "", "floods": {"odd": 1}, "conditions": []}', "in no form"),
+        ("{", "no JSON (JSONDecodeError)"),
+    ],
+)
+def test_a_memory_that_is_none_is_told_once_and_when_it_is_mended(
+    tmp_path: Path, heap: Heap, monkeypatch: pytest.MonkeyPatch, value: str, reason: str
+) -> None:
+    """Whatever somebody wrote into the file, the daemon begins, and catches tokens; what happened
+    meanwhile is told once the file was moved away."""
+    monkeypatch.setattr("token_catcher.notify.outbox.AFTER_TROUBLE", 0.01)
     box = Box(tmp_path, ops=heap)
     with OutboxFile(box.home / "outbox.db").transaction() as outbox:
-        outbox.keep("outbox", {})
+        outbox._ask("INSERT INTO memory VALUES ('outbox', ?)", value)
     box.outbox.begin()
     try:
-        until(lambda: box.told("notify.crashed"), "the log")
+        until(lambda: box.outbox.trouble == "notify-outbox", "the trouble to be seen")
+        box.journal.append(entry(1))
+        (box.home / "outbox.db").unlink()
+        until(lambda: heap.events, "the event")
     finally:
         box.outbox.end()
+    [trouble] = box.told("notify.trouble")
+    assert reason in trouble["error"]
+    assert str(box.home / "outbox.db") in trouble["error"]
+    assert box.told("notify.crashed") == []
+    assert len(box.told("notify.usable_again")) == 1
 
 
 def test_an_outbox_that_can_be_used_again_says_so(

@@ -13,6 +13,7 @@ from tests.unit.notify.kit import notice
 from token_catcher.errors import ConfigurationError, Outage
 from token_catcher.model import Secret
 from token_catcher.notify import Kind, Outgoing, People, event_of
+from token_catcher.notify.people import text_of, title_of
 
 CANARY = "hunter2-canary"
 # apprise imports all of its services, some of which look for what later Pythons do not have.
@@ -54,6 +55,16 @@ def test_people_get_a_line_for_each_field(kind: Kind, grave: str) -> None:
         "version: 4",
     ]
     assert hook.event["type"] == grave
+
+
+def test_lines_for_people_are_short() -> None:
+    """However long a name is that a stranger chose; the record has all of it."""
+    name = "u" * 1000
+    told = notice(Kind.HELD, subject=f"acme/{name}", fields={"username": name, "org": "acme"})
+    content = event_of(told, "apprise", "one").content
+    assert title_of(content) == f"token-catcher: held acme/{'u' * 214}…"
+    [_, _, username, org] = text_of(content).splitlines()
+    assert (username, org) == (f"username: {'u' * 229}…", "org: acme")
 
 
 def test_a_service_that_does_not_take_it_is_tried_again(
