@@ -213,6 +213,7 @@ use what its `__init__` names, and nothing else.
         resolver    DNS, and the keys in it
         mail_server  reach, TLS, token, login, folders, IDLE
         window      a trial look at the mail there is
+        receivers   whether others could be told
         local_record  the journal, and room on the disk
         order       all areas, one after the other
     notifier    the outbox of one configuration after the other

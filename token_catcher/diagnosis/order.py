@@ -23,6 +23,7 @@ from token_catcher.diagnosis.local_files import file_steps
 from token_catcher.diagnosis.local_record import disk_steps, journal_steps
 from token_catcher.diagnosis.mail_server import AREA as IMAP
 from token_catcher.diagnosis.mail_server import MailServer
+from token_catcher.diagnosis.receivers import receiver_steps
 from token_catcher.diagnosis.resolver import dns_steps, key_step
 from token_catcher.diagnosis.step import Step
 from token_catcher.diagnosis.users import users_of
@@ -32,6 +33,7 @@ from token_catcher.errors import ConfigurationError, StateError, TokenCatcherErr
 from token_catcher.keys import DnsKeys
 from token_catcher.logins import entrance_of
 from token_catcher.lookup import Lookup
+from token_catcher.receivers import receivers_in
 
 LOOK_LIMIT: Final = LOOKED_AT_WITHIN + 30.0
 """Seconds: the look ends by itself before, unless a single answer takes that long."""
@@ -74,6 +76,7 @@ class Diagnosis:
         yield from self._dns_steps()
         yield from self.mailboxes_steps()
         yield from self.vault_steps()
+        yield from receiver_steps(receivers_in(self._config, self._app.now))
         yield from journal_steps(self._config.journal_file)
         yield from disk_steps([self._config.state_dir, self._config.journal_file.parent])
 

@@ -13,7 +13,7 @@ class Step:
     """What was tried on what, and what was seen."""
 
     area: str
-    """`configuration`, `files`, `clock`, `dns`, `imap`, `vault`, `journal` or `disk`."""
+    """`configuration`, `files`, `clock`, `dns`, `imap`, `vault`, `notify`, `journal` or `disk`."""
     subject: str
     """Which of them: a mailbox by its name, a file, a path in Vault; empty where there is one."""
     step: str

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from token_catcher.children import CHILDREN, has_ended
@@ -15,6 +17,8 @@ from token_catcher.notify.notice import Outgoing
 
 COMMAND_WITHIN: Final = 60.0
 """Seconds for a command to end."""
+LONGEST_SHEBANG: Final = 256
+"""Bytes of a script's first line that Linux looks at."""
 LOOK_PAUSE: Final = 0.05
 """Seconds between two looks at one that runs."""
 PLACEHOLDERS: Final = ("org", "username", "path", "version", "event")
@@ -49,6 +53,23 @@ class Command:
         if status != 0:
             raise Outage(f"{self._where}: got {_how(status)}, expected 0", code="notify-command")
         return "exit code 0"
+
+    def probe(self) -> str:
+        """See `receiver.Transport`. It is looked for as it would be run, and not run."""
+        program = shutil.which(self._arguments[0], path=self._environment.get("PATH"))
+        if program is None:
+            raise Outage(
+                f"{self._where}: got no program that we may run, expected one",
+                code="notify-command",
+            )
+        interpreter = _interpreter_of(program)
+        if interpreter and shutil.which(interpreter) is None:
+            raise Outage(
+                f"{self._where}: got a script for {interpreter!a}, which is not there,"
+                " expected a program that we may run",
+                code="notify-command",
+            )
+        return f"{program} is there and can be run; it was not run"
 
     def _filled(self, event: Mapping[str, Any]) -> list[str]:
         """The arguments for this event. Undeliverable: one of them would be taken for an option."""
@@ -106,6 +127,20 @@ def values_of(event: Mapping[str, Any]) -> dict[str, str]:
     values = {name: str(data.get(name, "")) for name in PLACEHOLDERS}
     values["event"] = event["type"].removeprefix("token-catcher.")
     return values
+
+
+def _interpreter_of(program: str) -> str:
+    """Of a script, the program that runs it; empty where it is none, or may only be run."""
+    try:
+        with Path(program).open("rb") as file:
+            line = file.read(LONGEST_SHEBANG).partition(b"\n")[0]
+    except OSError:
+        return ""
+    if not line.startswith(b"#!"):
+        return ""
+    # The kernel takes the carriage return of another system's line end for a part of the name.
+    name = re.split(rb"[ \t]+", line.removeprefix(b"#!").strip(b" \t"))[0]
+    return os.fsdecode(name)
 
 
 def _how(status: int) -> str:

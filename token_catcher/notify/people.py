@@ -36,15 +36,8 @@ class People:
 
     def deliver(self, event: Outgoing) -> str:
         """See `receiver.Transport`."""
-        apprise = _library()
         content = event.content
-        service = apprise.Apprise()
-        if not service.add(self._address().reveal()):
-            raise ConfigurationError(
-                "apprise: got an address that it does not understand, expected one of"
-                " its services, such as mailto://…, slack://…",
-                code="notify-apprise-address",
-            )
+        service = self._service()
         kind = content["type"].removeprefix("token-catcher.").partition(".")[0]
         is_sent = False
         reason = "it says no more"
@@ -63,6 +56,22 @@ class People:
             " command `apprise -vv` tells why",
             code="notify-apprise",
         )
+
+    def probe(self) -> str:
+        """See `receiver.Transport`. Nobody is asked: every service has its own way."""
+        self._service()
+        return "apprise is installed and understands the address; nothing was sent"
+
+    def _service(self) -> Any:
+        """apprise with the address. ConfigurationError: it is not installed, or knows no such."""
+        service = _library().Apprise()
+        if not service.add(self._address().reveal()):
+            raise ConfigurationError(
+                "apprise: got an address that it does not understand, expected one of"
+                " its services, such as mailto://…, slack://…",
+                code="notify-apprise-address",
+            )
+        return service
 
 
 def title_of(event: Mapping[str, Any]) -> str:

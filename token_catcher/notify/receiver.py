@@ -23,6 +23,10 @@ class Transport(Protocol):
         Any other TokenCatcherError: try again later, an Outage after its pause. However it ends, it
         ends within a minute or two. No text of the receiver's is in what is returned or raised."""
 
+    def probe(self) -> str:
+        """See whether an event could be handed over, without one, and say in words of ours what
+        was looked at. Raises what `deliver` raises, but never Undeliverable."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receiver:

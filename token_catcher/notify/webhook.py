@@ -14,7 +14,7 @@ from token_catcher.model import Secret
 from token_catcher.notify.notice import Outgoing
 from token_catcher.notify.receiver import GONE, REFUSED
 from token_catcher.notify.signing import A_KEY, fault_of_key, signature
-from token_catcher.oauth import BoundedSession, OtherSide, answer_of, send
+from token_catcher.oauth import BoundedSession, EndpointAnswer, OtherSide, answer_of, send
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 WEBHOOK: Final = OtherSide(
@@ -51,25 +51,41 @@ class Webhook:
     def deliver(self, event: Outgoing) -> str:
         """See `receiver.Transport`."""
         body = event.body.encode()
-        headers = self._headers(event.id, body)
+        answer = self._answer("POST", body, self._headers(event.id, body))
+        return self._taken(answer.status, answer.retry_after)
+
+    def probe(self) -> str:
+        """See `receiver.Transport`.
+
+        OPTIONS is a safe method (RFC 9110, 9.2.1), and goes the way of an event: by the same proxy
+        and past the same certificate. Whatever it is answered says nothing of a POST."""
+        self._key()
+        answer = self._answer("OPTIONS", None, {})
+        netloc = urlsplit(self._url).netloc
+        return f"{netloc} answers (OPTIONS: {answer.status}); no event was sent"
+
+    def _answer(self, method: str, body: bytes | None, headers: dict[str, str]) -> EndpointAnswer:
+        """Outage: there was none."""
         try:
             with self._session() as session:
-                response = send(session, "POST", self._url, body, headers, WEBHOOK)
+                return answer_of(send(session, method, self._url, body, headers, WEBHOOK))
         except AccessError as error:
             # What is wrong with its certificate today may be mended within the day.
             trouble = Outage(str(error), code=error.code)
-        else:
-            answer = answer_of(response)
-            return self._taken(answer.status, answer.retry_after)
         raise trouble
 
-    def _headers(self, event_id: str, body: bytes) -> dict[str, str]:
+    def _key(self) -> Secret:
+        """ConfigurationError: it is none, or cannot be read."""
         secret = self._secret()
         fault = fault_of_key(secret)
         if fault is not None:
             raise ConfigurationError(
                 f"{self._where}: its secret is {fault}, expected {A_KEY}", code="notify-secret"
             )
+        return secret
+
+    def _headers(self, event_id: str, body: bytes) -> dict[str, str]:
+        secret = self._key()
         seconds = int(self._now().timestamp())
         return {
             "Content-Type": CONTENT_TYPE,

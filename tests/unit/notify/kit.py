@@ -51,6 +51,10 @@ class Heap:
         self.events.append(event)
         return "taken"
 
+    def probe(self) -> str:
+        """See `Transport`."""
+        return "there"
+
     @property
     def types(self) -> list[str]:
         """Of what was taken."""

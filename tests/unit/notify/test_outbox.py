@@ -336,6 +336,10 @@ class Hanging:
         self.may_end.wait()
         return "taken"
 
+    def probe(self) -> str:
+        """See `Transport`."""
+        return "there"
+
 
 def test_a_receiver_that_hangs_holds_up_nobody(tmp_path: Path, heap: Heap) -> None:
     """Not the journal, which takes a hundred records meanwhile; not another receiver, which is
