@@ -207,6 +207,7 @@ use what its `__init__` names, and nothing else.
         vault       Vault, from the address to the rights on every path
         usable      whether a token could be stored now, in one answer
         about       steps on one thing, and the limit of each
+        durations   durations that can hardly be meant; pure
         configuration  what a configuration that loads says
         local_files  secrets, certificates, the state directory
         clock       ours, held against those of servers

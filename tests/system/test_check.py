@@ -57,6 +57,7 @@ WHOLE = [
     ("vault", "rights", "ok"),
     ("vault", "rights", "ok"),
     ("vault", "excess", "ok"),
+    ("vault", "trial", "ok"),
     ("vault", "settings", "skipped"),
     ("journal", "records", "ok"),
     ("journal", "append", "ok"),

@@ -229,4 +229,10 @@ LOCAL: Final[Mapping[str, Advice]] = {
         "`init` lacks an answer, and nobody is there to be asked.",
         "type that flag, or start it at a terminal: `--help` names them all",
     ),
+    "check-duration": Advice(
+        165,
+        "A duration of the configuration can hardly be meant as it is.",
+        "write it with its unit (90s, 10m, 2h, 14d); or leave the key out, and its default"
+        " counts (docs/configuration.md)",
+    ),
 }

@@ -35,7 +35,7 @@ from token_catcher.config.schema import (
 from token_catcher.config.secret import SecretSource, sources_in
 from token_catcher.config.section import ClientCertificate
 from token_catcher.config.show import example, schema, show
-from token_catcher.config.units import duration
+from token_catcher.config.units import duration, duration_text
 from token_catcher.config.vault_auth import (
     AppRoleAuth,
     CertAuth,
@@ -74,6 +74,7 @@ __all__ = [
     "VaultConfig",
     "authorize_url",
     "duration",
+    "duration_text",
     "each_address",
     "example",
     "find",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from token_catcher.config import Config, OrgConfig
 from token_catcher.diagnosis.about import About, counted
+from token_catcher.diagnosis.durations import duration_steps
 from token_catcher.diagnosis.step import Step
 from token_catcher.errors import ConfigurationError
 from token_catcher.keys import PinnedKeys
@@ -33,6 +34,7 @@ def configuration_steps(config: Config, file: Path) -> Iterator[Step]:
     yield _policy_step(config)
     yield _senders_step(config)
     yield from _pinned_keys_steps(config)
+    yield from duration_steps(config)
 
 
 def _surroundings_steps(config: Config, about: About) -> Iterator[Step]:

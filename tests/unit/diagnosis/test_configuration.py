@@ -99,3 +99,79 @@ def test_a_refusal_of_many_lines() -> None:
         ("failed", "configuration-lines", "f:1: a"),
         ("failed", "configuration-lines", "f:2: b"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("place", "line", "subject", "saw"),
+    [
+        (
+            "mailbox",
+            "poll: 1s",
+            "integrations",
+            "poll: got 1s, expected 5s or more: the mail server is asked that often for good, which"
+            " some answer with a lock-out",
+        ),
+        (
+            "mailbox",
+            "poll: 2h",
+            "integrations",
+            "poll: got 2h, expected 1h or less: a token whose mail IDLE does not tell of is missing"
+            " in Vault for so long",
+        ),
+        (
+            "mailbox",
+            "lookback: 1s",
+            "integrations",
+            "lookback: got 1s, expected 1d or more: mail that is older when it is first looked at"
+            " is left out, and its token with it",
+        ),
+        (
+            "org",
+            "max_age: 90s",
+            "acme",
+            "max_age: got 90s, expected 1d or more: every token is overdue as soon as it is there",
+        ),
+        (
+            "trust",
+            "max_delay: 1s",
+            "trust",
+            "max_delay: got 1s, expected 1h or more: genuine mail that a mail server kept for"
+            " longer is held; they try for a day",
+        ),
+        (
+            "trust",
+            "clock_skew: 1s",
+            "trust",
+            "clock_skew: got 1s, expected 1m or more: genuine mail is held where the mail server's"
+            " clock is behind by more",
+        ),
+    ],
+)
+def test_a_duration_that_can_hardly_be_meant(
+    tmp_path: Path, place: str, line: str, subject: str, saw: str
+) -> None:
+    """It loads, and is told before it hurts."""
+    text = {
+        "mailbox": MINIMAL.replace("orgs:\n", f"    {line}\norgs:\n"),
+        "org": MINIMAL.replace("vault:\n", f"    {line}\nvault:\n"),
+        "trust": f"{MINIMAL}trust: {{{line}}}\n",
+    }[place]
+    assert told(load(tmp_path, text), "durations") == [(subject, "warning", "check-duration", saw)]
+
+
+def test_a_window_is_no_shorter_than_what_may_be_late(tmp_path: Path) -> None:
+    """Mail that is taken however late has to be looked at when it comes."""
+    text = f"{MINIMAL}trust: {{max_delay: 20d}}\n"
+    [(subject, outcome, _, saw)] = told(load(tmp_path, text), "durations")
+    assert (subject, outcome) == ("integrations", "warning")
+    assert saw.startswith("lookback: got 14d, expected 20d or more: ")
+
+
+def test_durations_as_one_would_have_them(tmp_path: Path) -> None:
+    """The defaults are, and at each bound nothing is told."""
+    assert told(load(tmp_path), "durations") == []
+    text = MINIMAL.replace("orgs:\n", "    poll: 5s\n    lookback: 1d\norgs:\n")
+    text = text.replace("vault:\n", "    max_age: 1d\nvault:\n")
+    text = f"{text}trust: {{max_delay: 1h, clock_skew: 1m}}\n"
+    assert told(load(tmp_path, text), "durations") == []
+    assert told(load(tmp_path, text.replace("poll: 5s", "poll: 1h")), "durations") == []
