@@ -87,6 +87,7 @@ use what its `__init__` names, and nothing else.
         logins      the ways to prove who we are
         login       connects, secures the line, logs in
         account_folders  which folders are watched, and their names on the wire
+        rights      what the account may do in a folder
         changes     what is done to a settled mail, and to no other
         session     examines, searches, fetches
         probe       looks at a server without logging in

@@ -45,7 +45,13 @@ class Library:
 
 
 VERSIONS = f"imapclient {imapclient.__version__} on Python {sys.version.split()[0]}"
-OF_THE_CLIENT = ("_imap", "socket", "_proc_folder_list", "_cached_capabilities")
+OF_THE_CLIENT = (
+    "_imap",
+    "socket",
+    "_proc_folder_list",
+    "_cached_capabilities",
+    "_normalise_folder",
+)
 OF_IMAPLIB = (
     "debug",
     "untagged_responses",

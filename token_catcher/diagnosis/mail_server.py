@@ -197,4 +197,7 @@ class MailServer:
             self.session.expect_possible(action)
         except NotApplied as error:
             return self._about.failed("after_capture", str(error), AFTER_CAPTURE)
-        return self._about.ok("after_capture", "the server has what it takes")
+        saw = "the server has what it takes"
+        if not self.session.tells_rights:
+            saw = f"{saw}; it tells nothing of rights (ACL), so they show with the first mail"
+        return self._about.ok("after_capture", saw)

@@ -40,6 +40,10 @@ class AccountFolders:
         self._watched = list(dict.fromkeys([inbox, *spam, *also]))
         return self._watched
 
+    def present(self) -> list[str]:
+        """Those of the watched that the server listed last."""
+        return [folder for folder in self._watched if folder in self._raw_names]
+
     def expect_present(self, folder: str) -> None:
         """AccessError: it is configured, and was not among the folders when they were listed."""
         if folder in self._missing:

@@ -150,6 +150,16 @@ class RawConnection:
         folders: list[Any] = self._client._proc_folder_list(lines)  # noqa: SLF001 - see above
         return folders
 
+    def my_rights(self, folder: bytes) -> list[Any]:
+        """`_simple_command`, `_normalise_folder`: MYRIGHTS (RFC 4314), which imapclient does not
+        know. `folder`: its name on the wire. The untagged lines of the answer."""
+        name = self._client._normalise_folder(folder)  # noqa: SLF001 - see above
+        command = self._imap._simple_command  # noqa: SLF001 - see above
+        status, text = command("MYRIGHTS", name)
+        if status != "OK":
+            raise IMAP4.error(f"MYRIGHTS failed: {text!r}")
+        return self.take_untagged("MYRIGHTS")
+
     def begin(self, command: str) -> bytes:
         """Send a command and do not wait. Returns its tag.
 

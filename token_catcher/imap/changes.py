@@ -16,6 +16,7 @@ from typing import Any, Final, assert_never
 
 from token_catcher.errors import NotApplied
 from token_catcher.imap.connection import Connection, Result
+from token_catcher.imap.rights import missing_rights
 from token_catcher.imap.trouble import is_answered
 from token_catcher.ports import AddFlag, Delete, MailAction, MoveTo
 
@@ -44,6 +45,23 @@ class Changes:
         raise self._not_applied(
             f"the server offers no {expected}, so that no mail can be removed alone: {INSTEAD}",
             "lacks",
+        )
+
+    def expect_rights(self, action: MailAction, folder: str, name: bytes, target: bytes) -> None:
+        """Before there is a mail to change. `name`: the folder's on the wire; `target`: that of a
+        move. NotApplied: the server says that the account lacks a right."""
+        here, there = missing_rights(self._connection, action, name, target)
+        if here:
+            raise self._lacks(here, folder)
+        if there:
+            assert isinstance(action, MoveTo)  # no other action has a target
+            raise self._lacks(there, action.folder)
+
+    def _lacks(self, letters: str, folder: str) -> NotApplied:
+        return self._not_applied(
+            f"the account lacks the rights {letters} (RFC 4314) in folder {folder!a}: have them"
+            f" granted, or {INSTEAD}",
+            "rights",
         )
 
     def select(self, folder: str, name: bytes) -> Mapping[bytes, Any]:

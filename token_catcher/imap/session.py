@@ -182,10 +182,21 @@ class ImapMailbox:
     def expect_possible(self, action: MailAction) -> None:
         """What `apply` needs of the server, and of the folder of a move. Changes nothing.
 
-        NotApplied: the server lacks it, or the folder is not there, or is a watched one."""
+        NotApplied: the server lacks it, the folder is not there or is a watched one, or the account
+        lacks a right there or in a watched folder, as far as the server tells of rights."""
         self._changes.expect_possible(action)
+        target = b""
         if isinstance(action, MoveTo):
-            self._folders.target(action.folder)
+            target = self._folders.target(action.folder)
+        if not self.tells_rights:
+            return
+        for folder in self._folders.present():
+            self._changes.expect_rights(action, folder, self._folders.wire_name(folder), target)
+
+    @property
+    def tells_rights(self) -> bool:
+        """RFC 4314: whether the server says what the account may do in a folder."""
+        return self._connection.has("ACL")
 
     @property
     def has_idle(self) -> bool:

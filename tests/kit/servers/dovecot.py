@@ -14,7 +14,7 @@ import re
 import smtplib
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -106,6 +106,16 @@ service stats {{
 }}
 """
 
+ACL = """\
+mail_plugins = acl
+protocol imap {{
+  mail_plugins = $mail_plugins imap_acl
+}}
+plugin {{
+  acl = vfile:{home}/rights
+}}
+"""
+
 OAUTH_PASSDB = """\
 passdb {{
   driver = oauth2
@@ -182,6 +192,7 @@ class Dovecot(Server):
         certificates: bool = False,
         capability: str | None = None,
         ended: bool = False,
+        acl: Mapping[str, str] | None = None,
     ) -> None:
         """`spam`: a folder that every mailbox has, marked \\Junk if `special_use`.
 
@@ -189,7 +200,9 @@ class Dovecot(Server):
         `oauth`: whose access tokens are taken; checked by its public key, or by asking it where
         `introspects`. `certificates`: users may log in by a certificate of `ca` (EXTERNAL).
         `capability`: all that it announces; None: whatever it can do.
-        `ended`: the server's certificate is not valid any more."""
+        `ended`: the server's certificate is not valid any more.
+        `acl`: the rights of every owner by folder, as RFC 4314 has them; all where none are named.
+        None: the server has no ACL."""
         self._command = command("dovecot", "sudo apt-get install dovecot-imapd dovecot-lmtpd")
         super().__init__("dovecot")
         self.tls_port = free_port()
@@ -205,6 +218,7 @@ class Dovecot(Server):
         self._introspects = introspects
         self._certificates = certificates
         self._capability = capability
+        self._acl = acl
         self._ends_at = None
         if ended:
             self._ends_at = datetime(2026, 1, 1, tzinfo=UTC)
@@ -366,7 +380,7 @@ class Dovecot(Server):
             gid=accounts.mail.pw_gid,
             format=self._format,
             spam=self._spam_folder(),
-            more=self._ways_in(),
+            more=self._ways_in() + self._rights(),
             port=self.port,
             tls_port=self.tls_port,
             lmtp_port=self.lmtp_port,
@@ -385,6 +399,14 @@ class Dovecot(Server):
         if self._capability is not None:
             more += f"imap_capability = {self._capability}\n"
         return f"auth_mechanisms = {mechanisms}\n{more}"
+
+    def _rights(self) -> str:
+        """By a file of the whole server, whose lines stand above what is each owner's anyway."""
+        if self._acl is None:
+            return ""
+        lines = [f"{folder} owner {rights}\n" for folder, rights in self._acl.items()]
+        (self.home / "rights").write_text("".join(lines))
+        return ACL.format(home=self.home)
 
     def _prepare_oauth(self) -> None:
         """The public key of the endpoint, and by which claim a token names its user."""
