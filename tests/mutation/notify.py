@@ -145,7 +145,7 @@ MUTANTS = (
     Mutant(
         "notify: a certificate that is not trusted gives up",
         "notify/webhook.py",
-        function="Webhook.deliver",
+        function="Webhook._answer",
         old="trouble = Outage(str(error), code=error.code)",
         new="trouble = error",
         tests=WEBHOOKS,
