@@ -19,7 +19,9 @@ from tests.kit.dns import SILENCE, TinyDns
 from tests.kit.odd_imap import How, OddImap, Quirks, Trouble
 from tests.kit.processes import reaped
 from tests.kit.program import Done, Program
-from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.reverse import ReverseProxy
+from tests.kit.scripted import HttpReply
+from tests.kit.servers import Dovecot, OpenBao, until
 from tests.kit.servers.process import free_port
 from tests.kit.tokens import CLIENT_ID, CLIENT_SECRET, TokenEndpoint
 from tests.kit.waiting import PATIENCE
@@ -646,3 +648,30 @@ def test_it_ends_by_a_signal(tool: Program) -> None:
         process.send_signal(signal.SIGINT)
         _out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (130, b"")
+
+
+def test_a_canary_is_removed_by_a_signal_as_well(tool: Program, openbao: OpenBao, org: str) -> None:
+    """In the middle of the write test, while Vault does not answer."""
+    rules = (
+        'path "secret/data/salesforce/+/+"'
+        ' { capabilities = ["create", "read", "update", "patch"] }\n'
+        'path "secret/metadata/salesforce/+/+" { capabilities = ["read", "delete"] }\n'
+    )
+    policy = openbao.policy(f"{org}-canary", rules)
+    openbao.tell("post", f"auth/approle/role/{org}-test", {"token_policies": [policy]})
+    hangs = {"PATCH /v1/secret/data/": HttpReply(hang=True)}
+    with ReverseProxy(openbao.url, hangs) as proxy:
+        tool.configure(address=f"address: {proxy.url}")
+        process = subprocess.Popen(
+            tool.words("check", "--write-test"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=tool.environment(),
+        )
+        reaped(process)
+        until(lambda: "PATCH" in [request.method for request in proxy.requests], "the canary")
+        assert len(openbao.paths(f"salesforce/{org}/")) == 1
+        process.send_signal(signal.SIGINT)
+        _out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (130, b"")
+    assert openbao.paths(f"salesforce/{org}/") == []

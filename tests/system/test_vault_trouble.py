@@ -17,7 +17,7 @@ from tests.system.test_web import Site
 from token_catcher.advice import next_step
 
 SHIPPED = (
-    'path "secret/data/salesforce/+/+" {{ capabilities = [{data}] }}\n'
+    'path "secret/data/salesforce/+/+" {{ capabilities = [{data}] {more} }}\n'
     'path "secret/metadata/salesforce/+/+" {{ capabilities = [{metadata}] }}\n'
 )
 ALL = '"create", "read", "update", "patch"'
@@ -36,9 +36,11 @@ class Bench:
         """The path of the first user, who is made up: no mail has come yet."""
         return f"secret/data/salesforce/{self.org}/token-catcher-check@acme.example"
 
-    def granting(self, data: str = ALL, metadata: str = '"read", "patch"') -> None:
-        """The program's role has these capabilities."""
-        rules = SHIPPED.format(data=data, metadata=metadata)
+    def granting(
+        self, data: str = ALL, metadata: str = '"read", "patch"', constraint: str = ""
+    ) -> None:
+        """The program's role has these capabilities, under this constraint."""
+        rules = SHIPPED.format(data=data, metadata=metadata, more=constraint)
         policy = self.openbao.policy(f"{self.org}-rules", rules)
         path = f"auth/approle/role/{self.org}-test"
         self.openbao.tell("post", path, {"token_policies": [policy]})
@@ -125,6 +127,16 @@ def no_rights(bench: Bench) -> None:
     bench.openbao.tell("post", path, {"token_policies": [policy]})
 
 
+def unwanted_parameters(bench: Bench) -> None:
+    """All capabilities, and a constraint that no store meets."""
+    bench.granting(constraint='denied_parameters = {"data" = []}')
+
+
+def wrapped_answers(bench: Bench) -> None:
+    """All capabilities, for requests that have their answers wrapped."""
+    bench.granting(constraint='min_wrapping_ttl = "1m"')
+
+
 BROKEN: list[tuple[Callable[[Bench], None], str, str]] = [
     (closed_port, "vault-unreachable", "was not reached (Connection refused)"),
     (wrong_scheme, "vault-tls", "speaks no TLS there"),
@@ -137,6 +149,8 @@ BROKEN: list[tuple[Callable[[Bench], None], str, str]] = [
     (version_2, "vault-kv2", "is kv version 2, expected kv version 1"),
     (no_update, "vault-policy", 'lacks update there; grant path "{data}"'),
     (no_read, "vault-policy", "{data}: our token lacks read there"),
+    (unwanted_parameters, "vault-policy-constraint", "{data}: POST denied there, though"),
+    (wrapped_answers, "vault-policy-constraint", "{data}: GET denied there, though"),
     (no_rights, "vault-policy", "{data}: our token lacks create, read and update there"),
 ]
 

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from token_catcher.diagnosis.about import LIMIT, About
+from token_catcher.diagnosis.about import About
 from token_catcher.diagnosis.step import Step
 from token_catcher.errors import ConfigurationError
 from token_catcher.notify import Receiver
 
 AREA: Final = "notify"
+LIMIT: Final = 40.0
+"""Seconds for one of them: a webhook has 30 of its own, and says more when they are over."""
 UNREAD: Final = "secret"
 """The code of a secret that cannot be read."""
 
