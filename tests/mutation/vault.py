@@ -9,6 +9,7 @@ NODES = ("tests/contract/test_vault_nodes.py",)
 KV1 = ("tests/contract/test_vault_kv1.py",)
 RIGHTS = ("tests/unit/test_vault_rights.py",)
 HEALTH = ("tests/unit/daemon/test_vault_health.py",)
+TRIALS = ("tests/contract/test_vault_trials.py",)
 CLUSTER = "vault/cluster.py"
 
 MUTANTS = (
@@ -179,5 +180,44 @@ MUTANTS = (
         old="        if trouble is not None and not trouble.is_partial:\n",
         new="        if trouble is not None:\n",
         tests=HEALTH,
+    ),
+    Mutant(
+        "trial: it takes place",
+        "vault/attempt.py",
+        old="SecretVersion(2**31 - 1)",
+        new="SecretVersion(0)",
+        tests=TRIALS,
+    ),
+    Mutant(
+        "trial: a read that is refused will do",
+        "vault/attempt.py",
+        function="Attempts.denied",
+        old='        if current.status == 403:\n            return ["GET"]\n',
+        new="        if current.status == 403:\n            return []\n",
+        tests=TRIALS,
+    ),
+    Mutant(
+        "trial: a write that is refused will do",
+        "vault/attempt.py",
+        function="Attempts.denied",
+        old='            return [*denied, "POST"]\n',
+        new="            return denied\n",
+        tests=TRIALS,
+    ),
+    Mutant(
+        "trial: a proxy's refusal of PATCH is a policy's",
+        "vault/attempt.py",
+        function="Attempts.denied",
+        old="answer.status == 403 and answer.is_vaults",
+        new="answer.status == 403",
+        tests=TRIALS,
+    ),
+    Mutant(
+        "trial: what is carried out will do",
+        "vault/attempt.py",
+        function="Attempts._expect_overtaken",
+        old="        if is_overtaken(answer):\n",
+        new="        if is_overtaken(answer) or answer.status < 300:\n",
+        tests=TRIALS,
     ),
 )
