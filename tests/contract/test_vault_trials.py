@@ -241,3 +241,39 @@ def test_a_trial_that_ends_otherwise(
         [*_, step] = usable_steps(store.inspection, bench.users)
     assert (step.step, step.outcome, step.code) == ("trial", outcome, code)
     assert len(bench.server.paths(f"salesforce/{bench.org}/")) == is_there
+
+
+def test_a_policy_without_patch_is_not_tried_with_it(bench: Bench) -> None:
+    """It is told with the rights already, and no refusal is made that an alert would count."""
+    bench.server.put(bench.users[0].path, {"password": "untouched"})
+    login = bench.granting('"create", "read", "update"')
+    with bench.store(login) as store:
+        since = len(bench.server.audited)
+        steps = list(usable_steps(store.inspection, bench.users))
+    assert findings(steps) == [("rights", "warning", "vault-policy-patch")]
+    assert (steps[-1].step, steps[-1].outcome) == ("trial", "ok")
+    operations = [line["request"]["operation"] for line in bench.server.audited[since:]]
+    assert "patch" not in operations
+    assert list(bench.server.versions(bench.users[0].path)) == [1]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (DATA, []),
+        ('"create", "read", "update"', [("trial", "warning", "vault-policy-patch")]),
+        ('"read", "patch"', []),  # of a secret that is there; the next user may lack `create`
+        ('"read"', [("trial", "failed", "vault-policy")]),
+        ('"create", "update", "patch"', [("trial", "failed", "vault-policy")]),
+    ],
+)
+def test_where_capabilities_cannot_be_asked_a_trial_tells(
+    bench: Bench, data: str, expected: list[tuple[str, str, str]]
+) -> None:
+    """A token without the policy `default`: what is refused, and what that costs."""
+    bench.server.put(bench.users[0].path, {"password": "untouched"})
+    policy = SHIPPED.format(data=data, metadata='"read"')
+    login = role_login(bench.role(policy, token_no_default_policy=True))
+    with bench.store(login) as store:
+        steps = list(usable_steps(store.inspection, bench.users))
+    assert findings(steps) == [("rights", "warning", "vault-capabilities"), *expected]

@@ -7,6 +7,7 @@ refuses every store. `Inspection.denied` says how that is found out and why noth
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from token_catcher.diagnosis.limits import Limit
@@ -20,6 +21,18 @@ MOST_FOLDERS: Final = 20
 CONSTRAINT: Final = "vault-policy-constraint"
 
 
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Where a store may be tried."""
+
+    sufficient: Sequence[SecretPaths] = ()
+    """The paths where our token lacks nothing that a store needs, as far as that is known."""
+    without_patch: frozenset[str] = frozenset()
+    """Those of them, in Vault's API, where it is known to lack `patch`: a store does without."""
+    is_known: bool = True
+    """Whether our policies let us ask for our capabilities."""
+
+
 def one_in_each_folder(secrets: Sequence[SecretPaths]) -> list[SecretPaths]:
     """The first path of each folder: policies name folders, and seldom a single user."""
     firsts: dict[str, SecretPaths] = {}
@@ -28,19 +41,16 @@ def one_in_each_folder(secrets: Sequence[SecretPaths]) -> list[SecretPaths]:
     return list(firsts.values())[:MOST_FOLDERS]
 
 
-def trial_steps(
-    vault: Inspection, secrets: Sequence[SecretPaths], limit: Limit, *, is_granted: bool
-) -> Iterator[Step]:
-    """Each path that a store is kept from; or that none is.
-
-    `is_granted`: whether the capabilities are known to suffice on all of these paths."""
+def trial_steps(vault: Inspection, rights: Rights, limit: Limit) -> Iterator[Step]:
+    """Each path that a store is kept from; or that none is."""
+    secrets = rights.sufficient
     deadline = limit.deadline()
     problems = 0
     for number, secret in enumerate(secrets):
         if limit.is_over(deadline):
             yield limit.left_out("trial", len(secrets) - number, len(secrets))
             return
-        step = _trial_step(vault, secret, is_granted=is_granted)
+        step = _trial_step(vault, secret, rights)
         if step is not None:
             problems += 1
             yield step
@@ -62,26 +72,35 @@ def _passed_step(vault: Inspection, count: int) -> Step:
     return Step("vault", "", "trial", "ok", saw)
 
 
-def _trial_step(vault: Inspection, secret: SecretPaths, *, is_granted: bool) -> Step | None:
+def _trial_step(vault: Inspection, secret: SecretPaths, rights: Rights) -> Step | None:
     """What keeps a store from this path; None: nothing."""
     try:
-        denied = vault.denied(secret.user.path)
+        with_patch = secret.data not in rights.without_patch
+        denied = list(vault.denied(secret.user.path, with_patch=with_patch))
     except TokenCatcherError as error:
         return Step("vault", secret.data, "trial", "failed", str(error), error.code)
     if not denied:
         return None
-    requests = listed(denied)
-    if not is_granted:
-        line = policy_line(secret.data, NEEDED)
-        return _step(secret, "failed", f"{requests} denied there; grant {line}", "vault-policy")
+    if not rights.is_known:
+        return _unknown_step(secret, denied)
     saw = (
-        f"{requests} denied there, though the capabilities are granted: a policy wants or forbids"
-        " parameters, or wants answers wrapped"
+        f"{listed(denied)} denied there, though the capabilities are granted: a policy wants or"
+        " forbids parameters, or wants answers wrapped"
     )
     if denied == ["PATCH"]:
         saw = f"{saw}; tokens are stored with POST all the same"
         return _step(secret, "warning", saw, CONSTRAINT)
     return _step(secret, "failed", saw, CONSTRAINT)
+
+
+def _unknown_step(secret: SecretPaths, denied: Sequence[str]) -> Step:
+    """Where nobody tells our capabilities: most likely it lacks one."""
+    if denied == ["PATCH"]:
+        line = policy_line(secret.data, ["patch"])
+        saw = f"PATCH denied there, so a secret is read, merged and written; grant {line}"
+        return _step(secret, "warning", saw, "vault-policy-patch")
+    line = policy_line(secret.data, NEEDED)
+    return _step(secret, "failed", f"{listed(denied)} denied there; grant {line}", "vault-policy")
 
 
 def _step(secret: SecretPaths, outcome: StepOutcome, saw: str, code: str) -> Step:

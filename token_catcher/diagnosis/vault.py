@@ -17,7 +17,7 @@ users has its `Limit`.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Final
@@ -33,7 +33,7 @@ from token_catcher.diagnosis.rights import (
 )
 from token_catcher.diagnosis.settings import settings_steps
 from token_catcher.diagnosis.step import Step, StepOutcome
-from token_catcher.diagnosis.trial import one_in_each_folder, trial_steps
+from token_catcher.diagnosis.trial import Rights, one_in_each_folder, trial_steps
 from token_catcher.diagnosis.users import UserPath
 from token_catcher.errors import TokenCatcherError
 from token_catcher.model import iso
@@ -80,7 +80,7 @@ def vault_steps(
         return
     secrets = _secrets(vault, users)
     rights = yield from _rights_steps(vault, secrets, excess=True)
-    yield from trial_steps(vault, rights.sufficient, limit, is_granted=rights.is_known)
+    yield from trial_steps(vault, rights, limit)
     if vault.kv_version != 1:
         yield from settings_steps(vault, secrets, limit)
     if write_test:
@@ -99,10 +99,9 @@ def usable_steps(
     if not (yield from _mount_steps(vault, users)):
         return
     rights = yield from _rights_steps(vault, _secrets(vault, users), excess=False)
-    secrets = rights.sufficient
     if rights.is_known:
-        secrets = one_in_each_folder(secrets)
-    yield from trial_steps(vault, secrets, limit, is_granted=rights.is_known)
+        rights = replace(rights, sufficient=one_in_each_folder(rights.sufficient))
+    yield from trial_steps(vault, rights, limit)
 
 
 # -- each address --
@@ -259,30 +258,20 @@ def _secrets(vault: Inspection, users: Iterable[UserPath]) -> list[SecretPaths]:
     return [SecretPaths(user, *vault.policy_paths(user.path)) for user in users]
 
 
-@dataclass(frozen=True, slots=True)
-class _Rights:
-    """Where a store may be tried."""
-
-    sufficient: Sequence[SecretPaths] = ()
-    """The paths where our token lacks nothing, as far as that is known."""
-    is_known: bool = True
-    """Whether our policies let us ask for our capabilities."""
-
-
 def _rights_steps(
     vault: Inspection, secrets: Sequence[SecretPaths], *, excess: bool
-) -> Generator[Step, None, _Rights]:
+) -> Generator[Step, None, Rights]:
     """What we lack for each user, and, where that is asked for, what we have too much."""
     beside = vault.policy_paths(neighbour(secret.user for secret in secrets)).data
     try:
         capabilities = vault.capabilities([*_asked_paths(secrets), beside])
     except TokenCatcherError as error:
         yield _failed("rights", "", error)
-        return _Rights()
+        return Rights()
     if capabilities is None:
         saw = "sys/capabilities-self is denied, so the rights are only tried; `default` grants it"
         yield _step("rights", "", "warning", saw, code="vault-capabilities")
-        return _Rights(secrets, is_known=False)
+        return Rights(secrets, is_known=False)
     grants = Grants(capabilities)
     sufficient = []
     for secret in secrets:
@@ -292,7 +281,8 @@ def _rights_steps(
         yield step
     if excess:
         yield from excess_steps(secrets, beside, grants)
-    return _Rights(sufficient)
+    without_patch = [secret.data for secret in sufficient if grants.lacks(secret.data, ["patch"])]
+    return Rights(sufficient, frozenset(without_patch))
 
 
 def _asked_paths(secrets: Iterable[SecretPaths]) -> Iterator[str]:

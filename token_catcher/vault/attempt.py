@@ -35,11 +35,13 @@ class Attempts:
         self._mount = mount
         self._fields = dict.fromkeys((*fields, OUR_VERSION), NEVER)
 
-    def denied(self, path: str) -> list[str]:
+    def denied(self, path: str, *, with_patch: bool = True) -> list[str]:
         """Which methods of a store our policies refuse at this path; none: it would get through.
 
-        On KV version 1 only GET is tried: it has no check-and-set. Raises what `Client.ask` raises.
-        AccessError, TransientError: what answers is no KV engine of the configured version."""
+        On KV version 1 only GET is tried: it has no check-and-set. `with_patch`: also PATCH; not
+        where its capability is known to be missing, since alerts count refusals. Raises what
+        `Client.ask` raises. AccessError, TransientError: what answers is no KV engine of the
+        configured version."""
         current = self._client.ask("get", self._mount.where(path))
         if current.status == 403:
             return ["GET"]
@@ -48,7 +50,7 @@ class Attempts:
             return []
         # As `KeyValue.write`: PATCH where there is something to merge into, or else POST.
         denied = []
-        if fields_in(current):
+        if with_patch and fields_in(current):
             answer = self._sent("patch", path, {"Content-Type": MERGE_PATCH})
             if is_overtaken(answer):
                 return []

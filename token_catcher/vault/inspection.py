@@ -189,11 +189,11 @@ class Inspection:
         None: they do not let us ask."""
         return capabilities(self._client, paths)
 
-    def denied(self, path: str) -> Sequence[str]:
+    def denied(self, path: str, *, with_patch: bool = True) -> Sequence[str]:
         """Which requests of a store our policies refuse, tried without changing anything.
 
         See `Attempts.denied`."""
-        return self._attempts.denied(path)
+        return self._attempts.denied(path, with_patch=with_patch)
 
     def mount_settings(self) -> Settings | None:
         """How the mount keeps versions. None: we may not read that."""
