@@ -32,7 +32,7 @@ LOCK_WITHIN: Final = 60.0
 LOCK_STEP: Final = 0.2
 """Seconds between two looks at the lock."""
 ROOM: Final = 4096
-"""Bytes that must find room before a request: more than the largest refresh token."""
+"""Bytes that must find room before a request: some times what refresh tokens have."""
 DROPPED: Final = "somebody put another one into the file during the renewal: theirs stays"
 _LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT
 
