@@ -59,6 +59,22 @@ MUTANTS = (
         tests=KEEPER,
     ),
     Mutant(
+        "tokens: a sign-in during a renewal is written over",
+        "oauth/refresh.py",
+        function="RefreshTokenFile.keep",
+        old="        if self._is_another_sign_in():\n",
+        new="        if False:\n",
+        tests=REFRESH,
+    ),
+    Mutant(
+        "tokens: one that was kept fresh counts as new to a login",
+        "oauth/access.py",
+        function="AccessTokens.for_login",
+        old="held is not before",
+        new="held.is_new",
+        tests=KEEPER,
+    ),
+    Mutant(
         "tokens: the lock is given back before the request",
         "oauth/refresh.py",
         function="RefreshTokenFile.renewing",
