@@ -127,6 +127,7 @@ use what its `__init__` names, and nothing else.
         inspection  what a diagnosis asks: nodes, token, rights, settings
         past        what the versions of a secret tell of
         own_writes  which version is our own write of a mail
+        kept_versions  what the versions that Vault keeps tell an auditor
         store       read, decide, write with check-and-set
     salesforce  the adapter of Salesforce
         soap        what a login asks, and what is answered; pure

@@ -381,6 +381,49 @@ class Holding:
     """The Date of its mail; None where `issued_at` is."""
 
 
+class Ended(StrEnum):
+    """How a version of a secret ended."""
+
+    DELETED = "deleted"
+    """Somebody may bring it back."""
+    DESTROYED = "destroyed"
+    EXPIRED = "expired"
+    """By itself, by `delete_version_after`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OurFields:
+    """What a version has in the fields that we write beside the token, as far as it has them.
+
+    Who may write the secret may have written anything there."""
+
+    issued_at: str | None = None
+    dated_at: str | None = None
+    captured_at: str | None = None
+    captured_by: str | None = None
+    fingerprint: str | None = None
+    mail: str | None = None
+    writer: str | None = None
+    version: str | None = None
+    """The number of the version in which we wrote them."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVersion:
+    """One version that Vault keeps of a secret: all but the token itself. Made by `vault`."""
+
+    number: int
+    created_at: str
+    """Vault's created_time, verbatim."""
+    fingerprint: str | None = None
+    """Of the token in it. None: there is none, or the version ended."""
+    ours: OurFields = OurFields()
+    ended: Ended | None = None
+    """None: it is there. Of one that ended, what it held is not known."""
+    ends_at: str | None = None
+    """Vault's deletion_time, verbatim: of one that will expire it lies ahead."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoginSecrets:
     """What a user logs in to Salesforce with, as Vault holds it at this moment. Made by `vault`."""

@@ -21,9 +21,12 @@ from tests.kit.servers import OpenBao, until
 from token_catcher.errors import AccessError, TransientError
 from token_catcher.model import (
     Capture,
+    Ended,
     Held,
     Holding,
+    KeptVersion,
     LoginSecrets,
+    OurFields,
     Reason,
     Receipt,
     Secret,
@@ -32,7 +35,7 @@ from token_catcher.model import (
     Unchanged,
     iso,
 )
-from token_catcher.vault import Address, Client, VaultStore, Version
+from token_catcher.vault import Address, Client, VaultStore
 
 NEW = "FAKEnewTOKEN00000000001"
 OLD = "FAKEoldTOKEN00000000002"
@@ -880,22 +883,45 @@ def test_versions_tell_who_wrote_what(world: World) -> None:
     world.store(OLD, NOW - MINUTE)
     world.store(NEW, instance="two")
     world.vault.put(world.path, {"security_token": OTHER})
+    world.vault.put(world.path, {"password": "p"})
     world.vault.delete(world.path, 1)
-    created = {
-        number: about["created_time"] for number, about in world.vault.versions(world.path).items()
-    }
-    captured = (world.vault.get(world.path, 2) or {})["security_token_captured_at"]
-    assert list(world.stores["one"].versions(world.path)) == [
-        Version(1, created[1], gone=True),
-        Version(2, created[2], "two", captured, iso(NOW), Token(NEW).fingerprint),
-        Version(3, created[3]),
+    about = world.vault.versions(world.path)
+    created = {number: version["created_time"] for number, version in about.items()}
+    secret = world.vault.get(world.path, 2) or {}
+    ours = OurFields(
+        issued_at=iso(NOW),
+        dated_at=iso(NOW),
+        captured_at=secret["security_token_captured_at"],
+        captured_by="two",
+        fingerprint=Token(NEW).fingerprint,
+        mail=secret["security_token_mail"],
+        writer=secret["security_token_writer"],
+        version="2",
+    )
+    deleted_at = about[1]["deletion_time"]
+    assert world.stores["one"].kept(world.path) == [
+        KeptVersion(1, created[1], ended=Ended.DELETED, ends_at=deleted_at),
+        KeptVersion(2, created[2], Token(NEW).fingerprint, ours),
+        KeptVersion(3, created[3], Token(OTHER).fingerprint),
+        KeptVersion(4, created[4]),
     ]
-    assert list(world.stores["one"].versions(world.path + ".nobody")) == []
+    assert world.stores["one"].kept(world.path + ".nobody") == []
+
+
+def test_versions_tell_how_they_ended(world: World) -> None:
+    """Deleted, or destroyed: what they held is not known."""
+    world.store(OLD, NOW - MINUTE)
+    world.store(NEW)
+    world.vault.delete(world.path, 2)
+    world.vault.destroy(world.path, 1)
+    ends = [version.ended for version in world.stores["one"].kept(world.path)]
+    assert ends == [Ended.DESTROYED, Ended.DELETED]
 
 
 def test_versions_that_will_expire_are_told_as_long_as_they_are_there(world: World) -> None:
     """`delete_version_after` gives every version an end; until then it is readable."""
     world.vault.settings(world.path, delete_version_after="1000s")
     world.store(NEW)
-    versions = world.stores["one"].versions(world.path)
-    assert [(version.captured_by, version.gone) for version in versions] == [("one", False)]
+    (version,) = world.stores["one"].kept(world.path)
+    assert (version.ours.captured_by, version.ended) == ("one", None)
+    assert version.ends_at == world.vault.versions(world.path)[1]["deletion_time"]

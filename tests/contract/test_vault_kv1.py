@@ -190,7 +190,7 @@ def test_what_is_there_is_told_without_versions(plain: Plain, org: str) -> None:
     fingerprint = capture(org).token.fingerprint
     ours = Holding(1, fingerprint=fingerprint, issued_at=NOW, dated_at=NOW)
     assert plain.store.holds(plain.path) == ours
-    assert list(plain.store.versions(plain.path)) == []
+    assert plain.store.kept(plain.path) == []
 
 
 # -- what is refused --

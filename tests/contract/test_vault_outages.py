@@ -200,7 +200,7 @@ def test_versions_of_no_known_form_are_told(answer: HttpReply, got: str) -> None
         opened(server.url, given(VAULT_TOKEN)) as store,
         pytest.raises(TransientError, match=got) as caught,
     ):
-        list(store.versions(capture("acme").path))
+        store.kept(capture("acme").path)
     assert caught.value.code == "vault-protocol"
 
 

@@ -294,7 +294,7 @@ def test_the_program_stores_under_the_policy(
     try:
         stored = store.store(capture)
         again = store.store(capture)
-        versions = [version.number for version in store.versions(path)]
+        versions = [version.number for version in store.kept(path)]
     finally:
         store.close()
     assert isinstance(stored, Stored)

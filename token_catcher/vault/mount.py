@@ -28,6 +28,8 @@ ROOT: Final = "root"
 _PATH: Final = re.compile(
     r"[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*(?:/[A-Za-z0-9_+'@-][A-Za-z0-9._+'@-]*)*(?<!\.)", re.ASCII
 )
+DENIED: Final = "vault-policy"
+"""The code where Vault refuses a request about one path, and may show the others."""
 FOR_ALL: Final = "vault-quota"
 """The code of the outage after which Vault is not asked whether it answers for other paths: it has
 just asked to slow down."""
@@ -163,7 +165,7 @@ class Mount:
         return AccessError(
             f"Vault denies access to {where} (got 403, expected the capabilities"
             f" {CAPABILITIES[self.version]})",
-            code="vault-policy",
+            code=DENIED,
         )
 
     def _is_granted(self, where: str) -> bool:

@@ -13,17 +13,18 @@ no age at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from token_catcher.age import Age, Order
-from token_catcher.errors import TransientError
+from token_catcher.errors import AccessError, TransientError
 from token_catcher.model import (
     Capture,
     Held,
     Holding,
+    KeptVersion,
     LoginSecrets,
     Reason,
     Secret,
@@ -36,9 +37,10 @@ from token_catcher.ports import Log
 from token_catcher.vault.client import Client
 from token_catcher.vault.ending import Ending
 from token_catcher.vault.inspection import Inspection
+from token_catcher.vault.kept_versions import kept_version
 from token_catcher.vault.kv import KeyValue
 from token_catcher.vault.kv1 import PlainKeyValue, PlainOwnWrites
-from token_catcher.vault.mount import Mount
+from token_catcher.vault.mount import DENIED, Mount
 from token_catcher.vault.own_writes import OwnWrites
 from token_catcher.vault.past import Pasts, Trace, token_in
 from token_catcher.vault.version import SecretVersion
@@ -65,16 +67,10 @@ Where it matters: for a foreign token to be the newer one."""
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a secret and who wrote our fields of it.
-
-    For reconciling: never the values."""
+    """The latest version of a secret, by its metadata alone."""
 
     number: int
     created_at: str
-    captured_by: str | None = None
-    captured_at: str | None = None
-    issued_at: str | None = None
-    fingerprint: str | None = None
     gone: bool = False
     """Deleted or destroyed: what it held is not known."""
 
@@ -212,20 +208,30 @@ class VaultStore:
         """What a diagnosis asks, with the same login and of the same mount."""
         return Inspection(self._client, self._mount, (self._field, *DESCRIBING))
 
-    def versions(self, path: str) -> Iterator[Version]:
-        """Every version that Vault keeps, oldest first; none on KV version 1. Reads only."""
+    def kept(self, path: str) -> list[KeptVersion]:
+        """Every version that Vault keeps, oldest first; none on KV version 1. Reads only.
+
+        AccessError with the code `vault-audit-policy`: our token may not read the metadata or the
+        data of this secret. Otherwise it raises what `holds` raises."""
         self._mount.check_path(path)
-        for number in self._secrets.numbers(path):
-            version = self._secrets.read(path, number)
-            yield Version(
-                number,
-                version.created_at,
-                version.ours("captured_by"),
-                version.ours("captured_at"),
-                version.ours("issued_at"),
-                version.ours("fingerprint"),
-                version.gone,
-            )
+        self._mount.check(path)
+        try:
+            return [self._kept(path, number) for number in self._secrets.numbers(path)]
+        except AccessError as error:
+            if not error.code.startswith(DENIED):
+                raise
+        # Less than a store needs, and so another message than its own.
+        where = self._mount.where(path)
+        raise AccessError(
+            f"Vault does not let us read {where} and {self._mount.metadata(path)} (got 403,"
+            " expected the capability read on both)",
+            code="vault-audit-policy",
+        )
+
+    def _kept(self, path: str, number: int) -> KeptVersion:
+        version = self._secrets.read(path, number)
+        ending = self._secrets.ending(path, version)
+        return kept_version(version, ending, self._field)
 
     def keep_alive(self) -> None:
         """Log in, or renew our token in time, where no store does. Raises what `store` raises."""
