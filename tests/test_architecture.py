@@ -62,7 +62,13 @@ ADAPTERS = {
     "ruamel": {"config.document"},
     "structlog": {"log"},
     "typer": {"cli", "commands.options"},
-    "rich": {"commands.render", "commands.output", "commands.demo", "commands.status_lines"},
+    "rich": {
+        "commands.render",
+        "commands.output",
+        "commands.demo",
+        "commands.status_lines",
+        "commands.reconcile_lines",
+    },
 }
 """Which modules, or folders, may import which library. The demo plays Salesforce: it signs."""
 
@@ -200,6 +206,7 @@ PURE = [
     for module in MODULES
     if module.partition(".")[0]
     in ("model", "age", "errors", "reading", "proof", "judge", "poison", "drift", "status")
+    or module == "record.reconcile"
 ]
 
 

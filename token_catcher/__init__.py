@@ -49,6 +49,7 @@ use what its `__init__` names, and nothing else.
         openfile    the file that is written to, as far as it was read
         rotated     a file that was rotated away like a log, put back
         verification  is a journal intact
+        reconcile   the records of a secret, held against Vault's versions; pure
         journal     the append-only rotation record
         tries       how often each stored token was tried by a login
         sweeplock   the lock of a sweep, which a stopped one loses
@@ -231,6 +232,7 @@ use what its `__init__` names, and nothing else.
         dns         the keys of signatures
         notify      telling others
         salesforce  the proof by login
+        audit       what `audit reconcile` finds
         mail        how mail ends
         missing     why none comes
     commands    one module a command
@@ -269,6 +271,9 @@ use what its `__init__` names, and nothing else.
         draft       answers as a commented configuration
         questions   to a person at a terminal
         init        writes a configuration, and tries it
+        vault_log   who made a version, by Vault's audit log
+        reconcile_lines  what `audit reconcile` tells
+        reconcile   does the journal agree with Vault
         audit       is the journal intact
         notify      a test event to every receiver
         salesforce  plays Salesforce: signed token mail

@@ -249,8 +249,13 @@ class App:
 
         A dry run makes no file: without one, nothing in Vault is our own write."""
         if not self.writing:
-            return known_writer_id(self._writer_file) or ""
+            return self.known_writer or ""
         return self._writer_id
+
+    @property
+    def known_writer(self) -> str | None:
+        """Who we are in Vault; None: we never wrote to it. StateError: it cannot be read."""
+        return known_writer_id(self._writer_file)
 
     @cached_property
     def _writer_id(self) -> str:

@@ -36,6 +36,7 @@ from token_catcher.commands import (
     options,
     output,
     questions,
+    reconcile,
     release,
     scan,
     status,
@@ -59,7 +60,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 audit_app = typer.Typer(
-    help="The journal: whether it is intact, and closing its file.", no_args_is_help=True
+    help="The journal: whether it is intact and agrees with Vault, and closing its file.",
+    no_args_is_help=True,
 )
 config_app = typer.Typer(
     help="The configuration: an example, its schema, what is in effect.", no_args_is_help=True
@@ -340,6 +342,18 @@ def audit_verify_command(
     prints the head, to be kept elsewhere."""
     paths = files or [context.obj.load(secrets=False).journal_file]
     raise typer.Exit(audit.run_verify(paths, head, as_json=as_json))
+
+
+@audit_app.command("reconcile", cls=options.Command, epilog=epilog("audit reconcile"))
+def audit_reconcile_command(
+    context: typer.Context,
+    vault_log: options.VaultLogs = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say whether the journal agrees with Vault's versions of every secret. With Vault's audit log
+    also which login, from which address, wrote each of them. Changes nothing."""
+    built = context.obj.build(writing=False)
+    raise typer.Exit(reconcile.run(built, vault_log or (), as_json=as_json))
 
 
 @audit_app.command("archive", cls=options.Command, epilog=epilog("audit archive"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from token_catcher.advice.audit import AUDIT
 from token_catcher.advice.dns import DNS
 from token_catcher.advice.entry import Advice
 from token_catcher.advice.imap import IMAP
@@ -48,6 +49,7 @@ AREAS: Final[Mapping[str, Mapping[str, Advice]]] = {
     "DNS": DNS,
     "Telling others": NOTIFY,
     "Salesforce": SALESFORCE,
+    "The audit": AUDIT,
 }
 """By the code of an error, in the order of docs/errors.md."""
 

@@ -34,6 +34,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "token-catcher audit verify",
         "token-catcher audit verify journal-000001.jsonl.gz journal.jsonl",
     ),
+    "audit reconcile": (
+        "token-catcher audit reconcile",
+        "token-catcher audit reconcile --vault-log audit.log --vault-log audit.log.1.gz --json",
+    ),
     "audit archive": ("token-catcher audit archive",),
     "notify test": ("token-catcher notify test",),
     "config example": ("token-catcher config example > config.yaml",),

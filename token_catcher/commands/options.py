@@ -259,4 +259,12 @@ KnownHead = Annotated[
         parser=_head,
     ),
 ]
+VaultLogs = Annotated[
+    list[str] | None,
+    _option(
+        "--vault-log",
+        "Vault's audit log, .gz too: says who wrote. Again for each file.",
+        "FILE",
+    ),
+]
 Keep = Annotated[bool, _option("--keep", "Leave the servers up and say how to look around.")]

@@ -160,7 +160,7 @@ class _Questions:
 def _users(app: App, recorded: _Recorded, questions: _Questions, now: datetime) -> list[UserRow]:
     orgs = app.org_terms()
     max_ages = {terms.org.name: terms.max_age for terms in orgs}
-    listed = {org: questions.names(folder) for org, folder in _folders(app)}
+    listed = {org: questions.names(folder) for org, folder in pattern_folders(app)}
     held = Counter((mail.org, mail.username) for mail in recorded.held)
     rows = []
     for user in users_of(orgs, recorded.pasts.users, listed):
@@ -173,7 +173,7 @@ def _users(app: App, recorded: _Recorded, questions: _Questions, now: datetime) 
     return by_urgency(rows)
 
 
-def _folders(app: App) -> Iterator[tuple[str, str]]:
+def pattern_folders(app: App) -> Iterator[tuple[str, str]]:
     """Of each org with patterns, the folder whose secrets are named for its users.
 
     None where `vault.path` does not end in the username alone."""

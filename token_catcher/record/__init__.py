@@ -10,15 +10,28 @@ from token_catcher.record.openfile import HeldRecords, Record
 from token_catcher.record.org_ids import OrgIds
 from token_catcher.record.ownership import refusal
 from token_catcher.record.progress import FolderProgress, FollowUp, Pending
+from token_catcher.record.reconcile import (
+    NOTES,
+    Beginning,
+    Code,
+    Comparison,
+    Difference,
+    Recorded,
+)
 from token_catcher.record.tries import Trial, Tries, TriesFile
 from token_catcher.record.verification import State, Verification, in_order, verify, verify_files
 from token_catcher.record.waiting import UNPROVEN, MailToken
 from token_catcher.record.writer import known_writer_id, writer_id
 
 __all__ = [
+    "NOTES",
     "UNPROVEN",
+    "Beginning",
     "Chain",
     "Checkpoint",
+    "Code",
+    "Comparison",
+    "Difference",
     "FolderProgress",
     "FollowUp",
     "Head",
@@ -31,6 +44,7 @@ __all__ = [
     "Patience",
     "Pending",
     "Record",
+    "Recorded",
     "State",
     "Trial",
     "Tries",

@@ -1,0 +1,453 @@
+"""The records of one secret, held against the versions that Vault keeps of it; pure.
+
+Records come in the order of the journal, each once, and are forgotten at once: what is kept of them
+does not grow with the journal, but with the versions in Vault.
+
+A version is known by its number *and* by Vault's time of it: numbers begin anew where a secret was
+removed with all its versions. Exactly one `stored` record tells of each version that we wrote. An
+`unchanged` record tells of the token that its mail has: where another instance was faster, it is
+our own proof that this token was genuine.
+
+Others write to the same secrets, and may: a password that a person changes makes a version as well,
+which carries the token and our fields on. It is a note. What a version of somebody else's changes
+about the token, or about our fields, is a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from token_catcher.model import Ended, Event, KeptVersion, OurFields, moment
+
+
+class Code(StrEnum):
+    """What a comparison comes to; the codes of `audit reconcile --json`. Only ever added to."""
+
+    # Findings.
+    UNRECORDED_VERSION = "unrecorded-version"
+    RECORD_MISSING = "record-missing"
+    ANOTHER_INSTANCE = "another-instance"
+    TOKEN_BY_HAND = "token-by-hand"  # noqa: S105 - a code
+    FIELDS_BY_HAND = "fields-by-hand"
+    TOKEN_REMOVED = "token-removed"  # noqa: S105 - a code
+    DELETED_VERSION = "deleted-version"
+    DESTROYED_VERSION = "destroyed-version"
+    FORGED_RECORD = "forged-record"
+    RECORDED_TWICE = "recorded-twice"
+    ROLLED_BACK = "rolled-back"
+    REMADE_SECRET = "remade-secret"  # noqa: S105 - a code
+    SECRET_MISSING = "secret-missing"  # noqa: S105 - a code
+    NOT_IN_LOG = "not-in-log"
+    # Notes.
+    OTHER_FIELDS = "other-fields"
+    OTHERS_WRITE = "others-write"
+    BEFORE_RECORDS = "before-records"
+    EARLIER_WRITER = "earlier-writer"
+    EXPIRED_VERSION = "expired-version"
+    TRIMMED_VERSIONS = "trimmed-versions"
+    NOT_COVERED = "not-covered"
+    NOT_LISTED = "not-listed"
+    # Neither.
+    RECORDED = "recorded"
+
+
+NOTES: Final = frozenset(
+    {
+        Code.OTHER_FIELDS,
+        Code.OTHERS_WRITE,
+        Code.BEFORE_RECORDS,
+        Code.EARLIER_WRITER,
+        Code.EXPIRED_VERSION,
+        Code.TRIMMED_VERSIONS,
+        Code.NOT_COVERED,
+        Code.NOT_LISTED,
+    }
+)
+"""What is told, and nothing is wrong with."""
+_ENDED: Final = {
+    Ended.DELETED: Code.DELETED_VERSION,
+    Ended.DESTROYED: Code.DESTROYED_VERSION,
+    Ended.EXPIRED: Code.EXPIRED_VERSION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a record says of a token in Vault."""
+
+    seq: int
+    at: str
+    event: str
+    path: str
+    instance: str | None = None
+    version: int | None = None
+    created_at: str | None = None
+    """Vault's time of that version."""
+    request_id: str | None = None
+    fingerprint: str | None = None
+    mail: str | None = None
+    issued_at: str | None = None
+    recovered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one version, or the records of one secret, came to."""
+
+    code: Code
+    path: str | None
+    saw: str
+    version: int | None = None
+    created_at: str | None = None
+    """Vault's time of the version."""
+    ends_at: str | None = None
+    """Vault's time of its end, where it ended."""
+    record: Recorded | None = None
+    """The one that tells of it."""
+    writer: str | None = None
+    """What the version carries of who wrote our fields; anybody's word."""
+    captured_by: str | None = None
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether somebody has to look at it."""
+        return self.code not in NOTES and self.code is not Code.RECORDED
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Where the records begin."""
+
+    at: datetime | None
+    """The time of the first one; None: there is none."""
+    is_whole: bool
+    """Whether that is record 1, so that none is in a file that is not here."""
+
+
+class Comparison:
+    """One secret. Give it its records, then ask for the differences."""
+
+    def __init__(self, path: str, versions: Sequence[KeptVersion], writer: str | None) -> None:
+        """`versions`: all that Vault keeps, oldest first. `writer`: our own id, None where it is
+        not known."""
+        self.path = path
+        self._versions = versions
+        self._writer = writer
+        self._by_number = {version.number: version for version in versions}
+        self._carried = {version.ours.version for version in versions} - {None}
+        """The numbers that versions carry of the write that they go back to."""
+        self._stored: dict[int, Recorded] = {}
+        """By the number of the version that the record tells of."""
+        self._again: dict[int, Recorded] = {}
+        """Further records of such a version, the first of them."""
+        self._written: dict[str, Recorded] = {}
+        """By number, of writes that a version carries on and Vault does not keep."""
+        self._genuine: set[tuple[str | None, str | None]] = set()
+        """Mail and fingerprint in a version, of which a record says that it was proven."""
+        self._tokens = {(version.ours.mail, version.fingerprint) for version in versions}
+        self._lost = _Lost()
+        """The records of versions that Vault has not, since the last one that it has."""
+        self._overtaken = _Lost()
+        """The same of those before that one."""
+        self._trimmed = 0
+
+    def take(self, record: Recorded) -> None:
+        """The next record of this secret."""
+        if record.event == Event.UNCHANGED:
+            self._take_token(record)
+        elif record.event == Event.STORED and record.version is not None:
+            self._take_stored(record, record.version)
+
+    @property
+    def own_since(self) -> int | None:
+        """The number of the first record whose version carries our own id; None: there is none."""
+        numbers = []
+        for number, record in self._stored.items():
+            writer = self._by_number[number].ours.writer
+            if writer is not None and writer == self._writer:
+                numbers.append(record.seq)
+        return min(numbers, default=None)
+
+    def differences(self, began: Beginning, own_since: int | None) -> Iterator[Difference]:
+        """Of the secret as a whole first, then of its versions, oldest first.
+
+        `own_since`: that of all secrets: since then no other id is ours."""
+        yield from self._of_the_secret()
+        before: KeptVersion | None = None
+        for version in self._versions:
+            yield self._of_version(version, before, began, own_since)
+            again = self._again.get(version.number)
+            if again is not None:
+                saw = f"records {self._stored[version.number].seq} and {again.seq} tell of it"
+                yield self._told(Code.RECORDED_TWICE, version, saw, again)
+            if version.ended is None:
+                before = version
+
+    # -- taking records --
+
+    def _take_token(self, record: Recorded) -> None:
+        token = (record.mail, record.fingerprint)
+        if token in self._tokens:
+            self._genuine.add(token)
+
+    def _take_stored(self, record: Recorded, number: int) -> None:
+        version = self._by_number.get(number)
+        if version is not None and version.created_at == record.created_at:
+            self._take_matched(record, number)
+        elif self._versions and number < self._versions[0].number:
+            self._trimmed += 1
+            if str(number) in self._carried:
+                self._written[str(number)] = record
+        else:
+            self._lost = self._lost.with_record(record)
+
+    def _take_matched(self, record: Recorded, number: int) -> None:
+        self._overtaken = self._overtaken.and_then(self._lost)
+        self._lost = _Lost()
+        if number in self._stored:
+            self._again.setdefault(number, record)
+        else:
+            self._stored[number] = record
+
+    # -- the secret as a whole --
+
+    def _of_the_secret(self) -> Iterator[Difference]:
+        lost = self._lost
+        if lost.last is not None and not self._versions:
+            saw = f"{lost.told}; Vault has none"
+            yield self._lacking(Code.SECRET_MISSING, lost.last, saw)
+        elif lost.last is not None:
+            saw = f"{lost.told}; Vault's newest is {self._versions[-1].number}"
+            yield self._lacking(Code.ROLLED_BACK, lost.last, saw)
+        if self._overtaken.last is not None:
+            saw = f"{self._overtaken.told}; Vault has others"
+            yield self._lacking(Code.REMADE_SECRET, self._overtaken.last, saw)
+        if self._trimmed:
+            saw = f"{self._trimmed} records of versions before {self._versions[0].number}"
+            yield Difference(Code.TRIMMED_VERSIONS, self.path, saw)
+
+    def _lacking(self, code: Code, record: Recorded, saw: str) -> Difference:
+        return Difference(code, self.path, saw, record.version, record.created_at, record=record)
+
+    # -- one version --
+
+    def _of_version(
+        self,
+        version: KeptVersion,
+        before: KeptVersion | None,
+        began: Beginning,
+        own_since: int | None,
+    ) -> Difference:
+        """`before`: the newest one before it that is there."""
+        record = self._stored.get(version.number)
+        if record is not None:
+            return self._recorded(version, record, own_since)
+        if self._is_of_before(version, began):
+            return self._told(Code.BEFORE_RECORDS, version, "it is older than the first record")
+        if version.ended is not None:
+            saw = f"it {_end_of(version)}, and no record tells of it"
+            return self._told(_ENDED[version.ended], version, saw)
+        return self._unrecorded(version, before)
+
+    def _recorded(
+        self, version: KeptVersion, record: Recorded, own_since: int | None
+    ) -> Difference:
+        if version.ended is not None:
+            saw = f"it {_end_of(version)}"
+            return self._told(_ENDED[version.ended], version, saw, record)
+        differing = _differing(version, record)
+        if differing:
+            saw = f"the record differs from the version in: {', '.join(differing)}"
+            return self._told(Code.FORGED_RECORD, version, saw, record)
+        if self._writer is None or version.ours.writer == self._writer:
+            return self._told(Code.RECORDED, version, "as recorded", record)
+        # The file `writer` may be a new one. But no earlier id comes back.
+        if own_since is not None and record.seq > own_since:
+            saw = "the record says that we wrote it, the version carries another writer"
+            return self._told(Code.FORGED_RECORD, version, saw, record)
+        saw = "it carries another writer than ours of now, as if `writer` was made anew"
+        return self._told(Code.EARLIER_WRITER, version, saw, record)
+
+    def _is_of_before(self, version: KeptVersion, began: Beginning) -> bool:
+        """Whether no record is to be expected of this version.
+
+        Of a write of ours there is one, as long as no file was moved away."""
+        if self._is_genuine(version):
+            return False
+        if began.at is not None and not _is_before(version.created_at, began.at):
+            return False
+        return not began.is_whole or not self._is_own_write(version)
+
+    def _unrecorded(self, version: KeptVersion, before: KeptVersion | None) -> Difference:
+        """No record tells of this version, which is there."""
+        if version.fingerprint is None:
+            return self._without_token(version, before)
+        if self._is_carried_on(version, before):
+            saw = "somebody else wrote other fields; the token is the one before"
+            return self._told(Code.OTHER_FIELDS, version, saw)
+        if _is_fresh(version):
+            return self._fresh(version)
+        return self._by_somebody(version, before)
+
+    def _by_somebody(self, version: KeptVersion, before: KeptVersion | None) -> Difference:
+        """It has another token than the version before it, or other fields of ours."""
+        if before is None or before.fingerprint is None:
+            return self._told(Code.UNRECORDED_VERSION, version, "somebody else wrote this token")
+        if version.fingerprint == before.fingerprint:
+            changed = ", ".join(_changed(before.ours, version.ours))
+            saw = f"the token is the one before, our fields are not: {changed}"
+            return self._told(Code.FIELDS_BY_HAND, version, saw)
+        if version.ours == before.ours:
+            saw = "another token beside our fields of the one before"
+            return self._told(Code.TOKEN_BY_HAND, version, saw)
+        return self._told(Code.UNRECORDED_VERSION, version, self._whose_token(version))
+
+    def _without_token(self, version: KeptVersion, before: KeptVersion | None) -> Difference:
+        if before is not None and before.fingerprint is not None:
+            saw = f"version {before.number} had a token, this one has none"
+            return self._told(Code.TOKEN_REMOVED, version, saw)
+        return self._told(Code.OTHER_FIELDS, version, "somebody else wrote it; it has no token")
+
+    def _is_carried_on(self, version: KeptVersion, before: KeptVersion | None) -> bool:
+        """Whether token and our fields are those of before, as where a password was changed."""
+        if before is not None:
+            return (version.fingerprint, version.ours) == (before.fingerprint, before.ours)
+        if _is_fresh(version):
+            return False
+        # Vault does not keep the version that they were written in; a record may tell of it.
+        written = self._written.get(version.ours.version or "")
+        if written is not None:
+            return not _differing(version, written)
+        return self._is_genuine(version)
+
+    def _fresh(self, version: KeptVersion) -> Difference:
+        """It looks like the write of an instance of this program."""
+        if self._is_genuine(version):
+            saw = "another instance wrote it; our journal proves the mail"
+            return self._told(Code.OTHERS_WRITE, version, saw)
+        if self._is_own_write(version):
+            saw = "we wrote it, and have no record of it"
+            return self._told(Code.RECORD_MISSING, version, saw)
+        saw = "it carries another writer, and no record of ours tells of its mail"
+        return self._told(Code.ANOTHER_INSTANCE, version, saw)
+
+    def _is_genuine(self, version: KeptVersion) -> bool:
+        """Whether a record says that this token came in this mail, which was proven."""
+        return (version.ours.mail, version.fingerprint) in self._genuine
+
+    def _is_own_write(self, version: KeptVersion) -> bool:
+        if self._writer is None or not _is_fresh(version):
+            return False
+        return version.ours.writer == self._writer
+
+    def _whose_token(self, version: KeptVersion) -> str:
+        """Where the token of a version that somebody else wrote was before, if it was."""
+        for earlier in self._versions:
+            is_same = (earlier.fingerprint, earlier.ours) == (version.fingerprint, version.ours)
+            if is_same and earlier.number < version.number:
+                return f"somebody else wrote the token of version {earlier.number} again"
+        return "somebody else wrote this token"
+
+    def _told(
+        self, code: Code, version: KeptVersion, saw: str, record: Recorded | None = None
+    ) -> Difference:
+        told = Difference(
+            code,
+            self.path,
+            saw,
+            version.number,
+            version.created_at,
+            record=record,
+            writer=version.ours.writer,
+            captured_by=version.ours.captured_by,
+        )
+        if version.ended is None:
+            return told
+        return replace(told, ends_at=version.ends_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """Records of versions that Vault has not: how many, and between which."""
+
+    count: int = 0
+    first: Recorded | None = None
+    last: Recorded | None = None
+
+    def with_record(self, record: Recorded) -> _Lost:
+        """And this one."""
+        return _Lost(self.count + 1, self.first or record, record)
+
+    def and_then(self, later: _Lost) -> _Lost:
+        """And those that came later."""
+        return _Lost(self.count + later.count, self.first or later.first, later.last or self.last)
+
+    @property
+    def told(self) -> str:
+        """For people."""
+        assert self.first is not None
+        assert self.last is not None
+        if self.count == 1:
+            return f"record {self.last.seq}: version {self.last.version}"
+        return (
+            f"records {self.first.seq} to {self.last.seq}: versions {self.first.version} to"
+            f" {self.last.version}"
+        )
+
+
+def _differing(version: KeptVersion, record: Recorded) -> list[str]:
+    """In what a record of this write differs from what the version holds."""
+    differing = []
+    if record.fingerprint != version.fingerprint:
+        differing.append("token")
+    if version.ours.fingerprint not in (None, version.fingerprint):
+        differing.append("security_token_fingerprint")
+    if version.ours.mail not in (None, record.mail):
+        differing.append("security_token_mail")
+    # What was recorded after a crash may have been dated by a later look at the mail.
+    if not record.recovered and _is_other_time(version.ours.issued_at, record.issued_at):
+        differing.append("security_token_issued_at")
+    return differing
+
+
+def _is_other_time(of_version: str | None, of_record: str | None) -> bool:
+    if of_version is None or of_record is None:
+        return False
+    try:
+        return moment(of_version) != moment(of_record)
+    except ValueError:
+        return True
+
+
+def _changed(before: OurFields, after: OurFields) -> list[str]:
+    """The fields that differ."""
+    names = OurFields.__dataclass_fields__
+    return [f"security_token_{name}" for name in names if _differs(before, after, name)]
+
+
+def _differs(before: OurFields, after: OurFields, name: str) -> bool:
+    return bool(getattr(before, name) != getattr(after, name))
+
+
+def _is_fresh(version: KeptVersion) -> bool:
+    """Whether our fields say that they were written in this very version."""
+    return version.ours.version == str(version.number)
+
+
+def _end_of(version: KeptVersion) -> str:
+    """How it ended, for people: `was deleted`."""
+    if version.ended is Ended.EXPIRED:
+        return "expired"
+    return f"was {version.ended}"
+
+
+def _is_before(created_at: str, time: datetime) -> bool:
+    """False also of a time that cannot be read."""
+    try:
+        return moment(created_at) < time
+    except ValueError:
+        return False
