@@ -240,6 +240,24 @@ def test_token_catcher_may_do_exactly_this(
     assert {path: can(openbao, token, path) for path in expected} == expected
 
 
+def test_an_auditor_may_do_exactly_this(
+    openbao: OpenBao, login: Callable[..., str], org: str
+) -> None:
+    """auditor.hcl: read on data and metadata, list of an org's users; nothing is written."""
+    token = login(POLICY=str(DEPLOY / "vault" / "auditor.hcl"))
+    place = f"salesforce/{org}/{USERNAME}"
+    expected = {
+        f"secret/data/{place}": ["read"],
+        f"secret/metadata/{place}": ["read"],
+        f"secret/metadata/salesforce/{org}/": ["list"],
+        f"secret/delete/{place}": ["deny"],
+        f"secret/destroy/{place}": ["deny"],
+        f"secret/data/another/{org}/{USERNAME}": ["deny"],
+        "secret/metadata/salesforce/": ["deny"],
+    }
+    assert {path: can(openbao, token, path) for path in expected} == expected
+
+
 def test_what_token_catcher_asks_is_answered(
     openbao: OpenBao, login: Callable[..., str], org: str
 ) -> None:

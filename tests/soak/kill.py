@@ -105,6 +105,7 @@ def kill_in_a_stream(
     _check_vault(twins, openbao, org, stream)
     for tool in twins:
         _check_journal(tool, stream)
+        check_reconciled(tool)
     seconds = time.monotonic() - began
     return (
         f"{rounds} rounds of kill -9 of two daemons in {seconds:.0f} s, {ready} of the daemons"
@@ -171,6 +172,12 @@ def _check_vault(twins: Sequence[Program], openbao: OpenBao, org: str, stream: S
             if record["event"] == "rotation.stored" and record["path"] == path:
                 stored.append((record["version"], record["fingerprint"]))
         assert sorted(stored) == list(enumerate(map(mails.fingerprint, tokens), 1))
+
+
+def check_reconciled(tool: Program) -> None:
+    """The journal agrees with Vault: what the twin wrote, our own journal proves."""
+    done = tool("audit", "reconcile", "--json")
+    assert (done.code, [line for line in done.lines if line["kind"] != "note"]) == (0, [])
 
 
 def _check_journal(tool: Program, stream: Stream) -> None:

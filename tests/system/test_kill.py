@@ -26,6 +26,7 @@ from tests.kit.scale import times
 from tests.kit.scripted import HttpReply, HttpRequest
 from tests.kit.servers import Dovecot, OpenBao
 from tests.kit.waiting import PATIENCE
+from tests.soak.kill import check_reconciled
 
 ROUNDS = 5
 BLOCKS = 2
@@ -48,6 +49,7 @@ def test_scan_killed_at_random_moments(
         rounds.take()
     rounds.check_vault()
     rounds.check_journal()
+    check_reconciled(tool)
     assert rounds.killed >= len(rounds.tokens) // 3, "the rounds hardly killed anything"
 
 
@@ -96,6 +98,8 @@ def test_twins_killed_at_random_moments(
         rounds.scan()
         for _ in range(times(TWIN_ROUNDS)):
             rounds.take()
+        for tool in rounds.tools:
+            check_reconciled(tool)
     rounds.check_stored()
     for tool in rounds.tools:
         rounds.check_one_record_a_mail(tool)

@@ -342,8 +342,10 @@ def test_an_instance_that_nobody_knows(audit: Audit) -> None:
         "security_token_version": "3",
         "security_token_mail": f"sha256:{7:064x}",
     }
-    audit.openbao.merge(audit.path, fields)
+    audit.openbao.merge(audit.path, {**fields, "security_token_captured_by": OTHER})
     assert audit.told() == [("finding", "another-instance", 3)]
+    (line,) = [line for line in audit.reconcile().lines if line["kind"] == "finding"]
+    assert (line["writer"], line["captured_by"]) == ("f" * 32, "<masked>")
 
 
 def test_a_vault_that_was_rolled_back(
@@ -433,6 +435,30 @@ def test_rights_that_are_missing_are_told(audit: Audit, text: str) -> None:
     assert "deploy/vault/auditor.hcl" in step
 
 
+def test_one_secret_that_is_closed_to_us_keeps_no_other_from_being_looked_at(
+    audit: Audit,
+) -> None:
+    """It is told by itself, and nobody takes it for one that agrees."""
+    closed = f"salesforce/{audit.org}/else@acme.example"
+    audit.tool.configure(usernames=f"usernames: [{mails.USERNAME}, else@acme.example]")
+    text = audit.tool.config.read_text("utf-8")
+    audit.tool.text = text
+    rights = 'path "secret/{kind}/{path}" {{ capabilities = ["read"] }}\n'
+    policy = rights.format(kind="data", path=audit.path)
+    done = _with_policy(audit, policy + rights.format(kind="metadata", path=audit.path))
+    told = [(line["kind"], line["code"], line["path"]) for line in done.lines]
+    assert (done.code, told) == (1, [("error", "vault-audit-policy", closed)])
+    assert "deploy/vault/auditor.hcl" in done.lines[0]["next"]
+
+
+def test_an_engine_without_versions_is_refused(audit: Audit) -> None:
+    """There is nothing to compare with."""
+    audit.tool.configure(mount="mount: secret\nkv_version: 1")
+    done = audit.reconcile()
+    assert (done.code, done.out) == (1, "")
+    assert "vault.kv_version: got 1, expected 2" in done.err
+
+
 def test_a_vault_that_is_away_is_told(audit: Audit) -> None:
     """Nothing is said about what agrees."""
     audit.tool.configure(address="address: http://127.0.0.1:9")
@@ -471,3 +497,12 @@ def test_what_is_no_log_is_refused(audit: Audit, tmp_path: Path) -> None:
     done = audit.reconcile("--vault-log", str(other))
     assert (done.code, done.out) == (1, "")
     assert f"--vault-log: {other}: got no entry of an audit log" in done.err
+    text = audit.openbao.audit_log.read_text("utf-8")
+    other.write_text(f"{text}torn\n", "utf-8")
+    told = audit.reconcile("--vault-log", str(other))
+    assert told.code == 1
+    (error,) = [line for line in told.lines if line["kind"] == "error"]
+    assert (error["code"], error["saw"]) == (
+        "audit-log",
+        "--vault-log: 1 lines are no entries of an audit log",
+    )

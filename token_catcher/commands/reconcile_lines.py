@@ -10,8 +10,8 @@ from typing import Any, Final, Self
 from rich.text import Text
 
 from token_catcher.advice import next_step
-from token_catcher.commands.vault_log import Login
-from token_catcher.record import NOTES, Code, Difference
+from token_catcher.commands.vault_log import Login, shown
+from token_catcher.record import NOTES, Code, Difference, Recorded
 
 COLOURS: Final = {"finding": "red", "error": "red", "note": "yellow", "recorded": "green"}
 CODE_WIDTH: Final = max(len(code) for code in Code)
@@ -45,7 +45,9 @@ class Result:
     def as_json(self, step: str | None) -> dict[str, Any]:
         """The contract of `audit reconcile --json`: always all of these keys, in this order."""
         difference = self.difference or Difference(Code.RECORDED, None, "")
-        record = difference.record
+        login = None
+        if self.login is not None:
+            login = asdict(self.login)
         return {
             "kind": self.kind,
             "code": str(self.code),
@@ -53,16 +55,24 @@ class Result:
             "version": difference.version,
             "created_at": difference.created_at,
             "ended_at": difference.ends_at,
-            "record": None if record is None else record.seq,
-            "recorded_at": None if record is None else record.at,
-            "instance": None if record is None else record.instance,
-            "request_id": None if record is None else record.request_id,
-            "writer": difference.writer,
-            "captured_by": difference.captured_by,
+            **_of_record(difference.record),
+            "writer": shown(difference.writer),
+            "captured_by": shown(difference.captured_by),
             "saw": self.saw,
             "next": step,
-            "login": None if self.login is None else asdict(self.login),
+            "login": login,
         }
+
+
+def _of_record(record: Recorded | None) -> dict[str, Any]:
+    if record is None:
+        return dict.fromkeys(("record", "recorded_at", "instance", "request_id"))
+    return {
+        "record": record.seq,
+        "recorded_at": record.at,
+        "instance": record.instance,
+        "request_id": record.request_id,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ class VaultLog:
         uncovered = 0
         for difference in self._differences:
             login = self._logins.get(difference)
-            uncovered += not self._covers(difference)
+            uncovered += login is None and not self._covers(difference)
             yield self._held_against(difference, login), login
         if uncovered:
             saw = f"the log goes from {_second(self.first)} to {_second(self.last)};"
@@ -141,8 +141,7 @@ class VaultLog:
         assert created_at is not None
         assert self.first is not None
         assert self.last is not None
-        # The entry of a write follows it.
-        return self.first - AT_THAT_TIME <= created_at <= self.last
+        return self.first <= created_at <= self.last
 
     def _take(self, entry: Mapping[str, Any]) -> None:
         at = moment(entry["time"])
@@ -237,18 +236,18 @@ def _login(entry: Mapping[str, Any], at: datetime) -> Login:
         policies = ()
     return Login(
         iso(at),
-        _text(request.get("id")),
-        _text(request.get("operation")) or "?",
-        _text(auth.get("display_name")),
-        _text(metadata.get("role_name") or metadata.get("role") or metadata.get("username")),
-        _text(auth.get("entity_id")),
-        tuple(_text(policy) or "?" for policy in policies),
-        _text(request.get("remote_address")),
+        shown(request.get("id")),
+        shown(request.get("operation")) or "?",
+        shown(auth.get("display_name")),
+        shown(metadata.get("role_name") or metadata.get("role") or metadata.get("username")),
+        shown(auth.get("entity_id")),
+        tuple(shown(policy) or "?" for policy in policies),
+        shown(request.get("remote_address")),
     )
 
 
-def _text(value: object) -> str | None:
-    """For people and machines: a name in a log may be anything."""
+def shown(value: object) -> str | None:
+    """For people and machines: a name in a log, or in a secret, may be anything."""
     if not isinstance(value, str) or not value:
         return None
     return printable(masked(value[:MAX_TEXT]))
