@@ -158,6 +158,18 @@ use what its `__init__` names, and nothing else.
         overview      all of it at one moment
     standing    what Vault tells of users' secrets, with as few rights as suffice
 
+    advice      what a person does next, by error code and by reason
+        entry       what is said of one code
+        local       our own configuration, files and commands
+        imap        the mail server
+        oauth       token endpoints, and the sign-in of a person
+        vault       Vault, and what stands before it
+        dns         the keys of signatures
+        notify      telling others
+        salesforce  the proof by login
+        audit       what `audit reconcile` finds
+        mail        how mail ends
+        missing     why none comes
     exchangers  which hosts take the mail of a domain
     daemon      who looks when, for months
         shards      which mailboxes are this instance's
@@ -220,21 +232,11 @@ use what its `__init__` names, and nothing else.
         receivers   whether others could be told
         local_record  the journal, and room on the disk
         order       all areas, one after the other
+    shares      which of the configured mailboxes are this instance's
+    overview    how users, mailboxes, Vault and the journal stand at one moment
     notifier    the outbox of one configuration after the other
     service     the daemon and its pages, over one configuration after the other
 
-    advice      what a person does next, by error code and by reason
-        entry       what is said of one code
-        local       our own configuration, files and commands
-        imap        the mail server
-        oauth       token endpoints, and the sign-in of a person
-        vault       Vault, and what stands before it
-        dns         the keys of signatures
-        notify      telling others
-        salesforce  the proof by login
-        audit       what `audit reconcile` finds
-        mail        how mail ends
-        missing     why none comes
     commands    one module a command
         streams     the standard streams, made harmless
         output      results on standard output, and exit codes

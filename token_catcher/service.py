@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,8 +22,6 @@ from token_catcher.daemon import (
     Restoration,
     VaultHealth,
     VaultTrouble,
-    index_from,
-    mine,
     only_one,
 )
 from token_catcher.diagnosis import vault_trouble
@@ -39,6 +36,7 @@ from token_catcher.oauth import Renewals, TokenHealth
 from token_catcher.ports import Log
 from token_catcher.proving import login_proof_of
 from token_catcher.record import Journal, MailToken
+from token_catcher.shares import own_mailboxes, shard_of
 from token_catcher.sweep import Watched
 from token_catcher.vault import unwrappings
 from token_catcher.web import Metrics, Subject, routes, serving
@@ -209,7 +207,7 @@ class Service:
             loops=self._daemon,
             now=utc_now,
             monotonic=time.monotonic,
-            shard=_shard(self._config),
+            shard=shard_of(self._config),
             journal_head=self._journal_head,
             journal_trouble=lambda: self._journal_trouble,
             held_waiting=self._held_waiting,
@@ -360,26 +358,3 @@ def users_held(mails: Iterable[MailToken], orgs: Sequence[str]) -> Mapping[str, 
     users = {(mail.org, mail.username) for mail in mails if not mail.may_be_anybodys}
     counts = Counter(org for org, _ in users)
     return {org: counts[org] for org in orgs}
-
-
-def own_mailboxes(config: Config) -> list[str]:
-    """The mailboxes of this instance, by name. ConfigurationError: its index is not known."""
-    names = [mailbox.name for mailbox in config.mailboxes]
-    if config.shard is None:
-        return names
-    return mine(names, *_shard(config), config.shard.replicas)
-
-
-def _shard(config: Config) -> tuple[int, int]:
-    """Index and count. ConfigurationError: the index is to come from the host name, in vain."""
-    if config.shard is None:
-        return 0, 1
-    index = config.shard.index
-    if isinstance(index, str):  # the only word that the schema takes
-        index = index_from(socket.gethostname())
-    if index >= config.shard.count:
-        raise ConfigurationError(
-            f"shard.index: got {index} from the host name, "
-            f"expected less than count ({config.shard.count})"
-        )
-    return index, config.shard.count

@@ -21,11 +21,11 @@ from token_catcher.commands.output import ExitCode
 from token_catcher.commands.reconcile_lines import Result, Totals, result_lines, summary
 from token_catcher.commands.render import verification_lines
 from token_catcher.commands.rotation import Query, Rotation
-from token_catcher.commands.status import pattern_folders
 from token_catcher.commands.vault_log import VaultLog
 from token_catcher.diagnosis import users_of
 from token_catcher.errors import AccessError, TokenCatcherError, TransientError
 from token_catcher.files import may_exist
+from token_catcher.overview import pattern_folders
 from token_catcher.record import (
     Beginning,
     Code,

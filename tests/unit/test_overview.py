@@ -1,4 +1,4 @@
-"""`status`, where no server answers: what the files of this machine tell."""
+"""The overview, where no server answers: what the files of this machine tell."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import trustme
 from tests.kit.fakes import Silent
 from tests.unit.commands.records import USER, entry, held
 from token_catcher.app import App
-from token_catcher.commands.status import overview_of
 from token_catcher.config import load
+from token_catcher.overview import overview_of
 from token_catcher.record import Journal
 from token_catcher.status import LoginEnd, Overview, State
 

@@ -1,0 +1,240 @@
+"""How the tokens of all users stand, the mailboxes, Vault and the journal, at one moment.
+
+The journal comes first, since everything can be told by it. Then Vault is asked, as far as it
+answers; what it does not tell stands as the journal has it. No mailbox is logged in to: the daemon
+and the scans have left notes. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from token_catcher.app import App
+from token_catcher.certificates import certificate_in
+from token_catcher.config import MailboxConfig, each_address
+from token_catcher.errors import ConfigurationError, StateError, TokenCatcherError
+from token_catcher.expiry import Expiring, Owner
+from token_catcher.logins import certificates_in, entrance_of
+from token_catcher.model import iso
+from token_catcher.record import Checkpoint, LastLook, MailToken, Record
+from token_catcher.shares import own_mailboxes
+from token_catcher.standing import Inquiry
+from token_catcher.status import (
+    InVault,
+    JournalRow,
+    LoginEnd,
+    MailboxRow,
+    Overview,
+    Pasts,
+    UserRow,
+    VaultAnswer,
+    VaultRow,
+    by_urgency,
+    held_mails,
+    mailbox_row,
+    near,
+    user_row,
+    users_of,
+    vault_row,
+)
+
+USERNAME: Final = "{username}"
+REFRESH_TOKENS_LIVE: Final[Mapping[str, timedelta]] = {
+    "microsoft": timedelta(days=90),
+    "google": timedelta(days=180),
+}
+"""By provider, how long a refresh token lives that nobody uses. Others do not say."""
+
+
+def overview_of(app: App) -> Overview:
+    """How all of it stands now."""
+    now = app.now().replace(microsecond=0)
+    recorded = _recorded(app)
+    questions = _Questions(app)
+    users = _users(app, recorded, questions, now)
+    ends = list(_certificate_ends(app, now))
+    return Overview(
+        now=iso(now),
+        users=users,
+        mailboxes=_mailboxes(app, recorded.held, ends, now),
+        vault=_vault(app, questions, ends),
+        journal=recorded.row,
+        retirements=[(retirement, retirement.days_left(now)) for retirement in near(now)],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """What the journal tells."""
+
+    row: JournalRow
+    pasts: Pasts
+    held: Sequence[MailToken]
+    """The mails that wait for a person."""
+
+
+def _recorded(app: App) -> _Recorded:
+    """One that cannot be read tells nothing, and the row says why.
+
+    Closed files are not gone through: what they tell of tokens and of mail that waits is found by
+    their index, however many years they hold."""
+    journal = app.journal
+    file = str(app.config.journal_file)
+    try:
+        waiting = journal.held_records()
+        pasts = Pasts(journal.tokens())
+        for record in sorted([*journal.newest_tokens(), *waiting.records], key=_seq):
+            pasts.take_in(record)
+        for record in journal.records(after=journal.closed_through()):
+            pasts.take_in(record)
+    except StateError as error:
+        return _Recorded(JournalRow(file, 0, error.code, str(error), 0), Pasts(), ())
+    row = JournalRow(file, journal.head.seq, None, None, waiting.missing)
+    return _Recorded(row, pasts, journal.held)
+
+
+def _seq(record: Record) -> int:
+    return record.seq
+
+
+class _Questions:
+    """What is asked of Vault, as long as it answers."""
+
+    def __init__(self, app: App) -> None:
+        """Logs in, and remembers what keeps us from that."""
+        self._store = app.store
+        self._inquiry = Inquiry(app.store)
+        self.ask = self._inquiry.ask
+        self._logged_in = False
+        self._lists_users: bool | None = None
+        try:
+            self._store.keep_alive()
+            self._logged_in = True
+        except TokenCatcherError as error:
+            self._inquiry.trouble = error
+
+    def names(self, folder: str) -> Collection[str]:
+        """The secrets in this folder, as far as Vault lets us list them."""
+        if self._inquiry.trouble is not None:
+            return ()
+        try:
+            names = self._store.names(folder)
+        except TokenCatcherError as error:
+            self._inquiry.trouble = error
+            return ()
+        self._lists_users = names is not None
+        return names or ()
+
+    def answer(self, now: datetime) -> VaultAnswer:
+        """What it all came to."""
+        token_ends_at = None
+        seconds_left = self._store.token_seconds_left
+        if seconds_left is not None:
+            token_ends_at = iso((now + timedelta(seconds=seconds_left)).replace(microsecond=0))
+        trouble = self._inquiry.trouble
+        return VaultAnswer(trouble, self._logged_in, token_ends_at, self._lists_users)
+
+
+def _users(app: App, recorded: _Recorded, questions: _Questions, now: datetime) -> list[UserRow]:
+    orgs = app.org_terms()
+    max_ages = {terms.org.name: terms.max_age for terms in orgs}
+    listed = {org: questions.names(folder) for org, folder in pattern_folders(app)}
+    held = Counter((mail.org, mail.username) for mail in recorded.held)
+    rows = []
+    for user in users_of(orgs, recorded.pasts.users, listed):
+        path = app.path_of(*user)
+        past = recorded.pasts.of(user)
+        answer: InVault | str | None = None
+        if path is not None:
+            answer = questions.ask(path, past)
+        rows.append(user_row(user, path, max_ages[user[0]], past, answer, held[user], now))
+    return by_urgency(rows)
+
+
+def pattern_folders(app: App) -> Iterator[tuple[str, str]]:
+    """Of each org with patterns, the folder whose secrets are named for its users.
+
+    None where `vault.path` does not end in the username alone."""
+    folder, _, last = app.config.vault.path.rpartition("/")
+    if last != USERNAME or USERNAME in folder:
+        return
+    for terms in app.org_terms():
+        if any("*" in username for username in terms.org.usernames):
+            yield terms.org.name, folder.replace("{org}", terms.org.name)
+
+
+def _vault(app: App, questions: _Questions, ends: Sequence[tuple[Owner, LoginEnd]]) -> VaultRow:
+    address = each_address(app.config.vault.address)[0]
+    logins = tuple(end for owner, end in ends if not owner.mailbox)
+    return vault_row(address, questions.answer(app.now()), logins)
+
+
+def _mailboxes(
+    app: App,
+    held: Sequence[MailToken],
+    ends: Sequence[tuple[Owner, LoginEnd]],
+    now: datetime,
+) -> list[MailboxRow]:
+    """Those of this instance; what needs a person first."""
+    rows = []
+    for name in own_mailboxes(app.config):
+        mailbox = app.mailbox(name)
+        logins = [end for owner, end in ends if owner.mailbox == name]
+        logins += _sign_ins(app, mailbox, now)
+        row = mailbox_row(
+            name,
+            mailbox.poll,
+            _last_look(app, name),
+            Checkpoint.glance(app.checkpoints, name).pending,
+            held_mails(held, name, mailbox.lookback, now),
+            logins,
+            now,
+        )
+        rows.append(row)
+    return sorted(rows, key=_is_in_order)
+
+
+def _last_look(app: App, mailbox: str) -> LastLook | None:
+    """A note that is closed to us is a trouble of its own: nothing is known of the mailbox."""
+    try:
+        return LastLook.read(app.looks, mailbox)
+    except StateError as error:
+        return LastLook(trouble=error.code)
+
+
+def _is_in_order(row: MailboxRow) -> bool:
+    return not row.needs_a_person
+
+
+def _certificate_ends(app: App, now: datetime) -> Iterator[tuple[Owner, LoginEnd]]:
+    for certificate in certificates_in(app.config):
+        yield certificate.owner, _certificate_end(certificate, now)
+
+
+def _certificate_end(certificate: Expiring, now: datetime) -> LoginEnd:
+    kind = certificate.owner.kind
+    try:
+        ends_at = certificate_in(certificate.read(), certificate.where).ends_at
+    except ConfigurationError as error:
+        return LoginEnd(kind, certificate.where, None, None, unread=str(error))
+    return LoginEnd.of(kind, certificate.where, ends_at, now)
+
+
+def _sign_ins(app: App, mailbox: MailboxConfig, now: datetime) -> Iterator[LoginEnd]:
+    """The refresh token of a mailbox, which ends when nobody uses it: each use writes its file."""
+    entrance = entrance_of(mailbox, app.log)
+    if entrance.refresh_token is None or entrance.health is None:
+        return
+    file = str(entrance.refresh_token)
+    if entrance.health.renewed_at is None:
+        yield LoginEnd("refresh-token", file, None, None, unread=f"{file}: cannot be read")
+        return
+    renewed_at = datetime.fromtimestamp(entrance.health.renewed_at, UTC).replace(microsecond=0)
+    ends_at = None
+    if mailbox.oauth2 is not None and mailbox.oauth2.provider in REFRESH_TOKENS_LIVE:
+        ends_at = renewed_at + REFRESH_TOKENS_LIVE[mailbox.oauth2.provider]
+    yield LoginEnd.of("refresh-token", file, ends_at, now, renewed_at)
