@@ -261,7 +261,8 @@ use what its `__init__` names, and nothing else.
         record_object  whether an object is a record, under whatever names
         collectors  records in what collectors made of our log
         logs        rotations out of journals and collected logs
-        forms       the history as CSV, and as a page
+        csv_form    the history as comma-separated values
+        history_page  the history as a page
         history     questions about the record
         held        the held mails that wait
         release     a person takes a held mail for good

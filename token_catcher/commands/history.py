@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from token_catcher.commands import output
-from token_catcher.commands.forms import csv_lines, html_page
+from token_catcher.commands.csv_form import csv_lines
+from token_catcher.commands.history_page import html_page
 from token_catcher.commands.logs import Row, rows
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import advice_lines, history_table

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tests.kit.scale import times
 from tests.unit.commands.records import NOW, USER, ask
 from token_catcher.advice import ADVICE
-from token_catcher.commands.forms import csv_lines, html_page
+from token_catcher.commands.csv_form import csv_lines
+from token_catcher.commands.history_page import html_page
 from token_catcher.commands.rotation import Query, Rotation
 from token_catcher.model import Reason, iso
 

@@ -27,8 +27,9 @@ from tests.unit.commands.records import (
     uids,
 )
 from token_catcher.advice import ADVICE, next_step
-from token_catcher.commands.forms import csv_lines, html_page
+from token_catcher.commands.csv_form import csv_lines
 from token_catcher.commands.history import run, run_recorded
+from token_catcher.commands.history_page import html_page
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import history_table
 from token_catcher.commands.rotation import Query, Rotation

@@ -24,9 +24,10 @@ from tests.kit.cost import calls
 from tests.kit.scale import times
 from tests.kit.waiting import PATIENCE
 from tests.unit.commands.records import NOW, USER, ask, entry, file, held, journalled, logged, uids
+from token_catcher.commands.csv_form import csv_lines
 from token_catcher.commands.events import OTHER_EVENTS
-from token_catcher.commands.forms import csv_lines, html_page
 from token_catcher.commands.history import History, read
+from token_catcher.commands.history_page import html_page
 from token_catcher.commands.logs import MAX_TEXT
 from token_catcher.commands.pieces import MAX_PIECE
 from token_catcher.commands.rotation import Query, Rotation
