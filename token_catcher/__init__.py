@@ -158,6 +158,11 @@ use what its `__init__` names, and nothing else.
         overview      all of it at one moment
     standing    what Vault tells of users' secrets, with as few rights as suffice
 
+    html        the look of our pages; pure
+        style       the style sheet, and what allows it
+        markup      beginning and end, words, tables
+        bar         the age of a token as a bar
+        timeline    a lane for each user, a mark for each rotation
     advice      what a person does next, by error code and by reason
         entry       what is said of one code
         local       our own configuration, files and commands
