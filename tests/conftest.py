@@ -12,6 +12,7 @@ from itertools import count
 
 import pytest
 
+from tests.kit.browser import Browser
 from tests.kit.processes import reap_all
 from tests.kit.scale import choose_examples
 from tests.kit.servers import Dovecot, OpenBao, Pymap
@@ -24,7 +25,7 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.SIG_DFL)
 
-SERVERS = frozenset({"dovecot", "openbao", "pymap", "own_dovecot", "own_openbao"})
+SERVERS = frozenset({"dovecot", "openbao", "pymap", "own_dovecot", "own_openbao", "browser"})
 _NUMBERS = count(1)
 
 
@@ -62,6 +63,13 @@ def pymap() -> Iterator[Pymap]:
     """Shared by all tests of a process: it has one user, so look only at what you appended."""
     with Pymap() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Shared by all tests of a process, cookies and all: `forget` them."""
+    with Browser() as started:
+        yield started
 
 
 @pytest.fixture

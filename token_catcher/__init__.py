@@ -188,6 +188,10 @@ use what its `__init__` names, and nothing else.
         systemd     what the service manager is told
         loop        schedule, signals, readiness, shutdown
     web         what is seen from outside
+        exchange    a request, and its answer
+        access      who may see the page
+        content     what the page shows, kept fresh within bounds
+        status_page  the page as HTML
         snapshot    what is looked at
         metrics     counters and gauges, for Prometheus
         pages       what is answered to each path

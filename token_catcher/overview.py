@@ -7,7 +7,7 @@ and the scans have left notes. Nothing is changed.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,8 +41,11 @@ from token_catcher.status import (
     users_of,
     vault_row,
 )
+from token_catcher.web import Content
 
 USERNAME: Final = "{username}"
+RECENT: Final = 200
+"""So many rotations of the open file are recent ones."""
 REFRESH_TOKENS_LIVE: Final[Mapping[str, timedelta]] = {
     "microsoft": timedelta(days=90),
     "google": timedelta(days=180),
@@ -50,10 +53,24 @@ REFRESH_TOKENS_LIVE: Final[Mapping[str, timedelta]] = {
 """By provider, how long a refresh token lives that nobody uses. Others do not say."""
 
 
+def content_of(app: App) -> Content:
+    """The same for the page, with the last rotations and the mails that wait."""
+    recorded = _recorded(app)
+    waiting = sorted(recorded.waiting, key=_arrival)
+    return Content(_overview(app, recorded), recorded.recent, tuple(waiting))
+
+
+def _arrival(record: Record) -> str:
+    return record.entry.received_at
+
+
 def overview_of(app: App) -> Overview:
     """How all of it stands now."""
+    return _overview(app, _recorded(app))
+
+
+def _overview(app: App, recorded: _Recorded) -> Overview:
     now = app.now().replace(microsecond=0)
-    recorded = _recorded(app)
     questions = _Questions(app)
     users = _users(app, recorded, questions, now)
     ends = list(_certificate_ends(app, now))
@@ -73,8 +90,12 @@ class _Recorded:
 
     row: JournalRow
     pasts: Pasts
-    held: Sequence[MailToken]
+    held: Sequence[MailToken] = ()
     """The mails that wait for a person."""
+    waiting: Sequence[Record] = ()
+    """The records of those whose files are here."""
+    recent: tuple[Record, ...] = ()
+    """The last ones, the newest last."""
 
 
 def _recorded(app: App) -> _Recorded:
@@ -87,14 +108,17 @@ def _recorded(app: App) -> _Recorded:
     try:
         waiting = journal.held_records()
         pasts = Pasts(journal.tokens())
+        closed_through = journal.closed_through()
+        recent: deque[Record] = deque(maxlen=RECENT)
         for record in sorted([*journal.newest_tokens(), *waiting.records], key=_seq):
             pasts.take_in(record)
-        for record in journal.records(after=journal.closed_through()):
+        for record in journal.records(after=closed_through):
             pasts.take_in(record)
+            recent.append(record)
     except StateError as error:
-        return _Recorded(JournalRow(file, 0, error.code, str(error), 0), Pasts(), ())
+        return _Recorded(JournalRow(file, 0, error.code, str(error), 0), Pasts())
     row = JournalRow(file, journal.head.seq, None, None, waiting.missing)
-    return _Recorded(row, pasts, journal.held)
+    return _Recorded(row, pasts, journal.held, waiting.records, tuple(recent))
 
 
 def _seq(record: Record) -> int:

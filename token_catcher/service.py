@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from token_catcher import __version__
 from token_catcher.app import App, utc_now
-from token_catcher.config import Config
+from token_catcher.config import Config, is_loopback
 from token_catcher.daemon import (
     Daemon,
     Health,
@@ -33,13 +33,23 @@ from token_catcher.model import Entry, moment
 from token_catcher.notifier import Notifier
 from token_catcher.notify import ReceiverHealth
 from token_catcher.oauth import Renewals, TokenHealth
+from token_catcher.overview import content_of
 from token_catcher.ports import Log
 from token_catcher.proving import login_proof_of
 from token_catcher.record import Journal, MailToken
 from token_catcher.shares import own_mailboxes, shard_of
 from token_catcher.sweep import Watched
 from token_catcher.vault import unwrappings
-from token_catcher.web import Metrics, Subject, routes, serving
+from token_catcher.web import (
+    Access,
+    Content,
+    Lookup,
+    Metrics,
+    Page,
+    Subject,
+    routes,
+    serving,
+)
 
 FIXED: Final = ("state_dir", "instance", "journal", "http", "shard", "log")
 """What a reload cannot change: other processes, records and metrics speak of it."""
@@ -221,7 +231,24 @@ class Service:
             receivers=self._receivers,
             notify_trouble=self._notify_trouble,
         )
-        return serving(listen.host, listen.port, routes(subject, self._metrics), self._log)
+        page = self._page(is_local=is_loopback(listen.host))
+        return serving(listen.host, listen.port, routes(subject, self._metrics, page), self._log)
+
+    def _page(self, *, is_local: bool) -> Page:
+        token = self._config.http.token
+        if token is None and not is_local:
+            self._log.info("web.page_closed", note="beyond the loopback it needs http.token")
+        read = None
+        if token is not None:
+            read = token.read
+        access = Access(read, is_loopback=is_local, monotonic=time.monotonic, log=self._log)
+        return Page(Lookup(self._content, monotonic=time.monotonic, log=self._log), access)
+
+    def _content(self) -> Content | None:
+        """What the page shows. None: there is no configuration in use yet."""
+        if self._app is None:
+            return None
+        return content_of(self._app)
 
     def _journal_head(self) -> int:
         if self._app is None:

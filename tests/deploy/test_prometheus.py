@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from tests.deploy.kit import DEPLOY, ROOT, documents, run
+from tests.kit.fakes import Silent
 from tests.kit.servers.process import command
 from token_catcher.cli import app
 from token_catcher.daemon import Health, Lapsed, VaultUse
@@ -28,7 +29,8 @@ from token_catcher.expiry import Owner
 from token_catcher.model import Entry, Event
 from token_catcher.notify import ReceiverHealth
 from token_catcher.oauth import TokenHealth
-from token_catcher.web import Metrics, Subject, routes
+from token_catcher.web import Access, Lookup, Metrics, Page, Subject, routes
+from token_catcher.web.exchange import Request
 
 RULES = DEPLOY / "prometheus" / "alerts.yaml"
 RULE_TESTS = sorted((DEPLOY / "prometheus").glob("*.test.yaml"))
@@ -118,7 +120,10 @@ def exported() -> dict[str, set[str]]:
         certificate_ends=lambda: {Owner("m", "oauth"): NOW},
         receivers=lambda: {"ops": ReceiverHealth(1, NOW, None)},
     )
-    text = routes(subject, metrics)["/metrics"]().text
+    log = Silent()
+    access = Access(None, is_loopback=True, monotonic=lambda: 0.0, log=log)
+    page = Page(Lookup(lambda: None, monotonic=lambda: 0.0, log=log), access)
+    text = routes(subject, metrics, page)["/metrics"](Request()).text
     return {
         sample.name: set(sample.labels)
         for family in text_string_to_metric_families(text)

@@ -18,7 +18,7 @@ In reading order:
     show        the example, the JSON Schema, what is in effect
 """
 
-from token_catcher.config.forms import authorize_url
+from token_catcher.config.forms import authorize_url, is_loopback
 from token_catcher.config.kinds import Listen
 from token_catcher.config.load import PLACES, find, from_text, load
 from token_catcher.config.notify import ReceiverConfig
@@ -79,6 +79,7 @@ __all__ = [
     "example",
     "find",
     "from_text",
+    "is_loopback",
     "load",
     "schema",
     "show",

@@ -354,10 +354,13 @@ class JournalConfig(Section):
 
 
 class HttpConfig(Section):
-    """Health and metrics."""
+    """The page, health and metrics."""
 
     listen: kinds.ListenAddress | None = None
     """HOST:PORT, or a port on the loopback; null: off."""
+    token: SecretKey | None = None
+    """What opens the page, which names users; without one it is served on the loopback alone. The
+    other paths need none."""
 
 
 class LogConfig(Section):
@@ -415,7 +418,7 @@ class Config(Section):
     journal: JournalConfig = JournalConfig()
     """Where rotations are recorded."""
     http: HttpConfig = HttpConfig()
-    """Where health and metrics are served."""
+    """Where the page, health and metrics are served."""
     shard: ShardConfig | None = None
     """Which part of the mailboxes this instance watches; null: all."""
     notify: Receivers = ()

@@ -66,32 +66,54 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its heads. `id` is unique on the page."""
+    """A table with its heads, of which the first names the row. `id` is unique on the page."""
 
     id: str
     caption: str
     heads: Sequence[str]
-    header: int = 0
-    """The column that names the row."""
+    is_stacked: bool = False
+    """On a narrow screen its cells stand below each other, each with its head: not for many rows,
+    since each cell carries that. Another one scrolls by itself, also by the keyboard (WCAG
+    2.1.1)."""
 
     def lines(self, rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
-        """All of it. Wide ones scroll by themselves, also by the keyboard (WCAG 2.1.1)."""
-        heads = "".join(f'<th scope="col">{text(head)}</th>' for head in self.heads)
-        yield (
-            f'<div class="scroll" role="region" tabindex="0" aria-labelledby="{self.id}">\n'
-            f'<table>\n<caption id="{self.id}">{text(self.caption)}</caption>\n'
-            f"<thead><tr>{heads}</tr></thead>\n<tbody>\n"
-        )
+        """All of it."""
+        heads = "".join(self._head(head) for head in self.heads)
+        yield f'{self._begin()}<caption id="{self.id}">{text(self.caption)}</caption>\n'
+        yield f"<thead{self._role('rowgroup')}><tr{self._role('row')}>{heads}</tr></thead>\n"
+        yield f"<tbody{self._role('rowgroup')}>\n"
         for row in rows:
-            yield f"<tr>{''.join(self._cells(row))}</tr>\n"
-        yield "</tbody>\n</table>\n</div>\n"
+            yield f"<tr{self._role('row')}>{''.join(self._cells(row))}</tr>\n"
+        yield "</tbody>\n</table>\n"
+        if not self.is_stacked:
+            yield "</div>\n"
+
+    def _begin(self) -> str:
+        if self.is_stacked:
+            return '<table class="stacked" role="table">\n'
+        region = 'class="scroll" role="region" tabindex="0"'
+        return f'<div {region} aria-labelledby="{self.id}">\n<table>\n'
+
+    def _head(self, head: str) -> str:
+        return f'<th scope="col"{self._role("columnheader")}>{text(head)}</th>'
 
     def _cells(self, row: Sequence[Cell]) -> Iterator[str]:
-        for column, cell in enumerate(row):
-            look = ""
-            if cell.is_time:
-                look = ' class="time"'
-            if column == self.header:
-                yield f'<th scope="row"{look}>{cell.markup}</th>'
-            else:
-                yield f"<td{look}>{cell.markup}</td>"
+        first, *others = row
+        yield f'<th scope="row"{self._look(first, 0)}{self._role("rowheader")}>{first.markup}</th>'
+        for column, cell in enumerate(others, 1):
+            yield f"<td{self._look(cell, column)}{self._role('cell')}>{cell.markup}</td>"
+
+    def _look(self, cell: Cell, column: int) -> str:
+        """Its class, and its head."""
+        attributes = ""
+        if cell.is_time:
+            attributes += ' class="time"'
+        if self.is_stacked:
+            attributes += f' data-head="{text(self.heads[column])}"'
+        return attributes
+
+    def _role(self, name: str) -> str:
+        """Browsers forget that it is a table once its cells are shown as blocks."""
+        if self.is_stacked:
+            return f' role="{name}"'
+        return ""

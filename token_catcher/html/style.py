@@ -75,6 +75,14 @@ button { padding: .35rem 1rem; margin-top: .75rem; }
 @media (max-width: 40rem) {
   .lanes li { display: block; padding: .25rem 0; }
   .axis { margin-left: 0; }
+  .stacked, .stacked caption, .stacked tbody, .stacked tr, .stacked th, .stacked td {
+    display: block; }
+  .stacked thead { position: absolute; width: 1px; height: 1px; overflow: hidden;
+    clip-path: inset(50%); }
+  .stacked tr { border-bottom: 2px solid var(--line); padding: .5rem 0; }
+  .stacked th, .stacked td { border: 0; padding: .1rem 0; }
+  .stacked td:empty { display: none; }
+  .stacked td::before { content: attr(data-head) ": "; color: var(--quiet); }
 }
 @page { size: landscape; margin: 12mm; }
 @media print {

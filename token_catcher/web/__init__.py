@@ -1,13 +1,15 @@
-"""What can be seen from outside: probes, health, metrics.
+"""What can be seen from outside: the page for people, probes, health, metrics.
 
 It is read-only, and answered from memory alone. The other modules know nothing of it: they tell
 plain observers (`Metrics.observe`, `Metrics.vault_request`), and are asked for their state at each
 request.
 """
 
+from token_catcher.web.access import Access
+from token_catcher.web.content import Content, Lookup
 from token_catcher.web.metrics import Metrics
-from token_catcher.web.pages import routes
+from token_catcher.web.pages import Page, routes
 from token_catcher.web.server import serving
 from token_catcher.web.snapshot import Subject
 
-__all__ = ["Metrics", "Subject", "routes", "serving"]
+__all__ = ["Access", "Content", "Lookup", "Metrics", "Page", "Subject", "routes", "serving"]

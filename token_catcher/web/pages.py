@@ -1,5 +1,6 @@
-"""What is answered to each path. A response is small, and made from memory alone.
+"""What is answered to each path. A response is made from memory alone.
 
+    /          the page for people: users, mailboxes, rotations, what waits; only to who may see it
     /livez     the main loop moves, which replaces every other that stands still; touches no
                dependency. 503: a new start is the remedy
     /readyz    the first look at every mailbox has ended, one of them at least is connected, the
@@ -14,7 +15,7 @@ A probe asks for nothing but what decides it, so that no other part of the daemo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -24,27 +25,27 @@ from typing import Any
 from token_catcher.daemon import Health, VaultUse
 from token_catcher.model import iso
 from token_catcher.notify import ReceiverHealth
+from token_catcher.web.access import REFUSALS, Access, Verdict
+from token_catcher.web.content import Lookup
+from token_catcher.web.exchange import Request, Response, Routes, plain
 from token_catcher.web.metrics import CONTENT_TYPE, Metrics
 from token_catcher.web.snapshot import Loops, Snapshot, Subject
+from token_catcher.web.status_page import POLICY, sign_in_page, status_page
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
-    """One answer of HTTP; the server adds the headers that all have."""
+class Page:
+    """What the page at `/` is made from, and who may see it."""
 
-    status: HTTPStatus
-    text: str
-    content_type: str = "text/plain; charset=utf-8"
-
-
-Routes = Mapping[str, Callable[[], Response]]
-"""Every path there is, and what makes the answer."""
+    lookup: Lookup
+    access: Access
 
 
-def routes(subject: Subject, metrics: Metrics) -> Routes:
+def routes(subject: Subject, metrics: Metrics, page: Page) -> Routes:
     """The pages about this subject."""
     metrics.ask(subject)
     return {
+        "/": partial(_page, subject, page),
         "/livez": partial(_livez, subject.loops),
         "/readyz": partial(_readyz, subject),
         "/healthz": partial(_healthz, subject),
@@ -52,7 +53,42 @@ def routes(subject: Subject, metrics: Metrics) -> Routes:
     }
 
 
-def _livez(loops: Loops) -> Response:
+def _page(subject: Subject, page: Page, request: Request) -> Response:
+    verdict = page.access.verdict(request)
+    if verdict in REFUSALS:
+        return plain(*REFUSALS[verdict])
+    if request.body is not None:
+        return _signed_in(page.access, request, verdict)
+    if verdict is Verdict.SIGN_IN:
+        return _sign_in(was_refused=False)
+    aged = page.lookup.latest()
+    if aged is None:
+        return _unavailable("nothing was looked up yet: load it again in a moment")
+    return _html(HTTPStatus.OK, status_page(aged, subject.instance, subject.version))
+
+
+def _signed_in(access: Access, request: Request, verdict: Verdict) -> Response:
+    """The answer to the form: away from the POST, so that loading it again sends nothing."""
+    away = (("Location", "/"),)
+    if verdict is not Verdict.SIGN_IN:
+        return Response(HTTPStatus.SEE_OTHER, "", headers=away)
+    cookie = access.sign_in(request)
+    if cookie is None:
+        return _sign_in(was_refused=True)
+    return Response(HTTPStatus.SEE_OTHER, "", headers=(*away, ("Set-Cookie", cookie)))
+
+
+def _sign_in(*, was_refused: bool) -> Response:
+    challenge = (("WWW-Authenticate", 'Bearer realm="token-catcher"'),)
+    text = sign_in_page(was_refused=was_refused)
+    return _html(HTTPStatus.UNAUTHORIZED, text, challenge)
+
+
+def _html(status: HTTPStatus, text: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    return Response(status, text, "text/html; charset=utf-8", POLICY, headers)
+
+
+def _livez(loops: Loops, _request: Request) -> Response:
     stuck = loops.stuck
     # Of one mailbox it must not cost the others theirs.
     if "daemon" in stuck:
@@ -60,7 +96,7 @@ def _livez(loops: Loops) -> Response:
     return _ok("alive")
 
 
-def _readyz(subject: Subject) -> Response:
+def _readyz(subject: Subject, _request: Request) -> Response:
     loops = subject.loops
     if not loops.ready:
         awaited = _names(mailbox for mailbox in loops.health if not mailbox.looked)
@@ -94,7 +130,7 @@ def _names(mailboxes: Iterable[Health]) -> str:
     return f": {names}"
 
 
-def _healthz(subject: Subject) -> Response:
+def _healthz(subject: Subject, _request: Request) -> Response:
     snapshot = subject.snapshot()
     text = json.dumps(_parts(snapshot), indent=1) + "\n"
     if snapshot.well:
@@ -162,13 +198,13 @@ def _time(moment: datetime | None) -> str | None:
     return iso(moment)
 
 
-def _metrics(metrics: Metrics) -> Response:
+def _metrics(metrics: Metrics, _request: Request) -> Response:
     return Response(HTTPStatus.OK, metrics.text(), CONTENT_TYPE)
 
 
 def _ok(text: str) -> Response:
-    return Response(HTTPStatus.OK, f"{text}\n")
+    return plain(HTTPStatus.OK, text)
 
 
 def _unavailable(text: str) -> Response:
-    return Response(HTTPStatus.SERVICE_UNAVAILABLE, f"{text}\n")
+    return plain(HTTPStatus.SERVICE_UNAVAILABLE, text)

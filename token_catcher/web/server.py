@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from token_catcher.errors import ConfigurationError
 from token_catcher.ports import Log
-from token_catcher.web.pages import Response, Routes
+from token_catcher.web.exchange import Request, Response, Routes, plain
 
 CONNECTIONS: Final = 8
 """Served at a time; for a further one the oldest is closed, so that slow strangers hold off no
@@ -28,9 +28,10 @@ SILENCE: Final = 5.0
 """Seconds that a connection may say nothing."""
 LIFETIME: Final = 10.0
 """Seconds after which it is closed, whatever it does."""
+LONGEST_BODY: Final = 4096
+"""Bytes of a form: a token, and what surrounds it."""
 HEADERS: Final = (
     ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 )
@@ -69,23 +70,50 @@ def serving(
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers GET and HEAD of the known paths; says little of itself and logs nothing."""
+    """Answers GET and HEAD of the known paths, and the form of the page; says little of itself and
+    logs nothing."""
 
     server: _Server
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        self._answer(self.server.response(path))
+        self._respond(None)
 
     def do_HEAD(self) -> None:
         self.do_GET()
+
+    def do_POST(self) -> None:
+        """The form of the page; nothing else takes one."""
+        if self._path != "/":
+            self.send_error(HTTPStatus.METHOD_NOT_ALLOWED)
+            return
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit() and len(length) < 5):
+            self.send_error(HTTPStatus.LENGTH_REQUIRED)
+        elif int(length) > LONGEST_BODY:
+            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        else:
+            self._respond(self.rfile.read(int(length)))
+
+    @property
+    def _path(self) -> str:
+        return self.path.partition("?")[0]
+
+    def _respond(self, body: bytes | None) -> None:
+        request = Request(
+            host=self.headers.get("Host", ""),
+            authorization=self.headers.get("Authorization", ""),
+            cookie=self.headers.get("Cookie", ""),
+            body=body,
+        )
+        self._answer(self.server.response(self._path, request))
 
     def _answer(self, response: Response) -> None:
         body = response.text.encode()
         self.send_response(response.status)
         self.send_header("Content-Type", response.content_type)
         self.send_header("Content-Length", str(len(body)))
-        for name, value in HEADERS:
+        self.send_header("Content-Security-Policy", response.policy)
+        for name, value in (*HEADERS, *response.headers):
             self.send_header(name, value)
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             self.send_header("Allow", "GET, HEAD")  # RFC 9110, 15.5.6
@@ -135,13 +163,13 @@ class _Server(ThreadingHTTPServer):
         """Monotonic seconds at which each open connection began, the oldest first."""
         super().__init__((host, port), _Handler)
 
-    def response(self, path: str) -> Response:
-        """What to answer to this path."""
+    def response(self, path: str, request: Request) -> Response:
+        """What to answer to this request for this path."""
         make = self._routes.get(path)
         if make is None:
             return _error(HTTPStatus.NOT_FOUND)
         try:
-            return make()
+            return make(request)
         except Exception as bug:  # noqa: BLE001 - a bug in a page must not show its inside
             self._log.error("web.crashed", path=path, kind=type(bug).__name__)
             return _error(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -203,4 +231,4 @@ class _Server(ThreadingHTTPServer):
 
 
 def _error(status: HTTPStatus) -> Response:
-    return Response(status, f"{status.phrase}\n")
+    return plain(status, status.phrase)

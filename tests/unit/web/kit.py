@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,11 +16,14 @@ from tests.kit.fakes import Silent
 from tests.kit.waiting import PATIENCE
 from token_catcher.daemon import Health, Lapsed, VaultUse
 from token_catcher.expiry import Owner
-from token_catcher.model import Entry, Event
+from token_catcher.model import Entry, Event, Secret
 from token_catcher.notify import ReceiverHealth
 from token_catcher.oauth import TokenHealth
+from token_catcher.web.access import Access
+from token_catcher.web.content import Content, Lookup
+from token_catcher.web.exchange import Routes
 from token_catcher.web.metrics import Metrics
-from token_catcher.web.pages import Routes, routes
+from token_catcher.web.pages import Page, routes
 from token_catcher.web.snapshot import Subject
 
 NOW = datetime(2026, 2, 3, 13, tzinfo=UTC)
@@ -89,6 +92,10 @@ class Site:
     certificate_ends: Mapping[Owner, datetime] = field(default_factory=dict)
     receivers: Mapping[str, ReceiverHealth] = field(default_factory=dict)
     notify_trouble: str | None = None
+    token: Callable[[], Secret] | None = None
+    is_loopback: bool = True
+    content: Content | None = None
+    clock: float = 1000.0
     port: int = 0
 
     def routes(self) -> Routes:
@@ -113,13 +120,27 @@ class Site:
             receivers=lambda: self.receivers,
             notify_trouble=lambda: self.notify_trouble,
         )
-        return routes(subject, self.metrics)
+        access = Access(
+            self.token, is_loopback=self.is_loopback, monotonic=self.monotonic, log=self.log
+        )
+        lookup = Lookup(lambda: self.content, monotonic=self.monotonic, log=self.log)
+        return routes(subject, self.metrics, Page(lookup, access))
 
-    def get(self, path: str, method: str = "GET") -> tuple[HTTPResponse, str]:
+    def monotonic(self) -> float:
+        """Seconds; they pass when a test says so."""
+        return self.clock
+
+    def get(
+        self,
+        path: str,
+        method: str = "GET",
+        body: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[HTTPResponse, str]:
         """The answer and its body."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
-            connection.request(method, path)
+            connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return answer, answer.read().decode()
         finally:

@@ -26,7 +26,8 @@ def test_head_is_get_without_a_body(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/metrics/", "/livez/../metrics", "/etc/passwd", "/%2e%2e/livez", "/<script>"]
+    "path",
+    ["/index.html", "/metrics/", "/livez/../metrics", "/etc/passwd", "/%2e%2e/livez", "/<script>"],
 )
 def test_there_is_nothing_else(site: Site, path: str) -> None:
     """404 for every other path, which is not repeated."""
