@@ -38,6 +38,7 @@ CONTRACT = {
         "--json",
         "--csv",
         "--html",
+        "--wide",
     },
     "held": {"--json"},
     "release": {"--reason"},

@@ -206,17 +206,22 @@ def history_command(
     as_json: options.AsJson = False,
     as_csv: options.AsCsv = False,
     html: options.Html = None,
+    wide: options.Wide = False,
 ) -> None:
     """Show the rotation history. From the journal, or from any collected logs."""
     if sum((as_json, as_csv, html is not None)) > 1:
         raise typer.BadParameter("choose one of --json, --csv and --html")
+    if wide and (as_json or as_csv or html is not None):
+        raise typer.BadParameter("--wide is for the table: leave out --json, --csv and --html")
     query = Query(org, user, event, since, until, issued_since)
     if files:
-        code = history.run(files, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html)
+        code = history.run(
+            files, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html, wide=wide
+        )
     else:
         journal = context.obj.load(secrets=False).journal_file
         code = history.run_recorded(
-            journal, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html
+            journal, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html, wide=wide
         )
     raise typer.Exit(code)
 

@@ -297,6 +297,7 @@ def typed(value: object) -> str:
             "got 'soon', expected a time (2026-02-03T12:00:00Z) or a duration back from now",
         ),
         (("history", "--json", "--csv"), "choose one of --json, --csv and --html"),
+        (("history", "--wide", "--csv"), "--wide is for the table: leave out --json, --csv and"),
         (("audit", "mend"), "No such command 'mend'"),
     ],
     ids=typed,

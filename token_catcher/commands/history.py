@@ -20,7 +20,7 @@ from token_catcher.commands.csv_form import csv_lines
 from token_catcher.commands.history_page import html_page
 from token_catcher.commands.logs import Row, rows
 from token_catcher.commands.output import ExitCode
-from token_catcher.commands.render import advice_lines, history_table
+from token_catcher.commands.render import advice_lines, history_table, wide_history_table
 from token_catcher.commands.rotation import JOURNAL, Query, Rotation
 from token_catcher.errors import StateError, TokenCatcherError
 from token_catcher.files import may_exist
@@ -64,9 +64,11 @@ def run(
     as_json: bool = False,
     as_csv: bool = False,
     html: Path | None = None,
+    wide: bool = False,
     recorded: bool = False,
 ) -> ExitCode:
-    """Show what the sources tell; as a table, unless another form is asked for.
+    """Show what the sources tell; as a table, unless another form is asked for. `wide`: with all of
+    its columns, however many the terminal has.
 
     `recorded`: they are the files of the configured journal.
     FAILED: a part of them cannot be read.
@@ -79,8 +81,11 @@ def run(
         output.write(csv_lines(history.rotations))
     elif html is not None:
         _save(html, html_page(history.rotations, query, made_at=now))
+    elif wide:
+        output.print_table(wide_history_table(history.rotations))
+        output.print_lines(advice_lines(history.rotations))
     else:
-        output.print_table(history_table(history.rotations))
+        output.print_table(history_table(history.rotations), output.NARROW)
         output.print_lines(advice_lines(history.rotations))
     if history.suppressed:
         output.complain(
@@ -108,13 +113,23 @@ def run_recorded(
     as_json: bool = False,
     as_csv: bool = False,
     html: Path | None = None,
+    wide: bool = False,
 ) -> ExitCode:
     """The same of the journal at this path, all its files; and whether records are missing there.
 
     FAILED: as `audit verify` would, since less is shown than was recorded, or may be."""
     files = [str(file) for file in series(journal) if may_exist(file)]
     told = list(_not_shown(journal, any_file=bool(files)))
-    code = run(files, query, now=now, as_json=as_json, as_csv=as_csv, html=html, recorded=True)
+    code = run(
+        files,
+        query,
+        now=now,
+        as_json=as_json,
+        as_csv=as_csv,
+        html=html,
+        wide=wide,
+        recorded=True,
+    )
     for problem in told:
         output.complain(f"token-catcher: {problem.text}")
         if problem.fails:

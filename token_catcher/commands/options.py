@@ -235,6 +235,9 @@ IssuedSince = Annotated[
 ]
 Until = Annotated[datetime | None, _option("--until", "Up to this time.", "T", parser=_moment)]
 AsCsv = Annotated[bool, _option("--csv", "Comma-separated values, with a header line.")]
+Wide = Annotated[
+    bool, _option("--wide", "All columns, every name whole: wider than 80 characters.")
+]
 Html = Annotated[Path | None, _option("--html", "A page to read or print, into FILE.", "FILE")]
 
 MailIds = Annotated[

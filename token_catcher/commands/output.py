@@ -24,8 +24,10 @@ LONG: Final = 1.0
 """Seconds of work that nobody needs to be shown."""
 WIDTH: Final = 30
 """Characters of a bar."""
+NARROW: Final = 80
+"""Columns that every terminal has."""
 WIDEST: Final = 400
-"""Columns of a table: it may wrap in the terminal, but is never cut."""
+"""Columns of a table that may wrap in the terminal, but is never cut."""
 
 
 class ExitCode(IntEnum):
@@ -67,11 +69,10 @@ def harmless(text: Text) -> Text:
     return Text(printable(text.plain), text.style)
 
 
-def print_table(table: Table) -> None:
-    """Print for people, as wide as it takes: a name that is cut off cannot be searched for.
-
-    TokenCatcherError: it cannot be written."""
-    Console(highlight=False, width=WIDEST).print(table)
+def print_table(table: Table, width: int = WIDEST) -> None:
+    """Print for people, in so many columns: where they do not suffice, cells fold, and nothing is
+    cut off. TokenCatcherError: it cannot be written."""
+    Console(highlight=False, width=width).print(table)
 
 
 def complain(message: str) -> None:

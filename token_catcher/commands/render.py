@@ -50,7 +50,9 @@ STEP_COLOURS: Final[Mapping[StepOutcome, str]] = {
 }
 AGES: Final = ((86400, "d"), (3600, "h"), (60, "min"))
 """Seconds of each unit of time, and its symbol."""
-HISTORY_COLUMNS: Final = ("recorded", "outcome", "user", "org", "version", "issued", "why")
+USER_WIDTH: Final = 28
+"""Columns that a long username has at least, where the reason beside it is long as well."""
+WIDE_COLUMNS: Final = ("recorded", "outcome", "user", "org", "version", "issued", "why")
 
 
 def result_lines(result: ScanResult) -> Iterator[Text]:
@@ -113,23 +115,58 @@ def _rule_lines(rule: Evidence) -> Iterator[Text]:
 
 
 def history_table(rotations: Iterable[Rotation]) -> Table:
-    """The rotation history, a line each; times in UTC. Path and evidence are in the other forms."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in HISTORY_COLUMNS:
-        table.add_column(column, no_wrap=True)
+    """The rotation history for a terminal of 80 columns, the newest last; times in UTC.
+
+    Only a name or a reason that is too long for it goes on in the next line."""
+    rotations = list(rotations)
+    longest = max((len(rotation.username or "") for rotation in rotations), default=0)
+    table = _table()
+    table.add_column("recorded", no_wrap=True)
+    table.add_column("outcome", no_wrap=True)
+    table.add_column("user", overflow="fold", min_width=min(longest, USER_WIDTH))
+    table.add_column("ver", no_wrap=True)
+    table.add_column("why", overflow="fold")
     for rotation in rotations:
-        table.add_row(*map(harmless, _history_cells(rotation)))
+        table.add_row(
+            harmless(Text(_minute(rotation.at).plain[:16])),
+            _outcome(rotation),
+            harmless(Text(rotation.username or "")),
+            _cell(rotation.version),
+            harmless(_history_words(rotation)),
+        )
     return table
 
 
-def _history_cells(rotation: Rotation) -> Iterator[Text]:
-    """In the order of the columns."""
-    yield _minute(rotation.at)
-    yield Text(rotation.outcome, COLOURS.get(rotation.outcome, ""))
-    yield Text(rotation.username or "")
-    yield Text(rotation.org or "")
-    yield _cell(rotation.version)
-    yield _minute(rotation.issued_at or "")
+def wide_history_table(rotations: Iterable[Rotation]) -> Table:
+    """The same as wide as it takes, with every name whole, the org, and when a token was issued.
+
+    Path and evidence are in the other forms."""
+    table = _table()
+    for column in WIDE_COLUMNS:
+        table.add_column(column, no_wrap=True)
+    for rotation in rotations:
+        table.add_row(
+            harmless(_minute(rotation.at)),
+            _outcome(rotation),
+            harmless(Text(rotation.username or "")),
+            harmless(Text(rotation.org or "")),
+            _cell(rotation.version),
+            harmless(_minute(rotation.issued_at or "")),
+            harmless(_history_words(rotation)),
+        )
+    return table
+
+
+def _table() -> Table:
+    return Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+
+
+def _outcome(rotation: Rotation) -> Text:
+    return harmless(Text(rotation.outcome, COLOURS.get(rotation.outcome, "")))
+
+
+def _history_words(rotation: Rotation) -> Text:
+    """Why it ended so, and what else is to be known of it."""
     words = [rotation.reason]
     if rotation.recovered:
         words.append("recovered")
@@ -141,7 +178,7 @@ def _history_cells(rotation: Rotation) -> Iterator[Text]:
         words.append(f"{rotation.suppressed} more before it were not logged")
     if rotation.source == LOG:
         words.append("from a log")
-    yield Text(", ".join(filter(None, words)))
+    return Text(", ".join(filter(None, words)))
 
 
 def advice_lines(rotations: Iterable[Rotation]) -> Iterator[Text]:

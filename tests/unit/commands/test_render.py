@@ -19,6 +19,7 @@ from token_catcher.commands.render import (
     result_lines,
     scan_summary,
     verification_lines,
+    wide_history_table,
 )
 from token_catcher.commands.results import ScanResult
 from token_catcher.commands.rotation import Rotation
@@ -211,7 +212,7 @@ def rotation(event: str, **fields: Any) -> Rotation:
     return Rotation("2026-02-03T12:57:28.123456Z", f"rotation.{event}", **fields)
 
 
-HISTORY = """\
+WIDE = """\
 recorded             outcome  user              org   version  issued               why
 2026-02-03 12:57:28  stored   etl@acme.example  acme  3        2026-02-03 12:57:27
 2026-02-03 12:57:28  stored   etl@acme.example  acme  4        2026-02-03 13:57:27  recovered
@@ -232,12 +233,42 @@ def test_the_history_is_a_table() -> None:
         rotation("refused", reason="malformed"),
         rotation("stored", version=7, source="log", **whose),
     ]
-    assert shown([history_table(rotations)]) == HISTORY.splitlines()
+    assert shown([wide_history_table(rotations)]) == WIDE.splitlines()
+    assert shown([history_table(rotations)], width=80) == HISTORY.splitlines()
+
+
+HISTORY = """\
+recorded          outcome  user              ver  why
+2026-02-03 12:57  stored   etl@acme.example  3
+2026-02-03 12:57  stored   etl@acme.example  4    recovered
+2026-02-03 12:57  stored   etl@acme.example  6    mended
+2026-02-03 12:57  refused                         malformed
+2026-02-03 12:57  stored   etl@acme.example  7    from a log
+"""
+FOLDED = """\
+recorded          outcome     user                          ver   why
+2026-02-03 12:57  held        integration.of.the.billing@a        date-out-of-bounds,
+                              cme.example.uat                     from a log
+2026-02-03 12:57  unverified  etl@acme.example              1234
+"""
+
+
+def test_the_history_fits_a_terminal() -> None:
+    """Of 80 columns: what is too long for it goes on below, and nothing is cut off."""
+    name = "integration.of.the.billing@acme.example.uat"
+    rotations = [
+        rotation("held", username=name, reason="date-out-of-bounds", source="log"),
+        rotation("unverified", username="etl@acme.example", version=1234),
+    ]
+    assert shown([history_table(rotations)], width=80) == FOLDED.splitlines()
+    assert name in "".join(shown([wide_history_table(rotations)]))
 
 
 def test_an_empty_history_is_a_head_line() -> None:
     """So that it is seen that the question was understood."""
-    assert shown([history_table([])]) == ["recorded  outcome  user  org  version  issued  why"]
+    assert shown([history_table([])]) == ["recorded  outcome  user  ver  why"]
+    heads = "recorded  outcome  user  org  version  issued  why"
+    assert shown([wide_history_table([])]) == [heads]
 
 
 def test_each_advice_is_given_once() -> None:
@@ -310,7 +341,7 @@ def test_markup_in_a_text_is_text() -> None:
         saw=MARKUP,
     )
     assert "\n".join(shown(explanation_lines(explanation), colours=True)).count(MARKUP) == 4
-    table = history_table([rotation("held", username=MARKUP, org=MARKUP, reason=MARKUP)])
+    table = wide_history_table([rotation("held", username=MARKUP, org=MARKUP, reason=MARKUP)])
     assert shown([table], width=400)[1].count(MARKUP) == 3
     assert (
         shown(
