@@ -3,10 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Debian packages that the tests need beside Python.
 PACKAGES := dovecot-imapd dovecot-lmtpd logrotate systemd
+# A browser with its driver, and what gets axe-core: where others are at hand, as on GitHub's machines, those will do.
+PACKAGES += $(shell command -v chromedriver > /dev/null || echo chromium chromium-driver)
+PACKAGES += $(shell command -v npm > /dev/null || echo npm)
 # Twice as many as a small machine has cores: most of the time of a system test is spent waiting.
 WORKERS ?= 4
 
-.PHONY: help demo test lint docs format bench soak mutants fuzz picture pages lock servers tools clean
+.PHONY: help demo test lint docs format bench soak mutants fuzz picture screenshots pages lock servers tools clean
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -51,6 +54,9 @@ mutants: $(BIN)/.dev  ## plant mistakes in a copy, one at a time: each must turn
 fuzz: .venv-fuzz/bin/.fuzz  ## coverage-guided fuzzing of the modules that read mail, SECONDS=1200 each
 	for target in wire extract results trust; do .venv-fuzz/bin/python -m tests.fuzz.run $$target $(SECONDS) || exit 1; done
 SECONDS := 1200
+
+screenshots: $(BIN)/.dev $(BIN)/.program servers  ## docs/page-*.png: the page over real rotations, in light, dark and narrow
+	$(BIN)/python -m tests.screenshots docs
 
 picture: $(BIN)/.program  ## docs/demo.svg, from a real run of the demo
 	$(BIN)/python docs/picture.py docs/demo.svg
@@ -126,7 +132,7 @@ servers:
 	fi
 
 TOOLS := $(BIN)/promtool $(BIN)/shellcheck
-tools: $(TOOLS)
+tools: $(TOOLS) $(BIN)/axe.min.js
 # Out of Debian's packages and not installed: prometheus would start a server.
 $(BIN)/promtool: DEB := prometheus
 $(BIN)/shellcheck: DEB := shellcheck
@@ -134,6 +140,13 @@ $(TOOLS): | $(BIN)/.dev
 	@cd .venv && (apt-get download -q $(DEB) || (apt-get update -q && apt-get download -q $(DEB))) > /dev/null 2>&1 || \
 	  { echo "$(@F) is missing: put it from Debian's package $(DEB) into $(BIN)"; exit 1; }
 	@dpkg-deb --fsys-tarfile .venv/$(DEB)_*.deb | tar -xO ./usr/bin/$(@F) > $@.new && chmod +x $@.new && mv $@.new $@ && rm .venv/$(DEB)_*.deb
+
+# The rules of accessibility that the pages are held to. Its version and its hash are in that file; it is no part of the program.
+$(BIN)/axe.min.js: tests/kit/axe-core.sha256 | $(BIN)/.dev servers
+	@cd .venv && npm pack --silent "$$(sed -E 's/.* (axe-core)-(.*)[.]tgz/\1@\2/' ../$<)" > /dev/null || \
+	  { echo "$(@F) is missing: npm could not get axe-core"; exit 1; }
+	@cd .venv && sha256sum --quiet --check ../$< && tar -xzOf axe-core-*.tgz package/axe.min.js > bin/$(@F).new && \
+	  mv bin/$(@F).new bin/$(@F) && rm axe-core-*.tgz
 
 clean:  ## remove what the targets made
 	rm -rf .venv .venv-docs .venv-fuzz .coverage* .mypy_cache .ruff_cache .hypothesis dist build

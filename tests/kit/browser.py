@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
@@ -44,7 +45,7 @@ class Browser(Server):
     def start(self) -> None:
         remedy = "apt-get install chromium chromium-driver"
         driver = command("chromedriver", remedy)
-        chromium = command("chromium", remedy)
+        chromium = shutil.which("google-chrome") or command("chromium", remedy)
         environment = {**os.environ, "HOME": str(self.home)}
         self._spawn(
             [driver, f"--port={self.port}"], lambda: listens(self.port), environment=environment

@@ -180,6 +180,19 @@ def test_the_page_is_read_without_a_mouse(browser: Browser, site: Site) -> None:
     assert browser.run("return document.documentElement.lang") == "en"
 
 
+def test_a_page_that_was_left_open_says_so(browser: Browser, site: Site) -> None:
+    """After five minutes, which the browser's clock of animations is put forward by."""
+    look = """
+        const style = getComputedStyle(document.querySelector('.later'));
+        return [style.visibility, style.position];
+    """
+    sign_in(browser, site)
+    assert browser.run(look) == ["hidden", "absolute"]
+    browser.run("document.getAnimations().forEach(animation => animation.finish())")
+    assert browser.run(look) == ["visible", "static"]
+    assert browser.violations() == []
+
+
 def test_who_has_no_token_sees_nothing(browser: Browser, site: Site) -> None:
     """Nor who has another one. The cookie is for this site alone, no script reads it, and it is not
     the token; nor does any address hold that."""

@@ -39,6 +39,7 @@ th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0;
 thead th { overflow-wrap: normal; white-space: nowrap; }
 th[scope=row] { font-weight: 600; }
 figure { margin: 0; }
+.stacked th:first-child { width: 25%; }
 .time { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .word { font-weight: 600; white-space: nowrap; }
 .stored, .verified, .ok, .unchanged { color: var(--good); }
@@ -70,8 +71,8 @@ svg .unchanged, svg .unverified, svg .refused { fill: none; }
 label, input, button { font: inherit; }
 input { padding: .35rem; width: 100%; max-width: 24rem; box-sizing: border-box; }
 button { padding: .35rem 1rem; margin-top: .75rem; }
-.later { visibility: hidden; animation: 0s linear 300s forwards appear; }
-@keyframes appear { to { visibility: visible; } }
+.later { visibility: hidden; position: absolute; animation: 0s linear 300s forwards appear; }
+@keyframes appear { to { visibility: visible; position: static; } }
 @media (max-width: 40rem) {
   .lanes li { display: block; padding: .25rem 0; }
   .axis { margin-left: 0; }
@@ -80,6 +81,7 @@ button { padding: .35rem 1rem; margin-top: .75rem; }
   .stacked thead { position: absolute; width: 1px; height: 1px; overflow: hidden;
     clip-path: inset(50%); }
   .stacked tr { border-bottom: 2px solid var(--line); padding: .5rem 0; }
+  .stacked th:first-child, .stacked td { width: auto; }
   .stacked th, .stacked td { border: 0; padding: .1rem 0; }
   .stacked td:empty { display: none; }
   .stacked td::before { content: attr(data-head) ": "; color: var(--quiet); }
