@@ -84,7 +84,7 @@ EFFECTIVE = {
         "anchor": False,
         "archive_at": "64MB",
     },
-    "http": {"listen": None},
+    "http": {"listen": None, "token": None},
     "shard": None,
     "notify": (),
     "verify": {
