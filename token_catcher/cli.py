@@ -60,7 +60,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 audit_app = typer.Typer(
-    help="The journal: whether it is intact and agrees with Vault, and closing its file.",
+    help="The journal: is it intact, and true; closing its file.",
     no_args_is_help=True,
 )
 config_app = typer.Typer(
@@ -355,8 +355,8 @@ def audit_reconcile_command(
     vault_log: options.VaultLogs = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Say whether the journal agrees with Vault's versions of every secret. With Vault's audit log
-    also which login, from which address, wrote each of them. Changes nothing."""
+    """Say whether the journal agrees with Vault. Each secret's records are held against its
+    versions; with Vault's audit log, each write has its login and address. Changes nothing."""
     built = context.obj.build(writing=False)
     raise typer.Exit(reconcile.run(built, vault_log or (), as_json=as_json))
 
