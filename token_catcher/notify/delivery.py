@@ -64,6 +64,7 @@ class Delivery:
         self._silent_until: datetime | None = None
         self._failures = 0
         """In a row, of whatever event."""
+        self._told_bugs: set[tuple[str, str]] = set()
         self.trouble: str | None = None
         """Why the last try failed, as the code of the error. From any thread."""
         self.is_tried = False
@@ -129,9 +130,7 @@ class Delivery:
             self._fail(waiting, error)
         except Exception as bug:  # noqa: BLE001 - a bug in one way must hold up no other event
             kind = type(bug).__name__
-            self._log.error(
-                "notify.crashed", receiver=self.receiver.name, kind=kind, at=raised_at(bug)
-            )
+            self._tell_bug(kind, raised_at(bug))
             self._fail(waiting, TokenCatcherError(f"a bug ({kind})", code="notify-crashed"))
         else:
             self._remove(waiting)
@@ -144,6 +143,13 @@ class Delivery:
                 type=waiting.event.type,
                 answer=answer,
             )
+
+    def _tell_bug(self, kind: str, at: str) -> None:
+        """Once for each kind and place since the start: the event that shows it is tried again."""
+        bug = (kind, at)
+        if bug not in self._told_bugs:
+            self._log.error("notify.crashed", receiver=self.receiver.name, kind=kind, at=at)
+        self._told_bugs.add(bug)
 
     def _remove(self, waiting: Waiting) -> None:
         with self._file.transaction() as outbox:

@@ -75,11 +75,11 @@ class _Bugs:
 
     def __init__(self) -> None:
         self.count = 0
-        self._told: set[tuple[str, object]] = set()
+        self._told: set[tuple[str, str]] = set()
 
-    def is_news(self, kind: str, at: object) -> bool:
+    def is_news(self, kind: str, at: str) -> bool:
         """Whether a bug of this kind at this place was not told yet; it counts as told now."""
-        bug = (kind, str(at))
+        bug = (kind, at)
         is_news = bug not in self._told
         self._told.add(bug)
         return is_news
