@@ -21,6 +21,8 @@ from tests.system.resets import Resets, records
 from token_catcher.advice import ADVICE
 from token_catcher.model import Reason
 
+pytestmark = pytest.mark.xdist_group("browser")  # which one worker starts, and no other
+
 TOKEN = "PageTOKENp9p8p7p6notREAL"
 STRANGER = "stranger@acme.example"
 HOSTILE = "<img src=//evil.example/x onerror=alert(1)>"

@@ -22,13 +22,14 @@ from tests.unit.web.test_content import CONTENT, OVERVIEW
 from token_catcher.advice import IF_GENUINE, NEXT_STEP
 from token_catcher.errors import TransientError
 from token_catcher.html import STYLE_SOURCE
-from token_catcher.model import Entry, Event, Reason, Secret, iso
-from token_catcher.record import Record
+from token_catcher.model import Entry, Event, Reason, Secret, as_fields, iso
+from token_catcher.record import LastLook, MailToken, Pending, Record
 from token_catcher.status import (
     HeldMails,
     InVault,
     LoginEnd,
     Past,
+    Pasts,
     Presence,
     UserRow,
     VaultAnswer,
@@ -253,6 +254,32 @@ def test_what_needs_a_person_is_counted() -> None:
     assert "of those up to 7 not all are here" in text
     assert "<li>2027-02-20: the OAuth username-password flow" in text
     assert not re.search("/etc/secret|/var/lib", text)
+
+
+def test_how_a_mailbox_stands() -> None:
+    """When it was swept, how many mails are not settled and why, with what to do about that."""
+    look = LastLook(swept_at=iso(NOW - timedelta(minutes=3)), looked_by="run")
+    pending = Pending(1, NOW, "vault-sealed", since=NOW)
+    mailbox = mailbox_row("m", timedelta(minutes=1), look, [pending], HeldMails(0, 0), [], NOW)
+    text = shown(replace(CONTENT, overview=replace(OVERVIEW, mailboxes=[mailbox])))
+    assert notices(text) == ["Needs a person: 1 of 1 mailboxes."]
+    assert ">failing</span>" in text
+    assert ">2026-02-03 12:57, 3 min before</td>" in text
+    assert ">1 (vault-sealed)</td>" in text
+    assert escape(NEXT_STEP["vault-sealed"]) in text
+
+
+def test_what_only_the_journal_knows_says_so() -> None:
+    """The age by its record, and how the last mail ended."""
+    stored = record(issued_at=iso(NOW - timedelta(days=5)))
+    held = record(event=Event.HELD, reason="wrong-recipient")
+    token = MailToken.of({"seq": 1, "at": stored.at, **as_fields(stored.entry)})
+    pasts = Pasts([token])
+    pasts.take_in(stored)
+    pasts.take_in(held)
+    text = shown(with_users(row(None, past=pasts.of(USER))))
+    assert ">5 d by the journal, at most 90 d<svg" in text
+    assert ">2026-02-03 12:59 in integrations: held (wrong-recipient)</td>" in text
 
 
 def test_refused_mail_has_what_to_do_if_it_is_genuine() -> None:
