@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import stat
 import subprocess
@@ -11,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.processes import reaped
 from tests.kit.program import COMMAND, POLICY
 from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.terminal import Terminal
 from tests.kit.waiting import PATIENCE
 
 WRITTEN = """\
@@ -198,48 +197,6 @@ def test_a_configuration_that_is_there(desk: Desk) -> None:
     assert desk.config.read_text("ascii") == "ours\n"
     desk.run("--yes", "--force", *desk.flags)
     assert desk.config.read_text("utf-8") == desk.text
-
-
-class Terminal:
-    """A terminal at which a test types, and reads what is shown."""
-
-    def __init__(self, words: list[str]) -> None:
-        self._controller, terminal = os.openpty()
-        self.process = reaped(
-            subprocess.Popen(
-                words, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
-            )
-        )
-        os.close(terminal)
-        self.shown = ""
-
-    def until(self, text: str) -> None:
-        """Read until this is shown."""
-        while text not in self.shown:
-            self.shown += os.read(self._controller, 65536).decode()
-
-    def answer(self, prompt: str, text: str) -> None:
-        """Type it once that is asked; what was shown before is done with."""
-        self.until(prompt)
-        self.shown = self.shown.partition(prompt)[2]
-        os.write(self._controller, f"{text}\n".encode())
-
-    def type_end(self) -> None:
-        """Ctrl-D."""
-        os.write(self._controller, b"\x04")
-
-    def end(self) -> int:
-        """Read to the end; the exit code."""
-        while True:
-            try:
-                piece = os.read(self._controller, 65536)
-            except OSError:  # nobody has the other side open any more
-                break
-            if not piece:
-                break
-            self.shown += piece.decode()
-        os.close(self._controller)
-        return self.process.wait(PATIENCE)
 
 
 @pytest.fixture
