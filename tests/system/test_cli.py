@@ -303,7 +303,8 @@ def test_no_configuration_is_told(tmp_path: Path) -> None:
     assert done.err.startswith(
         "token-catcher: no configuration found; looked at --config, TOKEN_CATCHER_CONFIG,"
         f" {tmp_path}/config.yaml,"
-        " /etc/token-catcher/config.yaml; `token-catcher config example` prints one\n"
+        " /etc/token-catcher/config.yaml; `token-catcher init` asks and writes one,"
+        " `token-catcher config example` prints one to fill in\n"
     )
     nothing = "token-catcher: /dev/null: no rotation that is asked for was found in it\n"
     assert bare("history", "/dev/null", "--json", cwd=tmp_path) == Done(0, "", nothing)

@@ -42,7 +42,8 @@ def find(path: str | None, environ: Mapping[str, str], places: Sequence[Path] = 
             return place
     looked = ", ".join(["--config", VARIABLE, *map(_absolute, places)])
     raise ConfigurationError(
-        f"no configuration found; looked at {looked}; `token-catcher config example` prints one"
+        f"no configuration found; looked at {looked}; `token-catcher init` asks and writes one,"
+        " `token-catcher config example` prints one to fill in"
     )
 
 

@@ -125,7 +125,8 @@ def test_all_places_are_told_where_none_has_a_file(home: Path) -> None:
         config.find(None, {}, [home / "a", home / "b"])
     assert str(caught.value) == (
         f"no configuration found; looked at --config, TOKEN_CATCHER_CONFIG, {home}/a, {home}/b;"
-        " `token-catcher config example` prints one"
+        " `token-catcher init` asks and writes one,"
+        " `token-catcher config example` prints one to fill in"
     )
 
 
