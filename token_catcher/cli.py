@@ -93,7 +93,7 @@ class Settings:
         if writing or secrets:
             self.work_as_owner()
         loaded = self.load(secrets=secrets)
-        events = log.setup(loaded.log.level, loaded.log.format, beside_results=True)
+        events = log.setup(loaded.log.level, loaded.log.format, results=sys.stdout)
         if secrets:
             _warn_of_shared_secrets(loaded, events)
         return App(loaded, events, writing=writing)

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TextIO
 
 import structlog
 
-from token_catcher.model import MASK, Secret, masked, printable
+from token_catcher.model import MASK, Event, Secret, masked, printable
 from token_catcher.ports import Log
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -42,6 +42,8 @@ PLAIN_FIELDS: Final = frozenset(
     ("timestamp", "level", "mailbox", "folder", "username", "org", "path", "instance", "mail")
 )
 """Configured or validated values, which may look like anything."""
+TOLD_BY_RESULTS: Final = frozenset((*Event, "mail.pending"))
+"""Events of one mail each: a command's result for that mail says the same."""
 
 _FOREIGN_LEVEL: Final = logging.WARNING
 """Below it, libraries write what they send and receive."""
@@ -52,35 +54,45 @@ def setup(
     form: Literal["auto", "console", "json"],
     stream: TextIO | None = None,
     *,
-    beside_results: bool = False,
+    results: TextIO | None = None,
 ) -> Log:
     """The program's logger.
 
     Also takes in the standard library's loggers, warnings, and exceptions that nobody caught.
-    `beside_results`: a command prints results, which say what happened. On a console `info`, which
-    says it once more, is left out then. `debug` is for who wants all, and JSON for collectors."""
+    `results`: where a command prints results, which say what happened. Text on a terminal leaves
+    `info` out then, and what a result beside it on the same terminal says of a mail. `debug` is for
+    who wants all. What is no terminal has the whole log: collectors read it."""
     out = stream or sys.stderr
     console = form == "console"
     if form == "auto":
         console = out.isatty()
-    if beside_results and console and level == "info":
-        level = "warning"
     number: int = getattr(logging, level.upper())
+    processors: list[Callable[..., Any]] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_message,
+        redact,
+        *_rendering(out, console=console),
+    ]
+    if results is not None and console and out.isatty() and level != "debug":
+        number = max(number, logging.WARNING)
+        if results.isatty():
+            processors.insert(0, _unless_told_by_results)
     log: Log = structlog.wrap_logger(
         _LineWriter(stream),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _without_message,
-            redact,
-            *_rendering(out, console=console),
-        ],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(number),
         context_class=dict,
         cache_logger_on_first_use=True,  # it is set up once, and nothing changes after that
     )
     _take_in_foreign(log)
     return log
+
+
+def _unless_told_by_results(_logger: object, _method: str, event: Fields) -> Fields:
+    if event["event"] in TOLD_BY_RESULTS:
+        raise structlog.DropEvent
+    return event
 
 
 def redact(_logger: object, _method: str, event: Fields) -> Fields:

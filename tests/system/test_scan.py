@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.kit import mails
 from tests.kit.program import Program
 from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.terminal import Terminal
 from tests.kit.waiting import PATIENCE
 
 SANDBOX_SUBJECT = "Sandbox: Your new Salesforce security token"
@@ -66,6 +67,21 @@ def test_tokens_in_inbox_and_junk_reach_vault(
         path(org, "etl@acme.example"),
         path(org, "integration@acme.example"),
     ]
+
+
+def test_a_refused_mail_is_told_once_on_a_terminal(
+    tool: Program, dovecot: Dovecot, user: str
+) -> None:
+    """As a result. Standard error that is collected has the rotation, too."""
+    tool.configure(log="log: {level: info, format: auto}")
+    dovecot.deliver(mails.token_mail(issued_at=NOW), user)
+    terminal = Terminal(tool.words("scan"), tool.environment(), columns=200)
+    assert terminal.end() == 1
+    assert terminal.shown.count("unsigned") == 1
+    assert "rotation." not in terminal.shown
+    dovecot.deliver(mails.token_mail(token=JUNK_TOKEN, issued_at=NOW), user)
+    told = [event["event"] for event in tool("scan").events]
+    assert told.count("rotation.refused") == 1
 
 
 def test_a_second_scan_changes_nothing(

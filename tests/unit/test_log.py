@@ -23,7 +23,7 @@ import pytest
 
 from tests.kit.waiting import PATIENCE
 from token_catcher.log import Level, places, raised_at, setup
-from token_catcher.model import MASK, Secret, Token
+from token_catcher.model import MASK, Event, ProofEvent, Secret, Token
 
 TOKEN = "FAKE5tokenNOTreal2xyzQ99a"
 VAULT_TOKEN = "hvs.FAKEvaultTokenNotReal"
@@ -133,23 +133,46 @@ def test_the_form_is_chosen_by_who_reads(form: Any, stream: StringIO, is_json: b
     assert stream.getvalue().startswith("{") == is_json
 
 
+RESULT = "rotation.refused"
+"""What a result says of a mail as well."""
+
+
 @pytest.mark.parametrize(
-    ("level", "form", "told"),
+    ("level", "form", "stream", "results", "told"),
     [
-        ("debug", "console", ["debug", "info", "warning"]),
-        ("info", "console", ["warning"]),
-        ("warning", "console", ["warning"]),
-        ("info", "json", ["info", "warning"]),
-        ("info", "auto", ["info", "warning"]),
+        ("info", "auto", Terminal, Terminal, ["an.warning"]),
+        ("info", "console", Terminal, Terminal, ["an.warning"]),
+        ("error", "auto", Terminal, Terminal, []),
+        ("info", "auto", Terminal, StringIO, [RESULT, "an.warning"]),
+        ("debug", "auto", Terminal, Terminal, ["an.debug", "an.info", RESULT, "an.warning"]),
+        ("info", "json", Terminal, Terminal, ["an.info", RESULT, "an.warning"]),
+        ("info", "auto", StringIO, Terminal, ["an.info", RESULT, "an.warning"]),
+        ("info", "console", StringIO, StringIO, ["an.info", RESULT, "an.warning"]),
     ],
 )
-def test_beside_results_a_console_tells_warnings(level: Level, form: Any, told: list[str]) -> None:
-    """`info` says what the results say; `debug` is for who wants all, and JSON for collectors."""
-    stream = StringIO()
-    log = setup(level, form, stream, beside_results=True)
-    for tell, name in ((log.debug, "debug"), (log.info, "info"), (log.warning, "warning")):
-        tell(f"an.{name}")
-    assert re.findall(r"an\.(\w+)", stream.getvalue()) == told
+def test_a_terminal_is_not_told_what_results_tell(
+    level: Level, form: Any, stream: type[StringIO], results: type[StringIO], told: list[str]
+) -> None:
+    """Nothing is said twice on one terminal; `debug` is for who wants all, and everything else than
+    text on a terminal for collectors."""
+    log_stream = stream()
+    log = setup(level, form, log_stream, results=results())
+    log.debug("an.debug")
+    log.info("an.info")
+    log.warning(RESULT)
+    log.warning("an.warning")
+    assert re.findall(r"an\.\w+|rotation\.\w+", log_stream.getvalue()) == told
+
+
+@pytest.mark.parametrize("event", [*Event, "mail.pending"])
+def test_what_results_tell(event: str) -> None:
+    """Each outcome of a mail, and that it waits; no result tells of the proof by login."""
+    stream = Terminal()
+    log = setup("info", "auto", stream, results=Terminal())
+    log.warning(event)
+    assert stream.getvalue() == ""
+    log.warning(ProofEvent.UNVERIFIED)
+    assert "rotation.unverified" in stream.getvalue()
 
 
 def test_the_log_follows_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
