@@ -6,10 +6,14 @@ No engine builds the image here.
 from __future__ import annotations
 
 import re
+import shutil
+import sys
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
-from tests.deploy.kit import DEPLOY, ROOT
+from tests.deploy.kit import DEPLOY, ROOT, run
 
 CONTAINERFILE = DEPLOY / "container" / "Containerfile"
 Instruction = tuple[str, str]
@@ -53,16 +57,13 @@ def test_the_image_runs_as_a_number_and_stops_on_sigterm(instructions: list[Inst
 
 def test_no_secret_and_no_stray_file_gets_into_a_layer(instructions: list[Instruction]) -> None:
     """The build takes named files of the checkout, and no argument that could be a secret."""
-    copied = [
-        word
-        for name, rest in instructions
-        if name == "COPY" and "--from" not in rest
-        for word in rest.split()[:-1]
-    ]
+    copied = [word for words in copies(instructions) for word in words[:-1]]
     assert sorted(copied) == [
         "LICENSE",
         "README.md",
         "config.example.yaml",
+        "deploy/vault",
+        "docs/token-catcher.1",
         "pyproject.toml",
         "requirements/build.txt",
         "requirements/production.txt",
@@ -70,6 +71,36 @@ def test_no_secret_and_no_stray_file_gets_into_a_layer(instructions: list[Instru
     ]
     assert all((ROOT / name).exists() for name in copied)
     assert [rest.partition("=")[0] for name, rest in instructions if name == "ARG"] == ["PYTHON"]
+
+
+def test_the_program_can_be_built_from_what_is_copied(
+    instructions: list[Instruction], tmp_path: Path
+) -> None:
+    """The wheel of the image is that of the checkout: nothing that belongs into it is missing."""
+    for *names, target in copies(instructions):
+        for name in names:
+            copy(ROOT / name, tmp_path / target)
+    wheels = tmp_path / "wheels"
+    words = ["--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check"]
+    done = run(sys.executable, "-m", "pip", "wheel", *words, "--wheel-dir", wheels, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = wheels.iterdir()
+    (ours,) = (ROOT / "dist").glob("*.whl")
+    assert ZipFile(wheel).namelist() == ZipFile(ours).namelist()
+
+
+def copies(instructions: list[Instruction]) -> list[list[str]]:
+    """What is copied out of the checkout: names, and last where to."""
+    return [rest.split() for name, rest in instructions if name == "COPY" and "--from" not in rest]
+
+
+def copy(source: Path, target: Path) -> None:
+    """As COPY does it: a file into a folder, of a folder what is in it."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
 
 
 def test_the_base_is_one_image_for_ever(instructions: list[Instruction]) -> None:
