@@ -94,7 +94,7 @@ $(BIN)/.demo: requirements/build.txt requirements/demo.txt pyproject.toml
 	@touch $@
 
 # The program is installed as users get it, from the built wheel: the demo and the system tests run no other.
-$(BIN)/.program: $(BIN)/.demo $(shell find token_catcher -name '*.py' -o -name py.typed) config.example.yaml docs/token-catcher.1 README.md LICENSE
+$(BIN)/.program: $(BIN)/.demo $(shell find token_catcher -name '*.py' -o -name py.typed) config.example.yaml $(wildcard deploy/vault/*) docs/token-catcher.1 README.md LICENSE
 	rm -rf dist
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 	$(INSTALL) --no-index --force-reinstall dist/*.whl

@@ -65,6 +65,7 @@ CONTRACT = {
         "--secret-id",
         "--mount",
         "--state-dir",
+        "--vault-setup",
         "--yes",
         "--force",
     },

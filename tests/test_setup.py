@@ -250,6 +250,21 @@ def test_the_wheel_has_what_it_needs() -> None:
     assert [name for name in names if name.endswith("data/share/man/man1/token-catcher.1")] != []
 
 
+def test_the_wheel_has_what_vault_is_set_up_with() -> None:
+    """The script and the policies of deploy/vault, as they stand there."""
+    (wheel,) = (ROOT / "dist").glob("*.whl")
+    folder = "token_catcher/vault_setup/"
+    with ZipFile(wheel) as archive:
+        shipped = {
+            name.removeprefix(folder): archive.read(name)
+            for name in archive.namelist()
+            if name.startswith(folder)
+        }
+    assert shipped == {
+        path.name: path.read_bytes() for path in (ROOT / "deploy" / "vault").iterdir()
+    }
+
+
 def test_the_installed_program_is_this_checkout() -> None:
     """The system tests run the installed wheel: an old one would prove nothing."""
     installed = Path(str(distribution("token-catcher").locate_file("token_catcher")))

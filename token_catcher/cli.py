@@ -41,6 +41,7 @@ from token_catcher.commands import (
     scan,
     status,
     streams,
+    vault_setup,
     waiting,
 )
 from token_catcher.commands.examples import epilog
@@ -290,11 +291,15 @@ def init_command(
     secret_id: options.SecretId = None,
     mount: options.VaultMount = None,
     state_dir: options.StateDir = None,
+    set_up: options.VaultSetUp = None,
     yes: options.Unasked = False,
     force: options.Force = False,
 ) -> None:
     """Write a configuration by asking little. Each answer is tried; flags answer before they are
     asked; secrets are named by their place."""
+    if set_up is not None:
+        output.write([vault_setup.vault_setup(set_up, mount)])
+        return
     flags = init.Flags(
         address=address,
         host=host,

@@ -20,6 +20,7 @@
 set -eu
 
 fail() { echo "setup-approle.sh: $*" >&2; exit 2; }
+policy() { cat "${POLICY:-$(dirname "$0")/token-catcher.hcl}"; }
 plain() { # NAME VALUE: goes into a path, a policy or JSON, so it must not mean anything there
   case $2 in
     '' | /* | */ | *//* | *..* | *[!A-Za-z0-9._/-]*) fail "$1: got '$2', expected letters, digits, and . _ - / between them" ;;
@@ -34,12 +35,12 @@ if [ ! -d "$folder" ] || [ ! -w "$folder" ]; then
 fi
 MOUNT=${MOUNT:-secret} PREFIX=${PREFIX:-salesforce} ROLE=${ROLE:-token-catcher} AUTH=${AUTH:-approle}
 HOST=${HOST:-$(uname -n)} INSTANCE=${INSTANCE:-$(uname -n)} ROTATE=${ROTATE:-0}
-POLICY=${POLICY:-$(dirname "$0")/token-catcher.hcl}
 for name in MOUNT PREFIX ROLE AUTH HOST INSTANCE; do eval "plain $name \"\$$name\""; done
 cli=$(command -v bao || command -v vault) || fail "neither bao nor vault is installed"
 
 "$cli" auth list -format=json | grep -q "\"$AUTH/\"" || "$cli" auth enable -path="$AUTH" approle >&2
-sed -e "s|\"secret/\([a-z]*\)/salesforce/|\"$MOUNT/\1/$PREFIX/|" -e "s|\"secret/salesforce/|\"$MOUNT/$PREFIX/|" "$POLICY" | "$cli" policy write "$ROLE" - >&2
+policy | sed -e "s|\"secret/\([a-z]*\)/salesforce/|\"$MOUNT/\1/$PREFIX/|" -e "s|\"secret/salesforce/|\"$MOUNT/$PREFIX/|" \
+  -e "s|\"secret/config\"|\"$MOUNT/config\"|" | "$cli" policy write "$ROLE" - >&2
 # Four hours, renewed while the program lives and for a day at most; then it logs in again, so a destroyed secret_id ends it.
 "$cli" write "auth/$AUTH/role/$ROLE" token_policies="$ROLE" token_ttl=4h token_max_ttl=24h secret_id_num_uses=0 \
   secret_id_ttl="${SECRET_ID_TTL:-0}" secret_id_bound_cidrs="${CIDRS:-}" token_bound_cidrs="${CIDRS:-}" >&2
@@ -79,4 +80,6 @@ for accessor in ${doomed:-}; do
   "$cli" write -force "auth/$AUTH/role/$ROLE/secret-id-accessor/destroy" secret_id_accessor="$accessor" > /dev/null
   echo "destroyed an older secret_id of $INSTANCE, accessor $accessor" >&2
 done
-"$cli" read -field=role_id "auth/$AUTH/role/$ROLE/role-id"
+# With a line end, which bao and vault leave out where standard output is no terminal.
+role_id=$("$cli" read -field=role_id "auth/$AUTH/role/$ROLE/role-id")
+echo "$role_id"

@@ -50,7 +50,7 @@ def bench(openbao: OpenBao, org: str, tmp_path: Path) -> Bench:
 
 
 def test_a_vault_that_is_set_up_as_shipped_is_well(bench: Bench) -> None:
-    """Every step, in its order, and what it saw; only the mount's settings are not shown."""
+    """Every step, in its order, and what it saw."""
     role = bench.server.approle(bench.org, shipped_policy(bench.server), token_ttl="4h")
     steps = bench.steps(role_login(role))
     assert findings(steps) == []
@@ -63,14 +63,14 @@ def test_a_vault_that_is_set_up_as_shipped_is_well(bench: Bench) -> None:
         ("rights", bench.data, "ok"),
         ("excess", "", "ok"),
         ("trial", "", "ok"),
-        ("settings", "secret", "skipped"),
+        ("settings", "secret", "ok"),
     ]
     said = {step.step: step.saw for step in steps}
     assert said["state"].startswith("unsealed and active; version ")
     assert said["login"] == "logged in; method: AppRole"
     assert said["rights"] == "create, read, update and patch; read on its metadata"
     assert said["trial"] == "a store gets past the policies on 1 path; nothing was written"
-    assert 'path "secret/config" { capabilities = ["read"] }' in said["settings"]
+    assert said["settings"] == "10 versions are kept; cas_required is false"
     assert {step.area for step in steps} == {"vault"}
 
 
@@ -567,3 +567,14 @@ def test_where_nobody_knows_whether_it_could_be_removed_nothing_is_written(bench
     step = write_step(bench, role_login(bench.role(policy, token_no_default_policy=True)))
     assert (step.step, step.outcome, step.code) == ("write", "skipped", "vault-canary")
     assert bench.server.paths(f"salesforce/{bench.org}/") == []
+
+
+def test_how_the_mount_keeps_versions_may_be_kept_from_us(bench: Bench) -> None:
+    """A policy without that right costs one step; it is told what would show it."""
+    rules = (
+        'path "secret/+/salesforce/+/+" { capabilities = ["create", "read", "update", "patch"] }'
+    )
+    role = bench.server.approle(bench.org, bench.server.policy(f"{bench.org}-own", rules))
+    step = bench.steps(role_login(role))[-1]
+    assert (step.step, step.outcome, step.code) == ("settings", "skipped", "vault-settings-denied")
+    assert 'path "secret/config" { capabilities = ["read"] }' in step.saw

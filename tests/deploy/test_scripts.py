@@ -9,6 +9,7 @@ import pytest
 
 from tests.deploy.kit import DEPLOY, run
 from tests.kit.servers.process import command
+from token_catcher.commands.vault_setup import PolicyKind, vault_setup
 
 SCRIPTS = sorted(DEPLOY.rglob("*.sh"))
 
@@ -21,3 +22,15 @@ def test_shellcheck_has_nothing_to_say(script: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert os.access(script, os.X_OK)
     assert script.read_text().startswith("#!/bin/sh\n")
+
+
+@pytest.mark.parametrize("kind", PolicyKind)
+def test_shellcheck_has_nothing_to_say_of_what_init_prints(
+    kind: PolicyKind, tmp_path: Path
+) -> None:
+    """With the policy in it, it is such a script as well."""
+    shellcheck = command("shellcheck", "make tools (takes it out of Debian's package shellcheck)")
+    script = tmp_path / "setup-approle.sh"
+    script.write_text(vault_setup(kind, "kv/team"), "utf-8")
+    done = run(shellcheck, "--shell=sh", script)
+    assert done.returncode == 0, done.stdout

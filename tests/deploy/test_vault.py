@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,9 @@ from tests.deploy import kit
 from tests.deploy.kit import DEPLOY
 from tests.kit.fakes import Silent
 from tests.kit.mails import TOKEN, USERNAME
+from tests.kit.program import COMMAND
 from tests.kit.servers import OpenBao
+from token_catcher.commands.vault_setup import PolicyKind
 from token_catcher.model import Capture, Mail, MailRef, Reason, Secret, Stored, Token, Unchanged
 from token_catcher.vault import Address, AppRoleLogin, Client, VaultStore
 
@@ -30,19 +33,22 @@ def run(openbao: OpenBao, org: str, tmp_path: Path) -> Run:
     """The script, run by an administrator for a role named like the test's org."""
 
     def run(*arguments: str, **parameters: str) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        administrator = {
-            "PATH": path,
-            "HOME": str(tmp_path),
-            "BAO_ADDR": openbao.url,
-            "BAO_TOKEN": openbao.root_token,
-        }
-        environment = (
-            administrator | {"ROLE": org, "HOST": "host1", "INSTANCE": "tc-1"} | parameters
-        )
+        environment = environment_of(openbao, tmp_path, **({"ROLE": org} | parameters))
         return kit.run(SCRIPT, *arguments, env=environment)
 
     return run
+
+
+def environment_of(openbao: OpenBao, home: Path, **parameters: str) -> dict[str, str]:
+    """An administrator's, with parameters of the script."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    administrator = {
+        "PATH": path,
+        "HOME": str(home),
+        "BAO_ADDR": openbao.url,
+        "BAO_TOKEN": openbao.root_token,
+    }
+    return administrator | {"HOST": "host1", "INSTANCE": "tc-1"} | parameters
 
 
 @pytest.fixture
@@ -56,6 +62,12 @@ def login(openbao: OpenBao, run: Run, tmp_path: Path) -> Callable[..., str]:
         return str(openbao.tell("post", "auth/approle/login", body).body["auth"]["client_token"])
 
     return login
+
+
+def set_up(openbao: OpenBao, name: str) -> tuple[str, dict[str, Any]]:
+    """The policy and the role of this name."""
+    policy = openbao.tell("get", f"sys/policies/acl/{name}").data["policy"]
+    return policy, openbao.tell("get", f"auth/approle/role/{name}").data
 
 
 def can(openbao: OpenBao, token: str, path: str) -> list[str]:
@@ -214,12 +226,37 @@ def test_another_mount_and_prefix(openbao: OpenBao, login: Callable[..., str], o
     capabilities = can(openbao, token, f"kv-{org}/data/crm/sf/{org}/{USERNAME}")
     assert capabilities == ["create", "patch", "read", "update"]
     assert can(openbao, token, f"secret/data/salesforce/{org}/{USERNAME}") == ["deny"]
+    assert can(openbao, token, f"kv-{org}/config") == ["read"]
+    assert can(openbao, token, "secret/config") == ["deny"]
+
+
+@pytest.mark.parametrize("kind", PolicyKind)
+def test_init_prints_the_same_script(
+    openbao: OpenBao, run: Run, org: str, tmp_path: Path, kind: PolicyKind
+) -> None:
+    """What the installed program prints makes the policy and the role that the script makes."""
+    policy = DEPLOY / "vault" / kind.file
+    parameters = {"POLICY": str(policy), "MOUNT": "kv/team"}
+    role_id = run(str(tmp_path / "secret-id"), **parameters).stdout
+    policy_text, role = set_up(openbao, org)
+    printed = kit.run(COMMAND, "init", "--vault-setup", kind.value, "--mount", "kv/team")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    script = tmp_path / "printed.sh"
+    script.write_text(printed.stdout, "utf-8")
+    environment = environment_of(openbao, tmp_path, ROLE=f"{org}-printed")
+    done = kit.run("sh", script, tmp_path / "printed", env=environment)
+    assert done.returncode == 0, done.stderr
+    printed_role = role | {"token_policies": [f"{org}-printed"]}
+    assert set_up(openbao, f"{org}-printed") == (policy_text, printed_role)
+    assert role_id.endswith("\n")
+    assert '"kv/team/' in policy_text or kind is PolicyKind.READER
 
 
 def test_token_catcher_may_do_exactly_this(
     openbao: OpenBao, login: Callable[..., str], org: str
 ) -> None:
-    """create, read, update, patch on data; read, patch on metadata; nothing anywhere else."""
+    """create, read, update, patch on data; read, patch on metadata; read on how the mount keeps
+    versions; nothing anywhere else."""
     token = login()
     place = f"salesforce/{org}/{USERNAME}"
     expected = {
@@ -232,7 +269,7 @@ def test_token_catcher_may_do_exactly_this(
         f"secret/data/salesforce/{org}": ["deny"],
         "secret/metadata/salesforce/": ["deny"],
         f"secret/data/another/{org}/{USERNAME}": ["deny"],
-        "secret/config": ["deny"],
+        "secret/config": ["read"],
         f"sys/policies/acl/{org}": ["deny"],
         f"auth/approle/role/{org}/secret-id": ["deny"],
         "sys/mounts": ["deny"],

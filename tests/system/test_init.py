@@ -41,6 +41,7 @@ orgs:                                   # mail of users that are not named is he
 
 vault:
   address: {vault}
+  # What makes its policy and AppRole: `token-catcher init --vault-setup kv2` prints it.
   auth: {{method: approle, role_id: {role_id}, secret_id: {{file: secret-id}}}}
   mount: secret
   path: salesforce/{{org}}/{{username}}     # below the mount
@@ -163,7 +164,11 @@ def test_what_does_not_work_is_told(desk: Desk) -> None:
     ("left_out", "told"),
     [
         ("--address", "--address: got nothing, expected the address that Salesforce writes to"),
-        ("--role-id", "--role-id: got nothing, expected the role_id of the AppRole"),
+        (
+            "--role-id",
+            "--role-id: got nothing, expected the role_id of the AppRole (`token-catcher init"
+            " --vault-setup kv2` prints what makes one)",
+        ),
         (
             "--user",
             "--user: got nothing, expected its usernames, or patterns such as *@acme.example",
@@ -226,7 +231,7 @@ def test_at_a_terminal(desk: Desk, terminal: Terminal) -> None:
     terminal.answer("if it is at hand: ", "")
     terminal.answer("The address of Vault: ", desk.openbao.url)
     terminal.answer("mounted [secret]: ", "")
-    terminal.answer("The role_id of the AppRole: ", desk.role_id)
+    terminal.answer("prints what makes one): ", desk.role_id)
     terminal.answer("a file, or env:NAME [vault-secret-id]: ", "secret-id")
     terminal.answer("Type what belongs into it? [Y/n] ", "y")
     terminal.answer("The secret_id (it is not shown): ", desk.secret_id)

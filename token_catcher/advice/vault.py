@@ -12,7 +12,8 @@ VAULT: Final[Mapping[str, Advice]] = {
         401,
         "Vault refuses the login.",
         "check vault.auth; a used-up or expired secret_id needs a new one"
-        " (remove the file, then deploy/vault/setup-approle.sh FILE)",
+        " (remove the file, then setup-approle.sh FILE, which `token-catcher init --vault-setup"
+        " kv2` prints)",
     ),
     "vault-login-audience": Advice(
         402,
@@ -75,7 +76,8 @@ VAULT: Final[Mapping[str, Advice]] = {
         412,
         "The Agent or Proxy in front of Vault added no token of its own.",
         "have the Agent or Proxy add its token (auto_auth, api_proxy with use_auto_auth_token)"
-        " and look into its log; its role needs deploy/vault/token-catcher.hcl",
+        " and look into its log; its role needs the policy in what"
+        " `token-catcher init --vault-setup kv2` prints",
     ),
     "vault-login-password": Advice(
         413,
@@ -92,9 +94,9 @@ VAULT: Final[Mapping[str, Advice]] = {
     "vault-login-rights": Advice(
         415,
         "The token that the login gives may not be used.",
-        "give the role token_policies with deploy/vault/token-catcher.hcl, and leave it the"
-        " policy `default`; compare token_bound_cidrs with this machine's address, as Vault sees"
-        " it",
+        "give the role token_policies with the policy in what `token-catcher init --vault-setup"
+        " kv2` prints, and leave it the policy `default`; compare token_bound_cidrs with this"
+        " machine's address, as Vault sees it",
     ),
     "vault-login-role": Advice(
         416,
@@ -124,21 +126,22 @@ VAULT: Final[Mapping[str, Advice]] = {
         420,
         "What is in the file is no wrapping token.",
         "put the wrapping token alone where vault.auth.wrapped_secret_id says: WRAP_TTL=15m"
-        " deploy/vault/setup-approle.sh FILE",
+        " setup-approle.sh FILE (`token-catcher init --vault-setup kv2` prints it)",
     ),
     "vault-login-wrapping-path": Advice(
         421,
         "The wrapping token was not made for this role's secret_id.",
         "ask who put this token there: it may be an attempt to have us use somebody else's"
         " secret; remove the file, which is kept otherwise, and make a new one: WRAP_TTL=15m"
-        " deploy/vault/setup-approle.sh FILE",
+        " setup-approle.sh FILE (`token-catcher init --vault-setup kv2` prints it)",
     ),
     "vault-login-wrapping-used": Advice(
         422,
         "Somebody has unwrapped the secret_id before us.",
         "treat the secret_id as stolen: look for sys/wrapping/unwrap in Vault's audit log,"
         " destroy it (docs/vault-logins.md), then remove the file, which is kept otherwise, and"
-        " make a new one: WRAP_TTL=15m deploy/vault/setup-approle.sh FILE",
+        " make a new one: WRAP_TTL=15m setup-approle.sh FILE (`token-catcher init --vault-setup"
+        " kv2` prints it)",
     ),
     "vault-secret-id": Advice(
         423,
@@ -160,8 +163,8 @@ VAULT: Final[Mapping[str, Advice]] = {
     "vault-policy": Advice(
         426,
         "Our policy does not allow what is needed on this path.",
-        "grant the capabilities of deploy/vault/token-catcher.hcl on that path; the mail stays"
-        " pending",
+        "grant the capabilities of the policy in what `token-catcher init --vault-setup kv2`"
+        " prints on that path; the mail stays pending",
     ),
     "vault-kv1": Advice(
         427,
@@ -178,8 +181,8 @@ VAULT: Final[Mapping[str, Advice]] = {
         429,
         "Vault has no such mount, or does not show it to us.",
         "compare vault.mount with `bao secrets list`; where it stands there, our token lacks"
-        " the policy, deploy/vault/token-catcher.hcl with your mount and path in it; where none"
-        " does, enable a KV engine",
+        " the policy that `token-catcher init --vault-setup kv2` prints, with your mount and path"
+        " in it; where none does, enable a KV engine",
     ),
     "vault-mount-engine": Advice(
         430,
@@ -292,26 +295,26 @@ VAULT: Final[Mapping[str, Advice]] = {
     "vault-policy-patch": Advice(
         450,
         "The policy grants no PATCH: secrets are read, merged and written as a whole.",
-        "add `patch` on that path, as in deploy/vault/token-catcher.hcl; tokens are stored"
-        " meanwhile",
+        "add `patch` on that path, as in what `token-catcher init --vault-setup kv2` prints;"
+        " tokens are stored meanwhile",
     ),
     "vault-policy-metadata": Advice(
         451,
         "The policy does not let us read the metadata of a secret.",
-        "add `read` on that path, as in deploy/vault/token-catcher.hcl; tokens are stored"
-        " meanwhile, but a version that expired may be held as a deleted one",
+        "add `read` on that path, as in what `token-catcher init --vault-setup kv2` prints;"
+        " tokens are stored meanwhile, but a version that expired may be held as a deleted one",
     ),
     "vault-root": Advice(
         452,
         "Our token may do everything in Vault.",
-        "give us a role of our own with deploy/vault/token-catcher.hcl"
-        " (deploy/vault/setup-approle.sh), and revoke this token",
+        "give us a role of our own, which the script makes that `token-catcher init"
+        " --vault-setup kv2` prints, and revoke this token",
     ),
     "vault-rights-wide": Advice(
         453,
         "The policy grants more than is ever used.",
-        "take these capabilities out of the policy: deploy/vault/token-catcher.hcl has all that"
-        " is used",
+        "take these capabilities out of the policy: the one in what `token-catcher init"
+        " --vault-setup kv2` prints has all that is used",
     ),
     "vault-capabilities": Advice(
         454,

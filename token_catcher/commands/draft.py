@@ -113,6 +113,7 @@ def _vault_lines(vault: VaultAnswers) -> Iterator[str]:
     yield f"  address: {scalar(vault.address)}"
     if vault.ca_file is not None:
         yield f"  ca_file: {scalar(vault.ca_file)}"
+    yield "  # What makes its policy and AppRole: `token-catcher init --vault-setup kv2` prints it."
     yield f"  auth: {vault.auth}"
     yield f"  mount: {scalar(vault.mount)}"
     yield "  path: salesforce/{org}/{username}     # below the mount"

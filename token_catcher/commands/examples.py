@@ -27,6 +27,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "check": ("token-catcher check", "token-catcher check --mailbox integrations --write-test"),
     "init": (
         "token-catcher init",
+        "token-catcher init --vault-setup kv2 > setup-approle.sh",
         "token-catcher init --yes --address sf@example.com --password env:IMAP_PASSWORD …",
     ),
     "login": ("token-catcher login --mailbox integrations",),

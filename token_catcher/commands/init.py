@@ -47,7 +47,10 @@ ORG_ID: Final = Question("--org-id", "Its organization id (00D…), if it is at 
 VAULT: Final = Question("--vault", "The address of Vault")
 VAULT_CA: Final = Question("--vault-ca", "A file of its authorities, if not the system's")
 MOUNT: Final = Question("--mount", "Where its KV engine is mounted")
-ROLE_ID: Final = Question("--role-id", "The role_id of the AppRole")
+ROLE_ID: Final = Question(
+    "--role-id",
+    "The role_id of the AppRole (`token-catcher init --vault-setup kv2` prints what makes one)",
+)
 SECRET_ID: Final = Question("--secret-id", "The secret_id's place: a file, or env:NAME")
 
 

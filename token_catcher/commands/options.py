@@ -17,6 +17,7 @@ from token_catcher import __version__, config
 from token_catcher.app import utc_now
 from token_catcher.commands import output
 from token_catcher.commands.output import ExitCode
+from token_catcher.commands.vault_setup import PolicyKind
 from token_catcher.oauth import SIGN_IN_PARAMETERS
 from token_catcher.record import Head
 
@@ -198,6 +199,14 @@ SecretId = Annotated[
     str | None, _option("--secret-id", "Where the secret_id is: a file, or env:NAME.", "PLACE")
 ]
 VaultMount = Annotated[str | None, _option("--mount", "Of the KV engine.", "PATH")]
+VaultSetUp = Annotated[
+    PolicyKind | None,
+    _option(
+        "--vault-setup",
+        "Only print the script that makes policy and AppRole in Vault.",
+        "kv2|kv1|reader",
+    ),
+]
 StateDir = Annotated[str | None, _option("--state-dir", "For files of our own.", "DIRECTORY")]
 Unasked = Annotated[bool, _option("--yes", "Ask nothing: flags, or the usual answers.")]
 Force = Annotated[bool, _option("--force", "Replace a configuration that is there.")]

@@ -32,7 +32,7 @@ def test_every_trouble_with_vault_has_a_next_step(code: str) -> None:
 @pytest.mark.parametrize(
     ("code", "word"),
     [
-        ("vault-mount", "deploy/vault/token-catcher.hcl"),
+        ("vault-mount", "token-catcher init --vault-setup kv2"),
         ("vault-mount-engine", "type kv"),
         ("vault-kv1", "enable-versioning"),
         ("vault-tls", "vault.address"),
