@@ -66,6 +66,7 @@ CONTRACT = {
         "--mount",
         "--state-dir",
         "--vault-setup",
+        "--max-age",
         "--yes",
         "--force",
     },

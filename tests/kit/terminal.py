@@ -33,7 +33,7 @@ class Terminal:
             )
         )
         os.close(terminal)
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.shown = ""
 
     def until(self, text: str) -> None:
@@ -43,9 +43,17 @@ class Terminal:
 
     def answer(self, prompt: str, text: str) -> None:
         """Type it once that is asked; what was shown before is done with."""
+        self.type(prompt, text.encode() + b"\n")
+
+    def type(self, prompt: str, keys: bytes) -> None:
+        """Type these keys once that is asked; what was shown before is done with."""
         self.until(prompt)
         self.shown = self.shown.partition(prompt)[2]
-        os.write(self._controller, f"{text}\n".encode())
+        os.write(self._controller, keys)
+
+    def echoes(self) -> bool:
+        """Whether what is typed is shown."""
+        return bool(termios.tcgetattr(self._controller)[3] & termios.ECHO)
 
     def type_end(self) -> None:
         """Ctrl-D."""

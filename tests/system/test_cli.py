@@ -906,7 +906,7 @@ def test_waiting_on_a_terminal_shows_that_it_waits(alone: Program) -> None:
             assert process.stdout is not None
             assert json.loads(process.stdout.readline())["reason"] == "imap-connect"
             screen.shows(f"waiting for a new token of {USERNAME}, until ")
-            screen.shows("last: integrations error: imap-connect; Ctrl-C ends it safely")
+            screen.shows("left; last: integrations error: imap-connect; no mailbox can be looked")
             process.send_signal(signal.SIGINT)
             assert (process.wait(PATIENCE), process.stdout.read()) == (130, b"")
         finally:

@@ -206,20 +206,67 @@ def test_a_configuration_that_is_there(desk: Desk) -> None:
 
 @pytest.fixture
 def terminal(desk: Desk) -> Terminal:
-    """With what a test cannot answer at a prompt: the ports of its servers."""
-    return Terminal(
-        desk.words(f"--port={desk.dovecot.tls_port}", f"--ca-file={desk.dovecot.ca_file}")
-    )
+    """At which nothing is answered by flags."""
+    return Terminal(desk.words())
+
+
+PASSWORD = "The password (it is not shown): "
+SECRET_ID = "The secret_id (it is not shown): "
+
+
+def answers(desk: Desk) -> list[tuple[str, str]]:
+    """Every prompt, and its answer, of a run that goes well once port and authority are known."""
+    return [
+        ("The address that Salesforce writes to: ", "ops@example.com"),
+        ("The IMAP server [imap.example.com]: ", "localhost"),
+        ("The login name there [ops@example.com]: ", desk.user),
+        ("a file, or env:NAME [imap-password]: ", ""),
+        ("Type what belongs into it? [Y/n] ", ""),
+        (PASSWORD, desk.dovecot.password),
+        ("Its port [993]: ", str(desk.dovecot.tls_port)),
+        ("A file with the authority that issued its certificate: ", str(desk.dovecot.ca_file)),
+        ("A name for the Salesforce org [production]: ", desk.org),
+        ("such as *@acme.example: ", "*@acme.example"),
+        ("production or sandbox [production]: ", ""),
+        ("if it is at hand: ", ""),
+        ("such as 90d (empty: never): ", ""),
+        ("The address of Vault: ", desk.openbao.url),
+        ("mounted [secret]: ", ""),
+        ("prints what makes one): ", desk.role_id),
+        ("a file, or env:NAME [vault-secret-id]: ", "secret-id"),
+        ("Type what belongs into it? [Y/n] ", "y"),
+        (SECRET_ID, desk.secret_id),
+    ]
 
 
 def test_at_a_terminal(desk: Desk, terminal: Terminal) -> None:
-    """Each answer is tried at once, and can be mended; what is typed of a secret is not shown."""
+    """Port and authority are asked for where the first try lacks them; what is typed of a secret is
+    not shown."""
+    for prompt, answer in answers(desk):
+        terminal.answer(prompt, answer)
+    terminal.end()
+    assert failures(terminal.shown) == []
+    assert desk.config.read_text("utf-8") == desk.text
+    for name in ("imap-password", "secret-id"):
+        assert stat.S_IMODE((desk.home / name).stat().st_mode) == 0o600
+    assert desk.secret_id not in terminal.shown
+
+
+def test_answers_that_do_not_do(desk: Desk) -> None:
+    """Each is tried at once, and can be mended; what is no answer is asked for again."""
+    terminal = Terminal(
+        desk.words(f"--port={desk.dovecot.tls_port}", f"--ca-file={desk.dovecot.ca_file}")
+    )
+    for keys in (b"\x1b[A\n", b"\xff\n"):  # an arrow; no UTF-8
+        terminal.type("The address that Salesforce writes to: ", keys)
+        terminal.until("got keys that make no text, expected an answer")
     terminal.answer("The address that Salesforce writes to: ", "ops@example.com")
     terminal.answer("The IMAP server [imap.example.com]: ", "localhost")
     terminal.answer("The login name there [ops@example.com]: ", "")
     terminal.answer("a file, or env:NAME [imap-password]: ", "")
     terminal.answer("Type what belongs into it? [Y/n] ", "")
-    terminal.answer("The password (it is not shown): ", desk.dovecot.password)
+    terminal.answer(PASSWORD, "")
+    terminal.answer(PASSWORD, desk.dovecot.password)
     terminal.answer("Change these answers? [Y/n] ", "")
     terminal.answer("The address that Salesforce writes to [ops@example.com]: ", "")
     terminal.answer("The IMAP server [localhost]: ", "")
@@ -229,43 +276,88 @@ def test_at_a_terminal(desk: Desk, terminal: Terminal) -> None:
     terminal.answer("such as *@acme.example: ", "*@acme.example")
     terminal.answer("production or sandbox [production]: ", "")
     terminal.answer("if it is at hand: ", "")
-    terminal.answer("The address of Vault: ", desk.openbao.url)
-    terminal.answer("mounted [secret]: ", "")
-    terminal.answer("prints what makes one): ", desk.role_id)
-    terminal.answer("a file, or env:NAME [vault-secret-id]: ", "secret-id")
-    terminal.answer("Type what belongs into it? [Y/n] ", "y")
-    terminal.answer("The secret_id (it is not shown): ", desk.secret_id)
-    terminal.end()
-    assert failures(terminal.shown) == []
-    assert desk.config.read_text("utf-8") == desk.text
-    for name in ("imap-password", "secret-id"):
-        assert stat.S_IMODE((desk.home / name).stat().st_mode) == 0o600
-    assert desk.secret_id not in terminal.shown
+    terminal.answer("such as 90d (empty: never): ", "ninety days")
+    terminal.until("orgs[0].max_age: got ")
+    terminal.answer("A name for the Salesforce org [production]: ", desk.org)
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 130
 
 
-def test_leaving_in_the_middle(desk: Desk, terminal: Terminal) -> None:
-    """Nothing is left of it, not even a secret that was typed."""
-    terminal.answer("The address that Salesforce writes to: ", "ops@example.com")
-    terminal.answer("The IMAP server [imap.example.com]: ", "localhost")
-    terminal.answer("The login name there [ops@example.com]: ", desk.user)
-    terminal.answer("a file, or env:NAME [imap-password]: ", "")
-    terminal.answer("Type what belongs into it? [Y/n] ", "")
-    terminal.answer("The password (it is not shown): ", desk.dovecot.password)
-    terminal.until("A name for the Salesforce org [production]: ")
-    assert (desk.home / "imap-password").exists()
+AT = [1, 6, 7, 8, 9, 14, 19]
+"""Of the prompts, the first, those of secrets, of port and authority, of the org and of Vault."""
+
+
+@pytest.mark.parametrize("prompts", AT)
+def test_leaving_in_the_middle(desk: Desk, terminal: Terminal, prompts: int) -> None:
+    """Nothing is left of it, not even a secret that was typed; and the terminal is as it was."""
+    *before, (last, _) = answers(desk)[:prompts]
+    for prompt, answer in before:
+        terminal.answer(prompt, answer)
+    terminal.until(last)
+    assert (desk.home / "imap-password").exists() == (prompts > 6)
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.end() == 130
     assert "Traceback" not in terminal.shown
+    assert "token-catcher: ended; nothing was written" in terminal.shown
     assert list(desk.home.iterdir()) == []
 
 
-def test_the_end_of_input(desk: Desk, terminal: Terminal) -> None:
-    """Whoever was asked has gone: that is no answer."""
-    terminal.until("The address that Salesforce writes to: ")
+def test_leaving_while_a_secret_is_asked_for(desk: Desk, terminal: Terminal) -> None:
+    """The terminal shows again what is typed."""
+    *before, (last, _) = answers(desk)[:6]
+    for prompt, answer in before:
+        terminal.answer(prompt, answer)
+    terminal.until(last)
+    assert not terminal.echoes()
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.process.wait(PATIENCE)
+    assert terminal.echoes()
+    assert terminal.end() == 130
+
+
+@pytest.mark.parametrize("prompts", [1, 5, 6, 9])
+def test_the_end_of_input(desk: Desk, terminal: Terminal, prompts: int) -> None:
+    """Whoever was asked has gone: that is no answer, and nothing is left."""
+    *before, (last, _) = answers(desk)[:prompts]
+    for prompt, answer in before:
+        terminal.answer(prompt, answer)
+    terminal.until(last)
     terminal.type_end()
     assert terminal.end() == 2
     assert "token-catcher: got the end of standard input, expected an answer" in terminal.shown
     assert list(desk.home.iterdir()) == []
+
+
+def test_a_directory_that_is_not_there(desk: Desk) -> None:
+    """It is told before anything is asked."""
+    desk.home.rmdir()
+    done = desk.run()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0] == (
+        f"token-catcher: {desk.home}: is no directory, expected one that is there: make it first"
+    )
+
+
+def test_a_name_that_is_a_directory(desk: Desk) -> None:
+    """It is told before anything is asked, with `--force` as well."""
+    desk.config.mkdir()
+    done = desk.run("--force", *desk.flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{desk.config}: is a directory, expected the name of a file\n" in done.stderr
+
+
+def test_a_configuration_that_somebody_made_meanwhile(desk: Desk, terminal: Terminal) -> None:
+    """It stays: nobody agreed to its end."""
+    *before, (last, answer) = answers(desk)
+    for prompt, text in before:
+        terminal.answer(prompt, text)
+    terminal.until(last)
+    desk.config.write_text("theirs\n", "ascii")
+    terminal.answer(last, answer)
+    assert terminal.end() == 2
+    assert "is there already, expected --force, or another --output" in terminal.shown
+    assert [file.name for file in desk.home.iterdir()] == ["config.yaml"]
+    assert desk.config.read_text("ascii") == "theirs\n"
 
 
 def test_no_replacement(desk: Desk) -> None:

@@ -39,6 +39,8 @@ class OrgAnswers:
     usernames: tuple[str, ...] = ("nobody@example.com",)
     environment: str | None = None
     org_id: str | None = None
+    max_age: str | None = None
+    """None: no token is overdue, whatever its age."""
 
 
 @dataclass
@@ -106,6 +108,8 @@ def _org_lines(org: OrgAnswers) -> Iterator[str]:
         yield f"    org_id: {scalar(org.org_id)}"
     else:
         yield "    # org_id: 00D…                      # set it: mail of no other org counts then"
+    if org.max_age is not None:
+        yield f"    max_age: {scalar(org.max_age)}    # older tokens are told as overdue"
 
 
 def _vault_lines(vault: VaultAnswers) -> Iterator[str]:

@@ -8,13 +8,14 @@ end; whoever leaves before finds nothing that was not there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from token_catcher import config, files
+from token_catcher import config, files, signals
 from token_catcher.app import App
 from token_catcher.commands import output
 from token_catcher.commands.check import tell
@@ -34,6 +35,8 @@ from token_catcher.model import Secret
 from token_catcher.ports import Log
 
 ADDRESS: Final = Question("--address", "The address that Salesforce writes to")
+PORT: Final = Question("--port", "Its port")
+CA_FILE: Final = Question("--ca-file", "A file with the authority that issued its certificate")
 HOST: Final = Question("--host", "The IMAP server")
 USERNAME: Final = Question("--username", "The login name there")
 PASSWORD: Final = Question("--password", "The password's place: a file, or env:NAME")
@@ -44,6 +47,9 @@ ORG: Final = Question("--org", "A name for the Salesforce org")
 USERS: Final = Question("--user", "Its usernames, or patterns such as *@acme.example")
 ENVIRONMENT: Final = Question("--environment", "production or sandbox")
 ORG_ID: Final = Question("--org-id", "Its organization id (00D…), if it is at hand")
+MAX_AGE: Final = Question(
+    "--max-age", "The age at which a token is told as overdue, such as 90d (empty: never)"
+)
 VAULT: Final = Question("--vault", "The address of Vault")
 VAULT_CA: Final = Question("--vault-ca", "A file of its authorities, if not the system's")
 MOUNT: Final = Question("--mount", "Where its KV engine is mounted")
@@ -70,6 +76,7 @@ class Flags:
     users: tuple[str, ...] = ()
     environment: str | None = None
     org_id: str | None = None
+    max_age: str | None = None
     vault: str | None = None
     vault_ca: str | None = None
     vault_auth: str | None = None
@@ -81,12 +88,28 @@ class Flags:
 
 NO_FLAGS: Final = Flags()
 
+OF_THE_PORT: Final = frozenset(("imap-connect", "imap-silent", "imap-tls"))
+"""What is told of a server whose IMAP is at another port, or that speaks otherwise at this one."""
+OF_THE_AUTHORITY: Final = "imap-certificate"
+"""What is told of a certificate by an authority that the system does not have."""
+PLAIN_PORT: Final = 143
+USUAL_PORTS: Final = {"implicit": 993}
+"""By `tls`; every other one begins in plain text."""
+
 
 def before_an_org(steps: Iterable[Step]) -> Iterator[Step]:
     """What the steps say of a mailbox while no org is named: not that a user is nobody's.
 
     `check`, at the end, says that too."""
     return (step for step in steps if step.code != "held-unknown-user")
+
+
+def keeping_failed(steps: Iterable[Step], failed: list[Step]) -> Iterator[Step]:
+    """The same steps; those that fail are kept as they pass."""
+    for step in steps:
+        if step.outcome == "failed":
+            failed.append(step)
+        yield step
 
 
 class Init:
@@ -103,11 +126,15 @@ class Init:
         self._log = log
         self._made: list[Path] = []
         """Files of secrets that were typed."""
+        self._may_replace = False
+        """Whether a configuration that is there was given up."""
 
     def run(self, *, force: bool) -> None:
         """Ask, try, write. `force`: a file that is there is replaced unasked.
 
-        ConfigurationError: an answer is missing or wrong, or the file is there and is to stay."""
+        ConfigurationError: an answer is missing or wrong, or the file is there and is to stay, or
+        cannot be made. That is found out before anything is asked."""
+        self._expect_directory()
         self._expect_free(force=force)
         with self._undone():
             mailbox = self._tried_mailbox()
@@ -118,24 +145,50 @@ class Init:
             self._write(text)
         output.complain(f"token-catcher: wrote {self._file}")
 
+    def _expect_directory(self) -> None:
+        """Where the file can be made; what access(2) cannot tell shows when it is written."""
+        directory = self._file.absolute().parent
+        if not directory.is_dir():
+            raise ConfigurationError(
+                f"{directory}: is no directory, expected one that is there: make it first",
+                code="configuration-file",
+            )
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise ConfigurationError(
+                f"{directory}: cannot be written, expected a directory that {self._file.name} can"
+                " be made in",
+                code="configuration-file",
+            )
+        if self._file.is_dir():
+            raise ConfigurationError(
+                f"{self._file}: is a directory, expected the name of a file",
+                code="configuration-file",
+            )
+
     def _expect_free(self, *, force: bool) -> None:
+        self._may_replace = force
         if force or not files.may_exist(self._file):
             return
-        if not self._asker.agrees(f"{self._file} is there already. Replace it?", usual=False):
-            raise ConfigurationError(
-                f"{self._file}: is there already, expected --force, or another --output",
-                code="usage",
-            )
+        question = f"{self._file} is there already. Replace it?"
+        self._may_replace = self._asker.agrees(question, usual=False)
+        if not self._may_replace:
+            raise self._is_there()
+
+    def _is_there(self) -> ConfigurationError:
+        problem = f"{self._file}: is there already, expected --force, or another --output"
+        return ConfigurationError(problem, code="usage")
 
     @contextmanager
     def _undone(self) -> Iterator[None]:
         """Without a configuration that names them, typed secrets are left nowhere."""
         try:
             yield
-        except BaseException:  # Ctrl-C as well
+        except BaseException as error:  # Ctrl-C as well
             for file in self._made:
                 with suppress(OSError):
                     file.unlink()
+            if isinstance(error, signals.Ended):
+                output.complain("\ntoken-catcher: ended; nothing was written")
             raise
 
     @property
@@ -151,12 +204,44 @@ class Init:
 
     def _tried_mailbox(self) -> MailboxAnswers:
         answers = self._ask_mailbox(self._flags)
-        # What the flags said is asked as well, once it did not do.
-        while not self._opens(answers):
-            if not self._again():
-                break
-            answers = self._ask_mailbox(NO_FLAGS, answers)
-        return answers
+        while True:
+            failed = self._failures(answers)
+            if failed is not None and not failed:
+                return answers
+            other = self._reached_otherwise(answers, failed or [])
+            if other is None:
+                if not self._again():
+                    return answers
+                # What the flags said is asked as well, once it did not do.
+                other = self._ask_mailbox(NO_FLAGS, answers)
+            answers = other
+
+    def _reached_otherwise(
+        self, answers: MailboxAnswers, failed: Sequence[Step]
+    ) -> MailboxAnswers | None:
+        """With another port or authority, where the first try says that it takes one.
+
+        None: it says something else, or nobody has a better answer."""
+        if not self._asker.is_interactive:
+            return None
+        codes = {step.code for step in failed}
+        if OF_THE_AUTHORITY in codes:
+            ca_file = self._asker.ask_freely(CA_FILE)
+            if ca_file and ca_file != answers.ca_file:
+                return replace(answers, ca_file=ca_file)
+        elif codes & OF_THE_PORT:
+            usual = answers.port or USUAL_PORTS.get(answers.tls, PLAIN_PORT)
+            port = self._port(usual)
+            if port != usual:
+                return replace(answers, port=port)
+        return None
+
+    def _port(self, usual: int) -> int:
+        while True:
+            answer = self._asker.ask_freely(PORT, str(usual))
+            if answer.isascii() and answer.isdigit():
+                return int(answer)
+            output.complain(f"got {answer!r}, expected the number of a port")
 
     def _again(self) -> bool:
         """Whether somebody is there to answer otherwise, and wants to."""
@@ -166,7 +251,9 @@ class Init:
 
     def _ask_mailbox(self, flags: Flags, before: MailboxAnswers | None = None) -> MailboxAnswers:
         """`before`: the answers that did not do."""
-        usual = before or MailboxAnswers("", "", "", "")
+        usual = before or MailboxAnswers(
+            "", "", "", "", port=self._flags.port, ca_file=self._flags.ca_file
+        )
         address = flags.address or self._asker.ask(ADDRESS, usual.address)
         domain = address.rpartition("@")[2]
         preset = preset_of(domain, exchangers_of(domain)) or Preset("", f"imap.{domain}")
@@ -178,8 +265,8 @@ class Init:
             username=flags.username or self._asker.ask(USERNAME, usual.username or address),
             login=self._login(flags, preset),
             tls=self._flags.tls or "implicit",
-            port=self._flags.port,
-            ca_file=self._flags.ca_file,
+            port=usual.port,
+            ca_file=usual.ca_file,
             trust=preset.trust,
             provider=preset.name,
         )
@@ -193,12 +280,14 @@ class Init:
         place = flags.password or self._asker.ask(PASSWORD, "imap-password")
         return f"password: {self._reference(place, 'The password')}"
 
-    def _opens(self, answers: MailboxAnswers) -> bool:
+    def _failures(self, answers: MailboxAnswers) -> list[Step] | None:
+        """The steps that fail, once each was told. None: the answers make no configuration."""
         diagnosis = self._diagnosis(draft(self._state_dir, answers))
         if diagnosis is None:
-            return False
-        steps = before_an_org(diagnosis.mailboxes_steps())
-        return not tell(steps, as_json=False)["failed"]
+            return None
+        failed: list[Step] = []
+        tell(keeping_failed(before_an_org(diagnosis.mailboxes_steps()), failed), as_json=False)
+        return failed
 
     # -- the org --
 
@@ -215,7 +304,8 @@ class Init:
         users = flags.users or tuple(self._asker.ask(USERS).replace(",", " ").split())
         environment = flags.environment or self._asker.ask_freely(ENVIRONMENT, "production")
         org_id = flags.org_id or self._asker.ask_freely(ORG_ID)
-        return OrgAnswers(name, users, environment, org_id or None)
+        max_age = flags.max_age or self._asker.ask_freely(MAX_AGE)
+        return OrgAnswers(name, users, environment, org_id or None, max_age or None)
 
     # -- Vault --
 
@@ -291,6 +381,9 @@ class Init:
         return config.from_text(text.encode(), self._file, self._environ, secrets=False)
 
     def _write(self, text: str) -> None:
+        # Somebody may have made it while the questions were asked.
+        if not self._may_replace and files.may_exist(self._file):
+            raise self._is_there()
         try:
             files.replace(self._file, text.encode())
         except OSError as error:

@@ -1,5 +1,5 @@
-"""Says on standard error that the program waits: in one live line on a terminal, elsewhere in a
-plain line now and then."""
+"""Says on standard error that the program waits: in one line at the beginning, and then in a live
+one on a terminal, elsewhere in a plain one now and then."""
 
 from __future__ import annotations
 
@@ -22,14 +22,13 @@ class Notice:
         self._what = what
         self._monotonic = monotonic
         self._end = monotonic() + seconds
-        self._progress = Progress(f"{what}; Ctrl-C ends it safely")
+        self._progress = Progress(self._left)
         self._plain_at = monotonic() + PLAIN_EVERY
         self._last = ""
         self._refused = 0
 
     def __enter__(self) -> Self:
-        if not self._progress.is_live:
-            complain(f"token-catcher: {self._what}")
+        complain(f"token-catcher: {self._what}{self._how_it_ends}")
         self._progress.__enter__()
         return self
 
@@ -47,12 +46,19 @@ class Notice:
 
     def go_on(self, folders: Mapping[str, Sequence[str]]) -> None:
         """The wait goes on. `folders`: by mailbox, what is looked at."""
-        text = "; ".join([f"{self._what} ({self._left})", *self._seen(folders)])
         if self._progress.is_live:
-            self._progress.update(f"{text}; Ctrl-C ends it safely")
+            # What matters most comes first: a narrow terminal cuts off the end.
+            self._progress.update("; ".join([self._left, *self._come(), _watched(folders)]))
         elif self._monotonic() >= self._plain_at:
             self._plain_at = self._monotonic() + PLAIN_EVERY
+            text = "; ".join([f"{self._what} ({self._left})", _watched(folders), *self._come()])
             complain(f"token-catcher: still {text}")
+
+    @property
+    def _how_it_ends(self) -> str:
+        if self._progress.is_live:
+            return "; Ctrl-C ends it safely"
+        return ""
 
     @property
     def _left(self) -> str:
@@ -60,16 +66,18 @@ class Notice:
         minutes, seconds = divmod(max(0, round(self._end - self._monotonic())), 60)
         return f"{minutes}:{seconds:02} left"
 
-    def _seen(self, folders: Mapping[str, Sequence[str]]) -> Iterator[str]:
-        if folders:
-            watched = [f"{name} {', '.join(of_it)}" for name, of_it in folders.items()]
-            yield f"watching {'; '.join(watched)}"
-        else:
-            yield "no mailbox can be looked at yet"
+    def _come(self) -> Iterator[str]:
         if self._refused:
             yield f"{self._refused} refused"
         if self._last:
             yield f"last: {self._last}"
+
+
+def _watched(folders: Mapping[str, Sequence[str]]) -> str:
+    if not folders:
+        return "no mailbox can be looked at yet"
+    watched = [f"{name} {', '.join(of_it)}" for name, of_it in folders.items()]
+    return f"watching {'; '.join(watched)}"
 
 
 def _in_words(result: ScanResult) -> str:

@@ -187,6 +187,9 @@ OrgEnvironment = Annotated[
     str | None, _option("--environment", "production or sandbox.", "ENVIRONMENT")
 ]
 OrgIdOption = Annotated[str | None, _option("--org-id", "Its organization id.", "00D")]
+OrgMaxAge = Annotated[
+    str | None, _option("--max-age", "Tokens of this age are told as overdue, 90d.", "AGE")
+]
 VaultAddress = Annotated[str | None, _option("--vault", "The address of Vault.", "URL")]
 VaultAuthorities = Annotated[
     str | None, _option("--vault-ca", "Its authorities, if not the system's.", "FILE")

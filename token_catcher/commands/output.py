@@ -26,6 +26,8 @@ WIDTH: Final = 30
 """Characters of a bar."""
 NARROW: Final = 80
 """Columns that every terminal has."""
+BESIDE_TEXT: Final = 3
+"""Columns of a line that moves, beside its text: the sign that turns, and room to its right."""
 WIDEST: Final = 400
 """Columns of a table that may wrap in the terminal, but is never cut."""
 
@@ -89,9 +91,10 @@ class Progress:
 
     def __init__(self, text: str) -> None:
         console = Console(stderr=True)
+        self._width = console.width - BESIDE_TEXT
         self.is_live = console.is_terminal and not console.is_dumb_terminal
         """Whether there is a terminal that can show it; elsewhere nothing is shown."""
-        self._status = console.status(Text(text))
+        self._status = console.status(self._fitting(text))
 
     def __enter__(self) -> Self:
         try:
@@ -107,7 +110,7 @@ class Progress:
     def update(self, text: str) -> None:
         """Show this text from now on."""
         with postponed():
-            self._status.update(Text(text))
+            self._status.update(self._fitting(text))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -115,6 +118,12 @@ class Progress:
         self._hide()
         yield
         self._show()
+
+    def _fitting(self, text: str) -> Text:
+        """On one line of the terminal: what wraps would stay behind when the next one is shown."""
+        fitting = Text(text)
+        fitting.truncate(self._width, overflow="crop")
+        return fitting
 
     def _show(self) -> None:
         with postponed():

@@ -10,9 +10,12 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
+from token_catcher.commands import output
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Secret
 
+UNREADABLE: Final = "\x1b"
+"""In place of a line that is not of the terminal's encoding."""
 _YES_OR_NO: Final = {"y": True, "yes": True, "n": False, "no": False}
 
 
@@ -69,19 +72,32 @@ class Asker:
                 return _YES_OR_NO[answer]
 
     def ask_secret(self, text: str) -> Secret:
-        """What is typed is not shown. ConfigurationError: whoever was asked has gone."""
-        try:
-            return Secret(getpass.getpass(f"{text}: ", sys.stderr))
-        except EOFError:
-            raise _gone() from None
+        """What is typed is not shown, and is not empty.
+
+        ConfigurationError: whoever was asked has gone."""
+        typed = ""
+        while not typed:
+            try:
+                typed = getpass.getpass(f"{text}: ", sys.stderr)
+            except EOFError:
+                raise _gone() from None
+        return Secret(typed)
 
     def _line(self, text: str) -> str:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-        line = sys.stdin.readline()
-        if not line:
-            raise _gone()
-        return line.strip()
+        """What was typed. It is asked again where that is no text, such as an arrow key."""
+        while True:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+            try:
+                line = sys.stdin.readline()
+            except UnicodeDecodeError:
+                line = UNREADABLE
+            if not line:
+                raise _gone()
+            answer = line.strip()
+            if answer.isprintable():
+                return answer
+            output.complain("got keys that make no text, expected an answer")
 
 
 def _lower(text: str) -> str:

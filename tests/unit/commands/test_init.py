@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,9 @@ def test_every_answer_is_written() -> None:
             trust=GMAIL.trust,
             provider=GMAIL.name,
         ),
-        OrgAnswers("acme", ("a@acme.example", "*@acme.example.uat"), "sandbox", "00D000000000001"),
+        OrgAnswers(
+            "acme", ("a@acme.example", "*@acme.example.uat"), "sandbox", "00D000000000001", "90d"
+        ),
         VaultAnswers("https://vault.example.com", "{method: token, token: {env: VAULT_TOKEN}}"),
     )
     loaded = config.from_text(made.encode(), Path("config.yaml"), ENVIRON)
@@ -95,6 +98,7 @@ def test_every_answer_is_written() -> None:
         "sandbox",
         "00D000000000001",
     )
+    assert org.max_age == timedelta(days=90)
     assert loaded.trust.policy == "auto"
     assert loaded.trust.authserv_zone == 2
     assert "trust:                                  # for Gmail and Google Workspace" in made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -67,6 +68,20 @@ def test_ctrl_c_while_progress_begins(
     with pytest.raises(Ended), Progress("waiting"):
         pytest.fail("the block was begun")
     assert terminal.getvalue().rindex(SHOWN) > terminal.getvalue().rindex(HIDDEN)
+
+
+def test_progress_stays_on_its_line(
+    terminal: Interrupting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would wrap is cut off, at its beginning and later."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Progress("x" * 200) as progress:
+        until(lambda: terminal.shows("x"), "the line")
+        progress.update("y" * 200)
+        until(lambda: terminal.shows("y"), "the next line")
+    for letter in "xy":
+        assert max(map(len, re.findall(f"{letter}+", terminal.getvalue()))) == 77
 
 
 def test_ctrl_c_while_progress_goes_on(
