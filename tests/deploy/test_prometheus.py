@@ -101,6 +101,7 @@ def exported() -> dict[str, set[str]]:
     metrics.vault_request("login", 200)
     metrics.vault_alarm("vault.wrapping_token_foreign")
     metrics.notified("ops", "delivered", 1)
+    metrics.login_proven("login-refused")
     subject = Subject(
         version="1",
         instance="i",
