@@ -16,7 +16,7 @@ The first time there is no place, and it begins at the journal's end.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -51,7 +51,7 @@ class LogIn(Protocol):
     def __call__(self, host: str, username: str, password: Secret, token: Token) -> LoginAnswer: ...
 
 
-def _ignore(_result: str) -> None:
+def _ignore(_result: object) -> None:
     """Nobody counts."""
 
 
@@ -73,10 +73,11 @@ class LoginProof:
         now: Callable[[], datetime],
         log: Log,
         observe: Callable[[str], None] = _ignore,
+        tell_refused: Callable[[Mapping[str, Any]], None] = _ignore,
     ) -> None:
         """`secrets`: those at a path in Vault; it raises what the store raises. `host_of`: where
         the user of a record logs in; None: nowhere, by the configuration of now. `observe` is told
-        of each end."""
+        of each end, `tell_refused` of each token that is refused: whose it is, and why."""
         self._file = file
         self._journal = journal
         self._secrets = secrets
@@ -85,6 +86,7 @@ class LoginProof:
         self._now = now
         self._log = log
         self._observe = observe
+        self._tell_refused = tell_refused
         self._tries = Tries(0)
         self._is_read = False
         self._saved_at = 0
@@ -238,6 +240,9 @@ class LoginProof:
         if not self._is_recorded(trial):
             entry = replace(trial.entry, reason=result.value, saw=trial.saw or None)
             self._journal.append_proof(event, entry)
+        if result in _REFUSALS:
+            # Before the trial is over: after a crash in between it is told again, not left out.
+            self._tell_refused(_about(trial, LoginAnswer(result, trial.saw)))
         self._keep(self._tries.without(_key(trial)))
         self._observe(result.value)
         self._tell(trial, LoginAnswer(result, trial.saw))

@@ -105,6 +105,12 @@ class Notifier:
         # Another token of the same user may grow old as well.
         self.tell(kind, subject, fields, key=f"{subject} {fields.get('issued_at', '')}")
 
+    def tell_login_refused(self, fields: Mapping[str, Any]) -> None:
+        """Tell, once for each token, that Salesforce does not take one that was stored."""
+        subject = f"{fields['org']}/{fields['username']}"
+        key = f"{subject} {fields['fingerprint']}"
+        self.tell(Kind.LOGIN_REFUSED, subject, fields, key=key)
+
     @property
     def health(self) -> Mapping[str, ReceiverHealth]:
         """How it stands with each receiver."""

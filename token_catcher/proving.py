@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from token_catcher.app import App
 from token_catcher.login_proof import LoginProof
@@ -12,8 +14,12 @@ from token_catcher.record import TriesFile
 from token_catcher.salesforce import log_in
 
 
-def login_proof_of(app: App) -> LoginProof | None:
-    """What tries a token that was stored by one login; None: it is not asked for."""
+def login_proof_of(
+    app: App, tell_refused: Callable[[Mapping[str, Any]], None]
+) -> LoginProof | None:
+    """What tries a token that was stored by one login; None: it is not asked for.
+
+    `tell_refused`: see `LoginProof`."""
     verify = app.config.verify
     if not verify.login:
         return None
@@ -26,6 +32,7 @@ def login_proof_of(app: App) -> LoginProof | None:
         now=app.now,
         log=app.log,
         observe=app.metrics.login_proven,
+        tell_refused=tell_refused,
     )
 
 

@@ -117,7 +117,7 @@ class Service:
         # Not before: with a configuration that is refused, the parts of the old one stay.
         self._app = app
         self._restoration = self._restoring(app, watched)
-        self._login_proof = login_proof_of(app)
+        self._login_proof = login_proof_of(app, self._notifier.tell_login_refused)
         self._login_proofs.begin(self._login_proof)
         self._vault_health.begin_anew()
         self._lapses = _looking_for_lapses(app, self._log, self._notifier.tell_lapse)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -67,6 +67,8 @@ class World:
     logins: list[tuple[str, str, str, str]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     """What the metric counted."""
+    refused: list[Mapping[str, Any]] = field(default_factory=list)
+    """What the receivers were told."""
     log: Silent = field(default_factory=Silent)
 
     def __post_init__(self) -> None:
@@ -89,6 +91,7 @@ class World:
             now=lambda: self.now,
             log=self.log,
             observe=self.ended.append,
+            tell_refused=self.refused.append,
         )
         self.proof.begin()
 
@@ -185,6 +188,16 @@ def test_a_refused_token_is_tried_once_more_after_the_grace(world: World) -> Non
     assert len(world.logins) == MOST_TRIES == 2
     assert world.proofs == [("rotation.unverified", "login-refused", "INVALID_LOGIN")]
     assert world.told == ["token.refused_once", "token.refused_at_login"]
+    [told] = world.refused
+    assert told == {
+        "org": stored().org,
+        "username": stored().username,
+        "path": stored().path,
+        "version": stored().version,
+        "fingerprint": stored().fingerprint,
+        "reason": "login-refused",
+        "saw": "INVALID_LOGIN",
+    }
     [(event, fields)] = world.log.warnings
     note = "docs/errors.md tells under login-refused what to do"
     assert (event, fields["saw"], fields["note"]) == (

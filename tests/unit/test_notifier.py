@@ -150,3 +150,20 @@ def test_a_lapse_is_told_once(home: Path, notifier: Notifier, hooks: Hooks) -> N
     assert {came.event["subject"] for came in hooks.came} == {"acme/u@x", "salesforce"}
     told = next(came.event for came in hooks.came if came.event["data"].get("days") == 91)
     assert told["data"] == OVERDUE
+
+
+def test_a_refused_login_is_told_once_for_each_token(
+    home: Path, notifier: Notifier, hooks: Hooks
+) -> None:
+    """A token of the same user that comes later is another one."""
+    notifier.use(app(home, hook(hooks, "login-refused, overdue")))
+    fields = {"org": "acme", "username": "u@x", "reason": "login-refused"}
+    for fingerprint in ("sha256:1", "sha256:1", "sha256:2"):
+        notifier.tell_login_refused({**fields, "fingerprint": fingerprint})
+    notifier.tell(Kind.OVERDUE, "acme/u", {}, key="the last one")
+    until(lambda: "overdue" in hooks.types, "the last event")
+    told = [
+        came.event for came in hooks.came if came.event["type"] == "token-catcher.login-refused"
+    ]
+    assert [event["subject"] for event in told] == ["acme/u@x"] * 2
+    assert [event["data"]["fingerprint"] for event in told] == ["sha256:1", "sha256:2"]

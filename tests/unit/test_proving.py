@@ -60,6 +60,6 @@ def test_a_secret_that_belongs_elsewhere_is_not_read(
 
 def test_it_is_built_where_it_is_asked_for(tmp_path: Path) -> None:
     """And touches nothing before its first round."""
-    assert login_proof_of(app(tmp_path, "{}")) is None
-    assert login_proof_of(app(tmp_path, "{login: true}")) is not None
+    assert login_proof_of(app(tmp_path, "{}"), print) is None
+    assert login_proof_of(app(tmp_path, "{login: true}"), print) is not None
     assert not list(tmp_path.glob("**/login-tries.json"))

@@ -102,8 +102,8 @@ class ReceiverConfig(Section):
     """Who is told of what: one webhook, command or apprise."""
 
     on: Annotated[tuple[Event, ...], Field(min_length=1), AfterValidator(_each_once)]
-    """Of which events: stored, held, refused, failing, healed, overdue, never-seen, expiring,
-    retirement."""
+    """Of which events: stored, held, refused, failing, healed, overdue, never-seen,
+    login-refused, expiring, retirement."""
     name: kinds.Name | None = None
     """Unique; stands in logs and metrics. Default: the webhook's host, the command's file name, or
     apprise."""

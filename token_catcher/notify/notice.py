@@ -33,6 +33,7 @@ class Kind(StrEnum):
     HEALED = "healed"
     OVERDUE = "overdue"
     NEVER_SEEN = "never-seen"
+    LOGIN_REFUSED = "login-refused"
     EXPIRING = "expiring"
     RETIREMENT = "retirement"
     TEST = "test"

@@ -19,6 +19,7 @@ GRAVE: Final[Mapping[str, str]] = {
     Kind.STORED: "success",
     Kind.HEALED: "success",
     Kind.FAILING: "failure",
+    Kind.LOGIN_REFUSED: "failure",
     Kind.TEST: "info",
 }
 """apprise's word for how grave an event is; a warning where none is given."""

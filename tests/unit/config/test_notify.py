@@ -13,7 +13,10 @@ from token_catcher.config import ReceiverConfig, SecretSource
 from token_catcher.notify import Kind
 
 HOOK = "{url: https://ops.example.com/hook, secret: {file: hook}}"
-EVENTS = "stored, held, refused, failing, healed, overdue, never-seen, expiring, retirement"
+EVENTS = (
+    "stored, held, refused, failing, healed, overdue, never-seen, login-refused, expiring,"
+    " retirement"
+)
 URL_FORM = (
     "https://HOST/PATH, with :PORT and ?QUERY if needed, without a user's name (http:// only to"
     " loopback)"
