@@ -50,6 +50,7 @@ use what its `__init__` names, and nothing else.
         rotated     a file that was rotated away like a log, put back
         verification  is a journal intact
         reconcile   the records of a secret, held against Vault's versions; pure
+        journal_file  the file that is written to, opened, mended and closed
         journal     the append-only rotation record
         tries       how often each stored token was tried by a login
         sweeplock   the lock of a sweep, which a stopped one loses

@@ -16,81 +16,40 @@ And records of tokens that were stored before: what a login with one proved, `ro
 What was tampered with is not continued. A backup holds the journal together with its head; keep
 the head that `audit verify` prints somewhere else, to notice that somebody wrote both anew.
 
-Several processes append to one file. Each operation opens it, locks it (flock), looks whether it
-is still the one in place, and first takes in what others appended. An operation that others keep
-from the file for too long ends with a StateError `journal-busy`.
+How the file itself is opened, locked, mended and closed is in `journal_file`.
 """
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
 from token_catcher import files
-from token_catcher.errors import StateError
-from token_catcher.model import Entry, ProofEvent, Receipt, as_fields, iso, moment
+from token_catcher.model import Entry, ProofEvent, Receipt, as_fields, moment
 from token_catcher.ports import Log
 from token_catcher.record.archive import (
-    ARCHIVED,
-    Archive,
     archived_files,
-    is_closed_name,
     opened_pieces,
 )
 from token_catcher.record.chain import (
-    CONTINUED,
-    MAX_LINE,
-    NOT_OURS,
-    START,
-    Fault,
     Head,
-    Known,
     Reading,
-    may_be_ours,
-    open_start,
-    sealed,
 )
-from token_catcher.record.filelock import PATIENCE, Patience, Waiting
-from token_catcher.record.head import head_file, read_head, set_aside_foreign, write_head
+from token_catcher.record.filelock import PATIENCE, Patience
+from token_catcher.record.head import head_file
 from token_catcher.record.index import is_of_mail, mail_key, stored_keys
-from token_catcher.record.openfile import HeldRecords, OpenFile, Record, identity, record_of
-from token_catcher.record.ownership import refusal
-from token_catcher.record.rotated import (
-    Found,
-    find_cut_off,
-    find_rotated,
-    keep_in_tail,
-    put_back,
-    put_back_closed,
-    replace_by_copy,
-    tail_file,
-    take_over,
-    was_emptied,
-    why_not_found,
-)
-from token_catcher.record.verification import HEADLESS, PUT_BACK, REPAIRED
+from token_catcher.record.journal_file import JournalFile
+from token_catcher.record.openfile import HeldRecords, Record, record_of
 from token_catcher.record.waiting import IN_VAULT, MailToken
 
 ARCHIVE_AT: Final = 64_000_000
 """Bytes of a file from which on it is closed after an append; ordinary ones are 70,000 records."""
 
-BUSY: Final = "journal-busy"
-"""The code where another thread or process keeps us from the file."""
 _PROOFS: Final = frozenset(ProofEvent)
-_ATTEMPTS: Final = 10
-"""How often in a row somebody may exchange the file between our look and our lock."""
-_EXCHANGING: Final = (
-    "the file is exchanged again and again while it is opened; expected one journal"
-)
-_UNWRITTEN: Final = "the record could not be written"
-_HEADLESS_RECORD: Final = "the record was written, its head file could not be"
-_CUT: Final = "the record could not be written: the file was emptied at that moment"
 
 
 class Journal:
@@ -113,20 +72,14 @@ class Journal:
         `archive_at`: bytes from which on a file is closed. `writing`: False for who only reads;
         then nothing is created and nothing is mended."""
         self._path = path
-        self._now = now
-        self._log = log
         self._archive_at = archive_at
-        self._writing = writing
-        self._patience = patience
-        self._mutex = threading.Lock()
-        self._archive = Archive(path, log=log, writing=writing)
-        self._open: OpenFile | None = None
+        self._file = JournalFile(path, now=now, log=log, writing=writing, patience=patience)
 
     def open(self) -> None:
         """Create the file where it is missing, read it, mend what a crash left.
 
         StateError: not ours, broken, truncated."""
-        with self._alone():
+        with self._file.alone():
             pass
 
     @property
@@ -134,22 +87,19 @@ class Journal:
         """Whether there is a file, or a trace of one. StateError: that cannot be known."""
         if files.may_exist(self._path) or files.may_exist(head_file(self._path)):
             return True
-        with self._translated():
+        with self._file.translated():
             return bool(archived_files(self._path))
 
     @property
     def head(self) -> Head:
         """The last record known to this process. From any thread."""
-        known = self._open
-        if known is None:
-            return START
-        return known.reading.head
+        return self._file.head
 
     def append(self, entry: Entry) -> Record:
         """Add the record of one mail and make it durable.
 
         StateError: it could not be, and the mail stays unsettled."""
-        with self._alone() as file:
+        with self._file.alone() as file:
             return self._append(file, entry)
 
     def append_stored(self, entry: Entry) -> Record | None:
@@ -157,43 +107,43 @@ class Journal:
 
         Asked and added under one lock: of two processes that saw the same version, one records
         it. Raises what `append` raises. None: the version has its record."""
-        with self._alone() as file:
+        with self._file.alone() as file:
             if self._has(stored_keys(as_fields(entry))[0]):
                 return None
             return self._append(file, entry)
 
     def _append(self, file: FileIO, entry: Entry) -> Record:
-        self._write(file, as_fields(entry))
-        state = self._state
+        self._file.write(file, as_fields(entry))
+        state = self._file.state
         record = record_of(state.content(file, state.index.offsets[-1]))
         if state.reading.size >= self._archive_at:
-            self._close_if_possible(file)
+            self._file.close_if_possible(file)
         return record
 
     def append_proof(self, event: ProofEvent, entry: Entry) -> None:
         """Add what a login with the token of this entry proved. StateError: it could not be."""
-        with self._alone() as file:
-            self._write(file, {**as_fields(entry), "event": event})
-            if self._state.reading.size >= self._archive_at:
-                self._close_if_possible(file)
+        with self._file.alone() as file:
+            self._file.write(file, {**as_fields(entry), "event": event})
+            if self._file.state.reading.size >= self._archive_at:
+                self._file.close_if_possible(file)
 
     def archive(self) -> Path | None:
         """Close the file, and go on in a new one. None: there is nothing in it to close.
 
         StateError: it could not be."""
-        with self._alone() as file:
-            lines = len(self._state.index.offsets)
-            if self._state.follows is not None:
+        with self._file.alone() as file:
+            lines = len(self._file.state.index.offsets)
+            if self._file.state.follows is not None:
                 lines -= 1  # which is no more than its beginning
             if lines == 0:
                 return None
-            closed = self._close(file)
+            closed = self._file.close(file)
         self.open()
         return closed
 
     def last_for(self, mailbox: str, digest: str) -> Record | None:
         """The newest record of a mail: by its bytes, wherever it lies."""
-        with self._shared() as file:
+        with self._file.shared() as file:
             content = self._find(file, mail_key(mailbox, digest))
             if content is None:
                 return None
@@ -209,7 +159,7 @@ class Journal:
             "vault_created_at": written.created_at,
             "mail": digest,
         }
-        with self._shared():
+        with self._file.shared():
             return self._has(stored_keys(fields)[0])
 
     def may_have_lost(self, written: Receipt) -> bool:
@@ -217,10 +167,10 @@ class Journal:
 
         So it may where the first record that is there is not record 1, and the version is older
         than that, or nobody knows how old it is."""
-        with self._shared() as file:
-            first = self._archive.first
-            if first is None and file is not None and self._state.index.offsets:
-                first = self._state.content(file, 0)
+        with self._file.shared() as file:
+            first = self._file.archive.first
+            if first is None and file is not None and self._file.state.index.offsets:
+                first = self._file.state.content(file, 0)
         if first is None or first["seq"] == 1:
             return False
         return _is_before(written.created_at, first["at"])
@@ -229,13 +179,13 @@ class Journal:
         """Take in what other processes appended: `head` and `held` are as of then.
 
         StateError: it cannot be read, or is broken."""
-        with self._shared():
+        with self._file.shared():
             pass
 
     @property
     def held(self) -> Sequence[MailToken]:
         """The held mails that wait for a person, as far as this process knows. From any thread."""
-        known = self._open
+        known = self._file.known
         if known is None:
             return []
         return known.index.waiting.mails
@@ -248,8 +198,8 @@ class Journal:
         """The same, with what cannot be known of it."""
         records = []
         unreadable = []
-        with self._shared() as file:
-            waiting = self._state.index.waiting
+        with self._file.shared() as file:
+            waiting = self._file.state.index.waiting
             for key, mail in waiting.by_key.items():
                 content = self._find(file, key)
                 if content is None:
@@ -260,24 +210,24 @@ class Journal:
 
     def closed_through(self) -> int:
         """The number of the last record of the closed files; 0: there are none."""
-        with self._shared():
-            return self._state.reading.start.seq
+        with self._file.shared():
+            return self._file.state.reading.start.seq
 
     def tokens(self) -> list[MailToken]:
         """Of each user and org what the newest record of a token in Vault tells, as there are now.
 
         Without that record itself, which may be in a file that is not here."""
-        with self._shared():
-            return self._state.index.waiting.newest
+        with self._file.shared():
+            return self._file.state.index.waiting.newest
 
     def newest_tokens(self) -> Iterator[Record]:
         """Of each user and org the newest record that tells of a token in Vault: of one that was
         stored or found there, or that was older than what was found there."""
-        with self._shared():
-            tokens = self._state.index.waiting.newest
+        with self._file.shared():
+            tokens = self._file.state.index.waiting.newest
         for token in tokens:
             # Not kept open: whoever asks takes their time.
-            with self._shared() as file:
+            with self._file.shared() as file:
                 content = self._find(file, mail_key(token.mailbox, token.mail))
             if content is not None and content["event"] in IN_VAULT:
                 yield record_of(content)
@@ -295,11 +245,11 @@ class Journal:
                 yield content
 
     def _contents(self, after: int) -> Iterator[Mapping[str, Any]]:
-        with ExitStack() as stack, self._translated():
+        with ExitStack() as stack, self._file.translated():
             # What was taken in does not change any more, so it is read without the lock. But the
             # file is opened before: later it may be a closed one, under another name.
-            with self._shared() as file:
-                state = self._state
+            with self._file.shared() as file:
+                state = self._file.state
                 last = state.reading.head.seq
                 start = state.reading.start.seq
                 closed = archived_files(self._path)
@@ -311,347 +261,16 @@ class Journal:
                 assert file is not None  # it has these records
                 yield state.content(file, state.index.offsets[seq - start - 1])
 
-    @property
-    def _state(self) -> OpenFile:
-        """Of the file in hand."""
-        assert self._open is not None
-        return self._open
-
     def _find(self, file: FileIO | None, key: bytes) -> Mapping[str, Any] | None:
         """The newest record with this key, in whatever file."""
-        offset = self._state.index.find(key)
+        offset = self._file.state.index.find(key)
         if offset is not None and file is not None:
-            return self._state.content(file, offset)
-        return self._archive.find(key)
+            return self._file.state.content(file, offset)
+        return self._file.archive.find(key)
 
     def _has(self, key: bytes) -> bool:
         """Whether a record has this key, in whatever file: also in one that cannot be read."""
-        return self._state.index.find(key) is not None or self._archive.has(key)
-
-    # -- opening --
-
-    @contextmanager
-    def _turn(self) -> Iterator[Waiting]:
-        """One operation after the other. What is given takes the locks of this one.
-
-        StateError: in place of faults and of errors of the operating system."""
-        waiting = Waiting(self._patience, BUSY)
-        with waiting.turn(self._mutex, self._path), self._translated():
-            yield waiting
-
-    @contextmanager
-    def _shared(self) -> Iterator[FileIO | None]:
-        """The file for one look, shared with other readers, read to its end.
-
-        None: there is no file, and who only reads makes none."""
-        with self._turn() as waiting:
-            for _ in range(_ATTEMPTS):
-                with ExitStack() as stack:
-                    file = self._opened_shared(stack, waiting)
-                    if file is not None or not self._writing:
-                        yield file
-                        return
-                # Whatever is not as it should be is mended by who has it alone.
-                with ExitStack() as stack:
-                    self._opened_alone(stack, waiting)
-            raise StateError(f"{self._path}: {_EXCHANGING}", code="journal-broken")
-
-    def _opened_shared(self, stack: ExitStack, waiting: Waiting) -> FileIO | None:
-        """None: there is none that can be used as it is."""
-        try:
-            file = stack.enter_context(files.opened(self._path))
-        except FileNotFoundError:
-            if not self._writing:
-                self._open = self._read_from_start(None)
-            return None
-        except PermissionError:
-            if not self._writing:
-                raise
-            return None
-        stack.enter_context(waiting.locked(file, self._path, shared=True))
-        status = os.fstat(file.fileno())
-        known = self._open
-        if known is not None and known.is_still(status) and self._is_usable(file, status):
-            known.catch_up(file)
-            return file
-        if self._writing:
-            return None
-        self._open = self._read_from_start(file)
-        return file
-
-    def _is_usable(self, file: FileIO, status: os.stat_result) -> bool:
-        if not self._writing:
-            return True
-        return self._is_in_place(file) and files.excess(status) is None
-
-    @contextmanager
-    def _alone(self) -> Iterator[FileIO]:
-        """The file for one operation, ours alone, read to its end and mended."""
-        with self._turn() as waiting:
-            for _ in range(_ATTEMPTS):
-                with ExitStack() as stack:
-                    file = self._opened_alone(stack, waiting)
-                    if file is not None:
-                        yield file
-                        return
-            raise StateError(f"{self._path}: {_EXCHANGING}", code="journal-broken")
-
-    def _opened_alone(self, stack: ExitStack, waiting: Waiting) -> FileIO | None:
-        """None: another file is in its place by now."""
-        if self._open is None:
-            files.make_directory(self._path.parent)
-        try:
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
-            file = stack.enter_context(files.opened(self._path, flags))
-        except PermissionError:
-            self._expect_directory()
-            take_over(self._path, waiting)
-            self._log.warning("journal.taken_over", file=str(self._path))
-            return None
-        self._expect_directory()
-        stack.enter_context(waiting.locked(file, self._path))
-        # Once it is locked: whoever had it may have closed it, or rotated it away.
-        if not self._is_in_place(file) or not self._make_private(file):
-            return None
-        if not self._take_in(file, waiting):
-            return None
-        if self._state.reading.torn:
-            self._repair(file)
-        if self._state.reading.last_event == ARCHIVED:
-            self._finish_closing(file)  # which a crash, or a full disk, had come before
-            return None
-        self._carry_on(file)
-        self._see_to_head(file)
-        return file
-
-    def _expect_directory(self) -> None:
-        """StateError: it is not ours to write, so no head could follow a record."""
-        problem = refusal(self._path.parent)
-        if problem is not None:
-            raise StateError(problem)
-
-    def _is_in_place(self, file: FileIO) -> bool:
-        try:
-            status = self._path.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return identity(status) == identity(os.fstat(file.fileno()))
-
-    def _make_private(self, file: FileIO) -> bool:
-        """Take from others what a restored backup or a volume's fsGroup gave them.
-
-        False: it is somebody else's, and a copy of our own is in its place now. What they may have
-        written meanwhile shows in the chain."""
-        mode = files.excess(os.fstat(file.fileno()))
-        if mode is None:
-            return True
-        self._log.warning("journal.narrowed", file=str(self._path), got=mode, expected="0600")
-        try:
-            os.fchmod(file.fileno(), 0o600)
-        except PermissionError:
-            replace_by_copy(self._path, file)
-            return False
-        return True
-
-    def _take_in(self, file: FileIO, waiting: Waiting) -> bool:
-        """Read to the end what is new, of another file everything. False: it was put back.
-
-        Fault: it does not continue the chain, or lacks records that are known."""
-        if self._open is not None and self._open.is_still(os.fstat(file.fileno())):
-            self._open.catch_up(file)
-            return True
-        aside = set_aside_foreign(self._path)
-        if aside is not None:
-            self._log.warning("journal.head_set_aside", file=str(self._path), now=aside.name)
-        for closed, source in put_back_closed(self._path):
-            self._log.warning(PUT_BACK, file=str(closed), rotated_to=source.name)
-        try:
-            self._open = self._read_from_start(file)
-        except Fault as fault:
-            if not was_emptied(file, self._archive.end):
-                raise
-            if self._put_back(waiting):
-                return False
-            if not fault.truncated:
-                raise
-            problem = f"{fault}{why_not_found(self._path)}"
-            raise Fault(fault.line, problem, truncated=fault.truncated) from None
-        # Before a torn line is cut off: the tail may have all of it.
-        return self._open.has_head or not self._put_back_cut_off()
-
-    def _put_back_cut_off(self) -> bool:
-        """Put back what the tail has behind the end of a journal without a head. False: nothing.
-
-        Fault: records are missing that it has not. OSError: they could not be put back."""
-        found = find_cut_off(self._path, self._state.reading)
-        if found is None:
-            return False
-        self._replace_by(found, tail_file(self._path).name)
-        return True
-
-    def _read_from_start(self, file: FileIO | None) -> OpenFile:
-        """A file that this process has not read, or not as it is now; None: there is none."""
-        known = []
-        noted = read_head(self._path)
-        if noted is not None:
-            known.append(Known(noted, "head file"))
-        if self.head.seq:
-            known.append(Known(self.head, "reader"))
-        status = None
-        if file is not None:
-            status = os.fstat(file.fileno())
-        end = self._archive.end
-        reading = Reading(open_start(end), known)
-        state = OpenFile(status, reading, self._archive.waiting)
-        if file is None:
-            state.reading.expect_known()
-        else:
-            state.catch_up(file)
-        if state.reading.start.seq > end.seq:
-            state.index.waiting.missing = state.reading.start.seq
-        state.has_head = noted is not None
-        return state
-
-    def _carry_on(self, file: FileIO) -> None:
-        """Give a file that follows a closed one its first line."""
-        state = self._state
-        if state.reading.size or state.reading.start == START:
-            return
-        closed = archived_files(self._path)[-1].name
-        # A power cut must not lose the name of a file that has records.
-        files.sync_directory(self._path.parent)
-        self._write(file, {"event": CONTINUED, "file": closed})
-
-    def _see_to_head(self, file: FileIO) -> None:
-        """A new journal has its head before its first record.
-
-        So where an old one has none, it did not vanish by itself."""
-        state = self._state
-        if state.has_head:
-            return
-        if self.head.seq:
-            self._log.warning(HEADLESS, file=str(self._path), line=state.reading.line)
-            self._write(file, {"event": HEADLESS})
-        else:
-            files.sync_directory(self._path.parent)
-            self._write_head()
-        state.has_head = True
-
-    def _put_back(self, waiting: Waiting) -> bool:
-        """Put the file together again that was rotated away. False: there is nothing to do it from.
-
-        OSError: it could not be."""
-        start = self._archive.end
-        known = []
-        if self.head.seq:
-            known.append(Known(self.head, "reader"))
-        found = find_rotated(self._path, start, known, waiting)
-        if found is None:
-            return False
-        self._replace_by(found, found.path.name)
-        return True
-
-    def _replace_by(self, found: Found, name: str) -> None:
-        """`name`: of the file that had what the journal lacked."""
-        note = sealed({"event": PUT_BACK, "file": name, "at": iso(self._now())}, found.head)
-        put_back(self._path, found, note)
-        with suppress(OSError):  # as every other line
-            keep_in_tail(self._path, note)
-        self._log.warning(PUT_BACK, file=str(self._path), rotated_to=name)
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Faults and errors of the operating system become StateErrors that name the file."""
-        try:
-            yield
-        except Fault as fault:
-            where = str(self._path)
-            if fault.line:
-                where += f":{fault.line}"
-            raise StateError(f"{where}: {fault}", code="journal-broken") from None
-        except OSError as error:
-            problem = f"{self._path}: the journal cannot be used: {error.strerror}"
-            raise StateError(problem) from None
-
-    # -- writing --
-
-    def _repair(self, file: FileIO) -> None:
-        """Cut off the torn last line.
-
-        Its append never returned, so its mail is unsettled and comes again."""
-        reading = self._state.reading
-        if not may_be_ours(reading.torn):
-            raise Fault(reading.line, NOT_OURS)
-        cut = len(reading.torn)
-        self._log.warning(REPAIRED, file=str(self._path), line=reading.line, cut=cut)
-        os.ftruncate(file.fileno(), reading.size)
-        self._carry_on(file)
-        self._write(file, {"event": REPAIRED, "cut": cut})
-
-    def _write(self, file: FileIO, content: Mapping[str, Any]) -> None:
-        """Append one line, whole and durable or not at all, then move the head."""
-        reading = self._state.reading
-        line = sealed({**content, "at": iso(self._now())}, reading.head)
-        if len(line) > MAX_LINE:
-            problem = f"got a record of {len(line)} bytes, expected at most {MAX_LINE}"
-            raise Fault(reading.line, problem)
-        try:
-            files.write(file, line)
-        except OSError as error:
-            # Where not even the cut works, the torn line is cut off before the next append.
-            with suppress(OSError):
-                _cut(file, reading.size)
-            raise self._unwritable(error) from None
-        seq = reading.head.seq
-        self._state.catch_up(file)  # reads the line back, and so checks what is on disk
-        if reading.head.seq == seq:
-            # By copytruncate, which asks for no lock. The mail comes again, and finds its record
-            # in what is put back, or gets one.
-            raise StateError(f"{self._path}: {_CUT}", code="journal-write")
-        with suppress(OSError):  # it is but a second copy
-            keep_in_tail(self._path, line)
-        self._write_head(_HEADLESS_RECORD)
-
-    def _write_head(self, problem: str = _UNWRITTEN) -> None:
-        """Where this fails a record stands: its mail comes again, and is found to be recorded."""
-        try:
-            write_head(self._path, self.head)
-        except OSError as error:
-            raise self._unwritable(error, problem) from None
-
-    def _unwritable(self, error: OSError, problem: str = _UNWRITTEN) -> StateError:
-        return StateError(f"{self._path}: {problem}: {error.strerror}", code="journal-write")
-
-    # -- closing --
-
-    def _close_if_possible(self, file: FileIO) -> None:
-        """The record before it stands in any case; the next append tries again."""
-        try:
-            self._close(file)
-        except (StateError, OSError) as error:
-            self._log.warning("journal.not_archived", file=str(self._path), error=str(error))
-
-    def _close(self, file: FileIO) -> Path:
-        """Write the last record, and give the file its new name."""
-        name = self._archive.next_name(self._state.follows)
-        self._write(file, {"event": ARCHIVED, "file": name})
-        return self._finish_closing(file)
-
-    def _finish_closing(self, file: FileIO) -> Path:
-        """Index first, then the name: a closed file has its index, whenever a crash comes.
-
-        The name is the one that its last record says: by that it is known to be closed."""
-        state = self._state
-        name = state.content(file, state.index.offsets[-1]).get("file")
-        if not is_closed_name(self._path, name):
-            name = self._archive.next_name(state.follows)  # the journal itself was renamed
-        closed = self._path.with_name(str(name))
-        with suppress(OSError):  # made again when it is needed
-            state.index.save(closed.with_name(closed.name + ".index"))
-        self._path.replace(closed)
-        files.sync_directory(self._path.parent)
-        self._log.info(ARCHIVED, file=str(closed), records=len(state.index.offsets))
-        return closed
+        return self._file.state.index.find(key) is not None or self._file.archive.has(key)
 
 
 def _closed_contents(paths: Sequence[Path], after: int, last: int) -> Iterator[Mapping[str, Any]]:
@@ -670,9 +289,3 @@ def _is_before(created_at: str | None, at: str) -> bool:
         return moment(created_at) < moment(at)
     except ValueError:
         return True
-
-
-def _cut(file: FileIO, size: int) -> None:
-    """Never longer than it is: somebody may have emptied it."""
-    if os.fstat(file.fileno()).st_size > size:
-        os.ftruncate(file.fileno(), size)

@@ -376,7 +376,7 @@ def test_memory_is_that_of_one_file(path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert len(series(path)) == 4
-    assert len(reader._state.index.offsets) < 500
+    assert len(reader._file.state.index.offsets) < 500
     assert kept < 300_000
 
 
