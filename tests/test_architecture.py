@@ -91,6 +91,7 @@ REVEALING = {
     "notify/signing.py": 1,  # the key of a receiver, to sign with it
     "notify/people.py": 1,  # the address of a service, to apprise
     "web/access.py": 1,  # the token of the page, into the code of a cookie
+    "record/keyring.py": 1,  # the keys of the journal, to make and compare macs
     "salesforce/soap.py": 2,  # password and token, into the request of the proof by login
 }
 """Where a secret is revealed, and how often."""

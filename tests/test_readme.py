@@ -73,6 +73,7 @@ CONTRACT = {
     "login": {"--mailbox", "--authorize-url"},
     "audit verify": {"--head", "--json"},
     "audit reconcile": {"--vault-log", "--json"},
+    "audit verify": {"--head", "--key", "--json"},
     "audit archive": set(),
     "notify test": {"--json"},
     "config example": set(),

@@ -39,6 +39,7 @@ use what its `__init__` names, and nothing else.
         trust       candidate in, capture or refused or held out
     record      what is written down
         filelock    locks that are waited for within bounds
+        keyring     the keys of the chain
         chain       the journal's lines, each sealed to the one before
         waiting     which held mails still wait for a person
         index       where the record of a mail is in a file

@@ -23,6 +23,7 @@ from token_catcher.config import (
     KubernetesAuth,
     MailboxConfig,
     NoAuth,
+    SecretSource,
     TokenAuth,
     UserpassAuth,
     each_address,
@@ -40,7 +41,10 @@ from token_catcher.pipeline import Pipeline
 from token_catcher.ports import Log
 from token_catcher.proof import Org, Terms, Trust
 from token_catcher.record import (
+    NO_KEYS,
+    SHORTEST_KEY,
     Journal,
+    Keyring,
     LookNotes,
     OrgIds,
     Record,
@@ -159,7 +163,16 @@ class App:
             log=self.log,
             archive_at=self.config.journal.archive_at,
             writing=self.writing,
+            keys=self._journal_keys(),
         )
+
+    def _journal_keys(self) -> Keyring:
+        """What records are written with. Who only reads them needs no key.
+
+        ConfigurationError: it is not there any more."""
+        if not self.writing:
+            return NO_KEYS
+        return keyring_of(self.config.journal.key)
 
     def recorded(self) -> Callable[[], list[Record]]:
         """A question that gives, each time it is asked, what was added to the journal since.
@@ -458,6 +471,18 @@ class App:
         if self.config.trust.dkim_keys is None:
             return PinnedKeys({})
         return PinnedKeys.read(self.config.trust.dkim_keys)
+
+
+def keyring_of(source: SecretSource | None) -> Keyring:
+    """The keys of a journal, as they are now. ConfigurationError: there are none in that place."""
+    if source is None:
+        return NO_KEYS
+    try:
+        return Keyring.of(source.read())
+    except ValueError as error:
+        expected = f"at least {SHORTEST_KEY} characters a line"
+        problem = f"the journal's key {source}: got {error}, expected {expected}"
+        raise ConfigurationError(problem, code="secret") from None
 
 
 def _text(path: Path | None) -> str | None:

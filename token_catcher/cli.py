@@ -21,7 +21,7 @@ import typer
 
 from token_catcher import config, log, ownership, signals
 from token_catcher.advice import next_step
-from token_catcher.app import App, utc_now
+from token_catcher.app import App, keyring_of, utc_now
 from token_catcher.children import CHILDREN
 from token_catcher.commands import (
     audit,
@@ -348,12 +348,19 @@ def audit_verify_command(
     context: typer.Context,
     files: options.JournalFiles = None,
     head: options.KnownHead = None,
+    key: options.JournalKey = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Say whether the journal is intact, broken or truncated. Names the file and the line, and
     prints the head, to be kept elsewhere."""
-    paths = files or [context.obj.load(secrets=False).journal_file]
-    raise typer.Exit(audit.run_verify(paths, head, as_json=as_json))
+    source = None
+    if key is not None:
+        source = audit.key_file(key)
+    if not files:
+        loaded = context.obj.load(secrets=False)
+        files = [loaded.journal_file]
+        source = source or loaded.journal.key
+    raise typer.Exit(audit.run_verify(files, head, keyring_of(source), as_json=as_json))
 
 
 @audit_app.command("reconcile", cls=options.Command, epilog=epilog("audit reconcile"))

@@ -34,7 +34,8 @@ from tests.kit.program import COMMAND, Done, Program
 from tests.kit.servers import until
 from tests.kit.waiting import PATIENCE
 from token_catcher.advice import USUAL_REASONS, next_step
-from token_catcher.model import Entry, Event, as_fields
+from token_catcher.model import Entry, Event, Secret, as_fields
+from token_catcher.record import NO_KEYS, Keyring
 from token_catcher.record.journal import Journal
 
 CONFIG = f"""\
@@ -361,9 +362,9 @@ def rotations(count: int) -> list[Entry]:
     ]
 
 
-def journal(path: Path, entries: list[Entry]) -> None:
+def journal(path: Path, entries: list[Entry], keys: Keyring = NO_KEYS) -> None:
     """Write them down."""
-    book = Journal(path, now=lambda: ISSUED, log=Silent())
+    book = Journal(path, now=lambda: ISSUED, log=Silent(), keys=keys)
     for record in entries:
         book.append(record)
 
@@ -626,6 +627,38 @@ def test_audit_verify_compares_with_a_head_kept_elsewhere(alone: Program) -> Non
     )
     done = alone("audit", "verify", "--head", "3")
     assert (done.code, "got '3', expected SEQ:HASH" in done.err) == (2, True)
+
+
+def test_audit_verify_with_a_key(alone: Program) -> None:
+    """The configured journal by its own key, files by that of `--key`; without one the hashes alone
+    are checked, and a forged record is found by the key alone."""
+    key = alone.secret("journal-key", "k" * 32)
+    with alone.config.open("a") as config:
+        config.write(f"journal: {{key: {{file: {key}}}}}\n")
+    file = alone.state / "journal.jsonl"
+    assert alone("audit", "archive").code == 0
+    journal(file, rotations(2), Keyring.of(Secret("k" * 32)))
+    (key_id,) = Keyring.of(Secret("k" * 32)).ids
+    checked = f"  records 1 to 2: written with the key {key_id}"
+    assert alone("audit", "verify").out.splitlines()[1:] == [checked]
+    assert bare("audit", "verify", "--key", str(key), str(file)).out.splitlines()[1:] == [checked]
+    unchecked = f"  records 1 to 2: name the key '{key_id}', which is not here: not checked"
+    assert bare("audit", "verify", str(file)).out.splitlines()[1:] == [unchecked]
+    journal(file, rotations(1))
+    assert bare("audit", "verify", str(file)).code == 0
+    done = alone("audit", "verify")
+    assert (done.code, done.out.splitlines()[0].partition(",")[0]) == (1, f"{file}: broken at 3")
+
+
+def test_the_key_that_is_given_must_be_one(alone: Program) -> None:
+    """Its length is told, and nothing of it."""
+    key = alone.secret("journal-key", "short")
+    done = bare("audit", "verify", "--key", str(key), "journal.jsonl")
+    assert (done.code, done.err.splitlines()[0]) == (
+        2,
+        f"token-catcher: the journal's key {{file: {key}}}: got one of 5 characters, expected at"
+        " least 32 characters a line",
+    )
 
 
 def test_audit_verify_of_a_copy_without_its_head(alone: Program, tmp_path: Path) -> None:

@@ -10,17 +10,28 @@ from token_catcher.app import App
 from token_catcher.commands import output
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import verification_lines
-from token_catcher.record import Head, State, Verification, in_order, verify, verify_files
+from token_catcher.config import SecretSource
+from token_catcher.record import (
+    Head,
+    Keyring,
+    State,
+    Verification,
+    in_order,
+    verify,
+    verify_files,
+)
 
 
-def run_verify(paths: Sequence[Path], head: Head | None, *, as_json: bool) -> ExitCode:
+def run_verify(
+    paths: Sequence[Path], head: Head | None, keys: Keyring, *, as_json: bool
+) -> ExitCode:
     """Say how a journal stands: the one at this path, or the one that these files make, in
     whatever order they are named.
 
-    `head`: one that was kept elsewhere. FAILED: it is not intact, or not there.
-    StateError: it cannot be read."""
+    `head`: one that was kept elsewhere. `keys`: of the journal. FAILED: it is not intact, or not
+    there. StateError: it cannot be read."""
     ordered = in_order(paths)
-    verification = _verified(ordered, head)
+    verification = _verified(ordered, head, keys)
     file = verification.file or ordered[-1]
     if as_json:
         output.write_json([{**asdict(verification), "file": str(file)}])
@@ -31,10 +42,15 @@ def run_verify(paths: Sequence[Path], head: Head | None, *, as_json: bool) -> Ex
     return ExitCode.FAILED
 
 
-def _verified(paths: Sequence[Path], head: Head | None) -> Verification:
+def key_file(path: Path) -> SecretSource:
+    """Where the keys of a journal are that is not the configured one's."""
+    return SecretSource("file", str(path.absolute()), {}, is_document=True)
+
+
+def _verified(paths: Sequence[Path], head: Head | None, keys: Keyring) -> Verification:
     if len(paths) == 1:
-        return verify(paths[0], head)
-    return verify_files(paths, head)
+        return verify(paths[0], head, keys)
+    return verify_files(paths, head, keys)
 
 
 def run_archive(app: App) -> None:

@@ -21,6 +21,7 @@ _BY_SUBJECT: Final = {
         "continued",
         "head_set_aside",
         "headless",
+        "keyed",
         "narrowed",
         "not_archived",
         "put_back",

@@ -279,6 +279,11 @@ VaultLogs = Annotated[
     _option(
         "--vault-log",
         "Vault's audit log, .gz too: says who wrote. Again for each file.",
+JournalKey = Annotated[
+    Path | None,
+    _option(
+        "--key",
+        "The journal's keys, one a line; default: journal.key, where no FILE is given.",
         "FILE",
     ),
 ]

@@ -20,7 +20,7 @@ from token_catcher.commands.results import ScanResult
 from token_catcher.commands.rotation import LOG, OUTCOMES, HeldMail, Rotation
 from token_catcher.diagnosis import Step, StepOutcome
 from token_catcher.model import Entry, Evidence
-from token_catcher.record import State, Verification
+from token_catcher.record import State, Stretch, Verification
 from token_catcher.report import Report
 
 COLOURS: Final = {
@@ -214,7 +214,7 @@ def _age(seconds: int) -> str:
 
 def verification_lines(path: Path, verification: Verification) -> Iterator[Text]:
     """How a journal stands, and from where on it is not to be trusted."""
-    state = (verification.state, STATE_COLOURS[verification.state])
+    state = (_state_words(verification), STATE_COLOURS[verification.state])
     head = f"{verification.head.seq}:{verification.head.hash}"
     yield Text.assemble(f"{path}: ", state, f", {verification.records} records, head {head}")
     if verification.problem:
@@ -222,6 +222,8 @@ def verification_lines(path: Path, verification: Verification) -> Iterator[Text]
         if verification.line:
             where += f":{verification.line}"
         yield Text(f"{where}: {verification.problem}")
+    for stretch in verification.stretches:
+        yield Text(f"  {_stretch_words(stretch)}")
     if verification.first > 1:
         first = f"record {verification.first}"
         yield Text(f"  begins with {first}: the files before it are not here")
@@ -229,6 +231,25 @@ def verification_lines(path: Path, verification: Verification) -> Iterator[Text]
         yield Text(f"  {verification.repairs} of the records tell of a repair of the file itself")
     if verification.unfinished:
         yield Text("  one more record was being written at that moment")
+
+
+def _state_words(verification: Verification) -> str:
+    """Such as `broken at 17`: the number of the record, which is the line's in a first file."""
+    if verification.state == State.BROKEN and verification.line is not None:
+        return f"broken at {verification.head.seq + 1}"
+    if verification.missing is not None:
+        return f"{verification.state}: {verification.missing} missing"
+    return verification.state
+
+
+def _stretch_words(stretch: Stretch) -> str:
+    """Who can have written these records."""
+    records = f"records {stretch.first} to {stretch.last}"
+    if stretch.key_id is None:
+        return f"{records}: without a key"
+    if stretch.checked:
+        return f"{records}: written with the key {stretch.key_id}"
+    return f"{records}: name the key {stretch.key_id!a:.40}, which is not here: not checked"
 
 
 def step_lines(step: Step, fix: str | None) -> Iterator[Text]:

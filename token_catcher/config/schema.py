@@ -25,16 +25,18 @@ from pydantic import (
 from token_catcher.config import kinds, units
 from token_catcher.config.after_capture import AfterCapture
 from token_catcher.config.forms import is_address, is_loopback
+from token_catcher.config.kinds import Origin
 from token_catcher.config.notify import Receivers
 from token_catcher.config.oauth import OAuth2
 from token_catcher.config.problems import Wrong
-from token_catcher.config.secret import SecretKey
+from token_catcher.config.secret import SecretDocument, SecretKey, SecretSource
 from token_catcher.config.section import ClientCertificate, Section
 from token_catcher.config.surroundings import Sources, source_of
 from token_catcher.config.vault_auth import CertAuth, VaultAuth
 from token_catcher.config.verify import VerifyConfig
 from token_catcher.ports import MailAction, MoveTo
 from token_catcher.proof import Org
+from token_catcher.record import SHORTEST_KEY, Keyring
 
 Policy = Literal[
     "dkim", "authentication-results", "auto", "both", "insecure-accept-unauthenticated"
@@ -58,17 +60,12 @@ OUR_FIELDS: Final = (
 """What stands beside the token in Vault."""
 
 
-def _is_given(value: object) -> bool:
-    return value is not None
-
-
 def _is_on(value: object) -> bool:
     return value is True
 
 
 ANY: Final = "*"
 NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = {
-    ("journal", "key"): ("null", _is_given),
     ("journal", "anchor"): ("false", _is_on),
 }
 """Keys whose feature this version does not have: what they take until then, and which values ask
@@ -344,13 +341,26 @@ class JournalConfig(Section):
 
     file: kinds.FilePath | None = None
     """Default: journal.jsonl in state_dir."""
-    key: Any = Field(default=None, json_schema_extra={"type": "null"})
-    """Not available in this version."""
+    key: SecretDocument | None = None
+    """A secret of at least 32 characters: each record is then written with it (HMAC-SHA256), so
+    that who can write the files cannot write them anew. One key a line, the newest first: the
+    others verify what was written before."""
     anchor: kinds.Flag = Field(default=False, json_schema_extra={"const": False})
     """Not available in this version."""
     archive_at: kinds.ByteSize = units.Size(64_000_000)
     """The size at which the file is closed, renamed to journal-000001.jsonl and so on, and carried
     on in a new one."""
+
+    @field_validator("key")
+    @classmethod
+    def _is_long_enough(cls, key: SecretSource | None, info: ValidationInfo) -> SecretSource | None:
+        if key is not None and Origin.of(info).secrets:
+            try:
+                Keyring.of(key.look())
+            except ValueError as error:
+                expected = f"at least {SHORTEST_KEY} characters a line: openssl rand -hex 32"
+                raise Wrong(expected, str(error)) from None
+        return key
 
 
 class HttpConfig(Section):

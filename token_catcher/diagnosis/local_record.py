@@ -12,7 +12,16 @@ from token_catcher import files
 from token_catcher.diagnosis.about import About
 from token_catcher.diagnosis.step import Step
 from token_catcher.errors import StateError
-from token_catcher.record import Patience, State, Verification, Waiting, refusal, verify
+from token_catcher.record import (
+    NO_KEYS,
+    Keyring,
+    Patience,
+    State,
+    Verification,
+    Waiting,
+    refusal,
+    verify,
+)
 
 VERIFIED_WITHIN: Final = 60.0
 """Seconds: a journal of many years takes its time, and a longer look is `audit verify`'s."""
@@ -28,20 +37,25 @@ TOO_FEW: Final = 100
 Room = Callable[[Path], os.statvfs_result]
 
 
-def journal_steps(journal: Path, patience: Patience = LOCK_PATIENCE) -> Iterator[Step]:
+def journal_steps(
+    journal: Path,
+    patience: Patience = LOCK_PATIENCE,
+    keys: Callable[[], Keyring] = lambda: NO_KEYS,
+) -> Iterator[Step]:
     """Its records, and whether ours can follow them.
 
-    `patience`: with a process that has the file to itself."""
+    `patience`: with a process that has the file to itself. `keys`: reads those of the journal; a
+    ConfigurationError of it is a step that failed."""
     about = About("journal", str(journal))
-    yield about.attempt("records", partial(_records_step, journal, about), VERIFIED_WITHIN)
+    yield about.attempt("records", partial(_records_step, journal, about, keys), VERIFIED_WITHIN)
     yield about.attempt("append", partial(_append_step, journal, about, patience))
 
 
-def _records_step(journal: Path, about: About) -> Step:
+def _records_step(journal: Path, about: About, keys: Callable[[], Keyring]) -> Step:
     if os.path.isdir(journal):  # noqa: PTH112 - Path.is_dir raises where it may not look
         saw = f"{journal}: got a directory, expected a file of ours, or none yet"
         return about.failed("records", saw, "state")
-    verification = verify(journal)
+    verification = verify(journal, keys=keys())
     head = f"{verification.head.seq}:{verification.head.hash}"
     match verification.state:
         case State.INTACT:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from token_catcher.app import App
+from token_catcher.app import App, keyring_of
 from token_catcher.config import Config, MailboxConfig, load
 from token_catcher.diagnosis.about import About, within
 from token_catcher.diagnosis.clock import arrival_step, clock_step
@@ -77,7 +77,8 @@ class Diagnosis:
         yield from self.mailboxes_steps()
         yield from self.vault_steps()
         yield from receiver_steps(receivers_in(self._config, self._app.now))
-        yield from journal_steps(self._config.journal_file)
+        keys = partial(keyring_of, self._config.journal.key)
+        yield from journal_steps(self._config.journal_file, keys=keys)
         yield from disk_steps([self._config.state_dir, self._config.journal_file.parent])
 
     def _file_steps(self) -> Iterator[Step]:

@@ -5,6 +5,8 @@ from token_catcher.record.chain import Chain, Head, is_sealed
 from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.record.filelock import Patience, Waiting
 from token_catcher.record.journal import Journal
+from token_catcher.record.keyring import NO_KEYS, Keyring
+from token_catcher.record.keyring import SHORTEST as SHORTEST_KEY
 from token_catcher.record.last_look import LastLook, LookNotes
 from token_catcher.record.openfile import HeldRecords, Record
 from token_catcher.record.org_ids import OrgIds
@@ -19,12 +21,21 @@ from token_catcher.record.reconcile import (
     Recorded,
 )
 from token_catcher.record.tries import Trial, Tries, TriesFile
-from token_catcher.record.verification import State, Verification, in_order, verify, verify_files
+from token_catcher.record.verification import (
+    State,
+    Stretch,
+    Verification,
+    in_order,
+    verify,
+    verify_files,
+)
 from token_catcher.record.waiting import UNPROVEN, MailToken
 from token_catcher.record.writer import known_writer_id, writer_id
 
 __all__ = [
     "NOTES",
+    "NO_KEYS",
+    "SHORTEST_KEY",
     "UNPROVEN",
     "Beginning",
     "Chain",
@@ -37,6 +48,7 @@ __all__ = [
     "Head",
     "HeldRecords",
     "Journal",
+    "Keyring",
     "LastLook",
     "LookNotes",
     "MailToken",
@@ -46,6 +58,7 @@ __all__ = [
     "Record",
     "Recorded",
     "State",
+    "Stretch",
     "Trial",
     "Tries",
     "TriesFile",

@@ -11,13 +11,21 @@ so an auditor needs no program of ours to check line N, and with `prev` everythi
     sed -n Np journal.jsonl | sed -E 's/,"hash":"[0-9a-f]{64}"//' | tr -d '\\n' | sha256sum
 
 The hash is over the bytes as they stand: no change of a line, not even of its spelling, leaves it
-valid.
+valid. With `journal.key` two fields come before it:
+
+    key_id  names the key (`keyring`)
+    mac     is the HMAC-SHA256 with that key, in hexadecimal, of the line without its end and
+            without `,"mac":"…","hash":"…"`
+
+`prev` is in what the mac is of, so nobody without the key can write a line, nor bring one into
+another place. Everybody can still check the hashes: a record is read without the key.
 """
 
 from __future__ import annotations
 
 import codecs
 import hashlib
+import hmac
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +34,7 @@ from io import FileIO
 from typing import Any, Final
 
 from token_catcher.model import moment
+from token_catcher.record.keyring import NO_KEYS, Key, Keyring
 
 MAX_LINE: Final = 64 * 1024
 """Bytes of one record; ordinary ones have 900.
@@ -54,6 +63,7 @@ _CHUNK: Final = 1024 * 1024
 _BEGINNING: Final = b'{"at":"'
 """Of every line, since `at` is the first of its sorted keys."""
 _SEAL: Final = b',"hash":"'
+_MAC: Final = b',"mac":"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +102,15 @@ class Reading:
 
     Reads on from there, as long as each line continues the chain."""
 
-    def __init__(self, start: Head | None = START, known: Sequence[Known] = ()) -> None:
+    def __init__(
+        self, start: Head | None = START, known: Sequence[Known] = (), keys: Keyring = NO_KEYS
+    ) -> None:
         """`start`: where the chain stands before the first line. None: where that line says; so an
-        archived file can be read without those before it."""
+        archived file can be read without those before it. `keys`: records of others are taken by
+        their hashes alone."""
         self.start = start or START
         self.known = list(known)
+        self._keys = keys
         self.head = self.start
         self.size = 0
         """Bytes of all whole lines so far."""
@@ -104,6 +118,8 @@ class Reading:
         """What follows them without a line end."""
         self.last_event = ""
         """Of the last line."""
+        self.last_key_id: str | None = None
+        """The key that the last line was written with; None: it names none."""
         self._is_open_start = start is None
 
     @property
@@ -140,8 +156,10 @@ class Reading:
             if known.head.seq == head.seq and known.head.hash != head.hash:
                 problem = f"the line is not the one that the {known.source} knows"
                 raise Fault(number, f"{problem}: one of the two was exchanged")
+        self._expect_key(line, content, number)
         self.head = head
         self.last_event = content["event"]
+        self.last_key_id = content.get("key_id")
         return content
 
     def _begin_with(self, line: bytes) -> None:
@@ -151,6 +169,16 @@ class Reading:
         if content["event"] == CONTINUED and isinstance(content.get("prev"), str):
             self.start = Head(content["seq"] - 1, content["prev"])
             self.head = self.start
+
+    def _expect_key(self, line: bytes, content: Mapping[str, Any], number: int) -> None:
+        """Fault: the line names a key of ours, and was written without it."""
+        key = self._keys.get(content.get("key_id"))
+        if key is None:
+            return
+        body, _, mac = line.rpartition(_SEAL)[0].rpartition(_MAC)
+        if not hmac.compare_digest(mac, key.mac(body + b"}") + b'"'):
+            problem = f"the line names the key {key.id}, and was written without it"
+            raise Fault(number, f"{problem}: its mac is not that key's")
 
     def expect_known(self) -> None:
         """Fault: the journal ends before a place that is known."""
@@ -207,10 +235,16 @@ def open_start(end: Head) -> Head | None:
     return end
 
 
-def sealed(content: Mapping[str, Any], before: Head) -> bytes:
-    """The line that continues the chain with this content, its end included."""
+def sealed(content: Mapping[str, Any], before: Head, key: Key | None = None) -> bytes:
+    """The line that continues the chain with this content, its end included.
+
+    `key`: None: it proves no more than its place."""
     whole = {**content, "seq": before.seq + 1, "prev": before.hash}
+    if key is not None:
+        whole["key_id"] = key.id
     body = _body(whole)
+    if key is not None:
+        body = body[:-1] + _MAC + key.mac(body) + b'"}'
     return body[:-1] + _SEAL + hashlib.sha256(body).hexdigest().encode() + b'"}\n'
 
 

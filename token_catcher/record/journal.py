@@ -7,6 +7,8 @@ Records of our own keep the history of the file itself:
                         as its own; it was made anew
     journal.put_back    the file had been rotated away like a log, or was cut off and had lost its
                         head: put together again from `file`
+    journal.keyed       from here on the records are written with another key than before, or with
+                        one for the first time; the chain above is keyed with it as well
     journal.archived    the last record of a file: it was closed, and is called `file` now
     journal.continued   the first record of the next one, after `file`
 
@@ -14,7 +16,8 @@ And records of tokens that were stored before: what a login with one proved, `ro
 `rotation.unverified`. They belong to no mail, and settle none.
 
 What was tampered with is not continued. A backup holds the journal together with its head; keep
-the head that `audit verify` prints somewhere else, to notice that somebody wrote both anew.
+the head that `audit verify` prints somewhere else, or have a key that whoever can write the files
+does not have, to notice that somebody wrote both anew.
 
 How the file itself is opened, locked, mended and closed is in `journal_file`.
 """
@@ -43,6 +46,7 @@ from token_catcher.record.filelock import PATIENCE, Patience
 from token_catcher.record.head import head_file
 from token_catcher.record.index import is_of_mail, mail_key, stored_keys
 from token_catcher.record.journal_file import JournalFile
+from token_catcher.record.keyring import NO_KEYS, Keyring
 from token_catcher.record.openfile import HeldRecords, Record, record_of
 from token_catcher.record.waiting import IN_VAULT, MailToken
 
@@ -66,14 +70,18 @@ class Journal:
         archive_at: int = ARCHIVE_AT,
         writing: bool = True,
         patience: Patience = PATIENCE,
+        keys: Keyring = NO_KEYS,
     ) -> None:
         """Touches nothing yet: the first use opens it, and raises what `open` raises.
 
         `archive_at`: bytes from which on a file is closed. `writing`: False for who only reads;
-        then nothing is created and nothing is mended."""
+        then nothing is created and nothing is mended. `keys`: the current one keys what is written;
+        a record that names one of them, and was written without it, is not continued."""
         self._path = path
         self._archive_at = archive_at
-        self._file = JournalFile(path, now=now, log=log, writing=writing, patience=patience)
+        self._file = JournalFile(
+            path, now=now, log=log, writing=writing, patience=patience, keys=keys
+        )
 
     def open(self) -> None:
         """Create the file where it is missing, read it, mend what a crash left.

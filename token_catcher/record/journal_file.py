@@ -41,6 +41,7 @@ from token_catcher.record.chain import (
 )
 from token_catcher.record.filelock import Patience, Waiting
 from token_catcher.record.head import read_head, set_aside_foreign, write_head
+from token_catcher.record.keyring import Keyring
 from token_catcher.record.openfile import OpenFile, identity
 from token_catcher.record.ownership import refusal
 from token_catcher.record.rotated import (
@@ -56,7 +57,7 @@ from token_catcher.record.rotated import (
     was_emptied,
     why_not_found,
 )
-from token_catcher.record.verification import HEADLESS, PUT_BACK, REPAIRED
+from token_catcher.record.verification import HEADLESS, KEYED, PUT_BACK, REPAIRED
 
 BUSY: Final = "journal-busy"
 """The code where another thread or process keeps us from the file."""
@@ -81,6 +82,7 @@ class JournalFile:
         log: Log,
         writing: bool,
         patience: Patience,
+        keys: Keyring,
     ) -> None:
         """See `Journal`."""
         self._path = path
@@ -88,6 +90,7 @@ class JournalFile:
         self._log = log
         self._writing = writing
         self._patience = patience
+        self._keys = keys
         self._mutex = threading.Lock()
         self.archive = Archive(path, log=log, writing=writing)
         self._open: OpenFile | None = None
@@ -205,6 +208,7 @@ class JournalFile:
             return None
         self._carry_on(file)
         self._see_to_head(file)
+        self._see_to_key(file)
         return file
 
     def _expect_directory(self) -> None:
@@ -284,7 +288,7 @@ class JournalFile:
         if file is not None:
             status = os.fstat(file.fileno())
         end = self.archive.end
-        reading = Reading(open_start(end), known)
+        reading = Reading(open_start(end), known, self._keys)
         state = OpenFile(status, reading, self.archive.waiting)
         if file is None:
             state.reading.expect_known()
@@ -320,6 +324,18 @@ class JournalFile:
             self._write_head()
         state.has_head = True
 
+    def _see_to_key(self, file: FileIO) -> None:
+        """Key what there is, where the last record was written with another key, or with none.
+
+        The record that does it has the hash of the one before in its mac, and so all above it: who
+        has no key can change nothing of that from then on."""
+        key = self._keys.current
+        reading = self.state.reading
+        if key is None or reading.size == 0 or reading.last_key_id == key.id:
+            return
+        self._log.info(KEYED, file=str(self._path), line=reading.line, key_id=key.id)
+        self.write(file, {"event": KEYED})
+
     def _put_back(self, waiting: Waiting) -> bool:
         """Put the file together again that was rotated away. False: there is nothing to do it from.
 
@@ -336,7 +352,8 @@ class JournalFile:
 
     def _replace_by(self, found: Found, name: str) -> None:
         """`name`: of the file that had what the journal lacked."""
-        note = sealed({"event": PUT_BACK, "file": name, "at": iso(self._now())}, found.head)
+        content = {"event": PUT_BACK, "file": name, "at": iso(self._now())}
+        note = sealed(content, found.head, self._keys.current)
         put_back(self._path, found, note)
         with suppress(OSError):  # as every other line
             keep_in_tail(self._path, note)
@@ -374,7 +391,7 @@ class JournalFile:
     def write(self, file: FileIO, content: Mapping[str, Any]) -> None:
         """Append one line, whole and durable or not at all, then move the head."""
         reading = self.state.reading
-        line = sealed({**content, "at": iso(self._now())}, reading.head)
+        line = sealed({**content, "at": iso(self._now())}, reading.head, self._keys.current)
         if len(line) > MAX_LINE:
             problem = f"got a record of {len(line)} bytes, expected at most {MAX_LINE}"
             raise Fault(reading.line, problem)

@@ -2,19 +2,19 @@
 
 Whatever was changed, added, moved or removed before the last record shows in the chain. What was
 cut off at the end shows in the head file, or in a head that was kept elsewhere; a file whose last
-record closes it needs neither. Who can write journal and head can write both anew, so a head that
-is kept elsewhere is the stronger proof.
+record closes it needs neither. Who can write journal and head can write both anew: that shows in a
+head that was kept elsewhere, and, to who has the keys, in records that were written without them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from token_catcher import files
 from token_catcher.errors import StateError
@@ -36,6 +36,7 @@ from token_catcher.record.chain import (
     may_be_ours,
 )
 from token_catcher.record.head import head_file, read_head
+from token_catcher.record.keyring import NO_KEYS, Keyring
 from token_catcher.record.packing import why_not_read
 from token_catcher.signals import unstopped
 
@@ -46,10 +47,19 @@ HEADLESS: Final = "journal.headless"
 PUT_BACK: Final = "journal.put_back"
 """The file had been rotated away like a log, and was put back."""
 
+KEYED: Final = "journal.keyed"
+"""The records from here on are written with another key than those above."""
+
 _REPAIRS: Final = (REPAIRED, HEADLESS, PUT_BACK)
 _TORN: Final = (
     "the line has no end: a crash cut its append off, which the next start repairs, or somebody"
     " else wrote it"
+)
+_MOST_STRETCHES: Final = 100
+"""So many are told: a file that changes its key at every record is hostile, and memory is flat."""
+_NEVER_KEYED: Final = (
+    "records {} to {} are whole and in order, and none was written with a key though journal.key is"
+    " set: the next start of the daemon keys them, unless somebody has written all of them anew"
 )
 _LOOKS: Final = 5
 """How often the files are read anew because one was closed meanwhile."""
@@ -64,6 +74,19 @@ class State(StrEnum):
     BROKEN = "broken"
     TRUNCATED = "truncated"
     MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Records in a row that name the same key."""
+
+    first: int
+    last: int
+    """Numbers of records."""
+    key_id: str | None
+    """None: they name none."""
+    checked: bool
+    """Whether we have that key, so that nobody without it wrote them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +110,32 @@ class Verification:
     """The number of the first record; those before it are in files that are not here."""
     file: Path | None = None
     """The file that the problem is in, where that is not the last one."""
+    missing: int | None = None
+    """How many records were cut off at the end. None: none, or nobody knows how many."""
+    stretches: tuple[Stretch, ...] = ()
+    """Which records were written with which key, in their order; the first hundred."""
 
 
-def verify(path: Path, given: Head | None = None) -> Verification:
+def verify(path: Path, given: Head | None = None, keys: Keyring = NO_KEYS) -> Verification:
     """The journal at this path, with the closed files beside it.
 
-    `given`: a head that was kept elsewhere. StateError: a file cannot be read, or is none."""
+    `given`: a head that was kept elsewhere. `keys`: of `journal.key`; without one, records are
+    taken by their hashes alone. StateError: a file cannot be read, or is none."""
     for _ in range(_LOOKS):
         paths = series(path)
-        verification = _Verifier(paths, given).run()
+        verification = _Verifier(paths, given, keys).run()
         if verification.problem is None or series(path) == paths:
             break
     return verification
 
 
-def verify_files(paths: Sequence[Path], given: Head | None = None) -> Verification:
+def verify_files(
+    paths: Sequence[Path], given: Head | None = None, keys: Keyring = NO_KEYS
+) -> Verification:
     """These files, which are one journal, in the order of their records.
 
     StateError: as `verify`."""
-    return _Verifier(paths, given).run()
+    return _Verifier(paths, given, keys).run()
 
 
 def in_order(paths: Iterable[Path]) -> list[Path]:
@@ -132,13 +162,69 @@ def _packed_beside(path: Path) -> str | None:
     return None
 
 
+class _Stretches:
+    """Which records were written with which key, told of each in their order."""
+
+    def __init__(self, keys: Keyring) -> None:
+        """`keys`: each record has to name one of these from the first one on that names any; where
+        there are none, nothing is asked of a record."""
+        self._keys = keys
+        self._ended: list[Stretch] = []
+        self._first = 0
+        """The record that the stretch in hand begins with; 0: none was read yet."""
+        self._last = 0
+        self._key_id: str | None = None
+
+    def take_in(self, content: Mapping[str, Any], reading: Reading) -> None:
+        """The record that was just read. Fault: it should have been written with one of the keys,
+        and was not."""
+        key_id = reading.last_key_id
+        if key_id != self._key_id or self._first == 0:
+            self._expect_key(key_id, reading.line - 1)
+            self._ended = self._all()[:_MOST_STRETCHES]
+            self._first = content["seq"]
+            self._key_id = key_id
+        self._last = content["seq"]
+
+    def _expect_key(self, key_id: str | None, line: int) -> None:
+        if not self._keys.ids or self._keys.get(key_id) is not None:
+            return
+        if key_id is not None:
+            expected = f"expected {' or '.join(self._keys.ids)}"
+            mend = "an old key goes on a further line of journal.key"
+            raise Fault(line, f"got a record of the key {key_id!a:.40}, {expected}: {mend}")
+        if self._first != 0:
+            problem = "the line was written without a key, and the one above with one"
+            raise Fault(line, f"{problem}: by somebody who has none, or while journal.key was off")
+
+    def _all(self) -> list[Stretch]:
+        if self._first == 0:
+            return []
+        checked = self._keys.get(self._key_id) is not None
+        return [*self._ended, Stretch(self._first, self._last, self._key_id, checked)]
+
+    @property
+    def lacks_key(self) -> bool:
+        """Whether there are keys, and the last record names none."""
+        return bool(self._keys.ids) and self._first != 0 and self._key_id is None
+
+    def told(self) -> tuple[Stretch, ...]:
+        """All of them, where any record names a key."""
+        stretches = self._all()[:_MOST_STRETCHES]
+        if any(stretch.key_id is not None for stretch in stretches):
+            return tuple(stretches)
+        return ()
+
+
 class _Verifier:
     """One look at the files of a journal, oldest first."""
 
-    def __init__(self, paths: Sequence[Path], given: Head | None) -> None:
+    def __init__(self, paths: Sequence[Path], given: Head | None, keys: Keyring) -> None:
         self._paths = paths
         self._journal = paths[-1]
         self._given = given
+        self._keys = keys
+        self._stretches = _Stretches(keys)
         self._reading = Reading(start=None)
         self._file = paths[0]
         """The file in hand."""
@@ -175,11 +261,29 @@ class _Verifier:
                 raise StateError(problem, code="file")
 
     def _failed(self, state: State, fault: Fault) -> Verification:
-        failed = Verification(state, self._records, self._reading.head, fault.line, str(fault))
-        file = self._file
-        if file == self._journal:
-            return replace(failed, repairs=self._repairs, first=self._first or 1)
-        return replace(failed, repairs=self._repairs, first=self._first or 1, file=file)
+        failed = replace(self._so_far(state), line=fault.line, problem=str(fault), unfinished=False)
+        if self._file != self._journal:
+            return replace(failed, file=self._file)
+        if state == State.TRUNCATED:
+            return replace(failed, missing=self._missing())
+        return failed
+
+    def _so_far(self, state: State) -> Verification:
+        """What was read up to here."""
+        return Verification(
+            state,
+            self._records,
+            self._reading.head,
+            repairs=self._repairs,
+            unfinished=self._unfinished,
+            first=self._first or 1,
+            stretches=self._stretches.told(),
+        )
+
+    def _missing(self) -> int | None:
+        """How many records are known to have followed the last one."""
+        last = max((known.head.seq for known in self._reading.known), default=0)
+        return max(0, last - self._reading.head.seq) or None
 
     def _read_all(self) -> None:
         known = []
@@ -190,7 +294,7 @@ class _Verifier:
         start: Head | None = None
         for position, path in enumerate(self._paths):
             self._file = path
-            self._reading = Reading(start, known)
+            self._reading = Reading(start, known, self._keys)
             try:
                 self._read_file()
                 if self._file != self._journal:
@@ -240,10 +344,17 @@ class _Verifier:
         self._expect_no_torn_line()
 
     def _take_in(self, pieces: Callable[[int], bytes]) -> None:
+        before = self._reading.head
         for _offset, content in self._reading.lines(pieces):
             if self._first is None:
                 self._first = content["seq"]
                 self._expect_given()
+            try:
+                self._stretches.take_in(content, self._reading)
+            except Fault:
+                self._reading.head = before  # what is proven ends above this record
+                raise
+            before = self._reading.head
             self._records += 1
             self._repairs += content["event"] in _REPAIRS
 
@@ -297,14 +408,10 @@ class _Verifier:
             raise Fault(1, problem, truncated=True)
         self._reading.expect_known()
         head = self._reading.head
-        whole = Verification(
-            State.INTACT,
-            self._records,
-            head,
-            repairs=self._repairs,
-            unfinished=self._unfinished,
-            first=self._first or 1,
-        )
+        whole = self._so_far(State.INTACT)
+        if self._stretches.lacks_key:
+            problem = _NEVER_KEYED.format(self._first or 1, head.seq)
+            return replace(whole, state=State.UNPROVEN, problem=problem)
         if self._noted is not None or self._is_closed() or self._given == head:
             return whole
         return replace(whole, state=State.UNPROVEN, line=None, problem=self._unproven())

@@ -26,7 +26,7 @@ from token_catcher.commands.rotation import Rotation
 from token_catcher.errors import TransientError
 from token_catcher.model import Entry, Event, Evidence, Reason
 from token_catcher.record.chain import START, Head
-from token_catcher.record.verification import State, Verification
+from token_catcher.record.verification import State, Stretch, Verification
 from token_catcher.report import Report
 
 USER = "integration@acme.example"
@@ -304,7 +304,29 @@ HEAD = Head(5, "ab" * 32)
         ),
         (
             Verification(State.BROKEN, 5, HEAD, 6, "the line was edited"),
-            [f"/j: broken, 5 records, head 5:{HEAD.hash}", "/j:6: the line was edited"],
+            [f"/j: broken at 6, 5 records, head 5:{HEAD.hash}", "/j:6: the line was edited"],
+        ),
+        (
+            Verification(State.TRUNCATED, 5, HEAD, 6, "it ends here", missing=3),
+            [f"/j: truncated: 3 missing, 5 records, head 5:{HEAD.hash}", "/j:6: it ends here"],
+        ),
+        (
+            Verification(
+                State.INTACT,
+                5,
+                HEAD,
+                stretches=(
+                    Stretch(1, 2, None, False),
+                    Stretch(3, 4, "ab", True),
+                    Stretch(5, 5, "\x1b", False),
+                ),
+            ),
+            [
+                f"/j: intact, 5 records, head 5:{HEAD.hash}",
+                "  records 1 to 2: without a key",
+                "  records 3 to 4: written with the key ab",
+                "  records 5 to 5: name the key '\\x1b', which is not here: not checked",
+            ],
         ),
         (
             Verification(State.TRUNCATED, 5, HEAD, None, "the head cannot be read"),

@@ -561,9 +561,10 @@ MISTAKES = {
         f"mailboxes[0].oauth2: got client_id and refresh_token, expected {GOOGLE_FORMS}",
     ),
     # of features that are not built
-    "a keyed journal": (
-        "journal: {key: {file: key}}",
-        "journal.key: got a mapping, expected null: not available in this version",
+    "a journal with the key of a few characters": (
+        "journal: {key: {file: imap-password}}",
+        "journal.key: got one of 13 characters, expected at least 32 characters a line: openssl"
+        " rand -hex 32",
     ),
     "an anchored journal": (
         "journal: {anchor: true}",
