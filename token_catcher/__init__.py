@@ -53,6 +53,7 @@ use what its `__init__` names, and nothing else.
         reconcile   the records of a secret, held against Vault's versions; pure
         journal_file  the file that is written to, opened, mended and closed
         journal     the append-only rotation record
+        schema      what a record looks like, as JSON Schema; pure
         tries       how often each stored token was tried by a login
         sweeplock   the lock of a sweep, which a stopped one loses
         progress    how far one folder is known

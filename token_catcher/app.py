@@ -37,7 +37,7 @@ from token_catcher.judge import Judge
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.logins import Entrance, certificates_in, context_of, entrance_of
 from token_catcher.oauth import Renewals
-from token_catcher.pipeline import Pipeline
+from token_catcher.pipeline import DAEMON, Pipeline
 from token_catcher.ports import Log
 from token_catcher.proof import Org, Terms, Trust
 from token_catcher.record import (
@@ -102,6 +102,8 @@ class App:
     """Of the secret_id that comes wrapped; the same."""
     looked_by: str = "scan"
     """By whose name the looks at mailboxes are noted: `run` is the daemon's."""
+    asked_by: str = DAEMON
+    """Who has mail looked at: see `Entry.asked_by`."""
     entrances: dict[str, Entrance] = field(default_factory=dict)
     """By mailbox, of those that were asked for."""
     _contexts: dict[object, Callable[[], ssl.SSLContext]] = field(default_factory=dict)
@@ -303,6 +305,7 @@ class App:
             now=self.now,
             lookback=mailbox.lookback,
             org_ids=self._org_ids,
+            asked_by=self.asked_by,
             observe=self.metrics.observe,
         )
         sweep = Sweep(

@@ -49,6 +49,7 @@ from token_catcher.commands.output import ExitCode
 from token_catcher.commands.rotation import Query
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
 from token_catcher.ports import Log
+from token_catcher.record import record_schema
 from token_catcher.service import Service
 
 app = typer.Typer(
@@ -169,7 +170,9 @@ def scan_command(
         raise typer.BadParameter("--user goes with --wait")
     if dry and wait is not None:
         raise typer.BadParameter("--dry-run writes nothing, so there is nothing to --wait for")
+    person = release.account(os.environ, os.getuid())  # who root works as is nobody to tell of
     built = context.obj.build(writing=not dry)
+    built.asked_by = f"scan:{person}"
     names = mailbox or ()
     if dry:
         code = dry_run.run(built, names, since=since, as_json=as_json)
@@ -209,11 +212,15 @@ def history_command(
     html: options.Html = None,
     wide: options.Wide = False,
 ) -> None:
-    """Show the rotation history. From the journal, or from any collected logs."""
+    """Show the rotation history. From the journal, or from any collected logs. The word schema in
+    place of files prints the JSON Schema of a record."""
     if sum((as_json, as_csv, html is not None)) > 1:
         raise typer.BadParameter("choose one of --json, --csv and --html")
     if wide and (as_json or as_csv or html is not None):
         raise typer.BadParameter("--wide is for the table: leave out --json, --csv and --html")
+    if files == [history.SCHEMA]:
+        output.write([json.dumps(record_schema(), indent=2), "\n"])
+        return
     query = Query(org, user, event, since, until, issued_since)
     if files:
         code = history.run(

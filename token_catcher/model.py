@@ -363,6 +363,9 @@ class Receipt:
     request_id: str | None
     """Equal to `request.id` in Vault's audit log;
     None when the write's own answer was never seen, or has no body, as on KV version 1."""
+    before: int | None = field(default=None, compare=False)
+    """The version that this write followed, 0 where nothing was there; no part of what a version
+    is known by. None when the write's own answer was never seen, and on KV version 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -552,6 +555,17 @@ class Entry:
     """What they say why: printable, at most 200 characters."""
     waived: tuple[str, ...] | None = None
     """The rules that the mail failed, and that the release set aside; None where there was none."""
+    version_before: int | None = None
+    """The version in Vault that the write followed, 0 where nothing was there; `version` is the one
+    after. None where nothing was written, or another look recorded it."""
+    seen_after: float | None = None
+    """Seconds from the mail's arrival (`received_at`, which counts whole seconds by the mail
+    server's clock) to our first look at it; below 0 where that clock is ahead of ours."""
+    written_after: float | None = None
+    """The same to its end: the token was in Vault, or it was clear that it would not be."""
+    asked_by: str | None = None
+    """Who had the mail looked at: `daemon`; `drift`, the daemon's look for what Vault has lost;
+    `scan:NAME` and `release:NAME`, a person by the name of their account."""
 
 
 def as_fields(entry: Entry) -> dict[str, Any]:

@@ -72,6 +72,9 @@ from token_catcher.record import Journal, Record
 
 CAPTURED: Final = frozenset({Event.STORED, Event.UNCHANGED})
 """How a mail ends whose token is in Vault, or was overtaken there by a newer one."""
+DAEMON: Final = "daemon"
+DRIFT: Final = "drift"
+"""Who had a mail looked at, where it was no person: see `Entry.asked_by`."""
 KEY_MISSED_FOR: Final = timedelta(hours=24)
 """From a mail's arrival, for which DNS is asked again for a key that it does not have."""
 ASKED_FOR: Final = timedelta(hours=1)
@@ -106,10 +109,11 @@ class Pipeline:
         now: Callable[[], datetime],
         lookback: timedelta,
         org_ids: OrgIds | None = None,
+        asked_by: str = DAEMON,
         observe: Callable[[Entry], None] = lambda _entry: None,
     ) -> None:
         """`lookback`: how long a mail waits for a DNS that does not answer. `org_ids`: remembers
-        from which Salesforce org an org's mail came first.
+        from which Salesforce org an org's mail came first. `asked_by`: see `Entry`.
 
         `observe` is told of every record once it is on disk; it must not raise."""
         self._judge = judge
@@ -119,6 +123,7 @@ class Pipeline:
         self._now = now
         self._lookback = lookback
         self._org_ids = org_ids
+        self._asked_by = asked_by
         self._log = log
         self._observe = observe
         self._quiet = Quiet(now)
@@ -134,10 +139,11 @@ class Pipeline:
         entry = None
         if previous is None or progress.is_pending(mail.ref.uid):
             since = progress.pending_since(mail.ref.uid)
+            first_look = since or self._now()
             mail = _with_arrival(mail, since, previous)
             verdict = self._judged(mail, addresses, since, previous)
             outcome = self._keep(verdict.outcome)
-            entry = self._record(mail, verdict, outcome, previous)
+            entry = self._record(mail, verdict, outcome, previous, first_look)
             is_captured = isinstance(outcome, Stored | Unchanged)
         else:
             is_captured = previous.entry.event in CAPTURED
@@ -169,6 +175,7 @@ class Pipeline:
         outcome = self._keep(verdict.outcome)
         assert not isinstance(outcome, Ignored)  # a capture is stored, unchanged or held
         entry = describe(mail, verdict, outcome, self._instance)
+        entry = replace(self._with_course(entry, mail, None), asked_by=f"release:{release.by}")
         if not isinstance(outcome, Held):
             entry = _released(entry, verdict, release)
         if previous is None or _adds_to(previous, entry):
@@ -229,18 +236,36 @@ class Pipeline:
             raise TransientError(f"a mail for {capture.org} came from {kept} meanwhile")
 
     def _record(
-        self, mail: Mail, verdict: Verdict, outcome: Outcome, previous: Record | None
+        self,
+        mail: Mail,
+        verdict: Verdict,
+        outcome: Outcome,
+        previous: Record | None,
+        first_look: datetime,
     ) -> Entry | None:
         """Put the outcome on disk, then tell of it. None: it adds nothing to the journal."""
         if isinstance(outcome, Ignored):
             return None
         entry = describe(mail, verdict, outcome, self._instance)
+        entry = self._with_course(entry, mail, first_look)
         if previous is not None:
             if not _adds_to(previous, entry):
                 return None
             if had_token(previous.entry):
                 entry = _mended(entry, previous.entry)
         return self._write_down(entry)
+
+    def _with_course(self, entry: Entry, mail: Mail, first_look: datetime | None) -> Entry:
+        """With who had the mail looked at, and how long it took until now.
+
+        `first_look`: None: it was long ago, for another record."""
+        entry = replace(entry, asked_by=self._asked_by)
+        if not mail.is_arrival_told:
+            return entry  # our own guess of it would measure nothing
+        entry = replace(entry, written_after=_seconds(self._now() - mail.received_at))
+        if first_look is None:
+            return entry
+        return replace(entry, seen_after=_seconds(first_look - mail.received_at))
 
     def _write_down(self, entry: Entry) -> Entry:
         """Put it on disk, then tell of it. Returns what was recorded."""
@@ -272,6 +297,11 @@ class Pipeline:
             fields = _log_fields(left_out.entry, left_out.before)
             # By then it may be long ago, and a history is in order of time.
             self._log.warning(left_out.entry.event, at=iso(left_out.at), **fields)
+
+
+def _seconds(time: timedelta) -> float:
+    """To the millisecond."""
+    return round(time.total_seconds(), 3)
 
 
 def _log_fields(entry: Entry, suppressed: int = 0) -> dict[str, Any]:
@@ -363,9 +393,13 @@ def _waived(previous: Record | None) -> frozenset[str]:
 
 def _mended(entry: Entry, previous: Entry) -> Entry:
     """The token was in Vault before; whoever released its mail did so for good."""
+    asked_by = entry.asked_by
+    if asked_by == DAEMON:
+        asked_by = DRIFT
     return replace(
         entry,
         mended=True,
+        asked_by=asked_by,
         released_by=previous.released_by,
         release_reason=previous.release_reason,
         waived=previous.waived,
@@ -430,6 +464,7 @@ def _with_receipt(entry: Entry, receipt: Receipt | None) -> Entry:
         version=receipt.version,
         vault_created_at=receipt.created_at,
         request_id=receipt.request_id,
+        version_before=receipt.before,
     )
 
 

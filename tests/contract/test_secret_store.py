@@ -245,8 +245,12 @@ def test_the_same_capture_twice_gives_one_version(world: World) -> None:
 
 def test_a_newer_token_replaces_an_older_one(world: World) -> None:
     """The newest issued_at wins."""
-    world.store(OLD, NOW - MINUTE)
-    assert world.store(NEW).receipt.version == 2  # type: ignore[union-attr]
+    first = world.store(OLD, NOW - MINUTE)
+    second = world.store(NEW)
+    assert isinstance(first, Stored)
+    assert isinstance(second, Stored)
+    assert (first.receipt.before, first.receipt.version) == (0, 1)
+    assert (second.receipt.before, second.receipt.version) == (1, 2)
     assert (world.vault.get(world.path) or {})["security_token"] == NEW
 
 

@@ -13,16 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
 from tests.kit import mails
 from tests.kit.processes import reaped
 from tests.kit.servers import Dovecot, OpenBao
 from tests.kit.waiting import PATIENCE, until
-from token_catcher.record import series
+from token_catcher.record import record_schema, series
 
 COMMAND = str(Path(sys.executable).parent / "token-catcher")
 POLICY = Path(__file__).parents[2] / "deploy" / "vault" / "token-catcher.hcl"
 
 
+RECORD = Draft202012Validator(record_schema())
+"""What each record that the program writes has to be."""
 UNMEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
 """In the environment of what is killed in the end, whose coverage would never be written."""
 
@@ -102,13 +106,15 @@ class Program:
 
     @property
     def journal(self) -> list[dict[str, Any]]:
-        """The journal's records, in all of its files."""
+        """The journal's records, in all of its files; each is what its schema says."""
         records = []
         for file in series(self.state / "journal.jsonl"):
             if file.exists():
                 # What follows the last line end is a record that the daemon is just writing.
                 lines = file.read_text("utf-8").split("\n")[:-1]
                 records += [json.loads(line) for line in lines]
+        for record in records:
+            RECORD.validate(record)
         return records
 
     @property

@@ -35,7 +35,7 @@ from tests.kit.servers import until
 from tests.kit.waiting import PATIENCE
 from token_catcher.advice import USUAL_REASONS, next_step
 from token_catcher.model import Entry, Event, Secret, as_fields
-from token_catcher.record import NO_KEYS, Keyring
+from token_catcher.record import NO_KEYS, Keyring, record_schema
 from token_catcher.record.journal import Journal
 
 CONFIG = f"""\
@@ -321,6 +321,14 @@ def test_config_schema_is_json_schema() -> None:
     done = bare("config", "schema")
     assert (done.code, done.err) == (0, "")
     assert json.loads(done.out)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_history_schema_is_that_of_a_record(alone: Program) -> None:
+    """In place of files; a record that the program wrote is as it says."""
+    done = bare("history", "schema")
+    assert (done.code, json.loads(done.out)) == (0, record_schema())
+    journal(alone.state / "journal.jsonl", rotations(2))
+    assert [record["seq"] for record in alone.journal] == [1, 2]
 
 
 def test_config_show_is_a_configuration(alone: Program, tmp_path: Path) -> None:

@@ -183,6 +183,9 @@ def entry(raw: bytes, **fields: Any) -> Entry:
         "fingerprint": fingerprint(TOKEN),
         "token_length": 25,
         "proof": PROOF,
+        "seen_after": 0.0,
+        "written_after": 0.0,
+        "asked_by": "daemon",
     }
     return Entry(**usual | fields)
 
@@ -193,7 +196,10 @@ STORED = {
     "version": 1,
     "vault_created_at": "2026-02-03T12:57:37Z",
     "request_id": "request-1",
+    "version_before": 0,
 }
+RECOVERED = {"request_id": None, "recovered": True, "version_before": None}
+"""What the answer to the write would have told is lost."""
 
 
 def recorded(bench: Bench, raw: bytes, **fields: Any) -> bool:
@@ -207,7 +213,7 @@ def recorded(bench: Bench, raw: bytes, **fields: Any) -> bool:
     fields = {
         name: value
         for name, value in asdict(expected).items()
-        if value not in (None, False) and name != "event"
+        if value is not None and value is not False and name != "event"
     }
     assert event[1:] == (expected.event, fields)
     return bench.settled
@@ -373,7 +379,7 @@ def test_a_crash_between_store_and_journal_is_recovered(bench: Bench) -> None:
     """The replay finds our own version:
     recorded as stored, without the answer that was lost; one version, one record."""
     crash_at(bench, "written")
-    assert recorded(bench, genuine(), **STORED | {"request_id": None, "recovered": True})
+    assert recorded(bench, genuine(), **STORED | RECOVERED)
     assert list(bench.vault.versions(PATH)) == [1]
 
 
@@ -408,7 +414,7 @@ def test_a_lost_version_is_recovered_although_a_newer_one_is_there(bench: Bench)
     newer = genuine(token=OTHER, issued_at=ISSUED + timedelta(seconds=5))
     bench.process(newer, uid=2)
     recovered_entry = bench.process(genuine())
-    assert recovered_entry == entry(genuine(), **STORED | {"request_id": None, "recovered": True})
+    assert recovered_entry == entry(genuine(), **STORED | RECOVERED)
     assert [(record.entry.version, record.entry.recovered) for record in bench.records] == [
         (2, False),
         (1, True),
@@ -468,6 +474,7 @@ def test_a_token_that_vault_had_lost_is_recorded_as_mended(bench: Bench, lost: s
     version = {"dropped": 3, "never there": 1}[lost]
     assert mended is not None
     assert (mended.event, mended.mended, mended.version) == (Event.STORED, True, version)
+    assert (mended.version_before, mended.asked_by) == (version - 1, "drift")
     assert (bench.vault.get(PATH) or {})["security_token"] == TOKEN
     assert ("password" in (bench.vault.get(PATH) or {})) == (lost == "dropped")
     assert [record.entry.mended for record in bench.records] == [False, True]
@@ -604,7 +611,7 @@ def test_trouble_with_the_journal(bench: Bench) -> None:
     bench.path.rmdir()
     record.rename(bench.path)
     bench.trip = lambda _effect: None
-    assert recorded(bench, genuine(), **STORED | {"request_id": None, "recovered": True})
+    assert recorded(bench, genuine(), **STORED | RECOVERED)
 
 
 # -- a second look --
@@ -636,6 +643,24 @@ def test_another_mailbox_has_its_own_record(bench: Bench) -> None:
         "rotation.unchanged",
         "same-token",
     )
+
+
+def test_the_times_of_a_mail_are_those_of_its_first_look_and_its_end(bench: Bench) -> None:
+    """In seconds from its arrival, however often it was looked at in between."""
+    bench.time += timedelta(seconds=0.25)
+    bench.progress.unsettle(1, bench.time)
+    bench.time += timedelta(hours=1)
+    settled = bench.process(genuine())
+    assert settled is not None
+    assert (settled.seen_after, settled.written_after) == (0.25, 3600.25)
+
+
+def test_a_mail_of_unknown_arrival_has_no_times(bench: Bench) -> None:
+    """Our own guess of when it came would measure nothing; who asked is known."""
+    settled = bench.pipeline.process(bench.undated(genuine()), (ADDRESS,), bench.progress)
+    assert settled is not None
+    times = (settled.seen_after, settled.written_after)
+    assert (times, settled.asked_by) == ((None, None), "daemon")
 
 
 def test_a_pending_mail_is_judged_again(bench: Bench) -> None:

@@ -20,6 +20,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "token-catcher history --user integration@acme.example --since 90d",
         "token-catcher history --html march.html --since 2026-03-01 --until 2026-04-01",
         "journalctl -u token-catcher -o cat | token-catcher history -",
+        "token-catcher history schema > record.schema.json",
     ),
     "held": ("token-catcher held",),
     "release": ("token-catcher release 0123456789ab --reason 'new address, CHG0042'",),

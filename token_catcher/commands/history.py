@@ -137,6 +137,10 @@ def run_recorded(
     return code
 
 
+SCHEMA: Final = "schema"
+"""In place of files: a file of that name is `./schema`."""
+
+
 class _Problem(NamedTuple):
     """Something that people have to know of the journal."""
 

@@ -40,17 +40,21 @@ _UID: Final = re.compile("[0-9]{1,10}")
 
 
 def release_by(environ: Mapping[str, str], uid: int, reason: str | None) -> Release:
-    """The release of the person who runs this, by name: the one who called sudo, if that was used.
+    """The release of the person who runs this."""
+    return Release(account(environ, uid), _plain(reason or "") or None)
+
+
+def account(environ: Mapping[str, str], uid: int) -> str:
+    """Who runs this, by name: the one who called sudo, if that was used.
 
     A name that the system gives them, and no proof of who they are."""
     sudo_uid = environ.get("SUDO_UID", "")
     if _UID.fullmatch(sudo_uid):
         uid = int(sudo_uid)
     try:
-        name = pwd.getpwuid(uid).pw_name
+        return pwd.getpwuid(uid).pw_name
     except (KeyError, OverflowError):  # as in a container
-        name = f"uid {uid}"
-    return Release(name, _plain(reason or "") or None)
+        return f"uid {uid}"
 
 
 def _plain(text: str) -> str:

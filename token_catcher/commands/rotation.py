@@ -68,6 +68,10 @@ class Rotation:
     """`journal`: a line of the configured journal that has the hash it names, or of a file that is
     a journal and nothing else; `log`: anybody's word. Whether the record is the one that was
     written, `audit verify` says."""
+    version_before: int | None = None
+    seen_after: float | None = None
+    written_after: float | None = None
+    asked_by: str | None = None
 
     @classmethod
     def of(cls, record: Record) -> Self:

@@ -20,6 +20,7 @@ from token_catcher.record.reconcile import (
     Difference,
     Recorded,
 )
+from token_catcher.record.schema import record_schema
 from token_catcher.record.tries import Trial, Tries, TriesFile
 from token_catcher.record.verification import (
     State,
@@ -67,6 +68,7 @@ __all__ = [
     "in_order",
     "is_sealed",
     "known_writer_id",
+    "record_schema",
     "refusal",
     "series",
     "verify",

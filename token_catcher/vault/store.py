@@ -133,6 +133,7 @@ class VaultStore:
             receipt = self._secrets.write(capture.path, fields, current)
             if receipt is not None:
                 self._pasts.add(capture, fields["security_token_writer"], current, receipt)
+                receipt = replace(receipt, before=self._number_of(current))
                 return Stored(receipt, saw=self._why_written(capture, current, ended))
             fresh = True  # or a standby shows the version that was just overtaken
             self._sleep(PAUSE)
@@ -259,6 +260,12 @@ class VaultStore:
             # Nothing there: before anything is written, see that the mount has not changed.
             self._mount.check(path)
         return current
+
+    def _number_of(self, current: SecretVersion) -> int | None:
+        """None: on KV version 1 whatever is there counts as version 1."""
+        if self.keeps_versions:
+            return current.number
+        return None
 
     def _why_written(self, capture: Capture, current: SecretVersion, ended: Ending | None) -> str:
         """Of a version that is gone, or has this very token, why it was written over."""

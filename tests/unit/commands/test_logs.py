@@ -75,6 +75,10 @@ def test_a_row_has_the_fields_of_the_record(tmp_path: Path) -> None:
             "dated_at": None,
             "suppressed": None,
             "source": "journal",
+            "version_before": None,
+            "seen_after": None,
+            "written_after": None,
+            "asked_by": None,
             "advice": None,
         }
     ]

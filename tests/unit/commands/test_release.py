@@ -91,6 +91,7 @@ def test_a_released_mail_is_stored_and_recorded(rig: Rig) -> None:
     assert (done.event, done.path, done.version, done.mail) == (Event.STORED, PATH, 1, waiting.mail)
     assert (done.released_by, done.release_reason) == ("alice", "moved to a new mailbox")
     assert done.waived == ("subject",)
+    assert (done.asked_by, done.seen_after) == ("release:alice", None)
     assert [record.entry for record in records(rig)] == [waiting, done]
     assert book(rig).waiting() == []
 
