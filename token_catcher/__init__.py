@@ -132,6 +132,7 @@ use what its `__init__` names, and nothing else.
         past        what the versions of a secret tell of
         own_writes  which version is our own write of a mail
         kept_versions  what the versions that Vault keeps tell an auditor
+        anchor      the head of a journal, beside the tokens
         store       read, decide, write with check-and-set
     salesforce  the adapter of Salesforce
         soap        what a login asks, and what is answered; pure
@@ -218,6 +219,7 @@ use what its `__init__` names, and nothing else.
         load        from file to Config
         show        the effective configuration, secrets masked
     logins      how each mailbox is logged in to
+    anchoring   the journal's head, kept in Vault as well
     freshness   access tokens renewed ahead, each mailbox by itself
     receivers   how each receiver of notifications is reached
     login_proof  whether Salesforce takes a token that was stored

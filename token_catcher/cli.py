@@ -363,11 +363,15 @@ def audit_verify_command(
     source = None
     if key is not None:
         source = audit.key_file(key)
+    anchor = None
     if not files:
         loaded = context.obj.load(secrets=False)
         files = [loaded.journal_file]
         source = source or loaded.journal.key
-    raise typer.Exit(audit.run_verify(files, head, keyring_of(source), as_json=as_json))
+        if loaded.journal.anchor:
+            anchor = audit.look_at_anchor(context.obj.build_quiet())
+    code = audit.run_verify(files, head, keyring_of(source), anchor=anchor, as_json=as_json)
+    raise typer.Exit(code)
 
 
 @audit_app.command("reconcile", cls=options.Command, epilog=epilog("audit reconcile"))

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, Final
 
 from token_catcher import __version__
+from token_catcher.anchoring import Anchoring
 from token_catcher.app import App, utc_now
 from token_catcher.config import Config, is_loopback
 from token_catcher.daemon import (
@@ -72,6 +73,7 @@ class Service:
         self._app: App | None = None
         self._restoration: Restoration | None = None
         self._lapses: Lapses | None = None
+        self._anchoring: Anchoring | None = None
         self._journal_trouble: str | None = None
         self._vault_health = VaultHealth(log, now=utc_now, monotonic=time.monotonic)
         self._has_kept_house = False
@@ -121,6 +123,7 @@ class Service:
         self._login_proofs.begin(self._login_proof)
         self._vault_health.begin_anew()
         self._lapses = _looking_for_lapses(app, self._log, self._notifier.tell_lapse)
+        self._anchoring = _anchoring(app)
         self._notifier.use(app)
         return watched
 
@@ -159,6 +162,8 @@ class Service:
         if self._lapses is not None:
             with suppress(StateError):  # which the look at the journal tells
                 self._lapses.round()
+        if self._anchoring is not None:
+            self._anchoring.round()
         self._has_kept_house = True
 
     def _finish(self, seconds: float) -> None:
@@ -385,3 +390,41 @@ def users_held(mails: Iterable[MailToken], orgs: Sequence[str]) -> Mapping[str, 
     users = {(mail.org, mail.username) for mail in mails if not mail.may_be_anybodys}
     counts = Counter(org for org, _ in users)
     return {org: counts[org] for org in orgs}
+
+
+def own_mailboxes(config: Config) -> list[str]:
+    """The mailboxes of this instance, by name. ConfigurationError: its index is not known."""
+    names = [mailbox.name for mailbox in config.mailboxes]
+    if config.shard is None:
+        return names
+    return mine(names, *_shard(config), config.shard.replicas)
+
+
+def _shard(config: Config) -> tuple[int, int]:
+    """Index and count. ConfigurationError: the index is to come from the host name, in vain."""
+    if config.shard is None:
+        return 0, 1
+    index = config.shard.index
+    if isinstance(index, str):  # the only word that the schema takes
+        index = index_from(socket.gethostname())
+    if index >= config.shard.count:
+        raise ConfigurationError(
+            f"shard.index: got {index} from the host name, "
+            f"expected less than count ({config.shard.count})"
+        )
+    return index, config.shard.count
+
+
+def _anchoring(app: App) -> Anchoring | None:
+    """What keeps the journal's head in Vault. None: the configuration does not want it."""
+    config = app.config
+    if not config.journal.anchor:
+        return None
+    return Anchoring(
+        app.journal,
+        app.store.anchor(config.instance),
+        instance=config.instance,
+        now=app.now,
+        monotonic=time.monotonic,
+        log=app.log,
+    )

@@ -39,7 +39,8 @@ for name in MOUNT PREFIX ROLE AUTH HOST INSTANCE; do eval "plain $name \"\$$name
 cli=$(command -v bao || command -v vault) || fail "neither bao nor vault is installed"
 
 "$cli" auth list -format=json | grep -q "\"$AUTH/\"" || "$cli" auth enable -path="$AUTH" approle >&2
-policy | sed -e "s|\"secret/\([a-z]*\)/salesforce/|\"$MOUNT/\1/$PREFIX/|" -e "s|\"secret/salesforce/|\"$MOUNT/$PREFIX/|" \
+policy | sed -e "s|\"secret/data/token-catcher/|\"$MOUNT/data/token-catcher/|" \
+  -e "s|\"secret/\([a-z]*\)/salesforce/|\"$MOUNT/\1/$PREFIX/|" -e "s|\"secret/salesforce/|\"$MOUNT/$PREFIX/|" \
   -e "s|\"secret/config\"|\"$MOUNT/config\"|" | "$cli" policy write "$ROLE" - >&2
 # Four hours, renewed while the program lives and for a day at most; then it logs in again, so a destroyed secret_id ends it.
 "$cli" write "auth/$AUTH/role/$ROLE" token_policies="$ROLE" token_ttl=4h token_max_ttl=24h secret_id_num_uses=0 \

@@ -235,4 +235,10 @@ LOCAL: Final[Mapping[str, Advice]] = {
         "write it with its unit (90s, 10m, 2h, 14d); or leave the key out, and its default"
         " counts (docs/configuration.md)",
     ),
+    "journal-anchor": Advice(
+        161,
+        "The journal does not lead through the record that Vault knows of it.",
+        "run `token-catcher audit verify`; bring the journal back from its newest copy, or, where"
+        " it was begun anew on purpose, delete token-catcher/journal/INSTANCE in Vault",
+    ),
 }

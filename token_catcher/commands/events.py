@@ -17,6 +17,8 @@ _BY_SUBJECT: Final = {
     "folder": ("incomplete",),
     "housekeeping": ("crashed",),
     "journal": (
+        "anchor_failed",
+        "anchored",
         "archived",
         "continued",
         "head_set_aside",

@@ -212,8 +212,12 @@ def _age(seconds: int) -> str:
     return "0 min"
 
 
-def verification_lines(path: Path, verification: Verification) -> Iterator[Text]:
-    """How a journal stands, and from where on it is not to be trusted."""
+def verification_lines(
+    path: Path, verification: Verification, anchor: str | None = None
+) -> Iterator[Text]:
+    """How a journal stands, and from where on it is not to be trusted.
+
+    `anchor`: what Vault told of it."""
     state = (_state_words(verification), STATE_COLOURS[verification.state])
     head = f"{verification.head.seq}:{verification.head.hash}"
     yield Text.assemble(f"{path}: ", state, f", {verification.records} records, head {head}")
@@ -224,6 +228,8 @@ def verification_lines(path: Path, verification: Verification) -> Iterator[Text]
         yield Text(f"{where}: {verification.problem}")
     for stretch in verification.stretches:
         yield Text(f"  {_stretch_words(stretch)}")
+    if anchor is not None:
+        yield Text(f"  {anchor}")
     if verification.first > 1:
         first = f"record {verification.first}"
         yield Text(f"  begins with {first}: the files before it are not here")
@@ -239,6 +245,8 @@ def _state_words(verification: Verification) -> str:
         return f"broken at {verification.head.seq + 1}"
     if verification.missing is not None:
         return f"{verification.state}: {verification.missing} missing"
+    if verification.unanchored:
+        return f"{verification.state}, unanchored tail of {verification.unanchored}"
     return verification.state
 
 

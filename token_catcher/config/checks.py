@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from token_catcher.config.kinds import Expected, Origin
 from token_catcher.config.oauth import PROVIDERS
 from token_catcher.config.problems import Loc, Mistake, Wrong, did_you_mean, kind_of, shown
-from token_catcher.config.schema import ANY, NOT_BUILT, Config, OrgConfig
+from token_catcher.config.schema import ANY, Config, OrgConfig
 from token_catcher.config.vault_auth import AUTH
 from token_catcher.proof import Org, overlaps
 
@@ -36,9 +36,7 @@ UNIONS: Final[Mapping[str, tuple[str, Mapping[str, type[BaseModel]]]]] = {
 
 def check(data: Any, origin: Origin) -> tuple[Config | None, list[Mistake]]:
     """The Config, where the keys by themselves give one, and everything that is wrong with it."""
-    not_built = list(_not_built(data))
     mistakes = [
-        *not_built,
         *_named_twice(data, "mailboxes"),
         *_named_twice(data, "orgs"),
         *_orgs_alike(data, origin),
@@ -47,16 +45,8 @@ def check(data: Any, origin: Origin) -> tuple[Config | None, list[Mistake]]:
     try:
         config = Config.model_validate(data, context=origin)
     except ValidationError as error:
-        told = {mistake.loc for mistake in not_built}
-        return None, [*mistakes, *_translated_all(error, told)]
+        return None, [*mistakes, *_translated_all(error)]
     return config, mistakes
-
-
-def _not_built(data: Any) -> Iterator[Mistake]:
-    for pattern, (instead, asks) in NOT_BUILT.items():
-        for loc, value in _reach(data, pattern):
-            if asks(value):
-                yield Mistake(loc, shown(value, loc), f"{instead}: not available in this version")
 
 
 def _reach(value: Any, pattern: Sequence[str], loc: Loc = ()) -> Iterator[tuple[Loc, Any]]:
@@ -117,18 +107,10 @@ def _valid_orgs(data: Any, origin: Origin) -> Iterator[tuple[int, Org]]:
         yield int(loc[1]), org.as_org()
 
 
-def _translated_all(error: ValidationError, told: set[Loc]) -> Iterator[Mistake]:
-    """`told`: places of which all is said already, and of what is below them as well."""
+def _translated_all(error: ValidationError) -> Iterator[Mistake]:
     for details in error.errors(include_url=False):
-        if _is_echo(details):
-            continue
-        mistake = _translated(details)
-        if not _is_below(mistake.loc, told):
-            yield mistake
-
-
-def _is_below(loc: Loc, others: set[Loc]) -> bool:
-    return any(loc[: len(other)] == other for other in others)
+        if not _is_echo(details):
+            yield _translated(details)
 
 
 def _is_echo(details: ErrorDetails) -> bool:

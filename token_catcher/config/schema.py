@@ -8,7 +8,7 @@ errors, nothing is converted.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -60,18 +60,7 @@ OUR_FIELDS: Final = (
 """What stands beside the token in Vault."""
 
 
-def _is_on(value: object) -> bool:
-    return value is True
-
-
 ANY: Final = "*"
-NOT_BUILT: Final[Mapping[tuple[str, ...], tuple[str, Callable[[Any], bool]]]] = {
-    ("journal", "anchor"): ("false", _is_on),
-}
-"""Keys whose feature this version does not have: what they take until then, and which values ask
-for it. Who builds one models the key below and drops its line."""
-
-
 MAX_FOLDERS: Final = 10
 """Watched folders of a mailbox. Each may take a connection of its own to listen on, and servers
 allow 10 to 15 for an account."""
@@ -345,8 +334,10 @@ class JournalConfig(Section):
     """A secret of at least 32 characters: each record is then written with it (HMAC-SHA256), so
     that who can write the files cannot write them anew. One key a line, the newest first: the
     others verify what was written before."""
-    anchor: kinds.Flag = Field(default=False, json_schema_extra={"const": False})
-    """Not available in this version."""
+    anchor: kinds.Flag = False
+    """Whether the number and hash of the last record are kept in Vault as well, in
+    token-catcher/journal/INSTANCE below the mount, once a minute at most: there a cut tail shows.
+    Wants vault.kv_version 2."""
     archive_at: kinds.ByteSize = units.Size(64_000_000)
     """The size at which the file is closed, renamed to journal-000001.jsonl and so on, and carried
     on in a new one."""
@@ -443,6 +434,14 @@ class Config(Section):
     def _journal_in_state_dir(cls, journal: JournalConfig, info: ValidationInfo) -> JournalConfig:
         if journal.file is None and "state_dir" in info.data:
             return journal.model_copy(update={"file": info.data["state_dir"] / "journal.jsonl"})
+        return journal
+
+    @field_validator("journal")
+    @classmethod
+    def _anchor_is_checked(cls, journal: JournalConfig, info: ValidationInfo) -> JournalConfig:
+        vault = info.data.get("vault")
+        if journal.anchor and vault is not None and vault.kv_version == 1:
+            raise Wrong("anchor: false: version 1 has no check-and-set", "anchor with kv_version 1")
         return journal
 
     @field_validator("verify")

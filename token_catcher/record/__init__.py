@@ -1,7 +1,7 @@
 """What is written down: the rotation record, and what is settled."""
 
 from token_catcher.record.archive import series
-from token_catcher.record.chain import Chain, Head, is_sealed
+from token_catcher.record.chain import START, Chain, Head, is_sealed
 from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.record.filelock import Patience, Waiting
 from token_catcher.record.journal import Journal
@@ -37,6 +37,7 @@ __all__ = [
     "NOTES",
     "NO_KEYS",
     "SHORTEST_KEY",
+    "START",
     "UNPROVEN",
     "Beginning",
     "Chain",

@@ -240,6 +240,15 @@ class Journal:
             if content is not None and content["event"] in IN_VAULT:
                 yield record_of(content)
 
+    def hash_of(self, seq: int) -> str | None:
+        """The hash of the record of this number. None: it is not here.
+
+        Of a record in a closed file that file is read. StateError: it cannot be."""
+        content = next(iter(self._contents(seq - 1)), None)
+        if content is None or content["seq"] != seq:
+            return None
+        return str(content["hash"])
+
     def records(self, after: int = 0) -> Iterator[Record]:
         """The records of mails with a number above `after`, as there are now, oldest first."""
         for content in self._contents(after):

@@ -114,16 +114,25 @@ class Verification:
     """How many records were cut off at the end. None: none, or nobody knows how many."""
     stretches: tuple[Stretch, ...] = ()
     """Which records were written with which key, in their order; the first hundred."""
+    unanchored: int | None = None
+    """How many of the last records the anchor in Vault does not know yet. None: it was not looked
+    at."""
 
 
-def verify(path: Path, given: Head | None = None, keys: Keyring = NO_KEYS) -> Verification:
+def verify(
+    path: Path,
+    given: Head | None = None,
+    keys: Keyring = NO_KEYS,
+    anchor: Head | None = None,
+) -> Verification:
     """The journal at this path, with the closed files beside it.
 
     `given`: a head that was kept elsewhere. `keys`: of `journal.key`; without one, records are
-    taken by their hashes alone. StateError: a file cannot be read, or is none."""
+    taken by their hashes alone. `anchor`: what Vault knew before this look began; `START`: nothing
+    yet. StateError: a file cannot be read, or is none."""
     for _ in range(_LOOKS):
         paths = series(path)
-        verification = _Verifier(paths, given, keys).run()
+        verification = _Verifier(paths, given, keys, anchor).run()
         if verification.problem is None or series(path) == paths:
             break
     return verification
@@ -219,10 +228,17 @@ class _Stretches:
 class _Verifier:
     """One look at the files of a journal, oldest first."""
 
-    def __init__(self, paths: Sequence[Path], given: Head | None, keys: Keyring) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        given: Head | None,
+        keys: Keyring,
+        anchor: Head | None = None,
+    ) -> None:
         self._paths = paths
         self._journal = paths[-1]
         self._given = given
+        self._anchor = anchor
         self._keys = keys
         self._stretches = _Stretches(keys)
         self._reading = Reading(start=None)
@@ -291,6 +307,8 @@ class _Verifier:
             known.append(Known(self._noted, "head file"))
         if self._given is not None:
             known.append(Known(self._given, "head given with --head"))
+        if self._anchor is not None:
+            known.append(Known(self._anchor, "anchor in Vault"))
         start: Head | None = None
         for position, path in enumerate(self._paths):
             self._file = path
@@ -399,6 +417,8 @@ class _Verifier:
         a loss better than this does."""
         if self._file != self._journal:
             return False
+        if self._anchor is not None and self._anchor.seq > 0:
+            return True
         return self._noted is not None and (self._noted.seq > 0 or self._records > 0)
 
     def _end(self) -> Verification:
@@ -412,7 +432,9 @@ class _Verifier:
         if self._stretches.lacks_key:
             problem = _NEVER_KEYED.format(self._first or 1, head.seq)
             return replace(whole, state=State.UNPROVEN, problem=problem)
-        if self._noted is not None or self._is_closed() or self._given == head:
+        if self._anchor is not None:
+            whole = replace(whole, unanchored=head.seq - self._anchor.seq)
+        if self._noted is not None or self._is_closed() or head in (self._given, self._anchor):
             return whole
         return replace(whole, state=State.UNPROVEN, line=None, problem=self._unproven())
 

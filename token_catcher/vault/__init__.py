@@ -6,6 +6,7 @@ why there is none; `lease` knows how long it lives, `client` keeps it alive; `kv
 versions, `store` decides what to write.
 """
 
+from token_catcher.vault.anchor import Anchor, AnchorStore, AnchorVersion
 from token_catcher.vault.answer import may_pass
 from token_catcher.vault.client import Client
 from token_catcher.vault.inspection import Inspection, Node, NodeState, Settings, TokenFacts
@@ -27,6 +28,9 @@ from token_catcher.vault.wrapped import WrappedAppRoleLogin, unwrappings
 
 __all__ = [
     "Address",
+    "Anchor",
+    "AnchorStore",
+    "AnchorVersion",
     "AppRoleLogin",
     "CertLogin",
     "Client",

@@ -131,6 +131,10 @@ class KeyValue:
         self._endings[path] = (version, ended)
         return ended
 
+    def put(self, path: str, fields: Mapping[str, str], current: SecretVersion) -> Receipt | None:
+        """Write these fields alone, and only over `current`. None: it is no longer the latest."""
+        return self._post(path, fields, current)
+
     def write(self, path: str, fields: Mapping[str, str], current: SecretVersion) -> Receipt | None:
         """Write these fields, and only over `current`. None: it is no longer the latest.
 

@@ -34,6 +34,7 @@ from token_catcher.model import (
     iso,
 )
 from token_catcher.ports import Log
+from token_catcher.vault.anchor import AnchorStore
 from token_catcher.vault.client import Client
 from token_catcher.vault.ending import Ending
 from token_catcher.vault.inspection import Inspection
@@ -233,6 +234,11 @@ class VaultStore:
         version = self._secrets.read(path, number)
         ending = self._secrets.ending(path, version)
         return kept_version(version, ending, self._field)
+
+    def anchor(self, instance: str) -> AnchorStore:
+        """Where the head of this instance's journal is kept. KV version 2 alone."""
+        assert isinstance(self._secrets, KeyValue)  # the schema sees to it
+        return AnchorStore(self._mount, self._secrets, instance)
 
     def keep_alive(self) -> None:
         """Log in, or renew our token in time, where no store does. Raises what `store` raises."""

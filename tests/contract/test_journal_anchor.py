@@ -1,0 +1,300 @@
+"""The head of a journal in a real OpenBao, under the shipped policy: where it moves on, where it
+stays as evidence, and what `audit verify` makes of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.vault import given, opened
+from tests.kit.fakes import Silent
+from tests.kit.servers import OpenBao
+from tests.unit.record.books import NOW, entry, in_files, journal
+from token_catcher.anchoring import PAUSE, Anchoring
+from token_catcher.errors import AccessError
+from token_catcher.record.chain import START, Head
+from token_catcher.record.journal import Journal
+from token_catcher.record.verification import State, Verification, verify
+from token_catcher.vault import Anchor, VaultStore
+
+pytestmark = pytest.mark.servers
+SHIPPED = (Path(__file__).parents[2] / "deploy" / "vault" / "journal-anchor.hcl").read_text("utf-8")
+
+
+class World:
+    """One instance: its journal on disk, its anchor in OpenBao, a clock that tests move."""
+
+    def __init__(self, path: Path, store: VaultStore, bao: OpenBao, instance: str) -> None:
+        self.path = path
+        self.store = store
+        self.anchors = store.anchor(instance)
+        self.bao = bao
+        self.instance = instance
+        self.secret = f"token-catcher/journal/{instance}"
+        self.log = Silent()
+        self.seconds = 1_000.0
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process, with nothing in its memory."""
+        self.book: Journal = journal(self.path)
+        self.anchoring = Anchoring(
+            self.book,
+            self.anchors,
+            instance=self.instance,
+            now=lambda: NOW,
+            monotonic=lambda: self.seconds,
+            log=self.log,
+        )
+
+    def record(self, *uids: int) -> None:
+        """Append these mails."""
+        for uid in uids:
+            self.book.append(entry(uid))
+
+    def minute_later(self) -> None:
+        """The round of the housekeeping that may write again."""
+        self.seconds += PAUSE
+        self.anchoring.round()
+
+    @property
+    def anchored(self) -> Head:
+        """What Vault knows."""
+        anchor = self.anchors.read().anchor
+        if anchor is None:
+            return START
+        return Head(anchor.seq, anchor.hash)
+
+    def verified(self) -> Verification:
+        """As `audit verify` does: the anchor first, then the files."""
+        return verify(self.path, anchor=self.anchored)
+
+
+@pytest.fixture
+def world(openbao: OpenBao, tmp_path: Path, org: str) -> Iterator[World]:
+    """Nothing recorded, nothing anchored, and the rights that we ship."""
+    openbao.policy("journal-anchor", SHIPPED)
+    token = openbao.token("journal-anchor", no_parent=True, ttl="1h")
+    with opened(openbao.url, given(token)) as store:
+        yield World(tmp_path / "state" / "journal.jsonl", store, openbao, org)
+
+
+def test_the_head_goes_to_vault_with_whose_it_is(world: World) -> None:
+    """Number, hash, instance and time, and nothing else."""
+    world.record(1, 2)
+    world.minute_later()
+    head = world.book.head
+    assert world.bao.get(world.secret) == {
+        "seq": "2",
+        "hash": head.hash,
+        "instance": world.instance,
+        "at": "2026-02-03T12:57:28Z",
+    }
+    expected = Anchor(2, head.hash, world.instance, "2026-02-03T12:57:28Z")
+    assert world.anchors.read().anchor == expected
+    assert world.log.events == []
+
+
+def test_an_empty_journal_is_not_anchored(world: World) -> None:
+    """There is nothing to know of it."""
+    world.book.open()
+    world.minute_later()
+    assert world.anchored == START
+
+
+def test_at_most_one_write_a_minute_and_none_without_news(world: World) -> None:
+    """The versions in Vault tell how often there was one."""
+    world.record(1)
+    world.minute_later()
+    world.record(2)
+    for _ in range(3):
+        world.seconds += PAUSE / 4
+        world.anchoring.round()
+    assert world.anchored.seq == 1
+    for _ in range(3):
+        world.minute_later()
+    assert list(world.bao.versions(world.secret)) == [1, 2]
+    assert world.anchored.seq == 2
+
+
+def test_a_new_process_goes_on_from_the_anchor_there_is(world: World) -> None:
+    """Though the anchored record is in a closed file by now."""
+    world.record(1)
+    world.minute_later()
+    world.book.archive()
+    world.restart()
+    world.record(2)
+    world.minute_later()
+    assert (world.anchored, world.log.events) == (world.book.head, [])
+
+
+def test_records_whose_file_was_moved_away_keep_no_anchor_back(world: World) -> None:
+    """The oldest closed files may be moved away; the journal still goes on from them."""
+    world.record(1)
+    world.minute_later()
+    closed = world.book.archive()
+    assert closed is not None
+    closed.rename(world.path.parent.parent / closed.name)
+    world.restart()
+    world.record(2)
+    world.minute_later()
+    assert (world.anchored, world.log.events) == (world.book.head, [])
+
+
+def test_an_older_state_never_moves_the_anchor_back(world: World) -> None:
+    """It is told once, and the evidence stays; so it does once the journal has grown past it."""
+    world.record(1)
+    older = world.path.parent.parent / "older"
+    shutil.copytree(world.path.parent, older)
+    world.record(2, 3)
+    world.minute_later()
+    known = world.anchored
+    shutil.rmtree(world.path.parent)
+    shutil.copytree(older, world.path.parent)
+    world.restart()
+    world.record(4)
+    world.minute_later()
+    world.minute_later()
+    world.record(5, 6, 7)
+    world.minute_later()
+    assert world.anchored == known
+    problem = f"the anchor in Vault knows 3 records of {world.instance}, the journal has 2"
+    assert world.log.events == [
+        (
+            "journal.anchor_failed",
+            {
+                "code": "journal-anchor",
+                "error": f"{problem}: the rest was cut off, or an older state was brought back",
+            },
+        )
+    ]
+    assert (world.verified().state, world.verified().line) == (State.BROKEN, 3)
+
+
+def test_what_is_no_anchor_is_not_written_over(world: World) -> None:
+    """A person put something else there."""
+    world.bao.put(world.secret, {"seq": "soon"})
+    world.record(1)
+    world.minute_later()
+    assert world.bao.get(world.secret) == {"seq": "soon"}
+    (told,) = world.log.events
+    assert told[1]["code"] == "vault-protocol"
+
+
+def test_who_was_faster_is_not_written_over(world: World) -> None:
+    """Check-and-set: what was read is no longer there."""
+    current = world.anchors.read()
+    world.bao.put(world.secret, {"seq": "5", "hash": "a" * 64})
+    anchor = Anchor(1, "b" * 64, world.instance, "now")
+    assert world.anchors.write(anchor, current) is False
+    assert world.anchored == Head(5, "a" * 64)
+
+
+def test_a_deleted_anchor_is_begun_anew(world: World) -> None:
+    """By a person who began the journal anew on purpose."""
+    world.record(1)
+    world.minute_later()
+    world.bao.delete(world.secret)
+    world.record(2)
+    world.minute_later()
+    assert world.anchored.seq == 2
+
+
+def test_trouble_is_told_once_and_its_end_as_well(world: World) -> None:
+    """The next capture never sees it."""
+    world.record(1)
+    world.bao.policy("journal-anchor", 'path "secret/data/nothing" { capabilities = ["read"] }')
+    for _ in range(3):
+        world.minute_later()
+    world.bao.policy("journal-anchor", SHIPPED)
+    world.minute_later()
+    assert [(event, fields.get("code")) for event, fields in world.log.events] == [
+        ("journal.anchor_failed", "vault-policy"),
+        ("journal.anchored", None),
+    ]
+    assert world.anchored.seq == 1
+
+
+def test_the_policy_grants_anchors_alone(world: World) -> None:
+    """No token, no metadata, no delete."""
+    for path in ("salesforce/acme/u", "token-catcher/journal/one/more", "token-catcher/journal"):
+        with pytest.raises(AccessError) as refusal:
+            world.store.holds(path)
+        assert refusal.value.code in ("vault-policy", "vault-mount"), path
+    assert world.store.latest(world.secret) is None
+
+
+# -- what verify makes of it --
+
+
+def grown(world: World) -> list[Path]:
+    """Three files of 3, 5 and 3 records, of which the last but one is anchored."""
+    in_files(world.path, 2, 3, 1)
+    world.restart()
+    world.book.open()
+    world.minute_later()
+    world.record(9)
+    return sorted(world.path.parent.iterdir())
+
+
+def test_a_tail_that_is_not_anchored_yet(world: World) -> None:
+    """The journal is intact; how much of it Vault does not know yet is told."""
+    grown(world)
+    verification = world.verified()
+    assert (verification.state, verification.unanchored) == (State.INTACT, 1)
+    assert verify(world.path, anchor=START).unanchored == verification.head.seq
+    assert verify(world.path).unanchored is None
+
+
+def test_every_cut_below_the_anchor_shows_with_the_head_written_anew(world: World) -> None:
+    """At every record of the last file, to the last one; without the anchor it looks whole."""
+    grown(world)
+    world.minute_later()
+    lines = world.path.read_bytes().splitlines(keepends=True)
+    for left in range(1, len(lines)):
+        world.path.write_bytes(b"".join(lines[:left]))
+        last: dict[str, Any] = json.loads(lines[left - 1])
+        head = json.dumps({"seq": last["seq"], "hash": last["hash"]})
+        world.path.with_name("journal.jsonl.head").write_text(head + "\n")
+        assert verify(world.path).state == State.INTACT
+        verification = world.verified()
+        assert (verification.state, verification.missing) == (State.TRUNCATED, len(lines) - left)
+
+
+def test_a_deleted_journal_shows(world: World) -> None:
+    """All its files, or the open one with its head; without the anchor nothing was recorded yet."""
+    files = grown(world)
+    world.minute_later()
+    known = world.anchored.seq
+    for file in files:
+        if file.name.startswith("journal.jsonl"):
+            file.unlink()
+    verification = world.verified()
+    assert (verification.state, verification.missing) == (State.TRUNCATED, 3)
+    shutil.rmtree(world.path.parent)
+    assert verify(world.path).state == State.MISSING
+    verification = world.verified()
+    assert (verification.state, verification.missing) == (State.TRUNCATED, known)
+
+
+def test_an_older_state_that_was_brought_back_shows(world: World) -> None:
+    """With all its files and its head it is intact in itself."""
+    world.record(1, 2)
+    older = world.path.parent.parent / "older"
+    shutil.copytree(world.path.parent, older)
+    world.record(3)
+    world.minute_later()
+    shutil.rmtree(world.path.parent)
+    older.rename(world.path.parent)
+    assert verify(world.path).state == State.INTACT
+    verification = world.verified()
+    assert (verification.state, verification.missing, verification.problem) == (
+        State.TRUNCATED,
+        1,
+        "the journal ends here, its anchor in Vault knows 3 records: the rest was cut off",
+    )
