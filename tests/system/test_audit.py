@@ -1,0 +1,74 @@
+"""The audit of the installed program: a keyed journal whose head the daemon keeps in Vault, and the
+state of yesterday put in its place."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.kit.program import POLICY, Program
+from tests.kit.servers import Dovecot, OpenBao, until
+from tests.system.resets import Resets, records
+
+pytestmark = pytest.mark.servers
+ANCHOR = POLICY.with_name("journal-anchor.hcl")
+
+
+@pytest.fixture
+def resets(tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> Resets:
+    """Of one user, over the shared servers."""
+    return Resets(tool, dovecot, openbao, user, org)
+
+
+@pytest.fixture
+def anchored(tool: Program, openbao: OpenBao, org: str) -> str:
+    """Where Vault keeps the head of this test's journal, which has a key; granted to its role."""
+    openbao.policy(f"{org}-anchor", ANCHOR.read_text("utf-8"))
+    policies = {"token_policies": ["token-catcher", f"{org}-anchor"]}
+    openbao.tell("post", f"auth/approle/role/{org}-test", policies)
+    tool.secret("journal-key", "k" * 64)
+    tool.configure(instance=f"instance: {org}")
+    with tool.config.open("a") as config:
+        config.write("journal: {key: {file: journal-key}, anchor: true}\n")
+    return f"token-catcher/journal/{org}"
+
+
+def first_lines(tool: Program) -> list[str]:
+    """Code and state of `audit verify`, and what it says of the anchor."""
+    done = tool("audit", "verify")
+    first, *lines = done.out.splitlines()
+    state, _, _head = first.partition(", head ")
+    return [str(done.code), state, *(line for line in lines if "anchor" in line)]
+
+
+def test_yesterdays_state_is_found_by_the_anchor(
+    tool: Program, resets: Resets, openbao: OpenBao, anchored: str, org: str
+) -> None:
+    """The daemon anchors what it records; a state that was put back, whole in itself, shows; and
+    while Vault denies the anchor, the rest is judged."""
+    yesterday = tool.home / "yesterday"
+    resets.send()
+    assert tool("scan").code == 0
+    with tool.daemon() as daemon:
+        anchor = until(lambda: openbao.get(anchored), "the anchor")
+        resets.make_the_trip()
+        assert daemon.end() == 0
+    first, second = records(tool)
+    assert first["asked_by"].startswith("scan:")
+    assert (second["asked_by"], second["version_before"]) == ("daemon", 1)
+    file = tool.state / "journal.jsonl"
+    told = f"  anchored to record 1, {anchor['at']}"
+    assert first_lines(tool) == ["0", f"{file}: intact, unanchored tail of 1, 2 records", told]
+    shutil.copytree(tool.state, yesterday)
+    resets.send()
+    assert tool("scan").code == 0
+    openbao.put(anchored, {**anchor, "seq": "3", "hash": records(tool)[-1]["hash"]})
+    assert first_lines(tool)[:2] == ["0", f"{file}: intact, 3 records"]
+    shutil.rmtree(tool.state)
+    yesterday.rename(tool.state)
+    assert first_lines(tool)[:2] == ["1", f"{file}: truncated: 1 missing, 2 records"]
+    openbao.policy(f"{org}-anchor", 'path "secret/data/nothing" { capabilities = ["read"] }')
+    code, state, note = first_lines(tool)
+    assert (code, state) == ("0", f"{file}: intact, 2 records")
+    assert note.startswith("  the anchor in Vault was not looked at: ")
