@@ -7,12 +7,12 @@ from tests.mutation.mutants import Mutant
 MACHINE = ("tests/properties/test_crash_anywhere.py",)
 
 STORE = "            outcome = self._keep(verdict.outcome)\n"
-RECORD = "            entry = self._record(mail, verdict, outcome, previous)\n"
+RECORD = "            entry = self._record(mail, verdict, outcome, previous, first_look)\n"
 RECORD_FIRST = """\
             outcome = verdict.outcome
             if isinstance(outcome, Capture):
                 outcome = Stored(Receipt("", 1, "", None))
-            entry = self._record(mail, verdict, outcome, previous)
+            entry = self._record(mail, verdict, outcome, previous, first_look)
             self._keep(verdict.outcome)
 """
 
