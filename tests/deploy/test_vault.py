@@ -358,6 +358,25 @@ def test_the_program_stores_under_the_policy(
     assert openbao.ask("get", f"secret/data/{path}").data["data"]["password"] == "p"
 
 
+def test_the_policy_of_the_anchor_is_written_for_the_mount(
+    openbao: OpenBao, login: Callable[..., str], org: str, tmp_path: Path
+) -> None:
+    """journal-anchor.hcl behind the usual one, in one file: read and write the heads of journals,
+    delete none, and nothing beside them."""
+    shipped = [DEPLOY / "vault" / name for name in ("token-catcher.hcl", "journal-anchor.hcl")]
+    both = tmp_path / "both.hcl"
+    both.write_text("\n".join(file.read_text("utf-8") for file in shipped), "utf-8")
+    token = login(POLICY=str(both), MOUNT=f"{org}/kv", PREFIX="sf/tokens")
+    expected = {
+        f"{org}/kv/data/token-catcher/journal/one": ["create", "read", "update"],
+        f"{org}/kv/metadata/token-catcher/journal/one": ["deny"],
+        f"{org}/kv/data/token-catcher/journal/one/more": ["deny"],
+        f"{org}/kv/data/sf/tokens/acme/{USERNAME}": ["create", "patch", "read", "update"],
+        "secret/data/token-catcher/journal/one": ["deny"],
+    }
+    assert {path: can(openbao, token, path) for path in expected} == expected
+
+
 def test_the_policy_for_version_1_is_written_for_the_mount(
     openbao: OpenBao, login: Callable[..., str], org: str
 ) -> None:
