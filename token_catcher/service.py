@@ -392,29 +392,6 @@ def users_held(mails: Iterable[MailToken], orgs: Sequence[str]) -> Mapping[str, 
     return {org: counts[org] for org in orgs}
 
 
-def own_mailboxes(config: Config) -> list[str]:
-    """The mailboxes of this instance, by name. ConfigurationError: its index is not known."""
-    names = [mailbox.name for mailbox in config.mailboxes]
-    if config.shard is None:
-        return names
-    return mine(names, *_shard(config), config.shard.replicas)
-
-
-def _shard(config: Config) -> tuple[int, int]:
-    """Index and count. ConfigurationError: the index is to come from the host name, in vain."""
-    if config.shard is None:
-        return 0, 1
-    index = config.shard.index
-    if isinstance(index, str):  # the only word that the schema takes
-        index = index_from(socket.gethostname())
-    if index >= config.shard.count:
-        raise ConfigurationError(
-            f"shard.index: got {index} from the host name, "
-            f"expected less than count ({config.shard.count})"
-        )
-    return index, config.shard.count
-
-
 def _anchoring(app: App) -> Anchoring | None:
     """What keeps the journal's head in Vault. None: the configuration does not want it."""
     config = app.config

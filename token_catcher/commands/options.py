@@ -279,6 +279,9 @@ VaultLogs = Annotated[
     _option(
         "--vault-log",
         "Vault's audit log, .gz too: says who wrote. Again for each file.",
+        "FILE",
+    ),
+]
 JournalKey = Annotated[
     Path | None,
     _option(
