@@ -58,6 +58,7 @@ _BY_SUBJECT: Final = {
         "failed",
         "given_up",
         "receiver_gone",
+        "runs_again",
         "trouble",
         "usable_again",
     ),
@@ -102,7 +103,14 @@ _BY_SUBJECT: Final = {
         "wrapping_token_foreign",
         "wrapping_token_used",
     ),
-    "web": ("crashed", "listening"),
+    "web": (
+        "crashed",
+        "listening",
+        "look_failed",
+        "page_closed",
+        "sign_in_refused",
+        "token_unreadable",
+    ),
 }
 
 OTHER_EVENTS: Final = frozenset(

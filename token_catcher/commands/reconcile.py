@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final
 
 from token_catcher.advice import next_step
-from token_catcher.app import App
+from token_catcher.app import App, keyring_of
 from token_catcher.commands import output
 from token_catcher.commands.logs import Row, rows
 from token_catcher.commands.output import ExitCode
@@ -62,7 +62,7 @@ def run(
             " nothing to hold the journal against",
             code="audit-kv1",
         )
-    verification = verify(app.config.journal_file)
+    verification = verify(app.config.journal_file, keys=keyring_of(app.config.journal.key))
     look = _whole_look(app, verification, sleep)
     results = [*look.unreadable(), *_with_logins(app, look.differences(), logs)]
     totals = Totals.of(results, look.secrets, look.records)
