@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from token_catcher.age import Age, Order
 from token_catcher.model import Entry, Event, Reason, iso, moment
 from token_catcher.proof import Org, is_username, naming
-from token_catcher.record import MailToken, Record
+from token_catcher.record import UNPROVEN, MailToken, Record
 
 RESET_PAGES: Final = (
     "https://MYDOMAIN/_ui/system/security/ResetApiTokenEdit",
@@ -112,6 +112,8 @@ class Pasts:
                 self._tokens[token.org, token.username] = token
         self._stored: dict[User, Entry] = {}
         self._last: dict[User, LastMail] = {}
+        self._proven: set[User] = set()
+        """Those of mail that no stranger can have sent."""
 
     def take_in(self, record: Record) -> None:
         """The next record of a mail."""
@@ -128,11 +130,16 @@ class Pasts:
         )
         if entry.event == Event.STORED:
             self._stored[user] = entry
+        if entry.event != Event.REFUSED and entry.reason not in UNPROVEN:
+            self._proven.add(user)
 
     @property
     def users(self) -> set[User]:
-        """Everybody of whom something is known."""
-        return {*self._tokens, *self._last}
+        """Everybody of whom something is known that no stranger made up.
+
+        Where a pattern names the users, a forged mail would make one that is never seen."""
+        proven = {user for user, token in self._tokens.items() if not token.may_be_anybodys}
+        return proven | self._proven
 
     def of(self, user: User) -> Past:
         """What is known of this one."""

@@ -236,6 +236,22 @@ def test_records_without_user_or_org_are_nobodys() -> None:
     assert pasts.users == set()
 
 
+@pytest.mark.parametrize(
+    ("made", "is_known"),
+    [
+        (entry(1), True),
+        (entry(1, event="rotation.refused", reason="unauthenticated"), False),
+        (held(1, reason="no-key"), False),
+        (held(1, reason="unknown-sender"), True),
+    ],
+)
+def test_a_stranger_makes_no_user(made: Entry, is_known: bool) -> None:
+    """Where a pattern names the users, a forged mail to any name would be one never seen."""
+    pasts = Pasts([token_of(made)])
+    pasts.take_in(record_of(1, made))
+    assert pasts.users == ({(ORG, USER)} if is_known else set())
+
+
 ORGS = [
     OrgTerms(Org(ORG, (USER, "*@acme.example")), timedelta(days=90)),
     OrgTerms(Org("acme-uat", ("etl@acme.example",), "sandbox"), None),
