@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,6 +27,7 @@ from tests.kit.servers.process import free_port
 from tests.kit.tokens import CLIENT_ID, CLIENT_SECRET, TokenEndpoint
 from tests.kit.waiting import PATIENCE
 from tests.system.test_volumes import may_mount
+from tests.system.test_web import Site
 from token_catcher.commands.check import fix_of
 
 SELECTOR = "token-catcher-check"
@@ -413,8 +415,16 @@ class Broken:
     outcome: str = "failed"
     before: tuple[str, ...] = ()
     """The codes of what fails for the same reason before it is named."""
+    scan: int = 1
+    """The exit code of `scan`; 0 where nothing is in the way of a token."""
+    red: bool = True
+    """Whether the daemon's health shows it, or there is no daemon. Mail that waits or was refused
+    shows in the record, in metrics and in `status`; /healthz is about the program."""
 
 
+HARMLESS: Final[dict[str, Any]] = {"scan": 0, "red": False}
+"""Nothing that keeps a token from Vault: the pinned key needs no DNS, and the test's disk has room
+for some records."""
 BROKEN = [
     Broken(wrong_password, "login", "imap-login"),
     Broken(unknown_host, "reach", "imap-connect"),
@@ -422,7 +432,9 @@ BROKEN = [
     Broken(starttls_on_993, "tls", "imap-silent"),
     Broken(implicit_on_143, "tls", "imap-tls"),
     Broken(missing_authority, "tls", "imap-certificate"),
-    Broken(missing_authorities_file, "tls", "imap-certificate", before=("configuration-lines",)),
+    Broken(
+        missing_authorities_file, "tls", "imap-certificate", before=("configuration-lines",), scan=2
+    ),
     Broken(ended_certificate, "tls", "imap-certificate-expired"),
     Broken(certificate_of_another_host, "tls", "imap-certificate-host"),
     Broken(missing_inbox, "open", "imap-folder"),
@@ -431,29 +443,50 @@ BROKEN = [
     Broken(endpoint_away, "token", "oauth-unreachable"),
     Broken(endpoint_that_refuses, "token", "oauth-credential"),
     Broken(no_oauth_at_the_server, "login", "imap-oauth"),
-    Broken(wrong_server_is_believed, "assessment", "authserv", before=("refused-unauthenticated",)),
-    Broken(mail_that_is_changed, "body", "mail-changed", before=("refused-bad-signature",)),
-    Broken(other_recipient, "token mail", "held-wrong-recipient"),
-    Broken(other_username, "token mail", "held-unknown-user"),
-    Broken(missing_secret, "secret", "secret", "files", "{home}/imap-password"),
-    Broken(missing_program, "load", "configuration-lines", "configuration", "{home}/config.yaml"),
-    Broken(open_secret, "secret", "secret", "files", "{home}/imap-password"),
+    Broken(
+        wrong_server_is_believed,
+        "assessment",
+        "authserv",
+        before=("refused-unauthenticated",),
+        red=False,
+    ),
+    Broken(
+        mail_that_is_changed, "body", "mail-changed", before=("refused-bad-signature",), red=False
+    ),
+    Broken(other_recipient, "token mail", "held-wrong-recipient", red=False),
+    Broken(other_username, "token mail", "held-unknown-user", red=False),
+    Broken(missing_secret, "secret", "secret", "files", "{home}/imap-password", scan=2),
+    Broken(
+        missing_program,
+        "load",
+        "configuration-lines",
+        "configuration",
+        "{home}/config.yaml",
+        scan=2,
+    ),
+    Broken(open_secret, "secret", "secret", "files", "{home}/imap-password", scan=2),
     Broken(truncated_journal, "records", "journal-broken", "journal", "{home}/state/journal.jsonl"),
-    Broken(silent_dns, "resolver", "dns", "dns", "salesforce.com"),
-    Broken(keys_over_several_lines, "dkim_keys", "dkim-keys", "configuration", "trust"),
-    Broken(clock_behind, "date", "clock", "clock", "Vault"),
-    Broken(foreign_sender, "senders", "check-sender", "configuration", "trust", "warning"),
-    Broken(no_proof_at_all, "policy", "check-policy", "configuration", "trust", "warning"),
-    Broken(no_idle, "idle", "imap-idle", outcome="warning"),
-    Broken(no_spam_folder, "folders", "imap-spam", outcome="warning"),
-    Broken(no_folder_to_move_to, "after_capture", "imap-after-capture"),
-    Broken(full_disk, "room", "disk", "disk", "{home}/state"),
+    Broken(silent_dns, "resolver", "dns", "dns", "salesforce.com", **HARMLESS),
+    Broken(keys_over_several_lines, "dkim_keys", "dkim-keys", "configuration", "trust", scan=2),
+    Broken(clock_behind, "date", "clock", "clock", "Vault", **HARMLESS),
+    Broken(
+        foreign_sender, "senders", "check-sender", "configuration", "trust", "warning", **HARMLESS
+    ),
+    Broken(
+        no_proof_at_all, "policy", "check-policy", "configuration", "trust", "warning", **HARMLESS
+    ),
+    Broken(no_idle, "idle", "imap-idle", outcome="warning", **HARMLESS),
+    Broken(no_spam_folder, "folders", "imap-spam", outcome="warning", **HARMLESS),
+    Broken(no_folder_to_move_to, "after_capture", "imap-after-capture", **HARMLESS),
+    Broken(full_disk, "room", "disk", "disk", "{home}/state", **HARMLESS),
 ]
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.breaks.__name__)
 def test_what_is_broken_is_named(setup: Setup, broken: Broken) -> None:
-    """By one step, with what to do; the exit code is that of a failure."""
+    """By one step, with what to do. Neither `check` nor `scan` ends with 0, and the daemon does not
+    start, or has trouble in its health."""
+    site = Site(setup.tool)
     port = setup.dovecot.tls_port
     saw = broken.breaks(setup).format(port=port, home=setup.tool.home)
     fix = fix_of(broken.code)
@@ -478,6 +511,27 @@ def test_what_is_broken_is_named(setup: Setup, broken: Broken) -> None:
     assert named[-1] == expected
     assert tuple(step["code"] for step in named[:-1]) == broken.before
     assert done.code == int(broken.outcome == "failed")
+    assert setup.tool("scan").code == broken.scan
+    with setup.tool.daemon(ready=False) as daemon:
+        until(lambda: daemon.process.poll() is not None or has_looked(site), "a first look")
+        assert (daemon.process.poll() == broken.scan or is_red(site)) == broken.red
+
+
+def has_looked(site: Site) -> bool:
+    """Whether the daemon's first looks have ended, well or not."""
+    try:
+        health = site.health
+    except OSError:
+        return False  # it does not listen yet
+    return bool(health["ready"]) or is_red(site)
+
+
+def is_red(site: Site) -> bool:
+    """Whether a part of the daemon has trouble, which /healthz answers with 503."""
+    health = site.health
+    parts = [*health["mailboxes"], health["journal"], health["vault"]]
+    troubled = any(part["trouble"] for part in parts)
+    return troubled and site.get("/healthz")[0] == 503
 
 
 def test_for_people(tool: Program, dovecot: Dovecot) -> None:
