@@ -36,13 +36,12 @@ token-catcher on embedded servers: pymap (IMAP) and OpenBao (Vault)
    unchanged stale  (N s after delivery)
 
 $ token-catcher history
-recorded             outcome    user                          org              version  \
-issued               why
-TIME  stored     integration@acme.example      acme-production  2        TIME
-TIME  stored     etl@acme.example              acme-production  1        TIME
-TIME  stored     integration@acme.example.uat  acme-uat         1        TIME
-TIME  refused    integration@acme.example      acme-production           TIME  unsigned
-TIME  unchanged  integration@acme.example      acme-production           TIME  stale
+recorded (UTC)    outcome    user                          ver  why
+MINUTE  stored     integration@acme.example      2
+MINUTE  stored     etl@acme.example              1
+MINUTE  stored     integration@acme.example.uat  1
+MINUTE  refused    integration@acme.example           unsigned
+MINUTE  unchanged  integration@acme.example           stale
 
 The secrets, as Vault has them (values masked)
 secret/salesforce/acme-production/etl@acme.example version 1
@@ -156,6 +155,7 @@ def plain(shown: str) -> str:
     """What was shown, without what differs from run to run."""
     shown = re.sub(r"/\S*/token-catcher-demo-\w+", "HOME", shown)
     shown = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME", shown)
+    shown = re.sub(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d(?= )", "MINUTE", shown)
     shown = re.sub(r"sha256:([0-9a-f]{64}|[0-9a-f]{16})", "sha256:X", shown)
     shown = re.sub(r"\b[0-9a-f]{32}\b", "X", shown)
     shown = re.sub(r"(head [0-9]+):[0-9a-f]{64}", r"\1:X", shown)

@@ -52,7 +52,15 @@ AGES: Final = ((86400, "d"), (3600, "h"), (60, "min"))
 """Seconds of each unit of time, and its symbol."""
 USER_WIDTH: Final = 28
 """Columns that a long username has at least, where the reason beside it is long as well."""
-WIDE_COLUMNS: Final = ("recorded", "outcome", "user", "org", "version", "issued", "why")
+WIDE_COLUMNS: Final = (
+    "recorded (UTC)",
+    "outcome",
+    "user",
+    "org",
+    "version",
+    "issued (UTC)",
+    "why",
+)
 
 
 def result_lines(result: ScanResult) -> Iterator[Text]:
@@ -121,7 +129,7 @@ def history_table(rotations: Iterable[Rotation]) -> Table:
     rotations = list(rotations)
     longest = max((len(rotation.username or "") for rotation in rotations), default=0)
     table = _table()
-    table.add_column("recorded", no_wrap=True)
+    table.add_column("recorded (UTC)", no_wrap=True)
     table.add_column("outcome", no_wrap=True)
     table.add_column("user", overflow="fold", min_width=min(longest, USER_WIDTH))
     table.add_column("ver", no_wrap=True)

@@ -213,7 +213,7 @@ def rotation(event: str, **fields: Any) -> Rotation:
 
 
 WIDE = """\
-recorded             outcome  user              org   version  issued               why
+recorded (UTC)       outcome  user              org   version  issued (UTC)         why
 2026-02-03 12:57:28  stored   etl@acme.example  acme  3        2026-02-03 12:57:27
 2026-02-03 12:57:28  stored   etl@acme.example  acme  4        2026-02-03 13:57:27  recovered
 2026-02-03 12:57:28  stored   etl@acme.example  acme  6        2026-02-03 13:57:27  mended
@@ -238,7 +238,7 @@ def test_the_history_is_a_table() -> None:
 
 
 HISTORY = """\
-recorded          outcome  user              ver  why
+recorded (UTC)    outcome  user              ver  why
 2026-02-03 12:57  stored   etl@acme.example  3
 2026-02-03 12:57  stored   etl@acme.example  4    recovered
 2026-02-03 12:57  stored   etl@acme.example  6    mended
@@ -246,7 +246,7 @@ recorded          outcome  user              ver  why
 2026-02-03 12:57  stored   etl@acme.example  7    from a log
 """
 FOLDED = """\
-recorded          outcome     user                          ver   why
+recorded (UTC)    outcome     user                          ver   why
 2026-02-03 12:57  held        integration.of.the.billing@a        date-out-of-bounds,
                               cme.example.uat                     from a log
 2026-02-03 12:57  unverified  etl@acme.example              1234
@@ -266,8 +266,8 @@ def test_the_history_fits_a_terminal() -> None:
 
 def test_an_empty_history_is_a_head_line() -> None:
     """So that it is seen that the question was understood."""
-    assert shown([history_table([])]) == ["recorded  outcome  user  ver  why"]
-    heads = "recorded  outcome  user  org  version  issued  why"
+    assert shown([history_table([])]) == ["recorded (UTC)  outcome  user  ver  why"]
+    heads = "recorded (UTC)  outcome  user  org  version  issued (UTC)  why"
     assert shown([wide_history_table([])]) == [heads]
 
 
