@@ -441,9 +441,9 @@ def test_history_answers_questions(alone: Program, tmp_path: Path) -> None:
     assert alone("history", "--html", str(page)) == Done(0, "", "")
     assert page.read_text("utf-8").count("<td>journal</td></tr>") == 4
     table = alone("history").out.splitlines()
-    assert (len(table), table[0].split()[:3], "if the user is yours" in table[-1]) == (
+    assert (len(table), table[0].split()[:4], "if the user is yours" in table[-1]) == (
         6,
-        ["recorded", "outcome", "user"],
+        ["recorded", "(UTC)", "outcome", "user"],
         True,
     )
 

@@ -15,7 +15,7 @@ from token_catcher.signals import postponed
 
 Answer = TypeVar("Answer")
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 """Seconds that a server, or the program, may take for one thing before the demo gives up."""
 
 
