@@ -890,7 +890,9 @@ def test_a_journal_that_is_gone_is_truncated(path: Path) -> None:
     filled(path, 3)
     path.unlink()
     problem = "the journal is gone, its head file knows 3 records"
-    assert verify(path) == Verification(State.TRUNCATED, 0, Head(0, "0" * 64), 1, problem)
+    assert verify(path) == Verification(
+        State.TRUNCATED, 0, Head(0, "0" * 64), 1, problem, missing=3
+    )
     with pytest.raises(
         StateError,
         match=r":1: the journal ends here, its head file knows 3 records: the rest was cut off",
