@@ -82,7 +82,9 @@ class OutboxFile:
             with files.opened(self._path, os.O_RDWR | os.O_CREAT) as file:
                 if files.excess(os.fstat(file.fileno())) is not None:
                     os.fchmod(file.fileno(), 0o600)  # a restored backup gave it to others
-            with closing(self._connected()) as connection:
+            connecting = sqlite3.connect(self._path, timeout=WAIT, isolation_level=None)
+            with closing(connecting) as connection:
+                connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("BEGIN IMMEDIATE")
                 self._expect_tables(connection)
                 yield Transaction(connection, self._path)
@@ -94,11 +96,6 @@ class OutboxFile:
         else:
             return
         raise StateError(f"{self._path}: the outbox cannot be used: {reason}", code="notify-outbox")
-
-    def _connected(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=WAIT, isolation_level=None)
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
 
     def _expect_tables(self, connection: sqlite3.Connection) -> None:
         [[form]] = connection.execute("PRAGMA user_version")
