@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from tests.kit import mails
 from tests.kit.processes import reaped
@@ -84,3 +87,54 @@ def test_a_pattern_is_no_user(tool: Program) -> None:
     """Whose token is waited for is one user: a pattern of the configuration is refused."""
     done = tool("scan", "--wait", "1m", "--user", "*@acme.example")
     assert (done.code, done.out) == (2, "")
+
+
+def test_a_login_that_is_refused_meanwhile(tool: Program, dovecot: Dovecot, user: str) -> None:
+    """It ends at once, and asks no second time: the account would be locked."""
+    process = waiting(tool)
+    older = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    dovecot.deliver(mails.genuine(WHO, mails.token(1), issued_at=older), user)
+    assert next_line(process).endswith(" v1\n")  # so it has logged in
+    dovecot.set_password("changed", user)
+    dovecot.kick(user)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    told = [line.split(":")[0] for line in out.splitlines() if not line.startswith(" ")]
+    assert told == ["integrations  error  imap-connection", "integrations  error  imap-login"]
+    assert f"token-catcher: no new token of {WHO} came within 0:02:00" in err
+
+
+@pytest.mark.parametrize("ahead", ["3600", "-3600"])
+def test_a_clock_that_is_an_hour_off(
+    tool: Program, dovecot: Dovecot, user: str, ahead: str
+) -> None:
+    """What was issued half an hour ago is of an earlier reset, what was issued now is not."""
+    clock = tool.home / "clock"
+    clock.write_text(ahead, "ascii")
+    tool.command = (sys.executable, "-m", "tests.system.surroundings")
+    tool.env = {"SURROUNDINGS_CLOCK": str(clock)}
+    process = waiting(tool)
+    now = datetime.now(UTC).replace(microsecond=0)
+    older = now - timedelta(minutes=30)
+    dovecot.deliver(mails.genuine(WHO, mails.token(1), issued_at=older), user)
+    assert next_line(process).endswith(" v1\n")
+    dovecot.deliver(mails.genuine(WHO, mails.token(2), issued_at=now), user)
+    out, _err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert [line.split("→")[0].split()[-2:] for line in out.splitlines()] == [
+        ["stored", WHO],
+        ["found", WHO],
+    ]
+
+
+def test_a_time_out_tells_of_clocks_that_differ(tool: Program, dovecot: Dovecot, user: str) -> None:
+    """A token may be in Vault and be passed over for the clock alone."""
+    clock = tool.home / "clock"
+    clock.write_text("-3600", "ascii")
+    tool.command = (sys.executable, "-m", "tests.system.surroundings")
+    tool.env = {"SURROUNDINGS_CLOCK": str(clock)}
+    older = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
+    dovecot.deliver(mails.genuine(WHO, mails.token(1), issued_at=older), user)
+    done = tool("scan", "--wait", "1s", "--user", WHO)
+    assert done.code == 3
+    assert "- this machine's clock is 60 min behind Vault's, so only a token " in done.err

@@ -26,7 +26,7 @@ class Awaited:
     user: str | None
     """None: anybody's."""
     began: datetime
-    """By our own clock, which may be ahead of everybody else's."""
+    """By our own clock, which may be wrong."""
     before: Mapping[str, Holding]
     """By path, what Vault had when it began. What is not in it was not asked for, or not answered.
     """
@@ -38,7 +38,7 @@ class Awaited:
             return False
         if self.user not in (None, entry.username):
             return False
-        began = self.began - _ahead(record)
+        began = self.began - clock_ahead(record)
         if entry.issued_at is None or moment(entry.issued_at) < began - GRACE:
             return False
         # INTERNALDATE knows whole seconds only.
@@ -63,12 +63,13 @@ def is_later(issued_at: str | None, other: datetime) -> bool:
     return issued_at is not None and moment(issued_at) > other
 
 
-def _ahead(record: Record) -> timedelta:
-    """How far our clock is ahead of Vault's: the time from the version to its record.
+def clock_ahead(record: Record) -> timedelta:
+    """How far our clock is ahead of Vault's: the time from the version to its record. Negative
+    where it is behind, and a token that was issued an hour ago would pass for a new one.
 
     Nothing for a version that another process wrote, or that a crash came after: there it may be
     any time."""
     entry = record.entry
     if entry.event != Event.STORED or entry.recovered or entry.vault_created_at is None:
         return timedelta()
-    return max(timedelta(), moment(record.at) - moment(entry.vault_created_at))
+    return moment(record.at) - moment(entry.vault_created_at)

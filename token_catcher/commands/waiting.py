@@ -22,7 +22,7 @@ from typing import Final
 from token_catcher.advice import USUAL_REASONS, next_step
 from token_catcher.app import App
 from token_catcher.commands import output
-from token_catcher.commands.awaited import GRACE, Awaited, is_later
+from token_catcher.commands.awaited import GRACE, Awaited, clock_ahead, is_later
 from token_catcher.commands.notice import Notice
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import found_line
@@ -30,6 +30,7 @@ from token_catcher.commands.results import ScanResult
 from token_catcher.commands.scan import Scan, Show, scan_of, show_in
 from token_catcher.commands.streams import trouble_last
 from token_catcher.commands.vault_result import dry_vault_results
+from token_catcher.diagnosis.clock import TOO_FAR
 from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.model import Entry, Event, Holding, iso, moment
 from token_catcher.record import UNPROVEN, Record
@@ -84,7 +85,7 @@ def run(
         output.complain(f"token-catcher: no new token of {whose} came within {wait}")
         if scan.hopeless:
             return ExitCode.FAILED
-        _tell_why(awaited)
+        _tell_why(awaited, waiting.clock_ahead)
         return ExitCode.WAITED
 
 
@@ -100,6 +101,8 @@ class Wait:
     notice: Notice
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    clock_ahead: timedelta = field(init=False, default=timedelta())
+    """How far our clock is ahead of Vault's, by the last version that was written meanwhile."""
     _began: float = field(init=False, default=0.0)
     _end: float = field(init=False, default=0.0)
     _looked_at: float = field(init=False, default=0.0)
@@ -162,6 +165,7 @@ class Wait:
     def _take_records(self) -> None:
         for record in self.recorded():
             self._take_record(record)
+            self.clock_ahead = clock_ahead(record) or self.clock_ahead
             if self.awaited.is_met_by(record):
                 self._met.append(record.entry)
 
@@ -254,11 +258,25 @@ def _tell_found(app: App, entry: Entry, seconds: float, *, as_json: bool) -> Non
         output.print_lines([found_line(entry, seconds)])
 
 
-def _tell_why(awaited: Awaited) -> None:
+def _tell_why(awaited: Awaited, ahead: timedelta) -> None:
     """Why none may have come, the likeliest first, and where to look."""
     output.complain("usual reasons, and where to look:")
-    for reason in (*_already_there(awaited), *USUAL_REASONS):
+    for reason in (*_clocks_apart(awaited, ahead), *_already_there(awaited), *USUAL_REASONS):
         output.complain(f"- {reason}")
+
+
+def _clocks_apart(awaited: Awaited, ahead: timedelta) -> Iterator[str]:
+    """A token that is in Vault was perhaps passed over for it."""
+    if abs(ahead) < TOO_FAR:
+        return
+    side = "behind"
+    if ahead > timedelta():
+        side = "ahead of"
+    yield (
+        f"this machine's clock is {abs(ahead) / timedelta(minutes=1):.0f} min {side} Vault's, so"
+        f" only a token that was issued after {iso(awaited.began - ahead - GRACE)} counts:"
+        " `token-catcher check` tells which clock is wrong"
+    )
 
 
 def _already_there(awaited: Awaited) -> Iterator[str]:

@@ -141,3 +141,13 @@ def test_our_clock_may_be_ahead_of_vaults(fields: dict[str, Any], counts: bool) 
     }
     record = as_record(entry(**about | fields), at="2026-02-03T13:01:00Z")
     assert Awaited(None, BEGIN, {}).is_met_by(record) == counts
+
+
+@pytest.mark.parametrize(
+    ("issued_at", "counts"), [("2026-02-03T13:44:59Z", False), ("2026-02-03T13:45:00Z", True)]
+)
+def test_our_clock_may_be_behind_vaults(issued_at: str, counts: bool) -> None:
+    """By an hour: what was issued half an hour ago is of an earlier reset."""
+    stored = entry(**STORED, issued_at=issued_at, vault_created_at="2026-02-03T14:01:00Z")
+    record = as_record(stored, at="2026-02-03T13:01:00Z")
+    assert Awaited(None, BEGIN, {}).is_met_by(record) == counts
