@@ -174,7 +174,8 @@ def test_the_whole_demo(tmp_path: Path) -> None:
     """Five scenes, the history, the secrets, the journal; with --keep its hints can be typed;
     then all is gone."""
     with demo(tmp_path, "--keep") as running:
-        running.shows("Ctrl-C ends it")
+        for step in ("1.", "2.", "3.", "4.", "5.", "The secrets", "Ctrl-C ends it"):
+            running.shows(step)  # each may take its time
         shown = plain(running.shown)
         assert shown[: len(SCENES)] == SCENES
         path = f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}"
