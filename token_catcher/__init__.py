@@ -291,8 +291,8 @@ use what its `__init__` names, and nothing else.
         init        writes a configuration, and tries it
         vault_log   who made a version, by Vault's audit log
         reconcile_lines  what `audit reconcile` tells
-        reconcile   does the journal agree with Vault
         audit       is the journal intact
+        reconcile   does the journal agree with Vault
         notify      a test event to every receiver
         salesforce  plays Salesforce: signed token mail
         processes   of the demo's own, never left behind

@@ -16,3 +16,8 @@ path "secret/metadata/salesforce/+/+" {
 path "secret/metadata/salesforce/+/" {
   capabilities = ["list"]
 }
+
+# read: what `journal.anchor` keeps of each journal, which a cut end is held against. The `+` is the instance.
+path "secret/data/token-catcher/journal/+" {
+  capabilities = ["read"]
+}

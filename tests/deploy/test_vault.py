@@ -280,13 +280,15 @@ def test_token_catcher_may_do_exactly_this(
 def test_an_auditor_may_do_exactly_this(
     openbao: OpenBao, login: Callable[..., str], org: str
 ) -> None:
-    """auditor.hcl: read on data and metadata, list of an org's users; nothing is written."""
+    """auditor.hcl: read on data and metadata, list of an org's users,
+    read on the anchors of journals; nothing is written."""
     token = login(POLICY=str(DEPLOY / "vault" / "auditor.hcl"))
     place = f"salesforce/{org}/{USERNAME}"
     expected = {
         f"secret/data/{place}": ["read"],
         f"secret/metadata/{place}": ["read"],
         f"secret/metadata/salesforce/{org}/": ["list"],
+        f"secret/data/token-catcher/journal/{org}": ["read"],
         f"secret/delete/{place}": ["deny"],
         f"secret/destroy/{place}": ["deny"],
         f"secret/data/another/{org}/{USERNAME}": ["deny"],

@@ -72,3 +72,27 @@ def test_yesterdays_state_is_found_by_the_anchor(
     code, state, note = first_lines(tool)
     assert (code, state) == ("0", f"{file}: intact, 2 records")
     assert note.startswith("  the anchor in Vault was not looked at: ")
+
+
+def test_reconcile_holds_the_journal_against_the_anchor_as_well(
+    tool: Program, resets: Resets, openbao: OpenBao, anchored: str, org: str
+) -> None:
+    """A journal that was begun anew agrees with each secret, and not with what Vault knows of it;
+    where Vault denies the anchor, that is a note."""
+    resets.send()
+    assert tool("scan").code == 0
+    assert reconciled(tool) == (0, ["not-listed"])
+    begun = {"seq": "2", "hash": "a" * 64, "instance": org, "at": "2026-11-26T08:00:00Z"}
+    openbao.put(anchored, begun)
+    assert reconciled(tool) == (1, ["journal-truncated", "not-listed"])
+    text = tool("audit", "reconcile").out
+    assert "the journal ends here, its anchor in Vault knows 2 records" in text
+    assert "  anchored to record 2, 2026-11-26T08:00:00Z\n" in text
+    openbao.policy(f"{org}-anchor", 'path "secret/data/nothing" { capabilities = ["read"] }')
+    assert reconciled(tool) == (0, ["not-listed", "anchor-unread"])
+
+
+def reconciled(tool: Program) -> tuple[int, list[str]]:
+    """Exit code and codes of `audit reconcile`."""
+    done = tool("audit", "reconcile", "--json")
+    return done.code, [line["code"] for line in done.lines]

@@ -122,6 +122,11 @@ AUDIT: Final[Mapping[str, Advice]] = {
         "Users that only a pattern names, and no record, were not looked at.",
         "grant the capability list: deploy/vault/auditor.hcl",
     ),
+    "anchor-unread": Advice(
+        929,
+        "The anchor of the journal in Vault was not read, so a cut end may not show.",
+        "grant read on it: deploy/vault/auditor.hcl, or journal-anchor.hcl for the daemon's login",
+    ),
     "journal-truncated": Advice(
         941,
         "The end of the journal is missing.",

@@ -36,6 +36,11 @@ class AnchorLook:
     note: str | None = None
     """For people: since when it has that one, or why it was not asked."""
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether something kept us from asking."""
+        return self.head is None and self.note is not None
+
 
 def look_at_anchor(app: App) -> AnchorLook:
     """Ask Vault what it knows of the journal. What keeps us from that is told, and no failure:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from token_catcher.advice import next_step
 from token_catcher.app import App, keyring_of
 from token_catcher.commands import output
+from token_catcher.commands.audit import AnchorLook, look_at_anchor
 from token_catcher.commands.logs import Row, rows
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.reconcile_lines import Result, Totals, result_lines, summary
@@ -62,14 +63,21 @@ def run(
             " nothing to hold the journal against",
             code="audit-kv1",
         )
-    verification = verify(app.config.journal_file, keys=keyring_of(app.config.journal.key))
+    anchor = AnchorLook()
+    if app.config.journal.anchor:
+        # Asked first, as `audit verify` does: the daemon may move it on while we read.
+        anchor = look_at_anchor(app)
+    keys = keyring_of(app.config.journal.key)
+    verification = verify(app.config.journal_file, keys=keys, anchor=anchor.head)
     look = _whole_look(app, verification, sleep)
+    if anchor.is_unread:
+        look.notes.append(Difference(Code.ANCHOR_UNREAD, None, anchor.note or ""))
     results = [*look.unreadable(), *_with_logins(app, look.differences(), logs)]
     totals = Totals.of(results, look.secrets, look.records)
     if as_json:
         output.write_json(_objects(verification, results))
     else:
-        _print(app, verification, results, totals, by_log=bool(logs))
+        _print(app, verification, anchor.note, results, totals, by_log=bool(logs))
     if verification.state is State.INTACT and totals.is_well:
         return ExitCode.DONE
     return ExitCode.FAILED
@@ -248,13 +256,15 @@ def _objects(verification: Verification, results: Sequence[Result]) -> Iterator[
 def _print(
     app: App,
     verification: Verification,
+    anchor: str | None,
     results: Sequence[Result],
     totals: Totals,
     *,
     by_log: bool,
 ) -> None:
+    """`anchor`: what Vault told of the journal."""
     if verification.state is not State.INTACT:
         file = verification.file or app.config.journal_file
-        output.print_lines(verification_lines(file, verification))
+        output.print_lines(verification_lines(file, verification, anchor))
     output.print_lines(result_lines(results))
     output.print_lines([summary(totals, by_log=by_log)])

@@ -51,6 +51,7 @@ class Code(StrEnum):
     TRIMMED_VERSIONS = "trimmed-versions"
     NOT_COVERED = "not-covered"
     NOT_LISTED = "not-listed"
+    ANCHOR_UNREAD = "anchor-unread"
     # Neither.
     RECORDED = "recorded"
 
@@ -65,6 +66,7 @@ NOTES: Final = frozenset(
         Code.TRIMMED_VERSIONS,
         Code.NOT_COVERED,
         Code.NOT_LISTED,
+        Code.ANCHOR_UNREAD,
     }
 )
 """What is told, and nothing is wrong with."""
