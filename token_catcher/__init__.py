@@ -244,6 +244,7 @@ use what its `__init__` names, and nothing else.
         mail_server  reach, TLS, token, login, folders, IDLE
         window      a trial look at the mail there is
         receivers   whether others could be told
+        anchored    what Vault knows of the journal, and our rights to tell it
         local_record  the journal, and room on the disk
         order       all areas, one after the other
     shares      which of the configured mailboxes are this instance's

@@ -92,6 +92,41 @@ def test_reconcile_holds_the_journal_against_the_anchor_as_well(
     assert reconciled(tool) == (0, ["not-listed", "anchor-unread"])
 
 
+def test_check_says_whether_the_journal_can_be_anchored(
+    tool: Program, openbao: OpenBao, anchored: str, org: str
+) -> None:
+    """By our rights at the anchor's path; and the records are held against what is there."""
+    place = f"secret/data/{anchored}"
+    assert journal_steps(tool) == [
+        ("anchor", "ok", None, "none yet: the daemon writes the first"),
+        ("records", "ok", None, "nothing was recorded yet"),
+    ]
+    begun = {"seq": "2", "hash": "a" * 64, "instance": org, "at": "2026-11-26T08:00:00Z"}
+    openbao.put(anchored, begun)
+    missing = "line 1: truncated: the journal ends here, its anchor in Vault knows 2 records"
+    assert journal_steps(tool) == [
+        ("anchor", "ok", None, "record 2, 2026-11-26T08:00:00Z"),
+        ("records", "failed", "journal-broken", f"{missing}: the rest was cut off"),
+    ]
+    openbao.policy(f"{org}-anchor", f'path "{place}" {{ capabilities = ["read"] }}')
+    lacking = f'path "{place}" {{ capabilities = ["create", "update"] }}'
+    saw = f"our token lacks create and update there; grant {lacking}"
+    assert journal_steps(tool) == [
+        ("anchor", "failed", "journal-anchor-policy", saw),
+        ("records", "ok", None, "nothing was recorded yet"),
+    ]
+
+
+def journal_steps(tool: Program) -> list[tuple[str | None, ...]]:
+    """Step, outcome, code and what was seen, of what `check` says of anchor and records."""
+    steps = [step for step in tool("check", "--json").lines if step["area"] == "journal"]
+    return [
+        (step["step"], step["outcome"], step["code"], step["saw"])
+        for step in steps
+        if step["step"] != "append"
+    ]
+
+
 def reconciled(tool: Program) -> tuple[int, list[str]]:
     """Exit code and codes of `audit reconcile`."""
     done = tool("audit", "reconcile", "--json")

@@ -241,4 +241,9 @@ LOCAL: Final[Mapping[str, Advice]] = {
         "run `token-catcher audit verify`; bring the journal back from its newest copy, or, where"
         " it was begun anew on purpose, delete token-catcher/journal/INSTANCE in Vault",
     ),
+    "journal-anchor-policy": Advice(
+        162,
+        "Our policy in Vault does not let us anchor the journal.",
+        "add that to the policy of our login; docs/audit.md names all that journal.anchor needs",
+    ),
 }

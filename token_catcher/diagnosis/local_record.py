@@ -14,6 +14,7 @@ from token_catcher.diagnosis.step import Step
 from token_catcher.errors import StateError
 from token_catcher.record import (
     NO_KEYS,
+    Head,
     Keyring,
     Patience,
     State,
@@ -41,21 +42,25 @@ def journal_steps(
     journal: Path,
     patience: Patience = LOCK_PATIENCE,
     keys: Callable[[], Keyring] = lambda: NO_KEYS,
+    anchor: Head | None = None,
 ) -> Iterator[Step]:
     """Its records, and whether ours can follow them.
 
     `patience`: with a process that has the file to itself. `keys`: reads those of the journal; a
-    ConfigurationError of it is a step that failed."""
+    ConfigurationError of it is a step that failed. `anchor`: what Vault knew before."""
     about = About("journal", str(journal))
-    yield about.attempt("records", partial(_records_step, journal, about, keys), VERIFIED_WITHIN)
+    records = partial(_records_step, journal, about, keys, anchor)
+    yield about.attempt("records", records, VERIFIED_WITHIN)
     yield about.attempt("append", partial(_append_step, journal, about, patience))
 
 
-def _records_step(journal: Path, about: About, keys: Callable[[], Keyring]) -> Step:
+def _records_step(
+    journal: Path, about: About, keys: Callable[[], Keyring], anchor: Head | None
+) -> Step:
     if os.path.isdir(journal):  # noqa: PTH112 - Path.is_dir raises where it may not look
         saw = f"{journal}: got a directory, expected a file of ours, or none yet"
         return about.failed("records", saw, "state")
-    verification = verify(journal, keys=keys())
+    verification = verify(journal, keys=keys(), anchor=anchor)
     head = f"{verification.head.seq}:{verification.head.hash}"
     match verification.state:
         case State.INTACT:

@@ -17,6 +17,7 @@ from typing import Final
 from token_catcher.app import App, keyring_of
 from token_catcher.config import Config, MailboxConfig, load
 from token_catcher.diagnosis.about import About, within
+from token_catcher.diagnosis.anchored import AnchorLook
 from token_catcher.diagnosis.clock import arrival_step, clock_step
 from token_catcher.diagnosis.configuration import configuration_steps, refusal_steps
 from token_catcher.diagnosis.local_files import file_steps
@@ -77,9 +78,19 @@ class Diagnosis:
         yield from self.mailboxes_steps()
         yield from self.vault_steps()
         yield from receiver_steps(receivers_in(self._config, self._app.now))
-        keys = partial(keyring_of, self._config.journal.key)
-        yield from journal_steps(self._config.journal_file, keys=keys)
+        yield from self._journal_steps()
         yield from disk_steps([self._config.state_dir, self._config.journal_file.parent])
+
+    def _journal_steps(self) -> Iterator[Step]:
+        anchor = None
+        if self._config.journal.anchor:
+            # Before the records are read: the daemon may move it on meanwhile.
+            store = self._app.store
+            look = AnchorLook(store.inspection, store.anchor(self._config.instance))
+            yield look.step()
+            anchor = look.head
+        keys = partial(keyring_of, self._config.journal.key)
+        yield from journal_steps(self._config.journal_file, keys=keys, anchor=anchor)
 
     def _file_steps(self) -> Iterator[Step]:
         """Each file; then what the daemon refuses that only what is in these files can say."""

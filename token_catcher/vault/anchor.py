@@ -52,6 +52,11 @@ class AnchorStore:
         self._secrets = secrets
         self._path = f"{FOLDER}/{instance}"
 
+    @property
+    def place(self) -> str:
+        """Its path in Vault's API and in its policies."""
+        return self._mount.where(self._path)
+
     def read(self) -> AnchorVersion:
         """What is there now. Raises what `VaultStore.holds` raises; TransientError also where
         something else stands in its place."""
