@@ -43,7 +43,8 @@ LOCAL: Final[Mapping[str, Advice]] = {
     "secret": Advice(
         107,
         "A file or variable that a secret is kept in cannot be read.",
-        "put the secret back (mode 0600); it is read anew at the next login",
+        "mend that file or variable (a file: mode 0600); it is read anew where it is next needed,"
+        " journal.key at the next start",
     ),
     "usage": Advice(
         108,
