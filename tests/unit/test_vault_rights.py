@@ -14,12 +14,11 @@ from token_catcher.diagnosis.rights import (
     Grants,
     SecretPaths,
     excess_steps,
-    listed,
     neighbour,
     right_step,
 )
 from token_catcher.proof import Org, is_username
-from token_catcher.vault import may_pass
+from token_catcher.vault import listed, may_pass
 
 VAULT = Path(token_catcher.__file__).parent / "vault"
 ACME = Org("acme", ("integration@acme.example", "*@acme.example"))

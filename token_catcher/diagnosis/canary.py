@@ -10,10 +10,10 @@ import secrets as randomness
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from token_catcher.diagnosis.rights import Grants, SecretPaths, policy_line
+from token_catcher.diagnosis.rights import Grants, SecretPaths
 from token_catcher.diagnosis.step import Step
 from token_catcher.errors import TokenCatcherError
-from token_catcher.vault import Inspection
+from token_catcher.vault import Inspection, policy_line
 
 NAME: Final = "token-catcher-check"
 FOLDERS: Final = 20

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from token_catcher.diagnosis.step import Step
 from token_catcher.diagnosis.users import UserPath
+from token_catcher.vault import listed, policy_line
 
 NEEDED: Final = ("create", "read", "update")
 """Without one of them some token cannot be stored: the first of a user, the next one, or the one
@@ -120,16 +121,3 @@ def _wide(path: str, grants: Grants, words: Iterable[str], why: str) -> Iterator
     if granted:
         saw = f"our token has {listed(granted)} there, {why}"
         yield Step("vault", path, "excess", "warning", saw, code="vault-rights-wide")
-
-
-def policy_line(path: str, capabilities: Iterable[str]) -> str:
-    """What grants them, as a policy has it."""
-    words = ", ".join(f'"{word}"' for word in capabilities)
-    return f'path "{path}" {{ capabilities = [{words}] }}'
-
-
-def listed(words: Sequence[str]) -> str:
-    """`create, read and update`."""
-    if len(words) == 1:
-        return words[0]
-    return f"{', '.join(words[:-1])} and {words[-1]}"

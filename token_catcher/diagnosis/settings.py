@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from token_catcher.diagnosis.limits import Limit
-from token_catcher.diagnosis.rights import SecretPaths, policy_line
+from token_catcher.diagnosis.rights import SecretPaths
 from token_catcher.diagnosis.step import Step
 from token_catcher.errors import TokenCatcherError
-from token_catcher.vault import Inspection, Settings
+from token_catcher.vault import Inspection, Settings, policy_line
 
 DEFAULT_VERSIONS: Final = 10
 """How many Vault keeps where nothing else is set."""

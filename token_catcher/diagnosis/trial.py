@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from token_catcher.diagnosis.limits import Limit
-from token_catcher.diagnosis.rights import NEEDED, SecretPaths, listed, policy_line
+from token_catcher.diagnosis.rights import NEEDED, SecretPaths
 from token_catcher.diagnosis.step import Step, StepOutcome
 from token_catcher.errors import TokenCatcherError
-from token_catcher.vault import Inspection
+from token_catcher.vault import Inspection, listed, policy_line
 
 MOST_FOLDERS: Final = 20
 """In so many folders one path is tried, where not every path is."""

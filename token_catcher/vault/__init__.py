@@ -8,6 +8,7 @@ versions, `store` decides what to write.
 
 from token_catcher.vault.anchor import Anchor, AnchorStore, AnchorVersion
 from token_catcher.vault.answer import may_pass
+from token_catcher.vault.capabilities import listed, policy_line
 from token_catcher.vault.client import Client
 from token_catcher.vault.inspection import Inspection, Node, NodeState, Settings, TokenFacts
 from token_catcher.vault.kept import KeptSecretId
@@ -51,6 +52,8 @@ __all__ = [
     "Version",
     "WrappedAppRoleLogin",
     "fault_of_token",
+    "listed",
     "may_pass",
+    "policy_line",
     "unwrappings",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -39,3 +39,16 @@ def _portions(paths: Sequence[str]) -> Iterator[list[str]]:
         if not portion:
             return
         yield portion
+
+
+def policy_line(path: str, words: Iterable[str]) -> str:
+    """What grants these capabilities, as a policy has it."""
+    quoted = ", ".join(f'"{word}"' for word in words)
+    return f'path "{path}" {{ capabilities = [{quoted}] }}'
+
+
+def listed(words: Sequence[str]) -> str:
+    """`create, read and update`."""
+    if len(words) == 1:
+        return words[0]
+    return f"{', '.join(words[:-1])} and {words[-1]}"
