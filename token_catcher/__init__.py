@@ -134,6 +134,7 @@ use what its `__init__` names, and nothing else.
         kept_versions  what the versions that Vault keeps tell an auditor
         anchor      the head of a journal, beside the tokens
         store       read, decide, write with check-and-set
+    anchoring   the journal's head, kept in Vault as well
     salesforce  the adapter of Salesforce
         soap        what a login asks, and what is answered; pure
         login       one login over HTTP
@@ -159,6 +160,7 @@ use what its `__init__` names, and nothing else.
         users         each user's token: its age, overdue, never seen
         mailboxes     each mailbox: its last sweep, trouble, what waits
         vault         Vault: reached, sealed, logged in
+        anchor        what Vault knows of the journal
         overview      all of it at one moment
     standing    what Vault tells of users' secrets, with as few rights as suffice
 
@@ -219,12 +221,12 @@ use what its `__init__` names, and nothing else.
         load        from file to Config
         show        the effective configuration, secrets masked
     logins      how each mailbox is logged in to
-    anchoring   the journal's head, kept in Vault as well
     freshness   access tokens renewed ahead, each mailbox by itself
     receivers   how each receiver of notifications is reached
     login_proof  whether Salesforce takes a token that was stored
     app         the composition root
     proving     the proof by login, by the configuration
+    anchors     the anchor of the journal, by the configuration
     diagnosis   what will not work, found before a token depends on it
         step        one step, and how it ended
         limits      how long one look at many things may take
@@ -265,6 +267,7 @@ use what its `__init__` names, and nothing else.
         mailfiles   mail out of files
         explain     why a mail is or is not believed
         vault_result  what a scan tells of a Vault that it could not write to
+        anchor_result  what Vault does not know of the journal yet, told by who wrote to it
         scan        one look now, by hand
         dry_run     the same, and nothing is written
         awaited     which record a wait waits for; pure

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from token_catcher.anchoring import expect_led_through, head_of
 from token_catcher.app import App
 from token_catcher.certificates import certificate_in
 from token_catcher.config import MailboxConfig, each_address
@@ -20,10 +21,11 @@ from token_catcher.errors import ConfigurationError, StateError, TokenCatcherErr
 from token_catcher.expiry import Expiring, Owner
 from token_catcher.logins import certificates_in, entrance_of
 from token_catcher.model import iso
-from token_catcher.record import Checkpoint, LastLook, MailToken, Record
+from token_catcher.record import Checkpoint, Journal, LastLook, MailToken, Record
 from token_catcher.shares import own_mailboxes
 from token_catcher.standing import Inquiry
 from token_catcher.status import (
+    AnchorRow,
     InVault,
     JournalRow,
     LoginEnd,
@@ -33,6 +35,7 @@ from token_catcher.status import (
     UserRow,
     VaultAnswer,
     VaultRow,
+    anchor_row,
     by_urgency,
     held_mails,
     mailbox_row,
@@ -81,6 +84,7 @@ def _overview(app: App, recorded: _Recorded) -> Overview:
         vault=_vault(app, questions, ends),
         journal=recorded.row,
         retirements=[(retirement, retirement.days_left(now)) for retirement in near(now)],
+        anchor=_anchor(app, recorded.row, questions, now),
     )
 
 
@@ -141,6 +145,11 @@ class _Questions:
         except TokenCatcherError as error:
             self._inquiry.trouble = error
 
+    @property
+    def trouble(self) -> TokenCatcherError | None:
+        """What keeps us from asking anything; None: nothing does."""
+        return self._inquiry.trouble
+
     def names(self, folder: str) -> Collection[str]:
         """The secrets in this folder, as far as Vault lets us list them."""
         if self._inquiry.trouble is not None:
@@ -195,6 +204,40 @@ def _vault(app: App, questions: _Questions, ends: Sequence[tuple[Owner, LoginEnd
     address = each_address(app.config.vault.address)[0]
     logins = tuple(end for owner, end in ends if not owner.mailbox)
     return vault_row(address, questions.answer(app.now()), logins)
+
+
+def _anchor(
+    app: App, journal: JournalRow, questions: _Questions, now: datetime
+) -> AnchorRow | None:
+    """What Vault knows of the journal. None: the configuration does not want it to."""
+    if not app.config.journal.anchor:
+        return None
+    anchors = app.store.anchor(app.config.instance)
+    if journal.failing or questions.trouble is not None:
+        return AnchorRow(anchors.place)
+    at = None
+    try:
+        anchors.expect_granted()
+        anchor = anchors.read().anchor
+        # After that: whatever was anchored meanwhile is in the journal by now.
+        app.journal.catch_up()
+        if anchor is not None:
+            at = anchor.at
+            expect_led_through(app.journal, anchor)
+        record = head_of(anchor).seq
+        since = _unanchored_since(app.journal, record)
+    except TokenCatcherError as error:
+        return AnchorRow(anchors.place, at=at, trouble=error.code, saw=str(error))
+    return anchor_row(anchors.place, record, at, app.journal.head.seq - record, since, now)
+
+
+def _unanchored_since(journal: Journal, anchored: int) -> str | None:
+    """When the first record was written that Vault does not know. None: it knows all."""
+    last = journal.head.seq
+    if last == anchored:
+        return None
+    # Its file may have been moved away; the last record is here.
+    return journal.recorded_at(anchored + 1) or journal.recorded_at(last)
 
 
 def _mailboxes(

@@ -12,7 +12,8 @@ from random import Random
 from typing import Any, Final
 
 from token_catcher import __version__
-from token_catcher.anchoring import Anchoring
+from token_catcher.anchoring import AnchorHealth, Anchoring
+from token_catcher.anchors import anchoring_of
 from token_catcher.app import App, utc_now
 from token_catcher.config import Config, is_loopback
 from token_catcher.daemon import (
@@ -123,7 +124,7 @@ class Service:
         self._login_proofs.begin(self._login_proof)
         self._vault_health.begin_anew()
         self._lapses = _looking_for_lapses(app, self._log, self._notifier.tell_lapse)
-        self._anchoring = _anchoring(app)
+        self._anchoring = anchoring_of(app)
         self._notifier.use(app)
         return watched
 
@@ -162,9 +163,16 @@ class Service:
         if self._lapses is not None:
             with suppress(StateError):  # which the look at the journal tells
                 self._lapses.round()
-        if self._anchoring is not None:
-            self._anchoring.round()
+        self._anchor()
         self._has_kept_house = True
+
+    def _anchor(self) -> None:
+        """Have Vault know the journal's head. What is told of the journal itself, or of Vault as a
+        whole, is not told once more of the anchor."""
+        trouble = self._vault_health.use.trouble
+        is_away = trouble is not None and not trouble.is_partial
+        if self._anchoring is not None and self._journal_trouble is None and not is_away:
+            self._anchoring.round()
 
     def _finish(self, seconds: float) -> None:
         """Wait for what is given out once: renewals on their way, and the secret_id of a wrapping
@@ -225,6 +233,7 @@ class Service:
             shard=shard_of(self._config),
             journal_head=self._journal_head,
             journal_trouble=lambda: self._journal_trouble,
+            anchor=self._anchor_health,
             held_waiting=self._held_waiting,
             drifted=self._drifted,
             lapsed=self._lapsed,
@@ -260,6 +269,11 @@ class Service:
             return 0
         return self._app.journal.head.seq
 
+    def _anchor_health(self) -> AnchorHealth | None:
+        if self._anchoring is None:
+            return None
+        return self._anchoring.health
+
     def _held_waiting(self) -> Mapping[str, int]:
         if self._app is None:
             return {}
@@ -287,7 +301,7 @@ class Service:
         if self._has_kept_house:
             troubles["vault"] = self._vault_trouble()
             troubles["journal"] = self._journal_trouble
-        return troubles
+        return {**troubles, **anchor_troubles(self._anchor_health())}
 
     def _vault_trouble(self) -> str | None:
         trouble = self._vault_health.use.trouble
@@ -385,23 +399,16 @@ def held_since(mails: Iterable[MailToken], since: Mapping[str, datetime]) -> Map
     return counts
 
 
+def anchor_troubles(health: AnchorHealth | None) -> Mapping[str, str | None]:
+    """The code of the anchor's trouble, by the name that receivers are told. Nothing before the
+    first look: what was told before a restart is not healed by it."""
+    if health is None or health.is_usable is None:
+        return {}
+    return {"journal/anchor": health.trouble}
+
+
 def users_held(mails: Iterable[MailToken], orgs: Sequence[str]) -> Mapping[str, int]:
     """Of how many users of each org proven mail waits; 0 where none does."""
     users = {(mail.org, mail.username) for mail in mails if not mail.may_be_anybodys}
     counts = Counter(org for org, _ in users)
     return {org: counts[org] for org in orgs}
-
-
-def _anchoring(app: App) -> Anchoring | None:
-    """What keeps the journal's head in Vault. None: the configuration does not want it."""
-    config = app.config
-    if not config.journal.anchor:
-        return None
-    return Anchoring(
-        app.journal,
-        app.store.anchor(config.instance),
-        instance=config.instance,
-        now=app.now,
-        monotonic=time.monotonic,
-        log=app.log,
-    )

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ import pytest
 
 from tests.contract.vault import given, opened
 from tests.kit.fakes import Silent
+from tests.kit.proxy import TcpProxy
 from tests.kit.servers import OpenBao
 from tests.unit.record.books import NOW, entry, in_files, journal
-from token_catcher.anchoring import PAUSE, Anchoring
+from token_catcher.anchoring import DAILY, PAUSE, Anchoring
 from token_catcher.errors import AccessError
 from token_catcher.record.chain import START, Head
 from token_catcher.record.journal import Journal
@@ -23,21 +26,26 @@ from token_catcher.record.verification import State, Verification, verify
 from token_catcher.vault import Anchor, VaultStore
 
 pytestmark = pytest.mark.servers
+BEGAN = 1_000.0
 SHIPPED = (Path(__file__).parents[2] / "deploy" / "vault" / "journal-anchor.hcl").read_text("utf-8")
 
 
 class World:
     """One instance: its journal on disk, its anchor in OpenBao, a clock that tests move."""
 
-    def __init__(self, path: Path, store: VaultStore, bao: OpenBao, instance: str) -> None:
+    def __init__(
+        self, path: Path, store: VaultStore, bao: OpenBao, instance: str, way: TcpProxy
+    ) -> None:
+        """`way`: to OpenBao, which tests close."""
         self.path = path
+        self.way = way
         self.store = store
         self.anchors = store.anchor(instance)
         self.bao = bao
         self.instance = instance
         self.secret = f"token-catcher/journal/{instance}"
         self.log = Silent()
-        self.seconds = 1_000.0
+        self.seconds = BEGAN
         self.restart()
 
     def restart(self) -> None:
@@ -47,10 +55,34 @@ class World:
             self.book,
             self.anchors,
             instance=self.instance,
-            now=lambda: NOW,
+            now=self.now,
             monotonic=lambda: self.seconds,
             log=self.log,
         )
+
+    def now(self) -> datetime:
+        """The clock on the wall, which goes with the other one."""
+        return NOW + timedelta(seconds=self.seconds - BEGAN - PAUSE)
+
+    def beside(self) -> World:
+        """Another process over the same files, at the same time."""
+        other = World(self.path, self.store, self.bao, self.instance, self.way)
+        other.seconds = self.seconds
+        return other
+
+    def answers(self) -> list[str]:
+        """What OpenBao answered to requests about the anchor so far: an error, or nothing."""
+        return [
+            line.get("error", "")
+            for line in self.bao.audited
+            if line["type"] == "response" and self.secret in line["request"]["path"]
+        ]
+
+    @property
+    def health(self) -> tuple[bool | None, bool, int | None]:
+        """Whether it is usable, whether it is contradicted, and what Vault is known to have."""
+        health = self.anchoring.health
+        return health.is_usable, health.is_contradicted, health.seq
 
     def record(self, *uids: int) -> None:
         """Append these mails."""
@@ -80,8 +112,21 @@ def world(openbao: OpenBao, tmp_path: Path, org: str) -> Iterator[World]:
     """Nothing recorded, nothing anchored, and the rights that we ship."""
     openbao.policy("journal-anchor", SHIPPED)
     token = openbao.token("journal-anchor", no_parent=True, ttl="1h")
-    with opened(openbao.url, given(token)) as store:
-        yield World(tmp_path / "state" / "journal.jsonl", store, openbao, org)
+    path = tmp_path / "state" / "journal.jsonl"
+    with (
+        TcpProxy(openbao.port) as way,
+        opened(f"http://127.0.0.1:{way.port}", given(token)) as store,
+    ):
+        yield World(path, store, openbao, org, way)
+
+
+@contextmanager
+def away(world: World) -> Iterator[None]:
+    """OpenBao, cut off for as long as the block runs."""
+    world.way.refuse()
+    world.way.cut()
+    yield
+    world.way.refuse(yes=False)
 
 
 def test_the_head_goes_to_vault_with_whose_it_is(world: World) -> None:
@@ -183,7 +228,11 @@ def test_what_is_no_anchor_is_not_written_over(world: World) -> None:
     world.minute_later()
     assert world.bao.get(world.secret) == {"seq": "soon"}
     (told,) = world.log.events
-    assert told[1]["code"] == "vault-protocol"
+    saw = f"{world.anchors.place}: version 1 is no anchor, expected seq and hash of a record"
+    assert told == (
+        "journal.anchor_failed",
+        {"code": "journal-anchor-form", "error": f"{saw}: somebody else wrote there"},
+    )
 
 
 def test_who_was_faster_is_not_written_over(world: World) -> None:
@@ -214,7 +263,7 @@ def test_trouble_is_told_once_and_its_end_as_well(world: World) -> None:
     world.bao.policy("journal-anchor", SHIPPED)
     world.minute_later()
     assert [(event, fields.get("code")) for event, fields in world.log.events] == [
-        ("journal.anchor_failed", "vault-policy"),
+        ("journal.anchor_failed", "journal-anchor-policy"),
         ("journal.anchored", None),
     ]
     assert world.anchored.seq == 1
@@ -227,6 +276,165 @@ def test_the_policy_grants_anchors_alone(world: World) -> None:
             world.store.holds(path)
         assert refusal.value.code in ("vault-policy", "vault-mount"), path
     assert world.store.latest(world.secret) is None
+
+
+# -- when it counts, and when it is over --
+
+DENYING = 'path "secret/data/nothing" { capabilities = ["read"] }'
+
+
+def test_what_a_policy_lacks_is_told_before_the_first_record(world: World) -> None:
+    """With the line that grants it, and though no record waits for it."""
+    place = f"secret/data/token-catcher/journal/{world.instance}"
+    world.bao.policy("journal-anchor", f'path "{place}" {{ capabilities = ["read"] }}')
+    world.book.open()
+    world.anchoring.round()
+    lacking = "our token lacks create and update on the journal's anchor; grant"
+    error = f'{lacking} path "{place}" {{ capabilities = ["create", "update"] }}'
+    assert world.log.errors == [
+        ("journal.anchor_failed", {"code": "journal-anchor-policy", "error": error})
+    ]
+    assert world.health == (False, False, None)
+
+
+def test_no_request_is_made_that_a_policy_denies(world: World) -> None:
+    """Each is counted as one that keeps tokens out of Vault."""
+    world.bao.policy("journal-anchor", DENYING)
+    world.record(1)
+    world.minute_later()
+    world.bao.policy(
+        "journal-anchor", f'path "{world.anchors.place}" {{ capabilities = ["read"] }}'
+    )
+    world.minute_later()
+    assert [error for error in world.answers() if error] == []
+
+
+def test_a_denial_names_the_anchor_also_where_nobody_may_ask(world: World) -> None:
+    """A policy can forbid to ask for capabilities; then Vault's denial is told as ours."""
+    asking = 'path "sys/capabilities-self" { capabilities = ["deny"] }'
+    world.bao.policy("journal-anchor", asking)
+    with pytest.raises(AccessError) as refusal:
+        world.anchors.read()
+    assert refusal.value.code in ("journal-anchor-policy", "vault-mount")
+    place = world.anchors.place
+    world.bao.policy("journal-anchor", f'{asking} path "{place}" {{ capabilities = ["read"] }}')
+    world.record(1)
+    world.minute_later()
+    assert world.health == (False, False, None)
+    (told,) = world.log.errors
+    assert told[1]["code"] == "journal-anchor-policy"
+
+
+def test_a_quiet_journal_is_looked_at_once_a_day(world: World) -> None:
+    """What would keep the next record out is found before it comes, and nobody is asked more."""
+    world.record(1)
+    world.minute_later()
+    world.bao.policy("journal-anchor", DENYING)
+    before = world.answers()
+    for _ in range(3):
+        world.minute_later()
+    assert (world.answers(), world.health) == (before, (True, False, 1))
+    world.seconds += DAILY
+    world.anchoring.round()
+    assert world.health == (False, False, 1)
+
+
+def test_a_deleted_journal_shows_at_the_next_start(world: World) -> None:
+    """Though the new one has no record yet."""
+    world.record(1, 2)
+    world.minute_later()
+    shutil.rmtree(world.path.parent)
+    world.restart()
+    world.book.open()
+    world.anchoring.round()
+    assert world.health == (False, True, None)
+
+
+def test_a_journal_that_is_begun_anew_under_us_is_not_anchored(world: World) -> None:
+    """What this process has anchored itself is evidence as well."""
+    world.record(1, 2)
+    world.minute_later()
+    known = world.anchored
+    shutil.rmtree(world.path.parent)
+    journal(world.path).append(entry(9))
+    world.minute_later()
+    assert world.anchored == known
+
+
+def test_a_vault_that_is_away_has_a_quarter_of_an_hour(world: World) -> None:
+    """It heals by itself, and who hears of it after that hears of the end as well."""
+    world.record(1)
+    with away(world):
+        for _ in range(15):
+            world.minute_later()
+        assert (world.health, world.log.errors) == ((None, False, None), [])
+    world.minute_later()
+    assert (world.health, world.anchored.seq) == ((True, False, 1), 1)
+    world.record(2)
+    with away(world):
+        for _ in range(16):
+            world.minute_later()
+        assert world.health == (False, False, 1)
+    world.minute_later()
+    assert (world.health, world.anchored.seq) == ((True, False, 2), 2)
+    told = [(event, fields.get("code")) for event, fields in world.log.events]
+    assert [event for event in told if event[0] != "journal.anchor_delayed"] == [
+        ("journal.anchor_failed", "vault-unreachable"),
+        ("journal.anchored", None),
+    ]
+
+
+def test_a_vault_that_is_away_covers_up_no_contradiction(world: World) -> None:
+    """It stays told; and after a restart it is found again, by what Vault has."""
+    world.bao.put(world.secret, {"seq": "5", "hash": "a" * 64, "instance": "x", "at": "y"})
+    world.record(1)
+    world.minute_later()
+    with away(world):
+        for _ in range(20):
+            world.minute_later()
+        assert world.health == (False, True, None)
+    world.restart()
+    world.anchoring.round()
+    assert world.health == (False, True, None)
+
+
+def test_what_another_process_recorded_and_anchored_is_no_contradiction(world: World) -> None:
+    """It was both after we last read the journal."""
+    world.record(1)
+    world.minute_later()
+    world.seconds += PAUSE
+    scan = world.beside()
+    scan.book.append(entry(2))
+    assert scan.anchoring.move() is True
+    assert world.book.head.seq == 1
+    world.minute_later()
+    world.record(3)
+    world.minute_later()
+    assert (world.health, world.anchored.seq, world.log.errors) == ((True, False, 3), 3, [])
+
+
+def test_at_most_one_write_a_minute_over_processes(world: World) -> None:
+    """By the time that the anchor has: the second process says that it did not write."""
+    world.record(1)
+    world.minute_later()
+    world.seconds += PAUSE - 1
+    scan = world.beside()
+    scan.book.append(entry(2))
+    assert (scan.anchoring.move(), world.anchored.seq) == (False, 1)
+    scan.seconds += 1
+    assert (scan.anchoring.move(), world.anchored.seq) == (True, 2)
+    assert list(world.bao.versions(world.secret)) == [1, 2]
+
+
+@pytest.mark.parametrize("at", ["2036-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "soon"])
+def test_a_time_that_cannot_be_keeps_nobody_waiting(world: World, at: str) -> None:
+    """A clock that was ahead, or what somebody else wrote."""
+    world.record(1)
+    anchor = {"seq": "1", "hash": world.book.head.hash, "instance": world.instance, "at": at}
+    world.bao.put(world.secret, anchor)
+    world.record(2)
+    world.minute_later()
+    assert world.anchored.seq == 2
 
 
 # -- what verify makes of it --

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from tests.mutation import (
+    anchor,
     login_proof,
     microsoft,
     notify,
@@ -23,6 +24,7 @@ from tests.mutation import (
 from tests.mutation.mutants import survivors
 
 MUTANTS = (
+    *anchor.MUTANTS,
     *login_proof.MUTANTS,
     *microsoft.MUTANTS,
     *notify.MUTANTS,

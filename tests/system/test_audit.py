@@ -10,6 +10,8 @@ import pytest
 from tests.kit.program import POLICY, Program
 from tests.kit.servers import Dovecot, OpenBao, until
 from tests.system.resets import Resets, records
+from tests.system.test_web import Site
+from token_catcher.advice import NEXT_STEP
 
 pytestmark = pytest.mark.servers
 ANCHOR = POLICY.with_name("journal-anchor.hcl")
@@ -19,6 +21,12 @@ ANCHOR = POLICY.with_name("journal-anchor.hcl")
 def resets(tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str) -> Resets:
     """Of one user, over the shared servers."""
     return Resets(tool, dovecot, openbao, user, org)
+
+
+@pytest.fixture
+def site(tool: Program) -> Site:
+    """The pages of the daemon; asked for before `anchored`, which configures the rest."""
+    return Site(tool)
 
 
 @pytest.fixture
@@ -110,11 +118,83 @@ def test_check_says_whether_the_journal_can_be_anchored(
     ]
     openbao.policy(f"{org}-anchor", f'path "{place}" {{ capabilities = ["read"] }}')
     lacking = f'path "{place}" {{ capabilities = ["create", "update"] }}'
-    saw = f"our token lacks create and update there; grant {lacking}"
+    saw = f"our token lacks create and update on the journal's anchor; grant {lacking}"
     assert journal_steps(tool) == [
         ("anchor", "failed", "journal-anchor-policy", saw),
-        ("records", "ok", None, "nothing was recorded yet"),
+        ("records", "failed", "journal-broken", f"{missing}: the rest was cut off"),
     ]
+
+
+READING = 'path "secret/data/token-catcher/journal/+" { capabilities = ["read"] }'
+
+
+def test_a_scan_without_a_daemon_anchors_what_it_recorded(
+    tool: Program, resets: Resets, openbao: OpenBao, anchored: str, org: str
+) -> None:
+    """Not twice within a minute, and then it says so; what keeps it from that makes it fail."""
+    resets.send()
+    done = tool("scan")
+    anchor = openbao.get(anchored) or {}
+    assert (done.code, anchor["seq"], "anchored" in done.err) == (0, "1", False)
+    resets.send()
+    done = tool("scan")
+    assert (done.code, list(openbao.versions(anchored))) == (0, [1])
+    assert "token-catcher: the last records are not anchored yet" in done.err
+    openbao.put(anchored, {**anchor, "at": "2026-01-01T00:00:00Z"})
+    assert tool("scan").code == 0
+    assert (openbao.get(anchored) or {})["seq"] == "2"
+    openbao.policy(f"{org}-anchor", READING)
+    resets.send()
+    done = tool("scan", "--json")
+    place = f"secret/data/{anchored}"
+    lacking = "our token lacks create and update on the journal's anchor; grant"
+    told = done.lines[-1]
+    assert (done.code, told["outcome"], told["reason"], told["saw"]) == (
+        1,
+        "error",
+        "journal-anchor-policy",
+        f'{lacking} path "{place}" {{ capabilities = ["create", "update"] }}',
+    )
+    assert "init --vault-setup anchor" in told["next"]
+
+
+def test_a_journal_that_its_anchor_contradicts_is_nowhere_green(
+    tool: Program, site: Site, resets: Resets, openbao: OpenBao, anchored: str, org: str
+) -> None:
+    """In the scan, in status, and in the daemon's health, page, metrics and log; what comes is
+    stored all the same, and the anchor stays as evidence."""
+    resets.send()
+    assert tool("scan").code == 0
+    ahead = {"seq": "9", "hash": "a" * 64, "instance": org, "at": "2026-11-26T08:00:00Z"}
+    openbao.put(anchored, ahead)
+    done = tool("scan", "--json")
+    assert (done.code, [line["reason"] for line in done.lines]) == (1, ["journal-anchor"])
+    done = tool("status", "--json")
+    [told] = done.lines
+    assert (done.code, told["needs_a_person"]) == (1, True)
+    problem = f"the anchor in Vault knows 9 records of {org}, the journal has 1"
+    assert told["journal"]["anchor"] == {
+        "path": f"secret/data/{anchored}",
+        "record": None,
+        "at": ahead["at"],
+        "unanchored": None,
+        "unanchored_since": None,
+        "trouble": "journal-anchor",
+        "saw": f"{problem}: the rest was cut off, or an older state was brought back",
+        "failing": True,
+        "next": NEXT_STEP["journal-anchor"],
+    }
+    with tool.daemon() as daemon:
+        contradicted = {"record": None, "usable": False, "trouble": "journal-anchor"}
+        until(lambda: site.health["journal"]["anchor"] == contradicted, "the trouble")
+        assert site.get("/healthz")[0] == 503
+        assert site.get("/readyz") == (200, "ready\n")
+        gauges = ("journal_anchor_usable", "journal_contradicted")
+        assert [site.sample(name) for name in gauges] == [0, 1]
+        until(lambda: "Needs a person: the journal&#x27;s anchor." in site.get("/")[1], "the page")
+        assert daemon.says("journal.anchor_failed", code="journal-anchor", level="error")
+        resets.make_the_trip()
+    assert openbao.get(anchored) == ahead
 
 
 def journal_steps(tool: Program) -> list[tuple[str | None, ...]]:

@@ -245,6 +245,19 @@ LOCAL: Final[Mapping[str, Advice]] = {
     "journal-anchor-policy": Advice(
         162,
         "Our policy in Vault does not let us anchor the journal.",
-        "add that to the policy of our login; docs/audit.md names all that journal.anchor needs",
+        "add that to the policy of our login: `token-catcher init --vault-setup anchor` prints the"
+        " script that makes it; tokens are stored meanwhile",
+    ),
+    "journal-anchor-form": Advice(
+        163,
+        "Something else stands where Vault keeps the anchor of the journal.",
+        "ask who wrote it (Vault's audit log, `bao kv metadata get`); then delete that version, or"
+        " roll it back: `bao kv rollback -version N` to the one before",
+    ),
+    "journal-unanchored": Advice(
+        164,
+        "Vault should know the newest records for some time, and does not.",
+        "run `token-catcher check`, which says what is in the way, and see whether the daemon runs;"
+        " where it does not, `token-catcher scan` anchors them",
     ),
 }

@@ -9,6 +9,7 @@ from typing import Final
 
 from token_catcher.app import App
 from token_catcher.commands import output
+from token_catcher.commands.anchor_result import tell_unanchored
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import verification_lines
 from token_catcher.config import SecretSource
@@ -105,3 +106,4 @@ def run_archive(app: App) -> None:
     else:
         line = f"closed as {closed}; {app.config.journal_file} carries it on"
     output.write([f"{line}\n"])
+    tell_unanchored(app)

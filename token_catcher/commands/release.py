@@ -17,6 +17,7 @@ from typing import Final, Self
 from token_catcher.advice import next_step
 from token_catcher.app import App
 from token_catcher.commands import output
+from token_catcher.commands.anchor_result import tell_unanchored
 from token_catcher.commands.held import gaps_of
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.render import result_lines
@@ -86,6 +87,7 @@ def run(app: App, ids: Sequence[str], release: Release) -> ExitCode:
             output.print_lines(result_lines(ScanResult.from_entry(entry)))
             if entry.event not in (Event.STORED, Event.UNCHANGED):
                 code = ExitCode.FAILED
+        tell_unanchored(app)
     return code
 
 

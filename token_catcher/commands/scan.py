@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from token_catcher.app import App
 from token_catcher.commands import output
+from token_catcher.commands.anchor_result import anchor_results
 from token_catcher.commands.output import Bar, ExitCode
 from token_catcher.commands.render import result_lines, scan_summary
 from token_catcher.commands.results import ScanResult, results_of
@@ -30,7 +31,8 @@ Show = Callable[[ScanResult], None]
 def run(
     app: App, names: Sequence[str], *, again: bool, since: timedelta | None, as_json: bool
 ) -> ExitCode:
-    """Sweep each mailbox once, then see whether a token could be stored, if one came.
+    """Sweep each mailbox once, then see whether a token could be stored, if one came, and have
+    Vault know the journal's head, where it is to.
 
     FAILED: something went wrong, mail still waits, or was held, or was refused and may be genuine.
     Mail that was settled before tells of nothing: a forgery makes one scan fail, and no other.
@@ -56,6 +58,10 @@ def run(
             # A mail that waits for Vault has told why.
             if result.reason not in told:
                 show(result)
+            told.add(result.reason)
+        for result in anchor_results(app, told):
+            code = ExitCode.FAILED
+            show(result)
     return code
 
 

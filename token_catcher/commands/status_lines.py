@@ -11,6 +11,7 @@ from rich.text import Text
 
 from token_catcher.advice import next_step
 from token_catcher.status import (
+    AnchorRow,
     LoginEnd,
     MailboxRow,
     Overview,
@@ -51,9 +52,19 @@ def as_json(overview: Overview) -> dict[str, Any]:
         "users": [row.as_json() for row in overview.users],
         "mailboxes": [_with_next(row.as_json()) for row in overview.mailboxes],
         "vault": _with_next(overview.vault.as_json()),
-        "journal": _with_next(overview.journal.as_json()),
+        "journal": {
+            **_with_next(overview.journal.as_json()),
+            "anchor": _anchor_object(overview.anchor),
+        },
         "retirements": [_retirement(retirement, days) for retirement, days in overview.retirements],
     }
+
+
+def _anchor_object(row: AnchorRow | None) -> dict[str, Any] | None:
+    """None: the configuration wants none."""
+    if row is None:
+        return None
+    return _with_next(row.as_json())
 
 
 def _with_next(fields: dict[str, Any]) -> dict[str, Any]:
@@ -74,6 +85,8 @@ def status_lines(overview: Overview) -> Iterator[Text]:
         (overview.vault.failing, _vault_lines(overview.vault)),
         (overview.journal.failing, _journal_lines(overview)),
     ]
+    if overview.anchor is not None:
+        parts.append((overview.anchor.failing, _anchor_lines(overview.anchor)))
     for is_urgent in (True, False):
         for needs_a_person, lines in parts:
             if needs_a_person is is_urgent:
@@ -202,6 +215,31 @@ def _journal_lines(overview: Overview) -> Iterator[Text]:
     if row.missing_through:
         yield from _more(f"of the records up to {row.missing_through} not all are here")
     yield from _next(next_step(row.trouble or ""))
+
+
+def _anchor_lines(row: AnchorRow) -> Iterator[Text]:
+    """What Vault knows of the journal."""
+    yield Text("journal's anchor", "bold")
+    if row.failing:
+        yield from _line("failing", "red", row.path)
+        yield from _more(f"{row.trouble}: {row.saw}")
+    elif row.record is None:
+        yield from _line("unknown", "yellow", row.path)
+        yield from _more("not asked for: the journal or Vault fails")
+    else:
+        yield from _line("ok", "green", row.path)
+    if row.record is not None:
+        yield from _more(_anchored(row))
+    yield from _next(next_step(row.trouble or ""))
+
+
+def _anchored(row: AnchorRow) -> str:
+    words = "Vault knows no record yet"
+    if row.record and row.at is not None:
+        words = f"Vault knows record {row.record}, since {_minute(row.at)}"
+    if row.unanchored:
+        words += f"; unanchored tail of {row.unanchored}"
+    return words
 
 
 def _login_lines(logins: tuple[LoginEnd, ...]) -> Iterator[Text]:

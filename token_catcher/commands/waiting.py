@@ -22,6 +22,7 @@ from typing import Final
 from token_catcher.advice import USUAL_REASONS, next_step
 from token_catcher.app import App
 from token_catcher.commands import output
+from token_catcher.commands.anchor_result import tell_unanchored
 from token_catcher.commands.awaited import GRACE, Awaited, clock_ahead, is_later
 from token_catcher.commands.notice import Notice
 from token_catcher.commands.output import ExitCode
@@ -81,8 +82,10 @@ def run(
             entry = waiting.run(wait.total_seconds())
         if entry is not None:
             _tell_found(app, entry, waiting.seconds, as_json=as_json)
+            tell_unanchored(app)
             return ExitCode.DONE
         output.complain(f"token-catcher: no new token of {whose} came within {wait}")
+        tell_unanchored(app)
         if scan.hopeless:
             return ExitCode.FAILED
         _tell_why(awaited, waiting.clock_ahead)

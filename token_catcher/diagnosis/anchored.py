@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from token_catcher.diagnosis.about import About
-from token_catcher.diagnosis.rights import Grants, listed, policy_line
 from token_catcher.diagnosis.step import Step
-from token_catcher.errors import Outage
+from token_catcher.errors import AccessError, Outage
 from token_catcher.record import START, Head
-from token_catcher.vault import AnchorStore, Inspection
-
-NEEDED: Final = ("create", "read", "update")
+from token_catcher.vault import Anchor, AnchorStore, Inspection
 
 
 class AnchorLook:
@@ -33,24 +28,24 @@ class AnchorLook:
         if self._vault.would_unwrap():
             return self._about.skipped("anchor", "the wrapping token was left as it is")
         try:
-            lacking = self._lacking()
-            if lacking:
-                line = policy_line(self._anchors.place, lacking)
-                saw = f"our token lacks {listed(lacking)} there; grant {line}"
-                return self._about.failed("anchor", saw, "journal-anchor-policy")
-            anchor = self._anchors.read().anchor
+            anchor = self._read()
         except Outage:
             return self._about.skipped("anchor", "Vault does not answer (see vault)")
         if anchor is None:
-            self.head = START
             return self._about.ok("anchor", "none yet: the daemon writes the first")
-        self.head = Head(anchor.seq, anchor.hash)
         return self._about.ok("anchor", f"record {anchor.seq}, {anchor.at}")
 
-    def _lacking(self) -> list[str]:
-        """What our policies do not grant. None of it, where they do not let us ask."""
-        place = self._anchors.place
-        granted = self._vault.capabilities([place])
-        if granted is None:
-            return []
-        return Grants(granted).lacks(place, NEEDED)
+    def _read(self) -> Anchor | None:
+        """What is there, where our policies grant all that an anchor needs.
+
+        The records are held against it also where they grant no more than to read it."""
+        try:
+            anchor = self._anchors.read().anchor
+        except AccessError:
+            self._anchors.expect_granted()  # names all that lacks, and not only read
+            raise
+        self.head = START
+        if anchor is not None:
+            self.head = Head(anchor.seq, anchor.hash)
+        self._anchors.expect_granted()
+        return anchor

@@ -244,10 +244,23 @@ class Journal:
         """The hash of the record of this number. None: it is not here.
 
         Of a record in a closed file that file is read. StateError: it cannot be."""
+        content = self._content_of(seq)
+        if content is None:
+            return None
+        return str(content["hash"])
+
+    def recorded_at(self, seq: int) -> str | None:
+        """When the record of this number was written, ISO 8601 in UTC. As `hash_of`."""
+        content = self._content_of(seq)
+        if content is None:
+            return None
+        return str(content["at"])
+
+    def _content_of(self, seq: int) -> Mapping[str, Any] | None:
         content = next(iter(self._contents(seq - 1)), None)
         if content is None or content["seq"] != seq:
             return None
-        return str(content["hash"])
+        return content
 
     def records(self, after: int = 0) -> Iterator[Record]:
         """The records of mails with a number above `after`, as there are now, oldest first."""

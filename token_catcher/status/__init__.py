@@ -4,6 +4,7 @@ What is known comes in as plain values (from configuration, journal, Vault, chec
 time of the question; rows come out, the same for a person, a machine and the metrics.
 """
 
+from token_catcher.status.anchor import AnchorRow, anchor_row
 from token_catcher.status.mailboxes import HeldMails, LoginEnd, MailboxRow, held_mails, mailbox_row
 from token_catcher.status.overview import JournalRow, Overview
 from token_catcher.status.retirements import RETIREMENTS, Retirement, near
@@ -27,6 +28,7 @@ from token_catcher.status.vault import VaultAnswer, VaultRow, vault_row
 __all__ = [
     "RESET_PAGES",
     "RETIREMENTS",
+    "AnchorRow",
     "HeldMails",
     "InVault",
     "JournalRow",
@@ -43,6 +45,7 @@ __all__ = [
     "UserRow",
     "VaultAnswer",
     "VaultRow",
+    "anchor_row",
     "by_urgency",
     "configured_users",
     "held_mails",

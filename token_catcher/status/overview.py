@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from token_catcher.status.anchor import AnchorRow
 from token_catcher.status.mailboxes import MailboxRow
 from token_catcher.status.retirements import Retirement
 from token_catcher.status.users import UserRow
@@ -50,11 +51,15 @@ class Overview:
     journal: JournalRow
     retirements: Sequence[tuple[Retirement, int]]
     """With the days that are left."""
+    anchor: AnchorRow | None = None
+    """What Vault knows of the journal. None: the configuration does not want it to."""
 
     @property
     def needs_a_person(self) -> bool:
         """Whether a token is overdue, missing, held or was never seen, or a part fails."""
         if self.vault.failing or self.journal.failing:
+            return True
+        if self.anchor is not None and self.anchor.failing:
             return True
         if any(row.needs_a_person for row in self.users):
             return True

@@ -22,6 +22,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from token_catcher.anchoring import AnchorHealth
 from token_catcher.model import Entry, Event, moment
 from token_catcher.notify import Outcome
 from token_catcher.web.snapshot import Snapshot, Subject
@@ -145,6 +146,7 @@ def _of_the_instance(snapshot: Snapshot) -> Iterable[Metric]:
         "0 while the journal cannot be used, so that no token can be stored.",
         snapshot.journal_trouble is None,
     )
+    yield from _of_the_anchor(snapshot.anchor)
     if snapshot.vault_use.is_usable is not None:
         yield _gauge(
             "vault_usable",
@@ -158,6 +160,23 @@ def _of_the_instance(snapshot: Snapshot) -> Iterable[Metric]:
             snapshot.vault_token_expires_at.timestamp(),
         )
     yield _of_the_certificates(snapshot)
+
+
+def _of_the_anchor(anchor: AnchorHealth | None) -> Iterable[Metric]:
+    """Nothing without `journal.anchor`, and before the first look at it."""
+    if anchor is None or anchor.is_usable is None:
+        return
+    yield _gauge(
+        "journal_anchor_usable",
+        "0 while Vault does not get to know how far the journal has come; for 15 minutes what may"
+        " pass by itself does not count.",
+        anchor.is_usable,
+    )
+    yield _gauge(
+        "journal_contradicted",
+        "1 while the journal does not lead through the record that its anchor in Vault knows.",
+        anchor.is_contradicted,
+    )
 
 
 def _of_the_certificates(snapshot: Snapshot) -> Metric:

@@ -22,6 +22,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from token_catcher.anchoring import AnchorHealth
 from token_catcher.daemon import Health, VaultUse
 from token_catcher.model import iso
 from token_catcher.notify import ReceiverHealth
@@ -147,7 +148,11 @@ def _parts(snapshot: Snapshot) -> dict[str, Any]:
         "ready": snapshot.ready,
         "stuck": list(snapshot.stuck),
         "mailboxes": [_mailbox(snapshot, mailbox) for mailbox in snapshot.mailboxes],
-        "journal": {"head": snapshot.journal_head, "trouble": snapshot.journal_trouble},
+        "journal": {
+            "head": snapshot.journal_head,
+            "trouble": snapshot.journal_trouble,
+            "anchor": _anchor(snapshot.anchor),
+        },
         "vault": _vault(snapshot),
         "notify": {
             "trouble": snapshot.notify_trouble,
@@ -165,6 +170,13 @@ def _receiver(name: str, receiver: ReceiverHealth) -> dict[str, Any]:
         "oldest": _time(receiver.oldest),
         "trouble": receiver.trouble,
     }
+
+
+def _anchor(anchor: AnchorHealth | None) -> dict[str, Any] | None:
+    """None: the configuration wants none."""
+    if anchor is None:
+        return None
+    return {"record": anchor.seq, "usable": anchor.is_usable, "trouble": anchor.trouble}
 
 
 def _vault(snapshot: Snapshot) -> dict[str, Any]:

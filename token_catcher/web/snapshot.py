@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from token_catcher.anchoring import AnchorHealth
 from token_catcher.daemon import Health, Lapsed, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.notify import ReceiverHealth
@@ -47,6 +48,8 @@ class Snapshot:
     """The number of the last record."""
     journal_trouble: str | None
     """Why the journal cannot be used, as the code of the error; then no token can be stored."""
+    anchor: AnchorHealth | None
+    """How it stands with what Vault knows of the journal. None: nobody wants it to know."""
     held_waiting: Mapping[str, int]
     """Of each mailbox, how many held mails wait for a person; none where it is not among them."""
     drifted: Mapping[str, int]
@@ -71,9 +74,11 @@ class Snapshot:
 
     @property
     def well(self) -> bool:
-        """Whether every part works: nothing stands still, and neither the journal nor Vault nor a
-        mailbox has any trouble."""
+        """Whether every part works: nothing stands still, and there is no trouble with the journal,
+        its anchor, Vault or a mailbox."""
         if self.stuck or self.journal_trouble is not None or not self.vault_use.is_usable:
+            return False
+        if self.anchor is not None and self.anchor.trouble is not None:
             return False
         return all(mailbox.connected and mailbox.trouble is None for mailbox in self.mailboxes)
 
@@ -109,6 +114,7 @@ class Subject:
     certificate_ends: Callable[[], Mapping[Owner, datetime]]
     receivers: Callable[[], Mapping[str, ReceiverHealth]] = dict
     notify_trouble: Callable[[], str | None] = _none
+    anchor: Callable[[], AnchorHealth | None] = _none
 
     def snapshot(self) -> Snapshot:
         """How it is now."""
@@ -126,6 +132,7 @@ class Subject:
             mailboxes=mailboxes,
             journal_head=self.journal_head(),
             journal_trouble=self.journal_trouble(),
+            anchor=self.anchor(),
             held_waiting=self.held_waiting(),
             drifted=self.drifted(),
             lapsed=self.lapsed(),

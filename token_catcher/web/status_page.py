@@ -24,7 +24,7 @@ from token_catcher.html import (
 )
 from token_catcher.model import Entry, Event, moment
 from token_catcher.record import Record
-from token_catcher.status import MailboxRow, Overview, Presence, UserRow
+from token_catcher.status import AnchorRow, MailboxRow, Overview, Presence, UserRow
 from token_catcher.web.content import Aged
 
 POLICY: Final = (
@@ -120,7 +120,7 @@ def _pieces(aged: Aged, instance: str, version: str) -> Iterator[str]:
     yield '<h2 id="mailboxes">Mailboxes</h2>\n'
     yield from _MAILBOXES.lines(_mailbox_cells(row) for row in overview.mailboxes[:MOST_ROWS])
     yield '<h2 id="parts">Vault and journal</h2>\n'
-    yield from _PARTS.lines([_vault_cells(overview), _journal_cells(overview)])
+    yield from _PARTS.lines(_part_cells(overview))
     yield from _retirements(overview)
     yield "</main>\n"
     yield closing()
@@ -182,6 +182,8 @@ def _needs(overview: Overview) -> Iterator[str]:
         yield "Vault"
     if overview.journal.failing:
         yield "the journal"
+    if overview.anchor is not None and overview.anchor.failing:
+        yield "the journal's anchor"
 
 
 def _held(waiting: Sequence[Record]) -> Iterator[str]:
@@ -320,6 +322,13 @@ def _mailbox_steps(row: MailboxRow) -> Iterator[str]:
             yield f"its {login.kind} ends in {login.days_left} d"
 
 
+def _part_cells(overview: Overview) -> Iterator[Sequence[Cell]]:
+    yield _vault_cells(overview)
+    yield _journal_cells(overview)
+    if overview.anchor is not None:
+        yield _anchor_cells(overview.anchor)
+
+
 def _vault_cells(overview: Overview) -> Sequence[Cell]:
     row = overview.vault
     known = "reached, and logged in"
@@ -336,6 +345,16 @@ def _journal_cells(overview: Overview) -> Sequence[Cell]:
     if row.missing_through:
         known += f", of those up to {row.missing_through} not all are here"
     return _part("journal", row.trouble, row.failing, known)
+
+
+def _anchor_cells(row: AnchorRow) -> Sequence[Cell]:
+    """What Vault knows of the journal."""
+    known = "not asked for: the journal or Vault fails"
+    if row.record is not None:
+        known = f"record {row.record}, {row.unanchored} unanchored"
+    elif row.failing:
+        known = "nothing was read, or not the journal's"
+    return _part("journal's anchor", row.trouble, row.failing, known)
 
 
 def _part(name: str, trouble: str | None, failing: bool, known: str) -> Sequence[Cell]:

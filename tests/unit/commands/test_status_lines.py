@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from token_catcher.commands.status_lines import as_json, status_lines
 from token_catcher.status import (
     RETIREMENTS,
+    AnchorRow,
     JournalRow,
     LastMail,
     LoginEnd,
@@ -18,6 +19,7 @@ from token_catcher.status import (
     Presence,
     UserRow,
     VaultRow,
+    anchor_row,
 )
 
 NOW = datetime(2026, 11, 26, 7, tzinfo=UTC)
@@ -104,6 +106,80 @@ def test_all_is_well() -> None:
         "              its last record is number 41",
     ]
     assert not WELL.needs_a_person
+
+
+SINCE = "2026-11-26T06:56:00Z"
+ANCHOR = anchor_row(
+    "secret/data/token-catcher/journal/one", 40, "2026-11-26T06:58:00Z", 1, SINCE, NOW
+)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "lines"),
+    [
+        (
+            ANCHOR,
+            [
+                "  ok          secret/data/token-catcher/journal/one",
+                "              Vault knows record 40, since 2026-11-26 06:58 UTC; unanchored tail",
+                "                of 1",
+            ],
+        ),
+        (
+            anchor_row(ANCHOR.path, 0, None, 0, None, NOW),
+            [
+                "  ok          secret/data/token-catcher/journal/one",
+                "              Vault knows no record yet",
+            ],
+        ),
+        (
+            AnchorRow(ANCHOR.path),
+            [
+                "  unknown     secret/data/token-catcher/journal/one",
+                "              not asked for: the journal or Vault fails",
+            ],
+        ),
+    ],
+    ids=["a tail", "none yet", "not asked"],
+)
+def test_the_anchor_of_the_journal(anchor: AnchorRow, lines: list[str]) -> None:
+    """What Vault knows of it, where the configuration wants that."""
+    overview = replace(WELL, anchor=anchor)
+    assert shown(overview)[-len(lines) - 1 :] == ["journal's anchor", *lines]
+    assert not overview.needs_a_person
+    told = as_json(overview)["journal"]["anchor"]
+    assert told == {**asdict(anchor), "failing": False, "next": None}
+
+
+def test_records_that_vault_should_know_by_now() -> None:
+    """After a quarter of an hour, by the record's own time; that comes first, and is a failure."""
+    late = anchor_row(ANCHOR.path, 39, ANCHOR.at, 2, SINCE, NOW + timedelta(minutes=10))
+    assert late.trouble is None
+    late = anchor_row(ANCHOR.path, 39, ANCHOR.at, 2, SINCE, NOW + timedelta(minutes=11))
+    overview = replace(WELL, anchor=late)
+    assert overview.needs_a_person
+    assert shown(overview)[:6] == [
+        "journal's anchor",
+        "  failing     secret/data/token-catcher/journal/one",
+        "              journal-unanchored: Vault does not know the last 2 records, the",
+        "                first of 2026-11-26T06:56:00Z",
+        "              Vault knows record 39, since 2026-11-26 06:58 UTC; unanchored tail",
+        "                of 2",
+    ]
+    assert shown(overview)[6].startswith("              next: run `token-catcher check`")
+
+
+def test_a_journal_that_its_anchor_contradicts() -> None:
+    """With what contradicts it."""
+    saw = "the anchor in Vault knows 5 records of one, the journal has 2: the rest was cut off"
+    anchor = AnchorRow(ANCHOR.path, at=ANCHOR.at, trouble="journal-anchor", saw=saw)
+    overview = replace(WELL, anchor=anchor)
+    assert overview.needs_a_person
+    assert shown(overview)[1:4] == [
+        "  failing     secret/data/token-catcher/journal/one",
+        "              journal-anchor: the anchor in Vault knows 5 records of one, the",
+        "                journal has 2: the rest was cut off",
+    ]
 
 
 def test_a_token_that_is_overdue() -> None:

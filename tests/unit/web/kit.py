@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kit.fakes import Silent
 from tests.kit.waiting import PATIENCE
+from token_catcher.anchoring import AnchorHealth
 from token_catcher.daemon import Health, Lapsed, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.model import Entry, Event, Secret
@@ -86,6 +87,7 @@ class Site:
     lapsed: Lapsed | None = None
     users_held: Mapping[str, int] = field(default_factory=dict)
     journal_trouble: str | None = None
+    anchor: AnchorHealth | None = None
     vault: VaultUse = PROVEN
     expires: datetime | None = NOW + timedelta(hours=1)
     tokens: Mapping[str, TokenHealth] = field(default_factory=dict)
@@ -109,6 +111,7 @@ class Site:
             shard=(1, 3),
             journal_head=lambda: 42,
             journal_trouble=lambda: self.journal_trouble,
+            anchor=lambda: self.anchor,
             vault_use=lambda: self.vault,
             held_waiting=lambda: self.held,
             drifted=lambda: self.drifted,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from tests.unit.web.kit import NOW, STORED, WELL, Site, now
+from token_catcher.anchoring import AnchorHealth
 from token_catcher.daemon import Lapsed, VaultTrouble, VaultUse
 from token_catcher.expiry import Owner
 from token_catcher.model import Event, iso
@@ -106,6 +109,27 @@ def test_a_journal_that_cannot_be_used_shows(site: Site) -> None:
     """Then no token can be stored."""
     site.journal_trouble = "journal-broken"
     assert site.samples()["journal_usable"] == 0
+
+
+@pytest.mark.parametrize(
+    ("anchor", "usable", "contradicted"),
+    [
+        (None, None, None),
+        (AnchorHealth(), None, None),
+        (AnchorHealth(42), 1, 0),
+        (AnchorHealth(41, "journal-anchor-policy"), 0, 0),
+        (AnchorHealth(None, "journal-anchor"), 0, 1),
+    ],
+    ids=["not wanted", "not looked at", "well", "denied", "contradicted"],
+)
+def test_the_anchor_of_the_journal(
+    site: Site, anchor: AnchorHealth | None, usable: int | None, contradicted: int | None
+) -> None:
+    """Whether Vault gets to know the journal, and whether it knows another one."""
+    site.anchor = anchor
+    samples = site.samples()
+    assert samples.get("journal_anchor_usable") == usable
+    assert samples.get("journal_contradicted") == contradicted
 
 
 def test_a_vault_that_a_token_could_not_be_stored_in_shows(site: Site) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.web.kit import NOW, PROVEN, STORED, WELL, Site
+from token_catcher.anchoring import AnchorHealth
 from token_catcher.daemon import VaultTrouble, VaultUse
 from token_catcher.notify import ReceiverHealth
 
@@ -61,7 +62,7 @@ def test_healthz_tells_of_every_part(site: Site) -> None:
                 "trouble": None,
             }
         ],
-        "journal": {"head": 42, "trouble": None},
+        "journal": {"head": 42, "trouble": None, "anchor": None},
         "vault": {
             "token_expires": "2026-02-03T14:00:00Z",
             "usable": True,
@@ -152,10 +153,31 @@ def test_a_journal_that_cannot_be_used_shows_before_the_first_mail(site: Site) -
     status, body = site.says("/healthz")
     assert (status, json.loads(body)["journal"]) == (
         503,
-        {"head": 42, "trouble": "journal-broken"},
+        {"head": 42, "trouble": "journal-broken", "anchor": None},
     )
     assert site.says("/readyz") == (503, "the journal cannot be used: journal-broken\n")
     assert site.says("/livez") == (200, "alive\n")
+
+
+@pytest.mark.parametrize(
+    ("anchor", "told", "status"),
+    [
+        (AnchorHealth(), (None, None, None), 200),
+        (AnchorHealth(42), (42, True, None), 200),
+        (AnchorHealth(41, "vault-unreachable"), (41, False, "vault-unreachable"), 503),
+        (AnchorHealth(None, "journal-anchor"), (None, False, "journal-anchor"), 503),
+    ],
+    ids=["not looked at", "well", "behind", "contradicted"],
+)
+def test_an_anchor_that_fails_degrades_the_health_alone(
+    site: Site, anchor: AnchorHealth, told: tuple[int | None, bool | None, str | None], status: int
+) -> None:
+    """Tokens are stored and recorded all the same: nobody is sent away from us for it."""
+    site.anchor = anchor
+    answered, body = site.says("/healthz")
+    fields = dict(zip(("record", "usable", "trouble"), told, strict=True))
+    assert (answered, json.loads(body)["journal"]["anchor"]) == (status, fields)
+    assert site.says("/readyz") == (200, "ready\n")
 
 
 def test_no_username_and_no_path_is_told(site: Site) -> None:

@@ -25,6 +25,7 @@ from token_catcher.html import STYLE_SOURCE
 from token_catcher.model import Entry, Event, Reason, Secret, as_fields, iso
 from token_catcher.record import LastLook, MailToken, Pending, Record
 from token_catcher.status import (
+    AnchorRow,
     HeldMails,
     InVault,
     LoginEnd,
@@ -267,6 +268,20 @@ def test_how_a_mailbox_stands() -> None:
     assert ">2026-02-03 12:57, 3 min before</td>" in text
     assert ">1 (vault-sealed)</td>" in text
     assert escape(NEXT_STEP["vault-sealed"]) in text
+
+
+def test_the_anchor_of_the_journal_is_a_part() -> None:
+    """Where the configuration wants one; what fails is among what needs a person."""
+    assert "journal&#x27;s anchor" not in shown()
+    row = AnchorRow("secret/data/token-catcher/journal/one", 41, "2026-02-03T12:50:00Z", 1)
+    text = shown(replace(CONTENT, overview=replace(OVERVIEW, anchor=row)))
+    assert "record 41, 1 unanchored" in text
+    assert "All is well" in text
+    row = replace(row, record=None, trouble="journal-anchor", saw="/var/lib/journal.jsonl")
+    text = shown(replace(CONTENT, overview=replace(OVERVIEW, anchor=row)))
+    assert "Needs a person: the journal&#x27;s anchor." in text
+    assert escape(NEXT_STEP["journal-anchor"]) in text
+    assert "/var/lib" not in text
 
 
 def test_what_only_the_journal_knows_says_so() -> None:
