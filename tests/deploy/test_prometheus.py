@@ -23,6 +23,7 @@ from typer.main import get_command
 from tests.deploy.kit import DEPLOY, ROOT, documents, run
 from tests.kit.fakes import Silent
 from tests.kit.servers.process import command
+from token_catcher.anchoring import AnchorHealth
 from token_catcher.cli import app
 from token_catcher.daemon import Health, Lapsed, VaultUse
 from token_catcher.expiry import Owner
@@ -120,6 +121,7 @@ def exported() -> dict[str, set[str]]:
         access_tokens=lambda: {"m": TokenHealth(None, 3600.0, NOW.timestamp())},
         certificate_ends=lambda: {Owner("m", "oauth"): NOW},
         receivers=lambda: {"ops": ReceiverHealth(1, NOW, None)},
+        anchor=lambda: AnchorHealth(0),
     )
     log = Silent()
     access = Access(None, is_loopback=True, monotonic=lambda: 0.0, log=log)
