@@ -104,6 +104,10 @@ class Settings:
         """The configuration's file. ConfigurationError: there is none."""
         return config.find(self.file, os.environ)
 
+    def load_alone(self) -> config.Config:
+        """Without the secrets. ConfigurationError: there is none, or it is refused."""
+        return self.load(secrets=False)
+
     def build_quiet(self) -> App:
         """The program as `check` takes it: secrets may be missing, and nothing is written.
 
@@ -306,7 +310,9 @@ def init_command(
     """Write a configuration by asking little. Each answer is tried; flags answer before they are
     asked; secrets are named by their place."""
     if set_up is not None:
-        output.write([vault_setup.vault_setup(set_up, mount)])
+        settings = context.obj
+        kind = vault_setup.as_configured(set_up, settings.find, settings.load_alone)
+        output.write([vault_setup.vault_setup(kind, mount)])
         return
     flags = init.Flags(
         address=address,

@@ -9,7 +9,7 @@
 #
 #   MOUNT=secret  PREFIX=salesforce    vault.mount, and vault.path up to {org}
 #   ROLE=token-catcher                 the role; its policy has the same name
-#   POLICY=…/token-catcher.hcl         another one: token-catcher-kv1.hcl for vault.kv_version 1, reader.hcl for a reader's role
+#   POLICY=…/token-catcher.hcl         another one: token-catcher-kv1.hcl for vault.kv_version 1; with a ROLE of its own reader.hcl, auditor.hcl
 #   AUTH=approle                       where the AppRole method is; enabled if it is not
 #   INSTANCE=…  HOST=…                 told in Vault's audit log beside every login; both this host's name by default
 #   CIDRS=                             addresses that may log in, `10.1.2.3/32,…`; empty: any

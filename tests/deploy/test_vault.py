@@ -235,7 +235,9 @@ def test_init_prints_the_same_script(
     openbao: OpenBao, run: Run, org: str, tmp_path: Path, kind: PolicyKind
 ) -> None:
     """What the installed program prints makes the policy and the role that the script makes."""
-    policy = DEPLOY / "vault" / kind.file
+    policy = tmp_path / "policy.hcl"
+    shipped = [(DEPLOY / "vault" / file).read_text("utf-8") for file in kind.files]
+    policy.write_text("\n".join(shipped), "utf-8")
     parameters = {"POLICY": str(policy), "MOUNT": "kv/team"}
     role_id = run(str(tmp_path / "secret-id"), **parameters).stdout
     policy_text, role = set_up(openbao, org)
@@ -250,6 +252,18 @@ def test_init_prints_the_same_script(
     assert set_up(openbao, f"{org}-printed") == (policy_text, printed_role)
     assert role_id.endswith("\n")
     assert '"kv/team/' in policy_text or kind is PolicyKind.READER
+
+
+def test_what_init_prints_takes_another_policy(openbao: OpenBao, org: str, tmp_path: Path) -> None:
+    """POLICY names it, as for the script itself."""
+    script = tmp_path / "printed.sh"
+    script.write_text(kit.run(COMMAND, "init", "--vault-setup", "kv2").stdout, "utf-8")
+    policy = str(DEPLOY / "vault" / "reader.hcl")
+    environment = environment_of(openbao, tmp_path, ROLE=org, POLICY=policy)
+    done = kit.run("sh", script, tmp_path / "printed", env=environment)
+    assert done.returncode == 0, done.stderr
+    place = "secret/data/salesforce/acme-production/integration@acme.example"
+    assert f'path "{place}" {{\n  capabilities = ["read"]\n}}\n' in set_up(openbao, org)[0]
 
 
 def test_token_catcher_may_do_exactly_this(

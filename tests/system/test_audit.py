@@ -125,6 +125,17 @@ def test_check_says_whether_the_journal_can_be_anchored(
     ]
 
 
+def test_init_prints_what_the_anchor_of_the_configuration_needs(
+    tool: Program, anchored: str
+) -> None:
+    """With the usual policy, where the configuration that is there wants an anchor."""
+    done = tool("init", "--vault-setup", "kv2")
+    assert (done.code, done.out) == (0, tool("init", "--vault-setup", "anchor").out)
+    assert 'path "secret/data/token-catcher/journal/+"' in done.out
+    assert done.err == f"token-catcher: with what journal.anchor of {tool.config} needs\n"
+    assert anchored
+
+
 READING = 'path "secret/data/token-catcher/journal/+" { capabilities = ["read"] }'
 
 

@@ -120,12 +120,14 @@ AUDIT: Final[Mapping[str, Advice]] = {
     "not-listed": Advice(
         928,
         "Users that only a pattern names, and no record, were not looked at.",
-        "grant the capability list: deploy/vault/auditor.hcl",
+        "grant the capability list: `token-catcher init --vault-setup auditor` prints a policy that"
+        " does",
     ),
     "anchor-unread": Advice(
         929,
         "The anchor of the journal in Vault was not read, so a cut end may not show.",
-        "grant read on it: deploy/vault/auditor.hcl, or journal-anchor.hcl for the daemon's login",
+        "grant read on it: `token-catcher init --vault-setup auditor` prints a policy that does, or"
+        " anchor in place of auditor for the daemon's login",
     ),
     "journal-truncated": Advice(
         941,
@@ -155,7 +157,7 @@ AUDIT: Final[Mapping[str, Advice]] = {
     "vault-audit-policy": Advice(
         946,
         "Vault does not let us read the metadata, or the data, of a secret.",
-        "log in with a policy that grants read on both: deploy/vault/auditor.hcl, or"
-        " deploy/vault/token-catcher.hcl",
+        "log in with a policy that grants read on both, as `token-catcher init --vault-setup"
+        " auditor` prints it, or kv2 in place of auditor",
     ),
 }

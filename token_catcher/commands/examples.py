@@ -29,6 +29,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "init": (
         "token-catcher init",
         "token-catcher init --vault-setup kv2 > setup-approle.sh",
+        "token-catcher init --vault-setup auditor > setup-auditor.sh",
         "token-catcher init --yes --address sf@example.com --password env:IMAP_PASSWORD …",
     ),
     "login": ("token-catcher login --mailbox integrations",),

@@ -206,8 +206,10 @@ VaultSetUp = Annotated[
     PolicyKind | None,
     _option(
         "--vault-setup",
-        "Only print the script that makes policy and AppRole in Vault.",
-        "kv2|kv1|reader",
+        "Only print the script that makes policy and AppRole in Vault: for the program (kv2, kv1;"
+        " anchor: with journal.anchor, as kv2 does where the configuration has that), for an"
+        " integration that reads, or for who audits.",
+        "kv2|kv1|anchor|reader|auditor",
     ),
 ]
 StateDir = Annotated[str | None, _option("--state-dir", "For files of our own.", "DIRECTORY")]
