@@ -19,6 +19,7 @@ from tests.kit.proxy import TcpProxy
 from tests.kit.servers import OpenBao
 from tests.unit.record.books import NOW, entry, in_files, journal
 from token_catcher.anchoring import DAILY, PAUSE, Anchoring
+from token_catcher.diagnosis.anchored import AnchorLook
 from token_catcher.errors import AccessError
 from token_catcher.record.chain import START, Head
 from token_catcher.record.journal import Journal
@@ -372,8 +373,10 @@ def test_a_vault_that_is_away_has_a_quarter_of_an_hour(world: World) -> None:
     assert (world.health, world.anchored.seq) == ((True, False, 1), 1)
     world.record(2)
     with away(world):
-        for _ in range(16):
+        for _ in range(15):
             world.minute_later()
+        assert world.health == (True, False, 1)
+        world.minute_later()
         assert world.health == (False, False, 1)
     world.minute_later()
     assert (world.health, world.anchored.seq) == ((True, False, 2), 2)
@@ -399,18 +402,18 @@ def test_a_vault_that_is_away_covers_up_no_contradiction(world: World) -> None:
 
 
 def test_what_another_process_recorded_and_anchored_is_no_contradiction(world: World) -> None:
-    """It was both after we last read the journal."""
+    """It was both after the daemon last read the journal, and had news of its own."""
     world.record(1)
     world.minute_later()
     world.seconds += PAUSE
     scan = world.beside()
     scan.book.append(entry(2))
+    world.book.catch_up()
+    scan.book.append(entry(3))
     assert scan.anchoring.move() is True
-    assert world.book.head.seq == 1
+    assert (world.book.head.seq, world.anchored.seq) == (2, 3)
     world.minute_later()
-    world.record(3)
-    world.minute_later()
-    assert (world.health, world.anchored.seq, world.log.errors) == ((True, False, 3), 3, [])
+    assert (world.health, world.log.errors) == ((True, False, 3), [])
 
 
 def test_at_most_one_write_a_minute_over_processes(world: World) -> None:
@@ -435,6 +438,54 @@ def test_a_time_that_cannot_be_keeps_nobody_waiting(world: World, at: str) -> No
     world.record(2)
     world.minute_later()
     assert world.anchored.seq == 2
+
+
+# -- what check makes of it --
+
+
+def looked(world: World) -> tuple[str, str, str, Head | None]:
+    """Outcome, code and what was seen of the step, and the head that the records are held to."""
+    look = AnchorLook(world.store.inspection, world.anchors)
+    step = look.step()
+    return step.outcome, step.code, step.saw, look.head
+
+
+def test_check_says_what_vault_knows(world: World) -> None:
+    """Nothing yet, or which record since when."""
+    assert looked(world) == ("ok", "", "none yet: the daemon writes the first", START)
+    world.record(1)
+    world.minute_later()
+    saw = "record 1, 2026-02-03T12:57:28Z"
+    assert looked(world) == ("ok", "", saw, world.book.head)
+
+
+@pytest.mark.parametrize(
+    ("granted", "listed", "lacking", "known"),
+    [
+        ("deny", "create, read and update", '"create", "read", "update"', None),
+        ("read", "create and update", '"create", "update"', 1),
+    ],
+)
+def test_check_names_all_that_lacks_and_holds_the_records_to_what_can_be_read(
+    world: World, granted: str, listed: str, lacking: str, known: int | None
+) -> None:
+    """A right to read is enough for the latter."""
+    world.record(1)
+    world.minute_later()
+    place = world.anchors.place
+    world.bao.policy("journal-anchor", f'path "{place}" {{ capabilities = ["{granted}"] }}')
+    outcome, code, saw, head = looked(world)
+    assert (outcome, code) == ("failed", "journal-anchor-policy")
+    grant = f'grant path "{place}" {{ capabilities = [{lacking}] }}'
+    assert saw == f"our token lacks {listed} on the journal's anchor; {grant}"
+    assert (head and head.seq) == known
+
+
+def test_check_leaves_a_vault_that_is_away_to_its_own_steps(world: World) -> None:
+    """One cause is told once."""
+    with away(world):
+        outcome, _, saw, head = looked(world)
+    assert (outcome, saw, head) == ("skipped", "Vault does not answer (see vault)", None)
 
 
 # -- what verify makes of it --

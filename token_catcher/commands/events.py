@@ -17,6 +17,7 @@ _BY_SUBJECT: Final = {
     "folder": ("incomplete",),
     "housekeeping": ("crashed",),
     "journal": (
+        "anchor_delayed",
         "anchor_failed",
         "anchored",
         "archived",
