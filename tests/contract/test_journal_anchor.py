@@ -4,8 +4,9 @@ stays as evidence, and what `audit verify` makes of it."""
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,11 +20,16 @@ from tests.kit.proxy import TcpProxy
 from tests.kit.servers import OpenBao
 from tests.unit.record.books import NOW, entry, in_files, journal
 from token_catcher.anchoring import DAILY, PAUSE, Anchoring
+from token_catcher.app import App
+from token_catcher.config import load
 from token_catcher.diagnosis.anchored import AnchorLook
 from token_catcher.errors import AccessError
+from token_catcher.model import iso
+from token_catcher.overview import overview_of
 from token_catcher.record.chain import START, Head
 from token_catcher.record.journal import Journal
 from token_catcher.record.verification import State, Verification, verify
+from token_catcher.status import AnchorRow
 from token_catcher.vault import Anchor, VaultStore
 
 pytestmark = pytest.mark.servers
@@ -486,6 +492,90 @@ def test_check_leaves_a_vault_that_is_away_to_its_own_steps(world: World) -> Non
     with away(world):
         outcome, _, saw, head = looked(world)
     assert (outcome, saw, head) == ("skipped", "Vault does not answer (see vault)", None)
+
+
+# -- what status makes of it --
+
+CONFIG = """\
+state_dir: {home}
+instance: {instance}
+journal: {{anchor: true}}
+mailboxes: [{{name: m, host: 127.0.0.1, username: s@example.com, password: {{file: p}}}}]
+orgs: [{{name: acme, usernames: [integration@acme.example]}}]
+vault:
+  address: http://127.0.0.1:{port}
+  auth: {{method: token, token: {{env: ANCHOR_TOKEN}}}}
+"""
+
+
+@pytest.fixture
+def row(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[[float], AnchorRow | None]:
+    """What `status` tells of the anchor so many seconds after the records were written."""
+    token = world.bao.token("journal-anchor", no_parent=True, ttl="1h")
+    monkeypatch.setenv("ANCHOR_TOKEN", token)
+    file = tmp_path / "config.yaml"
+    port = world.way.port
+    home = world.path.parent
+    file.write_text(CONFIG.format(home=home, instance=world.instance, port=port), "utf-8")
+    file.chmod(0o600)
+
+    def told(seconds: float) -> AnchorRow | None:
+        config = load(file, os.environ, secrets=False)
+        now = NOW + timedelta(seconds=seconds)
+        app = App(config, Silent(), writing=False, now=lambda: now)
+        try:
+            return overview_of(app).anchor
+        finally:
+            app.store.close()
+
+    return told
+
+
+Row = Callable[[float], AnchorRow | None]
+AT = "2026-02-03T12:57:28Z"
+
+
+def test_status_tells_of_records_that_vault_should_know(world: World, row: Row) -> None:
+    """By their own time: not within a quarter of an hour, and whatever was restarted meanwhile."""
+    place = world.anchors.place
+    world.book.open()
+    assert row(0) == AnchorRow(place, record=0, unanchored=0)
+    world.record(1)
+    since = world.book.recorded_at(1)
+    assert row(899) == AnchorRow(place, 0, None, 1, since)
+    saw = f"Vault does not know the last record, of {since}"
+    behind = AnchorRow(place, 0, None, 1, since, "journal-unanchored", saw)
+    assert row(900) == behind
+    world.minute_later()
+    assert row(900) == AnchorRow(place, 1, AT, 0)
+
+
+def test_status_counts_from_the_last_record_where_the_first_is_not_here(
+    world: World, row: Row
+) -> None:
+    """Its closed file was moved away."""
+    in_files(world.path, 2, 1)
+    world.path.with_name("journal-000001.jsonl").unlink()
+    told = row(0)
+    assert told is not None
+    assert (told.record, told.unanchored, told.unanchored_since) == (0, 5, iso(NOW))
+
+
+def test_status_tells_what_keeps_it_from_the_anchor(world: World, row: Row) -> None:
+    """A contradiction, and a right that lacks; of a Vault that is away that is told, once."""
+    world.record(1)
+    world.bao.put(world.secret, {"seq": "5", "hash": "a" * 64, "instance": "x", "at": AT})
+    told = row(0)
+    assert told is not None
+    assert (told.trouble, told.at, told.record) == ("journal-anchor", AT, None)
+    world.bao.policy("journal-anchor", DENYING)
+    told = row(0)
+    assert told is not None
+    assert (told.trouble, told.at, told.record) == ("journal-anchor-policy", None, None)
+    with away(world):
+        assert row(0) == AnchorRow(world.anchors.place)
 
 
 # -- what verify makes of it --

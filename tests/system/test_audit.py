@@ -169,6 +169,26 @@ def test_a_scan_without_a_daemon_anchors_what_it_recorded(
     assert "init --vault-setup anchor" in told["next"]
 
 
+def test_whoever_records_without_a_daemon_anchors_it(
+    tool: Program, resets: Resets, openbao: OpenBao, anchored: str, org: str
+) -> None:
+    """A wait and an archive as well; what keeps them from it is told, and they did what they are
+    for."""
+    resets.send()
+    assert tool("scan", "--wait", "1m").code == 0
+    anchor = openbao.get(anchored) or {}
+    openbao.put(anchored, {**anchor, "at": "2026-01-01T00:00:00Z"})
+    assert tool("audit", "archive").code == 0
+    assert (anchor["seq"], (openbao.get(anchored) or {})["seq"]) == ("1", "3")
+    openbao.policy(f"{org}-anchor", READING)
+    done = tool("audit", "archive")
+    assert (done.code, "holds no record yet" in done.out) == (0, True)
+    told, following = done.err.splitlines()
+    lacking = "our token lacks create and update on the journal's anchor"
+    assert told.startswith(f"token-catcher: the journal was not anchored: {lacking}")
+    assert following == f"next: {NEXT_STEP['journal-anchor-policy']}"
+
+
 def test_a_journal_that_its_anchor_contradicts_is_nowhere_green(
     tool: Program, site: Site, resets: Resets, openbao: OpenBao, anchored: str, org: str
 ) -> None:

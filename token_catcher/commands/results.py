@@ -21,13 +21,15 @@ class ScanResult:
     """One mail that a scan settled, postponed, or only judged: the contract of `scan --json`."""
 
     mailbox: str | None
-    """None: it is Vault that is in trouble, whatever mailbox a token comes to."""
+    """None: it is Vault that is in trouble, whatever mailbox a token comes to; or what it knows of
+    the journal."""
     folder: str | None
     uid: int | None
     outcome: str
     """stored | unchanged | held | refused | retry; in a dry run would-store in place of the first
     two; error: the mailbox itself, or that folder of it, could not be looked at, or Vault not be
-    written to; left-out: token mail of that folder is older than the window"""
+    written to, or the journal not be anchored; left-out: token mail of that folder is older than
+    the window"""
     reason: str | None = None
     saw: str | None = None
     username: str | None = None

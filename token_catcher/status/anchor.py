@@ -57,5 +57,8 @@ def anchor_row(
     row = AnchorRow(path, record, at, unanchored, unanchored_since)
     if unanchored_since is None or now - moment(unanchored_since) < GRACE:
         return row
-    saw = f"Vault does not know the last {unanchored} records, the first of {unanchored_since}"
+    records = "the last record,"
+    if unanchored > 1:
+        records = f"the last {unanchored} records, the first"
+    saw = f"Vault does not know {records} of {unanchored_since}"
     return replace(row, trouble=UNANCHORED, saw=saw)
