@@ -332,6 +332,32 @@ def test_a_denial_names_the_anchor_also_where_nobody_may_ask(world: World) -> No
     assert told[1]["code"] == "journal-anchor-policy"
 
 
+def test_a_right_that_goes_before_the_write_is_told_as_what_it_is(world: World) -> None:
+    """Between the look and the write, too."""
+    current = world.anchors.read()
+    place = world.anchors.place
+    world.bao.policy("journal-anchor", f'path "{place}" {{ capabilities = ["read", "update"] }}')
+    with pytest.raises(AccessError) as refusal:
+        world.anchors.write(Anchor(1, "b" * 64, world.instance, "now"), current)
+    assert refusal.value.code == "journal-anchor-policy"
+    assert 'capabilities = ["create"]' in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("mount", "code"), [("nosuch", "vault-mount"), ("cubbyhole", "vault-mount-engine")]
+)
+def test_a_mount_that_is_none_is_no_matter_of_rights(
+    openbao: OpenBao, mount: str, code: str
+) -> None:
+    """To a token with all rights it is told as what it is."""
+    with (
+        opened(openbao.url, given(openbao.root_token), mount=mount) as store,
+        pytest.raises(AccessError) as refusal,
+    ):
+        store.anchor("one").read()
+    assert refusal.value.code == code
+
+
 def test_a_quiet_journal_is_looked_at_once_a_day(world: World) -> None:
     """What would keep the next record out is found before it comes, and nobody is asked more."""
     world.record(1)

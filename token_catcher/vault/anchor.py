@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from token_catcher.errors import AccessError, TokenCatcherError
+from token_catcher.errors import AccessError
 from token_catcher.model import printable
 from token_catcher.vault.capabilities import capabilities, listed, policy_line
 from token_catcher.vault.kv import KeyValue
@@ -106,10 +106,7 @@ class AnchorStore:
         The advice for the paths of users would name another policy."""
         if denial.code not in _DENIALS:
             return denial
-        try:
-            lacking = self._lacking(wanted)
-        except TokenCatcherError:
-            return denial
+        lacking = self._lacking(wanted)
         if lacking:
             return self._policy_error(lacking)
         if denial.code == DENIED:  # and our policies do not let us ask what they grant
