@@ -129,6 +129,7 @@ use what its `__init__` names, and nothing else.
         kv1         secrets of an engine without versions
         attempt     a write that never takes place, to see what policies refuse
         inspection  what a diagnosis asks: nodes, token, rights, settings
+        pulse       whether it is there and unsealed, without a login
         past        what the versions of a secret tell of
         own_writes  which version is our own write of a mail
         kept_versions  what the versions that Vault keeps tell an auditor

@@ -44,6 +44,7 @@ from token_catcher.status import (
     users_of,
     vault_row,
 )
+from token_catcher.vault import pulse_of
 from token_catcher.web import Content
 
 USERNAME: Final = "{username}"
@@ -141,9 +142,12 @@ class _Questions:
         self._lists_users: bool | None = None
         try:
             self._store.keep_alive()
-            self._logged_in = True
         except TokenCatcherError as error:
             self._inquiry.trouble = error
+            return
+        # A login that is old enough asks nobody whether Vault is still there.
+        self._inquiry.trouble = pulse_of(self._store.inspection.nodes_in_order()).error
+        self._logged_in = self._inquiry.trouble is None
 
     @property
     def trouble(self) -> TokenCatcherError | None:

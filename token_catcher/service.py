@@ -23,10 +23,11 @@ from token_catcher.daemon import (
     Lapses,
     Restoration,
     VaultHealth,
+    VaultPulse,
     VaultTrouble,
     only_one,
 )
-from token_catcher.diagnosis import vault_trouble
+from token_catcher.diagnosis import admission_trouble, vault_pulse, vault_trouble
 from token_catcher.errors import ConfigurationError, StateError
 from token_catcher.expiry import Owner
 from token_catcher.freshness import Freshness
@@ -347,9 +348,17 @@ class _Duties:
     app: App
     restoration: Restoration
 
+    def pulse(self) -> VaultPulse:
+        """Whether it is there and unsealed."""
+        return vault_pulse(self.app)
+
     def keep_alive(self) -> None:
         """Have a login, renewed in time."""
         self.app.store.keep_alive()
+
+    def admission(self) -> VaultTrouble | None:
+        """What of our login or our rights would keep a token out."""
+        return admission_trouble(self.app)
 
     def check(self) -> VaultTrouble | None:
         """What would keep the token of some user out of it."""

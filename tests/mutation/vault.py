@@ -9,6 +9,7 @@ NODES = ("tests/contract/test_vault_nodes.py",)
 KV1 = ("tests/contract/test_vault_kv1.py",)
 RIGHTS = ("tests/unit/test_vault_rights.py",)
 HEALTH = ("tests/unit/daemon/test_vault_health.py",)
+PULSE = ("tests/contract/test_vault_pulse.py",)
 TRIALS = ("tests/contract/test_vault_trials.py",)
 CLUSTER = "vault/cluster.py"
 
@@ -168,10 +169,42 @@ MUTANTS = (
     Mutant(
         "health: a check that failed is made again the next day",
         "daemon/vault_health.py",
-        function="VaultHealth._fail",
+        function="VaultHealth._put_off",
         old="        self._due_at = self._monotonic() + self._pause\n",
         new="        self._due_at = self._monotonic() + DAILY\n",
         tests=HEALTH,
+    ),
+    Mutant(
+        "health: a Vault that is back waits for its turn",
+        "daemon/vault_health.py",
+        function="VaultHealth.check",
+        old="            self.begin_anew()  # as soon as it is over\n",
+        new="            self._put_off()\n",
+        tests=HEALTH,
+    ),
+    Mutant(
+        "health: a pulse that is lost is left at that",
+        "daemon/vault_health.py",
+        function="VaultHealth._feel_pulse",
+        old="            self._hasten_admission()\n",
+        new="            pass\n",
+        tests=HEALTH,
+    ),
+    Mutant(
+        "pulse: a question that was swallowed is an absence",
+        "vault/pulse.py",
+        function="_is_certain",
+        old="        return not error.was_sent\n",
+        new="        return True\n",
+        tests=PULSE,
+    ),
+    Mutant(
+        "pulse: a standby is a Vault that serves",
+        "vault/pulse.py",
+        function="_pulse_by",
+        old="    if state.is_standby:\n        return UNCLEAR\n",
+        new="",
+        tests=PULSE,
     ),
     Mutant(
         "health: what Vault has lost is not looked for where one path is denied",

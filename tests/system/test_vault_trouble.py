@@ -7,11 +7,12 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.kit import mails
-from tests.kit.program import Program
+from tests.kit.program import Program, program
 from tests.kit.servers import Dovecot, OpenBao, free_port, until
 from tests.system.test_web import Site
 from token_catcher.advice import next_step
@@ -278,3 +279,42 @@ def test_a_user_whom_the_record_knows_stands_for_the_pattern(
     dovecot.deliver(mails.genuine(issued_at=datetime.now(UTC)), user)
     scan = bench.tool("scan", "--json")
     assert (scan.code, [line["outcome"] for line in scan.lines]) == (0, ["stored"])
+
+
+def test_a_vault_that_is_sealed_or_stopped_shows_and_heals_while_nothing_comes(
+    tmp_path: Path, dovecot: Dovecot, own_openbao: OpenBao, user: str, org: str
+) -> None:
+    """In each page, the metric and the log, by the next look; no mail and no signal is needed."""
+    tool = program(tmp_path / "tool", dovecot, own_openbao, user, org)
+    site = Site(tool)
+
+    def is_well() -> bool:
+        return site.get("/healthz")[0] == 200 and site.get("/readyz") == (200, "ready\n")
+
+    def has(code: str) -> bool:
+        return bool(site.health["vault"]["trouble"] == code)
+
+    with tool.daemon() as daemon:
+        until(is_well, "all to be well")
+        own_openbao.seal()
+        until(lambda: has("vault-sealed"), "the seal to show")
+        assert site.get("/healthz")[0] == 503
+        assert site.get("/readyz") == (503, "Vault cannot be used: vault-sealed\n")
+        assert site.sample("vault_usable") == 0
+        [status] = tool("status", "--json").lines
+        assert (status["vault"]["trouble"], status["vault"]["sealed"]) == ("vault-sealed", True)
+        own_openbao.unseal()
+        until(is_well, "all to be well again")
+        own_openbao.kill()
+        until(lambda: has("vault-unreachable"), "the absence to show")
+        ready = (200, "ready, but Vault cannot be used: vault-unreachable\n")
+        assert (site.get("/healthz")[0], site.get("/readyz")) == (503, ready)
+        own_openbao.start()
+        until(is_well, "all to be well again")
+        assert site.sample("vault_usable") == 1
+        told = [
+            line.get("after", line.get("code"))
+            for line in daemon.events
+            if line["event"] in ("vault.check_failed", "vault.check_passed")
+        ]
+    assert told == ["vault-sealed", "vault-sealed", "vault-unreachable", "vault-unreachable"]

@@ -4,7 +4,7 @@ from token_catcher.daemon.lapses import Lapsed, Lapses
 from token_catcher.daemon.loop import Daemon, only_one
 from token_catcher.daemon.restoration import Restoration
 from token_catcher.daemon.shards import index_from, mine
-from token_catcher.daemon.vault_health import VaultHealth, VaultTrouble, VaultUse
+from token_catcher.daemon.vault_health import VaultHealth, VaultPulse, VaultTrouble, VaultUse
 from token_catcher.daemon.watch import Health
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Lapses",
     "Restoration",
     "VaultHealth",
+    "VaultPulse",
     "VaultTrouble",
     "VaultUse",
     "index_from",

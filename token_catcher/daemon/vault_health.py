@@ -1,9 +1,14 @@
 """Whether a token could be stored now, found out before one comes, which may be months away.
 
-Vault is checked at the start, once a day, and soon again while it fails: our login, the mount, our
-rights on the path of every user. The login is kept alive at each round, and while Vault answers,
-what it has lost is looked for (`restoration`). Whatever of these three fails is one trouble, told
-once a cause, and over once a check has passed.
+    pulse      each round: is Vault there and unsealed? One request, without a login
+    login      each round: is it renewed in time?
+    admission  every five minutes: does Vault take our login, with the rights on every path?
+    check      at the start, once a day, and soon again after any trouble: all of it, with a trial
+    restore    each round, while Vault answers: has it lost anything? (`restoration`)
+
+Whatever of these fails is one trouble, told once a cause, and over once a check has passed. A pulse
+that cannot be felt is no trouble: a proxy may keep the question to itself. Then the admission tells
+what is so, at once where the pulse was felt before.
 """
 
 from __future__ import annotations
@@ -19,6 +24,8 @@ from token_catcher.ports import Log
 
 DAILY: Final = 86_400.0
 """Seconds between two checks that pass."""
+ADMITTED: Final = 300.0
+"""Seconds between two looks whether Vault lets us in."""
 AGAIN: Final = (60.0, 600.0)
 """Seconds after a check that failed: at first, and at most."""
 
@@ -38,6 +45,16 @@ class VaultTrouble:
     def of(cls, error: TokenCatcherError) -> Self:
         """An error that concerns all of them."""
         return cls(error.code, str(error), isinstance(error, TransientError))
+
+
+@dataclass(frozen=True, slots=True)
+class VaultPulse:
+    """What Vault's nodes say of themselves."""
+
+    is_clear: bool
+    """Whether they say it; otherwise nothing is known."""
+    trouble: VaultTrouble | None = None
+    """Why none of them serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +89,14 @@ class VaultUse:
 class VaultDuties(Protocol):
     """What is done for the Vault of one configuration. TokenCatcherError: it cannot be."""
 
+    def pulse(self) -> VaultPulse:
+        """Whether it is there and unsealed. Raises nothing of Vault's."""
+
     def keep_alive(self) -> None:
         """Have a login, renewed in time."""
+
+    def admission(self) -> VaultTrouble | None:
+        """What of our login or our rights would keep a token out. Raises nothing of Vault's."""
 
     def check(self) -> VaultTrouble | None:
         """What would keep the token of some user out of it. Raises nothing of Vault's."""
@@ -96,6 +119,11 @@ class VaultHealth:
         self._now = now
         self._monotonic = monotonic
         self._due_at = 0.0
+        self._admitted_at = 0.0
+        self._admission_at = 0.0
+        """When it was last seen whether Vault lets us in, and when it is next to be."""
+        self._had_pulse = False
+        """Whether it was felt in the last round."""
         self._wants_check = threading.Event()
         self._wants_check.set()
         self._pause = AGAIN[0]
@@ -108,16 +136,18 @@ class VaultHealth:
         self._wants_check.set()
 
     def check(self, duties: VaultDuties) -> None:
-        """Have a login; and look at all the rest where that is due."""
-        try:
-            duties.keep_alive()
-        except TokenCatcherError as error:
-            self._fail(VaultTrouble.of(error))
-            self.begin_anew()  # as soon as there is a login again
+        """Feel the pulse, have a login; and look at all the rest where that is due."""
+        trouble = self._feel_pulse(duties) or _trouble_with_login(duties)
+        if trouble is not None:
+            self._fail(trouble)
+            self.begin_anew()  # as soon as it is over
             return
-        if self._wants_check.is_set() or self._monotonic() >= self._due_at:
+        now = self._monotonic()
+        if self._wants_check.is_set() or now >= self._due_at:
             self._wants_check.clear()
             self._look(duties)
+        elif self.use.trouble is None and now >= self._admission_at:
+            self._see_admission(duties)
 
     def restore(self, duties: VaultDuties) -> None:
         """Look for what Vault has lost, unless it was found that it does not answer us at all."""
@@ -128,11 +158,39 @@ class VaultHealth:
             duties.restore()
         except (TransientError, AccessError) as error:
             self._fail(VaultTrouble.of(error))
+            self._put_off()
+
+    def _feel_pulse(self, duties: VaultDuties) -> VaultTrouble | None:
+        """Where it comes or goes, a request with our login is to tell what that means."""
+        pulse = duties.pulse()
+        if pulse.is_clear and not self._had_pulse and self.use.trouble is not None:
+            self.begin_anew()
+        if self._had_pulse and not pulse.is_clear:
+            self._hasten_admission()
+        self._had_pulse = pulse.is_clear
+        return pulse.trouble
+
+    def _hasten_admission(self) -> None:
+        """Not each time where it comes and goes: behind a balancer some nodes only stand by."""
+        self._admission_at = min(self._admission_at, self._admitted_at + AGAIN[0])
+
+    def _see_admission(self, duties: VaultDuties) -> None:
+        self._note_admission()
+        trouble = duties.admission()
+        if trouble is not None:
+            self._fail(trouble)
+            self._put_off()
+
+    def _note_admission(self) -> None:
+        self._admitted_at = self._monotonic()
+        self._admission_at = self._admitted_at + ADMITTED
 
     def _look(self, duties: VaultDuties) -> None:
+        self._note_admission()
         trouble = duties.check()
         if trouble is not None:
             self._fail(trouble)
+            self._put_off()
             return
         if self.use.trouble is not None:
             self._log.info("vault.check_passed", after=self.use.trouble.code)
@@ -142,12 +200,23 @@ class VaultHealth:
         self.use = VaultUse(was_proven=True, passed_at=self._now())
 
     def _fail(self, trouble: VaultTrouble) -> None:
-        """Told once a code; Vault is asked again ever more seldom."""
+        """Told once a code."""
         tell = self._log.debug
         if trouble.code not in self._told:
             tell = self._log.warning
         self._told.add(trouble.code)
         tell("vault.check_failed", code=trouble.code, error=trouble.saw)
         self.use = replace(self.use, trouble=trouble)
+
+    def _put_off(self) -> None:
+        """Vault is checked again ever more seldom."""
         self._due_at = self._monotonic() + self._pause
         self._pause = min(2 * self._pause, AGAIN[1])
+
+
+def _trouble_with_login(duties: VaultDuties) -> VaultTrouble | None:
+    try:
+        duties.keep_alive()
+    except TokenCatcherError as error:
+        return VaultTrouble.of(error)
+    return None

@@ -40,8 +40,8 @@ class Pace:
     less: somebody has to wait."""
     step: float = 5.0
     """The longest pause without a sign of life, and without a look whether its cause is gone."""
-    housekeeping: float = 30.0
-    """Between two rounds of housekeeping."""
+    housekeeping: float = 15.0
+    """Between two rounds of housekeeping, which find out that Vault is away."""
 
 
 PACE: Final = Pace()

@@ -6,7 +6,7 @@ Nothing is changed by it. A step that fails leaves out those that build on it, a
 from token_catcher.diagnosis.configuration import refusal_steps
 from token_catcher.diagnosis.order import Diagnosis
 from token_catcher.diagnosis.step import Step, StepOutcome
-from token_catcher.diagnosis.usable import vault_trouble
+from token_catcher.diagnosis.usable import admission_trouble, vault_pulse, vault_trouble
 from token_catcher.diagnosis.users import UserPath, user_paths, users_of
 from token_catcher.diagnosis.vault import usable_steps, vault_steps
 
@@ -15,10 +15,12 @@ __all__ = [
     "Step",
     "StepOutcome",
     "UserPath",
+    "admission_trouble",
     "refusal_steps",
     "usable_steps",
     "user_paths",
     "users_of",
+    "vault_pulse",
     "vault_steps",
     "vault_trouble",
 ]

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from token_catcher.app import App
-from token_catcher.daemon import VaultTrouble
+from token_catcher.daemon import VaultPulse, VaultTrouble
 from token_catcher.diagnosis.step import Step
 from token_catcher.diagnosis.users import users_of
-from token_catcher.diagnosis.vault import usable_steps
-from token_catcher.vault import may_pass
+from token_catcher.diagnosis.vault import admission_steps, usable_steps
+from token_catcher.vault import may_pass, pulse_of
 
 
 def vault_trouble(app: App) -> VaultTrouble | None:
     """What would keep the token of some user out of Vault; None: nothing that was found.
 
     Logs in where nobody has. Raises nothing of Vault's."""
-    steps = usable_steps(app.store.inspection, users_of(app))
+    return _trouble_in(usable_steps(app.store.inspection, users_of(app)))
+
+
+def admission_trouble(app: App) -> VaultTrouble | None:
+    """The same without a trial of the policies, to be asked every few minutes."""
+    return _trouble_in(admission_steps(app.store.inspection, users_of(app)))
+
+
+def vault_pulse(app: App) -> VaultPulse:
+    """Whether Vault is there and unsealed, asked without a login."""
+    pulse = pulse_of(app.store.inspection.nodes_in_order())
+    if pulse.error is None:
+        return VaultPulse(pulse.is_clear)
+    trouble = VaultTrouble(pulse.error.code, str(pulse.error), passes=pulse.passes)
+    return VaultPulse(pulse.is_clear, trouble)
+
+
+def _trouble_in(steps: Iterable[Step]) -> VaultTrouble | None:
+    """The first step that failed stands for all of them."""
     failed = [step for step in steps if step.outcome == "failed"]
     if not failed:
         return None

@@ -10,8 +10,8 @@
     write               a canary, where that is asked for (`canary`)
 
 `usable_steps` are those that decide whether a token could be stored now: three requests, and a
-trial in each folder. Each request has its time (`connections`), and a look at the paths of all
-users has its `Limit`.
+trial in each folder. `admission_steps` are the same without the trial, to be asked more often.
+Each request has its time (`connections`), and a look at the paths of all users has its `Limit`.
 """
 
 from __future__ import annotations
@@ -94,14 +94,25 @@ def usable_steps(
     a trial on one path of each folder.
 
     A login may use up a wrapping token. Raises nothing of Vault's."""
-    if not (yield from _login_steps(vault, unwrapping=True)):
+    rights = yield from admission_steps(vault, users)
+    if rights is None:
         return
-    if not (yield from _mount_steps(vault, users)):
-        return
-    rights = yield from _rights_steps(vault, _secrets(vault, users), excess=False)
     if rights.is_known:
         rights = replace(rights, sufficient=one_in_each_folder(rights.sufficient))
     yield from trial_steps(vault, rights, limit)
+
+
+def admission_steps(
+    vault: Inspection, users: Sequence[UserPath]
+) -> Generator[Step, None, Rights | None]:
+    """Those that decide whether Vault lets us in: login, mount and rights, in two requests.
+
+    Returns what is known of the rights; None: it did not come to that."""
+    if not (yield from _login_steps(vault, unwrapping=True)):
+        return None
+    if not (yield from _mount_steps(vault, users)):
+        return None
+    return (yield from _rights_steps(vault, _secrets(vault, users), excess=False))
 
 
 # -- each address --

@@ -10,7 +10,7 @@ from token_catcher.status.mailboxes import LoginEnd
 
 SEALED: Final = "vault-sealed"
 """The code of 503 by Vault itself: sealed, or without an active node."""
-ANSWERED: Final = frozenset({SEALED, "vault-quota"})
+ANSWERED: Final = frozenset({SEALED, "vault-quota", "vault-uninitialised"})
 """Codes of outages where Vault itself answers."""
 LOGIN: Final = "vault-login"
 """What the codes of refused logins begin with."""

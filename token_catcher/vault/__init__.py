@@ -23,6 +23,7 @@ from token_catcher.vault.login import (
     UserpassLogin,
     fault_of_token,
 )
+from token_catcher.vault.pulse import Pulse, pulse_of
 from token_catcher.vault.store import VaultStore, Version
 from token_catcher.vault.transport import Address, Transport
 from token_catcher.vault.wrapped import WrappedAppRoleLogin, unwrappings
@@ -43,6 +44,7 @@ __all__ = [
     "NoLogin",
     "Node",
     "NodeState",
+    "Pulse",
     "Settings",
     "TokenFacts",
     "TokenLogin",
@@ -55,5 +57,6 @@ __all__ = [
     "listed",
     "may_pass",
     "policy_line",
+    "pulse_of",
     "unwrappings",
 ]

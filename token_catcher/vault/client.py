@@ -118,6 +118,11 @@ class Client:
         return self._cluster.nodes
 
     @property
+    def nodes_in_order(self) -> Sequence[Transport]:
+        """The same, the one that last answered first."""
+        return self._cluster.nodes_in_order
+
+    @property
     def login_name(self) -> str:
         """The way to log in, for messages."""
         return self._login.method_name

@@ -68,7 +68,7 @@ class Cluster:
         Outage: there was none at any address, or none of them is one to ask. AccessError: each
         address, or its certificate, is wrong."""
         troubles: list[TokenCatcherError] = []
-        untried = self._in_order()
+        untried = list(self.nodes_in_order)
         while untried:
             node = untried.pop(0)
             try:
@@ -91,6 +91,12 @@ class Cluster:
         """One for each address, in the order of the configuration."""
         return tuple(self._nodes)
 
+    @property
+    def nodes_in_order(self) -> Sequence[Transport]:
+        """The one that last answered, then those that follow it in the configuration."""
+        start = self._nodes.index(self._current)
+        return (*self._nodes[start:], *self._nodes[:start])
+
     def renew(self) -> None:
         """Read the files of certificates anew before the next request; see `Transport.renew`."""
         for node in self._nodes:
@@ -100,11 +106,6 @@ class Cluster:
         """Free the connections."""
         for node in self._nodes:
             node.close()
-
-    def _in_order(self) -> list[Transport]:
-        """The one that last answered, then those that follow it in the configuration."""
-        start = self._nodes.index(self._current)
-        return [*self._nodes[start:], *self._nodes[:start]]
 
     def _raise_what_is_unknown(
         self, error: TokenCatcherError, method: str, path: str, untried: Sequence[Transport]

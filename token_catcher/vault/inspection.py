@@ -95,6 +95,11 @@ class Node:
         """As it is configured."""
         return self._transport.url
 
+    @property
+    def where(self) -> str:
+        """The address, for messages."""
+        return self._transport.where
+
     def certificate_ends_at(self) -> datetime | None:
         """When the certificate ends that the server shows; None: it speaks no TLS."""
         return self._transport.certificate_ends_at()
@@ -152,6 +157,10 @@ class Inspection:
     def nodes(self) -> list[Node]:
         """One for each address."""
         return [Node(transport) for transport in self._client.nodes]
+
+    def nodes_in_order(self) -> list[Node]:
+        """The one that last answered first."""
+        return [Node(transport) for transport in self._client.nodes_in_order]
 
     def would_unwrap(self) -> bool:
         """Whether a login now would use up a wrapping token. StateError, AccessError."""

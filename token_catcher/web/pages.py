@@ -5,7 +5,8 @@
                dependency. 503: a new start is the remedy
     /readyz    the first look at every mailbox has ended, one of them at least is connected, the
                journal can be used, and Vault: it did once since the start, and nothing has come
-               since that only a person can change; names the mailboxes that are not connected
+               since that only a person can change; names the mailboxes that are not connected, and
+               what keeps us from a Vault that comes back by itself
     /healthz   the parts, as JSON; 503 where one of them has trouble, but for those who are told
     /metrics   for Prometheus
 
@@ -15,7 +16,7 @@ A probe asks for nothing but what decides it, so that no other part of the daemo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -112,9 +113,15 @@ def _readyz(subject: Subject, _request: Request) -> Response:
     use = subject.vault_use()
     if not use.is_ready:
         return _unavailable(_unready_vault(use))
+    return _ok(", but ".join(["ready", *_reservations(away, use)]))
+
+
+def _reservations(away: Sequence[Health], use: VaultUse) -> Iterator[str]:
+    """What does not work meanwhile."""
     if away:
-        return _ok(f"ready, but not connected{_names(away)}")
-    return _ok("ready")
+        yield f"not connected{_names(away)}"
+    if use.trouble is not None:
+        yield f"Vault cannot be used: {use.trouble.code}"
 
 
 def _unready_vault(use: VaultUse) -> str:

@@ -8,13 +8,16 @@ import pytest
 
 from tests.kit.fakes import Silent
 from tests.unit.commands.records import NOW
-from token_catcher.daemon import VaultHealth, VaultTrouble, VaultUse
-from token_catcher.daemon.vault_health import AGAIN, DAILY
+from token_catcher.daemon import VaultHealth, VaultPulse, VaultTrouble, VaultUse
+from token_catcher.daemon.vault_health import ADMITTED, AGAIN, DAILY
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 
 DENIED = VaultTrouble("vault-policy", "our token lacks update", is_partial=True)
 NO_MOUNT = VaultTrouble("vault-mount", "there is no mount")
 SEALED = Outage("Vault is sealed", code="vault-sealed")
+DOWN = VaultTrouble("vault-sealed", "Vault is sealed")
+SERVES = VaultPulse(is_clear=True)
+UNCLEAR = VaultPulse(is_clear=False)
 REFUSED = AccessError("Vault refuses the login", code="vault-login")
 
 
@@ -23,6 +26,7 @@ class Bench:
     """A Vault that is as a test says, and what was asked of it."""
 
     time: float = 1000.0
+    nodes: VaultPulse = SERVES
     login: TokenCatcherError | None = None
     found: VaultTrouble | None = None
     losses: TokenCatcherError | None = None
@@ -32,10 +36,19 @@ class Bench:
     def __post_init__(self) -> None:
         self.health = VaultHealth(self.log, now=lambda: NOW, monotonic=lambda: self.time)
 
+    def pulse(self) -> VaultPulse:
+        """As told."""
+        return self.nodes
+
     def keep_alive(self) -> None:
         """As told."""
         if self.login is not None:
             raise self.login
+
+    def admission(self) -> VaultTrouble | None:
+        """As told."""
+        self.asked.append("admission")
+        return self.found
 
     def check(self) -> VaultTrouble | None:
         """As told."""
@@ -75,9 +88,66 @@ def bench() -> Bench:
 def test_a_vault_that_can_be_used_is_checked_once_a_day(bench: Bench) -> None:
     """What it has lost is looked for at each round, and nothing is told."""
     rounds = [bench.round(), bench.round(DAILY - 1), bench.round(1)]
-    assert rounds == [["check", "restore"], ["restore"], ["check", "restore"]]
+    assert rounds == [["check", "restore"], ["admission", "restore"], ["check", "restore"]]
     assert bench.health.use == VaultUse(None, was_proven=True, passed_at=NOW)
     assert bench.log.events == []
+
+
+def test_that_vault_lets_us_in_is_seen_every_five_minutes(bench: Bench) -> None:
+    """What refuses us is trouble from then on, and checked until it is over."""
+    asked = [bench.round(seconds) for seconds in (0, ADMITTED - 1, 1, ADMITTED - 1, 1)]
+    let_in = [["admission", "restore"], ["restore"], ["admission", "restore"]]
+    assert (ADMITTED, asked) == (300.0, [["check", "restore"], ["restore"], *let_in])
+    bench.found = NO_MOUNT
+    refused = [bench.round(seconds) for seconds in (ADMITTED, 59, 1)]
+    assert refused == [["admission"], [], ["check"]]
+    assert bench.health.use == VaultUse(NO_MOUNT, was_proven=True, passed_at=NOW)
+
+
+def test_a_vault_that_is_down_is_trouble_in_the_next_round(bench: Bench) -> None:
+    """Nothing else is asked until it serves; then all is checked, though none of it is due."""
+    bench.round()
+    bench.nodes = VaultPulse(is_clear=True, trouble=DOWN)
+    assert [bench.round(15), *(bench.round(15) for _ in range(40))] == [[]] * 41
+    assert bench.health.use == VaultUse(DOWN, was_proven=True, passed_at=NOW)
+    bench.nodes = SERVES
+    bench.found = VaultTrouble("vault-away", "Vault is still opening the mount", passes=True)
+    assert [bench.round(15), bench.round(59)] == [["check"], []]
+    bench.found = None
+    assert bench.round(1) == ["check", "restore"]
+    assert bench.health.use == VaultUse(None, was_proven=True, passed_at=NOW)
+
+
+def test_a_pulse_that_nobody_can_feel_is_no_trouble(bench: Bench) -> None:
+    """A proxy keeps the question to itself; a request with our login tells."""
+    bench.nodes = UNCLEAR
+    rounds = [bench.round(seconds) for seconds in (0, 15, 15, ADMITTED - 30)]
+    assert rounds == [["check", "restore"], ["restore"], ["restore"], ["admission", "restore"]]
+    assert bench.health.use.is_usable
+
+
+def test_a_pulse_that_is_lost_has_vault_asked_at_once(bench: Bench) -> None:
+    """But a minute apart, where nodes that serve and that stand by take turns."""
+    bench.round()
+    rounds = []
+    for _ in range(4):
+        bench.nodes = UNCLEAR
+        rounds.append(bench.round(15))
+        bench.nodes = SERVES
+        rounds.append(bench.round(15))
+    asked = ["admission" in round_ for round_ in rounds]
+    assert asked == [False, False, False, True, False, False, False, True]
+
+
+def test_a_pulse_that_is_back_has_vault_checked_at_once(bench: Bench) -> None:
+    """However long ago the last check failed."""
+    bench.round()
+    bench.nodes = UNCLEAR
+    bench.found = VaultTrouble("vault-away", "a proxy without a server", passes=True)
+    assert [bench.round(AGAIN[0]), bench.round(15)] == [["admission"], []]
+    bench.nodes = SERVES
+    bench.found = None
+    assert bench.round(15) == ["check", "restore"]
 
 
 def test_before_the_first_check_nothing_is_known(bench: Bench) -> None:

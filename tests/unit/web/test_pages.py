@@ -126,7 +126,11 @@ SEALED = VaultTrouble("vault-sealed", "it is sealed", passes=True)
         (VaultUse(SEALED), False, (503, "Vault cannot be used: vault-sealed\n")),
         (VaultUse(DENIED), False, (503, "Vault cannot be used: vault-policy\n")),
         (replace(PROVEN, trouble=DENIED), False, (503, "Vault cannot be used: vault-policy\n")),
-        (replace(PROVEN, trouble=SEALED), False, (200, "ready\n")),
+        (
+            replace(PROVEN, trouble=SEALED),
+            False,
+            (200, "ready, but Vault cannot be used: vault-sealed\n"),
+        ),
     ],
     ids=["not asked", "never usable", "never allowed", "allowed no more", "away for a while"],
 )
@@ -134,7 +138,7 @@ def test_a_vault_that_cannot_be_used_shows_before_the_first_mail(
     site: Site, vault: VaultUse, usable: bool | None, readyz: tuple[int, str]
 ) -> None:
     """In health always. In readiness, unless it was usable before and may be so again by itself:
-    then mail is caught all the same, and waits."""
+    then mail is caught all the same, and waits, and readiness names the trouble."""
     site.vault = vault
     status, body = site.says("/healthz")
     parts = json.loads(body)
