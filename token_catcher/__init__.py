@@ -158,6 +158,7 @@ use what its `__init__` names, and nothing else.
 
     status      how users' tokens and mailboxes stand; pure
         retirements   what Salesforce retires, and when
+        known         what Vault and the journal tell of one
         users         each user's token: its age, overdue, never seen
         mailboxes     each mailbox: its last sweep, trouble, what waits
         vault         Vault: reached, sealed, logged in

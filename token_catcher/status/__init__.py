@@ -5,17 +5,13 @@ time of the question; rows come out, the same for a person, a machine and the me
 """
 
 from token_catcher.status.anchor import AnchorRow, anchor_row
+from token_catcher.status.known import InVault, LastMail, Past, Pasts, Presence
 from token_catcher.status.mailboxes import HeldMails, LoginEnd, MailboxRow, held_mails, mailbox_row
 from token_catcher.status.overview import JournalRow, Overview
 from token_catcher.status.retirements import RETIREMENTS, Retirement, near
 from token_catcher.status.users import (
     RESET_PAGES,
-    InVault,
-    LastMail,
     OrgTerms,
-    Past,
-    Pasts,
-    Presence,
     State,
     UserRow,
     by_urgency,
