@@ -159,6 +159,7 @@ use what its `__init__` names, and nothing else.
     status      how users' tokens and mailboxes stand; pure
         retirements   what Salesforce retires, and when
         known         what Vault and the journal tell of one
+        losses        what became of one that Vault has no more
         users         each user's token: its age, overdue, never seen
         mailboxes     each mailbox: its last sweep, trouble, what waits
         vault         Vault: reached, sealed, logged in
@@ -229,6 +230,7 @@ use what its `__init__` names, and nothing else.
     app         the composition root
     proving     the proof by login, by the configuration
     anchors     the anchor of the journal, by the configuration
+    losses      which tokens Vault has lost, asked by hand
     diagnosis   what will not work, found before a token depends on it
         step        one step, and how it ended
         limits      how long one look at many things may take

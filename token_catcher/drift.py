@@ -6,10 +6,12 @@ from a backup has the token of before. The journal knows which token was there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from token_catcher.age import Age, Order
 from token_catcher.model import Entry, Holding, moment
+from token_catcher.pipeline import had_token
 
 
 class Drift(StrEnum):
@@ -28,24 +30,42 @@ class Drift(StrEnum):
         return self is not Drift.GONE
 
 
+def belongs_in_vault(entry: Entry, path_of: Callable[[str, str], str | None]) -> bool:
+    """Whether Vault should have the token of this record where the configuration has it.
+
+    `path_of`: the path of an org and its user; None: there is none. A newest token that was found
+    to be stale never was there; whose it is, nobody knows."""
+    if not had_token(entry) or entry.org is None or entry.username is None:
+        return False
+    return entry.path is not None and entry.path == path_of(entry.org, entry.username)
+
+
 def drift(entry: Entry, holding: Holding) -> Drift | None:
     """How Vault falls short of the record, which is of the newest token that it had; None: it does
     not.
 
-    A token of unknown age was put there by somebody else, who may know of a later reset."""
+    A token of unknown age was put there by somebody else, who may know of a later reset; unless it
+    was there before this one was issued."""
     if holding.gone:
         return Drift.GONE
     if holding.fingerprint is None:
         return Drift.MISSING
     if holding.fingerprint == entry.fingerprint:
         return None
-    held = _age_held(holding)
-    recorded = _age_recorded(entry)
-    if held is None or recorded is None:
-        return None
-    if held.beside(recorded) is Order.OLDER:
+    if _is_older(holding, entry):
         return Drift.OLDER
     return None
+
+
+def _is_older(holding: Holding, entry: Entry) -> bool:
+    held = _age_held(holding)
+    recorded = _age_recorded(entry)
+    if recorded is None:
+        return False
+    if held is not None:
+        return held.beside(recorded) is Order.OLDER
+    # Whoever wrote a token of unknown age had it by then.
+    return holding.written_at is not None and holding.written_at < recorded.issued_at
 
 
 def _age_held(holding: Holding) -> Age | None:

@@ -382,6 +382,8 @@ class Holding:
     """When that very token was issued; None: nobody noted it, as where a person wrote it."""
     dated_at: datetime | None = None
     """The Date of its mail; None where `issued_at` is."""
+    written_at: datetime | None = None
+    """When that version was written, where nobody noted when its token was issued."""
 
 
 class Ended(StrEnum):

@@ -369,6 +369,10 @@ class _Duties:
         with suppress(StateError):  # which the look at the journal tells
             self.restoration.round()
 
+    def expect_losses(self) -> None:
+        """Look at everything once more."""
+        self.restoration.look_anew()
+
 
 def _looking_for_lapses(
     app: App, log: Log, observe: Callable[[str, Mapping[str, Any]], None]

@@ -67,7 +67,7 @@ def in_vault(secrets: Secrets, path: str, stored: Entry | None) -> InVault:
     if latest is None:
         return _by_its_fields(secrets, secrets.holds(path), None)
     if not latest.number:
-        return InVault(Presence.ABSENT)
+        return InVault(Presence.ABSENT, has_secret=False)
     if stored is not None and _is_version(stored, latest):
         issued_at = _iso(stored.issued_at)
         dated_at = _iso(stored.dated_at) or issued_at
@@ -87,9 +87,9 @@ def _by_its_fields(secrets: Secrets, holding: Holding, latest: Version | None) -
     if holding.gone:
         return InVault(Presence.DELETED)
     if holding.fingerprint is None:
-        return InVault(Presence.ABSENT)
+        return InVault(Presence.ABSENT, has_secret=holding.version > 0)
     # Somebody may have written between the two questions: the time is of the version asked for.
-    written_at = None
+    written_at = _iso_of(holding.written_at)
     if latest is not None and latest.number == holding.version:
         written_at = iso(moment(latest.created_at))
     version = None

@@ -34,6 +34,7 @@ from token_catcher.model import (
     Token,
     Unchanged,
     iso,
+    moment,
 )
 from token_catcher.vault import Address, Client, VaultStore
 
@@ -832,7 +833,9 @@ def test_what_is_held_is_told_without_the_token(world: World) -> None:
     ours = held_after(world, lambda: world.store(NEW))
     assert ours == Holding(1, fingerprint=Token(NEW).fingerprint, issued_at=NOW, dated_at=NOW)
     foreign = held_after(world, lambda: world.vault.merge(world.path, {"security_token": OTHER}))
-    assert foreign == Holding(2, fingerprint=Token(OTHER).fingerprint)
+    written_at = moment(world.vault.versions(world.path)[2]["created_time"])
+    fingerprint = Token(OTHER).fingerprint
+    assert foreign == Holding(2, fingerprint=fingerprint, written_at=written_at)
     dropped = held_after(world, lambda: world.vault.put(world.path, {"password": "p"}))
     assert dropped == Holding(3)
 

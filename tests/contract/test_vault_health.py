@@ -65,6 +65,9 @@ class Bench:
     def restore(self) -> None:
         """Nothing is lost."""
 
+    def expect_losses(self) -> None:
+        """Nothing is lost."""
+
     def after(self, seconds: float = ROUND) -> tuple[str | None, bool]:
         """The trouble after another round, and whether the daemon is ready."""
         self.time += seconds

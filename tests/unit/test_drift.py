@@ -29,6 +29,8 @@ OTHER = "sha256:fedcba9876543210"
         (Holding(4, fingerprint=OTHER, issued_at=ISSUED), None),
         (Holding(4, fingerprint=OTHER, issued_at=ISSUED + SECOND), None),
         (Holding(4, fingerprint=OTHER), None),
+        (Holding(4, fingerprint=OTHER, written_at=ISSUED), None),
+        (Holding(1, fingerprint=OTHER, written_at=ISSUED - SECOND), Drift.OLDER),
     ],
     ids=[
         "no secret",
@@ -40,6 +42,8 @@ OTHER = "sha256:fedcba9876543210"
         "another of the same second",
         "a later token",
         "a token of unknown age",
+        "one that was written since",
+        "one that was there before",
     ],
 )
 def test_what_vault_holds_is_held_against_the_record(holding: Holding, kind: Drift | None) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.kit.secrets import Secrets
 from tests.unit.commands.records import entry
 from token_catcher.errors import AccessError, ConfigurationError, Outage, TokenCatcherError
-from token_catcher.model import Holding
+from token_catcher.model import Holding, iso
 from token_catcher.standing import Inquiry, in_vault
 from token_catcher.status import InVault, Past, Presence
 from token_catcher.vault import Version
@@ -20,6 +20,7 @@ CREATED_AT = "2026-02-03T12:57:28.123456789Z"
 WRITTEN_AT = "2026-02-03T12:57:28.123456Z"
 ISSUED_AT = "2026-02-03T12:57:20Z"
 ISSUED = datetime(2026, 2, 3, 12, 57, 20, tzinfo=UTC)
+NO_SECRET = InVault(Presence.ABSENT, has_secret=False)
 OTHERS = Holding(4, fingerprint="sha256:0", issued_at=ISSUED, dated_at=ISSUED)
 DENIED = AccessError("denied", code="vault-policy")
 
@@ -65,25 +66,32 @@ def test_a_token_that_is_there(
 
 
 @pytest.mark.parametrize(
-    ("metadata", "holding", "presence"),
+    ("metadata", "holding", "answer"),
     [
-        (Version(0, ""), OTHERS, Presence.ABSENT),
-        (None, Holding(0), Presence.ABSENT),
-        (Version(3, CREATED_AT, gone=True), Holding(3, gone=True), Presence.DELETED),
-        (Version(3, CREATED_AT, gone=True), Holding(3), Presence.ABSENT),
-        (Version(4, CREATED_AT), Holding(4), Presence.ABSENT),
+        (Version(0, ""), OTHERS, NO_SECRET),
+        (None, Holding(0), NO_SECRET),
+        (Version(3, CREATED_AT, gone=True), Holding(3, gone=True), InVault(Presence.DELETED)),
+        (Version(3, CREATED_AT, gone=True), Holding(3), InVault(Presence.ABSENT)),
+        (Version(4, CREATED_AT), Holding(4), InVault(Presence.ABSENT)),
     ],
     ids=["no secret", "no secret, by its fields", "deleted", "expired", "another secret's fields"],
 )
-def test_no_token(metadata: Version | None, holding: Holding, presence: Presence) -> None:
+def test_no_token(metadata: Version | None, holding: Holding, answer: InVault) -> None:
     """Also where the record tells of that very version."""
-    assert in_vault(Secrets(metadata, holding), PATH, STORED) == InVault(presence)
+    assert in_vault(Secrets(metadata, holding), PATH, STORED) == answer
 
 
 def test_without_versions() -> None:
     """KV version 1 has neither metadata nor numbers."""
     answer = in_vault(Secrets(None, Holding(1, fingerprint="x"), False), PATH, None)
     assert answer == InVault(Presence.PRESENT)
+
+
+def test_when_a_token_of_unknown_age_was_written() -> None:
+    """By its fields, where the metadata are not ours to read."""
+    holding = Holding(4, fingerprint="x", written_at=ISSUED)
+    answer = in_vault(Secrets(None, holding), PATH, STORED)
+    assert answer == InVault(Presence.PRESENT, 4, iso(ISSUED))
 
 
 def test_a_deleted_version_that_we_may_not_read() -> None:
@@ -99,7 +107,7 @@ def test_one_secret_alone(code: str) -> None:
     inquiry = Inquiry(secrets)
     assert inquiry.ask(PATH, Past()) == code
     secrets.metadata = Version(0, "")
-    assert inquiry.ask(PATH, Past()) == InVault(Presence.ABSENT)
+    assert inquiry.ask(PATH, Past()) == NO_SECRET
     assert inquiry.trouble is None
 
 

@@ -414,4 +414,33 @@ VAULT: Final[Mapping[str, Advice]] = {
         "On KV version 1 no write can be tried without changing something.",
         "nothing; or `token-catcher check --write-test`, which writes a secret of its own",
     ),
+    "vault-token-older": Advice(
+        472,
+        "Vault has an older token than the one that was stored: it was restored from an older"
+        " state, or somebody put an earlier token back.",
+        "`token-catcher scan --again` stores the newer one again if its mail is still there (the"
+        " daemon does so within a day); otherwise reset the user's security token, or restore"
+        " Vault from a later state",
+    ),
+    "vault-token-gone": Advice(
+        473,
+        "The secret has lost its token: somebody wrote it anew without the token, or the version"
+        " has expired.",
+        "`token-catcher scan --again` stores it again if its mail is still there (the daemon does"
+        " so within a day); otherwise reset the user's security token",
+    ),
+    "vault-secret-gone": Advice(
+        474,
+        "The secret is gone: its metadata were deleted, or Vault was restored from a state before"
+        " it.",
+        "`token-catcher scan --again` stores the token again if its mail is still there (the"
+        " daemon does so within a day); otherwise reset the user's security token, or restore"
+        " Vault from a later state. Of a user that is retired, take the name out of `orgs`",
+    ),
+    "vault-secret-deleted": Advice(
+        475,
+        "Somebody deleted or destroyed the latest version of the secret.",
+        "nothing, if that was meant; a deleted version comes back by `bao kv undelete`, and after"
+        " one that was destroyed the user's security token has to be reset",
+    ),
 }

@@ -44,8 +44,8 @@ def run(app: App, names: Sequence[str], *, since: timedelta | None, as_json: boo
     """Judge the mail of each mailbox. The trouble of one does not keep us from the next.
 
     FAILED: a mailbox, or a folder of it, cannot be asked, a mail cannot be judged for now, a token
-    could not be stored, or a person must look at a mail; of a refusal that is in the journal
-    already nobody must.
+    could not be stored, or was lost by Vault, or a person must look at a mail; of a refusal that is
+    in the journal already nobody must.
     ConfigurationError: there is no such mailbox."""
     show = show_in(as_json)
     code = ExitCode.DONE
@@ -54,7 +54,8 @@ def run(app: App, names: Sequence[str], *, since: timedelta | None, as_json: boo
         foresight.do_without()
     subjects = app.config.trust.subjects
     with trouble_last():
-        for watched in app.watched(names):
+        mailboxes = app.watched(names)
+        for watched in mailboxes:
             try:
                 for mail, result in dry_run(watched, app.now(), since, foresight, subjects):
                     show(result)
@@ -63,7 +64,7 @@ def run(app: App, names: Sequence[str], *, since: timedelta | None, as_json: boo
             except TokenCatcherError as error:
                 show(ScanResult.from_error(watched.name, error.code, str(error)))
                 code = ExitCode.FAILED
-        for result in dry_vault_results(app):
+        for result in dry_vault_results(app, [watched.name for watched in mailboxes]):
             show(result)
             code = ExitCode.FAILED
     return code

@@ -32,6 +32,7 @@ COLOURS: Final = {
     "held": "yellow",
     "left-out": "yellow",
     "retry": "yellow",
+    "missing": "red",
     "refused": "red",
     "error": "red",
 }

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 from token_catcher.advice import IF_GENUINE, advice_for, next_step
 from token_catcher.commands.explanation import Explanation
 from token_catcher.lookup import Older
+from token_catcher.losses import Lost
 from token_catcher.model import Entry, Reason, iso
 from token_catcher.report import Report, Trouble
 
@@ -27,9 +28,9 @@ class ScanResult:
     uid: int | None
     outcome: str
     """stored | unchanged | held | refused | retry; in a dry run would-store in place of the first
-    two; error: the mailbox itself, or that folder of it, could not be looked at, or Vault not be
-    written to, or the journal not be anchored; left-out: token mail of that folder is older than
-    the window"""
+    two; missing: Vault has not the token that the journal tells of; error: the mailbox itself, or
+    that folder of it, could not be looked at, or Vault not be written to, or the journal not be
+    anchored; left-out: token mail of that folder is older than the window"""
     reason: str | None = None
     saw: str | None = None
     username: str | None = None
@@ -101,12 +102,32 @@ class ScanResult:
         """Of a mailbox that could not be looked at, or of Vault."""
         return cls(mailbox, None, None, "error", code, message)
 
+    @classmethod
+    def from_loss(cls, lost: Lost) -> Self:
+        """Of a token that Vault has lost. The token is that of the record, and its version."""
+        entry = lost.entry
+        return cls(
+            mailbox=entry.mailbox,
+            folder=None,
+            uid=None,
+            outcome="missing",
+            reason=lost.code,
+            saw=lost.saw,
+            username=entry.username,
+            org=entry.org,
+            path=entry.path,
+            version=entry.version,
+            issued_at=entry.issued_at,
+            fingerprint=entry.fingerprint,
+        )
+
     @property
     def attention(self) -> bool:
         """Whether a person must look: what makes the exit code 1.
 
-        At what is held, what waits, what went wrong, and refused mail that may be genuine."""
-        return self.outcome in ("held", "retry", "error") or self._may_be_genuine
+        At what is held, what waits, what is missing, what went wrong, and refused mail that may be
+        genuine."""
+        return self.outcome in ("held", "retry", "missing", "error") or self._may_be_genuine
 
     @property
     def _may_be_genuine(self) -> bool:

@@ -31,10 +31,11 @@ Show = Callable[[ScanResult], None]
 def run(
     app: App, names: Sequence[str], *, again: bool, since: timedelta | None, as_json: bool
 ) -> ExitCode:
-    """Sweep each mailbox once, then see whether a token could be stored, if one came, and have
-    Vault know the journal's head, where it is to.
+    """Sweep each mailbox once, then see whether a token could be stored, if one came, whether Vault
+    still has those that did, and have it know the journal's head, where it is to.
 
-    FAILED: something went wrong, mail still waits, or was held, or was refused and may be genuine.
+    FAILED: something went wrong, mail still waits, or was held, or was refused and may be genuine,
+    or Vault has lost a token.
     Mail that was settled before tells of nothing: a forgery makes one scan fail, and no other.
     ConfigurationError: there is no such mailbox. StateError: the journal cannot be continued."""
     show = show_in(as_json)
@@ -53,7 +54,7 @@ def run(
                 output.print_lines([scan_summary(report)])
             if report.error is not None or report.pending:
                 code = ExitCode.FAILED
-        for result in vault_results(app):
+        for result in vault_results(app, scan.mailboxes):
             code = ExitCode.FAILED
             # A mail that waits for Vault has told why.
             if result.reason not in told:
@@ -141,6 +142,11 @@ class Scan:
             watched.sweep.pipeline.tell_left_out()
         for name in tuple(self._sessions):
             self._sessions.pop(name).close()
+
+    @property
+    def mailboxes(self) -> Sequence[str]:
+        """Those that are looked at, by name."""
+        return [watched.name for watched in self._watched]
 
     @property
     def hopeless(self) -> bool:

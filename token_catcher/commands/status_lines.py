@@ -49,7 +49,7 @@ def as_json(overview: Overview) -> dict[str, Any]:
     return {
         "now": overview.now,
         "needs_a_person": overview.needs_a_person,
-        "users": [row.as_json() for row in overview.users],
+        "users": [_user_with_next(row) for row in overview.users],
         "mailboxes": [_with_next(row.as_json()) for row in overview.mailboxes],
         "vault": _with_next(overview.vault.as_json()),
         "journal": {
@@ -65,6 +65,10 @@ def _anchor_object(row: AnchorRow | None) -> dict[str, Any] | None:
     if row is None:
         return None
     return _with_next(row.as_json())
+
+
+def _user_with_next(row: UserRow) -> dict[str, Any]:
+    return {**row.as_json(), "next": next_step(row.cause or row.unread or "")}
 
 
 def _with_next(fields: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +107,9 @@ def _user_lines(overview: Overview) -> Iterator[Text]:
         yield from _more(_token(row))
         if row.last_mail is not None:
             yield from _more(_last_mail(row))
+        if row.saw is not None:
+            yield from _more(f"{row.cause}: {row.saw}")
+            yield from _next(next_step(row.cause or ""))
         if row.unread is not None:
             yield from _more(f"Vault does not show its secret: {row.unread}")
             yield from _next(next_step(row.unread))

@@ -73,7 +73,7 @@ def run(
         for line in _already_there(awaited):
             output.complain(f"token-catcher: {line}")
         show = show_in(as_json)
-        for result in dry_vault_results(app):
+        for result in dry_vault_results(app, ()):
             show(result)  # what lasts; somebody may mend it meanwhile
         what = f"waiting for a new token of {whose}, until {until}"
         with Notice(what, wait.total_seconds(), time.monotonic) as notice:

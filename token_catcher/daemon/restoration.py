@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from token_catcher.drift import Drift, drift
+from token_catcher.drift import Drift, belongs_in_vault, drift
 from token_catcher.errors import AccessError, TokenCatcherError, TransientError
 from token_catcher.model import Entry
-from token_catcher.pipeline import had_token
 from token_catcher.ports import Log, SecretStore
 from token_catcher.record import Journal, Record
 from token_catcher.standing import ALONE, DENIED
@@ -89,6 +88,10 @@ class Restoration:
         waiting = tuple(self._waiting.values())
         return Counter(user.entry.mailbox for user in waiting if user.kind is not None)
 
+    def look_anew(self) -> None:
+        """Look at all users in the next round, whenever the last look was."""
+        self._looked_at = None
+
     def round(self) -> None:
         """Look at what is due, as far as one round goes. Does nothing most of the time.
 
@@ -115,14 +118,8 @@ class Restoration:
                 self._due.append(entry)
 
     def _is_ours(self, entry: Entry) -> bool:
-        """Whether Vault should have this very token where the configuration has it.
-
-        A newest token that was found to be stale never was there; whose it is, nobody knows."""
-        if not had_token(entry) or entry.mailbox not in self._mailboxes:
-            return False
-        if entry.path is None or entry.org is None or entry.username is None:
-            return False
-        return entry.path == self._path_of(entry.org, entry.username)
+        """Whether Vault should have it, and it came to a mailbox that is watched here."""
+        return entry.mailbox in self._mailboxes and belongs_in_vault(entry, self._path_of)
 
     def _look_at(self, entry: Entry, now: float) -> None:
         """Hold one record against Vault. Raises what stands between us and all of them."""

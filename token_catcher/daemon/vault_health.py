@@ -104,6 +104,9 @@ class VaultDuties(Protocol):
     def restore(self) -> None:
         """Look for what it has lost."""
 
+    def expect_losses(self) -> None:
+        """It was away, and may be back in an older state: look at everything once more."""
+
 
 class VaultHealth:
     """Looks after it, in rounds of one thread; `use` may be read from any."""
@@ -124,6 +127,8 @@ class VaultHealth:
         """When it was last seen whether Vault lets us in, and when it is next to be."""
         self._had_pulse = False
         """Whether it was felt in the last round."""
+        self._was_down = False
+        """Whether no node served since a check last passed."""
         self._wants_check = threading.Event()
         self._wants_check.set()
         self._pause = AGAIN[0]
@@ -168,6 +173,8 @@ class VaultHealth:
         if self._had_pulse and not pulse.is_clear:
             self._hasten_admission()
         self._had_pulse = pulse.is_clear
+        if pulse.trouble is not None:
+            self._was_down = True
         return pulse.trouble
 
     def _hasten_admission(self) -> None:
@@ -194,6 +201,9 @@ class VaultHealth:
             return
         if self.use.trouble is not None:
             self._log.info("vault.check_passed", after=self.use.trouble.code)
+        if self._was_down:
+            duties.expect_losses()
+        self._was_down = False
         self._told.clear()
         self._pause = AGAIN[0]
         self._due_at = self._monotonic() + DAILY

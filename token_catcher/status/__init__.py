@@ -6,6 +6,7 @@ time of the question; rows come out, the same for a person, a machine and the me
 
 from token_catcher.status.anchor import AnchorRow, anchor_row
 from token_catcher.status.known import InVault, LastMail, Past, Pasts, Presence
+from token_catcher.status.losses import loss_of
 from token_catcher.status.mailboxes import HeldMails, LoginEnd, MailboxRow, held_mails, mailbox_row
 from token_catcher.status.overview import JournalRow, Overview
 from token_catcher.status.retirements import RETIREMENTS, Retirement, near
@@ -45,6 +46,7 @@ __all__ = [
     "by_urgency",
     "configured_users",
     "held_mails",
+    "loss_of",
     "mailbox_row",
     "near",
     "user_row",

@@ -35,6 +35,8 @@ class InVault:
     issued_at: str | None = None
     """None: nobody noted when the token was issued, or we may not read it."""
     dated_at: str | None = None
+    has_secret: bool = True
+    """Whether there is a secret, with a token in it or without."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from token_catcher.age import Age, Order
 from token_catcher.model import Reason, iso, moment
 from token_catcher.proof import Org, is_username, naming
 from token_catcher.status.known import InVault, LastMail, Past, Presence, User
+from token_catcher.status.losses import loss_of
 
 RESET_PAGES: Final = (
     "https://MYDOMAIN/_ui/system/security/ResetApiTokenEdit",
@@ -72,6 +72,10 @@ class UserRow:
     """Neither Vault nor the journal has ever had a token of this user, or a mail that waits."""
     missing: bool
     """The journal tells of a token, and Vault has none, or an older one."""
+    cause: str | None
+    """The code of what became of that token, also where somebody deleted it; None: nothing did."""
+    saw: str | None
+    """The same in words."""
     unread: str | None
     """The code of why Vault did not tell of this secret alone; None: it did, or of none."""
     held: int
@@ -156,6 +160,7 @@ def user_row(
     `answer`: what Vault has, or the code of why it does not tell; None: it could not be asked.
     `held`: how many mails of this user wait for a person."""
     in_vault, unread = _answered(answer)
+    loss = loss_of(past, in_vault)
     token = _told(past, in_vault)
     age = _age(token, now)
     return UserRow(
@@ -170,7 +175,9 @@ def user_row(
         max_age_seconds=_seconds(max_age),
         overdue=max_age is not None and age is not None and age > max_age,
         never_seen=_is_never_seen(past, in_vault, held),
-        missing=_is_missing(past, in_vault),
+        missing=loss.is_missed,
+        cause=loss.code,
+        saw=loss.saw,
         unread=unread,
         held=held,
         source=token.source,
@@ -244,26 +251,6 @@ def _is_never_seen(past: Past, in_vault: InVault | None, held: int) -> bool:
     if past.token is not None or held:
         return False
     return in_vault is None or in_vault.presence is Presence.ABSENT
-
-
-def _is_missing(past: Past, in_vault: InVault | None) -> bool:
-    """What was deleted was somebody's decision, and a token of unknown age somebody's as well."""
-    if past.token is None or past.token.reason == Reason.STALE or in_vault is None:
-        return False
-    if in_vault.presence is not Presence.PRESENT:
-        return in_vault.presence is Presence.ABSENT
-    ours = _known_age(past.token.issued_at, past.token.dated_at)
-    theirs = _known_age(in_vault.issued_at, in_vault.dated_at)
-    if ours is None or theirs is None:
-        return False
-    return theirs.beside(ours) is Order.OLDER
-
-
-def _known_age(issued_at: str | None, dated_at: str | None) -> Age | None:
-    try:
-        return Age(moment(issued_at or ""), moment(dated_at or issued_at or ""))
-    except ValueError:
-        return None
 
 
 def by_urgency(rows: Iterable[UserRow]) -> list[UserRow]:

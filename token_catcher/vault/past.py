@@ -40,6 +40,11 @@ class Trace:
     written_as: str | None = None
     """What the version carries of our write: the mail, the writer, and the number."""
 
+    @property
+    def written_at(self) -> datetime | None:
+        """`created_at` as a time; None: Vault does not say."""
+        return _time(self.created_at)
+
     @classmethod
     def of(cls, version: SecretVersion, field: str) -> Self:
         """`field`: where the token is kept."""

@@ -160,10 +160,10 @@ class VaultStore:
             ended = self._secrets.ending(path, current)
             return Holding(current.number, gone=ended is not None and not ended.expired)
         holding = Holding(current.number, fingerprint=token.fingerprint)
-        age = Trace.of(current, self._field).age
-        if age is None:
-            return holding
-        return replace(holding, issued_at=age.issued_at, dated_at=age.dated_at)
+        trace = Trace.of(current, self._field)
+        if trace.age is None:
+            return replace(holding, written_at=trace.written_at)
+        return replace(holding, issued_at=trace.age.issued_at, dated_at=trace.age.dated_at)
 
     @property
     def keeps_versions(self) -> bool:

@@ -36,6 +36,8 @@ USER = UserRow(
     overdue=False,
     never_seen=False,
     missing=False,
+    cause=None,
+    saw=None,
     unread=None,
     held=0,
     source="vault",
@@ -200,6 +202,12 @@ HELD = LastMail("", "2026-08-01T08:00:00Z", "m", "held", "unknown-subject")
 KNOWN = {
     "no token was ever caught, and Vault has none": replace(ABSENT, never_seen=True),
     "Vault has no token at salesforce/acme/x": replace(ABSENT, missing=True),
+    "vault-secret-gone: there is no secret any more": replace(
+        ABSENT,
+        missing=True,
+        cause="vault-secret-gone",
+        saw="there is no secret any more",
+    ),
     "somebody deleted salesforce/acme/x": replace(ABSENT, in_vault=Presence.DELETED),
     "v7, written 2026-08-01 08:00 UTC, 117 d ago, issued before that": replace(
         USER, issued_at=None

@@ -290,3 +290,13 @@ def test_a_lost_token_stays_lost_while_its_secret_cannot_be_read(bench: Bench) -
     assert [bench.rounds(1199), bench.rounds(1)] == [0, 1]
     assert dict(bench.restoration.lost) == {}
     assert bench.log.events[-1][0] == "vault.drift_ended"
+
+
+def test_all_users_are_looked_at_anew_when_that_is_asked_for(bench: Bench) -> None:
+    """Vault may be back in an older state, hours after the last look."""
+    bench.record(stored())
+    bench.put(stored())
+    assert [bench.rounds(), bench.rounds(DAILY / 2)] == [1, 0]
+    bench.put(stored(), OLD, security_token_issued_at=iso(NOW - timedelta(days=30)))
+    bench.restoration.look_anew()
+    assert (bench.rounds(), bench.brought) == (1, [stored()])

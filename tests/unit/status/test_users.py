@@ -84,6 +84,8 @@ def test_whole() -> None:
         "overdue": False,
         "never_seen": False,
         "missing": False,
+        "cause": None,
+        "saw": None,
         "unread": None,
         "held": 0,
         "source": "vault",
