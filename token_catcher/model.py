@@ -427,6 +427,8 @@ class KeptVersion:
     """None: it is there. Of one that ended, what it held is not known."""
     ends_at: str | None = None
     """Vault's deletion_time, verbatim: of one that will expire it lies ahead."""
+    has_other_value: bool = False
+    """Whether something that is no token stands where the token is kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,10 @@ DEEDS: dict[str, tuple[Deed, list[tuple[Any, ...]]]] = {
         ),
         [("finding", "token-removed", 3)],
     ),
+    "something that is no token": (
+        lambda audit: audit.write(security_token="see the wiki"),
+        [("finding", "not-a-token", 3)],
+    ),
     "the latest version is deleted": (
         lambda audit: audit.as_anna("delete", f"secret/data/{audit.path}"),
         [("finding", "deleted-version", 2)],

@@ -40,6 +40,12 @@ AUDIT: Final[Mapping[str, Advice]] = {
         "Somebody wrote a version without the token, as `kv put` of a password does.",
         "tell them of `kv patch`; the daemon stores the token again within a day",
     ),
+    "not-a-token": Advice(
+        915,
+        "Somebody wrote something that is no token where the token was.",
+        "`--vault-log FILE` says who; tell them of the field (`vault.field`): the daemon stores the"
+        " token again within a day",
+    ),
     "deleted-version": Advice(
         907,
         "Somebody deleted a version.",

@@ -34,6 +34,7 @@ class Code(StrEnum):
     TOKEN_BY_HAND = "token-by-hand"  # noqa: S105 - a code
     FIELDS_BY_HAND = "fields-by-hand"
     TOKEN_REMOVED = "token-removed"  # noqa: S105 - a code
+    NOT_A_TOKEN = "not-a-token"  # noqa: S105 - a code
     DELETED_VERSION = "deleted-version"
     DESTROYED_VERSION = "destroyed-version"
     FORGED_RECORD = "forged-record"
@@ -311,6 +312,9 @@ class Comparison:
     def _without_token(self, version: KeptVersion, before: KeptVersion | None) -> Difference:
         if before is not None and before.fingerprint is not None:
             saw = f"version {before.number} had a token, this one has none"
+            if version.has_other_value:
+                saw = f"version {before.number} had a token, this one has something else there"
+                return self._told(Code.NOT_A_TOKEN, version, saw)
             return self._told(Code.TOKEN_REMOVED, version, saw)
         return self._told(Code.OTHER_FIELDS, version, "somebody else wrote it; it has no token")
 

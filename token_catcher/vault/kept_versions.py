@@ -21,6 +21,7 @@ def kept_version(version: SecretVersion, ending: Ending | None, field: str) -> K
         _our_fields(version),
         _ended(version, ending),
         version.deletion_time or None,
+        token is None and bool(version.data.get(field)),
     )
 
 

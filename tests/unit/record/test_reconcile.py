@@ -108,6 +108,7 @@ LATER = {
     "a token alone": (by_hand(3, 2, fingerprint="sha256:else"), "token-by-hand"),
     "a field of ours": (by_hand(3, 2, ours=ours(2, mail="x")), "fields-by-hand"),
     "no token": (by_hand(3, 2, fingerprint=None), "token-removed"),
+    "something else": (by_hand(3, 2, fingerprint=None, has_other_value=True), "not-a-token"),
     "nothing of ours": (KeptVersion(3, at(3), "sha256:else"), "unrecorded-version"),
     "an earlier version": (by_hand(3, 1), "unrecorded-version"),
     "our own write": (version(3), "record-missing"),
