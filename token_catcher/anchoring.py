@@ -23,6 +23,7 @@ from token_catcher.model import iso, moment
 from token_catcher.ports import Log
 from token_catcher.record import START, Head
 from token_catcher.vault import Anchor, AnchorVersion
+from token_catcher.wording import counted
 
 PAUSE: Final = 60.0
 """Seconds between two writes, at least, of whichever process: each makes a version of a secret."""
@@ -208,7 +209,8 @@ def expect_led_through(journal: Heads, anchor: Anchor) -> None:
     """StateError: the journal does not lead through what Vault knows of it."""
     head = journal.head
     if anchor.seq > head.seq:
-        problem = f"the anchor in Vault knows {anchor.seq} records of {anchor.instance}"
+        records = counted(anchor.seq, "record")
+        problem = f"the anchor in Vault knows {records} of {anchor.instance}"
         mend = "the rest was cut off, or an older state was brought back"
         raise StateError(f"{problem}, the journal has {head.seq}: {mend}", code=CONTRADICTED)
     kept = journal.hash_of(anchor.seq)

@@ -262,7 +262,7 @@ def wrong_server_is_believed(setup: Setup) -> str:
     field = f"Authentication-Results: mx.example.com; {passes}\r\n"
     setup.deliver(field.encode() + mails.genuine(issued_at=NOW))
     return (
-        "got none of mx.wrong.example in the zone above-first-received in 1 of 1 mails;"
+        "got none of mx.wrong.example in the zone above-first-received in 1 of 1 mail;"
         " mx.example.com on top of 1: if that is your mail server, write authserv_ids:"
         " [mx.example.com] and authserv_zone: above-first-received"
     )
@@ -272,7 +272,7 @@ def mail_that_is_changed(setup: Setup) -> str:
     """A gateway adds a line below each mail."""
     setup.deliver(mails.genuine(issued_at=NOW) + b"-- \r\nScanned.\r\n")
     return (
-        "got a body that was changed after signing in 1 of 1 mails, expected none under policy dkim"
+        "got a body that was changed after signing in 1 of 1 mail, expected none under policy dkim"
     )
 
 
@@ -322,7 +322,7 @@ def truncated_journal(setup: Setup) -> str:
     assert setup.tool("scan").code == 0
     (setup.tool.state / "journal.jsonl").write_bytes(b"")
     return (
-        "line 1: truncated: the journal ends here, its head file knows 1 records: the rest was cut"
+        "line 1: truncated: the journal ends here, its head file knows 1 record: the rest was cut"
         " off"
     )
 

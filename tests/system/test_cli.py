@@ -455,7 +455,7 @@ def test_history_says_what_it_could_not_read(tmp_path: Path) -> None:
     done = bare("history", "--json", str(log))
     assert (done.code, len(done.lines)) == (1, 1)
     assert done.err == (
-        f"token-catcher: 1 lines could not be read: {log}:2\n"
+        f"token-catcher: 1 line could not be read: {log}:2\n"
         "next: look at them: each tells of a rotation, or is torn, and is missing above\n"
     )
 

@@ -104,9 +104,7 @@ def test_all_is_well(audit: Audit) -> None:
     assert audit.told() == []
     done = audit.tool("audit", "reconcile")
     assert done.code == 0
-    assert (
-        done.out.splitlines()[-1] == "the journal agrees with Vault: 1 secrets, 2 records, 1 notes"
-    )
+    assert done.out.splitlines()[-1] == "the journal agrees with Vault: 1 secret, 2 records, 1 note"
 
 
 def test_looking_changes_nothing(audit: Audit) -> None:
@@ -163,7 +161,7 @@ def test_what_people_see(audit: Audit) -> None:
         f"  finding  v3   token-by-hand       {at[3]}  approle/{audit.org}-anna 127.0.0.1",
     ]
     assert lines[-2].startswith("token-by-hand: `--vault-log FILE` says who; if nobody")
-    assert lines[-1] == ("1 findings, 0 errors: 1 secrets, 2 records, 1 notes, with Vault's log")
+    assert lines[-1] == ("1 finding, 0 errors: 1 secret, 2 records, 1 note, with Vault's log")
 
 
 Deed = Callable[[Audit], None]
@@ -454,6 +452,14 @@ def test_one_secret_that_is_closed_to_us_keeps_no_other_from_being_looked_at(
     assert "deploy/vault/auditor.hcl" in done.lines[0]["next"]
 
 
+def test_a_pattern_is_told_of_where_nobody_of_it_was_looked_at(audit: Audit) -> None:
+    """Our own policy lists no users: where the records name some, that is nothing to tell."""
+    [line] = audit.reconcile().lines
+    saw = f"our token may not list the users of {audit.org}-uat, and no record names one"
+    assert (line["kind"], line["code"], line["saw"]) == ("note", "not-listed", saw)
+    assert audit.tool("audit", "reconcile").out.endswith("2 records, 1 note\n")
+
+
 def test_an_engine_without_versions_is_refused(audit: Audit) -> None:
     """There is nothing to compare with."""
     audit.tool.configure(mount="mount: secret\nkv_version: 1")
@@ -507,5 +513,5 @@ def test_what_is_no_log_is_refused(audit: Audit, tmp_path: Path) -> None:
     (error,) = [line for line in told.lines if line["kind"] == "error"]
     assert (error["code"], error["saw"]) == (
         "audit-log",
-        "--vault-log: 1 lines are no entries of an audit log",
+        "--vault-log: 1 line in no form of an audit log",
     )

@@ -125,7 +125,7 @@ AUDIT: Final[Mapping[str, Advice]] = {
     ),
     "not-listed": Advice(
         928,
-        "Users that only a pattern names, and no record, were not looked at.",
+        "Of the users that a pattern names none was looked at: no record names one.",
         "grant the capability list: `token-catcher init --vault-setup auditor` prints a policy that"
         " does",
     ),

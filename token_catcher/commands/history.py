@@ -25,6 +25,7 @@ from token_catcher.commands.rotation import JOURNAL, Query, Rotation
 from token_catcher.errors import StateError, TokenCatcherError
 from token_catcher.files import may_exist
 from token_catcher.record import State, series, verify
+from token_catcher.wording import counted
 
 SAME: Final = timedelta(minutes=1)
 """The log line follows the record at once: two tellings of the same end of the same mail within
@@ -191,7 +192,7 @@ def _unreadable(history: History) -> str:
     if history.unreadable > len(history.places):
         places += ", …"
     return (
-        f"token-catcher: {history.unreadable} lines could not be read: {places}\n"
+        f"token-catcher: {counted(history.unreadable, 'line')} could not be read: {places}\n"
         "next: look at them: each tells of a rotation, or is torn, and is missing above"
     )
 

@@ -39,6 +39,7 @@ from token_catcher.record import (
     verify,
 )
 from token_catcher.standing import ALONE
+from token_catcher.wording import counted
 
 A_MOMENT: Final = 1.0
 """Seconds after which what did not agree is looked at again: a version has its record by then."""
@@ -103,7 +104,8 @@ class _Look:
         self._comparisons: dict[str, Comparison] = {}
         self._errors: dict[str, TokenCatcherError] = {}
         self._began = Beginning(None, verification.first == 1)
-        self.notes: list[Difference] = []
+        self.unlisted: dict[str, str] = {}
+        """Of each org whose users Vault does not list to us, the folder of their secrets."""
         self.records = 0
         """How many there are, of mails and of logins."""
 
@@ -138,10 +140,20 @@ class _Look:
         comparisons = [self._comparisons[path] for path in sorted(self._comparisons)]
         numbers = [comparison.own_since for comparison in comparisons]
         own_since = min((number for number in numbers if number is not None), default=None)
-        differences = list(self.notes)
+        differences = list(self._unseen())
         for comparison in comparisons:
             differences += comparison.differences(self._began, own_since)
         return differences
+
+    def _unseen(self) -> Iterator[Difference]:
+        """The orgs with a pattern of whose users none was looked at: it is known that there is one.
+
+        Where records name some of them, a policy that lists nothing is what we ship."""
+        looked_at = {path.rpartition("/")[0] for path in self._comparisons}
+        orgs = [org for org, folder in self.unlisted.items() if folder not in looked_at]
+        if orgs:
+            saw = f"our token may not list the users of {', '.join(orgs)}, and no record names one"
+            yield Difference(Code.NOT_LISTED, None, saw)
 
     def unreadable(self) -> Iterator[Result]:
         """The secrets that Vault did not show, each for itself."""
@@ -188,16 +200,12 @@ def _configured_paths(app: App, look: _Look) -> Iterator[str]:
     for user in users_of(app):
         if not user.is_made_up:
             yield user.path
-    unlisted = []
     for org, folder in pattern_folders(app):
         names = app.store.names(folder)
         if names is None:
-            unlisted.append(org)
+            look.unlisted[org] = folder
             continue
         yield from _paths_of(app, org, names)
-    if unlisted:
-        saw = f"our token may not list the users of {', '.join(unlisted)}"
-        look.notes.append(Difference(Code.NOT_LISTED, None, saw))
 
 
 def _paths_of(app: App, org: str, names: Sequence[str]) -> Iterator[str]:
@@ -241,7 +249,8 @@ def _with_logins(
     for difference, login in log.results():
         yield Result.of(difference, login)
     if log.unreadable:
-        saw = f"--vault-log: {log.unreadable} lines are no entries of an audit log"
+        lines = counted(log.unreadable, "line")
+        saw = f"--vault-log: {lines} in no form of an audit log"
         yield Result("error", "audit-log", None, saw)
 
 

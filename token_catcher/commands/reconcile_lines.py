@@ -12,6 +12,7 @@ from rich.text import Text
 from token_catcher.advice import next_step
 from token_catcher.commands.vault_log import Login, shown
 from token_catcher.record import NOTES, Code, Difference, Recorded
+from token_catcher.wording import counted
 
 COLOURS: Final = {"finding": "red", "error": "red", "note": "yellow", "recorded": "green"}
 CODE_WIDTH: Final = max(len(code) for code in Code)
@@ -162,9 +163,12 @@ def summary(totals: Totals, *, by_log: bool) -> Text:
     if totals.is_well:
         told = Text("the journal agrees with Vault", "green")
     else:
-        told = Text(f"{totals.findings} findings, {totals.errors} errors", "red")
-    told.append(
-        f": {totals.secrets} secrets, {totals.records} records, {totals.notes} notes{source}",
-        "default",
-    )
+        findings = counted(totals.findings, "finding")
+        told = Text(f"{findings}, {counted(totals.errors, 'error')}", "red")
+    numbers = [
+        counted(totals.secrets, "secret"),
+        counted(totals.records, "record"),
+        counted(totals.notes, "note"),
+    ]
+    told.append(f": {', '.join(numbers)}{source}", "default")
     return told

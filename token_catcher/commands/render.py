@@ -22,6 +22,7 @@ from token_catcher.diagnosis import Step, StepOutcome
 from token_catcher.model import Entry, Evidence
 from token_catcher.record import State, Stretch, Verification
 from token_catcher.report import Report
+from token_catcher.wording import counted
 
 COLOURS: Final = {
     "stored": "green",
@@ -229,7 +230,8 @@ def verification_lines(
     `anchor`: what Vault told of it."""
     state = (_state_words(verification), STATE_COLOURS[verification.state])
     head = f"{verification.head.seq}:{verification.head.hash}"
-    yield Text.assemble(f"{path}: ", state, f", {verification.records} records, head {head}")
+    records = counted(verification.records, "record")
+    yield Text.assemble(f"{path}: ", state, f", {records}, head {head}")
     if verification.problem:
         where = f"{path}"
         if verification.line:
@@ -269,6 +271,11 @@ def _stretch_words(stretch: Stretch) -> str:
     return f"{records}: name the key {stretch.key_id!a:.40}, which is not here: not checked"
 
 
+def tested_line(receiver: str, outcome: str, saw: str) -> Text:
+    """What became of a test event to one receiver."""
+    return Text(f"{receiver}: {outcome} ({saw})")
+
+
 def step_lines(step: Step, fix: str | None) -> Iterator[Text]:
     """One step of a diagnosis, and what to do about it."""
     outcome = (f"{step.outcome:<8}", STEP_COLOURS[step.outcome])
@@ -281,8 +288,15 @@ def step_lines(step: Step, fix: str | None) -> Iterator[Text]:
 
 def steps_summary(counts: Mapping[StepOutcome, int]) -> Text:
     """How many steps ended how, of those that there are."""
-    parts = [f"{counts[outcome]} {outcome}" for outcome in STEP_COLOURS if counts[outcome]]
+    parts = [_step_count(outcome, counts[outcome]) for outcome in STEP_COLOURS if counts[outcome]]
     return Text(", ".join(parts), "bold")
+
+
+def _step_count(outcome: StepOutcome, count: int) -> str:
+    """`2 warnings`, `2 failed`: only a warning is a thing."""
+    if outcome == "warning":
+        return counted(count, outcome)
+    return f"{count} {outcome}"
 
 
 def _cell(value: object) -> Text:

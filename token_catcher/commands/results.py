@@ -12,6 +12,7 @@ from token_catcher.lookup import Older
 from token_catcher.losses import Lost
 from token_catcher.model import Entry, Reason, iso
 from token_catcher.report import Report, Trouble
+from token_catcher.wording import counted
 
 OLDER_MAIL: Final = "older-mail"
 """The code of what a window leaves out."""
@@ -93,8 +94,8 @@ class ScanResult:
     @classmethod
     def from_older(cls, mailbox: str, older: Older) -> Self:
         """Of token mail that a window leaves out."""
-        noun = "token mail" if older.mails == 1 else "token mails"
-        saw = f"{older.mails} {noun} came before {iso(older.begin)}, where the window begins"
+        mails = counted(older.mails, "token mail")
+        saw = f"{mails} came before {iso(older.begin)}, where the window begins"
         return cls(mailbox, older.folder, None, "left-out", OLDER_MAIL, saw)
 
     @classmethod

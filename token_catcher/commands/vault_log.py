@@ -21,6 +21,7 @@ from token_catcher.commands.unpack import chunks
 from token_catcher.errors import TokenCatcherError
 from token_catcher.model import iso, masked, moment, printable
 from token_catcher.record import Code, Difference
+from token_catcher.wording import counted
 
 MAX_TEXT: Final = 200
 """Characters of a name that are shown."""
@@ -113,7 +114,7 @@ class VaultLog:
             yield self._held_against(difference, login), login
         if uncovered:
             saw = f"the log goes from {_second(self.first)} to {_second(self.last)};"
-            saw += f" {uncovered} versions were made before or after"
+            saw += f" outside of it: {counted(uncovered, 'version')}"
             yield Difference(Code.NOT_COVERED, None, saw), None
 
     def _held_against(self, difference: Difference, login: Login | None) -> Difference:

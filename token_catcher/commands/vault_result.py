@@ -12,6 +12,7 @@ from token_catcher.commands.results import ScanResult
 from token_catcher.diagnosis import vault_trouble
 from token_catcher.errors import StateError, TokenCatcherError
 from token_catcher.losses import losses_of
+from token_catcher.wording import counted
 
 
 def vault_results(app: App, mailboxes: Collection[str]) -> Iterator[ScanResult]:
@@ -48,6 +49,7 @@ def _losses(app: App, mailboxes: Collection[str]) -> Iterator[ScanResult]:
             yield ScanResult.from_loss(lost)
         if losses.unasked:
             output.complain(
-                f"token-catcher: Vault answers slowly, so the tokens of {losses.unasked} users were"
-                " not looked for; `token-catcher status` asks for all of them"
+                "token-catcher: Vault answers slowly, so that the tokens of"
+                f" {counted(losses.unasked, 'user')} were not looked for; `token-catcher status`"
+                " asks for all of them"
             )

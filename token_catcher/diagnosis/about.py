@@ -92,10 +92,3 @@ class _Work(Generic[Result]):
         if self._error is not None:
             raise self._error
         return self._results[0]
-
-
-def counted(number: int, single: str, several: str) -> str:
-    """`1 mail`, `2 mails`."""
-    if number == 1:
-        return f"1 {single}"
-    return f"{number} {several}"

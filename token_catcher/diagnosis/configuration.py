@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from token_catcher.config import Config, OrgConfig
-from token_catcher.diagnosis.about import About, counted
+from token_catcher.diagnosis.about import About
 from token_catcher.diagnosis.durations import duration_steps
 from token_catcher.diagnosis.step import Step
 from token_catcher.errors import ConfigurationError
 from token_catcher.keys import PinnedKeys
+from token_catcher.wording import counted
 
 AREA = "configuration"
 
@@ -26,7 +27,7 @@ def configuration_steps(config: Config, file: Path) -> Iterator[Step]:
     """What a configuration that loads says."""
     about = About(AREA, str(file))
     mailboxes = counted(len(config.mailboxes), "mailbox", "mailboxes")
-    orgs = counted(len(config.orgs), "org", "orgs")
+    orgs = counted(len(config.orgs), "org")
     yield about.ok("load", f"{mailboxes}, {orgs}")
     yield from _surroundings_steps(config, about)
     for org in config.orgs:

@@ -23,6 +23,7 @@ from token_catcher.record import (
     refusal,
     verify,
 )
+from token_catcher.wording import counted
 
 VERIFIED_WITHIN: Final = 60.0
 """Seconds: a journal of many years takes its time, and a longer look is `audit verify`'s."""
@@ -64,7 +65,8 @@ def _records_step(
     head = f"{verification.head.seq}:{verification.head.hash}"
     match verification.state:
         case State.INTACT:
-            return about.ok("records", f"{verification.records} records, head {head}")
+            records = counted(verification.records, "record")
+            return about.ok("records", f"{records}, head {head}")
         case State.MISSING:
             return about.ok("records", "nothing was recorded yet")
         case State.UNPROVEN:

@@ -15,13 +15,14 @@ from functools import partial
 from typing import Final
 
 from token_catcher.config import MailboxConfig
-from token_catcher.diagnosis.about import LIMIT, About, counted
+from token_catcher.diagnosis.about import LIMIT, About
 from token_catcher.diagnosis.local_files import ending
 from token_catcher.diagnosis.step import Step
 from token_catcher.errors import ConfigurationError, NotApplied
 from token_catcher.imap import Account, ImapMailbox, reach, security
 from token_catcher.logins import Entrance
 from token_catcher.ports import Log
+from token_catcher.wording import counted
 
 AREA: Final = "imap"
 MISSING_FOLDER: Final = "imap-folder"
@@ -146,7 +147,7 @@ class MailServer:
         return self._examine(self.session, self._folders[0], "open")
 
     def _examine(self, session: ImapMailbox, folder: str, step: str, found_by: str = "") -> Step:
-        mails = counted(session.examine(folder).exists, "mail", "mails")
+        mails = counted(session.examine(folder).exists, "mail")
         return self._about.ok(step, f"{folder!a} opens read-only: {mails}{found_by}")
 
     def _steps_in_session(self, session: ImapMailbox) -> Iterator[Step]:

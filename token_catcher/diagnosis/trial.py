@@ -15,6 +15,7 @@ from token_catcher.diagnosis.rights import NEEDED, SecretPaths
 from token_catcher.diagnosis.step import Step, StepOutcome
 from token_catcher.errors import TokenCatcherError
 from token_catcher.vault import Inspection, listed, policy_line
+from token_catcher.wording import counted
 
 MOST_FOLDERS: Final = 20
 """In so many folders one path is tried, where not every path is."""
@@ -59,9 +60,7 @@ def trial_steps(vault: Inspection, rights: Rights, limit: Limit) -> Iterator[Ste
 
 
 def _passed_step(vault: Inspection, count: int) -> Step:
-    paths = f"{count} paths"
-    if count == 1:
-        paths = "1 path"
+    paths = counted(count, "path")
     if vault.kv_version == 1:
         saw = (
             f"reading gets past the policies on {paths}; no write was tried, since KV version 1"

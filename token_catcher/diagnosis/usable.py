@@ -10,6 +10,7 @@ from token_catcher.diagnosis.step import Step
 from token_catcher.diagnosis.users import users_of
 from token_catcher.diagnosis.vault import admission_steps, usable_steps
 from token_catcher.vault import may_pass, pulse_of
+from token_catcher.wording import counted
 
 
 def vault_trouble(app: App) -> VaultTrouble | None:
@@ -56,4 +57,4 @@ def _of_paths(step: Step, others: int) -> str:
     saw = f"{step.subject}: {step.saw}"
     if not others:
         return saw
-    return f"{saw}; and {others} more paths like it"
+    return f"{saw}; and {counted(others, 'more path')} like it"

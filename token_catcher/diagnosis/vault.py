@@ -38,6 +38,7 @@ from token_catcher.diagnosis.users import UserPath
 from token_catcher.errors import TokenCatcherError
 from token_catcher.model import iso
 from token_catcher.vault import Inspection, Node, NodeState, TokenFacts
+from token_catcher.wording import counted
 
 ENDING: Final = timedelta(days=30)
 """How long before its end a certificate is warned of."""
@@ -165,7 +166,7 @@ def _unanswered_steps(node: Node, error: TokenCatcherError) -> Iterator[Step]:
 
 def _tls_step(node: Node, ends_at: datetime, at: datetime) -> Step:
     days = (ends_at - at).days
-    saw = f"the certificate of the server ends at {iso(ends_at)}, in {days} days"
+    saw = f"the certificate of the server ends at {iso(ends_at)}, in {counted(days, 'day')}"
     if ends_at - at > ENDING:
         return _step("tls", node.url, "ok", saw)
     return _step("tls", node.url, "warning", saw, code="vault-certificate-ends")
@@ -210,7 +211,7 @@ def _token_step(vault: Inspection) -> Step:
         return _step("token", "", "warning", saw, code="vault-token-unknown")
     saw = _described(facts)
     if facts.uses_left:
-        saw = f"{saw}; good for {facts.uses_left} more requests"
+        saw = f"{saw}; good for {counted(facts.uses_left, 'more request')}"
         return _step("token", "", "warning", saw, code="vault-token-uses")
     if vault.is_token_given and _ends_for_good(facts):
         saw = f"{saw}; whoever keeps it has to replace it before that"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from token_catcher.diagnosis.about import About, counted
+from token_catcher.diagnosis.about import About
 from token_catcher.diagnosis.step import Step
 from token_catcher.errors import TransientError
 from token_catcher.judge import Judge
@@ -34,6 +34,7 @@ from token_catcher.model import (
 from token_catcher.proof import Place, Policy, Zone, counts, outlines, places
 from token_catcher.reading import read_header
 from token_catcher.report import Trouble
+from token_catcher.wording import counted
 
 AREA: Final = "imap"
 LOOKED_AT_WITHIN: Final = 60.0
@@ -205,8 +206,8 @@ def window_steps(mailbox: str, window: Window, terms: WayTerms, days: int) -> It
 
 def _mail_step(about: About, window: Window, days: int) -> Step:
     tokens = len(window.endings)
-    mails = counted(window.mails, "mail", "mails")
-    saw = f"{mails} of the senders in {days} days, {tokens} of them token mail"
+    mails = counted(window.mails, "mail")
+    saw = f"{mails} of the senders in {counted(days, 'day')}, {tokens} of them token mail"
     if not window.is_whole:
         saw = f"{saw}, and no time for the rest"
     return about.ok("mail", saw)
@@ -279,8 +280,10 @@ def _body_step(about: About, ways: Sequence[Way], terms: WayTerms) -> Step:
     if not signed:
         return about.skipped("body", "no mail with a readable signature of a signing domain")
     if not changed:
-        return about.ok("body", f"as it was signed, in {len(signed)} of {len(signed)} mails")
-    saw = f"changed after signing in {len(changed)} of {len(signed)} mails"
+        return about.ok(
+            "body", f"as it was signed, in {len(signed)} of {counted(len(signed), 'mail')}"
+        )
+    saw = f"changed after signing in {len(changed)} of {counted(len(signed), 'mail')}"
     if terms.policy in ("auto", "authentication-results"):
         return about.ok("body", f"{saw}; policy {terms.policy} does without it")
     saw = f"got a body that was {saw}, expected none under policy {terms.policy}"
@@ -293,18 +296,19 @@ def _results_step(about: About, ways: Sequence[Way], terms: WayTerms) -> Step:
     """What the receiving server writes, against what it is expected to write."""
     step = "assessment"
     proposal = _proposal(ways)
-    counted = sum(way.is_counted for way in ways)
+    mails = counted(len(ways), "mail")
+    believed = sum(way.is_counted for way in ways)
     if terms.policy not in READ_RESULTS:
         return about.ok(step, f"policy {terms.policy} does without; {proposal}")
-    if counted == len(ways):
-        return about.ok(step, f"of our server in {counted} of {len(ways)} mails")
+    if believed == len(ways):
+        return about.ok(step, f"of our server in {believed} of {mails}")
     names = ", ".join(name or "''" for name in terms.authserv_ids)
     saw = (
         f"got none of {names} in the zone {_zone_text(terms.authserv_zone)} in"
-        f" {len(ways) - counted} of {len(ways)} mails"
+        f" {len(ways) - believed} of {mails}"
     )
     saw = f"{saw}; {proposal}"
-    if counted:
+    if believed:
         return about.warning(step, saw, "authserv")
     return about.failed(step, saw, "authserv")
 

@@ -35,6 +35,7 @@ from typing import Any, Final
 
 from token_catcher.model import moment
 from token_catcher.record.keyring import NO_KEYS, Key, Keyring
+from token_catcher.wording import counted
 
 MAX_LINE: Final = 64 * 1024
 """Bytes of one record; ordinary ones have 900.
@@ -184,7 +185,7 @@ class Reading:
         """Fault: the journal ends before a place that is known."""
         for known in self.known:
             if known.head.seq > self.head.seq:
-                records = f"its {known.source} knows {known.head.seq} records"
+                records = f"its {known.source} knows {counted(known.head.seq, 'record')}"
                 problem = f"the journal ends here, {records}: the rest was cut off"
                 raise Fault(self.line, problem, truncated=True)
 

@@ -22,6 +22,7 @@ from enum import StrEnum
 from typing import Final
 
 from token_catcher.model import Ended, Event, KeptVersion, OurFields, moment
+from token_catcher.wording import counted
 
 
 class Code(StrEnum):
@@ -230,7 +231,8 @@ class Comparison:
             saw = f"{self._overtaken.told}; Vault has others"
             yield self._lacking(Code.REMADE_SECRET, self._overtaken.last, saw)
         if self._trimmed:
-            saw = f"{self._trimmed} records of versions before {self._versions[0].number}"
+            records = counted(self._trimmed, "record")
+            saw = f"{records} of versions before {self._versions[0].number}"
             yield Difference(Code.TRIMMED_VERSIONS, self.path, saw)
 
     def _lacking(self, code: Code, record: Recorded, saw: str) -> Difference:

@@ -39,6 +39,7 @@ from token_catcher.record.head import head_file, read_head
 from token_catcher.record.keyring import NO_KEYS, Keyring
 from token_catcher.record.packing import why_not_read
 from token_catcher.signals import unstopped
+from token_catcher.wording import counted
 
 REPAIRED: Final = "journal.repaired"
 """The torn last line that a crash had left was cut off."""
@@ -424,7 +425,8 @@ class _Verifier:
     def _end(self) -> Verification:
         """Whether the journal ends where it should."""
         if self._records == 0 and self._noted is not None and not self._journal.exists():
-            problem = f"the journal is gone, its head file knows {self._noted.seq} records"
+            records = counted(self._noted.seq, "record")
+            problem = f"the journal is gone, its head file knows {records}"
             raise Fault(1, problem, truncated=True)
         self._reading.expect_known()
         head = self._reading.head

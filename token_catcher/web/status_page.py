@@ -26,6 +26,7 @@ from token_catcher.model import Entry, Event, moment
 from token_catcher.record import Record
 from token_catcher.status import AnchorRow, MailboxRow, Overview, Presence, UserRow
 from token_catcher.web.content import Aged
+from token_catcher.wording import counted
 
 POLICY: Final = (
     f"default-src 'none'; style-src {STYLE_SOURCE}; base-uri 'none'; form-action 'self';"
@@ -174,10 +175,10 @@ def _notice(kind: str, words: str) -> str:
 def _needs(overview: Overview) -> Iterator[str]:
     users = sum(row.needs_a_person for row in overview.users)
     if users:
-        yield f"{users} of {len(overview.users)} users"
+        yield f"{users} of {counted(len(overview.users), 'user')}"
     mailboxes = sum(row.needs_a_person for row in overview.mailboxes)
     if mailboxes:
-        yield f"{mailboxes} of {len(overview.mailboxes)} mailboxes"
+        yield f"{mailboxes} of {counted(len(overview.mailboxes), 'mailbox', 'mailboxes')}"
     if overview.vault.failing:
         yield "Vault"
     if overview.journal.failing:
@@ -341,7 +342,7 @@ def _vault_cells(overview: Overview) -> Sequence[Cell]:
 
 def _journal_cells(overview: Overview) -> Sequence[Cell]:
     row = overview.journal
-    known = f"{row.head} records"
+    known = counted(row.head, "record")
     if row.missing_through:
         known += f", of those up to {row.missing_through} not all are here"
     return _part("journal", row.trouble, row.failing, known)

@@ -158,7 +158,7 @@ def test_a_version_outside_of_the_log(tmp_path: Path, lines: Sequence[object]) -
     (first, note) = results(tmp_path, [recorded()], *lines)
     assert first == (recorded(), None)
     assert note[0].code is Code.NOT_COVERED
-    assert "1 versions were made before or after" in note[0].saw
+    assert "outside of it: 1 version" in note[0].saw
 
 
 def ended(code: Code, ends_at: str | None = None) -> Difference:

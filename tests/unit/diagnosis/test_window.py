@@ -91,7 +91,7 @@ def test_mail_of_the_senders_that_is_no_token_mail() -> None:
         ("ok", "", "1 mail of the senders in 14 days, 0 of them token mail")
     ]
     assert told(steps, "token mail") == []
-    assert told(steps, "body") == [("ok", "", "as it was signed, in 1 of 1 mails")]
+    assert told(steps, "body") == [("ok", "", "as it was signed, in 1 of 1 mail")]
 
 
 def test_the_newest_mail_of_a_user_counts() -> None:
@@ -219,7 +219,7 @@ CHANGED = genuine() + b"-- \r\nScanned.\r\n"
             [CHANGED],
             "dkim",
             "failed",
-            "got a body that was changed after signing in 1 of 1 mails, expected none under policy"
+            "got a body that was changed after signing in 1 of 1 mail, expected none under policy"
             " dkim",
         ),
         (
@@ -233,7 +233,7 @@ CHANGED = genuine() + b"-- \r\nScanned.\r\n"
             [CHANGED],
             "auto",
             "ok",
-            "changed after signing in 1 of 1 mails; policy auto does without it",
+            "changed after signing in 1 of 1 mail; policy auto does without it",
         ),
     ],
     ids=["all", "some", "policy-auto"],
@@ -262,12 +262,12 @@ def test_unsigned_mail_teaches_nothing_of_bodies() -> None:
             " write authserv_ids: [mx.example.com] and authserv_zone: above-first-received",
         ),
         ("", terms(), "ok", "policy dkim does without; no server writes any"),
-        (results(), terms("auto", (OURS,)), "ok", "of our server in 1 of 1 mails"),
+        (results(), terms("auto", (OURS,)), "ok", "of our server in 1 of 1 mail"),
         (
             RECEIVED + RECEIVED + results(),
             terms("auto", (OURS,)),
             "failed",
-            "got none of mx.example.com in the zone above-first-received in 1 of 1 mails;"
+            "got none of mx.example.com in the zone above-first-received in 1 of 1 mail;"
             " mx.example.com on top of 1: if that is your mail server, write authserv_ids:"
             " [mx.example.com] and authserv_zone: {received_above: 2}",
         ),
@@ -275,7 +275,7 @@ def test_unsigned_mail_teaches_nothing_of_bodies() -> None:
             f"Authentication-Results: {PASS}\r\n",
             terms("auto", (OURS,), 3),
             "failed",
-            "got none of mx.example.com in the zone {received_above: 3} in 1 of 1 mails; '' on top"
+            "got none of mx.example.com in the zone {received_above: 3} in 1 of 1 mail; '' on top"
             " of 1: if that is your mail server, write authserv_ids: [''] and authserv_zone:"
             " above-first-received",
         ),
@@ -283,7 +283,7 @@ def test_unsigned_mail_teaches_nothing_of_bodies() -> None:
             "",
             terms("auto", ("",), "unique"),
             "failed",
-            "got none of '' in the zone unique in 1 of 1 mails; no server writes any",
+            "got none of '' in the zone unique in 1 of 1 mail; no server writes any",
         ),
     ],
     ids=["not-asked", "none-and-not-asked", "ours", "other-zone", "no-id", "none"],

@@ -245,7 +245,7 @@ def test_what_needs_a_person_is_counted() -> None:
     )
     text = shown(replace(CONTENT, overview=overview))
     assert notices(text) == [
-        "Needs a person: 1 of 2 users, 1 of 1 mailboxes, Vault, the journal.",
+        "Needs a person: 1 of 2 users, 1 of 1 mailbox, Vault, the journal.",
         "Vault was not asked: users stand as the journal has them.",
     ]
     for code in ("vault-sealed", "journal-busy", "mailbox-never-swept"):
@@ -263,7 +263,7 @@ def test_how_a_mailbox_stands() -> None:
     pending = Pending(1, NOW, "vault-sealed", since=NOW)
     mailbox = mailbox_row("m", timedelta(minutes=1), look, [pending], HeldMails(0, 0), [], NOW)
     text = shown(replace(CONTENT, overview=replace(OVERVIEW, mailboxes=[mailbox])))
-    assert notices(text) == ["Needs a person: 1 of 1 mailboxes."]
+    assert notices(text) == ["Needs a person: 1 of 1 mailbox."]
     assert ">failing</span>" in text
     assert ">2026-02-03 12:57, 3 min before</td>" in text
     assert ">1 (vault-sealed)</td>" in text
