@@ -65,6 +65,7 @@ ADAPTERS = {
     "rich": {
         "commands.render",
         "commands.output",
+        "commands.wrapping",
         "commands.demo",
         "commands.status_lines",
         "commands.reconcile_lines",

@@ -10,8 +10,8 @@ from token_catcher.advice import next_step
 from token_catcher.app import App
 from token_catcher.commands import output
 from token_catcher.commands.output import ExitCode
+from token_catcher.commands.render import tested_line
 from token_catcher.errors import ConfigurationError, TokenCatcherError
-from token_catcher.model import printable
 from token_catcher.notify import Kind, Notice, Receiver, event_of
 from token_catcher.receivers import receivers_in
 
@@ -82,7 +82,7 @@ def _as_json(result: Tested) -> dict[str, str | None]:
 
 def _print(tested: Sequence[Tested]) -> None:
     for result in tested:
-        output.write([printable(f"{result.receiver}: {result.outcome} ({result.saw})"), "\n"])
+        output.print_lines([tested_line(result.receiver, result.outcome, result.saw)])
         step = next_step(result.code)
         if step is not None:
             output.complain(f"next: {step}")

@@ -11,14 +11,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Final, Self
+from typing import Final, Self, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from token_catcher.commands.wrapping import wrapped
 from token_catcher.model import printable
 from token_catcher.signals import postponed
+from token_catcher.wording import counted
 
 LONG: Final = 1.0
 """Seconds of work that nobody needs to be shown."""
@@ -56,10 +58,20 @@ def write_json(objects: Iterable[object]) -> None:
 
 
 def print_lines(lines: Iterable[Text]) -> None:
-    """Print for people, each line whole, however long. TokenCatcherError: it cannot be written."""
+    """Print for people. A terminal gets lines that are no wider than it is; a pipe or a file gets
+    each whole, however long. TokenCatcherError: they cannot be written."""
     console = Console(highlight=False, soft_wrap=True)
     for line in lines:
-        console.print(harmless(line))
+        for piece in _fitting(harmless(line), sys.stdout, console.width):
+            console.print(piece)
+
+
+def _fitting(line: Text, stream: TextIO, width: int) -> Iterable[Text]:
+    """The line as this stream gets it."""
+    # Not rich's own answer, which says yes to a pipe where FORCE_COLOR is set.
+    if stream.isatty():
+        return wrapped(line, width)
+    return [line]
 
 
 def harmless(text: Text) -> Text:
@@ -78,9 +90,12 @@ def print_table(table: Table, width: int = WIDEST) -> None:
 
 
 def complain(message: str) -> None:
-    """Write lines to standard error; nobody is told where that is impossible."""
+    """Write lines to standard error, for a terminal no wider than it is; nobody is told where that
+    is impossible."""
+    width = Console(stderr=True).width
     for line in message.split("\n"):
-        sys.stderr.write(f"{printable(line)}\n")
+        for piece in _fitting(Text(printable(line)), sys.stderr, width):
+            sys.stderr.write(f"{piece.plain}\n")
 
 
 class Progress:
@@ -177,4 +192,4 @@ def _drawn(done: int, of_all: int) -> str:
     if not of_all:
         return "looking for new mail"
     full = WIDTH * done // of_all
-    return f"[{'#' * full}{'.' * (WIDTH - full)}] {done} of {of_all} mails"
+    return f"[{'#' * full}{'.' * (WIDTH - full)}] {done} of {counted(of_all, 'mail')}"
