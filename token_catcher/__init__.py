@@ -201,8 +201,9 @@ use what its `__init__` names, and nothing else.
         exchange    a request, and its answer
         access      who may see the page
         content     what the page shows, kept fresh within bounds
-        status_page  the page as HTML
         snapshot    what is looked at
+        receivers   the part of the page on who is told
+        status_page  the page as HTML
         metrics     counters and gauges, for Prometheus
         pages       what is answered to each path
         server      HTTP, bounded

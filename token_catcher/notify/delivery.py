@@ -67,6 +67,8 @@ class Delivery:
         self._told_bugs: set[tuple[str, str]] = set()
         self.trouble: str | None = None
         """Why the last try failed, as the code of the error. From any thread."""
+        self.failing_since: datetime | None = None
+        """When the first of the tries failed that have failed in a row. From any thread."""
         self.is_tried = False
         """Whether there was a try since the start."""
 
@@ -122,9 +124,11 @@ class Delivery:
             answer = self.receiver.transport.deliver(waiting.event)
         except Undeliverable as error:
             self._remove(waiting)
+            gone_since = self.failing_since or self._now()
             self._heal()
             if error.code == GONE:
                 self.trouble = error.code
+                self.failing_since = gone_since
             self._give_up(1, error.code, error=str(error), id=waiting.event.id)
         except TokenCatcherError as error:
             self._fail(waiting, error)
@@ -162,6 +166,7 @@ class Delivery:
         self._failures = 0
         self._silent_until = None
         self.trouble = None
+        self.failing_since = None
         self.is_tried = True
 
     def _fail(self, waiting: Waiting, error: TokenCatcherError) -> None:
@@ -172,6 +177,7 @@ class Delivery:
         if isinstance(error, TransientError) and error.retry_after:
             asked_for = min(error.retry_after, LONGEST_REQUEST)
         now = self._now()
+        self.failing_since = self.failing_since or now
         silence = max(asked_for, self._pause(self._failures))
         self._silent_until = now + timedelta(seconds=silence)
         own = max(asked_for, self._pause(waiting.tries))

@@ -60,6 +60,8 @@ class ReceiverHealth:
     """Since when the event waits that has waited longest."""
     trouble: str | None
     """Why the last try failed, as the code of the error; None: it did not."""
+    failing_since: datetime | None = None
+    """When the first of the tries failed that have failed in a row since the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,7 +404,7 @@ class Outbox:
         health = {}
         for delivery in self.deliveries:
             name = delivery.receiver.name
-            health[name] = _health(backlogs.get(name), delivery.trouble)
+            health[name] = _health(backlogs.get(name), delivery)
         self._health = health
 
 
@@ -411,7 +413,10 @@ def is_for(receiver: Receiver, notice: Notice) -> bool:
     return notice.kind in receiver.kinds and notice.subject != f"notify/{receiver.name}"
 
 
-def _health(backlog: Backlog | None, trouble: str | None) -> ReceiverHealth:
-    if backlog is None:
-        return ReceiverHealth(0, None, trouble)
-    return ReceiverHealth(backlog.count, backlog.oldest, trouble)
+def _health(backlog: Backlog | None, delivery: Delivery) -> ReceiverHealth:
+    waiting = 0
+    oldest = None
+    if backlog is not None:
+        waiting = backlog.count
+        oldest = backlog.oldest
+    return ReceiverHealth(waiting, oldest, delivery.trouble, delivery.failing_since)

@@ -28,7 +28,7 @@ from token_catcher.daemon import Health, VaultUse
 from token_catcher.model import iso
 from token_catcher.notify import ReceiverHealth
 from token_catcher.web.access import REFUSALS, Access, Verdict
-from token_catcher.web.content import Lookup
+from token_catcher.web.content import Aged, Lookup
 from token_catcher.web.exchange import Request, Response, Routes, plain
 from token_catcher.web.metrics import CONTENT_TYPE, Metrics
 from token_catcher.web.snapshot import Loops, Snapshot, Subject
@@ -66,7 +66,11 @@ def _page(subject: Subject, page: Page, request: Request) -> Response:
     aged = page.lookup.latest()
     if aged is None:
         return _unavailable("nothing was looked up yet: load it again in a moment")
-    return _html(HTTPStatus.OK, status_page(aged, subject.instance, subject.version))
+    return _html(HTTPStatus.OK, _page_of(aged, subject))
+
+
+def _page_of(aged: Aged, subject: Subject) -> str:
+    return status_page(aged, subject.instance, subject.version, subject.telling())
 
 
 def _signed_in(access: Access, request: Request, verdict: Verdict) -> Response:

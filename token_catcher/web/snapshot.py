@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from token_catcher.anchoring import AnchorHealth
 from token_catcher.daemon import Health, Lapsed, VaultUse
@@ -87,6 +87,20 @@ class Snapshot:
         return self.monotonic - mailbox.moved_at
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How it stands with telling others, for the page."""
+
+    receivers: Mapping[str, ReceiverHealth]
+    """By name."""
+    trouble: str | None
+    """Why nobody is told, as the code of the error."""
+
+
+NOBODY_IS_TOLD: Final = Telling({}, None)
+"""The configuration names no receiver."""
+
+
 def _none() -> None:
     """There is no trouble."""
 
@@ -115,6 +129,10 @@ class Subject:
     receivers: Callable[[], Mapping[str, ReceiverHealth]] = dict
     notify_trouble: Callable[[], str | None] = _none
     anchor: Callable[[], AnchorHealth | None] = _none
+
+    def telling(self) -> Telling:
+        """How it stands with those who are told now."""
+        return Telling(self.receivers(), self.notify_trouble())
 
     def snapshot(self) -> Snapshot:
         """How it is now."""

@@ -26,6 +26,8 @@ from token_catcher.model import Entry, Event, moment
 from token_catcher.record import Record
 from token_catcher.status import AnchorRow, MailboxRow, Overview, Presence, UserRow
 from token_catcher.web.content import Aged
+from token_catcher.web.receivers import receiver_pieces
+from token_catcher.web.snapshot import NOBODY_IS_TOLD, Telling
 from token_catcher.wording import counted
 
 POLICY: Final = (
@@ -73,9 +75,9 @@ _PARTS: Final = Table(
 )
 
 
-def status_page(aged: Aged, instance: str, version: str) -> str:
-    """The whole page."""
-    return "".join(_pieces(aged, instance, version))
+def status_page(aged: Aged, instance: str, version: str, telling: Telling = NOBODY_IS_TOLD) -> str:
+    """The whole page. `telling`: as it is at this moment, however old the rest is."""
+    return "".join(_pieces(aged, instance, version, telling))
 
 
 def sign_in_page(*, was_refused: bool) -> str:
@@ -99,7 +101,7 @@ def sign_in_page(*, was_refused: bool) -> str:
     )
 
 
-def _pieces(aged: Aged, instance: str, version: str) -> Iterator[str]:
+def _pieces(aged: Aged, instance: str, version: str, telling: Telling) -> Iterator[str]:
     content = aged.content
     overview = content.overview
     yield opening(f"{_headline(overview)}: token-catcher on {instance}", is_file=False)
@@ -108,7 +110,7 @@ def _pieces(aged: Aged, instance: str, version: str) -> Iterator[str]:
         f'<p class="quiet">Version {text(version)} on {text(instance)}. As of '
         f"{_second(overview.now)} UTC; all times are UTC.</p>\n</header>\n"
     )
-    yield _navigation()
+    yield _navigation(telling)
     yield '<main id="main">\n'
     yield from _notices(aged)
     yield from _held(content.waiting)
@@ -122,6 +124,7 @@ def _pieces(aged: Aged, instance: str, version: str) -> Iterator[str]:
     yield from _MAILBOXES.lines(_mailbox_cells(row) for row in overview.mailboxes[:MOST_ROWS])
     yield '<h2 id="parts">Vault and journal</h2>\n'
     yield from _PARTS.lines(_part_cells(overview))
+    yield from receiver_pieces(telling)
     yield from _retirements(overview)
     yield "</main>\n"
     yield closing()
@@ -133,7 +136,7 @@ def _headline(overview: Overview) -> str:
     return "All is well"
 
 
-def _navigation() -> str:
+def _navigation(telling: Telling) -> str:
     places = {
         "held": "Held",
         "users": "Users",
@@ -141,6 +144,8 @@ def _navigation() -> str:
         "mailboxes": "Mailboxes",
         "parts": "Vault and journal",
     }
+    if telling != NOBODY_IS_TOLD:
+        places["receivers"] = "Receivers"
     items = "".join(f'<li><a href="#{place}">{name}</a></li>' for place, name in places.items())
     return f'<nav aria-label="On this page">\n<ul>{items}</ul>\n</nav>\n'
 

@@ -66,7 +66,10 @@ def test_a_receiver_that_is_away_gets_all_of_it(box: Box, heap: Heap, error: Out
     """An hour later, under the same ids; a secret that is not there may be put back as well."""
     heap.error = error
     stored(box, 1, 2, 3)
+    began = box.now()
     box.deliver(3600)
+    [delivery] = box.outbox.deliveries
+    assert delivery.failing_since == began
     tries = len(heap.tried)
     assert tries < 20
     assert heap.events == []
@@ -74,7 +77,8 @@ def test_a_receiver_that_is_away_gets_all_of_it(box: Box, heap: Heap, error: Out
     box.deliver(1.2 * LONGEST_PAUSE)
     assert sorted(event.content["data"]["version"] for event in heap.events) == [1, 2, 3]
     assert {event.id for event in heap.events} >= set(heap.tried)
-    assert box.outbox.deliveries[0].trouble is None
+    assert delivery.trouble is None
+    assert box.outbox.deliveries[0].failing_since is None
     assert box.told("notify.answers_again") == [{"receiver": "ops"}]
 
 
@@ -150,10 +154,12 @@ def test_a_receiver_that_is_gone_has_trouble(box: Box, heap: Heap) -> None:
     box.deliver()
     [delivery] = box.outbox.deliveries
     assert (waiting(box), delivery.trouble, delivery.is_tried) == (0, "notify-gone", True)
+    assert delivery.failing_since is not None
     heap.error = None
     stored(box, 2)
     box.deliver()
     assert delivery.trouble is None
+    assert box.outbox.deliveries[0].failing_since is None
     assert [event.content["data"]["version"] for event in heap.events] == [2]
 
 

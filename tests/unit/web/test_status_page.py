@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
 from http.client import HTTPResponse
 from typing import Any
@@ -21,8 +21,9 @@ from tests.unit.web.kit import NOW, STORED, Site, raw
 from tests.unit.web.test_content import CONTENT, OVERVIEW
 from token_catcher.advice import IF_GENUINE, NEXT_STEP
 from token_catcher.errors import TransientError
-from token_catcher.html import STYLE_SOURCE
+from token_catcher.html import STYLE_SOURCE, word
 from token_catcher.model import Entry, Event, Reason, Secret, as_fields, iso
+from token_catcher.notify import ReceiverHealth
 from token_catcher.record import LastLook, MailToken, Pending, Record
 from token_catcher.status import (
     AnchorRow,
@@ -41,6 +42,7 @@ from token_catcher.status import (
 )
 from token_catcher.web.content import Aged, Content
 from token_catcher.web.server import serving
+from token_catcher.web.snapshot import Telling
 from token_catcher.web.status_page import MOST_ROWS, status_page
 
 TOKEN = "page-token-0123456789"
@@ -54,6 +56,13 @@ POLICY = (
 def shown(content: Content = CONTENT, seconds: float = 0.0) -> str:
     """The page of this."""
     return status_page(Aged(content, seconds), "one", "1.2.3")
+
+
+def cells_of(page: str, table: str) -> list[str]:
+    """What stands in the cells of this table, row by row."""
+    body = page.partition(f'id="{table}"')[2].partition("</table>")[0].partition("<tbody")[2]
+    cells = re.findall(r"<t[hd] [^>]*>(.*?)</t[hd]>", body)
+    return [unescape(re.sub("<[^>]*>", "", cell)) for cell in cells]
 
 
 def with_users(*rows: UserRow) -> Content:
@@ -255,6 +264,39 @@ def test_what_needs_a_person_is_counted() -> None:
     assert "of those up to 7 not all are here" in text
     assert "<li>2027-02-20: the OAuth username-password flow" in text
     assert not re.search("/etc/secret|/var/lib", text)
+
+
+def test_who_is_told_is_shown_with_what_waits() -> None:
+    """Since when each fails, and what to do about it; without receivers there is no such part."""
+    receivers = {
+        "ops": ReceiverHealth(
+            2, NOW - timedelta(minutes=3), "notify-unreachable", NOW - timedelta(minutes=2)
+        ),
+        "dev <1>": ReceiverHealth(1, NOW, None),
+        "cmd": ReceiverHealth(0, None, None),
+    }
+    telling = Telling(receivers, "notify-outbox")
+    text = status_page(Aged(CONTENT, 0.0), "one", "1.2.3", telling)
+    assert 'href="#receivers"' in text
+    assert f"Nobody is told: {word('notify-outbox', 'failing')}" in text
+    assert cells_of(text, "table-receivers") == [
+        "ops",
+        "notify-unreachable",
+        "2 events",
+        "failing since 2026-02-03 12:58; the oldest event waits since 2026-02-03 12:57",
+        NEXT_STEP["notify-unreachable"],
+        "dev <1>",
+        "ok",
+        "1 event",
+        "the oldest event waits since 2026-02-03 13:00",
+        "",
+        "cmd",
+        "ok",
+        "0 events",
+        "",
+        "",
+    ]
+    assert "receivers" not in shown()
 
 
 def test_how_a_mailbox_stands() -> None:
