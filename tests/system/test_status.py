@@ -23,6 +23,9 @@ TOKEN = "FAKEstatusTOKEN1notREAL2a"
 NAMED = f"usernames: [{USER}]\nmax_age: 90d"
 OTHERS: dict[str, Any] = {
     "missing": False,
+    "cause": None,
+    "saw": None,
+    "next": None,
     "unread": None,
     "overdue": False,
     "never_seen": False,
