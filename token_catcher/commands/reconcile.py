@@ -71,9 +71,10 @@ def run(
     keys = keyring_of(app.config.journal.key)
     verification = verify(app.config.journal_file, keys=keys, anchor=anchor.head)
     look = _whole_look(app, verification, sleep)
+    differences = look.differences()
     if anchor.is_unread:
-        look.notes.append(Difference(Code.ANCHOR_UNREAD, None, anchor.note or ""))
-    results = [*look.unreadable(), *_with_logins(app, look.differences(), logs)]
+        differences.insert(0, Difference(Code.ANCHOR_UNREAD, None, anchor.note or ""))
+    results = [*look.unreadable(), *_with_logins(app, differences, logs)]
     totals = Totals.of(results, look.secrets, look.records)
     if as_json:
         output.write_json(_objects(verification, results))
