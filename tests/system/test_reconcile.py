@@ -336,6 +336,48 @@ def test_two_instances_prove_each_others_writes(
     assert audit.told() == [("note", "others-write", 1), ("note", "others-write", 2)]
 
 
+def test_two_instances_that_write_the_same_paths(
+    audit: Audit, tmp_path: Path, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+) -> None:
+    """Now this one is faster, now that one; one stores what the other had stored before, and what
+    expired in Vault. The journals are asked one after the other, and nothing is found."""
+    first = audit.tool
+    twin = program(tmp_path / "twin", dovecot, openbao, user, org, instance="twin")
+    assert twin("scan").code == 0
+    audit.tool = twin
+    audit.reset()
+    assert first("scan").code == 0
+    audit.write(password="p")
+    openbao.settings(audit.path, delete_version_after="1s")
+    audit.reset()
+    until(lambda: openbao.get(audit.path) is None, "the version to expire")
+    openbao.settings(audit.path, delete_version_after="0s")
+    assert first("scan").code == 0
+    told = [("note", "other-fields", 4), ("note", "expired-version", 5)]
+    by_first = [("note", "others-write", number) for number in (1, 2)]
+    by_twin = [("note", "others-write", 3)]
+    assert audit.told() == [*by_first, *told, ("note", "others-write", 6)]
+    audit.tool = first
+    assert audit.told() == [*by_twin, *told]
+
+
+def test_two_instances_with_a_copy_of_the_mail_each(
+    audit: Audit, tmp_path: Path, dovecot: Dovecot, openbao: OpenBao, org: str
+) -> None:
+    """What goes to a group comes to several mailboxes, with other header fields at its top."""
+    copy = b"Delivered-To: else@acme.example\r\n" + mails.genuine(
+        token=mails.token(2), issued_at=BEGAN + timedelta(minutes=2)
+    )
+    dovecot.deliver(copy, f"else-{org}@example.com")
+    twin = program(
+        tmp_path / "twin", dovecot, openbao, f"else-{org}@example.com", org, instance="twin"
+    )
+    assert twin("scan").code == 0
+    assert audit.told() == []
+    audit.tool = twin
+    assert audit.told() == [("note", "before-records", 1), ("note", "others-write", 2)]
+
+
 def test_an_instance_that_nobody_knows(audit: Audit) -> None:
     """Who never saw the mail does not know whether it was genuine."""
     fields = {

@@ -21,7 +21,7 @@ AUDIT: Final[Mapping[str, Advice]] = {
     ),
     "another-instance": Advice(
         903,
-        "A version carries the writer of another instance, and no record here tells of its mail.",
+        "A version carries the writer of another instance, and no record here tells of its token.",
         "reconcile with the journal of the instance that watches that mailbox; if there is none,"
         " somebody imitates one: `--vault-log FILE` says who",
     ),
@@ -100,7 +100,7 @@ AUDIT: Final[Mapping[str, Advice]] = {
     ),
     "others-write": Advice(
         922,
-        "Another instance wrote the version; the journal has its mail as proven.",
+        "Another instance wrote the version; the journal has its token as proven.",
     ),
     "before-records": Advice(
         923,

@@ -229,6 +229,7 @@ def _recorded(rotation: Rotation, path: str) -> Recorded:
         rotation.fingerprint,
         rotation.mail,
         rotation.issued_at,
+        rotation.dated_at,
         bool(rotation.recovered),
     )
 

@@ -4,9 +4,11 @@ Records come in the order of the journal, each once, and are forgotten at once: 
 does not grow with the journal, but with the versions in Vault.
 
 A version is known by its number *and* by Vault's time of it: numbers begin anew where a secret was
-removed with all its versions. Exactly one `stored` record tells of each version that we wrote. An
-`unchanged` record tells of the token that its mail has: where another instance was faster, it is
-our own proof that this token was genuine.
+removed with all its versions. Exactly one `stored` record tells of each version that we wrote. It
+tells of the token as well, and so does an `unchanged` one: that its mail was proven. So where
+another instance was faster, or stored again what Vault had lost, our own record proves its write;
+as long as that is a write that an instance makes: with the times of the mail, and never over a
+newer token.
 
 Others write to the same secrets, and may: a password that a person changes makes a version as well,
 which carries the token and our fields on. It is a note. What a version of somebody else's changes
@@ -23,6 +25,7 @@ from typing import Final
 
 from token_catcher.model import Ended, Event, KeptVersion, OurFields, moment
 from token_catcher.wording import counted
+from token_catcher.record.waiting import IN_VAULT
 
 
 class Code(StrEnum):
@@ -95,7 +98,14 @@ class Recorded:
     fingerprint: str | None = None
     mail: str | None = None
     issued_at: str | None = None
+    dated_at: str | None = None
+    """The Date of the mail, where that is another time."""
     recovered: bool = False
+
+    @property
+    def date(self) -> datetime | None:
+        """The Date of the mail, which is that of the token whoever stores it. None: it has none."""
+        return _time(self.dated_at or self.issued_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,20 +160,25 @@ class Comparison:
         """Further records of such a version, the first of them."""
         self._written: dict[str, Recorded] = {}
         """By number, of writes that a version carries on and Vault does not keep."""
-        self._genuine: set[tuple[str | None, str | None]] = set()
-        """Mail and fingerprint in a version, of which a record says that it was proven."""
-        self._tokens = {(version.ours.mail, version.fingerprint) for version in versions}
+        self._tokens = {version.fingerprint for version in versions} - {None}
+        self._proven: dict[str | None, Recorded] = {}
+        """By the fingerprint of a token in a version: the first record that says that it came in a
+        mail which was proven."""
+        self._found: set[str | None] = set()
+        """Of these, those that a record says to have been in Vault before."""
         self._lost = _Lost()
         """The records of versions that Vault has not, since the last one that it has."""
         self._overtaken = _Lost()
         """The same of those before that one."""
         self._trimmed = 0
+        self._last_trimmed: Recorded | None = None
 
     def take(self, record: Recorded) -> None:
         """The next record of this secret."""
-        if record.event == Event.UNCHANGED:
-            self._take_token(record)
-        elif record.event == Event.STORED and record.version is not None:
+        if record.event not in IN_VAULT:
+            return
+        self._take_token(record)
+        if record.event == Event.STORED and record.version is not None:
             self._take_stored(record, record.version)
 
     @property
@@ -194,9 +209,11 @@ class Comparison:
     # -- taking records --
 
     def _take_token(self, record: Recorded) -> None:
-        token = (record.mail, record.fingerprint)
-        if token in self._tokens:
-            self._genuine.add(token)
+        if record.fingerprint not in self._tokens:
+            return
+        self._proven.setdefault(record.fingerprint, record)
+        if record.event == Event.UNCHANGED:
+            self._found.add(record.fingerprint)
 
     def _take_stored(self, record: Recorded, number: int) -> None:
         version = self._by_number.get(number)
@@ -204,6 +221,7 @@ class Comparison:
             self._take_matched(record, number)
         elif self._versions and number < self._versions[0].number:
             self._trimmed += 1
+            self._last_trimmed = record
             if str(number) in self._carried:
                 self._written[str(number)] = record
         else:
@@ -281,7 +299,7 @@ class Comparison:
         """Whether no record is to be expected of this version.
 
         Of a write of ours there is one, as long as no file was moved away."""
-        if self._is_genuine(version):
+        if self._proof(version) is not None:
             return False
         if began.at is not None and not _is_before(version.created_at, began.at):
             return False
@@ -295,7 +313,7 @@ class Comparison:
             saw = "somebody else wrote other fields; the token is the one before"
             return self._told(Code.OTHER_FIELDS, version, saw)
         if _is_fresh(version):
-            return self._fresh(version)
+            return self._fresh(version, before)
         return self._by_somebody(version, before)
 
     def _by_somebody(self, version: KeptVersion, before: KeptVersion | None) -> Difference:
@@ -330,22 +348,51 @@ class Comparison:
         written = self._written.get(version.ours.version or "")
         if written is not None:
             return not _differing(version, written)
-        return self._is_genuine(version)
+        return self._proof(version) is not None
 
-    def _fresh(self, version: KeptVersion) -> Difference:
+    def _fresh(self, version: KeptVersion, before: KeptVersion | None) -> Difference:
         """It looks like the write of an instance of this program."""
-        if self._is_genuine(version):
-            saw = "another instance wrote it; our journal proves the mail"
-            return self._told(Code.OTHERS_WRITE, version, saw)
-        if self._is_own_write(version):
+        # Of what we found there, others may have the record; of what we stored, we have it.
+        if self._is_own_write(version) and version.fingerprint not in self._found:
             saw = "we wrote it, and have no record of it"
             return self._told(Code.RECORD_MISSING, version, saw)
-        saw = "it carries another writer, and no record of ours tells of its mail"
+        proof = self._proof(version)
+        if proof is not None:
+            return self._of_another(version, before, proof)
+        saw = "it carries another writer, and no record of ours tells of its token"
         return self._told(Code.ANOTHER_INSTANCE, version, saw)
 
-    def _is_genuine(self, version: KeptVersion) -> bool:
-        """Whether a record says that this token came in this mail, which was proven."""
-        return (version.ours.mail, version.fingerprint) in self._genuine
+    def _of_another(
+        self, version: KeptVersion, before: KeptVersion | None, proof: Recorded
+    ) -> Difference:
+        """Another instance wrote a token that we have as proven; or somebody who imitates one."""
+        newer = self._newer_before(before, proof)
+        if newer is not None:
+            saw = f"somebody wrote an older token over that of record {newer.seq}"
+            return self._told(Code.UNRECORDED_VERSION, version, saw)
+        wrong = _not_of_mail(version.ours, proof)
+        if wrong:
+            saw = f"the token is that of record {proof.seq}, our fields are not: {', '.join(wrong)}"
+            return self._told(Code.FIELDS_BY_HAND, version, saw)
+        saw = "another instance wrote it; our journal proves the token"
+        return self._told(Code.OTHERS_WRITE, version, saw)
+
+    def _newer_before(self, before: KeptVersion | None, proof: Recorded) -> Recorded | None:
+        """The record of the token that was there before, where that is newer than this one."""
+        there = self._last_trimmed
+        if before is not None:
+            there = self._proven.get(before.fingerprint)
+        if there is None or there.date is None or proof.date is None:
+            return None
+        if there.date > proof.date:
+            return there
+        return None
+
+    def _proof(self, version: KeptVersion) -> Recorded | None:
+        """The record that says that the token was proven, of a version that carries our fields."""
+        if version.ours.mail is None:
+            return None
+        return self._proven.get(version.fingerprint)
 
     def _is_own_write(self, version: KeptVersion) -> bool:
         if self._writer is None or not _is_fresh(version):
@@ -431,6 +478,34 @@ def _is_other_time(of_version: str | None, of_record: str | None) -> bool:
         return True
 
 
+def _not_of_mail(ours: OurFields, proof: Recorded) -> list[str]:
+    """Which times of a version an instance cannot have of the mail that our record is of.
+
+    Arrivals differ between mailboxes, but a token has one Date, and is never issued after it."""
+    if proof.date is None:
+        return []
+    wrong = []
+    issued_at = _time(ours.issued_at)
+    if issued_at is not None and issued_at > proof.date:
+        wrong.append("security_token_issued_at")
+    if ours.dated_at is None:
+        return wrong
+    dated_at = _time(ours.dated_at)
+    # Earlier versions of this program write none, and leave that of the token before.
+    is_left = dated_at is not None and issued_at is not None and dated_at < issued_at
+    if dated_at != proof.date and not is_left:
+        wrong.append("security_token_dated_at")
+    return wrong
+
+
+def _time(text: str | None) -> datetime | None:
+    """None: there is none, or it cannot be read."""
+    try:
+        return moment(text or "")
+    except ValueError:
+        return None
+
+
 def _changed(before: OurFields, after: OurFields) -> list[str]:
     """The fields that differ."""
     names = OurFields.__dataclass_fields__
@@ -455,7 +530,5 @@ def _end_of(version: KeptVersion) -> str:
 
 def _is_before(created_at: str, time: datetime) -> bool:
     """False also of a time that cannot be read."""
-    try:
-        return moment(created_at) < time
-    except ValueError:
-        return False
+    made = _time(created_at)
+    return made is not None and made < time

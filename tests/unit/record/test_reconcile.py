@@ -141,6 +141,80 @@ def test_a_write_of_another_instance_is_proven_by_our_record_of_its_mail() -> No
     assert told([theirs], [proven(2)]) == [("another-instance", 1)]
 
 
+def test_what_we_stored_proves_what_another_instance_stores_again() -> None:
+    """Where Vault had lost it; our own write without its record stays one."""
+    again = version(3, fingerprint=version(1).fingerprint, ours=ours(1, writer=ELSE, version="3"))
+    removed = by_hand(2, 1, fingerprint=None)
+    assert told([version(1), removed, again], [record(1)]) == [
+        ("token-removed", 2),
+        ("others-write", 3),
+    ]
+    own = replace(again, ours=replace(again.ours, writer=WRITER))
+    assert told([version(1), removed, own], [record(1)])[1] == ("record-missing", 3)
+
+
+def test_a_copy_of_the_mail_proves_the_token() -> None:
+    """Of one reset two mailboxes may have a mail each, which are not the same bytes."""
+    copy = replace(proven(1), mail="sha256:copy")
+    theirs = version(1, ours=ours(1, writer=ELSE))
+    assert told([theirs], [copy]) == [("others-write", 1)]
+    assert told([theirs, by_hand(2, 1, ours=theirs.ours)], [copy]) == [
+        ("others-write", 1),
+        ("other-fields", 2),
+    ]
+
+
+def imitated(number: int, of: int, **changes: Any) -> KeptVersion:
+    """Somebody writes the token of version `of` as another instance would."""
+    fields = ours(of, writer=ELSE, version=str(number), **changes)
+    return replace(version(of), number=number, created_at=at(number), ours=fields)
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_an_older_token_over_a_newer_one_is_nobodys_of_ours(kept: int) -> None:
+    """However much the version looks like one; also where Vault has trimmed the newer one."""
+    versions = [version(1), version(2), imitated(3, 1)][2 * kept :]
+    found = differences(versions, [record(1), record(2)])[-1]
+    assert (found.code, found.version) == (Code.UNRECORDED_VERSION, 3)
+    assert found.saw == "somebody wrote an older token over that of record 2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"dated_at": "2026-02-03T11:01:00Z"}, None),
+        ({"dated_at": "2026-02-03T11:00:59Z"}, None),
+        ({"issued_at": "2026-02-03T11:00:58Z", "dated_at": "2026-02-03T11:01:00Z"}, None),
+        ({"issued_at": None}, None),
+        ({"issued_at": "2026-02-03T11:01:01Z"}, "issued_at"),
+        ({"dated_at": "2026-02-03T11:01:01Z"}, "dated_at"),
+        ({"dated_at": "yesterday"}, "dated_at"),
+        (
+            {"issued_at": "2026-02-03T10:00:00Z", "dated_at": "2026-02-03T10:00:00Z"},
+            "dated_at",
+        ),
+    ],
+)
+def test_times_that_another_instance_cannot_have_of_the_mail(
+    changes: dict[str, str], fields: str | None
+) -> None:
+    """With them a token would pass for a newer or an older one than it is."""
+    (found,) = differences([imitated(1, 1, **changes)], [proven(1)])
+    if fields is None:
+        assert found.code is Code.OTHERS_WRITE
+    else:
+        saw = f"the token is that of record 1, our fields are not: security_token_{fields}"
+        assert (found.code, found.saw) == (Code.FIELDS_BY_HAND, saw)
+
+
+def test_without_a_date_nothing_is_held_against_a_token() -> None:
+    """The record of a mail whose Date nobody reads."""
+    dateless = replace(proven(1), issued_at=None)
+    assert told([imitated(1, 1, dated_at="2026-02-03T10:00:00Z")], [dateless]) == [
+        ("others-write", 1)
+    ]
+
+
 def test_a_version_that_somebody_wrote_first() -> None:
     """Before any token of ours: with a token it is a finding, with a password a note."""
     assert told([KeptVersion(1, at(1))], []) == [("other-fields", 1)]
