@@ -6,6 +6,7 @@ use what its `__init__` names, and nothing else.
     model       the values that flow; the secret types
     age         which of two tokens is newer; pure
     wording     numbers beside their nouns
+    fingerprints  the fingerprint of a token as the record has it; pure
     errors      the exceptions, split by what the caller does next
     ports       what lies behind a network, and its promises
     files       local files: private, synced, replaced as a whole

@@ -30,6 +30,7 @@ from token_catcher.config import (
 )
 from token_catcher.errors import ConfigurationError
 from token_catcher.expiry import Expiry
+from token_catcher.fingerprints import Fingerprints
 from token_catcher.imap import Account, ImapMailbox
 from token_catcher.imap import Login as MailLogin
 from token_catcher.in_flight import InFlight
@@ -165,9 +166,15 @@ class App:
             log=self.log,
             archive_at=self.config.journal.archive_at,
             writing=self.writing,
-            keys=self._journal_keys(),
+            keys=self._journal_keys,
         )
 
+    @property
+    def fingerprints(self) -> Fingerprints:
+        """Makes and compares those of records. Who only reads them has no key, as below."""
+        return self._journal_keys.fingerprints
+
+    @cached_property
     def _journal_keys(self) -> Keyring:
         """What records are written with. Who only reads them needs no key.
 
@@ -306,6 +313,7 @@ class App:
             lookback=mailbox.lookback,
             org_ids=self._org_ids,
             asked_by=self.asked_by,
+            fingerprints=self.fingerprints,
             observe=self.metrics.observe,
         )
         sweep = Sweep(

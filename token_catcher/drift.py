@@ -10,6 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from token_catcher.age import Age, Order
+from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.model import Entry, Holding, moment
 from token_catcher.pipeline import had_token
 
@@ -40,17 +41,18 @@ def belongs_in_vault(entry: Entry, path_of: Callable[[str, str], str | None]) ->
     return entry.path is not None and entry.path == path_of(entry.org, entry.username)
 
 
-def drift(entry: Entry, holding: Holding) -> Drift | None:
+def drift(entry: Entry, holding: Holding, fingerprints: Fingerprints = PLAIN) -> Drift | None:
     """How Vault falls short of the record, which is of the newest token that it had; None: it does
     not.
 
     A token of unknown age was put there by somebody else, who may know of a later reset; unless it
-    was there before this one was issued."""
+    was there before this one was issued. Where the record's key is gone, the ages alone tell: of
+    two Dates there are two tokens."""
     if holding.gone:
         return Drift.GONE
     if holding.fingerprint is None:
         return Drift.MISSING
-    if holding.fingerprint == entry.fingerprint:
+    if fingerprints.is_of(entry.fingerprint, holding.fingerprint):
         return None
     if _is_older(holding, entry):
         return Drift.OLDER

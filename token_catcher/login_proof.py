@@ -8,7 +8,10 @@ each token that was stored, one login is tried, with the password of the same se
   counts for the lock-out of the user. Any other answer is final.
 * A request that was certainly not sent is no try; it is made again for a day.
 * The token is in memory for the request alone, and read from Vault for it. Where Vault has another
-  one by then, nothing is tried: that one has a record of its own.
+  one by then, nothing is tried: that one has a record of its own. Nor where the record names a key
+  of the journal that is not there any more, so that nobody can tell.
+* Whether it was tried before is asked of the token that Vault shows: its records may have been
+  written with different keys.
 
 The first time there is no place, and it begins at the journal's end.
 """
@@ -22,6 +25,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from token_catcher.errors import AccessError, StateError, TransientError
+from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.log import raised_at
 from token_catcher.model import Entry, Event, LoginSecrets, ProofEvent, Secret, Token, iso
 from token_catcher.ports import Log
@@ -40,7 +44,9 @@ GIVEN_UP: Final = timedelta(days=1)
 UNSAVED: Final = 1_000
 """Records without a token to try that are read again after a restart, rather than kept."""
 SUPERSEDED: Final = "superseded"
-"""Vault has another token by now; the label of the metric beside the results."""
+"""Vault has another token by now; a label of the metric beside the results."""
+UNKNOWN_KEY: Final = "unknown-key"
+"""Nobody can tell whether Vault has another one: the record's key is gone. A label as well."""
 
 _REFUSALS: Final = (LoginResult.REFUSED, LoginResult.LOCKED)
 
@@ -74,6 +80,7 @@ class LoginProof:
         log: Log,
         observe: Callable[[str], None] = _ignore,
         tell_refused: Callable[[Mapping[str, Any]], None] = _ignore,
+        fingerprints: Fingerprints = PLAIN,
     ) -> None:
         """`secrets`: those at a path in Vault; it raises what the store raises. `host_of`: where
         the user of a record logs in; None: nowhere, by the configuration of now. `observe` is told
@@ -87,6 +94,7 @@ class LoginProof:
         self._log = log
         self._observe = observe
         self._tell_refused = tell_refused
+        self._fingerprints = fingerprints
         self._tries = Tries(0)
         self._is_read = False
         self._saved_at = 0
@@ -127,19 +135,22 @@ class LoginProof:
         for record in self._journal.records(after=tries.seq):
             last = max(last, record.seq)
             if self._is_new(record.entry, tries):
-                fingerprint = record.entry.fingerprint or ""
                 now = self._now()
-                tries = tries.having(fingerprint, Trial(_about_token(record.entry), now, now), 0)
+                tries = tries.having(Trial(_about_token(record.entry), now, now))
         tries = replace(tries, seq=last)
         if len(tries.waiting) > len(self._tries.waiting) or last - self._saved_at > UNSAVED:
             self._keep(tries)
         self._tries = tries
 
     def _is_new(self, entry: Entry, tries: Tries) -> bool:
-        """Whether it is a token that was never tried. One that Vault had lost was stored before."""
+        """Whether it is a token that was never tried, as far as its record tells.
+
+        One that Vault had lost was stored before."""
         if entry.event != Event.STORED or entry.mended or entry.fingerprint is None:
             return False
-        return entry.fingerprint not in tries.counts and self._host_of(entry) is not None
+        if entry.fingerprint in tries.waiting or entry.fingerprint in tries.counts:
+            return False
+        return self._host_of(entry) is not None
 
     # -- one token --
 
@@ -157,7 +168,7 @@ class LoginProof:
         """Try it, if Vault still has it."""
         host = self._host_of(trial.entry)
         if host is None:
-            self._keep(self._tries.without(_key(trial)))
+            self._keep(self._tries.without(trial))
             return
         try:
             secrets = self._secrets(trial.entry.path or "")
@@ -165,20 +176,45 @@ class LoginProof:
             self._log.debug("token.proof_waits", **_subject(trial), code=error.code)
             self._wait(trial)
             return
-        if secrets.token is None or secrets.token.fingerprint != trial.entry.fingerprint:
-            self._log.info("token.proof_skipped", **_subject(trial), reason=SUPERSEDED)
-            self._observe(SUPERSEDED)
-            self._keep(self._tries.without(_key(trial)))
-        elif secrets.password is None:
+        token = secrets.token
+        if token is None:
+            self._skip(trial, SUPERSEDED)
+            return
+        is_same = self._is_of(trial, token)
+        if is_same is None:
+            self._skip(trial, UNKNOWN_KEY)
+        elif not is_same:
+            self._skip(trial, SUPERSEDED)
+        elif trial.token is None and token.fingerprint in self._tries.counts:
+            # By another record of it, of before the journal's key was another one.
+            self._keep(self._tries.without(trial))
+        else:
+            self._prove(replace(trial, token=token.fingerprint), host, secrets.password, token)
+
+    def _is_of(self, trial: Trial, token: Token) -> bool | None:
+        """Whether this is the token that waits. None: nobody can tell."""
+        if trial.token is not None:
+            return trial.token == token.fingerprint
+        return self._fingerprints.is_of(trial.entry.fingerprint, token.fingerprint)
+
+    def _skip(self, trial: Trial, reason: str) -> None:
+        """There is nothing to try."""
+        self._log.info("token.proof_skipped", **_subject(trial), reason=reason)
+        self._observe(reason)
+        self._keep(self._tries.without(trial))
+
+    def _prove(self, trial: Trial, host: str, password: Secret | None, token: Token) -> None:
+        """Vault has it: try it, if there is a password beside it."""
+        if password is None:
             self._end(trial, LoginAnswer(LoginResult.NO_PASSWORD, "no text in password_field"))
         else:
-            self._try(trial, host, secrets.password, secrets.token)
+            self._try(trial, host, password, token)
 
     def _try(self, trial: Trial, host: str, password: Secret, token: Token) -> None:
         """One login, counted before it is made."""
-        count = self._count(trial) + 1
+        count = self._tries.count(trial) + 1
         trial = replace(trial, trying=True)
-        self._keep(self._tries.having(_key(trial), trial, count))
+        self._keep(self._tries.counting(trial, count))
         answer = self._log_in(host, trial.entry.username or "", password, token)
         if answer.result is LoginResult.UNREACHABLE:
             self._not_sent(trial, answer)
@@ -186,7 +222,7 @@ class LoginProof:
         self._is_unreachable = False
         if answer.result is LoginResult.REFUSED and count < MOST_TRIES:
             trial = replace(trial, trying=False, due_at=self._now() + GRACE)
-            self._keep(self._tries.having(_key(trial), trial, count))
+            self._keep(self._tries.counting(trial, count))
             again_at = iso(trial.due_at)
             self._log.info("token.refused_once", **_about(trial, answer), again_at=again_at)
         else:
@@ -198,7 +234,7 @@ class LoginProof:
             self._end(trial, answer)
             return
         trial = replace(trial, trying=False, due_at=self._later(trial))
-        self._keep(self._tries.having(_key(trial), trial, self._count(trial) - 1))
+        self._keep(self._tries.counting(trial, self._tries.count(trial) - 1))
         tell = self._log.debug
         if not self._is_unreachable:
             tell = self._log.warning
@@ -208,7 +244,7 @@ class LoginProof:
     def _wait(self, trial: Trial) -> None:
         """Vault does not show the secret for now; after a restart it is asked at once."""
         trial = replace(trial, due_at=self._later(trial))
-        self._tries = self._tries.having(_key(trial), trial, self._count(trial))
+        self._tries = self._tries.having(trial)
 
     def _later(self, trial: Trial) -> datetime:
         """As much later as it has waited, within bounds."""
@@ -229,7 +265,7 @@ class LoginProof:
             saw=answer.saw,
             noted_at=self._journal.head.seq,
         )
-        self._keep(self._tries.having(_key(trial), trial, self._count(trial)))
+        self._keep(self._tries.counting(trial, self._tries.count(trial)))
         return trial
 
     def _record(self, trial: Trial, result: LoginResult) -> None:
@@ -243,7 +279,7 @@ class LoginProof:
         if result in _REFUSALS:
             # Before the trial is over: after a crash in between it is told again, not left out.
             self._tell_refused(_about(trial, LoginAnswer(result, trial.saw)))
-        self._keep(self._tries.without(_key(trial)))
+        self._keep(self._tries.without(trial))
         self._observe(result.value)
         self._tell(trial, LoginAnswer(result, trial.saw))
 
@@ -266,18 +302,11 @@ class LoginProof:
 
     # -- what is kept --
 
-    def _count(self, trial: Trial) -> int:
-        return self._tries.counts[_key(trial)]
-
     def _keep(self, tries: Tries) -> None:
         """In the file, then here. StateError: it is as it was."""
         self._file.write(tries)
         self._tries = tries
         self._saved_at = tries.seq
-
-
-def _key(trial: Trial) -> str:
-    return trial.entry.fingerprint or ""
 
 
 def _about_token(entry: Entry) -> Entry:

@@ -43,6 +43,7 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeGuard, assert_never
 
 from token_catcher.errors import NO_KEY, Subject, TokenCatcherError, TransientError
+from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.judge import Judge, Verdict
 from token_catcher.model import (
     Candidate,
@@ -110,10 +111,12 @@ class Pipeline:
         lookback: timedelta,
         org_ids: OrgIds | None = None,
         asked_by: str = DAEMON,
+        fingerprints: Fingerprints = PLAIN,
         observe: Callable[[Entry], None] = lambda _entry: None,
     ) -> None:
         """`lookback`: how long a mail waits for a DNS that does not answer. `org_ids`: remembers
         from which Salesforce org an org's mail came first. `asked_by`: see `Entry`.
+        `fingerprints`: makes those of its records.
 
         `observe` is told of every record once it is on disk; it must not raise."""
         self._judge = judge
@@ -124,6 +127,7 @@ class Pipeline:
         self._lookback = lookback
         self._org_ids = org_ids
         self._asked_by = asked_by
+        self._fingerprints = fingerprints
         self._log = log
         self._observe = observe
         self._quiet = Quiet(now)
@@ -171,10 +175,10 @@ class Pipeline:
         if isinstance(verdict.outcome, Ignored):
             return None
         if not isinstance(verdict.outcome, Capture):
-            return describe(mail, verdict, verdict.outcome, self._instance)
+            return self._described(mail, verdict, verdict.outcome)
         outcome = self._keep(verdict.outcome)
         assert not isinstance(outcome, Ignored)  # a capture is stored, unchanged or held
-        entry = describe(mail, verdict, outcome, self._instance)
+        entry = self._described(mail, verdict, outcome)
         entry = replace(self._with_course(entry, mail, None), asked_by=f"release:{release.by}")
         if not isinstance(outcome, Held):
             entry = _released(entry, verdict, release)
@@ -246,7 +250,7 @@ class Pipeline:
         """Put the outcome on disk, then tell of it. None: it adds nothing to the journal."""
         if isinstance(outcome, Ignored):
             return None
-        entry = describe(mail, verdict, outcome, self._instance)
+        entry = self._described(mail, verdict, outcome)
         entry = self._with_course(entry, mail, first_look)
         if previous is not None:
             if not _adds_to(previous, entry):
@@ -254,6 +258,15 @@ class Pipeline:
             if had_token(previous.entry):
                 entry = _mended(entry, previous.entry)
         return self._write_down(entry)
+
+    def _described(
+        self, mail: Mail, verdict: Verdict, outcome: Refused | Held | Stored | Unchanged
+    ) -> Entry:
+        """The record of the mail, as far as it tells of the mail and of its end."""
+        entry = describe(mail, verdict, outcome, self._instance)
+        if entry.fingerprint is None:
+            return entry
+        return replace(entry, fingerprint=self._fingerprints.recorded(entry.fingerprint))
 
     def _with_course(self, entry: Entry, mail: Mail, first_look: datetime | None) -> Entry:
         """With who had the mail looked at, and how long it took until now.
@@ -350,7 +363,7 @@ def _with_arrival(mail: Mail, first_look: datetime | None, previous: Record | No
 def describe(
     mail: Mail, verdict: Verdict, outcome: Refused | Held | Stored | Unchanged, instance: str
 ) -> Entry:
-    """The record of one mail. Of the token it holds the fingerprint and the length."""
+    """The record of one mail. Of the token it holds the length and the plain fingerprint."""
     entry = Entry(
         event=_event(outcome),
         instance=instance,

@@ -33,6 +33,7 @@ def login_proof_of(
         log=app.log,
         observe=app.metrics.login_proven,
         tell_refused=tell_refused,
+        fingerprints=app.fingerprints,
     )
 
 

@@ -145,6 +145,7 @@ class Service:
             bring_back=bring_back,
             log=self._log,
             monotonic=time.monotonic,
+            fingerprints=app.fingerprints,
         )
 
     def _keep_house(self) -> None:

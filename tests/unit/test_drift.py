@@ -9,7 +9,9 @@ import pytest
 
 from tests.unit.commands.records import entry
 from token_catcher.drift import Drift, drift
-from token_catcher.model import Entry, Holding
+from token_catcher.fingerprints import PLAIN, Fingerprints
+from token_catcher.model import Entry, Holding, Secret
+from token_catcher.record import Keyring
 
 ISSUED = datetime(2026, 2, 3, 12, 57, 20, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -82,3 +84,29 @@ def test_what_was_deleted_is_left_alone() -> None:
         Drift.OLDER: True,
         Drift.GONE: False,
     }
+
+
+KEY = Keyring.of(Secret("k" * 32)).fingerprints
+GONE = Keyring.of(Secret("o" * 32)).fingerprints
+
+
+@pytest.mark.parametrize("known", [KEY, GONE, PLAIN], ids=["there", "lost", "turned off"])
+def test_a_keyed_record_of_the_token_is_no_drift(known: Fingerprints) -> None:
+    """Nor where its key is gone, and nobody can tell: the same token has the same Date."""
+    token = "sha256:0123456789abcdef"
+    record = replace(RECORD, fingerprint=KEY.recorded(token))
+    assert drift(record, Holding(3, fingerprint=token, issued_at=ISSUED), known) is None
+    # Of a mailbox whose server has another clock.
+    earlier = Holding(3, fingerprint=token, issued_at=ISSUED - SECOND, dated_at=ISSUED)
+    assert drift(record, earlier, known) is None
+    assert drift(record, Holding(3, fingerprint=token), known) is None
+
+
+@pytest.mark.parametrize("known", [KEY, GONE, PLAIN], ids=["there", "lost", "turned off"])
+def test_an_older_token_is_drift_without_the_key_of_the_record_as_well(
+    known: Fingerprints,
+) -> None:
+    """Of two Dates there are two tokens."""
+    record = replace(RECORD, fingerprint=KEY.recorded("sha256:0123456789abcdef"))
+    older = Holding(4, fingerprint=OTHER, issued_at=ISSUED - SECOND)
+    assert drift(record, older, known) is Drift.OLDER

@@ -28,7 +28,7 @@ from token_catcher.login_proof import (
     LoginProofs,
 )
 from token_catcher.model import Entry, Event, LoginSecrets, Secret, Token
-from token_catcher.record import Journal, TriesFile
+from token_catcher.record import NO_KEYS, Journal, Keyring, TriesFile
 from token_catcher.salesforce import LoginAnswer, LoginResult
 
 TOKEN = "FAKEfirstTOKEN1notREAL2ab"
@@ -70,6 +70,8 @@ class World:
     refused: list[Mapping[str, Any]] = field(default_factory=list)
     """What the receivers were told."""
     log: Silent = field(default_factory=Silent)
+    keys: Keyring = NO_KEYS
+    """Of the journal, when the program starts next."""
 
     def __post_init__(self) -> None:
         self.begin()
@@ -92,6 +94,7 @@ class World:
             log=self.log,
             observe=self.ended.append,
             tell_refused=self.refused.append,
+            fingerprints=self.keys.fingerprints,
         )
         self.proof.begin()
 
@@ -285,6 +288,68 @@ def test_a_token_with_two_records_is_tried_as_one(world: World) -> None:
     world.store()
     world.store(stored(2))
     assert len(world.logins) == 1
+
+
+KEY = Keyring.of(Secret("k" * 32))
+OTHER_KEY = Keyring.of(Secret("o" * 32))
+BOTH = Keyring.of(Secret("o" * 32 + "\n" + "k" * 32))
+
+
+def keyed(keys: Keyring, uid: int = 1) -> Entry:
+    """The record of the token, under the first of these keys."""
+    return stored(uid, fingerprint=keys.fingerprints.recorded(Token(TOKEN).fingerprint))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(NO_KEYS, KEY), (KEY, BOTH), (KEY, NO_KEYS), (KEY, OTHER_KEY)],
+    ids=["turned on", "another", "turned off", "lost"],
+)
+def test_a_token_is_tried_once_whatever_key_its_records_have(
+    world: World, before: Keyring, after: Keyring
+) -> None:
+    """A login more could lock the user."""
+    world.keys = before
+    world.begin()
+    world.store(keyed(before))
+    assert len(world.logins) == 1
+    world.keys = after
+    world.begin()
+    world.store(keyed(after, 2))
+    world.round(timedelta(days=1))
+    assert (len(world.logins), world.ended) == (1, ["login-accepted"])
+
+
+@pytest.mark.parametrize("after", [KEY, OTHER_KEY, NO_KEYS])
+def test_the_second_try_needs_no_key(world: World, after: Keyring) -> None:
+    """Which token was tried first is known by then."""
+    world.keys = KEY
+    world.begin()
+    world.answer = REFUSED
+    world.store(keyed(KEY))
+    world.keys = after
+    world.begin()
+    for _ in range(3):
+        world.round(GRACE)
+    assert len(world.logins) == MOST_TRIES
+    assert world.proofs == [("rotation.unverified", "login-refused", "INVALID_LOGIN")]
+    [proof] = world.journal.proofs()
+    assert proof["fingerprint"] == keyed(KEY).fingerprint
+
+
+@pytest.mark.parametrize("after", [OTHER_KEY, NO_KEYS])
+def test_a_token_is_not_tried_where_nobody_can_tell_whose_record_it_is(
+    world: World, after: Keyring
+) -> None:
+    """The key of the record is gone: it may be another token that Vault has."""
+    world.journal.append(keyed(KEY))
+    world.keys = after
+    world.begin()
+    world.round()
+    world.round(timedelta(days=1))
+    assert (world.logins, world.proofs, world.ended) == ([], [], ["unknown-key"])
+    [(event, fields)] = world.log.events
+    assert (event, fields["reason"]) == ("token.proof_skipped", "unknown-key")
 
 
 def test_a_user_of_no_org_of_now_is_not_tried(world: World) -> None:

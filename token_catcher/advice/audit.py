@@ -135,6 +135,12 @@ AUDIT: Final[Mapping[str, Advice]] = {
         "grant read on it: `token-catcher init --vault-setup auditor` prints a policy that does, or"
         " anchor in place of auditor for the daemon's login",
     ),
+    "unknown-key": Advice(
+        929,
+        "Records name a key that `journal.key` does not have any more: whether their tokens are"
+        " those of the versions, nobody can tell.",
+        "put the old key on a further line of `journal.key`",
+    ),
     "journal-truncated": Advice(
         941,
         "The end of the journal is missing.",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.model import Entry, Event, Holding, moment
 from token_catcher.pipeline import had_token
 from token_catcher.record import Record
@@ -30,6 +31,7 @@ class Awaited:
     before: Mapping[str, Holding]
     """By path, what Vault had when it began. What is not in it was not asked for, or not answered.
     """
+    fingerprints: Fingerprints = PLAIN
 
     def is_met_by(self, record: Record) -> bool:
         """Whether this record, which was added since the wait began, tells of that token."""
@@ -49,13 +51,18 @@ class Awaited:
 
     def _is_new_in_vault(self, entry: Entry, *, has_come_since: bool) -> bool:
         before = self.before.get(entry.path or "")
-        if before is None:
-            # What was written just now is new. Of what was found there, only the arrival can tell.
-            was_written = entry.event == Event.STORED and not entry.recovered
-            return was_written or has_come_since
-        if before.fingerprint == entry.fingerprint:
-            return False
-        return before.issued_at is None or is_later(entry.issued_at, before.issued_at)
+        if before is not None:
+            is_same = self.fingerprints.is_of(entry.fingerprint, before.fingerprint)
+            if is_same:
+                return False
+            if before.issued_at is not None:
+                return is_later(entry.issued_at, before.issued_at)
+            if is_same is False:
+                return True
+        # Nobody can tell what was there. What was written just now is new; of what was found
+        # there, only the arrival can tell.
+        was_written = entry.event == Event.STORED and not entry.recovered
+        return was_written or has_come_since
 
 
 def is_later(issued_at: str | None, other: datetime) -> bool:

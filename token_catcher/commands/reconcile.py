@@ -26,6 +26,7 @@ from token_catcher.commands.vault_log import VaultLog
 from token_catcher.diagnosis import users_of
 from token_catcher.errors import AccessError, TokenCatcherError, TransientError
 from token_catcher.files import may_exist
+from token_catcher.fingerprints import Fingerprints
 from token_catcher.overview import pattern_folders
 from token_catcher.record import (
     Beginning,
@@ -70,7 +71,7 @@ def run(
         anchor = look_at_anchor(app)
     keys = keyring_of(app.config.journal.key)
     verification = verify(app.config.journal_file, keys=keys, anchor=anchor.head)
-    look = _whole_look(app, verification, sleep)
+    look = _whole_look(_Look(app, verification, keys.fingerprints), sleep)
     differences = look.differences()
     if anchor.is_unread:
         differences.insert(0, Difference(Code.ANCHOR_UNREAD, None, anchor.note or ""))
@@ -85,10 +86,9 @@ def run(
     return ExitCode.FAILED
 
 
-def _whole_look(app: App, verification: Verification, sleep: Callable[[float], None]) -> _Look:
+def _whole_look(look: _Look, sleep: Callable[[float], None]) -> _Look:
     """At all secrets, and once more at those that do not agree."""
-    look = _Look(app, verification)
-    look.take_in(_configured_paths(app, look))
+    look.take_in(_configured_paths(look.app, look))
     doubtful = {difference.path for difference in look.differences() if difference.is_finding}
     if doubtful:
         sleep(A_MOMENT)
@@ -99,8 +99,9 @@ def _whole_look(app: App, verification: Verification, sleep: Callable[[float], N
 class _Look:
     """The journal and Vault, as they were read side by side."""
 
-    def __init__(self, app: App, verification: Verification) -> None:
-        self._app = app
+    def __init__(self, app: App, verification: Verification, fingerprints: Fingerprints) -> None:
+        self.app = app
+        self._fingerprints = fingerprints
         self._writer = app.known_writer
         self._comparisons: dict[str, Comparison] = {}
         self._errors: dict[str, TokenCatcherError] = {}
@@ -163,7 +164,7 @@ class _Look:
 
     def _rows(self) -> Iterator[Row]:
         assert isinstance(sys.stdin.buffer, io.BufferedReader)
-        for file in series(self._app.config.journal_file):
+        for file in series(self.app.config.journal_file):
             if not may_exist(file):
                 continue
             for row in rows(str(file), Query(), sys.stdin.buffer, recorded=True):
@@ -186,12 +187,13 @@ class _Look:
         if comparison is not None:
             return comparison
         try:
-            comparison = Comparison(path, self._app.store.kept(path), self._writer)
+            versions = self.app.store.kept(path)
         except (AccessError, TransientError) as error:
             if error.code not in ONE_SECRET:
                 raise
             self._errors[path] = error
             return None
+        comparison = Comparison(path, versions, self._writer, self._fingerprints)
         self._comparisons[path] = comparison
         return comparison
 

@@ -69,7 +69,7 @@ def run(
     until = f"{began + wait:%H:%M:%S} UTC"
     with trouble_last(), scan_of(app, names, again, since) as scan:
         recorded = app.recorded()
-        awaited = Awaited(user, began, _before(app, user))
+        awaited = Awaited(user, began, _before(app, user), app.fingerprints)
         for line in _already_there(awaited):
             output.complain(f"token-catcher: {line}")
         show = show_in(as_json)

@@ -333,7 +333,7 @@ class JournalConfig(Section):
     key: SecretDocument | None = None
     """A secret of at least 32 characters: each record is then written with it (HMAC-SHA256), so
     that who can write the files cannot write them anew. One key a line, the newest first: the
-    others verify what was written before."""
+    others verify what was written before. The fingerprints in them are keyed as well."""
     anchor: kinds.Flag = False
     """Whether the number and hash of the last record are kept in Vault as well, in
     token-catcher/journal/INSTANCE below the mount, once a minute at most: there a cut tail shows.

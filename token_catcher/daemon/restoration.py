@@ -16,6 +16,7 @@ from typing import Final
 
 from token_catcher.drift import Drift, belongs_in_vault, drift
 from token_catcher.errors import AccessError, TokenCatcherError, TransientError
+from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.model import Entry
 from token_catcher.ports import Log, SecretStore
 from token_catcher.record import Journal, Record
@@ -60,6 +61,7 @@ class Restoration:
         bring_back: Callable[[Entry], object],
         log: Log,
         monotonic: Callable[[], float],
+        fingerprints: Fingerprints = PLAIN,
     ) -> None:
         """`mailboxes`: by name, those that are watched here. `path_of`: where the configuration
         has the token of an org and its user; None: nowhere. `bring_back`: have the mail of this
@@ -71,6 +73,7 @@ class Restoration:
         self._bring_back = bring_back
         self._log = log
         self._monotonic = monotonic
+        self._fingerprints = fingerprints
         self._looked_at: float | None = None
         self._records: Iterator[Record] = iter(())
         """Those that the look in hand has not come to."""
@@ -125,7 +128,7 @@ class Restoration:
         """Hold one record against Vault. Raises what stands between us and all of them."""
         path = entry.path or ""
         try:
-            kind = drift(entry, self._store.holds(path))
+            kind = drift(entry, self._store.holds(path), self._fingerprints)
         except (TransientError, AccessError) as error:
             self._could_not_read(entry, error, now)
             return

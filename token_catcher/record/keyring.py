@@ -4,6 +4,9 @@ The text has one key a line, the newest first: that one is written with, the oth
 written before. A key is any text of at least 32 characters, as `openssl rand -hex 32` gives it; it
 is used as it stands, so that other tools can check a record with it. Records name their key by its
 id: the first 16 hexadecimal digits of the SHA-256 of `token-catcher journal key:` and the key.
+
+Fingerprints are made with another key that follows from it, the HMAC-SHA256 of
+`token-catcher fingerprint` with the key: no key is used for two things.
 """
 
 from __future__ import annotations
@@ -14,11 +17,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from token_catcher.fingerprints import FingerprintKey, Fingerprints
 from token_catcher.model import Secret
 
 SHORTEST: Final = 32
 """Characters of a key. The id, and each record, would let somebody guess a short one."""
 _ID_PREFIX: Final = b"token-catcher journal key:"
+_FINGERPRINT: Final = b"token-catcher fingerprint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,11 @@ class Key:
     def mac(self, body: bytes) -> bytes:
         """HMAC-SHA256 (RFC 2104) of a record, in hexadecimal."""
         return hmac.digest(self._material, body, "sha256").hex().encode("ascii")
+
+    @property
+    def for_fingerprints(self) -> FingerprintKey:
+        """The key of the fingerprints in its records."""
+        return FingerprintKey(self.id, hmac.digest(self._material, _FINGERPRINT, "sha256"))
 
 
 class Keyring:
@@ -70,6 +80,11 @@ class Keyring:
     def ids(self) -> tuple[str, ...]:
         """Of all keys, the newest first."""
         return tuple(self._by_id)
+
+    @property
+    def fingerprints(self) -> Fingerprints:
+        """What makes and compares the fingerprints of records."""
+        return Fingerprints(key.for_fingerprints for key in self._by_id.values())
 
     def get(self, key_id: object) -> Key | None:
         """The key of this id. None: it is none of these."""

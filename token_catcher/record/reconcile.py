@@ -23,6 +23,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.model import Ended, Event, KeptVersion, OurFields, moment
 from token_catcher.wording import counted
 from token_catcher.record.waiting import IN_VAULT
@@ -57,6 +58,7 @@ class Code(StrEnum):
     NOT_COVERED = "not-covered"
     NOT_LISTED = "not-listed"
     ANCHOR_UNREAD = "anchor-unread"
+    UNKNOWN_KEY = "unknown-key"
     # Neither.
     RECORDED = "recorded"
 
@@ -72,6 +74,7 @@ NOTES: Final = frozenset(
         Code.NOT_COVERED,
         Code.NOT_LISTED,
         Code.ANCHOR_UNREAD,
+        Code.UNKNOWN_KEY,
     }
 )
 """What is told, and nothing is wrong with."""
@@ -145,10 +148,17 @@ class Beginning:
 class Comparison:
     """One secret. Give it its records, then ask for the differences."""
 
-    def __init__(self, path: str, versions: Sequence[KeptVersion], writer: str | None) -> None:
+    def __init__(
+        self,
+        path: str,
+        versions: Sequence[KeptVersion],
+        writer: str | None,
+        fingerprints: Fingerprints = PLAIN,
+    ) -> None:
         """`versions`: all that Vault keeps, oldest first. `writer`: our own id, None where it is
-        not known."""
+        not known. `fingerprints`: of the journal, under the keys that there are."""
         self.path = path
+        self._fingerprints = fingerprints
         self._versions = versions
         self._writer = writer
         self._by_number = {version.number: version for version in versions}
@@ -160,12 +170,18 @@ class Comparison:
         """Further records of such a version, the first of them."""
         self._written: dict[str, Recorded] = {}
         """By number, of writes that a version carries on and Vault does not keep."""
-        self._tokens = {version.fingerprint for version in versions} - {None}
+        self._tokens: dict[str, str] = {}
+        """The plain fingerprint of each token in a version, by all that a record may have of it."""
+        for version in versions:
+            self._know_token(version.fingerprint)
+        self._mails = {version.ours.mail for version in versions} - {None}
         self._proven: dict[str | None, Recorded] = {}
-        """By the fingerprint of a token in a version: the first record that says that it came in a
-        mail which was proven."""
+        """By the plain fingerprint of a token in a version: the first record that says that it
+        came in a mail which was proven. By that mail, where the record's key is gone."""
         self._found: set[str | None] = set()
         """Of these, those that a record says to have been in Vault before."""
+        self._unknown_keys = 0
+        """Records whose key is gone, so that their tokens cannot be compared."""
         self._lost = _Lost()
         """The records of versions that Vault has not, since the last one that it has."""
         self._overtaken = _Lost()
@@ -206,14 +222,24 @@ class Comparison:
             if version.ended is None:
                 before = version
 
+    def _know_token(self, fingerprint: str | None) -> None:
+        if fingerprint is None:
+            return
+        for form in self._fingerprints.forms(fingerprint):
+            self._tokens[form] = fingerprint
+
     # -- taking records --
 
     def _take_token(self, record: Recorded) -> None:
-        if record.fingerprint not in self._tokens:
+        name = self._tokens.get(record.fingerprint or "")
+        if not self._fingerprints.is_known(record.fingerprint):
+            self._unknown_keys += 1
+            name = record.mail
+        if name is None or (name == record.mail and name not in self._mails):
             return
-        self._proven.setdefault(record.fingerprint, record)
+        self._proven.setdefault(name, record)
         if record.event == Event.UNCHANGED:
-            self._found.add(record.fingerprint)
+            self._found.add(name)
 
     def _take_stored(self, record: Recorded, number: int) -> None:
         version = self._by_number.get(number)
@@ -252,6 +278,9 @@ class Comparison:
             records = counted(self._trimmed, "record")
             saw = f"{records} of versions before {self._versions[0].number}"
             yield Difference(Code.TRIMMED_VERSIONS, self.path, saw)
+        if self._unknown_keys:
+            saw = f"the tokens of {self._unknown_keys} records were not compared: their key is gone"
+            yield Difference(Code.UNKNOWN_KEY, self.path, saw)
 
     def _lacking(self, code: Code, record: Recorded, saw: str) -> Difference:
         return Difference(code, self.path, saw, record.version, record.created_at, record=record)
@@ -282,7 +311,7 @@ class Comparison:
         if version.ended is not None:
             saw = f"it {_end_of(version)}"
             return self._told(_ENDED[version.ended], version, saw, record)
-        differing = _differing(version, record)
+        differing = self._differing(version, record)
         if differing:
             saw = f"the record differs from the version in: {', '.join(differing)}"
             return self._told(Code.FORGED_RECORD, version, saw, record)
@@ -347,13 +376,13 @@ class Comparison:
         # Vault does not keep the version that they were written in; a record may tell of it.
         written = self._written.get(version.ours.version or "")
         if written is not None:
-            return not _differing(version, written)
+            return not self._differing(version, written)
         return self._proof(version) is not None
 
     def _fresh(self, version: KeptVersion, before: KeptVersion | None) -> Difference:
         """It looks like the write of an instance of this program."""
         # Of what we found there, others may have the record; of what we stored, we have it.
-        if self._is_own_write(version) and version.fingerprint not in self._found:
+        if self._is_own_write(version) and not self._is_found(version):
             saw = "we wrote it, and have no record of it"
             return self._told(Code.RECORD_MISSING, version, saw)
         proof = self._proof(version)
@@ -381,7 +410,7 @@ class Comparison:
         """The record of the token that was there before, where that is newer than this one."""
         there = self._last_trimmed
         if before is not None:
-            there = self._proven.get(before.fingerprint)
+            there = self._proof_of_token(before)
         if there is None or there.date is None or proof.date is None:
             return None
         if there.date > proof.date:
@@ -392,7 +421,24 @@ class Comparison:
         """The record that says that the token was proven, of a version that carries our fields."""
         if version.ours.mail is None:
             return None
-        return self._proven.get(version.fingerprint)
+        return self._proof_of_token(version)
+
+    def _proof_of_token(self, version: KeptVersion) -> Recorded | None:
+        told = self._proven.get(version.fingerprint)
+        if told is not None:
+            return told
+        return self._proven.get(version.ours.mail)
+
+    def _is_found(self, version: KeptVersion) -> bool:
+        return not self._found.isdisjoint((version.fingerprint, version.ours.mail))
+
+    def _differing(self, version: KeptVersion, record: Recorded) -> list[str]:
+        """In what a record of this write differs from what the version holds."""
+        differing = _differing(version, record)
+        # Where the record's key is gone, nobody can tell.
+        if self._fingerprints.is_of(record.fingerprint, version.fingerprint) is False:
+            differing.insert(0, "token")
+        return differing
 
     def _is_own_write(self, version: KeptVersion) -> bool:
         if self._writer is None or not _is_fresh(version):
@@ -455,10 +501,8 @@ class _Lost:
 
 
 def _differing(version: KeptVersion, record: Recorded) -> list[str]:
-    """In what a record of this write differs from what the version holds."""
+    """The same beside the token."""
     differing = []
-    if record.fingerprint != version.fingerprint:
-        differing.append("token")
     if version.ours.fingerprint not in (None, version.fingerprint):
         differing.append("security_token_fingerprint")
     if version.ours.mail not in (None, record.mail):

@@ -58,8 +58,12 @@ MAIL_FIELDS: Final[Mapping[str, tuple[Mapping[str, Any], str]]] = {
     "vault_created_at": (_TEXT, "When Vault made the version, as Vault has it."),
     "request_id": (_TEXT, "The id of the request in Vault's audit log."),
     "fingerprint": (
-        {"type": "string", "pattern": "^sha256:[0-9a-f]{16}$"},
-        "The beginning of the SHA-256 of the token.",
+        {
+            "type": "string",
+            "pattern": "^(sha256|hmac-sha256:[0-9a-f]{16}):[0-9a-f]{16}$",
+        },
+        "The beginning of the SHA-256 of the token, `sha256:DIGITS`; with `journal.key` that of its"
+        " HMAC-SHA256 with a key that follows from the one named, `hmac-sha256:KEY_ID:DIGITS`.",
     ),
     "token_length": (_FROM_ONE, "Characters of the token."),
     "proof": (_TEXT, "What proved the mail genuine."),

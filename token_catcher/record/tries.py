@@ -4,6 +4,9 @@ One JSON file in the state directory, replaced as a whole before each request: s
 moment leaves it counted. It has fingerprints, and never a token. Losing it costs the proofs that
 wait. A file that cannot be believed is an error and not a loss, since a login too many can lock the
 user.
+
+What was tried is counted by the plain fingerprint of the token, as Vault has it: a key of the
+journal comes and goes, and whoever was tried once must stay known.
 """
 
 from __future__ import annotations
@@ -45,6 +48,8 @@ class Trial:
     saw: str = ""
     noted_at: int = 0
     """The number of the journal's last record when the result was noted."""
+    token: str | None = None
+    """Its plain fingerprint, once Vault has shown it: from then on its tries are counted."""
 
     def as_json(self) -> dict[str, Any]:
         """To be kept."""
@@ -56,12 +61,15 @@ class Trial:
             "result": self.result,
             "saw": self.saw,
             "noted_at": self.noted_at,
+            "token": self.token,
         }
 
     @classmethod
     def of_json(cls, kept: Mapping[str, Any]) -> Self:
         """What `as_json` gave. KeyError, TypeError, ValueError, AttributeError: it is not that."""
         entry = {name: value for name, value in kept["entry"].items() if name in _ENTRY_FIELDS}
+        # Earlier versions knew no other fingerprint, and counted from the record on.
+        token = kept.get("token", entry.get("fingerprint"))
         return cls(
             entry=Entry(**{**entry, "event": Event(entry["event"])}),
             since=moment(kept["since"]),
@@ -70,6 +78,7 @@ class Trial:
             result=kept["result"],
             saw=str(kept["saw"]),
             noted_at=int(kept["noted_at"]),
+            token=token,
         )
 
 
@@ -80,21 +89,33 @@ class Tries:
     seq: int
     """The number of the last record of the journal that was looked at."""
     waiting: Mapping[str, Trial] = field(default_factory=dict)
-    """By the fingerprint of the token."""
+    """By the fingerprint of the token, as its record has it."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """By fingerprint, how many logins there were, or may have been; also of what waits no more."""
+    """By plain fingerprint, how many logins there were, or may have been; also of what waits no
+    more."""
 
-    def having(self, fingerprint: str, trial: Trial, count: int) -> Tries:
-        """With this token, tried so many times."""
-        waiting = {**self.waiting, fingerprint: trial}
-        return replace(self, waiting=waiting, counts={**self.counts, fingerprint: count})
+    def having(self, trial: Trial) -> Tries:
+        """With this token waiting so."""
+        return replace(self, waiting={**self.waiting, str(trial.entry.fingerprint): trial})
 
-    def without(self, fingerprint: str) -> Tries:
+    def counting(self, trial: Trial, count: int) -> Tries:
+        """The same, of one that Vault has shown: it was tried so many times."""
+        assert trial.token is not None
+        return replace(self.having(trial), counts={**self.counts, trial.token: count})
+
+    def count(self, trial: Trial) -> int:
+        """How often it was tried."""
+        return self.counts.get(trial.token or "", 0)
+
+    def without(self, trial: Trial) -> Tries:
         """With this token settled; how often it was tried stays known for long."""
-        waiting = {key: trial for key, trial in self.waiting.items() if key != fingerprint}
-        newest = list(self.counts.items())[-REMEMBERED:]
-        counts = {key: self.counts[key] for key in waiting}
-        return replace(self, waiting=waiting, counts={**dict(newest), **counts})
+        settled = trial.entry.fingerprint
+        waiting = {key: other for key, other in self.waiting.items() if key != settled}
+        counts = dict(list(self.counts.items())[-REMEMBERED:])
+        for other in waiting.values():
+            if other.token is not None:
+                counts[other.token] = self.count(other)
+        return replace(self, waiting=waiting, counts=counts)
 
 
 class TriesFile:

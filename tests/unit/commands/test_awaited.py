@@ -11,8 +11,9 @@ from tests.kit import mails
 from tests.kit.rig import BEGIN, PATH
 from tests.unit.commands.scans import entry
 from token_catcher.commands.awaited import GRACE, Awaited
-from token_catcher.model import Entry, Holding, moment
-from token_catcher.record import Record
+from token_catcher.fingerprints import PLAIN, Fingerprints
+from token_catcher.model import Entry, Holding, Secret, moment
+from token_catcher.record import Keyring, Record
 
 STORED: dict[str, Any] = {"recovered": False}
 FOUND: dict[str, Any] = {"event": "rotation.unchanged", "reason": "same-token", "recovered": False}
@@ -99,6 +100,30 @@ def test_what_was_found_in_a_vault_that_nobody_asked(fields: dict[str, Any], cou
     """It was there before, unless its mail came since: only what we wrote is new in any case."""
     assert ends(fields | {"received_at": BEFORE}) == counts
     assert ends(fields)
+
+
+KEY = Keyring.of(Secret("k" * 32)).fingerprints
+TOKEN = "sha256:0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("known", "fields", "holding", "counts"),
+    [
+        (KEY, STORED, Holding(2, fingerprint=TOKEN), False),
+        (KEY, FOUND, Holding(2, fingerprint="sha256:0"), True),
+        (PLAIN, STORED, Holding(2, fingerprint=TOKEN), True),
+        (PLAIN, FOUND | {"received_at": BEFORE}, Holding(2, fingerprint=TOKEN), False),
+        (PLAIN, FOUND, Holding(2, fingerprint=TOKEN, issued_at=BEGIN), False),
+        (PLAIN, FOUND, Holding(0), True),
+    ],
+    ids=["the same", "another", "written", "found", "found, of an age", "nothing was there"],
+)
+def test_a_keyed_record_is_held_against_what_vault_had(
+    known: Fingerprints, fields: dict[str, Any], holding: Holding, counts: bool
+) -> None:
+    """Where its key is not here, it counts as in a Vault that nobody asked."""
+    record = as_record(entry(**{**fields, "fingerprint": KEY.recorded(TOKEN)}))
+    assert Awaited(None, BEGIN, {PATH: holding}, known).is_met_by(record) == counts
 
 
 @pytest.mark.parametrize("event", [STORED, FOUND])

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from token_catcher.model import Ended, KeptVersion, OurFields
+from token_catcher.fingerprints import PLAIN, Fingerprints
+from token_catcher.model import Ended, KeptVersion, OurFields, Secret
+from token_catcher.record.keyring import Keyring
 from token_catcher.record.reconcile import Beginning, Code, Comparison, Difference, Recorded
 
 BEGAN = datetime(2026, 2, 3, 12, tzinfo=UTC)
@@ -74,9 +76,10 @@ def differences(
     records: Sequence[Recorded],
     began: Beginning = WHOLE,
     writer: str | None = WRITER,
+    known: Fingerprints = PLAIN,
 ) -> list[Difference]:
     """What they come to."""
-    comparison = Comparison(PATH, versions, writer)
+    comparison = Comparison(PATH, versions, writer, known)
     for recorded in records:
         comparison.take(recorded)
     return list(comparison.differences(began, comparison.own_since))
@@ -380,3 +383,54 @@ def test_what_is_kept_does_not_grow_with_the_journal() -> None:
     ]
     sizes = [len(value) for value in vars(comparison).values() if hasattr(value, "__len__")]
     assert max(sizes) <= len(PATH)
+
+
+KEY = Keyring.of(Secret("k" * 32)).fingerprints
+BOTH = Keyring.of(Secret("o" * 32 + "\n" + "k" * 32)).fingerprints
+LOST = Keyring.of(Secret("o" * 32)).fingerprints
+
+
+def keyed(recorded: Recorded) -> Recorded:
+    """The same, recorded with the key."""
+    return replace(recorded, fingerprint=KEY.recorded(recorded.fingerprint or ""))
+
+
+@pytest.mark.parametrize("known", [KEY, BOTH], ids=["the key", "another key since"])
+def test_keyed_records_are_held_against_the_tokens(known: Fingerprints) -> None:
+    """As plain ones are, and beside them."""
+    theirs = version(3, ours=ours(3, writer=ELSE))
+    records = [record(1), keyed(record(2)), keyed(proven(3))]
+    assert told([version(1), version(2), theirs], records, known=known) == [("others-write", 3)]
+    forged = replace(keyed(record(2)), fingerprint=KEY.recorded("sha256:else"))
+    assert told([version(1), version(2)], [record(1), forged], known=known) == [
+        ("forged-record", 2)
+    ]
+
+
+@pytest.mark.parametrize("known", [LOST, PLAIN], ids=["lost", "turned off"])
+def test_records_whose_key_is_gone_are_compared_as_far_as_they_can_be(
+    known: Fingerprints,
+) -> None:
+    """Nothing is found, and a note says how many there are; mail and times are compared."""
+    theirs = version(2, ours=ours(2, writer=ELSE))
+    found = differences([version(1), theirs], [keyed(record(1)), keyed(proven(2))], known=known)
+    assert [(difference.code, difference.version) for difference in found] == [
+        (Code.UNKNOWN_KEY, None),
+        (Code.RECORDED, 1),
+        (Code.OTHERS_WRITE, 2),
+    ]
+    assert found[0].saw == "the tokens of 2 records were not compared: their key is gone"
+    forged = replace(keyed(record(1)), mail="sha256:else")
+    assert told([version(1)], [forged], known=known)[1] == ("forged-record", 1)
+    assert told([version(1)], [keyed(proven(7))], known=known)[1] == ("record-missing", 1)
+    assert told([version(1)], [keyed(proven(1))], known=known)[1] == ("others-write", 1)
+    foreign = version(1, ours=ours(1, writer=ELSE))
+    assert told([foreign], [keyed(proven(7))], known=known)[1] == ("another-instance", 1)
+
+
+@pytest.mark.parametrize("known", [KEY, LOST, PLAIN], ids=["there", "lost", "turned off"])
+def test_a_password_after_a_keyed_write_that_was_trimmed(known: Fingerprints) -> None:
+    """Its record tells what it held, as far as that can be told."""
+    found = told([by_hand(3, 2)], [keyed(record(1)), keyed(record(2))], known=known)
+    assert found[0] == ("trimmed-versions", None)
+    assert found[-1] == ("other-fields", 3)

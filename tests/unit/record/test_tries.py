@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from token_catcher.errors import StateError
 from token_catcher.record.tries import REMEMBERED, Trial, Tries, TriesFile
 
 FIRST = Trial(entry(1), NOW, NOW + timedelta(minutes=15))
+WAITING = str(FIRST.entry.fingerprint)
 SECOND = Trial(
     entry(2, fingerprint="sha256:fedcba9876543210", reason=None, mended=True),
     NOW,
@@ -21,7 +23,9 @@ SECOND = Trial(
     result="login-refused",
     saw="INVALID_LOGIN",
     noted_at=7,
+    token="sha256:fedcba9876543210",
 )
+TRIED = str(SECOND.token)
 
 
 @pytest.fixture
@@ -32,8 +36,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_what_is_kept_comes_back(path: Path) -> None:
     """All of it, in a file that is ours alone."""
-    tries = Tries(9).having("sha256:0123456789abcdef", FIRST, 1)
-    tries = tries.having("sha256:fedcba9876543210", SECOND, 2)
+    tries = Tries(9).having(FIRST).counting(SECOND, 2)
     TriesFile(path).write(tries)
     assert TriesFile(path).read() == tries
     assert path.stat().st_mode & 0o777 == 0o600
@@ -46,14 +49,33 @@ def test_nothing_is_kept_yet(path: Path) -> None:
 
 def test_a_settled_token_stays_counted() -> None:
     """For long; those that wait for ever."""
-    tries = Tries(0).having("old", FIRST, 1).having("waits", SECOND, 2)
-    tries = tries.without("old")
-    assert (dict(tries.waiting), dict(tries.counts)) == ({"waits": SECOND}, {"old": 1, "waits": 2})
+    old = replace(FIRST, token="old")
+    tries = Tries(0).counting(old, 1).counting(SECOND, 2).without(old)
+    assert (dict(tries.waiting), dict(tries.counts)) == ({TRIED: SECOND}, {"old": 1, TRIED: 2})
     many = {str(number): 1 for number in range(REMEMBERED)}
-    later = replace(tries, counts={**tries.counts, **many}).without("0")
+    later = replace(tries, counts={**tries.counts, **many}).without(FIRST)
     assert len(later.counts) == REMEMBERED + 1
     assert "old" not in later.counts
-    assert later.counts["waits"] == 2
+    assert (later.counts[TRIED], later.count(SECOND)) == (2, 2)
+
+
+def test_a_token_that_vault_has_not_shown_is_not_counted() -> None:
+    """Its plain fingerprint is not known: the record may have another one."""
+    tries = Tries(0).having(FIRST).counting(SECOND, 1).without(SECOND)
+    assert (tries.count(FIRST), dict(tries.counts)) == (0, {TRIED: 1})
+    assert dict(tries.waiting) == {WAITING: FIRST}
+
+
+def test_tries_of_an_earlier_version_stay_counted(path: Path) -> None:
+    """It counted each token by the fingerprint of its record, which was plain."""
+    TriesFile(path).write(Tries(9, {TRIED: SECOND}, {TRIED: 1}))
+    kept = json.loads(path.read_text("utf-8"))
+    del kept["waiting"][0]["token"]
+    path.write_text(json.dumps(kept), "utf-8")
+    tries = TriesFile(path).read()
+    assert tries is not None
+    assert tries.waiting == {TRIED: SECOND}
+    assert tries.count(SECOND) == 1
 
 
 @pytest.mark.parametrize(
