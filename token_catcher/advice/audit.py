@@ -94,6 +94,11 @@ AUDIT: Final[Mapping[str, Advice]] = {
         "give the logs of all nodes, `--vault-log FILE` for each; if they are whole, Vault was"
         " written to without its log",
     ),
+    "log-contradicts": Advice(
+        915,
+        "Two requests in Vault's log are said to have made one version: Vault makes it by one.",
+        "treat the log as tampered with: compare it with the copy that your log collector has",
+    ),
     "other-fields": Advice(
         921,
         "Somebody wrote other fields of the secret, a password perhaps; the token stayed.",

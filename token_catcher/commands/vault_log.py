@@ -69,6 +69,9 @@ class VaultLog:
         self._prefix = f"{mount.strip('/')}/"
         self._differences = differences
         self._logins: dict[Difference, Login] = {}
+        self._further: dict[Difference, Login] = {}
+        """Of a version that has a login already: of another request that is said to have made it.
+        """
         self._by_version: dict[tuple[str, int], list[Difference]] = defaultdict(list)
         self._by_path: dict[str, list[Difference]] = defaultdict(list)
         """Of what somebody ended or removed."""
@@ -112,6 +115,10 @@ class VaultLog:
             login = self._logins.get(difference)
             uncovered += login is None and not self._covers(difference)
             yield self._held_against(difference, login), login
+            further = self._further.get(difference)
+            if login is not None and further is not None:
+                saw = f"two requests in the log made it: {login.request_id}, {further.request_id}"
+                yield replace(difference, code=Code.LOG_CONTRADICTS, saw=saw), further
         if uncovered:
             saw = f"the log goes from {_second(self.first)} to {_second(self.last)};"
             saw += f" outside of it: {counted(uncovered, 'version')}"
@@ -163,11 +170,17 @@ class VaultLog:
     def _take_write(self, path: str, entry: Mapping[str, Any], at: datetime) -> None:
         made = _mapping(_mapping(entry.get("response")).get("data"))
         number = made.get("version")
-        if not isinstance(number, int):
+        if type(number) is not int:  # to Python, True is the number 1
             return
         for difference in self._by_version.get((path, number), ()):
             if _is_time(difference.created_at, made.get("created_time"), at):
-                self._logins[difference] = _login(entry, at)
+                self._take_login(difference, _login(entry, at))
+
+    def _take_login(self, difference: Difference, login: Login) -> None:
+        """The first one stays: an entry that somebody added must not take its place unseen."""
+        known = self._logins.setdefault(difference, login)
+        if known.request_id != login.request_id:
+            self._further.setdefault(difference, login)
 
     def _take_removal(self, action: str, path: str, entry: Mapping[str, Any], at: datetime) -> None:
         for difference in self._by_path.get(path, ()):

@@ -48,6 +48,7 @@ class Code(StrEnum):
     REMADE_SECRET = "remade-secret"  # noqa: S105 - a code
     SECRET_MISSING = "secret-missing"  # noqa: S105 - a code
     NOT_IN_LOG = "not-in-log"
+    LOG_CONTRADICTS = "log-contradicts"
     # Notes.
     OTHER_FIELDS = "other-fields"
     OTHERS_WRITE = "others-write"
@@ -178,8 +179,6 @@ class Comparison:
         self._proven: dict[str | None, Recorded] = {}
         """By the plain fingerprint of a token in a version: the first record that says that it
         came in a mail which was proven. By that mail, where the record's key is gone."""
-        self._found: set[str | None] = set()
-        """Of these, those that a record says to have been in Vault before."""
         self._unknown_keys = 0
         """Records whose key is gone, so that their tokens cannot be compared."""
         self._lost = _Lost()
@@ -238,8 +237,6 @@ class Comparison:
         if name is None or (name == record.mail and name not in self._mails):
             return
         self._proven.setdefault(name, record)
-        if record.event == Event.UNCHANGED:
-            self._found.add(name)
 
     def _take_stored(self, record: Recorded, number: int) -> None:
         version = self._by_number.get(number)
@@ -312,6 +309,8 @@ class Comparison:
             saw = f"it {_end_of(version)}"
             return self._told(_ENDED[version.ended], version, saw, record)
         differing = self._differing(version, record)
+        if version.ours.version is not None and not _is_fresh(version):
+            differing.append("security_token_version")
         if differing:
             saw = f"the record differs from the version in: {', '.join(differing)}"
             return self._told(Code.FORGED_RECORD, version, saw, record)
@@ -328,11 +327,11 @@ class Comparison:
         """Whether no record is to be expected of this version.
 
         Of a write of ours there is one, as long as no file was moved away."""
-        if self._proof(version) is not None:
-            return False
         if began.at is not None and not _is_before(version.created_at, began.at):
             return False
-        return not began.is_whole or not self._is_own_write(version)
+        if self._is_own_write(version):
+            return not began.is_whole
+        return self._proof(version) is None
 
     def _unrecorded(self, version: KeptVersion, before: KeptVersion | None) -> Difference:
         """No record tells of this version, which is there."""
@@ -381,8 +380,8 @@ class Comparison:
 
     def _fresh(self, version: KeptVersion, before: KeptVersion | None) -> Difference:
         """It looks like the write of an instance of this program."""
-        # Of what we found there, others may have the record; of what we stored, we have it.
-        if self._is_own_write(version) and not self._is_found(version):
+        # Also where we have its token otherwise: of a version that we wrote there is one record.
+        if self._is_own_write(version):
             saw = "we wrote it, and have no record of it"
             return self._told(Code.RECORD_MISSING, version, saw)
         proof = self._proof(version)
@@ -428,9 +427,6 @@ class Comparison:
         if told is not None:
             return told
         return self._proven.get(version.ours.mail)
-
-    def _is_found(self, version: KeptVersion) -> bool:
-        return not self._found.isdisjoint((version.fingerprint, version.ours.mail))
 
     def _differing(self, version: KeptVersion, record: Recorded) -> list[str]:
         """In what a record of this write differs from what the version holds."""

@@ -113,6 +113,7 @@ def test_a_write_has_its_login(tmp_path: Path) -> None:
         write(error="1 error occurred"),
         write(type="request"),
         write(number=HASHED),
+        write(number=True),
         entry(),
         entry(made="x"),
         write(request={**entry()["request"], "namespace": {"path": "team/"}}),
@@ -254,3 +255,31 @@ def test_a_time_of_vault_that_cannot_be_read_is_not_covered(tmp_path: Path) -> N
     odd = Difference(Code.RECORDED, PATH, "as recorded", 1, "yesterday", record=recorded().record)
     (first, note) = results(tmp_path, [odd], BEFORE, write(created=HASHED), AFTER)
     assert (first, note[0].code) == ((odd, None), Code.NOT_COVERED)
+
+
+def by_eve(identity: str, name: str = "userpass-eve") -> dict[str, Any]:
+    """A write of the same version, by another request."""
+    whole = write()
+    whole["request"] = {**whole["request"], "id": identity}
+    whole["auth"] = {"display_name": name}
+    return whole
+
+
+@pytest.mark.parametrize("lines", [(write(), by_eve("ff")), (by_eve("ff"), write())])
+def test_a_second_request_that_is_said_to_have_made_a_version(
+    tmp_path: Path, lines: Sequence[object]
+) -> None:
+    """Wherever it stands in the log, it takes the place of none: both are told."""
+    told = results(tmp_path, [recorded()], BEFORE, *lines, AFTER)
+    codes = [difference.code for difference, _ in told]
+    assert Code.LOG_CONTRADICTS in codes
+    assert {login.request_id for _, login in told if login is not None} == {"5a55896a", "ff"}
+    (saw,) = [difference.saw for difference, _ in told if "two requests" in difference.saw]
+    assert "5a55896a" in saw
+    assert "ff" in saw
+
+
+def test_an_entry_that_stands_in_two_logs_counts_once(tmp_path: Path) -> None:
+    """Of two devices, or of a log that was given twice."""
+    told = results(tmp_path, [recorded()], BEFORE, write(), write(), AFTER)
+    assert [difference for difference, _ in told] == [recorded()]

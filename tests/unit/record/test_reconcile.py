@@ -308,6 +308,26 @@ def test_a_record_of_a_write_of_another_writer() -> None:
     assert told([version(1), later], [record(1), record(2)], writer=None) == []
 
 
+def test_the_journal_of_another_instance_in_the_place_of_ours() -> None:
+    """It has our tokens as found in Vault, and not one record of our writes."""
+    assert told([version(1), version(2)], [proven(1), proven(2)]) == [
+        ("record-missing", 1),
+        ("record-missing", 2),
+    ]
+    later = Beginning(BEGAN + timedelta(days=1), is_whole=False)
+    assert told([version(1)], [proven(1)], later) == [("before-records", 1)]
+
+
+def test_a_record_of_a_version_that_carries_an_earlier_write_on() -> None:
+    """Somebody exchanged the token with its fingerprint, and added a record that says it was us."""
+    token = "sha256:else"
+    exchanged = by_hand(2, 1, fingerprint=token, ours=ours(1, fingerprint=token))
+    forged = record(1, seq=2, version=2, created_at=at(2), fingerprint=token)
+    found = differences([version(1), exchanged], [record(1), forged])[-1]
+    assert (found.code, found.version) == (Code.FORGED_RECORD, 2)
+    assert found.saw == "the record differs from the version in: security_token_version"
+
+
 def test_without_an_id_of_ours_no_version_is_ours() -> None:
     """As where the state directory is not here."""
     assert told([version(1)], [], writer=None) == [("another-instance", 1)]
@@ -423,7 +443,7 @@ def test_records_whose_key_is_gone_are_compared_as_far_as_they_can_be(
     forged = replace(keyed(record(1)), mail="sha256:else")
     assert told([version(1)], [forged], known=known)[1] == ("forged-record", 1)
     assert told([version(1)], [keyed(proven(7))], known=known)[1] == ("record-missing", 1)
-    assert told([version(1)], [keyed(proven(1))], known=known)[1] == ("others-write", 1)
+    assert told([version(1)], [keyed(proven(1))], known=known)[1] == ("record-missing", 1)
     foreign = version(1, ours=ours(1, writer=ELSE))
     assert told([foreign], [keyed(proven(7))], known=known)[1] == ("another-instance", 1)
 
