@@ -49,7 +49,6 @@ def test_scan_killed_at_random_moments(
         rounds.take()
     rounds.check_vault()
     rounds.check_journal()
-    check_reconciled(tool)
     assert rounds.killed >= len(rounds.tokens) // 3, "the rounds hardly killed anything"
 
 
@@ -98,8 +97,6 @@ def test_twins_killed_at_random_moments(
         rounds.scan()
         for _ in range(times(TWIN_ROUNDS)):
             rounds.take()
-        for tool in rounds.tools:
-            check_reconciled(tool)
     rounds.check_stored()
     for tool in rounds.tools:
         rounds.check_one_record_a_mail(tool)
@@ -156,7 +153,7 @@ class Rounds:
         return f"salesforce/{self.org}/{mails.USERNAME}"
 
     def take(self) -> None:
-        """One round; at its end the newest token is in Vault."""
+        """One round; at its end the newest token is in Vault, and the journals agree with it."""
         self._deliver()
         self._kill_a_scan()
         if self.rng.random() < 0.5:
@@ -165,6 +162,11 @@ class Rounds:
         secret = self.openbao.get(self.path)
         assert secret is not None
         assert secret["security_token"] == self.tokens[-1]
+        self.reconcile()
+
+    def reconcile(self) -> None:
+        """Nothing is found by whoever looked at the mailbox."""
+        check_reconciled(self.tool)
 
     def scan(self) -> None:
         """A scan that nobody kills."""
@@ -236,6 +238,10 @@ class Twins(Rounds):
             self._configure(tool)
             assert tool("scan").code == 0
         self.lifetime = (time.monotonic() - began) / len(self.tools)
+
+    def reconcile(self) -> None:
+        for tool in {tool.state: tool for tool in self.tools}.values():
+            check_reconciled(tool)
 
     def check_stored(self) -> None:
         """Over all journals, each token became one version, in order; the newest is there."""
