@@ -9,6 +9,7 @@ import sys
 
 from tests.mutation import (
     anchor,
+    audit,
     login_proof,
     microsoft,
     notify,
@@ -25,6 +26,7 @@ from tests.mutation.mutants import survivors
 
 MUTANTS = (
     *anchor.MUTANTS,
+    *audit.MUTANTS,
     *login_proof.MUTANTS,
     *microsoft.MUTANTS,
     *notify.MUTANTS,

@@ -28,7 +28,7 @@ MUTANTS = (
     Mutant(
         "the token that Vault had ends a wait",
         "commands/awaited.py",
-        "if before.fingerprint == entry.fingerprint:",
+        "if is_same:",
         "if False:",
         AWAITED,
         "Awaited._is_new_in_vault",

@@ -30,11 +30,12 @@ from tests.kit.mails import (
 )
 from tests.kit.rig import PATH, TERMS, Instance, judge_under
 from token_catcher.errors import AccessError, Outage, StateError, TransientError
-from token_catcher.model import Entry, Event, Mail, MailRef, Release, as_fields, iso
+from token_catcher.model import Entry, Event, Mail, MailRef, Release, Secret, as_fields, iso
 from token_catcher.pipeline import Pipeline
 from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
 from token_catcher.record.journal import Journal
+from token_catcher.record.keyring import Keyring
 from token_catcher.record.openfile import Record
 from token_catcher.record.org_ids import OrgIds
 from token_catcher.record.progress import FolderProgress
@@ -1072,3 +1073,39 @@ def test_of_two_first_mails_at_once_one_is_judged_again(bench: Bench, tmp_path: 
     assert not bench.settled
     bench.process(genuine())
     assert (bench.endings, bench.vault.written()) == ([("held", "wrong-org")], [])
+
+
+@pytest.mark.parametrize(
+    ("raw", "event"),
+    [
+        (genuine(), "rotation.stored"),
+        (genuine(subject="Ihr neues Salesforce-Sicherheitstoken"), "rotation.held"),
+        (mails.token_mail(), "rotation.refused"),
+    ],
+    ids=["stored", "held", "refused"],
+)
+def test_with_a_key_records_have_keyed_fingerprints(bench: Bench, raw: bytes, event: str) -> None:
+    """Journal, observer and log tell the same one, which is not that of Vault."""
+    fingerprints = Keyring.of(Secret("k" * 32)).fingerprints
+    bench.pipeline = Pipeline(
+        judge_under(TERMS),
+        FakeStore(bench.vault),
+        bench.journal,
+        instance="one",
+        log=bench.log,
+        now=lambda: bench.time,
+        lookback=timedelta(days=14),
+        fingerprints=fingerprints,
+        observe=bench.observed.append,
+    )
+    bench.process(raw)
+    keyed = fingerprints.recorded(fingerprint(TOKEN))
+    (record,) = bench.journal.records()
+    (observed,) = bench.observed
+    assert (record.entry.event, record.entry.fingerprint, observed.fingerprint) == (
+        event,
+        keyed,
+        keyed,
+    )
+    (logged,) = [fields for _, name, fields in bench.log.events if name == event]
+    assert logged["fingerprint"] == keyed
