@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -376,6 +377,83 @@ def test_two_instances_with_a_copy_of_the_mail_each(
     assert audit.told() == []
     audit.tool = twin
     assert audit.told() == [("note", "before-records", 1), ("note", "others-write", 2)]
+
+
+def test_the_journal_of_another_instance_in_the_place_of_ours(
+    audit: Audit, tmp_path: Path, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+) -> None:
+    """With the same key it is intact; but it has none of the versions that we wrote."""
+    twin = program(tmp_path / "twin", dovecot, openbao, user, org, instance="twin")
+    for tool in (audit.tool, twin):
+        tool.secret("journal-key", "k" * 64)
+        with tool.config.open("a") as config:
+            config.write("journal: {key: {file: journal-key}}\n")
+        assert tool("scan").code == 0
+    for file in twin.state.glob("journal*"):
+        shutil.copy(file, audit.tool.state)
+    assert audit.tool("audit", "verify").code == 0
+    assert audit.told() == [("finding", "record-missing", 1), ("finding", "record-missing", 2)]
+
+
+def test_an_entry_that_somebody_added_to_the_log(audit: Audit, tmp_path: Path) -> None:
+    """It says that another login made a version: both requests are told."""
+    audit.write(security_token=OTHER)
+    lines = audit.openbao.audit_log.read_text("utf-8").splitlines()
+    path = f"secret/data/{audit.path}"
+    (real, *_) = [line for line in reversed(lines) if path in line and '"version":3' in line]
+    forged = json.loads(real)
+    own_request = audit.tool.journal[-1]["request_id"]
+    forged["request"]["id"] = own_request
+    forged["auth"]["metadata"]["role_name"] = f"{audit.org}-test"
+    log = tmp_path / "audit.log"
+    log.write_text("\n".join([*lines, json.dumps(forged), ""]), "utf-8")
+    done = audit.reconcile("--vault-log", str(log))
+    told = [
+        (line["code"], line["version"], line["login"]["role"])
+        for line in done.lines
+        if line["kind"] == "finding"
+    ]
+    assert told == [
+        ("token-by-hand", 3, f"{audit.org}-anna"),
+        ("log-contradicts", 3, f"{audit.org}-test"),
+    ]
+    (saw,) = [line["saw"] for line in done.lines if line["code"] == "log-contradicts"]
+    assert saw.startswith("two requests in the log made it: ")
+    assert own_request in saw
+
+
+def test_a_log_that_was_rotated_between_a_request_and_its_answer(
+    audit: Audit, tmp_path: Path
+) -> None:
+    """Given in whatever order, packed or not."""
+    lines = audit.openbao.audit_log.read_text("utf-8").splitlines(keepends=True)
+    identity = audit.tool.journal[-1]["request_id"]
+    place = max(number for number, line in enumerate(lines) if identity in line)
+    older = tmp_path / "audit.log.1.gz"
+    older.write_bytes(gzip.compress("".join(lines[:place]).encode()))
+    newer = tmp_path / "audit.log"
+    newer.write_text("".join(lines[place:]), "utf-8")
+    told = audit.told("--vault-log", str(newer), "--vault-log", str(older))
+    assert told == [("recorded", "recorded", 1), ("recorded", "recorded", 2)]
+
+
+def test_the_log_of_another_vault(audit: Audit, tmp_path: Path) -> None:
+    """The same paths and numbers, at other times: it has none of our writes."""
+    lines = audit.openbao.audit_log.read_text("utf-8").splitlines()
+    made = {version["created_time"] for version in audit.openbao.versions(audit.path).values()}
+    other = [line for line in lines if not any(time in line for time in made)]
+    for line in lines:
+        if line in other or '"version":' not in line:
+            continue
+        entry = json.loads(line)
+        entry["response"]["data"]["created_time"] = "2026-01-01T00:00:00.000000001Z"
+        other.append(json.dumps(entry))
+    log = tmp_path / "audit.log"
+    log.write_text("\n".join([*other, ""]), "utf-8")
+    assert audit.told("--vault-log", str(log)) == [
+        ("finding", "not-in-log", 1),
+        ("finding", "not-in-log", 2),
+    ]
 
 
 def test_an_instance_that_nobody_knows(audit: Audit) -> None:
