@@ -25,8 +25,8 @@ from typing import Final
 
 from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.model import Ended, Event, KeptVersion, OurFields, moment
-from token_catcher.wording import counted
 from token_catcher.record.waiting import IN_VAULT
+from token_catcher.wording import counted
 
 
 class Code(StrEnum):
