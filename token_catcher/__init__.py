@@ -216,8 +216,8 @@ use what its `__init__` names, and nothing else.
         schema      the keys
         document    YAML with line numbers
         checks      what no single key can say
-        load        from file to Config
-        show        the effective configuration, secrets masked
+        loading     from file to Config
+        showing     the effective configuration, secrets masked
     logins      how each mailbox is logged in to
     anchoring   the journal's head, kept in Vault as well
     freshness   access tokens renewed ahead, each mailbox by itself

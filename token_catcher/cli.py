@@ -408,7 +408,7 @@ def config_example_command() -> None:
 @config_app.command("schema", cls=options.Command, epilog=epilog("config schema"))
 def config_schema_command() -> None:
     """Print the JSON Schema, for editors."""
-    output.write([json.dumps(config.schema(), indent=2), "\n"])
+    output.write([json.dumps(config.json_schema(), indent=2), "\n"])
 
 
 @config_app.command("show", cls=options.Command, epilog=epilog("config show"))

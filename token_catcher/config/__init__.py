@@ -14,13 +14,13 @@ In reading order:
     verify      the proof by one login
     schema      every key, its kind, its default
     checks      everything that is wrong with the values
-    load        find the file, read it
-    show        the example, the JSON Schema, what is in effect
+    loading     find the file, read it
+    showing     the example, the JSON Schema, what is in effect
 """
 
 from token_catcher.config.forms import authorize_url, is_loopback
 from token_catcher.config.kinds import Listen
-from token_catcher.config.load import PLACES, find, from_text, load
+from token_catcher.config.loading import PLACES, find, from_text, load
 from token_catcher.config.notify import ReceiverConfig
 from token_catcher.config.oauth import Custom, External, Google, Microsoft, OAuth2
 from token_catcher.config.schema import (
@@ -34,7 +34,7 @@ from token_catcher.config.schema import (
 )
 from token_catcher.config.secret import SecretSource, sources_in
 from token_catcher.config.section import ClientCertificate
-from token_catcher.config.show import example, schema, show
+from token_catcher.config.showing import example, json_schema, show
 from token_catcher.config.units import duration, duration_text
 from token_catcher.config.vault_auth import (
     AppRoleAuth,
@@ -80,8 +80,8 @@ __all__ = [
     "find",
     "from_text",
     "is_loopback",
+    "json_schema",
     "load",
-    "schema",
     "show",
     "sources_in",
 ]

@@ -20,12 +20,12 @@ from token_catcher.oauth.endpoint import (
 from token_catcher.oauth.external import CommandProvider, ExternalProvider
 from token_catcher.oauth.google import (
     DELEGATED_SCOPE,
+    GOOGLE_TOKEN_URL,
     SIGNED_IN_SCOPE,
     GoogleImpersonation,
     GoogleServiceAccount,
     GoogleSignedIn,
 )
-from token_catcher.oauth.google import TOKEN_URL as GOOGLE_TOKEN_URL
 from token_catcher.oauth.microsoft import (
     APPLICATION_SCOPES,
     AUTHORITIES,
@@ -37,9 +37,11 @@ from token_catcher.oauth.microsoft import (
     Proof,
     SecretProof,
 )
-from token_catcher.oauth.microsoft_refusals import Applicant as MicrosoftApplicant
-from token_catcher.oauth.microsoft_refusals import Application
-from token_catcher.oauth.microsoft_refusals import refusal_of as microsoft_refusal
+from token_catcher.oauth.microsoft_refusals import (
+    Application,
+    MicrosoftApplicant,
+    microsoft_refusal,
+)
 from token_catcher.oauth.refresh import RefreshTokenFile
 from token_catcher.oauth.renewals import Renewals
 from token_catcher.oauth.signin import (

@@ -5,8 +5,7 @@ from token_catcher.record.chain import START, Chain, Head, is_sealed
 from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.record.filelock import Patience, Waiting
 from token_catcher.record.journal import Journal
-from token_catcher.record.keyring import NO_KEYS, Keyring
-from token_catcher.record.keyring import SHORTEST as SHORTEST_KEY
+from token_catcher.record.keyring import NO_KEYS, SHORTEST_KEY, Keyring
 from token_catcher.record.last_look import LastLook, LookNotes
 from token_catcher.record.openfile import HeldRecords, Record
 from token_catcher.record.org_ids import OrgIds

@@ -29,7 +29,7 @@ def example(folders: Sequence[Path] = FOLDERS) -> str:
     )
 
 
-def schema() -> dict[str, Any]:
+def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12), for editors."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return dialect | Config.model_json_schema(schema_generator=_Generator)
