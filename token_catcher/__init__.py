@@ -5,6 +5,7 @@ use what its `__init__` names, and nothing else.
 
     model       the values that flow; the secret types
     age         which of two tokens is newer; pure
+    faces       names of a folder that load their module when they are asked for
     errors      the exceptions, split by what the caller does next
     ports       what lies behind a network, and its promises
     files       local files: private, synced, replaced as a whole

@@ -18,34 +18,39 @@ In reading order:
     showing     the example, the JSON Schema, what is in effect
 """
 
-from token_catcher.config.forms import authorize_url, is_loopback
-from token_catcher.config.kinds import Listen
-from token_catcher.config.loading import PLACES, find, from_text, load
-from token_catcher.config.notify import ReceiverConfig
-from token_catcher.config.oauth import Custom, External, Google, Microsoft, OAuth2
-from token_catcher.config.schema import (
-    STATE_DIR,
-    Config,
-    MailboxConfig,
-    OrgConfig,
-    ShardConfig,
-    VaultConfig,
-    each_address,
-)
-from token_catcher.config.secret import SecretSource, sources_in
-from token_catcher.config.section import ClientCertificate
-from token_catcher.config.showing import example, json_schema, show
-from token_catcher.config.units import duration, duration_text
-from token_catcher.config.vault_auth import (
-    AppRoleAuth,
-    CertAuth,
-    JwtAuth,
-    KubernetesAuth,
-    NoAuth,
-    TokenAuth,
-    UserpassAuth,
-    VaultAuth,
-)
+from typing import TYPE_CHECKING
+
+from token_catcher.faces import face
+
+if TYPE_CHECKING:
+    from token_catcher.config.forms import authorize_url, is_loopback
+    from token_catcher.config.kinds import Listen
+    from token_catcher.config.loading import PLACES, find, from_text, load
+    from token_catcher.config.notify import ReceiverConfig
+    from token_catcher.config.oauth import Custom, External, Google, Microsoft, OAuth2
+    from token_catcher.config.schema import (
+        STATE_DIR,
+        Config,
+        MailboxConfig,
+        OrgConfig,
+        ShardConfig,
+        VaultConfig,
+        each_address,
+    )
+    from token_catcher.config.secret import SecretSource, sources_in
+    from token_catcher.config.section import ClientCertificate
+    from token_catcher.config.showing import example, json_schema, show
+    from token_catcher.config.units import duration, duration_text
+    from token_catcher.config.vault_auth import (
+        AppRoleAuth,
+        CertAuth,
+        JwtAuth,
+        KubernetesAuth,
+        NoAuth,
+        TokenAuth,
+        UserpassAuth,
+        VaultAuth,
+    )
 
 __all__ = [
     "PLACES",
@@ -85,3 +90,37 @@ __all__ = [
     "show",
     "sources_in",
 ]
+
+__getattr__ = face(
+    __name__,
+    {
+        "forms": ("authorize_url", "is_loopback"),
+        "kinds": ("Listen",),
+        "loading": ("PLACES", "find", "from_text", "load"),
+        "notify": ("ReceiverConfig",),
+        "oauth": ("Custom", "External", "Google", "Microsoft", "OAuth2"),
+        "schema": (
+            "Config",
+            "MailboxConfig",
+            "OrgConfig",
+            "STATE_DIR",
+            "ShardConfig",
+            "VaultConfig",
+            "each_address",
+        ),
+        "secret": ("SecretSource", "sources_in"),
+        "section": ("ClientCertificate",),
+        "showing": ("example", "json_schema", "show"),
+        "units": ("duration", "duration_text"),
+        "vault_auth": (
+            "AppRoleAuth",
+            "CertAuth",
+            "JwtAuth",
+            "KubernetesAuth",
+            "NoAuth",
+            "TokenAuth",
+            "UserpassAuth",
+            "VaultAuth",
+        ),
+    },
+)

@@ -3,7 +3,20 @@
 `soap` builds what is asked and reads what is answered; `login` asks.
 """
 
-from token_catcher.salesforce.login import log_in
-from token_catcher.salesforce.soap import PATH, VERSION, LoginAnswer, LoginResult
+from typing import TYPE_CHECKING
+
+from token_catcher.faces import face
+
+if TYPE_CHECKING:
+    from token_catcher.salesforce.login import log_in
+    from token_catcher.salesforce.soap import PATH, VERSION, LoginAnswer, LoginResult
 
 __all__ = ["PATH", "VERSION", "LoginAnswer", "LoginResult", "log_in"]
+
+__getattr__ = face(
+    __name__,
+    {
+        "login": ("log_in",),
+        "soap": ("LoginAnswer", "LoginResult", "PATH", "VERSION"),
+    },
+)

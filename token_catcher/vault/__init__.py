@@ -6,25 +6,30 @@ why there is none; `lease` knows how long it lives, `client` keeps it alive; `kv
 versions, `store` decides what to write.
 """
 
-from token_catcher.vault.anchor import Anchor, AnchorStore, AnchorVersion
-from token_catcher.vault.answer import may_pass
-from token_catcher.vault.client import Client
-from token_catcher.vault.inspection import Inspection, Node, NodeState, Settings, TokenFacts
-from token_catcher.vault.kept import KeptSecretId
-from token_catcher.vault.login import (
-    AppRoleLogin,
-    CertLogin,
-    JwtLogin,
-    KubernetesLogin,
-    Login,
-    NoLogin,
-    TokenLogin,
-    UserpassLogin,
-    fault_of_token,
-)
-from token_catcher.vault.store import VaultStore, Version
-from token_catcher.vault.transport import Address, Transport
-from token_catcher.vault.wrapped import WrappedAppRoleLogin, unwrappings
+from typing import TYPE_CHECKING
+
+from token_catcher.faces import face
+
+if TYPE_CHECKING:
+    from token_catcher.vault.anchor import Anchor, AnchorStore, AnchorVersion
+    from token_catcher.vault.answer import may_pass
+    from token_catcher.vault.client import Client
+    from token_catcher.vault.inspection import Inspection, Node, NodeState, Settings, TokenFacts
+    from token_catcher.vault.kept import KeptSecretId
+    from token_catcher.vault.login import (
+        AppRoleLogin,
+        CertLogin,
+        JwtLogin,
+        KubernetesLogin,
+        Login,
+        NoLogin,
+        TokenLogin,
+        UserpassLogin,
+        fault_of_token,
+    )
+    from token_catcher.vault.store import VaultStore, Version
+    from token_catcher.vault.transport import Address, Transport
+    from token_catcher.vault.wrapped import WrappedAppRoleLogin, unwrappings
 
 __all__ = [
     "Address",
@@ -54,3 +59,28 @@ __all__ = [
     "may_pass",
     "unwrappings",
 ]
+
+__getattr__ = face(
+    __name__,
+    {
+        "anchor": ("Anchor", "AnchorStore", "AnchorVersion"),
+        "answer": ("may_pass",),
+        "client": ("Client",),
+        "inspection": ("Inspection", "Node", "NodeState", "Settings", "TokenFacts"),
+        "kept": ("KeptSecretId",),
+        "login": (
+            "AppRoleLogin",
+            "CertLogin",
+            "JwtLogin",
+            "KubernetesLogin",
+            "Login",
+            "NoLogin",
+            "TokenLogin",
+            "UserpassLogin",
+            "fault_of_token",
+        ),
+        "store": ("VaultStore", "Version"),
+        "transport": ("Address", "Transport"),
+        "wrapped": ("WrappedAppRoleLogin", "unwrappings"),
+    },
+)
