@@ -8,6 +8,7 @@ use what its `__init__` names, and nothing else.
     faces       names of a folder that load their module when they are asked for
     errors      the exceptions, split by what the caller does next
     ports       what lies behind a network, and its promises
+    clock       the clock of the whole program
     files       local files: private, synced, replaced as a whole
     ownership   whose a file may be that we go by, and as whom we work
     log         structlog, set up once
@@ -180,6 +181,7 @@ use what its `__init__` names, and nothing else.
         audit       what `audit reconcile` finds
         mail        how mail ends
         missing     why none comes
+        table       all of it, by error code and by reason
     exchangers  which hosts take the mail of a domain
     daemon      who looks when, for months
         shards      which mailboxes are this instance's
@@ -219,6 +221,7 @@ use what its `__init__` names, and nothing else.
         checks      what no single key can say
         loading     from file to Config
         showing     the effective configuration, secrets masked
+    journal_keys  the keys of the journal, where the configuration says that they are
     logins      how each mailbox is logged in to
     anchoring   the journal's head, kept in Vault as well
     freshness   access tokens renewed ahead, each mailbox by itself
@@ -265,6 +268,7 @@ use what its `__init__` names, and nothing else.
         mailfiles   mail out of files
         explain     why a mail is or is not believed
         vault_result  what a scan tells of a Vault that it could not write to
+        run         the daemon, in the foreground
         scan        one look now, by hand
         dry_run     the same, and nothing is written
         awaited     which record a wait waits for; pure

@@ -9,12 +9,13 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from random import Random
 from typing import assert_never
 
+from token_catcher.clock import utc_now
 from token_catcher.config import (
     AppRoleAuth,
     CertAuth,
@@ -23,7 +24,6 @@ from token_catcher.config import (
     KubernetesAuth,
     MailboxConfig,
     NoAuth,
-    SecretSource,
     TokenAuth,
     UserpassAuth,
     each_address,
@@ -33,6 +33,7 @@ from token_catcher.expiry import Expiry
 from token_catcher.imap import Account, ImapMailbox
 from token_catcher.imap import Login as MailLogin
 from token_catcher.in_flight import InFlight
+from token_catcher.journal_keys import keyring_of
 from token_catcher.judge import Judge
 from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.logins import Entrance, certificates_in, context_of, entrance_of
@@ -42,7 +43,6 @@ from token_catcher.ports import Log
 from token_catcher.proof import Org, Terms, Trust
 from token_catcher.record import (
     NO_KEYS,
-    SHORTEST_KEY,
     Journal,
     Keyring,
     LookNotes,
@@ -71,11 +71,6 @@ from token_catcher.vault import (
     unwrappings,
 )
 from token_catcher.web import Metrics
-
-
-def utc_now() -> datetime:
-    """The clock of the whole program."""
-    return datetime.now(UTC)
 
 
 def _never() -> bool:
@@ -474,18 +469,6 @@ class App:
         if self.config.trust.dkim_keys is None:
             return PinnedKeys({})
         return PinnedKeys.read(self.config.trust.dkim_keys)
-
-
-def keyring_of(source: SecretSource | None) -> Keyring:
-    """The keys of a journal, as they are now. ConfigurationError: there are none in that place."""
-    if source is None:
-        return NO_KEYS
-    try:
-        return Keyring.of(source.read())
-    except ValueError as error:
-        expected = f"at least {SHORTEST_KEY} characters a line"
-        problem = f"the journal's key {source}: got {error}, expected {expected}"
-        raise ConfigurationError(problem, code="secret") from None
 
 
 def _text(path: Path | None) -> str | None:

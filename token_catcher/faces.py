@@ -28,3 +28,14 @@ def face(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[str], 
         return value
 
     return load
+
+
+def folder(package: str, modules: Sequence[str]) -> Callable[[str], Any]:
+    """The same for a folder that is used by its modules: `commands.scan` loads that one."""
+
+    def load(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return import_module(f"{package}.{name}")
+
+    return load

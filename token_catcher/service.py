@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from token_catcher import __version__
 from token_catcher.anchoring import Anchoring
-from token_catcher.app import App, utc_now
+from token_catcher.app import App
+from token_catcher.clock import utc_now
 from token_catcher.config import Config, is_loopback
 from token_catcher.daemon import (
     Daemon,
