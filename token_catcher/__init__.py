@@ -257,6 +257,7 @@ use what its `__init__` names, and nothing else.
 
     commands    one module a command
         streams     the standard streams, made harmless
+        styled      rich, loaded with the first line for a person
         output      results on standard output, and exit codes
         vault_setup  the script that makes our policy and our role in Vault
         options     what can be typed after a command

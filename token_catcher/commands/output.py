@@ -13,10 +13,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final, Self
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from token_catcher.commands import styled
 from token_catcher.model import printable
 from token_catcher.signals import postponed
 
@@ -55,26 +52,26 @@ def write_json(objects: Iterable[object]) -> None:
     write(json.dumps(value) + "\n" for value in objects)
 
 
-def print_lines(lines: Iterable[Text]) -> None:
+def print_lines(lines: Iterable[styled.Text]) -> None:
     """Print for people, each line whole, however long. TokenCatcherError: it cannot be written."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = styled.Console(highlight=False, soft_wrap=True)
     for line in lines:
         console.print(harmless(line))
 
 
-def harmless(text: Text) -> Text:
+def harmless(text: styled.Text) -> styled.Text:
     """With escapes for what a terminal would obey: a mail server names its folders as it likes.
 
     Escapes move the places of colours, so that such a text has none."""
     if text.plain.isprintable():
         return text
-    return Text(printable(text.plain), text.style)
+    return styled.Text(printable(text.plain), text.style)
 
 
-def print_table(table: Table, width: int = WIDEST) -> None:
+def print_table(table: styled.Table, width: int = WIDEST) -> None:
     """Print for people, in so many columns: where they do not suffice, cells fold, and nothing is
     cut off. TokenCatcherError: it cannot be written."""
-    Console(highlight=False, width=width).print(table)
+    styled.Console(highlight=False, width=width).print(table)
 
 
 def complain(message: str) -> None:
@@ -90,7 +87,7 @@ class Progress:
     done, and end in an error of rich's."""
 
     def __init__(self, text: str) -> None:
-        console = Console(stderr=True)
+        console = styled.Console(stderr=True)
         self._width = console.width - BESIDE_TEXT
         self.is_live = console.is_terminal and not console.is_dumb_terminal
         """Whether there is a terminal that can show it; elsewhere nothing is shown."""
@@ -119,9 +116,9 @@ class Progress:
         yield
         self._show()
 
-    def _fitting(self, text: str) -> Text:
+    def _fitting(self, text: str) -> styled.Text:
         """On one line of the terminal: what wraps would stay behind when the next one is shown."""
-        fitting = Text(text)
+        fitting = styled.Text(text)
         fitting.truncate(self._width, overflow="crop")
         return fitting
 
