@@ -16,6 +16,7 @@ use what its `__init__` names, and nothing else.
     certificates  certificates of ours: their pieces, and when they end
     expiry      which of our credentials end by themselves, told in time
     connections HTTP connections of which no answer lasts for ever
+    counters    what is counted of the work, by who wants to
     signals     how SIGTERM and SIGINT end a command
     in_flight   requests whose answer is given out once
     children    commands of the operator's, which end with us
@@ -114,6 +115,7 @@ use what its `__init__` names, and nothing else.
         google_source  who we are to Google without a key, and files that claim to say so
         google      Google Workspace, over google-auth
     vault       the adapter of the secret store
+        address     where Vault is, and who we are there
         answer      what is answered, and who spoke
         transport   HTTP over TLS or a unix socket
         cluster     several addresses, of which one answers

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import assert_never
@@ -29,6 +29,7 @@ from token_catcher.config import (
     UserpassAuth,
     each_address,
 )
+from token_catcher.counters import Counters
 from token_catcher.errors import ConfigurationError
 from token_catcher.expiry import Expiry
 from token_catcher.in_flight import InFlight
@@ -50,7 +51,6 @@ from token_catcher.record import (
 )
 from token_catcher.status import OrgTerms
 from token_catcher.sweep import Sweep, Watched
-from token_catcher.web import Metrics
 
 
 def _never() -> bool:
@@ -68,7 +68,7 @@ class App:
     """False: nothing is written, not even what was learnt of public keys."""
     stopping: Callable[[], bool] = _never
     """Asked between two mails."""
-    metrics: Metrics = field(default_factory=partial(Metrics, utc_now))
+    metrics: Counters = field(default_factory=Counters)
     """Told of every record and every request to Vault, whether somebody reads them or not."""
     now: Callable[[], datetime] = utc_now
     renewals: oauth.Renewals = field(default_factory=oauth.Renewals)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from token_catcher.faces import face
 
 if TYPE_CHECKING:
+    from token_catcher.vault.address import Address
     from token_catcher.vault.anchor import Anchor, AnchorStore, AnchorVersion
     from token_catcher.vault.answer import may_pass
     from token_catcher.vault.client import Client
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         fault_of_token,
     )
     from token_catcher.vault.store import VaultStore, Version
-    from token_catcher.vault.transport import Address, Transport
+    from token_catcher.vault.transport import Transport
     from token_catcher.vault.wrapped import WrappedAppRoleLogin, unwrappings
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
 __getattr__ = face(
     __name__,
     {
+        "address": ("Address",),
         "anchor": ("Anchor", "AnchorStore", "AnchorVersion"),
         "answer": ("may_pass",),
         "client": ("Client",),
@@ -80,7 +82,7 @@ __getattr__ = face(
             "fault_of_token",
         ),
         "store": ("VaultStore", "Version"),
-        "transport": ("Address", "Transport"),
+        "transport": ("Transport",),
         "wrapped": ("WrappedAppRoleLogin", "unwrappings"),
     },
 )
