@@ -213,6 +213,7 @@ use what its `__init__` names, and nothing else.
         secret      where a secret is kept
         surroundings  defaults of the environment's
         section     what all sections have in common
+        descriptions  what stands below each key, for its description
         oauth       how access tokens for a mailbox are got
         after_capture  what is done to a settled mail
         vault_auth  the ways to log in to Vault

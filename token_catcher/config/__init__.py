@@ -8,6 +8,7 @@ In reading order:
     secret      where a secret is kept, and who may read it
     surroundings  what the environment says where the file does not
     section     what all sections have in common
+    descriptions  what stands below each key in the source, for its description
     oauth       how access tokens for a mailbox are got
     vault_auth  the ways to log in to Vault
     notify      who is told of what

@@ -7,8 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
+from token_catcher.config.descriptions import descriptions_of
 from token_catcher.config.document import dump
 from token_catcher.config.schema import Config
 from token_catcher.config.units import Size, duration_text, size_text
@@ -44,7 +46,15 @@ def show(config: Config) -> str:
 
 
 class _Generator(GenerateJsonSchema):
-    """Tells defaults as they would be written."""
+    """Tells what each key is, and defaults as they would be written."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        texts = descriptions_of(schema["cls"])
+        for key, value in made.get("properties", {}).items():
+            if key in texts:
+                value.setdefault("description", texts[key])
+        return made
 
     def encode_default(self, dft: Any) -> Any:
         if isinstance(dft, timedelta):
