@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from token_catcher.config import SecretSource
+from token_catcher import config
 from token_catcher.errors import ConfigurationError
 from token_catcher.record import NO_KEYS, SHORTEST_KEY, Keyring
 
 
-def keyring_of(source: SecretSource | None) -> Keyring:
+def keyring_of(source: config.SecretSource | None) -> Keyring:
     """The keys of a journal, as they are now. ConfigurationError: there are none in that place."""
     if source is None:
         return NO_KEYS

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from token_catcher.commands import styled
-from token_catcher.commands.explanation import Explanation
 from token_catcher.commands.output import harmless
-from token_catcher.commands.results import ScanResult
 from token_catcher.commands.rotation import LOG, OUTCOMES, HeldMail, Rotation
-from token_catcher.diagnosis import Step, StepOutcome
-from token_catcher.model import Entry, Evidence
 from token_catcher.record import State, Stretch, Verification
-from token_catcher.report import Report
+
+if TYPE_CHECKING:
+    from token_catcher.commands.explanation import Explanation
+    from token_catcher.commands.results import ScanResult
+    from token_catcher.diagnosis import Step, StepOutcome
+    from token_catcher.model import Entry, Evidence
+    from token_catcher.report import Report
 
 COLOURS: Final = {
     "stored": "green",

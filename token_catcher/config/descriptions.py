@@ -10,11 +10,9 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Mapping
-from functools import cache
 from itertools import pairwise
 
 
-@cache
 def descriptions_of(section: type) -> Mapping[str, str]:
     """By key, with the keys of the sections it is built on."""
     texts: dict[str, str] = {}
