@@ -308,6 +308,8 @@ use what its `__init__` names, and nothing else.
         playground  embedded servers, and the program beside them
         demo        the whole thing at work
     cli         parse, build, call, exit code
+    help_pages  what `--help` prints; made by docs/help.py
+    quick       `--help` and `--version`, for which no library is loaded
     __main__    python -m token_catcher
 """
 

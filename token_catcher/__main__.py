@@ -1,8 +1,9 @@
 """`token-catcher`, and `python -m token_catcher`: ready for signals before anything else."""
 
 import os
+import sys
 
-from token_catcher import signals
+from token_catcher import quick, signals
 
 
 def main() -> None:
@@ -11,6 +12,8 @@ def main() -> None:
     # OpenSSL would write the keys of every connection into this file, and with them the passwords
     # and tokens that went over it. Some libraries look for it while they are imported.
     os.environ.pop("SSLKEYLOGFILE", None)
+    if quick.is_answered(sys.argv):
+        return
     # Not above: this takes most of the first second, in which a signal may come.
     from token_catcher import cli
 
