@@ -139,6 +139,7 @@ use what its `__init__` names, and nothing else.
         anchor      the head of a journal, beside the tokens
         store       read, decide, write with check-and-set
     salesforce  the adapter of Salesforce
+        answer      how a login can end
         soap        what a login asks, and what is answered; pure
         login       one login over HTTP
     keys        public keys of signatures
@@ -254,6 +255,7 @@ use what its `__init__` names, and nothing else.
         local_record  the journal, and room on the disk
         order       all areas, one after the other
     shares      which of the configured mailboxes are this instance's
+    ahead       what the daemon loads before the first mail
     overview    how users, mailboxes, Vault and the journal stand at one moment
     notifier    the outbox of one configuration after the other
     service     the daemon and its pages, over one configuration after the other

@@ -1,9 +1,13 @@
 """`token-catcher`, and `python -m token_catcher`: ready for signals before anything else."""
 
+import gc
 import os
 import sys
 
 from token_catcher import quick, signals
+
+LOADING = 50_000
+"""Objects that are made before Python looks for garbage among them; else 700."""
 
 
 def main() -> None:
@@ -14,6 +18,8 @@ def main() -> None:
     os.environ.pop("SSLKEYLOGFILE", None)
     if quick.is_answered(sys.argv):
         return
+    # What is loaded stays. Looking for garbage among it would be a tenth of the start of a command.
+    gc.set_threshold(LOADING)
     # Not above: this takes most of the first second, in which a signal may come.
     from token_catcher import cli
 

@@ -136,7 +136,7 @@ def run_command(context: typer.Context) -> None:
     # Somebody signs in beside it, and for one mailbox: it costs the others nothing until then.
     load = partial(context.obj.load, sign_ins=False)
     loaded = load()
-    events = log.setup(loaded.log.level, loaded.log.format)
+    events = log.setup(loaded.log.level, loaded.log.format, at_once=True)
     _warn_of_shared_secrets(loaded, events)
     commands.run.run(load, events)
 

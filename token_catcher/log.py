@@ -16,8 +16,8 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, Literal, TextIO
 
@@ -58,13 +58,15 @@ def setup(
     stream: TextIO | None = None,
     *,
     results: TextIO | None = None,
+    at_once: bool = False,
 ) -> Log:
     """The program's logger.
 
     Also takes in the standard library's loggers, warnings, and exceptions that nobody caught.
     `results`: where a command prints results, which say what happened. Text on a terminal leaves
     `info` out then, and what a result beside it on the same terminal says of a mail. `debug` is for
-    who wants all. What is no terminal has the whole log: collectors read it."""
+    who wants all. What is no terminal has the whole log: collectors read it.
+    `at_once`: structlog is loaded now, by a program that runs for months."""
     out = stream or sys.stderr
     console = form == "console"
     if form == "auto":
@@ -76,6 +78,8 @@ def setup(
         if results.isatty():
             first.append(_unless_told_by_results)
     log = _LateLog(lowest, partial(_logger, stream, first, lowest, console=console))
+    if at_once:
+        log.load()
     _take_in_foreign(log)
     return log
 
@@ -90,6 +94,10 @@ class _LateLog:
         # Whoever makes it may be told of a warning meanwhile, in the same thread.
         self._lock = threading.RLock()
         self._log: Log | None = None
+
+    def load(self) -> None:
+        """Make it now."""
+        self._made()
 
     def debug(self, event: str, **fields: Any) -> None:
         if self._lowest <= logging.DEBUG:
@@ -117,7 +125,8 @@ def _logger(
     stream: TextIO | None, first: Sequence[Processor], lowest: int, *, console: bool
 ) -> Log:
     """structlog's. `first`: what an event goes through before everything else."""
-    import structlog
+    with _rich_kept_out(wanted=console):
+        import structlog
 
     log: Log = structlog.wrap_logger(
         _LineWriter(stream),
@@ -134,6 +143,22 @@ def _logger(
         cache_logger_on_first_use=True,  # it is set up once, and nothing changes after that
     )
     return log
+
+
+@contextmanager
+def _rich_kept_out(*, wanted: bool) -> Iterator[None]:
+    """structlog loads rich where it finds it, for tracebacks that we never print: 4 MB of a daemon.
+
+    Not in other threads, where the program may be loading rich for itself at this moment."""
+    is_alone = threading.current_thread() is threading.main_thread()
+    if wanted or "rich" in sys.modules or not is_alone:
+        yield
+        return
+    sys.modules["rich"] = None  # type: ignore[assignment]  # by it, `import` says that there is none
+    try:
+        yield
+    finally:
+        del sys.modules["rich"]
 
 
 def _unless_told_by_results(_logger: object, _method: str, event: Fields) -> Fields:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from token_catcher import __version__, web
+from token_catcher import __version__, ahead, web
 from token_catcher.anchoring import Anchoring
 from token_catcher.app import App
 from token_catcher.clock import utc_now
@@ -98,6 +98,7 @@ class Service:
         for key in FIXED:
             if getattr(fresh, key) != getattr(self._config, key):
                 raise ConfigurationError(f"{key}: cannot change while running; restart the daemon")
+        ahead.load_all(fresh)
         app = App(
             fresh,
             self._log,

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from token_catcher.faces import face
 
 if TYPE_CHECKING:
+    from token_catcher.salesforce.answer import LoginAnswer, LoginResult
     from token_catcher.salesforce.login import log_in
-    from token_catcher.salesforce.soap import PATH, VERSION, LoginAnswer, LoginResult
+    from token_catcher.salesforce.soap import PATH, VERSION
 
 __all__ = ["PATH", "VERSION", "LoginAnswer", "LoginResult", "log_in"]
 
 __getattr__ = face(
     __name__,
     {
+        "answer": ("LoginAnswer", "LoginResult"),
         "login": ("log_in",),
-        "soap": ("LoginAnswer", "LoginResult", "PATH", "VERSION"),
+        "soap": ("PATH", "VERSION"),
     },
 )
