@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from token_catcher import __version__, ahead, web
+from token_catcher import __version__, ahead, notify, web
 from token_catcher.anchoring import Anchoring
 from token_catcher.app import App
 from token_catcher.clock import utc_now
@@ -34,7 +34,6 @@ from token_catcher.freshness import Freshness
 from token_catcher.login_proof import LoginProof, LoginProofs
 from token_catcher.model import Entry, moment
 from token_catcher.notifier import Notifier
-from token_catcher.notify import ReceiverHealth
 from token_catcher.oauth import Renewals, TokenHealth
 from token_catcher.overview import content_of
 from token_catcher.ports import Log
@@ -309,7 +308,7 @@ class Service:
             return {}
         return self._app.expiry.ends
 
-    def _receivers(self) -> Mapping[str, ReceiverHealth]:
+    def _receivers(self) -> Mapping[str, notify.ReceiverHealth]:
         return self._notifier.health
 
     def _notify_trouble(self) -> str | None:
