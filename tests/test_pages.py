@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from tests.kit.program import Program
 from token_catcher import config
+from token_catcher.cli import app
+from token_catcher.help_pages import PAGES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -24,6 +27,14 @@ def test_a_page_is_what_its_source_says(name: str) -> None:
     """`make pages` makes it."""
     page = runpy.run_path(str(DOCS / f"{name}.py"))["page"]
     assert (DOCS / f"{name}.md").read_text("utf-8") == page()
+
+
+def test_the_texts_of_help_are_those_of_typer() -> None:
+    """`make pages` makes them; they are printed without it."""
+    made = runpy.run_path(str(DOCS / "help.py"))
+    text = (ROOT / "token_catcher" / "help_pages.py").read_text("utf-8")
+    assert text == made["module"]()
+    assert {name: f"{page}\n" for name, page in made["pages"](get_command(app))} == PAGES
 
 
 def keys(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -225,6 +225,7 @@ use what its `__init__` names, and nothing else.
         checks      what no single key can say
         loading     from file to Config
         showing     the effective configuration, secrets masked
+        commented   the commented example
     journal_keys  the keys of the journal, where the configuration says that they are
     logins      how each mailbox is logged in to
     anchoring   the journal's head, kept in Vault as well

@@ -16,7 +16,8 @@ In reading order:
     schema      every key, its kind, its default
     checks      everything that is wrong with the values
     loading     find the file, read it
-    showing     the example, the JSON Schema, what is in effect
+    showing     the JSON Schema, what is in effect
+    commented   the example
 """
 
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING
 from token_catcher.faces import face
 
 if TYPE_CHECKING:
+    from token_catcher.config.commented import example
     from token_catcher.config.forms import authorize_url, is_loopback
     from token_catcher.config.kinds import Listen
     from token_catcher.config.loading import PLACES, find, from_text, load
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     )
     from token_catcher.config.secret import SecretSource, sources_in
     from token_catcher.config.section import ClientCertificate
-    from token_catcher.config.showing import example, json_schema, show
+    from token_catcher.config.showing import json_schema, show
     from token_catcher.config.units import duration, duration_text
     from token_catcher.config.vault_auth import (
         AppRoleAuth,
@@ -95,6 +97,7 @@ __all__ = [
 __getattr__ = face(
     __name__,
     {
+        "commented": ("example",),
         "forms": ("authorize_url", "is_loopback"),
         "kinds": ("Listen",),
         "loading": ("PLACES", "find", "from_text", "load"),
@@ -111,7 +114,7 @@ __getattr__ = face(
         ),
         "secret": ("SecretSource", "sources_in"),
         "section": ("ClientCertificate",),
-        "showing": ("example", "json_schema", "show"),
+        "showing": ("json_schema", "show"),
         "units": ("duration", "duration_text"),
         "vault_auth": (
             "AppRoleAuth",

@@ -1,11 +1,9 @@
-"""The configuration for reading: a commented example, a JSON Schema, what is in effect."""
+"""The configuration for reading: a JSON Schema, and what is in effect."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
@@ -14,21 +12,6 @@ from token_catcher.config.descriptions import descriptions_of
 from token_catcher.config.document import dump
 from token_catcher.config.schema import Config
 from token_catcher.config.units import Size, duration_text, size_text
-from token_catcher.errors import ConfigurationError
-
-EXAMPLE: Final = "config.example.yaml"
-FOLDERS: Final = tuple(Path(__file__).resolve().parents[1:3])
-"""The package, where the example is once installed; the root of a checkout."""
-
-
-def example(folders: Sequence[Path] = FOLDERS) -> str:
-    """The commented example. ConfigurationError: it is not where it was installed."""
-    for folder in folders:
-        if (folder / EXAMPLE).is_file():
-            return (folder / EXAMPLE).read_text("utf-8")
-    raise ConfigurationError(
-        f"{folders[0] / EXAMPLE}: got nothing there, expected the example; install the package anew"
-    )
 
 
 def json_schema() -> dict[str, Any]:
