@@ -2,7 +2,7 @@
 
 Events, and the place in the journal that they were read up to, are written in one transaction: a
 crash at any instruction leaves both or neither. Each transaction opens the file and closes it, so
-that any thread may have one. docs/adr/0026-an-outbox-in-sqlite.md says why it is no file of JSON.
+that any thread may have one. docs/adr/0021-an-outbox-in-sqlite.md says why it is no file of JSON.
 """
 
 from __future__ import annotations
