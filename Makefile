@@ -41,7 +41,7 @@ format: $(BIN)/.dev  ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BIN)/.dev $(BIN)/.program servers  ## figures: commands and bytes of a sweep, mails judged a second, memory, the history, the audit, latency
+bench: $(BIN)/.dev $(BIN)/.program servers  ## figures: the start of each command, commands and bytes of a sweep, mails judged a second, memory, the history, the audit, latency
 	$(BIN)/python -m tests.bench
 
 soak: $(BIN)/.dev $(BIN)/.program servers  ## deep runs: rounds of kill -9, pairs of mails, a hostile mailbox beside a healthy one, twenty times the examples of hypothesis
