@@ -325,7 +325,8 @@ def _take_in_foreign(log: Log) -> None:
 
     def tell(error: BaseException | None) -> None:
         if error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
-            log.error("program.crashed", exc_info=error)
+            with suppress(ImportError):  # at its very end, Python loads nothing any more
+                log.error("program.crashed", exc_info=error)
 
     def uncaught(_kind: type[BaseException], error: BaseException, _trace: object) -> None:
         tell(error)
