@@ -41,7 +41,7 @@ format: $(BIN)/.dev  ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BIN)/.dev $(BIN)/.program servers  ## figures: commands and bytes of a sweep, mails judged a second, memory, the history, the audit, latency
+bench: $(BIN)/.dev $(BIN)/.program servers  ## figures: the start of each command, commands and bytes of a sweep, mails judged a second, memory, the history, the audit, latency
 	$(BIN)/python -m tests.bench
 
 soak: $(BIN)/.dev $(BIN)/.program servers  ## deep runs: rounds of kill -9, pairs of mails, a hostile mailbox beside a healthy one, twenty times the examples of hypothesis
@@ -61,10 +61,11 @@ screenshots: $(BIN)/.dev $(BIN)/.program servers  ## docs/page-*.png: the page o
 picture: $(BIN)/.program  ## docs/demo.svg, from a real run of the demo
 	$(BIN)/python docs/picture.py docs/demo.svg
 
-pages: $(BIN)/.program  ## docs/errors.md, configuration.md, commands.md and the manual page, from the tables of the program
+pages: $(BIN)/.program  ## docs/errors.md, configuration.md, commands.md, the manual page and the texts of --help, from the tables of the program
 	PYTHONPATH=. $(BIN)/python docs/errors.py > docs/errors.md.new && mv docs/errors.md.new docs/errors.md
 	PYTHONPATH=. $(BIN)/python docs/configuration.py > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 	PYTHONPATH=. $(BIN)/python docs/commands.py > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+	PYTHONPATH=. $(BIN)/python docs/help.py > docs/help.new && mv docs/help.new token_catcher/help_pages.py
 	PYTHONPATH=. $(BIN)/python docs/manpage.py > docs/token-catcher.1.new && mv docs/token-catcher.1.new docs/token-catcher.1
 
 lock:  ## renew the lock files: names, versions and hashes, each whole

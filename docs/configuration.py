@@ -35,7 +35,7 @@ Schema = Mapping[str, Any]
 
 def page() -> str:
     """The whole page."""
-    schema = config.schema()
+    schema = config.json_schema()
     return "\n".join([HEAD, *Sections(schema["$defs"]).lines("", schema)])
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from tests.kit.program import Program
 from token_catcher import config
+from token_catcher.cli import app
+from token_catcher.help_pages import PAGES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -26,6 +29,14 @@ def test_a_page_is_what_its_source_says(name: str) -> None:
     assert (DOCS / f"{name}.md").read_text("utf-8") == page()
 
 
+def test_the_texts_of_help_are_those_of_typer() -> None:
+    """`make pages` makes them; they are printed without it."""
+    made = runpy.run_path(str(DOCS / "help.py"))
+    text = (ROOT / "token_catcher" / "help_pages.py").read_text("utf-8")
+    assert text == made["module"]()
+    assert {name: f"{page}\n" for name, page in made["pages"](get_command(app))} == PAGES
+
+
 def keys(schema: Mapping[str, Any]) -> Iterator[str]:
     """Every key of the schema and of its sections."""
     yield from schema.get("properties", {})
@@ -38,7 +49,7 @@ def test_every_key_is_in_the_reference() -> None:
     text = (DOCS / "configuration.md").read_text("utf-8")
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line[:3] == "| `"]
     named = [row[0].strip("`") for row in rows]
-    assert set(named) == set(keys(config.schema()))
+    assert set(named) == set(keys(config.json_schema()))
     for row in rows:
         assert re.fullmatch(r"\S.+", row[-1]), row
         assert len(row) == 4, row

@@ -7,8 +7,10 @@ use what its `__init__` names, and nothing else.
     age         which of two tokens is newer; pure
     wording     numbers beside their nouns
     fingerprints  the fingerprint of a token as the record has it; pure
+    faces       names of a folder that load their module when they are asked for
     errors      the exceptions, split by what the caller does next
     ports       what lies behind a network, and its promises
+    clock       the clock of the whole program
     files       local files: private, synced, replaced as a whole
     ownership   whose a file may be that we go by, and as whom we work
     log         structlog, set up once
@@ -16,6 +18,7 @@ use what its `__init__` names, and nothing else.
     certificates  certificates of ours: their pieces, and when they end
     expiry      which of our credentials end by themselves, told in time
     connections HTTP connections of which no answer lasts for ever
+    counters    what is counted of the work, by who wants to
     signals     how SIGTERM and SIGINT end a command
     in_flight   requests whose answer is given out once
     children    commands of the operator's, which end with us
@@ -114,6 +117,7 @@ use what its `__init__` names, and nothing else.
         google_source  who we are to Google without a key, and files that claim to say so
         google      Google Workspace, over google-auth
     vault       the adapter of the secret store
+        address     where Vault is, and who we are there
         answer      what is answered, and who spoke
         transport   HTTP over TLS or a unix socket
         cluster     several addresses, of which one answers
@@ -139,6 +143,7 @@ use what its `__init__` names, and nothing else.
         store       read, decide, write with check-and-set
     anchoring   the journal's head, kept in Vault as well
     salesforce  the adapter of Salesforce
+        answer      how a login can end
         soap        what a login asks, and what is answered; pure
         login       one login over HTTP
     keys        public keys of signatures
@@ -186,6 +191,7 @@ use what its `__init__` names, and nothing else.
         audit       what `audit reconcile` finds
         mail        how mail ends
         missing     why none comes
+        table       all of it, by error code and by reason
     exchangers  which hosts take the mail of a domain
     daemon      who looks when, for months
         shards      which mailboxes are this instance's
@@ -216,6 +222,7 @@ use what its `__init__` names, and nothing else.
         secret      where a secret is kept
         surroundings  defaults of the environment's
         section     what all sections have in common
+        descriptions  what stands below each key, for its description
         oauth       how access tokens for a mailbox are got
         after_capture  what is done to a settled mail
         vault_auth  the ways to log in to Vault
@@ -224,8 +231,10 @@ use what its `__init__` names, and nothing else.
         schema      the keys
         document    YAML with line numbers
         checks      what no single key can say
-        load        from file to Config
-        show        the effective configuration, secrets masked
+        loading     from file to Config
+        showing     the effective configuration, secrets masked
+        commented   the commented example
+    journal_keys  the keys of the journal, where the configuration says that they are
     logins      how each mailbox is logged in to
     freshness   access tokens renewed ahead, each mailbox by itself
     receivers   how each receiver of notifications is reached
@@ -257,6 +266,7 @@ use what its `__init__` names, and nothing else.
         local_record  the journal, and room on the disk
         order       all areas, one after the other
     shares      which of the configured mailboxes are this instance's
+    ahead       what the daemon loads before the first mail
     overview    how users, mailboxes, Vault and the journal stand at one moment
     notifier    the outbox of one configuration after the other
     service     the daemon and its pages, over one configuration after the other
@@ -264,6 +274,7 @@ use what its `__init__` names, and nothing else.
     commands    one module a command
         streams     the standard streams, made harmless
         wrapping    lines that are too long for a terminal
+        styled      rich, loaded with the first line for a person
         output      results on standard output, and exit codes
         vault_setup  the script that makes our policy and our role in Vault
         options     what can be typed after a command
@@ -276,6 +287,7 @@ use what its `__init__` names, and nothing else.
         explain     why a mail is or is not believed
         vault_result  what a scan tells of a Vault that it could not write to
         anchor_result  what Vault does not know of the journal yet, told by who wrote to it
+        run         the daemon, in the foreground
         scan        one look now, by hand
         dry_run     the same, and nothing is written
         awaited     which record a wait waits for; pure
@@ -311,6 +323,8 @@ use what its `__init__` names, and nothing else.
         playground  embedded servers, and the program beside them
         demo        the whole thing at work
     cli         parse, build, call, exit code
+    help_pages  what `--help` prints; made by docs/help.py
+    quick       `--help` and `--version`, for which no library is loaded
     __main__    python -m token_catcher
 """
 

@@ -9,12 +9,14 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import cached_property, partial
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import assert_never
 
+from token_catcher import imap, keys, oauth, vault
+from token_catcher.clock import utc_now
 from token_catcher.config import (
     AppRoleAuth,
     CertAuth,
@@ -23,27 +25,23 @@ from token_catcher.config import (
     KubernetesAuth,
     MailboxConfig,
     NoAuth,
-    SecretSource,
     TokenAuth,
     UserpassAuth,
     each_address,
 )
+from token_catcher.counters import Counters
 from token_catcher.errors import ConfigurationError
 from token_catcher.expiry import Expiry
 from token_catcher.fingerprints import Fingerprints
-from token_catcher.imap import Account, ImapMailbox
-from token_catcher.imap import Login as MailLogin
 from token_catcher.in_flight import InFlight
+from token_catcher.journal_keys import keyring_of
 from token_catcher.judge import Judge
-from token_catcher.keys import DnsKeys, KeyChain, PinnedKeys, RememberedKeys
 from token_catcher.logins import Entrance, certificates_in, context_of, entrance_of
-from token_catcher.oauth import Renewals
 from token_catcher.pipeline import DAEMON, Pipeline
 from token_catcher.ports import Log
 from token_catcher.proof import Org, Terms, Trust
 from token_catcher.record import (
     NO_KEYS,
-    SHORTEST_KEY,
     Journal,
     Keyring,
     LookNotes,
@@ -54,29 +52,6 @@ from token_catcher.record import (
 )
 from token_catcher.status import OrgTerms
 from token_catcher.sweep import Sweep, Watched
-from token_catcher.vault import (
-    Address,
-    AppRoleLogin,
-    CertLogin,
-    Client,
-    JwtLogin,
-    KeptSecretId,
-    KubernetesLogin,
-    Login,
-    NoLogin,
-    TokenLogin,
-    Transport,
-    UserpassLogin,
-    VaultStore,
-    WrappedAppRoleLogin,
-    unwrappings,
-)
-from token_catcher.web import Metrics
-
-
-def utc_now() -> datetime:
-    """The clock of the whole program."""
-    return datetime.now(UTC)
 
 
 def _never() -> bool:
@@ -94,12 +69,12 @@ class App:
     """False: nothing is written, not even what was learnt of public keys."""
     stopping: Callable[[], bool] = _never
     """Asked between two mails."""
-    metrics: Metrics = field(default_factory=partial(Metrics, utc_now))
+    metrics: Counters = field(default_factory=Counters)
     """Told of every record and every request to Vault, whether somebody reads them or not."""
     now: Callable[[], datetime] = utc_now
-    renewals: Renewals = field(default_factory=Renewals)
+    renewals: oauth.Renewals = field(default_factory=oauth.Renewals)
     """Of refresh tokens; they outlive a configuration."""
-    unwrappings: InFlight = field(default_factory=unwrappings)
+    unwrappings: InFlight = field(default_factory=vault.unwrappings)
     """Of the secret_id that comes wrapped; the same."""
     looked_by: str = "scan"
     """By whose name the looks at mailboxes are noted: `run` is the daemon's."""
@@ -154,8 +129,8 @@ class App:
                 note="any mail that looks like Salesforce's is believed: for experiments only",
             )
         trust = self.config.trust
-        keys = KeyChain(self._pinned_keys, self._remembered_keys)
-        return Judge(Trust(self._terms(), keys, self._org_ids), trust.subjects, trust.subject_tags)
+        chain = keys.KeyChain(self._pinned_keys, self._remembered_keys)
+        return Judge(Trust(self._terms(), chain, self._org_ids), trust.subjects, trust.subject_tags)
 
     @cached_property
     def journal(self) -> Journal:
@@ -200,18 +175,18 @@ class App:
         return added
 
     @cached_property
-    def store(self) -> VaultStore:
+    def store(self) -> vault.VaultStore:
         """Vault, logged in when it is first used."""
-        vault = self.config.vault
-        if vault.kv_version == 1:
+        section = self.config.vault
+        if section.kv_version == 1:
             self.log.warning(
                 "vault.unversioned",
-                mount=vault.mount,
+                mount=section.mount,
                 note="no check-and-set: whoever writes a secret at the same moment is overwritten,"
                 " or overwrites the token; no history: a token that was overwritten is lost",
             )
-        return VaultStore(
-            Client(
+        return vault.VaultStore(
+            vault.Client(
                 self._vault_address(),
                 self._vault_login(),
                 monotonic=time.monotonic,
@@ -219,50 +194,50 @@ class App:
                 observe=self.metrics.vault_request,
                 alarmed=self.metrics.vault_alarm,
             ),
-            mount=vault.mount,
-            kv_version=vault.kv_version,
-            field=vault.field,
+            mount=section.mount,
+            kv_version=section.kv_version,
+            field=section.field,
             instance=self.config.instance,
             writer=self._writer,
-            writes_over_deleted=vault.on_deleted == "write",
+            writes_over_deleted=section.on_deleted == "write",
             now=self.now,
             sleep=time.sleep,
             log=self.log,
         )
 
-    def _vault_login(self) -> Login:  # noqa: PLR0911 - one for each method
+    def _vault_login(self) -> vault.Login:  # noqa: PLR0911 - one for each method
         """As it is configured; every secret is read anew at each login."""
-        vault = self.config.vault
-        auth = vault.auth
+        section = self.config.vault
+        auth = section.auth
         match auth:
             case AppRoleAuth():
                 return self._approle_login(auth)
             case KubernetesAuth():
-                return KubernetesLogin(auth.role, auth.jwt.read, auth.mount, auth.namespace)
+                return vault.KubernetesLogin(auth.role, auth.jwt.read, auth.mount, auth.namespace)
             case JwtAuth():
-                return JwtLogin(auth.role, auth.jwt.read, auth.mount, auth.namespace)
+                return vault.JwtLogin(auth.role, auth.jwt.read, auth.mount, auth.namespace)
             case CertAuth():
-                assert vault.client_certificate is not None  # the schema sees to it
-                certificate = vault.client_certificate.as_pair()
-                return CertLogin(certificate, auth.name, auth.mount, auth.namespace)
+                assert section.client_certificate is not None  # the schema sees to it
+                certificate = section.client_certificate.as_pair()
+                return vault.CertLogin(certificate, auth.name, auth.mount, auth.namespace)
             case UserpassAuth():
                 read = auth.password.read
-                return UserpassLogin(auth.username, read, auth.mount, auth.namespace)
+                return vault.UserpassLogin(auth.username, read, auth.mount, auth.namespace)
             case TokenAuth():
-                return TokenLogin(auth.token.read, auth.namespace)
+                return vault.TokenLogin(auth.token.read, auth.namespace)
             case NoAuth():
-                return NoLogin()
+                return vault.NoLogin()
             case _:
                 assert_never(auth)
 
-    def _approle_login(self, auth: AppRoleAuth) -> Login:
+    def _approle_login(self, auth: AppRoleAuth) -> vault.Login:
         """With the secret_id as it is, or with one that comes wrapped."""
         if auth.secret_id is not None:
-            return AppRoleLogin(auth.role_id, auth.secret_id.read, auth.mount, auth.namespace)
+            return vault.AppRoleLogin(auth.role_id, auth.secret_id.read, auth.mount, auth.namespace)
         assert auth.wrapped_secret_id is not None  # the schema sees to it
-        kept = KeptSecretId(self.config.state_dir / "vault-secret-id.json")
+        kept = vault.KeptSecretId(self.config.state_dir / "vault-secret-id.json")
         read = auth.wrapped_secret_id.read
-        return WrappedAppRoleLogin(
+        return vault.WrappedAppRoleLogin(
             auth.role_id, read, kept, auth.mount, auth.namespace, self.unwrappings
         )
 
@@ -292,13 +267,15 @@ class App:
         """Which Salesforce org each org's mail came from first."""
         return OrgIds(self.config.state_dir / "org-ids.json")
 
-    def _vault_address(self) -> Address:
-        vault = self.config.vault
-        first, *others = each_address(vault.address)
-        address = Address(first, vault.namespace, _text(vault.ca_file), others=tuple(others))
-        if vault.client_certificate is None:
+    def _vault_address(self) -> vault.Address:
+        section = self.config.vault
+        first, *others = each_address(section.address)
+        address = vault.Address(
+            first, section.namespace, _text(section.ca_file), others=tuple(others)
+        )
+        if section.client_certificate is None:
             return address
-        return replace(address, client_certificate=vault.client_certificate.as_pair())
+        return replace(address, client_certificate=section.client_certificate.as_pair())
 
     def _watched(self, mailbox: MailboxConfig) -> Watched:
         entrance = entrance_of(mailbox, self.log, self.renewals)
@@ -357,22 +334,24 @@ class App:
         """The directory of what is settled in each mailbox."""
         return self.config.state_dir / "checkpoints"
 
-    def connector(self, mailbox: MailboxConfig) -> Callable[[], ImapMailbox]:
+    def connector(self, mailbox: MailboxConfig) -> Callable[[], imap.ImapMailbox]:
         """What opens a session with this mailbox, as the daemon does."""
         return self._connector(mailbox, entrance_of(mailbox, self.log, self.renewals).login)
 
-    def _connector(self, mailbox: MailboxConfig, login: MailLogin) -> Callable[[], ImapMailbox]:
+    def _connector(
+        self, mailbox: MailboxConfig, login: imap.Login
+    ) -> Callable[[], imap.ImapMailbox]:
         account = self.account(mailbox, login)
         context = self.context(mailbox)
 
-        def connect() -> ImapMailbox:
-            return ImapMailbox(account, context(), self.log, self.now)
+        def connect() -> imap.ImapMailbox:
+            return imap.ImapMailbox(account, context(), self.log, self.now)
 
         return connect
 
-    def account(self, mailbox: MailboxConfig, login: MailLogin) -> Account:
+    def account(self, mailbox: MailboxConfig, login: imap.Login) -> imap.Account:
         """The mailbox as its adapter takes it."""
-        return Account(
+        return imap.Account(
             name=mailbox.name,
             host=mailbox.host,
             port=mailbox.port,
@@ -459,7 +438,7 @@ class App:
     def vault_clock(self) -> datetime | None:
         """What Vault's clock says; None: it does not say. Outage, AccessError: as any request."""
         address, *_others = self._vault_address().each()
-        transport = Transport(address)
+        transport = vault.Transport(address)
         try:
             return transport.clock()
         finally:
@@ -470,30 +449,20 @@ class App:
         self._remembered_keys.refresh(self._pinned_keys)
 
     @cached_property
-    def _remembered_keys(self) -> RememberedKeys:
+    def _remembered_keys(self) -> keys.RememberedKeys:
         """DNS, and what it said before."""
-        published = DnsKeys(monotonic=time.monotonic)
+        published = keys.DnsKeys(monotonic=time.monotonic)
         path = self.config.state_dir / "keys.json"
-        return RememberedKeys(published, path, now=self.now, log=self.log, writing=self.writing)
+        return keys.RememberedKeys(
+            published, path, now=self.now, log=self.log, writing=self.writing
+        )
 
     @cached_property
-    def _pinned_keys(self) -> PinnedKeys:
+    def _pinned_keys(self) -> keys.PinnedKeys:
         """None of them, where the configuration names no file."""
         if self.config.trust.dkim_keys is None:
-            return PinnedKeys({})
-        return PinnedKeys.read(self.config.trust.dkim_keys)
-
-
-def keyring_of(source: SecretSource | None) -> Keyring:
-    """The keys of a journal, as they are now. ConfigurationError: there are none in that place."""
-    if source is None:
-        return NO_KEYS
-    try:
-        return Keyring.of(source.read())
-    except ValueError as error:
-        expected = f"at least {SHORTEST_KEY} characters a line"
-        problem = f"the journal's key {source}: got {error}, expected {expected}"
-        raise ConfigurationError(problem, code="secret") from None
+            return keys.PinnedKeys({})
+        return keys.PinnedKeys.read(self.config.trust.dkim_keys)
 
 
 def _text(path: Path | None) -> str | None:

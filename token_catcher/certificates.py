@@ -1,7 +1,8 @@
 """Certificates by which we prove who we are: their pieces, and when they end.
 
 Unlike `tls`, which hands files to OpenSSL, this reads them: for who signs with the key himself, and
-for telling in time that one ends.
+for telling in time that one ends. cryptography is loaded with the first certificate, since most
+configurations have none, and it takes 8 MB.
 """
 
 from __future__ import annotations
@@ -9,15 +10,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
-
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509.oid import PublicKeyAlgorithmOID
+from typing import TYPE_CHECKING, Final
 
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Secret
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+    from cryptography.x509 import Certificate
 
 _CERTIFICATE: Final = re.compile(
     r"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----", re.DOTALL
@@ -43,6 +43,8 @@ def certificate_in(text: Secret, where: str) -> OwnCertificate:
     """The first one in the text of one file, or of two. `where`: the files, for messages.
 
     ConfigurationError: there is none."""
+    from cryptography.x509.oid import PublicKeyAlgorithmOID
+
     pem = _first(text, _CERTIFICATE)
     certificate = _certificate(pem, where)
     # By its name: of a kind that cryptography does not know, the key itself cannot be had.
@@ -70,7 +72,9 @@ def _first(text: Secret, kind: re.Pattern[str]) -> str:
     return f"{block[0]}\n"
 
 
-def _certificate(pem: str, where: str) -> x509.Certificate:
+def _certificate(pem: str, where: str) -> Certificate:
+    from cryptography import x509
+
     if not pem:
         raise _refusal(where, "no certificate", "one in PEM")
     try:
@@ -81,6 +85,8 @@ def _certificate(pem: str, where: str) -> x509.Certificate:
 
 
 def _key(pem: str, where: str) -> PrivateKeyTypes:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     if not pem:
         raise _refusal(where, "no private key", "one in PEM")
     try:

@@ -15,42 +15,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
-from token_catcher import config, log, ownership, signals
-from token_catcher.advice import next_step
-from token_catcher.app import App, keyring_of, utc_now
+from token_catcher import advice, commands, config, log, ownership, record, signals
 from token_catcher.children import CHILDREN
-from token_catcher.commands import (
-    audit,
-    check,
-    dry_run,
-    explain,
-    held,
-    history,
-    init,
-    login,
-    notify,
-    options,
-    output,
-    questions,
-    reconcile,
-    release,
-    scan,
-    status,
-    streams,
-    vault_setup,
-    waiting,
-)
+from token_catcher.clock import utc_now
+from token_catcher.commands import options, output, streams
 from token_catcher.commands.examples import epilog
 from token_catcher.commands.output import ExitCode
-from token_catcher.commands.rotation import Query
 from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
+from token_catcher.journal_keys import keyring_of
 from token_catcher.ports import Log
-from token_catcher.record import record_schema
-from token_catcher.service import Service
+
+if TYPE_CHECKING:
+    from token_catcher.app import App
 
 app = typer.Typer(
     name="token-catcher",
@@ -98,7 +78,7 @@ class Settings:
         events = log.setup(loaded.log.level, loaded.log.format, results=sys.stdout)
         if secrets:
             _warn_of_shared_secrets(loaded, events)
-        return App(loaded, events, writing=writing)
+        return _app(loaded, events, writing=writing)
 
     def find(self) -> Path:
         """The configuration's file. ConfigurationError: there is none."""
@@ -115,7 +95,7 @@ class Settings:
         of its own."""
         self.work_as_owner()
         loaded = self.load(secrets=False)
-        return App(loaded, log.setup("error", loaded.log.format), writing=False)
+        return _app(loaded, log.setup("error", loaded.log.format), writing=False)
 
     def work_as_owner(self) -> None:
         """Where root runs us, go on as the owner of `state_dir`, who is the daemon.
@@ -126,6 +106,13 @@ class Settings:
             ownership.work_as_owner(self.load(secrets=False).state_dir)
             # Whoever changes users is open to debuggers again, where the system allows it.
             _keep_to_ourselves()
+
+
+def _app(loaded: config.Config, events: Log, *, writing: bool) -> App:
+    # Not above: it knows of all parts of the program, and not every command has use for it.
+    from token_catcher.app import App
+
+    return App(loaded, events, writing=writing)
 
 
 def _warn_of_shared_secrets(loaded: config.Config, events: Log) -> None:
@@ -153,9 +140,9 @@ def run_command(context: typer.Context) -> None:
     # Somebody signs in beside it, and for one mailbox: it costs the others nothing until then.
     load = partial(context.obj.load, sign_ins=False)
     loaded = load()
-    events = log.setup(loaded.log.level, loaded.log.format)
+    events = log.setup(loaded.log.level, loaded.log.format, at_once=True)
     _warn_of_shared_secrets(loaded, events)
-    Service(load, events).run()
+    commands.run.run(load, events)
 
 
 @app.command("scan", cls=options.Command, epilog=epilog("scan"))
@@ -174,16 +161,20 @@ def scan_command(
         raise typer.BadParameter("--user goes with --wait")
     if dry and wait is not None:
         raise typer.BadParameter("--dry-run writes nothing, so there is nothing to --wait for")
-    person = release.account(os.environ, os.getuid())  # who root works as is nobody to tell of
+    person = commands.release.account(
+        os.environ, os.getuid()
+    )  # who root works as is nobody to tell of
     built = context.obj.build(writing=not dry)
     built.asked_by = f"scan:{person}"
     names = mailbox or ()
     if dry:
-        code = dry_run.run(built, names, since=since, as_json=as_json)
+        code = commands.dry_run.run(built, names, since=since, as_json=as_json)
     elif wait is not None:
-        code = waiting.run(built, names, wait, user=user, again=again, since=since, as_json=as_json)
+        code = commands.waiting.run(
+            built, names, wait, user=user, again=again, since=since, as_json=as_json
+        )
     else:
-        code = scan.run(built, names, again=again, since=since, as_json=as_json)
+        code = commands.scan.run(built, names, again=again, since=since, as_json=as_json)
     raise typer.Exit(code)
 
 
@@ -197,7 +188,9 @@ def explain_command(
 ) -> None:
     """Judge mail from files and say why. Touches neither mailbox nor Vault."""
     built = context.obj.build(writing=False, secrets=False)
-    code = explain.run(built, files, received_at=received_at, mailbox=mailbox, as_json=as_json)
+    code = commands.explain.run(
+        built, files, received_at=received_at, mailbox=mailbox, as_json=as_json
+    )
     raise typer.Exit(code)
 
 
@@ -222,17 +215,17 @@ def history_command(
         raise typer.BadParameter("choose one of --json, --csv and --html")
     if wide and (as_json or as_csv or html is not None):
         raise typer.BadParameter("--wide is for the table: leave out --json, --csv and --html")
-    if files == [history.SCHEMA]:
-        output.write([json.dumps(record_schema(), indent=2), "\n"])
+    if files == [commands.history.SCHEMA]:
+        output.write([json.dumps(record.record_schema(), indent=2), "\n"])
         return
-    query = Query(org, user, event, since, until, issued_since)
+    query = commands.rotation.Query(org, user, event, since, until, issued_since)
     if files:
-        code = history.run(
+        code = commands.history.run(
             files, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html, wide=wide
         )
     else:
         journal = context.obj.load(secrets=False).journal_file
-        code = history.run_recorded(
+        code = commands.history.run_recorded(
             journal, query, now=utc_now(), as_json=as_json, as_csv=as_csv, html=html, wide=wide
         )
     raise typer.Exit(code)
@@ -241,7 +234,7 @@ def history_command(
 @app.command("held", cls=options.Command, epilog=epilog("held"))
 def held_command(context: typer.Context, as_json: options.AsJson = False) -> None:
     """Show the held mails that wait for a person. From the journal alone."""
-    code = held.run(context.obj.build(writing=False, secrets=False), as_json=as_json)
+    code = commands.held.run(context.obj.build(writing=False, secrets=False), as_json=as_json)
     raise typer.Exit(code)
 
 
@@ -251,8 +244,8 @@ def release_command(
 ) -> None:
     """Take held mails for good. Each is judged again: sender, recipient, arrival and subject are
     waived, and nothing else is. Safe beside a running daemon."""
-    person = release.release_by(os.environ, os.getuid(), reason)
-    raise typer.Exit(release.run(context.obj.build(writing=True), ids, person))
+    person = commands.release.release_by(os.environ, os.getuid(), reason)
+    raise typer.Exit(commands.release.run(context.obj.build(writing=True), ids, person))
 
 
 @app.command("status", cls=options.Command, epilog=epilog("status"))
@@ -261,7 +254,7 @@ def status_command(context: typer.Context, as_json: options.AsJson = False) -> N
     journal; needs no daemon."""
     context.obj.work_as_owner()
     built = context.obj.build(writing=False, secrets=False)
-    raise typer.Exit(status.run(built, in_json=as_json))
+    raise typer.Exit(commands.status.run(built, in_json=as_json))
 
 
 @app.command("check", cls=options.Command, epilog=epilog("check"))
@@ -273,7 +266,7 @@ def check_command(
 ) -> None:
     """Say what will not work, step by step, and what to do about it. Changes nothing."""
     settings = context.obj
-    code = check.run(
+    code = commands.check.run(
         settings.find, settings.build_quiet, mailbox, write_test=write_test, as_json=as_json
     )
     raise typer.Exit(code)
@@ -311,10 +304,10 @@ def init_command(
     asked; secrets are named by their place."""
     if set_up is not None:
         settings = context.obj
-        kind = vault_setup.as_configured(set_up, settings.find, settings.load_alone)
-        output.write([vault_setup.vault_setup(kind, mount)])
+        kind = commands.vault_setup.as_configured(set_up, settings.find, settings.load_alone)
+        output.write([commands.vault_setup.vault_setup(kind, mount)])
         return
-    flags = init.Flags(
+    flags = commands.init.Flags(
         address=address,
         host=host,
         tls=tls,
@@ -337,10 +330,12 @@ def init_command(
         state_dir=state_dir,
     )
     path = Path(file or context.obj.file or config.PLACES[0])
-    asker = questions.Asker(is_interactive=sys.stdin.isatty() and not yes)
-    init.Init(path, flags, asker, os.environ, log.setup("error", "auto")).run(force=force)
+    asker = commands.questions.Asker(is_interactive=sys.stdin.isatty() and not yes)
+    commands.init.Init(path, flags, asker, os.environ, log.setup("error", "auto")).run(force=force)
     made = Settings(str(path))
-    raise typer.Exit(check.run(made.find, made.build_quiet, None, write_test=False, as_json=False))
+    raise typer.Exit(
+        commands.check.run(made.find, made.build_quiet, None, write_test=False, as_json=False)
+    )
 
 
 @app.command("login", cls=options.Command, epilog=epilog("login"))
@@ -353,7 +348,7 @@ def login_command(
     the refresh token goes to its file."""
     context.obj.work_as_owner()
     built = context.obj.build(writing=True, secrets=False)
-    login.run(built, mailbox, authorize_url)
+    commands.login.run(built, mailbox, authorize_url)
 
 
 @audit_app.command("verify", cls=options.Command, epilog=epilog("audit verify"))
@@ -368,15 +363,17 @@ def audit_verify_command(
     prints the head, to be kept elsewhere."""
     source = None
     if key is not None:
-        source = audit.key_file(key)
+        source = commands.audit.key_file(key)
     anchor = None
     if not files:
         loaded = context.obj.load(secrets=False)
         files = [loaded.journal_file]
         source = source or loaded.journal.key
         if loaded.journal.anchor:
-            anchor = audit.look_at_anchor(context.obj.build_quiet())
-    code = audit.run_verify(files, head, keyring_of(source), anchor=anchor, as_json=as_json)
+            anchor = commands.audit.look_at_anchor(context.obj.build_quiet())
+    code = commands.audit.run_verify(
+        files, head, keyring_of(source), anchor=anchor, as_json=as_json
+    )
     raise typer.Exit(code)
 
 
@@ -389,20 +386,20 @@ def audit_reconcile_command(
     """Say whether the journal agrees with Vault. Each secret's records are held against its
     versions; with Vault's audit log, each write has its login and address. Changes nothing."""
     built = context.obj.build(writing=False)
-    raise typer.Exit(reconcile.run(built, vault_log or (), as_json=as_json))
+    raise typer.Exit(commands.reconcile.run(built, vault_log or (), as_json=as_json))
 
 
 @audit_app.command("archive", cls=options.Command, epilog=epilog("audit archive"))
 def audit_archive_command(context: typer.Context) -> None:
     """Close the journal's file and go on in a new one. Safe beside a running daemon."""
-    audit.run_archive(context.obj.build(writing=True))
+    commands.audit.run_archive(context.obj.build(writing=True))
 
 
 @notify_app.command("test", cls=options.Command, epilog=epilog("notify test"))
 def notify_test_command(context: typer.Context, as_json: options.AsJson = False) -> None:
     """Send a test event to every receiver. Says of each how it went."""
     built = context.obj.build(writing=False)
-    raise typer.Exit(notify.run_test(built, as_json=as_json))
+    raise typer.Exit(commands.notify.run_test(built, as_json=as_json))
 
 
 @config_app.command("example", cls=options.Command, epilog=epilog("config example"))
@@ -414,7 +411,7 @@ def config_example_command() -> None:
 @config_app.command("schema", cls=options.Command, epilog=epilog("config schema"))
 def config_schema_command() -> None:
     """Print the JSON Schema, for editors."""
-    output.write([json.dumps(config.schema(), indent=2), "\n"])
+    output.write([json.dumps(config.json_schema(), indent=2), "\n"])
 
 
 @config_app.command("show", cls=options.Command, epilog=epilog("config show"))
@@ -428,10 +425,7 @@ def config_show_command(context: typer.Context) -> None:
 def demo_command(keep: options.Keep = False) -> None:
     """Play the whole thing on embedded servers. Resets, a token in the spam folder,
     a forgery, an old mail; then history."""
-    # Imported here, since its cryptography would cost the daemon 7 MB.
-    from token_catcher.commands import demo
-
-    demo.run(keep=keep)
+    commands.demo.run(keep=keep)
 
 
 def main() -> None:
@@ -454,7 +448,7 @@ def main() -> None:
 
 def _fail(error: TokenCatcherError) -> None:
     output.complain(f"token-catcher: {error}")
-    step = next_step(error.code)
+    step = advice.next_step(error.code)
     if step is not None:
         output.complain(f"next: {step}")
 

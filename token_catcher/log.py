@@ -4,6 +4,9 @@ One event a line on standard error: JSON, or coloured text on a terminal. Redact
 second net; the first is that secrets are types which do not print, and that adapters drop the text
 of foreign exceptions. The net masks fields named like secrets and whatever has the form of a
 security token or a Vault token. Of an exception it keeps the kind and the places, not the message.
+
+structlog is loaded with the first event that is told. It brings asyncio and rich along, which takes
+longer than `history` or `held` takes, and most of the time these have nothing to tell.
 """
 
 from __future__ import annotations
@@ -13,11 +16,10 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final, Literal, TextIO
-
-import structlog
 
 from token_catcher.model import MASK, Event, Secret, masked, printable
 from token_catcher.ports import Log
@@ -25,6 +27,7 @@ from token_catcher.ports import Log
 Level = Literal["debug", "info", "warning", "error"]
 Fields = MutableMapping[str, Any]
 """An event, as structlog hands it from one processor to the next."""
+Processor = Callable[..., Any]
 
 SECRET_FIELDS: Final = frozenset(
     (
@@ -55,41 +58,112 @@ def setup(
     stream: TextIO | None = None,
     *,
     results: TextIO | None = None,
+    at_once: bool = False,
 ) -> Log:
     """The program's logger.
 
     Also takes in the standard library's loggers, warnings, and exceptions that nobody caught.
     `results`: where a command prints results, which say what happened. Text on a terminal leaves
     `info` out then, and what a result beside it on the same terminal says of a mail. `debug` is for
-    who wants all. What is no terminal has the whole log: collectors read it."""
+    who wants all. What is no terminal has the whole log: collectors read it.
+    `at_once`: structlog is loaded now, by a program that runs for months."""
     out = stream or sys.stderr
     console = form == "console"
     if form == "auto":
         console = out.isatty()
-    number: int = getattr(logging, level.upper())
-    processors: list[Callable[..., Any]] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _without_message,
-        redact,
-        *_rendering(out, console=console),
-    ]
+    lowest: int = getattr(logging, level.upper())
+    first: list[Processor] = []
     if results is not None and console and out.isatty() and level != "debug":
-        number = max(number, logging.WARNING)
+        lowest = max(lowest, logging.WARNING)
         if results.isatty():
-            processors.insert(0, _unless_told_by_results)
-    log: Log = structlog.wrap_logger(
-        _LineWriter(stream),
-        processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        context_class=dict,
-        cache_logger_on_first_use=True,  # it is set up once, and nothing changes after that
-    )
+            first.append(_unless_told_by_results)
+    log = _LateLog(lowest, partial(_logger, stream, first, lowest, console=console))
+    if at_once:
+        log.load()
     _take_in_foreign(log)
     return log
 
 
+class _LateLog:
+    """Makes the logger when the first event is told. Thread-safe."""
+
+    def __init__(self, lowest: int, make: Callable[[], Log]) -> None:
+        """`lowest`: the level from which on events are told; `make` gives what tells them."""
+        self._lowest = lowest
+        self._make = make
+        # Whoever makes it may be told of a warning meanwhile, in the same thread.
+        self._lock = threading.RLock()
+        self._log: Log | None = None
+
+    def load(self) -> None:
+        """Make it now."""
+        self._made()
+
+    def debug(self, event: str, **fields: Any) -> None:
+        if self._lowest <= logging.DEBUG:
+            self._made().debug(event, **fields)
+
+    def info(self, event: str, **fields: Any) -> None:
+        if self._lowest <= logging.INFO:
+            self._made().info(event, **fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        if self._lowest <= logging.WARNING:
+            self._made().warning(event, **fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        self._made().error(event, **fields)
+
+    def _made(self) -> Log:
+        with self._lock:
+            if self._log is None:
+                self._log = self._make()
+            return self._log
+
+
+def _logger(
+    stream: TextIO | None, first: Sequence[Processor], lowest: int, *, console: bool
+) -> Log:
+    """structlog's. `first`: what an event goes through before everything else."""
+    with _rich_kept_out(wanted=console):
+        import structlog
+
+    log: Log = structlog.wrap_logger(
+        _LineWriter(stream),
+        processors=[
+            *first,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _without_message,
+            redact,
+            *_rendering(stream or sys.stderr, console=console),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
+        context_class=dict,
+        cache_logger_on_first_use=True,  # it is set up once, and nothing changes after that
+    )
+    return log
+
+
+@contextmanager
+def _rich_kept_out(*, wanted: bool) -> Iterator[None]:
+    """structlog loads rich where it finds it, for tracebacks that we never print: 4 MB of a daemon.
+
+    Not in other threads, where the program may be loading rich for itself at this moment."""
+    is_alone = threading.current_thread() is threading.main_thread()
+    if wanted or "rich" in sys.modules or not is_alone:
+        yield
+        return
+    sys.modules["rich"] = None  # type: ignore[assignment]  # by it, `import` says that there is none
+    try:
+        yield
+    finally:
+        del sys.modules["rich"]
+
+
 def _unless_told_by_results(_logger: object, _method: str, event: Fields) -> Fields:
+    import structlog
+
     if event["event"] in TOLD_BY_RESULTS:
         raise structlog.DropEvent
     return event
@@ -166,7 +240,9 @@ def _has_colours(stream: TextIO) -> bool:
     return stream.isatty()
 
 
-def _rendering(stream: TextIO, *, console: bool) -> list[Callable[..., Any]]:
+def _rendering(stream: TextIO, *, console: bool) -> list[Processor]:
+    import structlog
+
     if not console:
         return [_ordered, structlog.processors.JSONRenderer(default=str)]
     renderer = structlog.dev.ConsoleRenderer(
@@ -249,7 +325,8 @@ def _take_in_foreign(log: Log) -> None:
 
     def tell(error: BaseException | None) -> None:
         if error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
-            log.error("program.crashed", exc_info=error)
+            with suppress(ImportError):  # at its very end, Python loads nothing any more
+                log.error("program.crashed", exc_info=error)
 
     def uncaught(_kind: type[BaseException], error: BaseException, _trace: object) -> None:
         tell(error)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from token_catcher import imap, oauth
 from token_catcher.config import (
     ClientCertificate,
     Config,
@@ -24,34 +25,7 @@ from token_catcher.config import (
 )
 from token_catcher.errors import ConfigurationError
 from token_catcher.expiry import Expiring, Owner
-from token_catcher.imap import ExternalLogin, Login, OAuthLogin, PasswordLogin, tls_context
 from token_catcher.model import Secret
-from token_catcher.oauth import (
-    APPLICATION_SCOPES,
-    AUTHORITIES,
-    DELEGATED_SCOPE,
-    PERSON_SCOPES,
-    SIGNED_IN_SCOPE,
-    AccessTokens,
-    Application,
-    AssertionProof,
-    BoundedSession,
-    CertificateProof,
-    CommandProvider,
-    CustomProvider,
-    ExternalProvider,
-    GoogleImpersonation,
-    GoogleServiceAccount,
-    GoogleSignedIn,
-    MicrosoftApplication,
-    MicrosoftPerson,
-    Proof,
-    Provider,
-    RefreshTokenFile,
-    Renewals,
-    SecretProof,
-    TokenHealth,
-)
 from token_catcher.ports import Log
 from token_catcher.tls import FileContext
 
@@ -60,16 +34,16 @@ from token_catcher.tls import FileContext
 class Entrance:
     """One way into one mailbox."""
 
-    login: Login
+    login: imap.Login
     credential: Callable[[], Secret]
     """What a login goes by, read anew: by it a replaced file is noticed."""
-    tokens: AccessTokens | None = None
+    tokens: oauth.AccessTokens | None = None
     """None: it takes no access tokens."""
     refresh_token: Path | None = None
     """The file of the refresh token, where there is one."""
 
     @property
-    def health(self) -> TokenHealth | None:
+    def health(self) -> oauth.TokenHealth | None:
         """How it does for access tokens; None: it takes none."""
         if self.tokens is None:
             return None
@@ -85,18 +59,22 @@ class Entrance:
             return None
 
 
-def entrance_of(mailbox: MailboxConfig, log: Log, renewals: Renewals | None = None) -> Entrance:
+def entrance_of(
+    mailbox: MailboxConfig, log: Log, renewals: oauth.Renewals | None = None
+) -> Entrance:
     """The login that the configuration asks for; exactly one is given.
 
     `renewals`: those of this process; None: there are no others."""
     if mailbox.password is not None:
         read = mailbox.password.read
-        return Entrance(PasswordLogin(mailbox.username, read), read)
+        return Entrance(imap.PasswordLogin(mailbox.username, read), read)
     if mailbox.oauth2 is not None:
-        tokens = AccessTokens(_provider(mailbox, mailbox.oauth2, log, renewals), time.monotonic)
-        login = OAuthLogin(mailbox.username, tokens, mailbox.oauth2.mechanism)
+        tokens = oauth.AccessTokens(
+            _provider(mailbox, mailbox.oauth2, log, renewals), time.monotonic
+        )
+        login = imap.OAuthLogin(mailbox.username, tokens, mailbox.oauth2.mechanism)
         return Entrance(login, tokens.credential, tokens, _refresh_token(mailbox.oauth2))
-    return Entrance(ExternalLogin(mailbox.username), _certificate(mailbox))
+    return Entrance(imap.ExternalLogin(mailbox.username), _certificate(mailbox))
 
 
 def _refresh_token(section: OAuth2) -> Path | None:
@@ -115,13 +93,13 @@ def refresh_tokens_in(config: Config) -> frozenset[SecretSource]:
 
 
 def _provider(
-    mailbox: MailboxConfig, section: OAuth2, log: Log, renewals: Renewals | None
-) -> Provider:
+    mailbox: MailboxConfig, section: OAuth2, log: Log, renewals: oauth.Renewals | None
+) -> oauth.Provider:
     """Who gives the tokens. Nothing is asked of anybody yet."""
     match section:
         case Custom():
-            return CustomProvider(
-                BoundedSession(time.monotonic),
+            return oauth.CustomProvider(
+                oauth.BoundedSession(time.monotonic),
                 section.token_url,
                 section.client_id,
                 scope=section.scope,
@@ -137,78 +115,80 @@ def _provider(
             return _google(section, mailbox.username, log, renewals)
 
 
-def _external(section: External) -> Provider:
+def _external(section: External) -> oauth.Provider:
     if isinstance(section.token, SecretSource):
-        return ExternalProvider(section.token.read)
-    return CommandProvider(section.token.arguments)
+        return oauth.ExternalProvider(section.token.read)
+    return oauth.CommandProvider(section.token.arguments)
 
 
-def microsoft_application(section: Microsoft) -> Application:
+def microsoft_application(section: Microsoft) -> oauth.Application:
     """For whom tokens are asked for, where, and for what: by its cloud, unless that is written."""
-    authority = section.authority or AUTHORITIES[section.cloud]
-    scopes = APPLICATION_SCOPES
+    authority = section.authority or oauth.AUTHORITIES[section.cloud]
+    scopes = oauth.APPLICATION_SCOPES
     if section.refresh_token is not None:
-        scopes = PERSON_SCOPES
+        scopes = oauth.PERSON_SCOPES
     scope = section.scope or scopes[section.cloud]
-    return Application(section.tenant, section.client_id, authority, scope)
+    return oauth.Application(section.tenant, section.client_id, authority, scope)
 
 
-def _microsoft(section: Microsoft, log: Log, renewals: Renewals | None) -> Provider:
+def _microsoft(section: Microsoft, log: Log, renewals: oauth.Renewals | None) -> oauth.Provider:
     application = microsoft_application(section)
     refresh_token = refresh_token_file(section.refresh_token, log, renewals)
     if refresh_token is not None:
-        return MicrosoftPerson(application, refresh_token, time.monotonic)
-    return MicrosoftApplication(application, _proof(section), time.monotonic)
+        return oauth.MicrosoftPerson(application, refresh_token, time.monotonic)
+    return oauth.MicrosoftApplication(application, _proof(section), time.monotonic)
 
 
-def _google(section: Google, username: str, log: Log, renewals: Renewals | None) -> Provider:
+def _google(
+    section: Google, username: str, log: Log, renewals: oauth.Renewals | None
+) -> oauth.Provider:
     """One of three forms, as the schema wants it. `username`: whose mailbox it is."""
-    session = BoundedSession(time.monotonic)
-    scope = section.scope or DELEGATED_SCOPE
+    session = oauth.BoundedSession(time.monotonic)
+    scope = section.scope or oauth.DELEGATED_SCOPE
     if section.service_account is not None:
-        return GoogleServiceAccount(section.service_account.read, username, scope, session)
+        return oauth.GoogleServiceAccount(section.service_account.read, username, scope, session)
     if section.impersonate is not None:
-        return GoogleImpersonation(section.impersonate, username, scope, os.environ, session)
+        return oauth.GoogleImpersonation(section.impersonate, username, scope, os.environ, session)
     # Google gives no other one at a renewal: its file may be in a mounted Secret.
     refresh_token = refresh_token_file(section.refresh_token, log, renewals, lasting=True)
     assert section.client_id is not None
     assert section.client_secret is not None
     assert refresh_token is not None
-    return GoogleSignedIn(
+    return oauth.GoogleSignedIn(
         section.client_id,
         section.client_secret.read,
         refresh_token,
         username,
-        section.scope or SIGNED_IN_SCOPE,
+        section.scope or oauth.SIGNED_IN_SCOPE,
         session,
     )
 
 
-def _proof(section: Microsoft) -> Proof:
+def _proof(section: Microsoft) -> oauth.Proof:
     """How the application proves itself; the schema wants one of three."""
     if section.client_secret is not None:
-        return SecretProof(section.client_secret.read)
+        return oauth.SecretProof(section.client_secret.read)
     if section.assertion is not None:
-        return AssertionProof(section.assertion.read)
+        return oauth.AssertionProof(section.assertion.read)
     certificate = section.certificate
     assert certificate is not None
     where = f"certificate {certificate.as_pair()}"
-    return CertificateProof(certificate.read, where, partial(datetime.now, UTC))
+    return oauth.CertificateProof(certificate.read, where, partial(datetime.now, UTC))
 
 
 def refresh_token_file(
     source: SecretSource | None,
     log: Log,
-    renewals: Renewals | None = None,
+    renewals: oauth.Renewals | None = None,
     *,
     lasting: bool = False,
-) -> RefreshTokenFile | None:
+) -> oauth.RefreshTokenFile | None:
     """The file in which a refresh token is kept; None: the configuration names none.
 
     The rest is that of `RefreshTokenFile`."""
     if source is None:
         return None
-    return RefreshTokenFile(
+    return oauth.RefreshTokenFile(
         Path(source.where),
         source.read,
         log,
@@ -258,7 +238,7 @@ def context_of(mailbox: MailboxConfig) -> Callable[[], ssl.SSLContext]:
         files += certificate.files
 
     def make() -> ssl.SSLContext:
-        return tls_context(ca_file, certificate)
+        return imap.tls_context(ca_file, certificate)
 
     return FileContext(make, files)
 

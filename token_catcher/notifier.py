@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from token_catcher import files
+from token_catcher import files, notify
 from token_catcher.app import App
 from token_catcher.expiry import TOLD_BEFORE, Owner
 from token_catcher.model import iso
-from token_catcher.notify import Kind, Outbox, Outcome, ReceiverHealth
+from token_catcher.notify import Kind
 from token_catcher.ports import Log
 from token_catcher.receivers import receivers_in
 
@@ -36,13 +36,13 @@ class Notifier:
         self,
         troubles: Callable[[], Mapping[str, str | None]],
         log: Log,
-        observe: Callable[[str, Outcome, int], None],
+        observe: Callable[[str, notify.Outcome, int], None],
     ) -> None:
         """`troubles`, `observe`: see `Outbox`."""
         self._troubles = troubles
         self._log = log
         self._observe = observe
-        self._outbox: Outbox | None = None
+        self._outbox: notify.Outbox | None = None
 
     def use(self, app: App) -> None:
         """Go by this configuration from now on.
@@ -54,7 +54,7 @@ class Notifier:
         if not receivers and not files.may_exist(path):
             return
         # Without receivers as well: who is named later is not told of what was before.
-        self._outbox = Outbox(
+        self._outbox = notify.Outbox(
             path,
             receivers,
             app.journal,
@@ -112,7 +112,7 @@ class Notifier:
         self.tell(Kind.LOGIN_REFUSED, subject, fields, key=key)
 
     @property
-    def health(self) -> Mapping[str, ReceiverHealth]:
+    def health(self) -> Mapping[str, notify.ReceiverHealth]:
         """How it stands with each receiver."""
         if self._outbox is None:
             return {}

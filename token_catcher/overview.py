@@ -297,6 +297,8 @@ def _certificate_end(certificate: Expiring, now: datetime) -> LoginEnd:
 
 def _sign_ins(app: App, mailbox: MailboxConfig, now: datetime) -> Iterator[LoginEnd]:
     """The refresh token of a mailbox, which ends when nobody uses it: each use writes its file."""
+    if mailbox.oauth2 is None:  # nor need the mailbox's adapter be loaded to find that out
+        return
     entrance = entrance_of(mailbox, app.log)
     if entrance.refresh_token is None or entrance.health is None:
         return

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from token_catcher import salesforce
 from token_catcher.app import App
 from token_catcher.login_proof import LoginProof
 from token_catcher.model import Entry
 from token_catcher.record import TriesFile
-from token_catcher.salesforce import log_in
 
 
 def login_proof_of(
@@ -28,7 +28,7 @@ def login_proof_of(
         app.journal,
         secrets=partial(app.store.login_secrets, password_field=verify.password_field),
         host_of=partial(login_host, app),
-        log_in=partial(log_in, monotonic=time.monotonic),
+        log_in=partial(salesforce.log_in, monotonic=time.monotonic),
         now=app.now,
         log=app.log,
         observe=app.metrics.login_proven,

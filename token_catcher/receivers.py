@@ -7,37 +7,41 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from token_catcher import notify
 from token_catcher.config import Config, ReceiverConfig, sources_in
-from token_catcher.notify import Command, People, Receiver, Transport, Webhook
 
 COMMANDS_AT_A_TIME: Final = 4
 """Of one receiver, each for another user."""
 
 
-def receivers_in(config: Config, now: Callable[[], datetime]) -> list[Receiver]:
+def receivers_in(config: Config, now: Callable[[], datetime]) -> list[notify.Receiver]:
     """Those that are configured, in their order."""
     return [_receiver(section, config, now) for section in config.notify]
 
 
-def _receiver(section: ReceiverConfig, config: Config, now: Callable[[], datetime]) -> Receiver:
+def _receiver(
+    section: ReceiverConfig, config: Config, now: Callable[[], datetime]
+) -> notify.Receiver:
     workers = 1
     if section.command is not None:
         workers = COMMANDS_AT_A_TIME
     kinds = frozenset(section.on)
-    return Receiver(section.called, kinds, _transport(section, config, now), workers)
+    return notify.Receiver(section.called, kinds, _transport(section, config, now), workers)
 
 
-def _transport(section: ReceiverConfig, config: Config, now: Callable[[], datetime]) -> Transport:
+def _transport(
+    section: ReceiverConfig, config: Config, now: Callable[[], datetime]
+) -> notify.Transport:
     if section.webhook is not None:
         webhook = section.webhook
         ca_file = None
         if webhook.ca_file is not None:
             ca_file = str(webhook.ca_file)
-        return Webhook(webhook.url, webhook.secret.read, ca_file=ca_file, now=now)
+        return notify.Webhook(webhook.url, webhook.secret.read, ca_file=ca_file, now=now)
     if section.command is not None:
-        return Command(section.command, environment_without_secrets(config))
+        return notify.Command(section.command, environment_without_secrets(config))
     assert section.apprise is not None  # the schema wants one of the three
-    return People(section.apprise.read)
+    return notify.People(section.apprise.read)
 
 
 def environment_without_secrets(config: Config) -> dict[str, str]:

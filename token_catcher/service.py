@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from token_catcher import __version__
+from token_catcher import __version__, ahead, notify, web
 from token_catcher.anchoring import AnchorHealth, Anchoring
 from token_catcher.anchors import anchoring_of
-from token_catcher.app import App, utc_now
+from token_catcher.app import App
+from token_catcher.clock import utc_now
 from token_catcher.config import Config, is_loopback
+from token_catcher.counters import Counters
 from token_catcher.daemon import (
     Daemon,
     Health,
@@ -34,7 +36,6 @@ from token_catcher.freshness import Freshness
 from token_catcher.login_proof import LoginProof, LoginProofs
 from token_catcher.model import Entry, moment
 from token_catcher.notifier import Notifier
-from token_catcher.notify import ReceiverHealth
 from token_catcher.oauth import Renewals, TokenHealth
 from token_catcher.overview import content_of
 from token_catcher.ports import Log
@@ -43,16 +44,6 @@ from token_catcher.record import Journal, MailToken
 from token_catcher.shares import own_mailboxes, shard_of
 from token_catcher.sweep import Watched
 from token_catcher.vault import unwrappings
-from token_catcher.web import (
-    Access,
-    Content,
-    Lookup,
-    Metrics,
-    Page,
-    Subject,
-    routes,
-    serving,
-)
 
 FIXED: Final = ("state_dir", "instance", "journal", "http", "shard", "log")
 """What a reload cannot change: other processes, records and metrics speak of it."""
@@ -66,7 +57,11 @@ class Service:
         self._load = load
         self._log = log
         self._config = load()
-        self._metrics = Metrics(utc_now)
+        self._metrics: web.Metrics | None = None
+        self._counters = Counters()
+        if self._config.http.listen is not None:
+            self._metrics = web.Metrics(utc_now)
+            self._counters = self._metrics
         self._renewals = Renewals()
         self._unwrappings = unwrappings()
         self._freshness = Freshness(log)
@@ -80,7 +75,7 @@ class Service:
         self._vault_health = VaultHealth(log, now=utc_now, monotonic=time.monotonic)
         self._has_kept_house = False
         """Whether the troubles of Vault and the journal are known since the start."""
-        self._notifier = Notifier(self._troubles, log, self._metrics.notified)
+        self._notifier = Notifier(self._troubles, log, self._counters.notified)
         self._daemon = Daemon(
             self._watched,
             log=log,
@@ -104,11 +99,12 @@ class Service:
         for key in FIXED:
             if getattr(fresh, key) != getattr(self._config, key):
                 raise ConfigurationError(f"{key}: cannot change while running; restart the daemon")
+        ahead.load_all(fresh)
         app = App(
             fresh,
             self._log,
             stopping=stopping,
-            metrics=self._metrics,
+            metrics=self._counters,
             renewals=self._renewals,
             unwrappings=self._unwrappings,
             looked_by="run",
@@ -224,9 +220,9 @@ class Service:
     def _web(self) -> AbstractContextManager[object]:
         """The pages, where they are asked for."""
         listen = self._config.http.listen
-        if listen is None:
+        if listen is None or self._metrics is None:
             return nullcontext()
-        subject = Subject(
+        subject = web.Subject(
             version=__version__,
             instance=self._config.instance,
             loops=self._daemon,
@@ -248,19 +244,20 @@ class Service:
             notify_trouble=self._notify_trouble,
         )
         page = self._page(is_local=is_loopback(listen.host))
-        return serving(listen.host, listen.port, routes(subject, self._metrics, page), self._log)
+        routes = web.routes(subject, self._metrics, page)
+        return web.serving(listen.host, listen.port, routes, self._log)
 
-    def _page(self, *, is_local: bool) -> Page:
+    def _page(self, *, is_local: bool) -> web.Page:
         token = self._config.http.token
         if token is None and not is_local:
             self._log.info("web.page_closed", note="beyond the loopback it needs http.token")
         read = None
         if token is not None:
             read = token.read
-        access = Access(read, is_loopback=is_local, monotonic=time.monotonic, log=self._log)
-        return Page(Lookup(self._content, monotonic=time.monotonic, log=self._log), access)
+        access = web.Access(read, is_loopback=is_local, monotonic=time.monotonic, log=self._log)
+        return web.Page(web.Lookup(self._content, monotonic=time.monotonic, log=self._log), access)
 
-    def _content(self) -> Content | None:
+    def _content(self) -> web.Content | None:
         """What the page shows. None: there is no configuration in use yet."""
         if self._app is None:
             return None
@@ -327,7 +324,7 @@ class Service:
             return {}
         return self._app.expiry.ends
 
-    def _receivers(self) -> Mapping[str, ReceiverHealth]:
+    def _receivers(self) -> Mapping[str, notify.ReceiverHealth]:
         return self._notifier.health
 
     def _notify_trouble(self) -> str | None:

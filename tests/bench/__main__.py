@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHES = ("sweep", "judge", "history", "audit", "latency")
+BENCHES = ("start", "sweep", "judge", "history", "audit", "latency")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or BENCHES:

@@ -14,7 +14,8 @@ from tests.contract.imap import PLAIN, account
 from tests.kit.fakes import Silent
 from token_catcher.errors import TokenCatcherError
 from token_catcher.imap import ImapMailbox
-from token_catcher.vault.transport import Address, Transport
+from token_catcher.vault.address import Address
+from token_catcher.vault.transport import Transport
 
 
 def imap(port: int, use: str) -> None:

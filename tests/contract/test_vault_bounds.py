@@ -13,7 +13,8 @@ import pytest
 from tests.kit.limited import answer_of
 from tests.kit.scripted import HttpReply, HttpScript, Listener
 from token_catcher.errors import Outage
-from token_catcher.vault.transport import MAX_BODY, Address, Transport
+from token_catcher.vault.address import Address
+from token_catcher.vault.transport import MAX_BODY, Transport
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 HUGE = b"Content-Length: 300000000\r\n\r\n"

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from tests.deploy.kit import DEPLOY, documents, run
 from token_catcher import __version__, config
-from token_catcher.config.load import VARIABLE
+from token_catcher.config.loading import VARIABLE
 from token_catcher.daemon import shards
 
 BASE = DEPLOY / "kubernetes" / "base"

@@ -68,7 +68,7 @@ MUTANTS = (
     Mutant(
         "microsoft: a throttled request is refused",
         "oauth/microsoft_refusals.py",
-        function="refusal_of",
+        function="microsoft_refusal",
         old="    for cause in _OUTAGES:\n",
         new="    for cause in ():\n",
         tests=TENANT,

@@ -44,7 +44,7 @@ MUTANTS = (
     ),
     Mutant(
         "a configuration is read whoever can write it",
-        "config/load.py",
+        "config/loading.py",
         "    if objection is not None:\n",
         NEVER,
         LOADED,
@@ -52,7 +52,7 @@ MUTANTS = (
     ),
     Mutant(
         "./config.yaml is read in any directory",
-        "config/load.py",
+        "config/loading.py",
         "            if not place.is_absolute():\n",
         "            if False:\n",
         LOADED,

@@ -526,3 +526,52 @@ def test_lines_of_many_threads_stay_whole() -> None:
     for thread in threads:
         thread.join()
     assert sorted(event["uid"] for event in events_in(stream)) == sorted([*range(10)] * 4)
+
+
+# -- when structlog is loaded --
+
+
+def libraries_of(code: str) -> set[str]:
+    """Those of structlog's that another process has loaded in the end."""
+    told = "import sys\nprint(*({'structlog', 'asyncio', 'rich.console'} & {*sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"from token_catcher import log\n{code}\n{told}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("code", "libraries"),
+    [
+        ("log.setup('info', 'json')", set()),
+        ("log.setup('info', 'json').debug('event')", set()),
+        ("log.setup('info', 'json').info('event')", {"structlog", "asyncio"}),
+        ("log.setup('info', 'json', at_once=True)", {"structlog", "asyncio"}),
+        ("log.setup('info', 'console').info('event')", {"structlog", "asyncio", "rich.console"}),
+        (
+            "import rich.console\nlog.setup('info', 'json').info('event')",
+            {"structlog", "asyncio", "rich.console"},
+        ),
+    ],
+)
+def test_structlog_comes_with_the_first_event(code: str, libraries: set[str]) -> None:
+    """That is told; without rich, where nobody at a terminal reads it, or at once where asked."""
+    assert libraries_of(code) == libraries
+
+
+def test_rich_can_be_loaded_after_it_was_kept_out() -> None:
+    """By whoever has something for people."""
+    code = "log.setup('info', 'json').info('event')\nimport rich.console"
+    assert "rich.console" in libraries_of(code)
+
+
+def test_an_event_in_another_thread_keeps_rich_from_nobody() -> None:
+    """The program may be loading it at that moment."""
+    code = (
+        "import threading\nlog = log.setup('info', 'json')\n"
+        "thread = threading.Thread(target=log.info, args=('event',))\nthread.start(); thread.join()"
+    )
+    assert libraries_of(code) == {"structlog", "asyncio", "rich.console"}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from token_catcher.app import App
 from token_catcher.commands import output
 from token_catcher.commands.anchor_result import tell_unanchored
 from token_catcher.commands.output import ExitCode
@@ -24,6 +23,9 @@ from token_catcher.record import (
     verify,
     verify_files,
 )
+
+if TYPE_CHECKING:
+    from token_catcher.app import App
 
 _NOT_LOOKED: Final = "the anchor in Vault was not looked at"
 

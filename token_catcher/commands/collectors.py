@@ -15,10 +15,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from token_catcher.commands.encoded import BASE64, FOLDED, GZIP, PLAIN, ZLIB, decoded
-from token_catcher.commands.pieces import Piece
 from token_catcher.commands.record_object import (
     ROTATIONS,
     Fields,
@@ -27,6 +26,9 @@ from token_catcher.commands.record_object import (
     pairs_of,
 )
 from token_catcher.commands.rotation import DIGEST, EVENTS
+
+if TYPE_CHECKING:
+    from token_catcher.commands.pieces import Piece
 
 MAX_DEPTH: Final = 40
 """So deep, values within values are looked into."""

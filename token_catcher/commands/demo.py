@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from rich.console import Console
-
+from token_catcher.commands import styled
 from token_catcher.commands.playground import ADDRESS, Playground, playground
 from token_catcher.commands.processes import until
 from token_catcher.commands.salesforce import Salesforce
@@ -87,7 +86,7 @@ Ctrl-C ends it and removes {home}."""
 
 def run(*, keep: bool) -> None:
     """Play all scenes, show history and secrets. Outage: something did not happen in time."""
-    console = Console(highlight=False)
+    console = styled.Console(highlight=False)
     console.print(
         "[bold]token-catcher[/bold] on embedded servers: pymap (IMAP) and OpenBao (Vault)\n"
     )
@@ -104,7 +103,7 @@ def run(*, keep: bool) -> None:
                 _keep(place, console)
 
 
-def _play(place: Playground, console: Console, number: int, scene: Scene) -> None:
+def _play(place: Playground, console: styled.Console, number: int, scene: Scene) -> None:
     """Deliver, then wait until the program has recorded what became of it."""
     known = len(place.records())
     began = time.monotonic()
@@ -132,7 +131,7 @@ def _where_or_why(record: Mapping[str, Any]) -> str:
     return str(record["reason"])
 
 
-def _show_results(place: Playground, console: Console) -> None:
+def _show_results(place: Playground, console: styled.Console) -> None:
     console.print("\n[bold]$ token-catcher history[/bold]")
     place.program("history")
     console.print("\n[bold]The secrets, as Vault has them[/bold] (values masked)")
@@ -164,7 +163,7 @@ def _masked(name: str, value: str) -> str:
     return value
 
 
-def _keep(place: Playground, console: Console) -> None:
+def _keep(place: Playground, console: styled.Console) -> None:
     """Leave everything running until Ctrl-C or SIGTERM, and say how to look around."""
     mail = place.home / "another-reset.eml"
     mail.write_bytes(place.salesforce.token_mail(USER, ADDRESS))

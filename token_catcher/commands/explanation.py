@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from token_catcher.advice import IF_GENUINE, advice_for, next_step
 from token_catcher.errors import TransientError
-from token_catcher.judge import Verdict
 from token_catcher.model import (
     Candidate,
     Capture,
@@ -19,6 +18,9 @@ from token_catcher.model import (
     Refused,
     iso,
 )
+
+if TYPE_CHECKING:
+    from token_catcher.judge import Verdict
 
 REFUSED_BY_WIRE: Final = (
     Reason.OVERSIZED,

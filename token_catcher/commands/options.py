@@ -13,12 +13,11 @@ from urllib.parse import parse_qsl, urlsplit
 import typer
 from typer.core import TyperCommand
 
-from token_catcher import __version__, config
-from token_catcher.app import utc_now
+from token_catcher import __version__, config, oauth
+from token_catcher.clock import utc_now
 from token_catcher.commands import output
 from token_catcher.commands.output import ExitCode
 from token_catcher.commands.vault_setup import PolicyKind
-from token_catcher.oauth import SIGN_IN_PARAMETERS
 from token_catcher.record import Head
 
 _HEAD: Final = re.compile("([0-9]{1,15}):([0-9a-f]{64})")
@@ -63,7 +62,7 @@ def _authorize_url(text: str) -> str:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     names = {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
-    ours = sorted(names & SIGN_IN_PARAMETERS)
+    ours = sorted(names & oauth.SIGN_IN_PARAMETERS)
     if ours:
         raise typer.BadParameter(
             f"got {', '.join(ours)} in its query, expected an address without: the program adds"

@@ -13,10 +13,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final, Self, TextIO
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from token_catcher.commands import styled
 from token_catcher.commands.wrapping import wrapped
 from token_catcher.model import printable
 from token_catcher.signals import postponed
@@ -57,16 +54,16 @@ def write_json(objects: Iterable[object]) -> None:
     write(json.dumps(value) + "\n" for value in objects)
 
 
-def print_lines(lines: Iterable[Text]) -> None:
+def print_lines(lines: Iterable[styled.Text]) -> None:
     """Print for people. A terminal gets lines that are no wider than it is; a pipe or a file gets
     each whole, however long. TokenCatcherError: they cannot be written."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = styled.Console(highlight=False, soft_wrap=True)
     for line in lines:
         for piece in _fitting(harmless(line), sys.stdout, console.width):
             console.print(piece)
 
 
-def _fitting(line: Text, stream: TextIO, width: int) -> Iterable[Text]:
+def _fitting(line: styled.Text, stream: TextIO, width: int) -> Iterable[styled.Text]:
     """The line as this stream gets it."""
     # Not rich's own answer, which says yes to a pipe where FORCE_COLOR is set.
     if stream.isatty():
@@ -74,27 +71,27 @@ def _fitting(line: Text, stream: TextIO, width: int) -> Iterable[Text]:
     return [line]
 
 
-def harmless(text: Text) -> Text:
+def harmless(text: styled.Text) -> styled.Text:
     """With escapes for what a terminal would obey: a mail server names its folders as it likes.
 
     Escapes move the places of colours, so that such a text has none."""
     if text.plain.isprintable():
         return text
-    return Text(printable(text.plain), text.style)
+    return styled.Text(printable(text.plain), text.style)
 
 
-def print_table(table: Table, width: int = WIDEST) -> None:
+def print_table(table: styled.Table, width: int = WIDEST) -> None:
     """Print for people, in so many columns: where they do not suffice, cells fold, and nothing is
     cut off. TokenCatcherError: it cannot be written."""
-    Console(highlight=False, width=width).print(table)
+    styled.Console(highlight=False, width=width).print(table)
 
 
 def complain(message: str) -> None:
     """Write lines to standard error, for a terminal no wider than it is; nobody is told where that
     is impossible."""
-    width = Console(stderr=True).width
+    width = styled.Console(stderr=True).width
     for line in message.split("\n"):
-        for piece in _fitting(Text(printable(line)), sys.stderr, width):
+        for piece in _fitting(styled.Text(printable(line)), sys.stderr, width):
             sys.stderr.write(f"{piece.plain}\n")
 
 
@@ -105,7 +102,7 @@ class Progress:
     done, and end in an error of rich's."""
 
     def __init__(self, text: str) -> None:
-        console = Console(stderr=True)
+        console = styled.Console(stderr=True)
         self._width = console.width - BESIDE_TEXT
         self.is_live = console.is_terminal and not console.is_dumb_terminal
         """Whether there is a terminal that can show it; elsewhere nothing is shown."""
@@ -134,9 +131,9 @@ class Progress:
         yield
         self._show()
 
-    def _fitting(self, text: str) -> Text:
+    def _fitting(self, text: str) -> styled.Text:
         """On one line of the terminal: what wraps would stay behind when the next one is shown."""
-        fitting = Text(text)
+        fitting = styled.Text(text)
         fitting.truncate(self._width, overflow="crop")
         return fitting
 

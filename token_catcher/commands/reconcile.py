@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final
 
 from token_catcher.advice import next_step
-from token_catcher.app import App, keyring_of
+from token_catcher.app import App
 from token_catcher.commands import output
 from token_catcher.commands.audit import AnchorLook, look_at_anchor
 from token_catcher.commands.logs import Row, rows
@@ -27,6 +27,7 @@ from token_catcher.diagnosis import users_of
 from token_catcher.errors import AccessError, TokenCatcherError, TransientError
 from token_catcher.files import may_exist
 from token_catcher.fingerprints import Fingerprints
+from token_catcher.journal_keys import keyring_of
 from token_catcher.overview import pattern_folders
 from token_catcher.record import (
     Beginning,

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any, Final, Self
 
-from rich.text import Text
-
 from token_catcher.advice import next_step
+from token_catcher.commands import styled
 from token_catcher.commands.vault_log import Login, shown
 from token_catcher.record import NOTES, Code, Difference, Recorded
 from token_catcher.wording import counted
@@ -100,11 +99,11 @@ class Totals:
         return not self.findings and not self.errors
 
 
-def result_lines(results: Sequence[Result]) -> Iterator[Text]:
+def result_lines(results: Sequence[Result]) -> Iterator[styled.Text]:
     """Each secret, what came of it, and in the end what the words mean."""
     for path, of_path in groupby(results, _path):
         if path is not None:
-            yield Text(path, "bold")
+            yield styled.Text(path, "bold")
         for result in of_path:
             yield _line(result)
     yield from _steps(results)
@@ -114,14 +113,16 @@ def _path(result: Result) -> str | None:
     return result.path
 
 
-def _line(result: Result) -> Text:
+def _line(result: Result) -> styled.Text:
     version = ""
     when = ""
     if result.difference is not None and result.difference.version is not None:
         version = f"v{result.difference.version}"
         when = (result.difference.ends_at or result.difference.created_at or "")[:TIME_LENGTH]
     kind = (f"  {result.kind:<9}", COLOURS[result.kind])
-    return Text.assemble(kind, f"{version:<5}{result.code:<{CODE_WIDTH}}  ", _told(result, when))
+    return styled.Text.assemble(
+        kind, f"{version:<5}{result.code:<{CODE_WIDTH}}  ", _told(result, when)
+    )
 
 
 def _told(result: Result, when: str) -> str:
@@ -146,25 +147,25 @@ _TOLD_IN_WORDS: Final = frozenset(
 """What the time of a version does not tell."""
 
 
-def _steps(results: Iterable[Result]) -> Iterator[Text]:
+def _steps(results: Iterable[Result]) -> Iterator[styled.Text]:
     """What to do about each code, once."""
     codes = dict.fromkeys(result.code for result in results if result.kind != "recorded")
     for code in codes:
         step = next_step(code)
         if step is not None:
-            yield Text(f"{code}: {step}", "italic")
+            yield styled.Text(f"{code}: {step}", "italic")
 
 
-def summary(totals: Totals, *, by_log: bool) -> Text:
+def summary(totals: Totals, *, by_log: bool) -> styled.Text:
     """All of it in numbers."""
     source = ""
     if by_log:
         source = ", with Vault's log"
     if totals.is_well:
-        told = Text("the journal agrees with Vault", "green")
+        told = styled.Text("the journal agrees with Vault", "green")
     else:
         findings = counted(totals.findings, "finding")
-        told = Text(f"{findings}, {counted(totals.errors, 'error')}", "red")
+        told = styled.Text(f"{findings}, {counted(totals.errors, 'error')}", "red")
     numbers = [
         counted(totals.secrets, "secret"),
         counted(totals.records, "record"),

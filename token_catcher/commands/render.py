@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from rich.table import Table
-from rich.text import Text
-
-from token_catcher.commands.explanation import Explanation
+from token_catcher.commands import styled
 from token_catcher.commands.output import harmless
-from token_catcher.commands.results import ScanResult
 from token_catcher.commands.rotation import LOG, OUTCOMES, HeldMail, Rotation
-from token_catcher.diagnosis import Step, StepOutcome
-from token_catcher.model import Entry, Evidence
 from token_catcher.record import State, Stretch, Verification
-from token_catcher.report import Report
 from token_catcher.wording import counted
+
+if TYPE_CHECKING:
+    from token_catcher.commands.explanation import Explanation
+    from token_catcher.commands.results import ScanResult
+    from token_catcher.diagnosis import Step, StepOutcome
+    from token_catcher.model import Entry, Evidence
+    from token_catcher.report import Report
 
 COLOURS: Final = {
     "stored": "green",
@@ -65,7 +65,7 @@ WIDE_COLUMNS: Final = (
 )
 
 
-def result_lines(result: ScanResult) -> Iterator[Text]:
+def result_lines(result: ScanResult) -> Iterator[styled.Text]:
     """One mail of a scan: where it was, how it ended, where the token went or why not.
 
     Then the next step, if there is one."""
@@ -76,33 +76,33 @@ def result_lines(result: ScanResult) -> Iterator[Text]:
         where = f"{result.mailbox} {result.folder}"
     outcome = (result.outcome, COLOURS.get(result.outcome, ""))
     words = filter(None, (_subject(result), _why(result.reason, result.saw)))
-    yield Text.assemble((where, "bold"), "  ", outcome, "  ", " ".join(words))
+    yield styled.Text.assemble((where, "bold"), "  ", outcome, "  ", " ".join(words))
     yield from _next(result.next_step)
 
 
-def found_line(entry: Entry, seconds: float) -> Text:
+def found_line(entry: Entry, seconds: float) -> styled.Text:
     """What a wait has found. `seconds`: after it began."""
     where = f"{entry.username} → {entry.path}"
     if entry.version:
         where += f" v{entry.version}"
     issued = f"issued {_minute(entry.issued_at or '')} UTC"
     after = f"{seconds:.1f} s after the wait began"
-    return Text.assemble(("found", "bold green"), f"  {where}, {issued}, {after}")
+    return styled.Text.assemble(("found", "bold green"), f"  {where}, {issued}, {after}")
 
 
-def scan_summary(report: Report) -> Text:
+def scan_summary(report: Report) -> styled.Text:
     """What one sweep did, in numbers."""
     counts = Counter(entry.event.outcome for entry in report.entries)
     done = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name])
     summary = f"{report.mailbox}: {report.looked_at} looked at, {done or 'nothing new'}"
     if report.pending:
         summary += f"; {report.pending} still waiting"
-    return Text(summary)
+    return styled.Text(summary)
 
 
-def explanation_lines(explanation: Explanation) -> Iterator[Text]:
+def explanation_lines(explanation: Explanation) -> Iterator[styled.Text]:
     """The verdict on one mail, rule by rule."""
-    yield Text(explanation.file, "bold")
+    yield styled.Text(explanation.file, "bold")
     for rule in explanation.rules:
         yield from _rule_lines(rule)
     what = _why(explanation.reason, explanation.saw)
@@ -110,21 +110,21 @@ def explanation_lines(explanation: Explanation) -> Iterator[Text]:
         token = f"token of {explanation.token_length} characters, {explanation.fingerprint}"
         what = f"{explanation.path} ({token})"
     colour = COLOURS.get(explanation.outcome, "bold")
-    verdict = Text.assemble("  → ", (explanation.outcome, colour))
+    verdict = styled.Text.assemble("  → ", (explanation.outcome, colour))
     if what:
         verdict.append(f" {what}")
     yield verdict
     yield from _next(explanation.advice)
 
 
-def _rule_lines(rule: Evidence) -> Iterator[Text]:
-    mark = Text("  ✓ ", "green") if rule.passed else Text("  ✗ ", "red")
+def _rule_lines(rule: Evidence) -> Iterator[styled.Text]:
+    mark = styled.Text("  ✓ ", "green") if rule.passed else styled.Text("  ✗ ", "red")
     yield mark.append(f"{rule.rule:<10} ", "bold").append(rule.saw)
     if not rule.passed:
-        yield Text(f"               wanted: {rule.wanted}", "dim")
+        yield styled.Text(f"               wanted: {rule.wanted}", "dim")
 
 
-def history_table(rotations: Iterable[Rotation]) -> Table:
+def history_table(rotations: Iterable[Rotation]) -> styled.Table:
     """The rotation history for a terminal of 80 columns, the newest last; times in UTC.
 
     Only a name or a reason that is too long for it goes on in the next line."""
@@ -138,16 +138,16 @@ def history_table(rotations: Iterable[Rotation]) -> Table:
     table.add_column("why", overflow="fold")
     for rotation in rotations:
         table.add_row(
-            harmless(Text(_minute(rotation.at).plain[:16])),
+            harmless(styled.Text(_minute(rotation.at).plain[:16])),
             _outcome(rotation),
-            harmless(Text(rotation.username or "")),
+            harmless(styled.Text(rotation.username or "")),
             _cell(rotation.version),
             harmless(_history_words(rotation)),
         )
     return table
 
 
-def wide_history_table(rotations: Iterable[Rotation]) -> Table:
+def wide_history_table(rotations: Iterable[Rotation]) -> styled.Table:
     """The same as wide as it takes, with every name whole, the org, and when a token was issued.
 
     Path and evidence are in the other forms."""
@@ -158,8 +158,8 @@ def wide_history_table(rotations: Iterable[Rotation]) -> Table:
         table.add_row(
             harmless(_minute(rotation.at)),
             _outcome(rotation),
-            harmless(Text(rotation.username or "")),
-            harmless(Text(rotation.org or "")),
+            harmless(styled.Text(rotation.username or "")),
+            harmless(styled.Text(rotation.org or "")),
             _cell(rotation.version),
             harmless(_minute(rotation.issued_at or "")),
             harmless(_history_words(rotation)),
@@ -167,15 +167,15 @@ def wide_history_table(rotations: Iterable[Rotation]) -> Table:
     return table
 
 
-def _table() -> Table:
-    return Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+def _table() -> styled.Table:
+    return styled.Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
 
 
-def _outcome(rotation: Rotation) -> Text:
-    return harmless(Text(rotation.outcome, COLOURS.get(rotation.outcome, "")))
+def _outcome(rotation: Rotation) -> styled.Text:
+    return harmless(styled.Text(rotation.outcome, COLOURS.get(rotation.outcome, "")))
 
 
-def _history_words(rotation: Rotation) -> Text:
+def _history_words(rotation: Rotation) -> styled.Text:
     """Why it ended so, and what else is to be known of it."""
     words = [rotation.reason]
     if rotation.recovered:
@@ -188,30 +188,30 @@ def _history_words(rotation: Rotation) -> Text:
         words.append(f"{rotation.suppressed} more before it were not logged")
     if rotation.source == LOG:
         words.append("from a log")
-    return Text(", ".join(filter(None, words)))
+    return styled.Text(", ".join(filter(None, words)))
 
 
-def advice_lines(rotations: Iterable[Rotation]) -> Iterator[Text]:
+def advice_lines(rotations: Iterable[Rotation]) -> Iterator[styled.Text]:
     """What a person does next about held mail, each advice once."""
     for reason, advice in dict.fromkeys(
         (rotation.reason, rotation.advice) for rotation in rotations
     ):
         if advice:
-            yield Text(f"{reason}: {advice}", "dim")
+            yield styled.Text(f"{reason}: {advice}", "dim")
 
 
-def held_lines(mails: Sequence[HeldMail]) -> Iterator[Text]:
+def held_lines(mails: Sequence[HeldMail]) -> Iterator[styled.Text]:
     """Each mail that waits: its id, its age, whose token it has, why it is held, what to do."""
     if not mails:
-        yield Text("no held mail waits")
+        yield styled.Text("no held mail waits")
         return
     for mail in mails:
         rotation = mail.rotation
         user = rotation.username or "no username"
         why = _why(rotation.reason, rotation.saw)
-        yield Text.assemble((mail.id, "bold"), f"  {_age(mail.age_seconds)}  {user}  {why}")
+        yield styled.Text.assemble((mail.id, "bold"), f"  {_age(mail.age_seconds)}  {user}  {why}")
         yield from _next(rotation.advice)
-    yield Text("to take one for good: token-catcher release ID", "dim")
+    yield styled.Text("to take one for good: token-catcher release ID", "dim")
 
 
 def _age(seconds: int) -> str:
@@ -224,30 +224,32 @@ def _age(seconds: int) -> str:
 
 def verification_lines(
     path: Path, verification: Verification, anchor: str | None = None
-) -> Iterator[Text]:
+) -> Iterator[styled.Text]:
     """How a journal stands, and from where on it is not to be trusted.
 
     `anchor`: what Vault told of it."""
     state = (_state_words(verification), STATE_COLOURS[verification.state])
     head = f"{verification.head.seq}:{verification.head.hash}"
     records = counted(verification.records, "record")
-    yield Text.assemble(f"{path}: ", state, f", {records}, head {head}")
+    yield styled.Text.assemble(f"{path}: ", state, f", {records}, head {head}")
     if verification.problem:
         where = f"{path}"
         if verification.line:
             where += f":{verification.line}"
-        yield Text(f"{where}: {verification.problem}")
+        yield styled.Text(f"{where}: {verification.problem}")
     for stretch in verification.stretches:
-        yield Text(f"  {_stretch_words(stretch)}")
+        yield styled.Text(f"  {_stretch_words(stretch)}")
     if anchor is not None:
-        yield Text(f"  {anchor}")
+        yield styled.Text(f"  {anchor}")
     if verification.first > 1:
         first = f"record {verification.first}"
-        yield Text(f"  begins with {first}: the files before it are not here")
+        yield styled.Text(f"  begins with {first}: the files before it are not here")
     if verification.repairs:
-        yield Text(f"  {verification.repairs} of the records tell of a repair of the file itself")
+        yield styled.Text(
+            f"  {verification.repairs} of the records tell of a repair of the file itself"
+        )
     if verification.unfinished:
-        yield Text("  one more record was being written at that moment")
+        yield styled.Text("  one more record was being written at that moment")
 
 
 def _state_words(verification: Verification) -> str:
@@ -271,25 +273,25 @@ def _stretch_words(stretch: Stretch) -> str:
     return f"{records}: name the key {stretch.key_id!a:.40}, which is not here: not checked"
 
 
-def tested_line(receiver: str, outcome: str, saw: str) -> Text:
+def tested_line(receiver: str, outcome: str, saw: str) -> styled.Text:
     """What became of a test event to one receiver."""
-    return Text(f"{receiver}: {outcome} ({saw})")
+    return styled.Text(f"{receiver}: {outcome} ({saw})")
 
 
-def step_lines(step: Step, fix: str | None) -> Iterator[Text]:
+def step_lines(step: Step, fix: str | None) -> Iterator[styled.Text]:
     """One step of a diagnosis, and what to do about it."""
     outcome = (f"{step.outcome:<8}", STEP_COLOURS[step.outcome])
     saw = step.saw
     if step.subject:
         saw = f"{step.subject}: {saw}"
-    yield Text.assemble(outcome, f" {step.area:<13}  {step.step:<13}  {saw}")
+    yield styled.Text.assemble(outcome, f" {step.area:<13}  {step.step:<13}  {saw}")
     yield from _next(fix)
 
 
-def steps_summary(counts: Mapping[StepOutcome, int]) -> Text:
+def steps_summary(counts: Mapping[StepOutcome, int]) -> styled.Text:
     """How many steps ended how, of those that there are."""
     parts = [_step_count(outcome, counts[outcome]) for outcome in STEP_COLOURS if counts[outcome]]
-    return Text(", ".join(parts), "bold")
+    return styled.Text(", ".join(parts), "bold")
 
 
 def _step_count(outcome: StepOutcome, count: int) -> str:
@@ -299,13 +301,13 @@ def _step_count(outcome: StepOutcome, count: int) -> str:
     return f"{count} {outcome}"
 
 
-def _cell(value: object) -> Text:
-    return Text("" if value is None else str(value))
+def _cell(value: object) -> styled.Text:
+    return styled.Text("" if value is None else str(value))
 
 
-def _minute(moment: str) -> Text:
+def _minute(moment: str) -> styled.Text:
     """`2026-02-03 12:57:27`, without fractions and zone."""
-    return Text(moment[:19].replace("T", " "))
+    return styled.Text(moment[:19].replace("T", " "))
 
 
 def _subject(result: ScanResult) -> str | None:
@@ -326,6 +328,6 @@ def _why(reason: str | None, saw: str | None) -> str:
     return ": ".join(filter(None, (reason, saw)))
 
 
-def _next(step: str | None) -> Iterator[Text]:
+def _next(step: str | None) -> Iterator[styled.Text]:
     if step:
-        yield Text(f"  next: {step}", "dim")
+        yield styled.Text(f"  next: {step}", "dim")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from token_catcher.advice import IF_GENUINE, advice_for, next_step
-from token_catcher.commands.explanation import Explanation
-from token_catcher.lookup import Older
-from token_catcher.losses import Lost
 from token_catcher.model import Entry, Reason, iso
-from token_catcher.report import Report, Trouble
 from token_catcher.wording import counted
+
+if TYPE_CHECKING:
+    from token_catcher.commands.explanation import Explanation
+    from token_catcher.lookup import Older
+    from token_catcher.losses import Lost
+    from token_catcher.report import Report, Trouble
 
 OLDER_MAIL: Final = "older-mail"
 """The code of what a window leaves out."""

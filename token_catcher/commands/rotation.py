@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from token_catcher.advice import advice_for, next_step
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import Event, ProofEvent, moment
-from token_catcher.record import Record
+
+if TYPE_CHECKING:
+    from token_catcher.record import Record
 
 EVENTS: Final[tuple[str, ...]] = (*Event, *ProofEvent)
 PREFIX: Final = "rotation."

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
-from rich.text import Text
-
 from token_catcher.advice import next_step
+from token_catcher.commands import styled
 from token_catcher.status import (
     AnchorRow,
     LoginEnd,
@@ -81,7 +80,7 @@ def _retirement(retirement: Retirement, days_left: int) -> dict[str, Any]:
     return {**fields, "on": retirement.on.isoformat(), "days_left": days_left}
 
 
-def status_lines(overview: Overview) -> Iterator[Text]:
+def status_lines(overview: Overview) -> Iterator[styled.Text]:
     """All of it; what needs a person stands first, in each part and of the parts."""
     parts = [
         (any(row.needs_a_person for row in overview.users), _user_lines(overview)),
@@ -98,9 +97,9 @@ def status_lines(overview: Overview) -> Iterator[Text]:
     yield from _retirement_lines(overview)
 
 
-def _user_lines(overview: Overview) -> Iterator[Text]:
+def _user_lines(overview: Overview) -> Iterator[styled.Text]:
     rows = overview.users
-    yield Text(f"users ({len(rows)})", "bold")
+    yield styled.Text(f"users ({len(rows)})", "bold")
     for row in rows:
         word = row.state.value.replace("-", " ")
         yield from _line(word, COLOURS[row.state], f"{row.username} ({row.org})")
@@ -156,8 +155,8 @@ def _last_mail(row: UserRow) -> str:
     return f"last mail {_minute(mail.received_at)} in {mail.mailbox}: {outcome}"
 
 
-def _mailbox_lines(overview: Overview) -> Iterator[Text]:
-    yield Text(f"mailboxes ({len(overview.mailboxes)})", "bold")
+def _mailbox_lines(overview: Overview) -> Iterator[styled.Text]:
+    yield styled.Text(f"mailboxes ({len(overview.mailboxes)})", "bold")
     for row in overview.mailboxes:
         word, colour = _mailbox_word(row)
         yield from _line(word, colour, row.mailbox)
@@ -192,8 +191,8 @@ def _sweep(row: MailboxRow) -> str:
     return words
 
 
-def _vault_lines(row: VaultRow) -> Iterator[Text]:
-    yield Text("vault", "bold")
+def _vault_lines(row: VaultRow) -> Iterator[styled.Text]:
+    yield styled.Text("vault", "bold")
     if row.failing:
         yield from _line("failing", "red", row.address)
     else:
@@ -210,9 +209,9 @@ def _vault_lines(row: VaultRow) -> Iterator[Text]:
     yield from _next(next_step(row.trouble or ""))
 
 
-def _journal_lines(overview: Overview) -> Iterator[Text]:
+def _journal_lines(overview: Overview) -> Iterator[styled.Text]:
     row = overview.journal
-    yield Text("journal", "bold")
+    yield styled.Text("journal", "bold")
     if row.failing:
         yield from _line("failing", "red", row.file)
         yield from _more(row.saw or "")
@@ -224,9 +223,9 @@ def _journal_lines(overview: Overview) -> Iterator[Text]:
     yield from _next(next_step(row.trouble or ""))
 
 
-def _anchor_lines(row: AnchorRow) -> Iterator[Text]:
+def _anchor_lines(row: AnchorRow) -> Iterator[styled.Text]:
     """What Vault knows of the journal."""
-    yield Text("journal's anchor", "bold")
+    yield styled.Text("journal's anchor", "bold")
     if row.failing:
         yield from _line("failing", "red", row.path)
         yield from _more(f"{row.trouble}: {row.saw}")
@@ -249,7 +248,7 @@ def _anchored(row: AnchorRow) -> str:
     return words
 
 
-def _login_lines(logins: tuple[LoginEnd, ...]) -> Iterator[Text]:
+def _login_lines(logins: tuple[LoginEnd, ...]) -> Iterator[styled.Text]:
     """What ends soon, or could not be read."""
     for login in logins:
         if login.unread is not None:
@@ -259,10 +258,10 @@ def _login_lines(logins: tuple[LoginEnd, ...]) -> Iterator[Text]:
             yield from _more(f"{login.kind} ends {ends}, in {login.days_left} d: {login.file}")
 
 
-def _retirement_lines(overview: Overview) -> Iterator[Text]:
+def _retirement_lines(overview: Overview) -> Iterator[styled.Text]:
     if not overview.retirements:
         return
-    yield Text("what Salesforce retires", "bold")
+    yield styled.Text("what Salesforce retires", "bold")
     for retirement, days_left in overview.retirements:
         when = f"in {days_left} d"
         if days_left <= 0:
@@ -273,24 +272,24 @@ def _retirement_lines(overview: Overview) -> Iterator[Text]:
         yield from _more(retirement.page)
 
 
-def _line(word: str, colour: str, text: str) -> Iterator[Text]:
+def _line(word: str, colour: str, text: str) -> Iterator[styled.Text]:
     """A row's first line."""
     first, *rest = _wrapped(text, f"  {word:<10}  ", 14 * " ")
-    yield Text.assemble("  ", (f"{word:<10}", colour), first[12:])
+    yield styled.Text.assemble("  ", (f"{word:<10}", colour), first[12:])
     for line in rest:
-        yield Text(line)
+        yield styled.Text(line)
 
 
-def _more(text: str) -> Iterator[Text]:
+def _more(text: str) -> Iterator[styled.Text]:
     """What stands below it."""
     for line in _wrapped(text, 14 * " ", 16 * " "):
-        yield Text(line)
+        yield styled.Text(line)
 
 
-def _next(step: str | None) -> Iterator[Text]:
+def _next(step: str | None) -> Iterator[styled.Text]:
     if step is not None:
         for line in _wrapped(f"next: {step}", 14 * " ", 20 * " "):
-            yield Text(line, "dim")
+            yield styled.Text(line, "dim")
 
 
 def _wrapped(text: str, first: str, others: str) -> list[str]:

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from rich.cells import cell_len
-from rich.text import Text
+from token_catcher.commands import styled
 
 HANGING: Final = 4
 """Columns by which a line without columns of its own goes on behind its beginning."""
@@ -23,10 +22,10 @@ _FIRST_COLUMN: Final = re.compile(r"\s*\S+(?: \S+)*?(?:  +|(?<=next:) )")
 """All that stands before the second column: two spaces end a column, or the word `next:`."""
 
 
-def wrapped(line: Text, width: int) -> Iterator[Text]:
+def wrapped(line: styled.Text, width: int) -> Iterator[styled.Text]:
     """The line in pieces of so many columns."""
     plain = line.plain
-    if cell_len(plain) <= width:
+    if styled.cell_len(plain) <= width:
         yield line
         return
     indent = _indent(plain)
@@ -34,7 +33,7 @@ def wrapped(line: Text, width: int) -> Iterator[Text]:
     end = 0
     room = width
     for word in _WORD.finditer(plain):
-        if end > begin and cell_len(plain[begin : word.end()]) > room:
+        if end > begin and styled.cell_len(plain[begin : word.end()]) > room:
             yield _piece(line, begin, end, width - room)
             begin = word.end() - len(word[0].lstrip())
             room = width - indent
@@ -42,8 +41,8 @@ def wrapped(line: Text, width: int) -> Iterator[Text]:
     yield _piece(line, begin, end, width - room)
 
 
-def _piece(line: Text, begin: int, end: int, indent: int) -> Text:
-    return Text.assemble(" " * indent, line[begin:end])
+def _piece(line: styled.Text, begin: int, end: int, indent: int) -> styled.Text:
+    return styled.Text.assemble(" " * indent, line[begin:end])
 
 
 def _indent(plain: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from token_catcher.config.descriptions import descriptions_of
 from token_catcher.config.kinds import Expected, Origin
 from token_catcher.config.oauth import PROVIDERS
 from token_catcher.config.problems import Loc, Mistake, Wrong, did_you_mean, kind_of, shown
@@ -196,5 +197,6 @@ def _wanted(section: type[BaseModel], name: str) -> str:
     for mark in field.metadata:
         if isinstance(mark, Expected):
             return mark.text
-    about = (field.description or "a value").removesuffix(".")
+    about = field.description or descriptions_of(section).get(name, "a value")
+    about = about.removesuffix(".")
     return about[0].lower() + about[1:]

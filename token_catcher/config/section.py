@@ -25,7 +25,8 @@ class Section(BaseModel):
         extra="forbid",
         strict=True,
         validate_default=True,
-        use_attribute_docstrings=True,
+        # A section is built with the one that it is part of, once, when a configuration is read.
+        defer_build=True,
     )
 
 

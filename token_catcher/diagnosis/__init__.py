@@ -3,12 +3,17 @@
 Nothing is changed by it. A step that fails leaves out those that build on it, and no others.
 """
 
-from token_catcher.diagnosis.configuration import refusal_steps
-from token_catcher.diagnosis.order import Diagnosis
-from token_catcher.diagnosis.step import Step, StepOutcome
-from token_catcher.diagnosis.usable import admission_trouble, vault_pulse, vault_trouble
-from token_catcher.diagnosis.users import UserPath, user_paths, users_of
-from token_catcher.diagnosis.vault import usable_steps, vault_steps
+from typing import TYPE_CHECKING
+
+from token_catcher.faces import face
+
+if TYPE_CHECKING:
+    from token_catcher.diagnosis.configuration import refusal_steps
+    from token_catcher.diagnosis.order import Diagnosis
+    from token_catcher.diagnosis.step import Step, StepOutcome
+    from token_catcher.diagnosis.usable import admission_trouble, vault_pulse, vault_trouble
+    from token_catcher.diagnosis.users import UserPath, user_paths, users_of
+    from token_catcher.diagnosis.vault import usable_steps, vault_steps
 
 __all__ = [
     "Diagnosis",
@@ -24,3 +29,29 @@ __all__ = [
     "vault_steps",
     "vault_trouble",
 ]
+
+__getattr__ = face(
+    __name__,
+    {
+        "configuration": ("refusal_steps",),
+        "order": ("Diagnosis",),
+        "step": (
+            "Step",
+            "StepOutcome",
+        ),
+        "usable": (
+            "admission_trouble",
+            "vault_pulse",
+            "vault_trouble",
+        ),
+        "users": (
+            "UserPath",
+            "user_paths",
+            "users_of",
+        ),
+        "vault": (
+            "usable_steps",
+            "vault_steps",
+        ),
+    },
+)

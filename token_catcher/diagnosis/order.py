@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from token_catcher.app import App, keyring_of
+from token_catcher.app import App
 from token_catcher.config import Config, MailboxConfig, load
 from token_catcher.diagnosis.about import About, within
 from token_catcher.diagnosis.anchored import AnchorLook
@@ -31,6 +31,7 @@ from token_catcher.diagnosis.users import users_of
 from token_catcher.diagnosis.vault import vault_steps
 from token_catcher.diagnosis.window import LOOKED_AT_WITHIN, Look, WayTerms, Window, window_steps
 from token_catcher.errors import ConfigurationError, StateError, TokenCatcherError
+from token_catcher.journal_keys import keyring_of
 from token_catcher.keys import DnsKeys
 from token_catcher.logins import entrance_of
 from token_catcher.lookup import Lookup

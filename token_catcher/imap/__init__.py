@@ -6,10 +6,15 @@ where the library is called, `trouble` what its exceptions become, `texts` what 
 alone.
 """
 
-from token_catcher.imap.login import Account, tls_context
-from token_catcher.imap.logins import ExternalLogin, Login, OAuthLogin, PasswordLogin
-from token_catcher.imap.probe import Security, reach, security
-from token_catcher.imap.session import ImapMailbox
+from typing import TYPE_CHECKING
+
+from token_catcher.faces import face
+
+if TYPE_CHECKING:
+    from token_catcher.imap.login import Account, tls_context
+    from token_catcher.imap.logins import ExternalLogin, Login, OAuthLogin, PasswordLogin
+    from token_catcher.imap.probe import Security, reach, security
+    from token_catcher.imap.session import ImapMailbox
 
 __all__ = [
     "Account",
@@ -23,3 +28,13 @@ __all__ = [
     "security",
     "tls_context",
 ]
+
+__getattr__ = face(
+    __name__,
+    {
+        "login": ("Account", "tls_context"),
+        "logins": ("ExternalLogin", "Login", "OAuthLogin", "PasswordLogin"),
+        "probe": ("Security", "reach", "security"),
+        "session": ("ImapMailbox",),
+    },
+)

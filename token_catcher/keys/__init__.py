@@ -11,8 +11,22 @@ The names that are asked for stand in mail, and anybody writes mail. So an unkno
 other one its place or its turn: see `DnsKeys`.
 """
 
-from token_catcher.keys.pinned import KeyChain, PinnedKeys
-from token_catcher.keys.published import DnsKeys
-from token_catcher.keys.remembered import RememberedKeys
+from typing import TYPE_CHECKING
+
+from token_catcher.faces import face
+
+if TYPE_CHECKING:
+    from token_catcher.keys.pinned import KeyChain, PinnedKeys
+    from token_catcher.keys.published import DnsKeys
+    from token_catcher.keys.remembered import RememberedKeys
 
 __all__ = ["DnsKeys", "KeyChain", "PinnedKeys", "RememberedKeys"]
+
+__getattr__ = face(
+    __name__,
+    {
+        "pinned": ("KeyChain", "PinnedKeys"),
+        "published": ("DnsKeys",),
+        "remembered": ("RememberedKeys",),
+    },
+)

@@ -7,13 +7,12 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
-
-import dns.exception
-import dns.name
-import dns.resolver
+from typing import TYPE_CHECKING, Final
 
 from token_catcher.errors import NOT_ASKED, TransientError
+
+if TYPE_CHECKING:
+    import dns.resolver
 
 MAX_ANSWERS: Final = 1024
 """Names of which it is known what DNS said last: 300 bytes each, where there is no record."""
@@ -43,14 +42,6 @@ _P_TAG: Final = re.compile(rb"(?:\A|;)\s*p\s*=")
 # The same: a record of another kind or version is discarded. DMARC has a `p=` as well, and a
 # wildcard in the zone gives such a record to every name.
 _OTHER_KIND: Final = re.compile(rb"\s*v\s*=\s*+(?!DKIM1\s*(?:;|\Z))")
-
-_NO_KEY: Final = (
-    dns.resolver.NXDOMAIN,
-    dns.resolver.NoAnswer,
-    dns.exception.SyntaxError,
-    dns.name.NameTooLong,
-)
-"""What it means that there is nothing at a name, or that it is no name that DNS could hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +180,22 @@ class DnsKeys:
         """The record and its TTL; an answer of any other kind than one key record is no key.
 
         `silence`: the code of the trouble where there is no answer."""
+        # dnspython is loaded with the first question (docs/adr/0028): most looks have none.
+        import dns.exception
+        import dns.name
+        import dns.resolver
+
+        # There is nothing at the name, or it is no name that DNS could hold.
+        no_key = (
+            dns.resolver.NXDOMAIN,
+            dns.resolver.NoAnswer,
+            dns.exception.SyntaxError,
+            dns.name.NameTooLong,
+        )
         try:
             # The final dot keeps the resolver's search list out.
             answer = self._resolver().resolve(name + ".", "TXT", lifetime=self._timeout)
-        except _NO_KEY:
+        except no_key:
             return None, 0.0
         except (dns.exception.DNSException, OSError, ValueError) as error:
             problem = f"DNS did not answer for {name} ({type(error).__name__})"
@@ -207,6 +210,8 @@ class DnsKeys:
         return records[0], ttl
 
     def _resolver(self) -> dns.resolver.Resolver:
+        import dns.resolver
+
         resolver = dns.resolver.Resolver(configure=not self._nameservers)
         if self._nameservers:
             resolver.nameservers = list(self._nameservers)

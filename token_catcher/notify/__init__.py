@@ -15,14 +15,19 @@ In reading order:
     outbox      collects what is to be told, and has it delivered
 """
 
-from token_catcher.notify.command import PLACEHOLDERS, Command
-from token_catcher.notify.delivery import Outcome
-from token_catcher.notify.notice import ASKED_FOR, Kind, Notice, Outgoing, event_of
-from token_catcher.notify.outbox import Outbox, ReceiverHealth
-from token_catcher.notify.people import People
-from token_catcher.notify.receiver import Receiver, Transport
-from token_catcher.notify.signing import A_KEY, fault_of_key
-from token_catcher.notify.webhook import Webhook
+from typing import TYPE_CHECKING
+
+from token_catcher.faces import face
+
+if TYPE_CHECKING:
+    from token_catcher.notify.command import PLACEHOLDERS, Command
+    from token_catcher.notify.delivery import Outcome
+    from token_catcher.notify.notice import ASKED_FOR, Kind, Notice, Outgoing, event_of
+    from token_catcher.notify.outbox import Outbox, ReceiverHealth
+    from token_catcher.notify.people import People
+    from token_catcher.notify.receiver import Receiver, Transport
+    from token_catcher.notify.signing import A_KEY, fault_of_key
+    from token_catcher.notify.webhook import Webhook
 
 __all__ = [
     "ASKED_FOR",
@@ -42,3 +47,35 @@ __all__ = [
     "event_of",
     "fault_of_key",
 ]
+
+__getattr__ = face(
+    __name__,
+    {
+        "command": (
+            "Command",
+            "PLACEHOLDERS",
+        ),
+        "delivery": ("Outcome",),
+        "notice": (
+            "ASKED_FOR",
+            "Kind",
+            "Notice",
+            "Outgoing",
+            "event_of",
+        ),
+        "outbox": (
+            "Outbox",
+            "ReceiverHealth",
+        ),
+        "people": ("People",),
+        "receiver": (
+            "Receiver",
+            "Transport",
+        ),
+        "signing": (
+            "A_KEY",
+            "fault_of_key",
+        ),
+        "webhook": ("Webhook",),
+    },
+)

@@ -6,50 +6,57 @@ what comes back, `refresh` keeps a refresh token in its file (`origin`: whose si
 module.
 """
 
-from token_catcher.oauth.access import AccessToken, AccessTokens, Provider, TokenHealth
-from token_catcher.oauth.answers import Granted
-from token_catcher.oauth.custom import CustomProvider
-from token_catcher.oauth.endpoint import (
-    BoundedSession,
-    EndpointAnswer,
-    OtherSide,
-    TooLarge,
-    answer_of,
-    send,
-)
-from token_catcher.oauth.external import CommandProvider, ExternalProvider
-from token_catcher.oauth.google import (
-    DELEGATED_SCOPE,
-    SIGNED_IN_SCOPE,
-    GoogleImpersonation,
-    GoogleServiceAccount,
-    GoogleSignedIn,
-)
-from token_catcher.oauth.google import TOKEN_URL as GOOGLE_TOKEN_URL
-from token_catcher.oauth.microsoft import (
-    APPLICATION_SCOPES,
-    AUTHORITIES,
-    PERSON_SCOPES,
-    AssertionProof,
-    CertificateProof,
-    MicrosoftApplication,
-    MicrosoftPerson,
-    Proof,
-    SecretProof,
-)
-from token_catcher.oauth.microsoft_refusals import Applicant as MicrosoftApplicant
-from token_catcher.oauth.microsoft_refusals import Application
-from token_catcher.oauth.microsoft_refusals import refusal_of as microsoft_refusal
-from token_catcher.oauth.refresh import RefreshTokenFile
-from token_catcher.oauth.renewals import Renewals
-from token_catcher.oauth.signin import (
-    SIGN_IN_PARAMETERS,
-    Client,
-    DeviceCode,
-    Redirect,
-    begin_with_code,
-    wait_for_person,
-)
+from typing import TYPE_CHECKING
+
+from token_catcher.faces import face
+
+if TYPE_CHECKING:
+    from token_catcher.oauth.access import AccessToken, AccessTokens, Provider, TokenHealth
+    from token_catcher.oauth.answers import Granted
+    from token_catcher.oauth.custom import CustomProvider
+    from token_catcher.oauth.endpoint import (
+        BoundedSession,
+        EndpointAnswer,
+        OtherSide,
+        TooLarge,
+        answer_of,
+        send,
+    )
+    from token_catcher.oauth.external import CommandProvider, ExternalProvider
+    from token_catcher.oauth.google import (
+        DELEGATED_SCOPE,
+        GOOGLE_TOKEN_URL,
+        SIGNED_IN_SCOPE,
+        GoogleImpersonation,
+        GoogleServiceAccount,
+        GoogleSignedIn,
+    )
+    from token_catcher.oauth.microsoft import (
+        APPLICATION_SCOPES,
+        AUTHORITIES,
+        PERSON_SCOPES,
+        AssertionProof,
+        CertificateProof,
+        MicrosoftApplication,
+        MicrosoftPerson,
+        Proof,
+        SecretProof,
+    )
+    from token_catcher.oauth.microsoft_refusals import (
+        Application,
+        MicrosoftApplicant,
+        microsoft_refusal,
+    )
+    from token_catcher.oauth.refresh import RefreshTokenFile
+    from token_catcher.oauth.renewals import Renewals
+    from token_catcher.oauth.signin import (
+        SIGN_IN_PARAMETERS,
+        Client,
+        DeviceCode,
+        Redirect,
+        begin_with_code,
+        wait_for_person,
+    )
 
 __all__ = [
     "APPLICATION_SCOPES",
@@ -93,3 +100,51 @@ __all__ = [
     "send",
     "wait_for_person",
 ]
+
+__getattr__ = face(
+    __name__,
+    {
+        "access": ("AccessToken", "AccessTokens", "Provider", "TokenHealth"),
+        "answers": ("Granted",),
+        "custom": ("CustomProvider",),
+        "endpoint": (
+            "BoundedSession",
+            "EndpointAnswer",
+            "OtherSide",
+            "TooLarge",
+            "answer_of",
+            "send",
+        ),
+        "external": ("CommandProvider", "ExternalProvider"),
+        "google": (
+            "DELEGATED_SCOPE",
+            "GOOGLE_TOKEN_URL",
+            "GoogleImpersonation",
+            "GoogleServiceAccount",
+            "GoogleSignedIn",
+            "SIGNED_IN_SCOPE",
+        ),
+        "microsoft": (
+            "APPLICATION_SCOPES",
+            "AUTHORITIES",
+            "AssertionProof",
+            "CertificateProof",
+            "MicrosoftApplication",
+            "MicrosoftPerson",
+            "PERSON_SCOPES",
+            "Proof",
+            "SecretProof",
+        ),
+        "microsoft_refusals": ("Application", "MicrosoftApplicant", "microsoft_refusal"),
+        "refresh": ("RefreshTokenFile",),
+        "renewals": ("Renewals",),
+        "signin": (
+            "Client",
+            "DeviceCode",
+            "Redirect",
+            "SIGN_IN_PARAMETERS",
+            "begin_with_code",
+            "wait_for_person",
+        ),
+    },
+)

@@ -30,7 +30,7 @@ DELEGATED_SCOPE: Final = "https://www.googleapis.com/auth/gmail.imap_admin"
 """IMAP that shows every label and every mail, whatever the user's settings hide from it."""
 SIGNED_IN_SCOPE: Final = "https://mail.google.com/"
 """IMAP for a person: the other one is for delegation alone."""
-TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, and no secret
+GOOGLE_TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, and no secret
 AWS: Final = "urn:ietf:params:aws:token-type:aws4_request"
 """The type of a workload's own token that AWS signs."""
 
@@ -104,7 +104,7 @@ class GoogleImpersonation:
             client_id=f"(the Unique ID of {self.account})",
             username=self.username,
             scope=self.scope,
-            token_url=TOKEN_URL,
+            token_url=GOOGLE_TOKEN_URL,
         )
         credentials = impersonated_credentials.Credentials(
             _ourselves(file), self.account, self.scope.split(), subject=self.username
@@ -145,7 +145,7 @@ class GoogleSignedIn:
             client_id=self.client_id,
             username=self.username,
             scope=self.scope,
-            token_url=TOKEN_URL,
+            token_url=GOOGLE_TOKEN_URL,
         )
         form = {
             "grant_type": "refresh_token",
@@ -154,11 +154,11 @@ class GoogleSignedIn:
             "refresh_token": refresh_token.reveal(),
             "scope": self.scope,
         }
-        answer = post(self.session, TOKEN_URL, form)
-        fault = fault_of(answer, TOKEN_URL, applicant)
+        answer = post(self.session, GOOGLE_TOKEN_URL, form)
+        fault = fault_of(answer, GOOGLE_TOKEN_URL, applicant)
         if fault is not None:
             raise fault
-        return granted(answer, where(TOKEN_URL, applicant))
+        return granted(answer, where(GOOGLE_TOKEN_URL, applicant))
 
 
 class _Transport:

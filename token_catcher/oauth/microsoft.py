@@ -26,7 +26,12 @@ from token_catcher.model import Secret
 from token_catcher.oauth.access import AccessToken
 from token_catcher.oauth.answers import Granted, error_in, granted, passing_fault
 from token_catcher.oauth.endpoint import BoundedSession, EndpointAnswer, answer_of, send
-from token_catcher.oauth.microsoft_refusals import Applicant, Application, ProofKind, refusal_of
+from token_catcher.oauth.microsoft_refusals import (
+    Application,
+    MicrosoftApplicant,
+    ProofKind,
+    microsoft_refusal,
+)
 from token_catcher.oauth.refresh import RefreshTokenFile
 
 RESERVED: Final = ("openid", "profile", "offline_access")
@@ -166,7 +171,7 @@ class MicrosoftApplication:
             )
             client.acquire_token_for_client(self._application.scope.split())
 
-        applicant = Applicant(self._application, self._proof.kind, ended)
+        applicant = MicrosoftApplicant(self._application, self._proof.kind, ended)
         return _ask(applicant, ask, self._monotonic).token
 
 
@@ -197,12 +202,14 @@ class MicrosoftPerson:
                 client = msal.PublicClientApplication(exclude_scopes=["profile"], **options)
                 client.acquire_token_by_refresh_token(shown.reveal(), scopes)
 
-            given = _ask(Applicant(self._application, "refresh_token"), ask, self._monotonic)
+            given = _ask(
+                MicrosoftApplicant(self._application, "refresh_token"), ask, self._monotonic
+            )
             self._refresh_token.keep(given.refresh_token)
         return given.token
 
 
-def _ask(applicant: Applicant, ask: _Ask, monotonic: Callable[[], float]) -> Granted:
+def _ask(applicant: MicrosoftApplicant, ask: _Ask, monotonic: Callable[[], float]) -> Granted:
     """What is granted in the one request that `ask` makes with msal."""
     msal = _library()
     application = applicant.application
@@ -269,7 +276,7 @@ class _Endpoint:
 
     It asks for the tenant's addresses first (GET), then for a token (POST)."""
 
-    def __init__(self, session: BoundedSession, applicant: Applicant) -> None:
+    def __init__(self, session: BoundedSession, applicant: MicrosoftApplicant) -> None:
         self._session = session
         self._applicant = applicant
         self.granted: Granted | None = None
@@ -316,7 +323,7 @@ class _Endpoint:
         if passing is not None:
             raise passing
         if error_in(answer):
-            raise refusal_of(answer, where, self._applicant)
+            raise microsoft_refusal(answer, where, self._applicant)
         return answer
 
 

@@ -33,7 +33,7 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
-class Applicant:
+class MicrosoftApplicant:
     """An application, and what it proves itself by this time."""
 
     application: Application
@@ -222,7 +222,9 @@ _BY_ERROR: Final = {
 _MEANS_SIGN_IN: Final = ("invalid_grant", "interaction_required", "login_required")
 
 
-def refusal_of(answer: EndpointAnswer, where: str, applicant: Applicant) -> TokenCatcherError:
+def microsoft_refusal(
+    answer: EndpointAnswer, where: str, applicant: MicrosoftApplicant
+) -> TokenCatcherError:
     """What an answer with an `error` means. `where`: who answered.
 
     AccessError, or an Outage where it passes by itself."""

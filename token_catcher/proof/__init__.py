@@ -2,19 +2,24 @@
 
 Only here is a `Capture` made."""
 
-from token_catcher.proof.authres import Place, Zone, counts, places
-from token_catcher.proof.case import Policy, Terms
-from token_catcher.proof.routing import (
-    ORG_ID,
-    Org,
-    is_plain_path,
-    is_username,
-    matches,
-    naming,
-    overlaps,
-)
-from token_catcher.proof.signature import outlines
-from token_catcher.proof.trust import WAIVABLE, Trust
+from typing import TYPE_CHECKING
+
+from token_catcher.faces import face
+
+if TYPE_CHECKING:
+    from token_catcher.proof.authres import Place, Zone, counts, places
+    from token_catcher.proof.case import Policy, Terms
+    from token_catcher.proof.routing import (
+        ORG_ID,
+        Org,
+        is_plain_path,
+        is_username,
+        matches,
+        naming,
+        overlaps,
+    )
+    from token_catcher.proof.signature import outlines
+    from token_catcher.proof.trust import WAIVABLE, Trust
 
 __all__ = [
     "ORG_ID",
@@ -34,3 +39,22 @@ __all__ = [
     "overlaps",
     "places",
 ]
+
+__getattr__ = face(
+    __name__,
+    {
+        "authres": ("Place", "Zone", "counts", "places"),
+        "case": ("Policy", "Terms"),
+        "routing": (
+            "ORG_ID",
+            "Org",
+            "is_plain_path",
+            "is_username",
+            "matches",
+            "naming",
+            "overlaps",
+        ),
+        "signature": ("outlines",),
+        "trust": ("Trust", "WAIVABLE"),
+    },
+)

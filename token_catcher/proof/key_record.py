@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import dkim
-
 from token_catcher.proof.tags import Unacceptable, demand, names_in, tags_of
 
 MAX_RECORD_BYTES: Final = 4096
@@ -97,6 +95,9 @@ def _public_key(encoded: str, kind: str) -> _PublicKey:
         if len(der) != 32:  # RFC 8463, section 4.2: the key itself, no SubjectPublicKeyInfo
             raise no_key
         return _PublicKey(kind, 256)
+    # As in `signature`: with the first key that is looked at.
+    import dkim
+
     try:
         key = dkim.parse_public_key(der)
     except Exception:  # noqa: BLE001 - dkimpy's ASN.1 reader raises anything on foreign bytes

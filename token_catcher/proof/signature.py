@@ -18,9 +18,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import dkim
-from dkim.canonicalization import CanonicalizationPolicy
-
 from token_catcher.errors import TransientError
 from token_catcher.model import Header, HeaderField
 from token_catcher.ports import KeyLookup
@@ -352,6 +349,9 @@ class _SignedMail:
 
         Not by `DKIM.verify()`: it reads the tags a second time and compares `x=` with the clock."""
 
+        # dkimpy is loaded with the first signature (docs/adr/0028): most looks find no mail.
+        import dkim
+
         def lookup(_name: bytes, timeout: int) -> bytes:  # noqa: ARG001 - dkimpy's words
             return key
 
@@ -370,6 +370,8 @@ class _SignedMail:
 
     def _body_hash(self, canonical: str) -> str:
         """In base64, by the second word of `c=`."""
+        from dkim.canonicalization import CanonicalizationPolicy
+
         form = canonical.partition("/")[2] or "simple"
         if form not in self._hashes:
             # The form of the header is not used here, and any would do.

@@ -20,8 +20,6 @@ from collections.abc import Sequence
 from email.message import Message
 from typing import Final
 
-import mailparser  # type: ignore[import-untyped]  # it ships no types
-
 from token_catcher.errors import TransientError
 from token_catcher.model import (
     Candidate,
@@ -44,7 +42,7 @@ MAX_TAGS = 10
 _FROM: Final = re.compile(r"^from[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 """A From in lower case, with what is folded below it."""
 
-logging.getLogger(mailparser.__name__).setLevel(logging.CRITICAL + 1)
+logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)
 """mail-parser logs the text of what it cannot read."""
 
 
@@ -178,6 +176,9 @@ def _parsed(fields: Sequence[HeaderField], body: bytes) -> Message:
     """What mail-parser sees of the structure.
 
     It is not shown the rest of the header, of which it has no say."""
+    # mail-parser is loaded with the first mail (docs/adr/0028): most looks find none.
+    import mailparser  # type: ignore[import-untyped]  # it ships no types
+
     head = b"".join(field.name.encode() + b":" + field.value + b"\r\n" for field in fields)
     message: Message = mailparser.parse_from_bytes(head + b"\r\n" + body).message
     return message

@@ -20,7 +20,7 @@ from typing import Final
 from token_catcher.fingerprints import FingerprintKey, Fingerprints
 from token_catcher.model import Secret
 
-SHORTEST: Final = 32
+SHORTEST_KEY: Final = 32
 """Characters of a key. The id, and each record, would let somebody guess a short one."""
 _ID_PREFIX: Final = b"token-catcher journal key:"
 _FINGERPRINT: Final = b"token-catcher fingerprint"
@@ -67,7 +67,7 @@ class Keyring:
         if not keys:
             raise ValueError("no key")
         shortest = min(len(key) for key in keys)
-        if shortest < SHORTEST:
+        if shortest < SHORTEST_KEY:
             raise ValueError(f"one of {shortest} characters")
         return cls(Key.of(key.encode()) for key in keys)
 

@@ -17,11 +17,10 @@ import urllib3
 from token_catcher.connections import causes, was_never_sent, why_unanswered
 from token_catcher.model import Secret, Token
 from token_catcher.oauth import BoundedSession, TooLarge
+from token_catcher.salesforce.answer import LoginAnswer, LoginResult
 from token_catcher.salesforce.soap import (
     HEADERS,
     PATH,
-    LoginAnswer,
-    LoginResult,
     answer_in,
     login_request,
 )

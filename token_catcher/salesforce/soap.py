@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from token_catcher.model import Secret, Token
+from token_catcher.salesforce.answer import LoginAnswer, LoginResult
 
 VERSION: Final = "64.0"
 """Of the API: the last with `login()`, which began with 31.0 for all that is used here."""
@@ -53,37 +52,6 @@ _EXPIRED: Final = (*_RESULT, f"{_PARTNER} passwordExpired")
 _CODE: Final = re.compile("[A-Z][A-Z_]{1,59}", re.ASCII)
 
 
-class LoginResult(StrEnum):
-    """What became of a login: the reason in journal, history and log, and the label of a metric."""
-
-    ACCEPTED = "login-accepted"
-    PASSWORD_EXPIRED = "login-password-expired"  # noqa: S105 - a reason code
-    """Password and token are right; the password is over, so that nothing else works."""
-    REFUSED = "login-refused"
-    """The token, or the password, or the user is locked: Salesforce says the same for each."""
-    LOCKED = "login-locked"
-    # From here on nothing is known of the token.
-    NO_PERMISSION = "login-no-permission"
-    SWITCHED_OFF = "login-switched-off"
-    API_VERSION = "login-api-version"
-    OTHER_FAULT = "login-other-fault"
-    FOREIGN = "login-foreign"
-    """Not Salesforce answered, or not to this."""
-    NO_ANSWER = "login-no-answer"
-    """The request may have arrived."""
-    UNREACHABLE = "login-unreachable"
-    """The request was certainly not sent."""
-    NO_PASSWORD = "login-no-password"  # noqa: S105 - a reason code
-    """There is none in the secret that could be sent."""
-    INTERRUPTED = "login-interrupted"
-    """The program ended during the try."""
-
-    @property
-    def proves(self) -> bool:
-        """Whether the token is the right one."""
-        return self in (LoginResult.ACCEPTED, LoginResult.PASSWORD_EXPIRED)
-
-
 BY_FAULT: Final[Mapping[str, LoginResult]] = {
     "INVALID_LOGIN": LoginResult.REFUSED,
     "LOGIN_MUST_USE_SECURITY_TOKEN": LoginResult.REFUSED,
@@ -95,15 +63,6 @@ BY_FAULT: Final[Mapping[str, LoginResult]] = {
     "UNSUPPORTED_API_VERSION": LoginResult.API_VERSION,
 }
 """By Salesforce's code of a fault; any other says nothing of the token."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoginAnswer:
-    """How a login ended."""
-
-    result: LoginResult
-    saw: str = ""
-    """The fault's code, or in words of ours what came instead of an answer."""
 
 
 class _Unfit(Exception):

@@ -6,27 +6,33 @@ why there is none; `lease` knows how long it lives, `client` keeps it alive; `kv
 versions, `store` decides what to write.
 """
 
-from token_catcher.vault.anchor import Anchor, AnchorStore, AnchorVersion
-from token_catcher.vault.answer import may_pass
-from token_catcher.vault.capabilities import listed, policy_line
-from token_catcher.vault.client import Client
-from token_catcher.vault.inspection import Inspection, Node, NodeState, Settings, TokenFacts
-from token_catcher.vault.kept import KeptSecretId
-from token_catcher.vault.login import (
-    AppRoleLogin,
-    CertLogin,
-    JwtLogin,
-    KubernetesLogin,
-    Login,
-    NoLogin,
-    TokenLogin,
-    UserpassLogin,
-    fault_of_token,
-)
-from token_catcher.vault.pulse import Pulse, pulse_of
-from token_catcher.vault.store import VaultStore, Version
-from token_catcher.vault.transport import Address, Transport
-from token_catcher.vault.wrapped import WrappedAppRoleLogin, unwrappings
+from typing import TYPE_CHECKING
+
+from token_catcher.faces import face
+
+if TYPE_CHECKING:
+    from token_catcher.vault.address import Address
+    from token_catcher.vault.anchor import Anchor, AnchorStore, AnchorVersion
+    from token_catcher.vault.answer import may_pass
+    from token_catcher.vault.capabilities import listed, policy_line
+    from token_catcher.vault.client import Client
+    from token_catcher.vault.inspection import Inspection, Node, NodeState, Settings, TokenFacts
+    from token_catcher.vault.kept import KeptSecretId
+    from token_catcher.vault.login import (
+        AppRoleLogin,
+        CertLogin,
+        JwtLogin,
+        KubernetesLogin,
+        Login,
+        NoLogin,
+        TokenLogin,
+        UserpassLogin,
+        fault_of_token,
+    )
+    from token_catcher.vault.pulse import Pulse, pulse_of
+    from token_catcher.vault.store import VaultStore, Version
+    from token_catcher.vault.transport import Transport
+    from token_catcher.vault.wrapped import WrappedAppRoleLogin, unwrappings
 
 __all__ = [
     "Address",
@@ -60,3 +66,53 @@ __all__ = [
     "pulse_of",
     "unwrappings",
 ]
+
+__getattr__ = face(
+    __name__,
+    {
+        "address": ("Address",),
+        "anchor": (
+            "Anchor",
+            "AnchorStore",
+            "AnchorVersion",
+        ),
+        "answer": ("may_pass",),
+        "capabilities": (
+            "listed",
+            "policy_line",
+        ),
+        "client": ("Client",),
+        "inspection": (
+            "Inspection",
+            "Node",
+            "NodeState",
+            "Settings",
+            "TokenFacts",
+        ),
+        "kept": ("KeptSecretId",),
+        "login": (
+            "AppRoleLogin",
+            "CertLogin",
+            "JwtLogin",
+            "KubernetesLogin",
+            "Login",
+            "NoLogin",
+            "TokenLogin",
+            "UserpassLogin",
+            "fault_of_token",
+        ),
+        "pulse": (
+            "Pulse",
+            "pulse_of",
+        ),
+        "store": (
+            "VaultStore",
+            "Version",
+        ),
+        "transport": ("Transport",),
+        "wrapped": (
+            "WrappedAppRoleLogin",
+            "unwrappings",
+        ),
+    },
+)

@@ -9,18 +9,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from token_catcher.errors import AccessError, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.ports import Log
+from token_catcher.vault.address import NAMESPACE, Address
 from token_catcher.vault.answer import PATCH_REFUSED, Answer, trouble_of
-from token_catcher.vault.cluster import Cluster
 from token_catcher.vault.lease import Lease, OwnToken
 from token_catcher.vault.login import Login, TokenLogin
 from token_catcher.vault.refusal import Refusal
-from token_catcher.vault.transport import NAMESPACE, Address, Transport
 from token_catcher.vault.wrapped import WrappedAppRoleLogin
+
+if TYPE_CHECKING:
+    from token_catcher.vault.cluster import Cluster
+    from token_catcher.vault.transport import Transport
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 
@@ -57,8 +61,16 @@ class Client:
         self._alarmed = alarmed
         self._own = OwnToken(monotonic)
         self._lock = threading.Lock()  # one login at a time, whoever asks for it
-        self._cluster = Cluster(address, log, monotonic)
+        self._address = address
+        self._monotonic = monotonic
         self._login_side = _LoginSide.of(login, address, self._asked)
+
+    @cached_property
+    def _cluster(self) -> Cluster:
+        # Loads hvac and requests (docs/adr/0028): most looks find no mail, and ask Vault nothing.
+        from token_catcher.vault.cluster import Cluster
+
+        return Cluster(self._address, self._log, self._monotonic)
 
     def request(
         self,
@@ -156,7 +168,8 @@ class Client:
 
     def close(self) -> None:
         """Free the connections."""
-        self._cluster.close()
+        if "_cluster" in vars(self):
+            self._cluster.close()
 
     def _ready(self) -> Secret | None:
         """Our token: the one there is, renewed or replaced in time, or the first one.

@@ -21,8 +21,9 @@ from urllib.parse import urlsplit
 from token_catcher.connections import Clock
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.ports import Log
+from token_catcher.vault.address import Address
 from token_catcher.vault.answer import Answer, trouble_of
-from token_catcher.vault.transport import Address, Transport
+from token_catcher.vault.transport import Transport
 
 REDIRECTS: Final = (307, 308)
 """How a standby names the leader. The method and the body stay; 301 to 303 are a proxy's."""

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from token_catcher.errors import TokenCatcherError
+from token_catcher.vault.address import NAMESPACE
 from token_catcher.vault.answer import Answer, mapping, not_vaults, trouble_of
 from token_catcher.vault.attempt import Attempts
 from token_catcher.vault.capabilities import capabilities, words_in
 from token_catcher.vault.client import MERGE_PATCH, Client
 from token_catcher.vault.mount import Mount
-from token_catcher.vault.transport import NAMESPACE, Transport
+
+if TYPE_CHECKING:
+    from token_catcher.vault.transport import Transport
 
 HEALTH: Final = "sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
 """Answered with 200, whatever the state, so that its JSON tells which."""

@@ -11,9 +11,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -39,7 +39,8 @@ from token_catcher.connections import (
     why_unanswered,
 )
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
-from token_catcher.tls import ClientCertificate, introduce, tls_failure, trusting_context
+from token_catcher.tls import introduce, tls_failure, trusting_context
+from token_catcher.vault.address import NAMESPACE, Address
 from token_catcher.vault.answer import Answer
 
 READ_TIMEOUT: Final = 10.0
@@ -51,38 +52,10 @@ CHUNK: Final = 64 * 1024
 """Bytes read at once."""
 PLAIN_BODY: Final = {"Accept-Encoding": "identity"}
 """A packed body could hold a thousand times its size."""
-NAMESPACE: Final = "X-Vault-Namespace"
-"""The header that names one."""
 UNIX: Final = "unix://"
 HTTPS_PORT: Final = 443
 _SOCKET_URL: Final = "http://localhost"
 """What a request over a unix socket is for: HTTP wants a host in any case."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where Vault is, and who we are there."""
-
-    url: str
-    """`https://…`, with the path that a reverse proxy wants in front; or `unix:///run/…`."""
-    namespace: str | None = None
-    ca_file: str | None = None
-    """None: the system's certificate authorities."""
-    client_certificate: ClientCertificate | None = None
-    others: tuple[str, ...] = ()
-    """Further URLs of the same cluster, at which all the rest holds as well."""
-
-    def each(self) -> Iterator[Address]:
-        """The addresses one by one."""
-        for url in (self.url, *self.others):
-            yield replace(self, url=url, others=())
-
-    @property
-    def where(self) -> str:
-        """For messages."""
-        if self.namespace is None:
-            return f"Vault at {self.url}"
-        return f"Vault at {self.url}, namespace {self.namespace}"
 
 
 class _Session(requests.Session):

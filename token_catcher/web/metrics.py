@@ -23,8 +23,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from token_catcher.anchoring import AnchorHealth
+from token_catcher.counters import Counters
 from token_catcher.model import Entry, Event, moment
-from token_catcher.notify import Outcome
 from token_catcher.web.snapshot import Snapshot, Subject
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
@@ -33,7 +33,7 @@ DELAYS: Final = (0.5, 1, 2, 3, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
 deliver."""
 
 
-class Metrics:
+class Metrics(Counters):
     """Counts what it is told. Thread-safe."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -97,7 +97,7 @@ class Metrics:
         """This event was logged, `vault.wrapping_token_foreign` for one."""
         self._alarms.labels(event.removeprefix("vault.")).inc()
 
-    def notified(self, receiver: str, outcome: Outcome, count: int) -> None:
+    def notified(self, receiver: str, outcome: str, count: int) -> None:
         """A try to tell this receiver ended so, or so many of its events were given up."""
         self._notifications.labels(receiver, outcome).inc(count)
 

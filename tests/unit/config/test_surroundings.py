@@ -150,7 +150,7 @@ def test_what_is_shown_has_the_values_of_the_environment(home: Path) -> None:
 
 def test_an_editor_does_not_miss_the_address() -> None:
     """It may be in the environment."""
-    assert config.schema()["$defs"]["VaultConfig"]["required"] == ["auth"]
+    assert config.json_schema()["$defs"]["VaultConfig"]["required"] == ["auth"]
 
 
 # -- a certificate of ours --

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from tests.kit.scripted import HttpReply
 from tests.kit.soap import ENVELOPE, PARTNER, SESSION, TEXTS, fault, result
 from token_catcher.model import Secret, Token
+from token_catcher.salesforce.answer import LoginAnswer, LoginResult
 from token_catcher.salesforce.soap import (
     BY_FAULT,
     PATH,
     VERSION,
-    LoginAnswer,
-    LoginResult,
     answer_in,
     login_request,
 )

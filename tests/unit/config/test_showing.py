@@ -177,7 +177,7 @@ def test_of_a_command_that_prints_a_token_the_program_is_shown(home: Path) -> No
 def test_the_schema_describes_every_key() -> None:
     """For editors: durations as a pattern, secrets as objects, no key without a sentence,
     no other key."""
-    schema = config.schema()
+    schema = config.json_schema()
     sections = [schema, *schema["$defs"].values()]
     assert [section["title"] for section in sections if section["additionalProperties"]] == []
     assert [

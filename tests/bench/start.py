@@ -1,0 +1,180 @@
+"""What it costs to begin: each command beside an empty Python, and the memory of the daemon.
+
+All take turns in one run, so that what else the machine does falls on all of them. Figures are
+medians; the ratio is that of processor time, which a busy machine stretches less. A `scan` of an
+empty mailbox is told over what its connections take by themselves: the same questions, asked of the
+same servers by a program that is running already.
+"""
+
+from __future__ import annotations
+
+import http.client
+import imaplib
+import json
+import os
+import re
+import resource
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from tests.kit import mails
+from tests.kit.program import Program, program
+from tests.kit.servers import Dovecot, OpenBao, until
+
+ROUNDS = 15
+USER = "start@example.com"
+EMPTY = (sys.executable, "-c", "pass")
+COMMANDS = (
+    "--help",
+    "scan -h",
+    "--version",
+    "config example",
+    "history FILE",
+    "held --json",
+    "status --json",
+    "scan --json",
+)
+HELP_AT_MOST = 3.0
+"""Times an empty Python."""
+SCAN_AT_MOST = 0.5
+"""Seconds over the time of its connections."""
+MEGABYTES = 55
+"""Of a daemon with one mailbox."""
+UNMEASURED = ("PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START", "COLUMNS")
+"""What in the environment would make the program another one than users have."""
+
+
+@dataclass
+class Costs:
+    """Of one thing that takes its turn in every round."""
+
+    seconds: list[float] = field(default_factory=list)
+    """On the wall."""
+    busy: list[float] = field(default_factory=list)
+    """Of the processor."""
+
+    def note(self, work: Callable[[], object]) -> None:
+        """Do it once."""
+        busy = _busy()
+        began = time.perf_counter()
+        work()
+        self.seconds.append(time.perf_counter() - began)
+        self.busy.append(_busy() - busy)
+
+
+def main() -> None:
+    """Print the figures."""
+    with tempfile.TemporaryDirectory() as home, Dovecot() as dovecot, OpenBao() as openbao:
+        tool = program(Path(home) / "tool", dovecot, openbao, USER, "start")
+        assert tool("scan").code == 0
+        _print(_measured(tool, dovecot, openbao))
+        _print_memory(tool, dovecot)
+
+
+def _measured(tool: Program, dovecot: Dovecot, openbao: OpenBao) -> dict[str, Costs]:
+    """By what was done."""
+    file = tool.home / "empty.jsonl"
+    file.touch()
+    turns: dict[str, Callable[[], object]] = {"python -c pass": partial(_run, EMPTY)}
+    for line in COMMANDS:
+        words = [str(file) if word == "FILE" else word for word in line.split()]
+        turns[line] = partial(_run, _words(tool, words))
+    turns["its connections"] = partial(_ask_alike, dovecot, openbao)
+    costs = {name: Costs() for name in turns}
+    for work in turns.values():
+        work()  # until all that is read lies in memory
+    for _ in range(ROUNDS):
+        for name, work in turns.items():
+            costs[name].note(work)
+    return costs
+
+
+def _words(tool: Program, words: Sequence[str]) -> Sequence[str]:
+    """A page of help is asked for as people do, without a configuration."""
+    if words[-1] in ("-h", "--help", "--version"):
+        return [*tool.command, *words]
+    return tool.words(*words)
+
+
+def _run(words: Sequence[str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in UNMEASURED}
+    subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        check=True,
+    )
+
+
+def _busy() -> float:
+    """Seconds of processor time of all processes that were started here and have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _ask_alike(dovecot: Dovecot, openbao: OpenBao) -> None:
+    """What a scan of an empty mailbox asks of both servers."""
+    context = ssl.create_default_context(cafile=str(dovecot.ca_file))
+    client = imaplib.IMAP4_SSL("localhost", dovecot.tls_port, ssl_context=context)
+    client.login(USER, dovecot.password)
+    client.list()
+    for folder in ("INBOX", "Junk"):
+        client.select(folder, readonly=True)
+        client.uid("SEARCH", "ALL")
+    client.logout()
+    headers = {"X-Vault-Token": openbao.root_token}
+    paths = json.dumps({"paths": ["secret/data/salesforce/start/user"]})
+    with closing(http.client.HTTPConnection("127.0.0.1", openbao.port)) as vault:
+        for method, path, body in (
+            ("GET", "sys/health", None),
+            ("GET", "auth/token/lookup-self", None),
+            ("GET", "sys/internal/ui/mounts/secret", None),
+            ("POST", "sys/capabilities-self", paths),
+        ):
+            vault.request(method, f"/v1/{path}", body, headers)
+            vault.getresponse().read()
+
+
+def _print(costs: dict[str, Costs]) -> None:
+    empty = statistics.median(costs["python -c pass"].busy)
+    for name, cost in costs.items():
+        seconds = statistics.median(cost.seconds)
+        busy = statistics.median(cost.busy)
+        print(
+            f"{name:>16}: {seconds * 1000:5.0f} ms, {busy * 1000:5.0f} ms of processor time,"
+            f" {busy / empty:5.1f} x an empty Python"
+        )
+    helps = max(statistics.median(costs[name].busy) for name in COMMANDS[:3]) / empty
+    print(f"            help: at most {helps:.2f} x an empty Python ({HELP_AT_MOST} is the aim)")
+    pairs = zip(costs["scan --json"].seconds, costs["its connections"].seconds, strict=True)
+    over = statistics.median(scan - connections for scan, connections in pairs)
+    print(f"            scan: {over:.2f} s over its connections ({SCAN_AT_MOST} is the aim)")
+
+
+def _print_memory(tool: Program, dovecot: Dovecot) -> None:
+    with tool.daemon() as daemon:
+        status = Path(f"/proc/{daemon.process.pid}/status")
+        idle = _megabytes(status)
+        dovecot.deliver(mails.genuine(issued_at=datetime.now(UTC)), USER)
+        until(lambda: daemon.says("rotation.stored"), "the token to be stored")
+        print(
+            f"          daemon: {idle:.0f} MB resident with one mailbox, {_megabytes(status):.0f}"
+            f" after a token ({MEGABYTES} is the aim)"
+        )
+
+
+def _megabytes(status: Path) -> float:
+    (kibibytes,) = re.findall(r"VmRSS:\s+(\d+)", status.read_text())
+    return int(kibibytes) * 1024 / 1_000_000

@@ -1,0 +1,129 @@
+"""No command loads a library that it has no use for; the daemon loads all of its own ahead.
+
+Python itself says what it has loaded (`-X importtime`), and when: no clock is asked.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.kit import mails
+from tests.kit.program import COMMAND, Program, program
+from tests.kit.servers import Dovecot, OpenBao, until
+
+pytestmark = pytest.mark.servers
+
+USER = "loaded@example.com"
+
+LIBRARIES = frozenset(
+    {
+        "apprise",
+        "apscheduler",
+        "asyncio",
+        "cryptography",
+        "dkim.crypto",
+        "dns",
+        "google.auth",
+        "hvac",
+        "imapclient",
+        "mailparser.core",
+        "msal",
+        "nacl",
+        "prometheus_client",
+        "pydantic",
+        "requests",
+        "rich.console",
+        "ruamel.yaml",
+        "sqlite3",
+        "structlog",
+        "typer",
+        "urllib3",
+    }
+)
+"""What we need, what that needs in turn, and the slow ones of Python's own; each by a module that
+is loaded with it, inside: `-X importtime` leaves out what `importlib` is asked for by name."""
+
+WORDS = {"typer", "pydantic"}
+"""To understand the command line: typer takes values apart with pydantic."""
+CONFIGURED = WORDS | {"ruamel.yaml"}
+VAULT = {"hvac", "requests", "urllib3"}
+PROOF = {"dkim.crypto", "nacl", "dns", "mailparser.core"}
+EVENTS = {"structlog", "asyncio"}
+
+MAY_LOAD = {
+    "config example": WORDS,
+    "config schema": CONFIGURED,
+    "config show": CONFIGURED,
+    "history FILE": WORDS | {"rich.console"},
+    "history --json FILE": WORDS,
+    "audit verify --json FILE": WORDS,
+    "history --json": CONFIGURED,
+    "held": CONFIGURED | {"rich.console"},
+    "held --json": CONFIGURED,
+    "audit archive": CONFIGURED,
+    "explain --json MAIL": CONFIGURED | PROOF,
+    "status --json": CONFIGURED | VAULT,
+    "audit reconcile --json": CONFIGURED | VAULT,
+    # An empty mailbox: no mail is judged. Whether Vault could be written is asked all the same.
+    "scan --json": CONFIGURED | VAULT | EVENTS | {"imapclient"},
+    "check --json": CONFIGURED | VAULT | EVENTS | {"imapclient", "dns"},
+}
+"""By command, the only libraries it may load: those it uses."""
+
+
+def modules_in(text: str) -> Iterator[str]:
+    """The modules that Python says it has loaded."""
+    yield from re.findall(r"(?m)^import time: .*\| *(\S+)$", text)
+
+
+def libraries_in(text: str) -> set[str]:
+    """Those of them that are libraries."""
+    return set(LIBRARIES).intersection(modules_in(text))
+
+
+@pytest.fixture(scope="module")
+def tool(dovecot: Dovecot, openbao: OpenBao, tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """The program over an empty mailbox, which it has looked at before."""
+    home = tmp_path_factory.mktemp("loaded")
+    built = program(home, dovecot, openbao, USER, "loaded")
+    assert built("scan").code == 0
+    built.command = (sys.executable, "-X", "importtime", COMMAND)
+    (home / "empty.jsonl").touch()
+    (home / "mail.eml").write_bytes(mails.genuine())
+    return built
+
+
+@pytest.mark.parametrize("line", MAY_LOAD)
+def test_a_command_loads_what_it_uses(line: str, tool: Program) -> None:
+    """And no other library."""
+    files = {"FILE": str(tool.home / "empty.jsonl"), "MAIL": str(tool.home / "mail.eml")}
+    words = [files.get(word, word) for word in line.split()]
+    done = tool(*words)
+    assert libraries_in(done.err) - MAY_LOAD[line] == set(), done.err[-2000:]
+
+
+def test_the_daemon_loads_everything_before_it_is_ready(tool: Program, dovecot: Dovecot) -> None:
+    """A mail that comes afterwards, and its way into Vault, have nothing loaded: what is broken, or
+    was replaced meanwhile, shows at the start. What no configuration asks for is not there."""
+    with tool.daemon() as daemon:
+        at_start = daemon.log.read_text("utf-8")
+        dovecot.deliver(mails.genuine(issued_at=datetime.now(UTC)), USER)
+        until(lambda: daemon.says("rotation.stored"), "the token to be stored")
+        assert daemon.end() == 0
+        text = daemon.log.read_text("utf-8")
+    unused = {
+        "apprise",
+        "cryptography",
+        "google.auth",
+        "msal",
+        "prometheus_client",
+        "rich.console",
+        "sqlite3",
+    }
+    assert libraries_in(text) == LIBRARIES - unused
+    assert list(modules_in(text[len(at_start) :])) == []
