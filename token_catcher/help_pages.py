@@ -197,38 +197,44 @@ Usage: token-catcher init [OPTIONS]
   before they are asked; secrets are named by their place.
 
 Options:
-  --output FILE                 Where the configuration is to be.
-  --address ADDRESS             That Salesforce writes to.
-  --host HOST                   The IMAP server.
-  --tls TLS                     implicit, starttls or none.
-  --port PORT                   Of the IMAP server.
-  --ca-file FILE                Its authorities, if not the system's.
-  --username NAME               The login name there.
-  --password PLACE              Where the password is: a file, or env:NAME.
-  --oauth2 YAML                 In its place, the section `oauth2`.
-  --org NAME                    A name for the Salesforce org.
-  --user U                      A username, or a pattern; may be repeated.
-  --environment ENVIRONMENT     production or sandbox.
-  --org-id 00D                  Its organization id.
-  --max-age AGE                 Tokens of this age are told as overdue, 90d.
-  --vault URL                   The address of Vault.
-  --vault-ca FILE               Its authorities, if not the system's.
-  --vault-auth YAML             In place of an AppRole, the section `auth`.
-  --role-id ID                  Of the AppRole.
-  --secret-id PLACE             Where the secret_id is: a file, or env:NAME.
-  --mount PATH                  Of the KV engine.
-  --state-dir DIRECTORY         For files of our own.
-  --vault-setup kv2|kv1|reader  Only print the script that makes policy and
-                                AppRole in Vault.
-  --yes                         Ask nothing: flags, or the usual answers.
-  --force                       Replace a configuration that is there.
-  -h, --help                    Show this message and exit.
-  --config FILE                 Configuration; else TOKEN_CATCHER_CONFIG,
-                                ./config.yaml, /etc/token-catcher/config.yaml.
+  --output FILE                   Where the configuration is to be.
+  --address ADDRESS               That Salesforce writes to.
+  --host HOST                     The IMAP server.
+  --tls TLS                       implicit, starttls or none.
+  --port PORT                     Of the IMAP server.
+  --ca-file FILE                  Its authorities, if not the system's.
+  --username NAME                 The login name there.
+  --password PLACE                Where the password is: a file, or env:NAME.
+  --oauth2 YAML                   In its place, the section `oauth2`.
+  --org NAME                      A name for the Salesforce org.
+  --user U                        A username, or a pattern; may be repeated.
+  --environment ENVIRONMENT       production or sandbox.
+  --org-id 00D                    Its organization id.
+  --max-age AGE                   Tokens of this age are told as overdue, 90d.
+  --vault URL                     The address of Vault.
+  --vault-ca FILE                 Its authorities, if not the system's.
+  --vault-auth YAML               In place of an AppRole, the section `auth`.
+  --role-id ID                    Of the AppRole.
+  --secret-id PLACE               Where the secret_id is: a file, or env:NAME.
+  --mount PATH                    Of the KV engine.
+  --state-dir DIRECTORY           For files of our own.
+  --vault-setup kv2|kv1|anchor|reader|auditor
+                                  Only print the script that makes policy and
+                                  AppRole in Vault: for the program (kv2, kv1;
+                                  anchor: with journal.anchor, as kv2 does
+                                  where the configuration has that), for an
+                                  integration that reads, or for who audits.
+  --yes                           Ask nothing: flags, or the usual answers.
+  --force                         Replace a configuration that is there.
+  -h, --help                      Show this message and exit.
+  --config FILE                   Configuration; else TOKEN_CATCHER_CONFIG,
+                                  ./config.yaml, /etc/token-
+                                  catcher/config.yaml.
 
   Examples:
     token-catcher init
     token-catcher init --vault-setup kv2 > setup-approle.sh
+    token-catcher init --vault-setup auditor > setup-auditor.sh
     token-catcher init --yes --address sf@example.com --password env:IMAP_PASSWORD …
 """,
     "login": """\
