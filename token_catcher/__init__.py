@@ -273,8 +273,8 @@ use what its `__init__` names, and nothing else.
 
     commands    one module a command
         streams     the standard streams, made harmless
-        wrapping    lines that are too long for a terminal
         styled      rich, loaded with the first line for a person
+        wrapping    lines that are too long for a terminal
         output      results on standard output, and exit codes
         vault_setup  the script that makes our policy and our role in Vault
         options     what can be typed after a command

@@ -290,14 +290,6 @@ MUTANTS = (
         tests=ANCHOR,
     ),
     Mutant(
-        "anchor: another journal's is written over",
-        "anchoring.py",
-        function="Anchoring._expect_led_through",
-        old="kept is not None and kept != anchor.hash",
-        new="False",
-        tests=ANCHOR,
-    ),
-    Mutant(
         "fingerprint: where a key is gone it is another token",
         "fingerprints.py",
         function="Fingerprints.is_of",

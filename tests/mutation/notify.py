@@ -82,8 +82,8 @@ MUTANTS = (
         "notify: what a receiver never takes is tried again",
         "notify/delivery.py",
         function="Delivery._try",
-        old="self._remove(waiting)\n            self._heal()\n            if",
-        new="self._heal()\n            if",
+        old="self._remove(waiting)\n            gone_since",
+        new="gone_since",
         tests=DELIVERY,
     ),
     Mutant(

@@ -95,7 +95,7 @@ AUDIT: Final[Mapping[str, Advice]] = {
         " written to without its log",
     ),
     "log-contradicts": Advice(
-        915,
+        916,
         "Two requests in Vault's log are said to have made one version: Vault makes it by one.",
         "treat the log as tampered with: compare it with the copy that your log collector has",
     ),
@@ -141,7 +141,7 @@ AUDIT: Final[Mapping[str, Advice]] = {
         " anchor in place of auditor for the daemon's login",
     ),
     "unknown-key": Advice(
-        929,
+        930,
         "Records name a key that `journal.key` does not have any more: whether their tokens are"
         " those of the versions, nobody can tell.",
         "put the old key on a further line of `journal.key`",

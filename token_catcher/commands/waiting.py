@@ -31,7 +31,7 @@ from token_catcher.commands.results import ScanResult
 from token_catcher.commands.scan import Scan, Show, scan_of, show_in
 from token_catcher.commands.streams import trouble_last
 from token_catcher.commands.vault_result import dry_vault_results
-from token_catcher.diagnosis.clock import TOO_FAR
+from token_catcher.diagnosis import TOO_FAR
 from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.model import Entry, Event, Holding, iso, moment
 from token_catcher.record import UNPROVEN, Record

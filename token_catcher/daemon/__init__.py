@@ -30,25 +30,11 @@ __all__ = [
 __getattr__ = face(
     __name__,
     {
-        "lapses": (
-            "Lapsed",
-            "Lapses",
-        ),
-        "loop": (
-            "Daemon",
-            "only_one",
-        ),
+        "lapses": ("Lapsed", "Lapses"),
+        "loop": ("Daemon", "only_one"),
         "restoration": ("Restoration",),
-        "shards": (
-            "index_from",
-            "mine",
-        ),
-        "vault_health": (
-            "VaultHealth",
-            "VaultPulse",
-            "VaultTrouble",
-            "VaultUse",
-        ),
+        "shards": ("index_from", "mine"),
+        "vault_health": ("VaultHealth", "VaultPulse", "VaultTrouble", "VaultUse"),
         "watch": ("Health",),
     },
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from token_catcher.faces import face
 
 if TYPE_CHECKING:
+    from token_catcher.diagnosis.clock import TOO_FAR
     from token_catcher.diagnosis.configuration import refusal_steps
     from token_catcher.diagnosis.order import Diagnosis
     from token_catcher.diagnosis.step import Step, StepOutcome
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from token_catcher.diagnosis.vault import usable_steps, vault_steps
 
 __all__ = [
+    "TOO_FAR",
     "Diagnosis",
     "Step",
     "StepOutcome",
@@ -33,25 +35,12 @@ __all__ = [
 __getattr__ = face(
     __name__,
     {
+        "clock": ("TOO_FAR",),
         "configuration": ("refusal_steps",),
         "order": ("Diagnosis",),
-        "step": (
-            "Step",
-            "StepOutcome",
-        ),
-        "usable": (
-            "admission_trouble",
-            "vault_pulse",
-            "vault_trouble",
-        ),
-        "users": (
-            "UserPath",
-            "user_paths",
-            "users_of",
-        ),
-        "vault": (
-            "usable_steps",
-            "vault_steps",
-        ),
+        "step": ("Step", "StepOutcome"),
+        "usable": ("admission_trouble", "vault_pulse", "vault_trouble"),
+        "users": ("UserPath", "user_paths", "users_of"),
+        "vault": ("usable_steps", "vault_steps"),
     },
 )

@@ -51,31 +51,13 @@ __all__ = [
 __getattr__ = face(
     __name__,
     {
-        "command": (
-            "Command",
-            "PLACEHOLDERS",
-        ),
+        "command": ("Command", "PLACEHOLDERS"),
         "delivery": ("Outcome",),
-        "notice": (
-            "ASKED_FOR",
-            "Kind",
-            "Notice",
-            "Outgoing",
-            "event_of",
-        ),
-        "outbox": (
-            "Outbox",
-            "ReceiverHealth",
-        ),
+        "notice": ("ASKED_FOR", "Kind", "Notice", "Outgoing", "event_of"),
+        "outbox": ("Outbox", "ReceiverHealth"),
         "people": ("People",),
-        "receiver": (
-            "Receiver",
-            "Transport",
-        ),
-        "signing": (
-            "A_KEY",
-            "fault_of_key",
-        ),
+        "receiver": ("Receiver", "Transport"),
+        "signing": ("A_KEY", "fault_of_key"),
         "webhook": ("Webhook",),
     },
 )

@@ -68,34 +68,12 @@ __all__ = [
 __getattr__ = face(
     __name__,
     {
-        "anchor": (
-            "AnchorRow",
-            "anchor_row",
-        ),
-        "known": (
-            "InVault",
-            "LastMail",
-            "Past",
-            "Pasts",
-            "Presence",
-        ),
+        "anchor": ("AnchorRow", "anchor_row"),
+        "known": ("InVault", "LastMail", "Past", "Pasts", "Presence"),
         "losses": ("loss_of",),
-        "mailboxes": (
-            "HeldMails",
-            "LoginEnd",
-            "MailboxRow",
-            "held_mails",
-            "mailbox_row",
-        ),
-        "overview": (
-            "JournalRow",
-            "Overview",
-        ),
-        "retirements": (
-            "RETIREMENTS",
-            "Retirement",
-            "near",
-        ),
+        "mailboxes": ("HeldMails", "LoginEnd", "MailboxRow", "held_mails", "mailbox_row"),
+        "overview": ("JournalRow", "Overview"),
+        "retirements": ("RETIREMENTS", "Retirement", "near"),
         "users": (
             "OrgTerms",
             "RESET_PAGES",
@@ -106,10 +84,6 @@ __getattr__ = face(
             "user_row",
             "users_of",
         ),
-        "vault": (
-            "VaultAnswer",
-            "VaultRow",
-            "vault_row",
-        ),
+        "vault": ("VaultAnswer", "VaultRow", "vault_row"),
     },
 )

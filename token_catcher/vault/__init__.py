@@ -71,24 +71,11 @@ __getattr__ = face(
     __name__,
     {
         "address": ("Address",),
-        "anchor": (
-            "Anchor",
-            "AnchorStore",
-            "AnchorVersion",
-        ),
+        "anchor": ("Anchor", "AnchorStore", "AnchorVersion"),
         "answer": ("may_pass",),
-        "capabilities": (
-            "listed",
-            "policy_line",
-        ),
+        "capabilities": ("listed", "policy_line"),
         "client": ("Client",),
-        "inspection": (
-            "Inspection",
-            "Node",
-            "NodeState",
-            "Settings",
-            "TokenFacts",
-        ),
+        "inspection": ("Inspection", "Node", "NodeState", "Settings", "TokenFacts"),
         "kept": ("KeptSecretId",),
         "login": (
             "AppRoleLogin",
@@ -101,18 +88,9 @@ __getattr__ = face(
             "UserpassLogin",
             "fault_of_token",
         ),
-        "pulse": (
-            "Pulse",
-            "pulse_of",
-        ),
-        "store": (
-            "VaultStore",
-            "Version",
-        ),
+        "pulse": ("Pulse", "pulse_of"),
+        "store": ("VaultStore", "Version"),
         "transport": ("Transport",),
-        "wrapped": (
-            "WrappedAppRoleLogin",
-            "unwrappings",
-        ),
+        "wrapped": ("WrappedAppRoleLogin", "unwrappings"),
     },
 )

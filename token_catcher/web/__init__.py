@@ -23,15 +23,9 @@ __getattr__ = face(
     __name__,
     {
         "access": ("Access",),
-        "content": (
-            "Content",
-            "Lookup",
-        ),
+        "content": ("Content", "Lookup"),
         "metrics": ("Metrics",),
-        "pages": (
-            "Page",
-            "routes",
-        ),
+        "pages": ("Page", "routes"),
         "server": ("serving",),
         "snapshot": ("Subject",),
     },
