@@ -80,12 +80,12 @@ def test_an_id_that_cannot_be_kept_is_told(tmp_path: Path, monkeypatch: pytest.M
 
 NOBODY = 65534
 AS_NOBODY = """import os, pathlib, sys
-import token_catcher.record as record
+from token_catcher.record import writer_id
 from token_catcher.errors import StateError
 os.setgid(int(sys.argv[2]))
 os.setuid(int(sys.argv[2]))
 try:
-    print(record.writer_id(pathlib.Path(sys.argv[1])))
+    print(writer_id(pathlib.Path(sys.argv[1])))
 except StateError as error:
     print(error)
 """
