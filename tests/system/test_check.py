@@ -520,10 +520,9 @@ def test_what_is_broken_is_named(setup: Setup, broken: Broken) -> None:
 def has_looked(site: Site) -> bool:
     """Whether the daemon's first looks have ended, well or not."""
     try:
-        health = site.health
+        return bool(site.health["ready"]) or is_red(site)
     except OSError:
-        return False  # it does not listen yet
-    return bool(health["ready"]) or is_red(site)
+        return False  # it does not listen yet, or no more
 
 
 def is_red(site: Site) -> bool:

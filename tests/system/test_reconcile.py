@@ -554,7 +554,7 @@ def test_rights_that_are_missing_are_told(audit: Audit, text: str) -> None:
     lines = done.err.splitlines()
     step = next(line for line in lines if line.startswith("next:"))
     assert (done.code, done.out, error in lines) == (1, "", True)
-    assert "deploy/vault/auditor.hcl" in step
+    assert "`token-catcher init --vault-setup auditor`" in step
 
 
 def test_one_secret_that_is_closed_to_us_keeps_no_other_from_being_looked_at(
@@ -569,7 +569,7 @@ def test_one_secret_that_is_closed_to_us_keeps_no_other_from_being_looked_at(
     done = _with_policy(audit, policy + rights.format(kind="metadata", path=audit.path))
     told = [(line["code"], line["path"]) for line in done.lines]
     assert (done.code, told) == (1, [("vault-audit-policy", closed), ("not-listed", None)])
-    assert "deploy/vault/auditor.hcl" in done.lines[0]["next"]
+    assert "`token-catcher init --vault-setup auditor`" in done.lines[0]["next"]
 
 
 def test_a_pattern_is_told_of_where_nobody_of_it_was_looked_at(audit: Audit) -> None:
