@@ -175,7 +175,7 @@ def test_whoever_records_without_a_daemon_anchors_it(
     """A wait and an archive as well; what keeps them from it is told, and they did what they are
     for."""
     resets.send()
-    assert tool("scan", "--wait", "1m").code == 0
+    assert tool("scan", "--wait", "1s").code == 3  # the reset is hours old
     anchor = openbao.get(anchored) or {}
     openbao.put(anchored, {**anchor, "at": "2026-01-01T00:00:00Z"})
     assert tool("audit", "archive").code == 0
