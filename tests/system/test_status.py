@@ -189,6 +189,7 @@ def test_a_token_that_is_there(
         "missing_through": 0,
         "failing": False,
         "next": None,
+        "anchor": None,
     }
 
 
