@@ -97,7 +97,7 @@ def test_reconcile_holds_the_journal_against_the_anchor_as_well(
     assert "the journal ends here, its anchor in Vault knows 2 records" in text
     assert "  anchored to record 2, 2026-11-26T08:00:00Z\n" in text
     openbao.policy(f"{org}-anchor", 'path "secret/data/nothing" { capabilities = ["read"] }')
-    assert reconciled(tool) == (0, ["not-listed", "anchor-unread"])
+    assert reconciled(tool) == (0, ["anchor-unread", "not-listed"])
 
 
 def test_check_says_whether_the_journal_can_be_anchored(
