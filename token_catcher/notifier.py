@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
 from token_catcher import files, notify
-from token_catcher.app import App
+from token_catcher.app import App, utc_now
 from token_catcher.expiry import TOLD_BEFORE, Owner
 from token_catcher.model import iso
 from token_catcher.notify import Kind
@@ -42,6 +42,7 @@ class Notifier:
         self._troubles = troubles
         self._log = log
         self._observe = observe
+        self._now: Callable[[], datetime] = utc_now
         self._outbox: notify.Outbox | None = None
 
     def use(self, app: App) -> None:
@@ -49,6 +50,7 @@ class Notifier:
 
         Where it names no receiver, and none before it did, nothing is started and no file made."""
         self.end()
+        self._now = app.now
         path = app.config.state_dir / FILE
         receivers = receivers_in(app.config, app.now)
         if not receivers and not files.may_exist(path):
@@ -98,7 +100,7 @@ class Notifier:
         once a week."""
         kind = LAPSES[event]
         if kind is Kind.RETIREMENT:
-            year, week, _ = datetime.now(UTC).isocalendar()
+            year, week, _ = self._now().isocalendar()
             self.tell(kind, "salesforce", fields, key=f"{fields['name']} {year}-{week}")
             return
         subject = f"{fields['org']}/{fields['username']}"

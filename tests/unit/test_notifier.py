@@ -167,3 +167,19 @@ def test_a_refused_login_is_told_once_for_each_token(
     ]
     assert [event["subject"] for event in told] == ["acme/u@x"] * 2
     assert [event["data"]["fingerprint"] for event in told] == ["sha256:1", "sha256:2"]
+
+
+def test_what_salesforce_retires_is_told_once_a_week(
+    home: Path, notifier: Notifier, hooks: Hooks
+) -> None:
+    """By the clock that the program has, however often it is seen."""
+    clock = [NOW]
+    built = app(home, hook(hooks, "retirement"))
+    built.now = lambda: clock[0]
+    notifier.use(built)
+    for days in (0, 0, 7):
+        clock[0] += timedelta(days=days)
+        notifier.tell_lapse("retirement.near", {"name": "instanced-urls"})
+        notifier.tell_lapse("retirement.near", {"name": "instanced-urls"})
+    until(lambda: len(hooks.came) == 2, "an event of each week")
+    assert {hook.event["subject"] for hook in hooks.came} == {"salesforce"}
