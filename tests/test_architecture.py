@@ -241,7 +241,7 @@ PURE = [
     for module in MODULES
     if module.partition(".")[0]
     in ("model", "age", "errors", "reading", "proof", "judge", "poison", "drift", "status")
-    or module == "record.reconcile"
+    or module in ("fingerprints", "record.difference", "record.proven", "record.reconcile")
 ]
 
 

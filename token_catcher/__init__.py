@@ -55,6 +55,7 @@ use what its `__init__` names, and nothing else.
         openfile    the file that is written to, as far as it was read
         rotated     a file that was rotated away like a log, put back
         verification  is a journal intact
+        difference  what records and Vault's versions come to, in words; pure
         reconcile   the records of a secret, held against Vault's versions; pure
         journal_file  the file that is written to, opened, mended and closed
         journal     the append-only rotation record

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from token_catcher.record.archive import series
     from token_catcher.record.chain import START, Chain, Head, is_sealed
     from token_catcher.record.checkpoint import Checkpoint
+    from token_catcher.record.difference import NOTES, Beginning, Code, Difference, Recorded
     from token_catcher.record.filelock import Patience, Waiting
     from token_catcher.record.journal import Journal
     from token_catcher.record.keyring import NO_KEYS, SHORTEST_KEY, Keyring
@@ -16,14 +17,7 @@ if TYPE_CHECKING:
     from token_catcher.record.org_ids import OrgIds
     from token_catcher.record.ownership import refusal
     from token_catcher.record.progress import FolderProgress, FollowUp, Pending
-    from token_catcher.record.reconcile import (
-        NOTES,
-        Beginning,
-        Code,
-        Comparison,
-        Difference,
-        Recorded,
-    )
+    from token_catcher.record.reconcile import Comparison
     from token_catcher.record.schema import record_schema
     from token_catcher.record.tries import Trial, Tries, TriesFile
     from token_catcher.record.verification import (
@@ -87,6 +81,7 @@ __getattr__ = face(
         "archive": ("series",),
         "chain": ("Chain", "Head", "START", "is_sealed"),
         "checkpoint": ("Checkpoint",),
+        "difference": ("Beginning", "Code", "Difference", "NOTES", "Recorded"),
         "filelock": ("Patience", "Waiting"),
         "journal": ("Journal",),
         "keyring": ("Keyring", "NO_KEYS", "SHORTEST_KEY"),
@@ -95,7 +90,7 @@ __getattr__ = face(
         "org_ids": ("OrgIds",),
         "ownership": ("refusal",),
         "progress": ("FolderProgress", "FollowUp", "Pending"),
-        "reconcile": ("Beginning", "Code", "Comparison", "Difference", "NOTES", "Recorded"),
+        "reconcile": ("Comparison",),
         "schema": ("record_schema",),
         "tries": ("Trial", "Tries", "TriesFile"),
         "verification": ("State", "Stretch", "Verification", "in_order", "verify", "verify_files"),

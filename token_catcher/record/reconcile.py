@@ -20,130 +20,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.model import Ended, Event, KeptVersion, OurFields, moment
+from token_catcher.record.difference import Beginning, Code, Difference, Recorded, time_of
 from token_catcher.record.waiting import IN_VAULT
 from token_catcher.wording import counted
 
-
-class Code(StrEnum):
-    """What a comparison comes to; the codes of `audit reconcile --json`. Only ever added to."""
-
-    # Findings.
-    UNRECORDED_VERSION = "unrecorded-version"
-    RECORD_MISSING = "record-missing"
-    ANOTHER_INSTANCE = "another-instance"
-    TOKEN_BY_HAND = "token-by-hand"  # noqa: S105 - a code
-    FIELDS_BY_HAND = "fields-by-hand"
-    TOKEN_REMOVED = "token-removed"  # noqa: S105 - a code
-    NOT_A_TOKEN = "not-a-token"  # noqa: S105 - a code
-    DELETED_VERSION = "deleted-version"
-    DESTROYED_VERSION = "destroyed-version"
-    FORGED_RECORD = "forged-record"
-    RECORDED_TWICE = "recorded-twice"
-    ROLLED_BACK = "rolled-back"
-    REMADE_SECRET = "remade-secret"  # noqa: S105 - a code
-    SECRET_MISSING = "secret-missing"  # noqa: S105 - a code
-    NOT_IN_LOG = "not-in-log"
-    LOG_CONTRADICTS = "log-contradicts"
-    # Notes.
-    OTHER_FIELDS = "other-fields"
-    OTHERS_WRITE = "others-write"
-    BEFORE_RECORDS = "before-records"
-    EARLIER_WRITER = "earlier-writer"
-    EXPIRED_VERSION = "expired-version"
-    TRIMMED_VERSIONS = "trimmed-versions"
-    NOT_COVERED = "not-covered"
-    NOT_LISTED = "not-listed"
-    ANCHOR_UNREAD = "anchor-unread"
-    UNKNOWN_KEY = "unknown-key"
-    # Neither.
-    RECORDED = "recorded"
-
-
-NOTES: Final = frozenset(
-    {
-        Code.OTHER_FIELDS,
-        Code.OTHERS_WRITE,
-        Code.BEFORE_RECORDS,
-        Code.EARLIER_WRITER,
-        Code.EXPIRED_VERSION,
-        Code.TRIMMED_VERSIONS,
-        Code.NOT_COVERED,
-        Code.NOT_LISTED,
-        Code.ANCHOR_UNREAD,
-        Code.UNKNOWN_KEY,
-    }
-)
-"""What is told, and nothing is wrong with."""
 _ENDED: Final = {
     Ended.DELETED: Code.DELETED_VERSION,
     Ended.DESTROYED: Code.DESTROYED_VERSION,
     Ended.EXPIRED: Code.EXPIRED_VERSION,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a record says of a token in Vault."""
-
-    seq: int
-    at: str
-    event: str
-    path: str
-    instance: str | None = None
-    version: int | None = None
-    created_at: str | None = None
-    """Vault's time of that version."""
-    request_id: str | None = None
-    fingerprint: str | None = None
-    mail: str | None = None
-    issued_at: str | None = None
-    dated_at: str | None = None
-    """The Date of the mail, where that is another time."""
-    recovered: bool = False
-
-    @property
-    def date(self) -> datetime | None:
-        """The Date of the mail, which is that of the token whoever stores it. None: it has none."""
-        return _time(self.dated_at or self.issued_at)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What one version, or the records of one secret, came to."""
-
-    code: Code
-    path: str | None
-    saw: str
-    version: int | None = None
-    created_at: str | None = None
-    """Vault's time of the version."""
-    ends_at: str | None = None
-    """Vault's time of its end, where it ended."""
-    record: Recorded | None = None
-    """The one that tells of it."""
-    writer: str | None = None
-    """What the version carries of who wrote our fields; anybody's word."""
-    captured_by: str | None = None
-
-    @property
-    def is_finding(self) -> bool:
-        """Whether somebody has to look at it."""
-        return self.code not in NOTES and self.code is not Code.RECORDED
-
-
-@dataclass(frozen=True, slots=True)
-class Beginning:
-    """Where the records begin."""
-
-    at: datetime | None
-    """The time of the first one; None: there is none."""
-    is_whole: bool
-    """Whether that is record 1, so that none is in a file that is not here."""
 
 
 class Comparison:
@@ -525,25 +414,17 @@ def _not_of_mail(ours: OurFields, proof: Recorded) -> list[str]:
     if proof.date is None:
         return []
     wrong = []
-    issued_at = _time(ours.issued_at)
+    issued_at = time_of(ours.issued_at)
     if issued_at is not None and issued_at > proof.date:
         wrong.append("security_token_issued_at")
     if ours.dated_at is None:
         return wrong
-    dated_at = _time(ours.dated_at)
+    dated_at = time_of(ours.dated_at)
     # Earlier versions of this program write none, and leave that of the token before.
     is_left = dated_at is not None and issued_at is not None and dated_at < issued_at
     if dated_at != proof.date and not is_left:
         wrong.append("security_token_dated_at")
     return wrong
-
-
-def _time(text: str | None) -> datetime | None:
-    """None: there is none, or it cannot be read."""
-    try:
-        return moment(text or "")
-    except ValueError:
-        return None
 
 
 def _changed(before: OurFields, after: OurFields) -> list[str]:
@@ -570,5 +451,5 @@ def _end_of(version: KeptVersion) -> str:
 
 def _is_before(created_at: str, time: datetime) -> bool:
     """False also of a time that cannot be read."""
-    made = _time(created_at)
+    made = time_of(created_at)
     return made is not None and made < time

@@ -11,8 +11,9 @@ import pytest
 
 from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.model import Ended, KeptVersion, OurFields, Secret
+from token_catcher.record.difference import Beginning, Code, Difference, Recorded
 from token_catcher.record.keyring import Keyring
-from token_catcher.record.reconcile import Beginning, Code, Comparison, Difference, Recorded
+from token_catcher.record.reconcile import Comparison
 
 BEGAN = datetime(2026, 2, 3, 12, tzinfo=UTC)
 WHOLE = Beginning(BEGAN, is_whole=True)
