@@ -56,6 +56,7 @@ use what its `__init__` names, and nothing else.
         rotated     a file that was rotated away like a log, put back
         verification  is a journal intact
         difference  what records and Vault's versions come to, in words; pure
+        proven      which tokens of a secret were proven, by their records; pure
         reconcile   the records of a secret, held against Vault's versions; pure
         journal_file  the file that is written to, opened, mended and closed
         journal     the append-only rotation record

@@ -5,10 +5,9 @@ does not grow with the journal, but with the versions in Vault.
 
 A version is known by its number *and* by Vault's time of it: numbers begin anew where a secret was
 removed with all its versions. Exactly one `stored` record tells of each version that we wrote. It
-tells of the token as well, and so does an `unchanged` one: that its mail was proven. So where
-another instance was faster, or stored again what Vault had lost, our own record proves its write;
-as long as that is a write that an instance makes: with the times of the mail, and never over a
-newer token.
+tells of the token as well, and so does an `unchanged` one (`proven`). So where another instance was
+faster, or stored again what Vault had lost, our own record proves its write; as long as that is a
+write that an instance makes: with the times of the mail, and never over a newer token.
 
 Others write to the same secrets, and may: a password that a person changes makes a version as well,
 which carries the token and our fields on. It is a note. What a version of somebody else's changes
@@ -25,6 +24,7 @@ from typing import Final
 from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.model import Ended, Event, KeptVersion, OurFields, moment
 from token_catcher.record.difference import Beginning, Code, Difference, Recorded, time_of
+from token_catcher.record.proven import Proven, not_of_mail
 from token_catcher.record.waiting import IN_VAULT
 from token_catcher.wording import counted
 
@@ -48,7 +48,7 @@ class Comparison:
         """`versions`: all that Vault keeps, oldest first. `writer`: our own id, None where it is
         not known. `fingerprints`: of the journal, under the keys that there are."""
         self.path = path
-        self._fingerprints = fingerprints
+        self._proven = Proven(versions, fingerprints)
         self._versions = versions
         self._writer = writer
         self._by_number = {version.number: version for version in versions}
@@ -60,16 +60,6 @@ class Comparison:
         """Further records of such a version, the first of them."""
         self._written: dict[str, Recorded] = {}
         """By number, of writes that a version carries on and Vault does not keep."""
-        self._tokens: dict[str, str] = {}
-        """The plain fingerprint of each token in a version, by all that a record may have of it."""
-        for version in versions:
-            self._know_token(version.fingerprint)
-        self._mails = {version.ours.mail for version in versions} - {None}
-        self._proven: dict[str | None, Recorded] = {}
-        """By the plain fingerprint of a token in a version: the first record that says that it
-        came in a mail which was proven. By that mail, where the record's key is gone."""
-        self._unknown_keys = 0
-        """Records whose key is gone, so that their tokens cannot be compared."""
         self._lost = _Lost()
         """The records of versions that Vault has not, since the last one that it has."""
         self._overtaken = _Lost()
@@ -81,7 +71,7 @@ class Comparison:
         """The next record of this secret."""
         if record.event not in IN_VAULT:
             return
-        self._take_token(record)
+        self._proven.take(record)
         if record.event == Event.STORED and record.version is not None:
             self._take_stored(record, record.version)
 
@@ -110,22 +100,7 @@ class Comparison:
             if version.ended is None:
                 before = version
 
-    def _know_token(self, fingerprint: str | None) -> None:
-        if fingerprint is None:
-            return
-        for form in self._fingerprints.forms(fingerprint):
-            self._tokens[form] = fingerprint
-
     # -- taking records --
-
-    def _take_token(self, record: Recorded) -> None:
-        name = self._tokens.get(record.fingerprint or "")
-        if not self._fingerprints.is_known(record.fingerprint):
-            self._unknown_keys += 1
-            name = record.mail
-        if name is None or (name == record.mail and name not in self._mails):
-            return
-        self._proven.setdefault(name, record)
 
     def _take_stored(self, record: Recorded, number: int) -> None:
         version = self._by_number.get(number)
@@ -164,8 +139,9 @@ class Comparison:
             records = counted(self._trimmed, "record")
             saw = f"{records} of versions before {self._versions[0].number}"
             yield Difference(Code.TRIMMED_VERSIONS, self.path, saw)
-        if self._unknown_keys:
-            saw = f"the tokens of {self._unknown_keys} records were not compared: their key is gone"
+        untold = self._proven.untold
+        if untold:
+            saw = f"the tokens of {untold} records were not compared: their key is gone"
             yield Difference(Code.UNKNOWN_KEY, self.path, saw)
 
     def _lacking(self, code: Code, record: Recorded, saw: str) -> Difference:
@@ -220,7 +196,7 @@ class Comparison:
             return False
         if self._is_own_write(version):
             return not began.is_whole
-        return self._proof(version) is None
+        return self._proven.carried_by(version) is None
 
     def _unrecorded(self, version: KeptVersion, before: KeptVersion | None) -> Difference:
         """No record tells of this version, which is there."""
@@ -265,7 +241,7 @@ class Comparison:
         written = self._written.get(version.ours.version or "")
         if written is not None:
             return not self._differing(version, written)
-        return self._proof(version) is not None
+        return self._proven.carried_by(version) is not None
 
     def _fresh(self, version: KeptVersion, before: KeptVersion | None) -> Difference:
         """It looks like the write of an instance of this program."""
@@ -273,7 +249,7 @@ class Comparison:
         if self._is_own_write(version):
             saw = "we wrote it, and have no record of it"
             return self._told(Code.RECORD_MISSING, version, saw)
-        proof = self._proof(version)
+        proof = self._proven.carried_by(version)
         if proof is not None:
             return self._of_another(version, before, proof)
         saw = "it carries another writer, and no record of ours tells of its token"
@@ -287,7 +263,7 @@ class Comparison:
         if newer is not None:
             saw = f"somebody wrote an older token over that of record {newer.seq}"
             return self._told(Code.UNRECORDED_VERSION, version, saw)
-        wrong = _not_of_mail(version.ours, proof)
+        wrong = not_of_mail(version.ours, proof)
         if wrong:
             saw = f"the token is that of record {proof.seq}, our fields are not: {', '.join(wrong)}"
             return self._told(Code.FIELDS_BY_HAND, version, saw)
@@ -298,30 +274,17 @@ class Comparison:
         """The record of the token that was there before, where that is newer than this one."""
         there = self._last_trimmed
         if before is not None:
-            there = self._proof_of_token(before)
+            there = self._proven.by_token(before)
         if there is None or there.date is None or proof.date is None:
             return None
         if there.date > proof.date:
             return there
         return None
 
-    def _proof(self, version: KeptVersion) -> Recorded | None:
-        """The record that says that the token was proven, of a version that carries our fields."""
-        if version.ours.mail is None:
-            return None
-        return self._proof_of_token(version)
-
-    def _proof_of_token(self, version: KeptVersion) -> Recorded | None:
-        told = self._proven.get(version.fingerprint)
-        if told is not None:
-            return told
-        return self._proven.get(version.ours.mail)
-
     def _differing(self, version: KeptVersion, record: Recorded) -> list[str]:
         """In what a record of this write differs from what the version holds."""
         differing = _differing(version, record)
-        # Where the record's key is gone, nobody can tell.
-        if self._fingerprints.is_of(record.fingerprint, version.fingerprint) is False:
+        if self._proven.is_of_another(record, version):
             differing.insert(0, "token")
         return differing
 
@@ -405,26 +368,6 @@ def _is_other_time(of_version: str | None, of_record: str | None) -> bool:
         return moment(of_version) != moment(of_record)
     except ValueError:
         return True
-
-
-def _not_of_mail(ours: OurFields, proof: Recorded) -> list[str]:
-    """Which times of a version an instance cannot have of the mail that our record is of.
-
-    Arrivals differ between mailboxes, but a token has one Date, and is never issued after it."""
-    if proof.date is None:
-        return []
-    wrong = []
-    issued_at = time_of(ours.issued_at)
-    if issued_at is not None and issued_at > proof.date:
-        wrong.append("security_token_issued_at")
-    if ours.dated_at is None:
-        return wrong
-    dated_at = time_of(ours.dated_at)
-    # Earlier versions of this program write none, and leave that of the token before.
-    is_left = dated_at is not None and issued_at is not None and dated_at < issued_at
-    if dated_at != proof.date and not is_left:
-        wrong.append("security_token_dated_at")
-    return wrong
 
 
 def _changed(before: OurFields, after: OurFields) -> list[str]:
