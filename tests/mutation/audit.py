@@ -201,14 +201,6 @@ MUTANTS = (
         tests=LOG,
     ),
     Mutant(
-        "reconcile: a write of another mount counts",
-        "commands/vault_log.py",
-        function="VaultLog._take",
-        old="not where.startswith(self._prefix)",
-        new="False",
-        tests=LOG,
-    ),
-    Mutant(
         "chain: a mac is not compared",
         "record/chain.py",
         function="Reading._expect_key",

@@ -110,3 +110,12 @@ def test_an_older_token_is_drift_without_the_key_of_the_record_as_well(
     record = replace(RECORD, fingerprint=KEY.recorded("sha256:0123456789abcdef"))
     older = Holding(4, fingerprint=OTHER, issued_at=ISSUED - SECOND)
     assert drift(record, older, known) is Drift.OLDER
+
+
+def test_the_token_itself_is_no_drift_whatever_stands_beside_it() -> None:
+    """Somebody may have changed the times by hand."""
+    token = "sha256:0123456789abcdef"
+    record = replace(RECORD, fingerprint=KEY.recorded(token))
+    earlier = Holding(4, fingerprint=token, issued_at=ISSUED - SECOND)
+    assert drift(record, earlier, KEY) is None
+    assert drift(replace(RECORD, fingerprint=token), earlier, KEY) is None
