@@ -13,7 +13,7 @@ FINGERPRINTS = ("tests/unit/test_fingerprints.py",)
 PIPELINE = ("tests/unit/test_pipeline.py", "-k", "fingerprint")
 DRIFT = ("tests/unit/test_drift.py",)
 PAGE = ("tests/unit/web/test_access.py",)
-MARKUP = ("tests/unit/test_html.py",)
+MARKUP = ("tests/unit/commands/test_history_page.py",)
 
 MUTANTS = (
     Mutant(
