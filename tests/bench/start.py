@@ -48,7 +48,7 @@ HELP_AT_MOST = 3.0
 """Times an empty Python."""
 SCAN_AT_MOST = 0.5
 """Seconds over the time of its connections."""
-MEGABYTES = 55
+MEBIBYTES = 55
 """Of a daemon with one mailbox."""
 UNMEASURED = ("PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START", "COLUMNS")
 """What in the environment would make the program another one than users have."""
@@ -166,15 +166,15 @@ def _print(costs: dict[str, Costs]) -> None:
 def _print_memory(tool: Program, dovecot: Dovecot) -> None:
     with tool.daemon() as daemon:
         status = Path(f"/proc/{daemon.process.pid}/status")
-        idle = _megabytes(status)
+        idle = _mebibytes(status)
         dovecot.deliver(mails.genuine(issued_at=datetime.now(UTC)), USER)
         until(lambda: daemon.says("rotation.stored"), "the token to be stored")
         print(
-            f"          daemon: {idle:.0f} MB resident with one mailbox, {_megabytes(status):.0f}"
-            f" after a token ({MEGABYTES} is the aim)"
+            f"          daemon: {idle:.0f} MiB resident with one mailbox, {_mebibytes(status):.0f}"
+            f" after a token ({MEBIBYTES} is the aim)"
         )
 
 
-def _megabytes(status: Path) -> float:
+def _mebibytes(status: Path) -> float:
     (kibibytes,) = re.findall(r"VmRSS:\s+(\d+)", status.read_text())
-    return int(kibibytes) * 1024 / 1_000_000
+    return int(kibibytes) / 1024
