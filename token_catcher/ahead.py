@@ -1,6 +1,6 @@
 """What the daemon loads before the first mail.
 
-An adapter loads its library when it is first used (docs/adr/0028): most commands need few of them.
+An adapter loads its library when it is first used (docs/adr/0027): most commands need few of them.
 The daemon needs them all in the end, perhaps in the middle of a night. A library that is broken, or
 was replaced under the running program, has to show at the start, where somebody looks.
 """

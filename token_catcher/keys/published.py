@@ -180,7 +180,7 @@ class DnsKeys:
         """The record and its TTL; an answer of any other kind than one key record is no key.
 
         `silence`: the code of the trouble where there is no answer."""
-        # dnspython is loaded with the first question (docs/adr/0028): most looks have none.
+        # dnspython is loaded with the first question (docs/adr/0027): most looks have none.
         import dns.exception
         import dns.name
         import dns.resolver

@@ -349,7 +349,7 @@ class _SignedMail:
 
         Not by `DKIM.verify()`: it reads the tags a second time and compares `x=` with the clock."""
 
-        # dkimpy is loaded with the first signature (docs/adr/0028): most looks find no mail.
+        # dkimpy is loaded with the first signature (docs/adr/0027): most looks find no mail.
         import dkim
 
         def lookup(_name: bytes, timeout: int) -> bytes:  # noqa: ARG001 - dkimpy's words

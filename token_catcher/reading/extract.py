@@ -176,7 +176,7 @@ def _parsed(fields: Sequence[HeaderField], body: bytes) -> Message:
     """What mail-parser sees of the structure.
 
     It is not shown the rest of the header, of which it has no say."""
-    # mail-parser is loaded with the first mail (docs/adr/0028): most looks find none.
+    # mail-parser is loaded with the first mail (docs/adr/0027): most looks find none.
     import mailparser  # type: ignore[import-untyped]  # it ships no types
 
     head = b"".join(field.name.encode() + b":" + field.value + b"\r\n" for field in fields)

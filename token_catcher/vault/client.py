@@ -67,7 +67,7 @@ class Client:
 
     @cached_property
     def _cluster(self) -> Cluster:
-        # Loads hvac and requests (docs/adr/0028): most looks find no mail, and ask Vault nothing.
+        # Loads hvac and requests (docs/adr/0027): most looks find no mail, and ask Vault nothing.
         from token_catcher.vault.cluster import Cluster
 
         return Cluster(self._address, self._log, self._monotonic)
