@@ -89,10 +89,16 @@ def print_table(table: styled.Table, width: int = WIDEST) -> None:
 def complain(message: str) -> None:
     """Write lines to standard error, for a terminal no wider than it is; nobody is told where that
     is impossible."""
+    for line in map(printable, message.split("\n")):
+        sys.stderr.writelines(f"{piece}\n" for piece in _wrapped(line))
+
+
+def _wrapped(line: str) -> Iterable[str]:
+    """A line of standard error as it is to be written; rich is loaded for a terminal alone."""
+    if not sys.stderr.isatty():
+        return [line]
     width = styled.Console(stderr=True).width
-    for line in message.split("\n"):
-        for piece in _fitting(styled.Text(printable(line)), sys.stderr, width):
-            sys.stderr.write(f"{piece.plain}\n")
+    return [piece.plain for piece in _fitting(styled.Text(line), sys.stderr, width)]
 
 
 class Progress:
