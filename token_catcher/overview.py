@@ -61,7 +61,8 @@ def content_of(app: App) -> Content:
     """The same for the page, with the last rotations and the mails that wait."""
     recorded = _recorded(app)
     waiting = sorted(recorded.waiting, key=_arrival)
-    return Content(_overview(app, recorded), recorded.recent, tuple(waiting))
+    overview = _overview(app, recorded, unwrapping=True)
+    return Content(overview, recorded.recent, tuple(waiting))
 
 
 def _arrival(record: Record) -> str:
@@ -69,13 +70,14 @@ def _arrival(record: Record) -> str:
 
 
 def overview_of(app: App) -> Overview:
-    """How all of it stands now."""
-    return _overview(app, _recorded(app))
+    """How all of it stands now. A secret_id that is wrapped stays so."""
+    return _overview(app, _recorded(app), unwrapping=False)
 
 
-def _overview(app: App, recorded: _Recorded) -> Overview:
+def _overview(app: App, recorded: _Recorded, *, unwrapping: bool) -> Overview:
+    """`unwrapping`: a login may use up a wrapping token, as the daemon's own does."""
     now = app.now().replace(microsecond=0)
-    questions = _Questions(app)
+    questions = _Questions(app, unwrapping=unwrapping)
     users = _users(app, recorded, questions, now)
     ends = list(_certificate_ends(app, now))
     return Overview(
@@ -133,7 +135,7 @@ def _seq(record: Record) -> int:
 class _Questions:
     """What is asked of Vault, as long as it answers."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, *, unwrapping: bool) -> None:
         """Logs in, and remembers what keeps us from that."""
         self._store = app.store
         self._inquiry = Inquiry(app.store)
@@ -141,6 +143,8 @@ class _Questions:
         self._logged_in = False
         self._lists_users: bool | None = None
         try:
+            if not unwrapping:
+                self._store.inspection.leave_wrapped()
             self._store.keep_alive()
         except TokenCatcherError as error:
             self._inquiry.trouble = error

@@ -455,24 +455,45 @@ def test_the_certificate_of_the_server(
 # -- ways to log in --
 
 
+def wrapped_login(bench: Bench, path: str = "") -> WrappedAppRoleLogin:
+    """By a token that wraps the answer to a request of an administrator: a new secret_id, where no
+    other path is named."""
+    role = bench.role(SHIPPED.format(data=DATA, metadata='"read"'))
+    secret_id = f"auth/approle/role/{role.name}/secret-id"
+    answer = bench.server.ask("post", path or secret_id, headers={"X-Vault-Wrap-TTL": "5m"})
+    token = Secret(answer.body["wrap_info"]["token"])
+    return WrappedAppRoleLogin(role.role_id, lambda: token, KeptSecretId(bench.home / "kept.json"))
+
+
 def test_a_wrapping_token_is_left_as_it_is(bench: Bench) -> None:
     """A diagnosis uses up nothing; after the first login there is nothing to use up."""
-    role = bench.role(SHIPPED.format(data=DATA, metadata='"read"'))
-    answer = bench.server.ask(
-        "post",
-        f"auth/approle/role/{role.name}/secret-id",
-        headers={"X-Vault-Wrap-TTL": "5m"},
-    )
-    token = Secret(answer.body["wrap_info"]["token"])
-    kept = KeptSecretId(bench.home / "kept.json")
-    login = WrappedAppRoleLogin(role.role_id, lambda: token, kept)
+    login = wrapped_login(bench)
     steps = bench.steps(login)
     told = [(step.step, step.outcome, step.code) for step in steps[2:]]
     assert told[0] == ("login", "skipped", "vault-login-wrapped")
     assert {outcome for _, outcome, _ in told} == {"skipped"}
+    assert {step.saw for step in steps[3:]} == {"it builds on the login, which was left out"}
     with bench.store(login) as store:
         assert {step.outcome for step in usable_steps(store.inspection, bench.users)} == {"ok"}
     assert findings(bench.steps(login)) == []
+
+
+def test_a_wrapping_token_that_somebody_used_is_found(bench: Bench) -> None:
+    """Before the first login fails of it: Vault is asked what the token wraps."""
+    login = wrapped_login(bench)
+    unwrapped = bench.server.ask("post", "sys/wrapping/unwrap", token=login.credential().reveal())
+    assert unwrapped.status == 200
+    steps = bench.steps(login)
+    assert findings(steps) == [("login", "failed", "vault-login-wrapping-used")]
+    assert {step.saw for step in steps[3:]} == {"it builds on a step that failed"}
+
+
+def test_a_wrapping_token_of_something_else_is_found(bench: Bench) -> None:
+    """It is left wrapped, as a login leaves it."""
+    login = wrapped_login(bench, "auth/token/create")
+    assert findings(bench.steps(login)) == [("login", "failed", "vault-login-wrapping-path")]
+    unwrapped = bench.server.ask("post", "sys/wrapping/unwrap", token=login.credential().reveal())
+    assert unwrapped.status == 200
 
 
 def test_a_token_that_an_agent_adds_is_diagnosed(bench: Bench) -> None:

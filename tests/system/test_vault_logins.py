@@ -164,6 +164,32 @@ def test_a_wrapped_secret_id_survives_a_restart_and_a_theft_is_told(
     assert run.sightings(allowed, token, stolen, secret_id) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("status",), 1),
+        (("audit", "reconcile"), 1),
+        (("audit", "verify"), 1),
+        (("scan", "--dry-run"), 0),
+        (("check",), 0),
+    ],
+    ids=["status", "reconcile", "verify", "dry run", "check"],
+)
+def test_what_only_looks_leaves_the_secret_id_wrapped(
+    tool: Program, openbao: OpenBao, org: str, words: tuple[str, ...], code: int
+) -> None:
+    """It says so, and nothing is unwrapped or kept: the first scan still can."""
+    role = openbao.approle(org, shipped_policy(openbao))
+    auth = f"{{method: approle, role_id: {role.role_id}, wrapped_secret_id: {{file: wrapped}}}}"
+    tool.configure(auth=f"auth: {auth}", usernames=f"usernames: [{mails.USERNAME}]")
+    token = wrapping_token(openbao, org)
+    tool.secret("wrapped", token)
+    done = tool(*words)
+    assert done.code == code, done
+    assert not (tool.state / "vault-secret-id.json").exists()
+    assert openbao.ask("post", "sys/wrapping/unwrap", token=token).status == 200
+
+
 def test_a_daemon_that_is_ended_keeps_the_secret_id(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
 ) -> None:

@@ -59,13 +59,15 @@ def run(
     """Tell what does not agree. FAILED: there is a finding, or a secret cannot be read.
 
     `logs`: files of Vault's audit device; none: who wrote is not told. `sleep`: waits so many
-    seconds. TokenCatcherError: Vault, the journal or a log cannot be read at all."""
+    seconds. TokenCatcherError: Vault, the journal or a log cannot be read at all, or that would
+    use up a wrapping token."""
     if not app.store.keeps_versions:
         raise TokenCatcherError(
             "vault.kv_version: got 1, expected 2: version 1 keeps no versions, so there is"
             " nothing to hold the journal against",
             code="audit-kv1",
         )
+    app.store.inspection.leave_wrapped()
     anchor = AnchorLook()
     if app.config.journal.anchor:
         # Asked first, as `audit verify` does: the daemon may move it on while we read.

@@ -49,6 +49,8 @@ NO_LINE: Final = ("vault-unreachable", "vault-address")
 LATER: Final = ("login", "token", "mount", "rights", "excess", "trial", "settings")
 """The steps that need a Vault that answers."""
 NO_LIMIT: Final = Limit()
+WRAPPED: Final = "vault-login-wrapped"
+"""The code where there is no login, since it would use up a wrapping token."""
 
 
 def _utc_now() -> datetime:
@@ -72,7 +74,12 @@ def vault_steps(
     if not answers:
         yield from _skipped(LATER)
         return
-    if not (yield from _login_steps(vault, unwrapping=unwrapping)):
+    login = _login_step(vault, unwrapping=unwrapping)
+    yield login
+    if login.outcome == "skipped":
+        yield from _skipped(LATER[1:], "it builds on the login, which was left out")
+        return
+    if login.outcome == "failed":
         yield from _skipped(LATER[1:])
         return
     yield _token_step(vault)
@@ -109,7 +116,9 @@ def admission_steps(
     """Those that decide whether Vault lets us in: login, mount and rights, in two requests.
 
     Returns what is known of the rights; None: it did not come to that."""
-    if not (yield from _login_steps(vault, unwrapping=True)):
+    login = _login_step(vault, unwrapping=True)
+    yield login
+    if login.outcome == "failed":
         return None
     if not (yield from _mount_steps(vault, users)):
         return None
@@ -186,19 +195,17 @@ def _state_step(node: Node, state: NodeState) -> Step:
 # -- who we are --
 
 
-def _login_steps(vault: Inspection, *, unwrapping: bool) -> Generator[Step, None, bool]:
-    """Returns whether we have a token."""
+def _login_step(vault: Inspection, *, unwrapping: bool) -> Step:
+    """Skipped where it would use up a wrapping token that is as good as it should be."""
     try:
-        if not unwrapping and vault.would_unwrap():
-            saw = "the wrapping token was left as it is: the first login of all uses it up"
-            yield _step("login", "", "skipped", saw, code="vault-login-wrapped")
-            return False
+        if not unwrapping:
+            vault.leave_wrapped()
         vault.log_in()
     except TokenCatcherError as error:
-        yield _failed("login", "", error)
-        return False
-    yield _step("login", "", "ok", f"logged in; method: {vault.login}")
-    return True
+        if error.code == WRAPPED:
+            return _step("login", "", "skipped", str(error), code=WRAPPED)
+        return _failed("login", "", error)
+    return _step("login", "", "ok", f"logged in; method: {vault.login}")
 
 
 def _token_step(vault: Inspection) -> Step:
@@ -315,6 +322,6 @@ def _failed(step: str, subject: str, error: TokenCatcherError) -> Step:
     return _step(step, subject, "failed", str(error), code=error.code)
 
 
-def _skipped(steps: Iterable[str]) -> Iterator[Step]:
+def _skipped(steps: Iterable[str], why: str = "it builds on a step that failed") -> Iterator[Step]:
     for step in steps:
-        yield _step(step, "", "skipped", "it builds on a step that failed")
+        yield _step(step, "", "skipped", why)

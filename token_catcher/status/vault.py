@@ -12,6 +12,8 @@ SEALED: Final = "vault-sealed"
 """The code of 503 by Vault itself: sealed, or without an active node."""
 ANSWERED: Final = frozenset({SEALED, "vault-quota", "vault-uninitialised"})
 """Codes of outages where Vault itself answers."""
+WRAPPED: Final = "vault-login-wrapped"
+"""The code where nobody logged in, since that would have used up a wrapping token."""
 LOGIN: Final = "vault-login"
 """What the codes of refused logins begin with."""
 
@@ -42,7 +44,9 @@ class VaultRow:
     @property
     def failing(self) -> bool:
         """Whether a person has to see to it that tokens can be stored."""
-        return self.trouble is not None or any(login.has_ended for login in self.logins)
+        if any(login.has_ended for login in self.logins):
+            return True
+        return self.trouble not in (None, WRAPPED)
 
     def as_json(self) -> dict[str, Any]:
         """The contract of `status --json`."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from token_catcher.vault.transport import Transport
 
 MERGE_PATCH: Final = "application/merge-patch+json"
+WRAPPED: Final = "vault-login-wrapped"
+"""The code of a login that was not tried, since it would have used up a wrapping token."""
 
 
 def _unobserved(_operation: str, _status: int | None) -> None:
@@ -150,6 +152,23 @@ class Client:
             if self._own.lease is not None or not isinstance(self._login, WrappedAppRoleLogin):
                 return False
             return self._login.would_unwrap()
+
+    def leave_wrapped(self) -> None:
+        """See to it that a login now uses up no wrapping token: for who only looks.
+
+        AccessError: it would (`WRAPPED`), or Vault would refuse the token. StateError: what is kept
+        cannot be read. Outage: Vault is away."""
+        if not self.would_unwrap() or not isinstance(self._login, WrappedAppRoleLogin):
+            return
+        with self._lock:
+            credential = self._login.credential()
+            self._cluster.renew()
+            refusal = self._login.objection(credential, self._login_side)
+            if refusal is not None:
+                raise self._refused(credential, refusal)
+        raise AccessError(
+            "the wrapping token was left as it is: the first login of all uses it up", code=WRAPPED
+        )
 
     def about_token(self) -> Answer:
         """What Vault says of our token, in its own words; 403 where it may not ask.

@@ -169,6 +169,10 @@ class Inspection:
         """Whether a login now would use up a wrapping token. StateError, AccessError."""
         return self._client.would_unwrap()
 
+    def leave_wrapped(self) -> None:
+        """See to it that a login now uses up no wrapping token, as `Client.leave_wrapped` does."""
+        self._client.leave_wrapped()
+
     def log_in(self) -> None:
         """Have a token, by a login where there is none yet."""
         self._client.keep_alive()

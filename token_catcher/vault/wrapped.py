@@ -63,6 +63,13 @@ class WrappedAppRoleLogin:
         unwrapping = self.kept.of(self.credential())
         return unwrapping is None or unwrapping.secret_id is None
 
+    def objection(self, credential: Secret, vault: Vault) -> Refusal | None:
+        """Why a login would not unwrap this token; None: it would. One request, which uses
+        nothing up.
+
+        StateError: what is kept cannot be read. Outage or AccessError: Vault does not tell."""
+        return self._objection_to(credential, vault, is_first=self.kept.of(credential) is None)
+
     def log_in(self, credential: Secret, vault: Vault) -> Lease | Refusal:
         """One request, after those that unwrap a new token.
 

@@ -52,6 +52,14 @@ def test_what_is_known(
     assert (row.trouble, row.saw, row.failing) == (error.code, "x", True)
 
 
+def test_a_secret_id_that_was_left_wrapped() -> None:
+    """It is told, and no failure: nobody has tried to log in."""
+    error = AccessError("x", code="vault-login-wrapped")
+    row = vault_row(ADDRESS, VaultAnswer(error, False), ())
+    assert (row.reachable, row.sealed, row.logged_in) == (True, False, False)
+    assert (row.trouble, row.saw, row.failing) == (error.code, "x", False)
+
+
 @pytest.mark.parametrize(("days", "failing"), [(0, False), (-1, True)])
 def test_a_certificate_that_has_ended(days: int, failing: bool) -> None:
     """Vault will not take it."""
