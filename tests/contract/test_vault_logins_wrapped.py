@@ -26,11 +26,19 @@ from token_catcher.advice import NEXT_STEP
 from token_catcher.errors import AccessError, Outage, StateError, TokenCatcherError
 from token_catcher.in_flight import InFlight
 from token_catcher.model import Secret, Stored
-from token_catcher.vault import KeptSecretId, VaultStore, WrappedAppRoleLogin, unwrappings
+from token_catcher.vault import (
+    AppRoleLogin,
+    KeptSecretId,
+    VaultStore,
+    WrappedAppRoleLogin,
+    unwrappings,
+)
 
 LOGIN = "auth/approle/login"
 LOOKUP = "sys/wrapping/lookup"
 UNWRAP = "sys/wrapping/unwrap"
+PLAIN = "2f1c9d8e-6f2b-4a56-9d4e-0c1f7b3a5e64"
+"""Of the form of a secret_id."""
 
 
 @dataclass
@@ -439,14 +447,30 @@ def test_processes_of_one_state_directory_share_what_is_kept(instance: Instance,
     assert (asked.count(UNWRAP), asked.count(LOGIN)) == (1, 4)
 
 
-@pytest.mark.parametrize("text", ["", '{"token": "s.x"}', "s.x y"])
+@pytest.mark.parametrize("text", ["", '{"token": "s.x"}', "s.x y", PLAIN])
 def test_what_is_no_wrapping_token_is_told(instance: Instance, text: str) -> None:
-    """Before anything is asked."""
+    """Before anything is asked, and without an alarm: a secret_id is a UUID, and no theft."""
     instance.token = text
+    since = len(instance.server.audited)
     with instance.started() as store:
         error = refusal(store)
     assert (type(error), error.code) == (AccessError, "vault-login-wrapping")
     assert str(error).startswith("vault.auth.wrapped_secret_id: got ")
+    assert paths(instance.server, since) == []
+    assert instance.alarms == []
+
+
+def test_a_wrapping_token_in_place_of_a_secret_id_is_told(instance: Instance) -> None:
+    """Where Vault refuses it: by its form; it is as good as before."""
+    login = AppRoleLogin(instance.role_id, lambda: Secret(instance.token))
+    with opened(instance.server.url, login) as store:
+        error = refusal(store)
+    assert error.code == "vault-login"
+    assert str(error).endswith(
+        ": role_id or secret_id is wrong, expired or used up; it has the form of a token of"
+        " Vault's, and a wrapping token belongs under vault.auth.wrapped_secret_id"
+    )
+    instance.unwrap()
 
 
 @pytest.mark.parametrize("in_front", ["", "team/"])

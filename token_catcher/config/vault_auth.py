@@ -28,16 +28,28 @@ Namespace = Annotated[
 
 def _is_a_token(source: SecretSource | None, info: ValidationInfo) -> SecretSource | None:
     """Whether a header can carry it, so that it is told with its line, and not at the login."""
-    if source is None or not kinds.Origin.of(info).secrets:
-        return source
-    fault = fault_of_token(source.look())
+    if source is not None and kinds.Origin.of(info).secrets:
+        _expect_token(source, wraps=False)
+    return source
+
+
+def _is_a_wrapping_token(source: SecretSource | None, info: ValidationInfo) -> SecretSource | None:
+    """The same, and whether it can be one that wraps."""
+    if source is not None and kinds.Origin.of(info).secrets:
+        _expect_token(source, wraps=True)
+    return source
+
+
+def _expect_token(source: SecretSource, *, wraps: bool) -> None:
+    fault = fault_of_token(source.look(), wraps=wraps)
     if fault is not None:
         raise Wrong("the token alone on one line", fault)
-    return source
 
 
 Token = Annotated[SecretKey, AfterValidator(_is_a_token)]
 """A secret that is sent in a header."""
+WrappingToken = Annotated[SecretKey, AfterValidator(_is_a_wrapping_token)]
+"""One that is good once, for what it wraps."""
 
 
 class AppRoleAuth(Section):
@@ -47,7 +59,7 @@ class AppRoleAuth(Section):
     """How to log in."""
     role_id: kinds.Text
     """The role."""
-    wrapped_secret_id: Token | None = None
+    wrapped_secret_id: WrappingToken | None = None
     """A wrapping token in place of the secret_id, good once: {file: PATH} or {env: NAME}. What it
     holds is kept in state_dir, until another token is there."""
     secret_id: SecretKey | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
@@ -23,6 +23,9 @@ from token_catcher.vault.refusal import Method, Refusal, refusal_of
 
 # What a header can carry, and a token consists of.
 _SENDABLE: Final = re.compile(r"[!-~]+", re.ASCII)
+# What Vault makes secret_ids of, and tokens only before 2018.
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_TOKEN: Final = re.compile(r"(s|b|hvs|hvb)\.[A-Za-z0-9_-]{20,}")
 
 
 class Vault(Protocol):
@@ -103,6 +106,12 @@ def _granted(answer: Answer, path: str) -> Lease:
     return Lease.of(Secret(token), answer.auth, "lease_duration")
 
 
+_MIXED_UP: Final = (
+    "it has the form of a token of Vault's, and a wrapping token belongs under"
+    " vault.auth.wrapped_secret_id"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class AppRoleLogin:
     """With a role of our own."""
@@ -120,8 +129,14 @@ class AppRoleLogin:
 
     def log_in(self, credential: Secret, vault: Vault) -> Lease | Refusal:
         """One request."""
-        body = {"role_id": self.role_id, "secret_id": credential.reveal()}
-        return log_in_by(refusal.APPROLE, vault, f"auth/{self.mount}/login", body)
+        secret_id = credential.reveal()
+        body = {"role_id": self.role_id, "secret_id": secret_id}
+        lease = log_in_by(refusal.APPROLE, vault, f"auth/{self.mount}/login", body)
+        is_token = _TOKEN.fullmatch(secret_id) is not None
+        if is_token and isinstance(lease, Refusal) and lease.code == self.refused:
+            # A secret_id that somebody chose himself may look so, and then it is not refused.
+            return replace(lease, reason=f"{lease.reason}; {_MIXED_UP}")
+        return lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +265,12 @@ class NoLogin:
         return Lease(None, seconds=0, renewable=False)
 
 
-def sendable(token: Secret, key: str, code: str) -> Secret:
+def sendable(token: Secret, key: str, code: str, *, wraps: bool = False) -> Secret:
     """The token, as it can be sent in a header.
 
-    `key`: of the configuration, for the message. AccessError: it has another form."""
-    fault = fault_of_token(token)
+    `key`: of the configuration, for the message. `wraps`: it should be a wrapping token.
+    AccessError: it has another form."""
+    fault = fault_of_token(token, wraps=wraps)
     if fault is not None:
         raise AccessError(
             f"{key}: got {fault}, expected the token alone on one line",
@@ -263,8 +279,10 @@ def sendable(token: Secret, key: str, code: str) -> Secret:
     return token
 
 
-def fault_of_token(token: Secret) -> str | None:
-    """What is wrong with the form of a token, in words that do not show it; None: nothing."""
+def fault_of_token(token: Secret, *, wraps: bool = False) -> str | None:
+    """What is wrong with the form of a token, in words that do not show it; None: nothing.
+
+    `wraps`: it should be a wrapping token."""
     text = token.reveal()
     if not text:
         return "nothing"
@@ -274,4 +292,6 @@ def fault_of_token(token: Secret) -> str | None:
         return "quotes around it"
     if not _SENDABLE.fullmatch(text):
         return "a blank, a second line, or a character that is not ASCII"
+    if wraps and _UUID.fullmatch(text):
+        return "a UUID, as a secret_id is that was not wrapped (no WRAP_TTL when it was made)"
     return None

@@ -54,7 +54,7 @@ class WrappedAppRoleLogin:
 
     def credential(self) -> Secret:
         """The wrapping token: as long as its file holds it, what it wrapped is used."""
-        return sendable(self.wrapping_token(), KEY, "vault-login-wrapping")
+        return sendable(self.wrapping_token(), KEY, "vault-login-wrapping", wraps=True)
 
     def would_unwrap(self) -> bool:
         """Whether a login now unwraps the token, which nobody can do once more.

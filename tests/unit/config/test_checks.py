@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests.unit.config.texts import CANARY, MINIMAL, changed, load, refusal_of
+from tests.unit.config.texts import CANARY, MINIMAL, changed, load, refusal_of, write_secret
 from token_catcher.config import Config
 
 BROKEN = """\
@@ -589,6 +589,22 @@ def test_a_mistake(home: Path, written: str, expected: str) -> None:
         data["mailboxes"][0].update(change)
     assert (
         re.sub(r"config.yaml:\d+: ", "", refusal_of(home, json.dumps(data, indent=1))) == expected
+    )
+
+
+@pytest.mark.parametrize("key", ["secret_id", "wrapped_secret_id"])
+def test_a_secret_id_is_no_wrapping_token(home: Path, key: str) -> None:
+    """Vault makes UUIDs of secret_ids, and never of tokens: told with its line, and not as one
+    that somebody stole."""
+    write_secret(home / "secret-id", "2f1c9d8e-6f2b-4a56-9d4e-0c1f7b3a5e64\n")
+    auth = f"{{method: approle, role_id: x, {key}: {{file: secret-id}}}}"
+    text = changed("{method: token, token: {env: VAULT_TOKEN}}", auth)
+    if key == "secret_id":
+        load(home, text)
+        return
+    assert refusal_of(home, text) == (
+        "config.yaml:11: vault.auth.wrapped_secret_id: got a UUID, as a secret_id is that was not"
+        " wrapped (no WRAP_TTL when it was made), expected the token alone on one line"
     )
 
 
