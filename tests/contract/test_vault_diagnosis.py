@@ -206,6 +206,12 @@ def dead_token(bench: Bench) -> list[Step]:
     return bench.steps(given(token))
 
 
+def powerless_token(bench: Bench) -> list[Step]:
+    """A login whose token may do nothing of ours, and not look itself up."""
+    role = bench.role('path "x" { capabilities = ["read"] }', token_no_default_policy=True)
+    return bench.steps(role_login(role))
+
+
 def capped_token(bench: Bench) -> list[Step]:
     """One that somebody gave us, and that nobody can renew."""
     return bench.steps(
@@ -278,10 +284,8 @@ CASES: list[tuple[Callable[[Bench], list[Step]], list[tuple[str, str, str]]]] = 
     (lacking('"create", "update", "patch"'), [("rights", "failed", "vault-policy")]),
     (lacking('"create", "read", "update"'), [("rights", "warning", "vault-policy-patch")]),
     (lacking(DATA, '"deny"'), [("rights", "warning", "vault-policy-metadata")]),
-    (
-        dead_token,
-        [("token", "warning", "vault-token-unknown"), ("mount", "failed", "vault-login-token")],
-    ),
+    (dead_token, [("login", "failed", "vault-login-token")]),
+    (powerless_token, [("token", "failed", "vault-login")]),
     (capped_token, [("token", "warning", "vault-token")]),
     (counted_token, [("token", "warning", "vault-token-uses")]),
     (
@@ -497,12 +501,29 @@ def test_a_wrapping_token_of_something_else_is_found(bench: Bench) -> None:
 
 
 def test_a_token_that_an_agent_adds_is_diagnosed(bench: Bench) -> None:
-    """As far as its policies let it ask; a proxy that adds none is told as such."""
+    """As far as its policies let it ask; a proxy that adds none is told as such, at the login."""
     role = bench.role(SHIPPED.format(data=DATA, metadata='"read"'))
     with Agent(bench.server, role, adds_token=True) as agent:
         assert findings(bench.steps(NoLogin(), url=agent.url)) == []
-    steps = bench.steps(NoLogin())
-    assert ("mount", "failed", "vault-login-none") in findings(steps)
+    assert findings(bench.steps(NoLogin())) == [("login", "failed", "vault-login-none")]
+
+
+def test_a_silent_token_that_an_agent_adds_is_not_called_ours(bench: Bench) -> None:
+    """Nobody logged in, and the policy is one of the Agent's role."""
+    policy = SHIPPED.format(data=DATA, metadata='"read"')
+    role = bench.role(policy, token_no_default_policy=True)
+    with Agent(bench.server, role, adds_token=True) as agent:
+        steps = bench.steps(NoLogin(), url=agent.url)
+    said = {step.step: step.saw for step in steps}
+    assert said["login"] == "no login: whoever is in front of Vault adds its token; method: none"
+    assert said["token"] == (
+        "the token that an Agent or Proxy adds may not look itself up, so neither its end nor its"
+        " policies are known"
+    )
+    assert findings(steps) == [
+        ("token", "warning", "vault-token-unknown"),
+        ("rights", "warning", "vault-capabilities"),
+    ]
 
 
 # -- a canary --

@@ -145,7 +145,21 @@ def test_a_mount_that_was_never_configured_is_told(around: Surroundings, org: st
     way = replace(way, login=replace(way.login, mount=mount), login_path=f"auth/{mount}/login")
     error = refused(way)
     text = "the mount is not configured: it has neither keys nor an issuer"
-    assert (error.code, str(error)) == ("vault-login-mount", told(way, "JWT", 400, text))
+    assert (error.code, str(error)) == ("vault-login-mount-config", told(way, "JWT", 400, text))
+
+
+def test_a_mount_that_knows_no_cluster_is_told(around: Surroundings, org: str) -> None:
+    """It was enabled, and never told which one; the next step is to do so."""
+    way = by_kubernetes(around, org)
+    mount = f"unset-{org}"
+    around.server.tell("post", f"sys/auth/{mount}", {"type": "kubernetes"})
+    role = {"bound_service_account_names": "*", "bound_service_account_namespaces": "*"}
+    around.server.tell("post", f"auth/{mount}/role/{org}", {**role, "audience": "vault"})
+    login: Any = way.login
+    error = refused(replace(way, login=replace(login, mount=mount)))
+    assert error.code == "vault-login-mount-config"
+    assert str(error).endswith(": the mount is not configured: it knows no cluster")
+    assert "bao write auth/kubernetes/config" in NEXT_STEP[error.code]
 
 
 # -- Kubernetes --
@@ -330,6 +344,7 @@ def test_a_mount_that_is_not_there_is_told(around: Surroundings, org: str, metho
     error = refused(replace(way, login=elsewhere, login_path=path))
     text = told(replace(way, login_path=path), NAMES[method], 403, DENIED[method])
     assert str(error) == text
+    assert ("lock-out" in NEXT_STEP[error.code]) == ("locked out" in text)
 
 
 def test_a_namespace_that_is_not_there_is_told_by_its_key(
@@ -448,7 +463,7 @@ def test_an_outage_is_no_refusal(
 OLDER: Mapping[str, tuple[type[JwtLogin], str]] = {
     "lookup failed: service account unauthorized; this could mean it has been deleted or recreated"
     " with a new token": (KubernetesLogin, "vault-login-review"),
-    "could not load backend configuration": (KubernetesLogin, "vault-login-mount"),
+    "could not load backend configuration": (KubernetesLogin, "vault-login-mount-config"),
     "square/go-jose/jwt: validation failed, token is expired (exp)": (
         JwtLogin,
         "vault-login-expired",

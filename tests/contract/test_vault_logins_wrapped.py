@@ -368,7 +368,7 @@ def test_a_vault_that_lets_nobody_ask_is_told(instance: Instance) -> None:
     denied = {f"POST /v1/{LOOKUP}": HttpReply(403, {"errors": ["permission denied"]})}
     with HttpScript(denied) as server:
         error = instance.refusal(url=server.url)
-    assert (type(error), error.code) == (AccessError, "vault-login-denied")
+    assert (type(error), error.code) == (AccessError, "vault-login-denied-mount")
     assert str(error) == (
         f"Vault at {server.url} denies {LOOKUP} (got 403, expected 200): it lies in another"
         " namespace, or a proxy lets nobody ask there"

@@ -45,6 +45,12 @@ VAULT: Final[Mapping[str, Advice]] = {
         "check vault.auth.mount and vault.namespace, or vault.auth.namespace (HCP: admin); a"
         " lock-out ends by itself, or by `bao write -f sys/locked-users/ACCESSOR/unlock/ROLE_ID`",
     ),
+    "vault-login-denied-mount": Advice(
+        476,
+        "Vault denies the login without a reason: another mount, namespace or address.",
+        "check vault.auth.mount and vault.namespace, or vault.auth.namespace (HCP: admin);"
+        " compare token_bound_cidrs of the role with this machine's address, as Vault sees it",
+    ),
     "vault-login-early": Advice(
         407,
         "The JWT is not valid yet.",
@@ -72,12 +78,19 @@ VAULT: Final[Mapping[str, Advice]] = {
         "There is no such way to log in at this mount.",
         "correct vault.auth.mount, vault.auth.method or vault.namespace: that login is not there",
     ),
+    "vault-login-mount-config": Advice(
+        477,
+        "The mount of the login is there, and was never configured.",
+        "configure it: `bao write auth/kubernetes/config kubernetes_host=https://…`, or `bao write"
+        " auth/jwt/config` with the issuer or its keys (docs/vault-logins.md), with your mount in"
+        " place of its name",
+    ),
     "vault-login-none": Advice(
         412,
         "The Agent or Proxy in front of Vault added no token of its own.",
         "have the Agent or Proxy add its token (auto_auth, api_proxy with use_auto_auth_token)"
         " and look into its log; its role needs the policy in what"
-        " `token-catcher init --vault-setup kv2` prints",
+        " `token-catcher init --vault-setup kv2` prints (kv1 where vault.kv_version is 1)",
     ),
     "vault-login-password": Advice(
         413,
@@ -95,8 +108,8 @@ VAULT: Final[Mapping[str, Advice]] = {
         415,
         "The token that the login gives may not be used.",
         "give the role token_policies with the policy in what `token-catcher init --vault-setup"
-        " kv2` prints, and leave it the policy `default`; compare token_bound_cidrs with this"
-        " machine's address, as Vault sees it",
+        " kv2` prints (kv1 where vault.kv_version is 1), and leave it the policy `default`; compare"
+        " token_bound_cidrs with this machine's address, as Vault sees it",
     ),
     "vault-login-role": Advice(
         416,
@@ -164,7 +177,7 @@ VAULT: Final[Mapping[str, Advice]] = {
         426,
         "Our policy does not allow what is needed on this path.",
         "grant the capabilities of the policy in what `token-catcher init --vault-setup kv2`"
-        " prints on that path; the mail stays pending",
+        " prints (kv1 where vault.kv_version is 1) on that path; the mail stays pending",
     ),
     "vault-kv1": Advice(
         427,
@@ -181,8 +194,9 @@ VAULT: Final[Mapping[str, Advice]] = {
         429,
         "Vault has no such mount, or does not show it to us.",
         "compare vault.mount with `bao secrets list`; where it stands there, our token lacks"
-        " the policy that `token-catcher init --vault-setup kv2` prints, with your mount and path"
-        " in it; where none does, enable a KV engine",
+        " the policy that `token-catcher init --vault-setup kv2` prints (kv1 where"
+        " vault.kv_version is 1), with your mount and path in it; where none does, enable a KV"
+        " engine",
     ),
     "vault-mount-engine": Advice(
         430,
@@ -308,25 +322,26 @@ VAULT: Final[Mapping[str, Advice]] = {
         452,
         "Our token may do everything in Vault.",
         "give us a role of our own, which the script makes that `token-catcher init"
-        " --vault-setup kv2` prints, and revoke this token",
+        " --vault-setup kv2` prints (kv1 where vault.kv_version is 1), and revoke this token",
     ),
     "vault-rights-wide": Advice(
         453,
         "The policy grants more than is ever used.",
         "take these capabilities out of the policy: the one in what `token-catcher init"
-        " --vault-setup kv2` prints has all that is used",
+        " --vault-setup kv2` prints (kv1 where vault.kv_version is 1) has all that is used",
     ),
     "vault-capabilities": Advice(
         454,
         "Our token may not ask what it may do.",
-        "leave the role the policy `default`, which grants sys/capabilities-self; until then"
-        " rights are tried (TC470), and none that are too wide are found",
+        "leave the policy `default`, which grants sys/capabilities-self, to the role (the Agent's,"
+        " where one adds the token); until then rights are tried (TC470), and none that are too"
+        " wide are found",
     ),
     "vault-token-unknown": Advice(
         455,
         "Our token may not look itself up.",
-        "leave the role the policy `default`, which grants auth/token/lookup-self; without it"
-        " nobody is told before the token ends",
+        "leave the policy `default`, which grants auth/token/lookup-self, to the role (the"
+        " Agent's, where one adds the token); without it nobody is told before the token ends",
     ),
     "vault-token-uses": Advice(
         456,

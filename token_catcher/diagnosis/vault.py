@@ -46,9 +46,13 @@ TLS: Final = ("vault-certificate", "vault-client-certificate", "vault-tls")
 """How the codes begin of faults that come after the line was there."""
 NO_LINE: Final = ("vault-unreachable", "vault-address")
 """The codes where there was none."""
+FAILED: Final = "it builds on a step that failed"
+"""Why steps are left out."""
 LATER: Final = ("login", "token", "mount", "rights", "excess", "trial", "settings")
 """The steps that need a Vault that answers."""
 NO_LIMIT: Final = Limit()
+UNKNOWN: Final = "vault-token-unknown"
+"""The code where our token may not look itself up, or Vault does not accept it."""
 WRAPPED: Final = "vault-login-wrapped"
 """The code where there is no login, since it would use up a wrapping token."""
 
@@ -75,16 +79,11 @@ def vault_steps(
         yield from _skipped(LATER)
         return
     login = _login_step(vault, unwrapping=unwrapping)
-    yield login
-    if login.outcome == "skipped":
-        yield from _skipped(LATER[1:], "it builds on the login, which was left out")
+    if login.outcome != "ok":
+        yield login
+        yield from _skipped(LATER[1:], _why_left_out(login))
         return
-    if login.outcome == "failed":
-        yield from _skipped(LATER[1:])
-        return
-    yield _token_step(vault)
-    if not (yield from _mount_steps(vault, users)):
-        yield from _skipped(LATER[3:])
+    if not (yield from _accepted_steps(vault, users, login)):
         return
     secrets = _secrets(vault, users)
     rights = yield from _rights_steps(vault, secrets, excess=True)
@@ -120,7 +119,9 @@ def admission_steps(
     yield login
     if login.outcome == "failed":
         return None
-    if not (yield from _mount_steps(vault, users)):
+    mount = _mount_step(vault, users)
+    yield mount
+    if mount.outcome == "failed":
         return None
     return (yield from _rights_steps(vault, _secrets(vault, users), excess=False))
 
@@ -205,7 +206,58 @@ def _login_step(vault: Inspection, *, unwrapping: bool) -> Step:
         if error.code == WRAPPED:
             return _step("login", "", "skipped", str(error), code=WRAPPED)
         return _failed("login", "", error)
-    return _step("login", "", "ok", f"logged in; method: {vault.login}")
+    return _step("login", "", "ok", _login_text(vault))
+
+
+def _login_text(vault: Inspection) -> str:
+    if vault.is_token_added:
+        return "no login: whoever is in front of Vault adds its token; method: none"
+    if vault.is_token_given:
+        return "the token that was given is sent; method: token"
+    return f"logged in; method: {vault.login}"
+
+
+def _why_left_out(login: Step) -> str:
+    if login.outcome == "skipped":
+        return "it builds on the login, which was left out"
+    return FAILED
+
+
+def _accepted_steps(
+    vault: Inspection, users: Sequence[UserPath], login: Step
+) -> Generator[Step, None, bool]:
+    """Login, token and mount. Returns whether the mount is the configured one.
+
+    A token that may not look itself up and one that Vault does not accept read alike (403), until
+    something else is asked: the mount."""
+    token = _token_step(vault)
+    if token.code != UNKNOWN:
+        yield login
+        yield token
+        mount = _mount_step(vault, users)
+    else:
+        mount = _mount_step(vault, users)
+        if mount.code == vault.refused_code:
+            yield from _unaccepted_steps(vault, login, mount)
+            return False
+        yield login
+        yield token
+    yield mount
+    if mount.outcome == "failed":
+        yield from _skipped(LATER[3:])
+        return False
+    return True
+
+
+def _unaccepted_steps(vault: Inspection, login: Step, mount: Step) -> Iterator[Step]:
+    """Where a login gave the token, that succeeded all the same."""
+    if vault.is_token_given or vault.is_token_added:
+        yield replace(login, outcome="failed", saw=mount.saw, code=mount.code)
+        yield from _skipped(LATER[1:])
+        return
+    yield login
+    yield replace(login, step="token", outcome="failed", saw=mount.saw, code=mount.code)
+    yield from _skipped(LATER[2:])
 
 
 def _token_step(vault: Inspection) -> Step:
@@ -214,8 +266,11 @@ def _token_step(vault: Inspection) -> Step:
     except TokenCatcherError as error:
         return _failed("token", "", error)
     if facts is None:
-        saw = "our token may not look itself up, so neither its end nor its policies are known"
-        return _step("token", "", "warning", saw, code="vault-token-unknown")
+        whose = "our token"
+        if vault.is_token_added:
+            whose = "the token that an Agent or Proxy adds"
+        saw = f"{whose} may not look itself up, so neither its end nor its policies are known"
+        return _step("token", "", "warning", saw, code=UNKNOWN)
     saw = _described(facts)
     if facts.uses_left:
         saw = f"{saw}; good for {counted(facts.uses_left, 'more request')}"
@@ -255,22 +310,19 @@ def _end_of(facts: TokenFacts) -> str:
 # -- the mount and what we may do in it --
 
 
-def _mount_steps(vault: Inspection, users: Sequence[UserPath]) -> Generator[Step, None, bool]:
-    """Returns whether it is the configured one."""
+def _mount_step(vault: Inspection, users: Sequence[UserPath]) -> Step:
+    """Failed where it is not the configured one."""
     try:
         vault.check_mount(users[0].path)
     except TokenCatcherError as error:
-        yield _failed("mount", vault.mount, error)
-        return False
+        return _failed("mount", vault.mount, error)
     if vault.kv_version == 1:
         saw = (
             "KV version 1: no check-and-set, so two writers at one moment overwrite each other; no"
             " versions, so a token that was overwritten is lost, and nothing proves the history"
         )
-        yield _step("mount", vault.mount, "warning", saw, code="vault-unversioned")
-    else:
-        yield _step("mount", vault.mount, "ok", f"KV version {vault.kv_version}")
-    return True
+        return _step("mount", vault.mount, "warning", saw, code="vault-unversioned")
+    return _step("mount", vault.mount, "ok", f"KV version {vault.kv_version}")
 
 
 def _secrets(vault: Inspection, users: Iterable[UserPath]) -> list[SecretPaths]:
@@ -322,6 +374,6 @@ def _failed(step: str, subject: str, error: TokenCatcherError) -> Step:
     return _step(step, subject, "failed", str(error), code=error.code)
 
 
-def _skipped(steps: Iterable[str], why: str = "it builds on a step that failed") -> Iterator[Step]:
+def _skipped(steps: Iterable[str], why: str = FAILED) -> Iterator[Step]:
     for step in steps:
         yield _step(step, "", "skipped", why)

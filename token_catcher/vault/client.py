@@ -18,7 +18,7 @@ from token_catcher.ports import Log
 from token_catcher.vault.address import NAMESPACE, Address
 from token_catcher.vault.answer import PATCH_REFUSED, Answer, trouble_of
 from token_catcher.vault.lease import Lease, OwnToken
-from token_catcher.vault.login import Login, TokenLogin
+from token_catcher.vault.login import Login, NoLogin, TokenLogin
 from token_catcher.vault.refusal import Refusal
 from token_catcher.vault.wrapped import WrappedAppRoleLogin
 
@@ -145,6 +145,16 @@ class Client:
     def is_token_given(self) -> bool:
         """Whether somebody else keeps our token, so that no login gives the next one."""
         return isinstance(self._login, TokenLogin)
+
+    @property
+    def is_token_added(self) -> bool:
+        """Whether we send none, and an Agent or Proxy adds its own."""
+        return isinstance(self._login, NoLogin)
+
+    @property
+    def refused_code(self) -> str:
+        """The code where Vault does not accept the token of this login."""
+        return self._login.refused
 
     def would_unwrap(self) -> bool:
         """Whether a login now would use up a wrapping token. StateError, AccessError."""

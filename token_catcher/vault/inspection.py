@@ -157,6 +157,16 @@ class Inspection:
         """Whether somebody else keeps our token, so that no login gives the next one."""
         return self._client.is_token_given
 
+    @property
+    def is_token_added(self) -> bool:
+        """Whether we send none, and an Agent or Proxy adds its own."""
+        return self._client.is_token_added
+
+    @property
+    def refused_code(self) -> str:
+        """The code where Vault does not accept the token of our login."""
+        return self._client.refused_code
+
     def nodes(self) -> list[Node]:
         """One for each address."""
         return [Node(transport) for transport in self._client.nodes]

@@ -127,7 +127,7 @@ APPROLE: Final = Method(
 JWT: Final = Method(
     "JWT",
     refused=Cause("vault-login-jwt", "Vault does not accept the JWT, and does not say why"),
-    denied=Cause("vault-login-denied", f"{_NO_MOUNT}, or {_BOUND}"),
+    denied=Cause("vault-login-denied-mount", f"{_NO_MOUNT}, or {_BOUND}"),
     causes=(
         Cause("vault-login-role", "there is no such role", ("could not be found",)),
         Cause(
@@ -171,7 +171,7 @@ JWT: Final = Method(
             ("signature", "fetching keys"),
         ),
         Cause(
-            "vault-login-mount",
+            "vault-login-mount-config",
             "the mount is not configured: it has neither keys nor an issuer",
             ("could not load configuration",),
         ),
@@ -211,7 +211,7 @@ KUBERNETES: Final = Method(
             ("unauthorized; this could mean",),
         ),
         Cause(
-            "vault-login-mount",
+            "vault-login-mount-config",
             "the mount is not configured: it knows no cluster",
             ("could not load backend configuration",),
         ),
@@ -224,7 +224,7 @@ CERT: Final = Method(
         "vault-login-certificate",
         "no role trusts the issuer of our certificate, or vault.auth.name is no role",
     ),
-    denied=Cause("vault-login-denied", f"{_NO_MOUNT}, or {_BOUND}"),
+    denied=Cause("vault-login-denied-mount", f"{_NO_MOUNT}, or {_BOUND}"),
     causes=(
         Cause(
             "vault-login-certificate",

@@ -128,7 +128,7 @@ class WrappedAppRoleLogin:
             raise AccessError(
                 f"{answer.where} denies {LOOKUP} (got {answer.status}, expected 200): it lies in"
                 " another namespace, or a proxy lets nobody ask there",
-                code="vault-login-denied",
+                code="vault-login-denied-mount",
             )
         path = str(answer.data.get("creation_path", ""))
         if self._is_ours(path, vault.namespace):

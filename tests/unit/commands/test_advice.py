@@ -43,3 +43,20 @@ def test_the_next_step_is_of_that_cause(code: str, word: str) -> None:
     """A mount that is not shown may be a policy that is missing; no other engine becomes a KV."""
     assert word in (next_step(code) or "")
     assert ("enable-versioning" in (next_step(code) or "")) == (code == "vault-kv1")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "vault-login-none",
+        "vault-login-rights",
+        "vault-mount",
+        "vault-policy",
+        "vault-rights-wide",
+        "vault-root",
+    ],
+)
+def test_a_policy_is_named_for_both_versions(code: str) -> None:
+    """That of version 2 does nothing on a mount of version 1, and has the same name there."""
+    step = next_step(code) or ""
+    assert "init --vault-setup kv2` prints (kv1 where vault.kv_version is 1)" in step
