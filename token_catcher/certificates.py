@@ -28,6 +28,16 @@ _PRIVATE_KEY: Final = re.compile(
 """PKCS #8, encrypted as well, and `RSA PRIVATE KEY` and the like, which OpenSSL wrote before."""
 
 
+class Unusable(ConfigurationError):
+    """Files that do not hold a certificate and its key."""
+
+    def __init__(self, where: str, got: str, expected: str) -> None:
+        """`where`: the files, for messages."""
+        super().__init__(f"{where}: got {got}, expected {expected}", code="certificate")
+        self.got = got
+        self.expected = expected
+
+
 @dataclass(frozen=True, slots=True)
 class OwnCertificate:
     """A certificate of ours."""
@@ -42,7 +52,7 @@ class OwnCertificate:
 def certificate_in(text: Secret, where: str) -> OwnCertificate:
     """The first one in the text of one file, or of two. `where`: the files, for messages.
 
-    ConfigurationError: there is none."""
+    Unusable: there is none."""
     from cryptography.x509.oid import PublicKeyAlgorithmOID
 
     pem = _first(text, _CERTIFICATE)
@@ -55,12 +65,12 @@ def certificate_in(text: Secret, where: str) -> OwnCertificate:
 def key_in(text: Secret, where: str) -> Secret:
     """The key in that text, which is the certificate's, in PEM. Takes a tenth of a second.
 
-    ConfigurationError: there is none that can be used, or the two do not belong together, as in the
+    Unusable: there is none that can be used, or the two do not belong together, as in the
     middle of a renewal."""
     pem = _first(text, _PRIVATE_KEY)
     key = _key(pem, where)
     if _certificate(_first(text, _CERTIFICATE), where).public_key() != key.public_key():
-        raise _refusal(where, "a key of another certificate", "the two of one pair")
+        raise Unusable(where, "a key of another certificate", "the two of one pair")
     return Secret(pem)
 
 
@@ -76,11 +86,11 @@ def _certificate(pem: str, where: str) -> Certificate:
     from cryptography import x509
 
     if not pem:
-        raise _refusal(where, "no certificate", "one in PEM")
+        raise Unusable(where, "no certificate", "one in PEM")
     try:
         return x509.load_pem_x509_certificate(pem.encode())
     except ValueError:
-        fault = _refusal(where, "a certificate that cannot be read", "one in PEM")
+        fault = Unusable(where, "a certificate that cannot be read", "one in PEM")
     raise fault
 
 
@@ -88,14 +98,12 @@ def _key(pem: str, where: str) -> PrivateKeyTypes:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     if not pem:
-        raise _refusal(where, "no private key", "one in PEM")
+        raise Unusable(where, "no private key", "one in PEM")
     try:
         return load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError):  # the second one, where it is encrypted
-        fault = _refusal(where, "a key that cannot be read", "one in PEM, not encrypted")
+    except TypeError:
+        fault = Unusable(where, "an encrypted key", "one in PEM, not encrypted")
+    except ValueError:
+        fault = Unusable(where, "a key that cannot be read", "one in PEM, not encrypted")
     # Out here the foreign exception is let go.
     raise fault
-
-
-def _refusal(where: str, got: str, expected: str) -> ConfigurationError:
-    return ConfigurationError(f"{where}: got {got}, expected {expected}", code="certificate")

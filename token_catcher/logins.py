@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from token_catcher import imap, oauth
+from token_catcher.certificates import certificate_in
 from token_catcher.config import (
     ClientCertificate,
     Config,
@@ -74,7 +75,20 @@ def entrance_of(
         )
         login = imap.OAuthLogin(mailbox.username, tokens, mailbox.oauth2.mechanism)
         return Entrance(login, tokens.credential, tokens, _refresh_token(mailbox.oauth2))
-    return Entrance(imap.ExternalLogin(mailbox.username), _certificate(mailbox))
+    assert mailbox.client_certificate is not None  # the schema wants one of three
+    ended_at = partial(_ended_at, mailbox.client_certificate)
+    return Entrance(imap.ExternalLogin(mailbox.username, ended_at), _certificate(mailbox))
+
+
+def _ended_at(certificate: ClientCertificate) -> datetime | None:
+    """UTC; None: it has not ended, or cannot be read, which the next connection tells."""
+    try:
+        ends_at = certificate_in(certificate.read(), "").ends_at
+    except ConfigurationError:
+        return None
+    if ends_at > datetime.now(UTC):
+        return None
+    return ends_at
 
 
 def _refresh_token(section: OAuth2) -> Path | None:

@@ -176,7 +176,7 @@ def _of_the_handshake(error: ssl.SSLError) -> TlsFailure:
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return TlsFailure(
             "tls",
-            "it closed the line within TLS: it may ask for a client certificate",
+            "it closed the line within TLS: it may ask for a client certificate, or refuse ours",
             lasting=False,
         )
     return TlsFailure("tls", f"TLS failed ({reason or type(error).__name__})", lasting=False)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from tests.kit.fakes import Silent
 from tests.kit.scripted import ScriptedImap, Talk
 from tests.kit.servers import Dovecot
 from tests.kit.tokens import TokenEndpoint
+from token_catcher.config import load
 from token_catcher.errors import (
     AccessError,
     Outage,
@@ -40,9 +42,25 @@ from token_catcher.errors import (
     TransientError,
 )
 from token_catcher.imap import ExternalLogin, ImapMailbox, OAuthLogin, tls_context
+from token_catcher.logins import context_of, entrance_of
 from token_catcher.model import Secret
 from token_catcher.tls import ClientCertificate, FileContext
 
+CONFIG = """\
+mailboxes:
+  - name: robot
+    host: localhost
+    port: {port}
+    username: {user}
+    client_certificate: {{file: client.pem, key: client.key}}
+    ca_file: {ca}
+orgs:
+  - name: acme
+    usernames: ["*@acme.example"]
+vault:
+  address: https://vault.example.com:8200
+  auth: {{method: token, token: {{env: VAULT_TOKEN}}}}
+"""
 USER = "sf=integration,a@example.com"
 TOKENS = ("CANARYaccessTOKENone", "CANARYaccessTOKENtwo")
 
@@ -453,9 +471,9 @@ def certified() -> Iterator[Dovecot]:
         yield server
 
 
-def issue(server: Dovecot, home: Path, name: str) -> ClientCertificate:
+def issue(server: Dovecot, home: Path, name: str, **options: Any) -> ClientCertificate:
     """A certificate for this user."""
-    leaf = server.ca.issue_cert(name, common_name=name)
+    leaf = server.ca.issue_cert(name, common_name=name, **options)
     (home / "client.pem").write_bytes(leaf.cert_chain_pems[0].bytes())
     leaf.private_key_pem.write_to_path(str(home / "client.key"))
     return ClientCertificate(str(home / "client.pem"), str(home / "client.key"))
@@ -487,6 +505,28 @@ def test_a_certificate_logs_in(certified: Dovecot, tmp_path: Path) -> None:
     assert refusal(caught) == (AccessError, "imap-external")
     issue(certified, tmp_path, user)
     assert by_certificate(certified, user, context) == ["INBOX", "Junk"]
+
+
+@pytest.mark.servers
+def test_a_certificate_that_has_ended_is_told_with_its_end(
+    certified: Dovecot, tmp_path: Path
+) -> None:
+    """Dovecot refuses it like any other; when it ended we read ourselves, at the login."""
+    user = certified.user("robot@example.com")
+    ended = datetime.now(UTC) - timedelta(days=2)
+    issue(certified, tmp_path, user, not_before=ended - timedelta(days=9), not_after=ended)
+    (tmp_path / "client.key").chmod(0o600)
+    config = CONFIG.format(user=user, port=certified.tls_port, ca=certified.ca_file)
+    (tmp_path / "config.yaml").write_text(config, "utf-8")
+    mailbox = load(tmp_path / "config.yaml", {"VAULT_TOKEN": "s.x"}).mailboxes[0]
+    login = entrance_of(mailbox, Silent()).login
+    target = account("localhost", certified.tls_port, tls="implicit", login=login)
+    with pytest.raises(AccessError) as caught:
+        ImapMailbox(target, context_of(mailbox)(), Silent())
+    assert refusal(caught) == (AccessError, "imap-external")
+    assert str(caught.value).endswith(
+        f": the login by client certificate was refused; the certificate ended on {ended:%Y-%m-%d}"
+    )
 
 
 @pytest.mark.servers

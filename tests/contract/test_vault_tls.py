@@ -21,7 +21,7 @@ from tests.kit.servers.process import command
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
 from token_catcher.model import Secret, Stored, Unchanged
 from token_catcher.tls import ClientCertificate
-from token_catcher.vault import Address, TokenLogin
+from token_catcher.vault import Address, AppRoleLogin, TokenLogin
 from token_catcher.vault import transport as transport_module
 
 pytestmark = pytest.mark.servers
@@ -200,6 +200,25 @@ def test_a_client_certificate_that_is_refused_is_told(tls: Tls, name: str, ours:
     certificate = ClientCertificate(tls.file(f"{ours}.both"))
     error = tls.refuses(name, ca_file=tls.file("root"), client_certificate=certificate)
     assert (type(error), error.code) == (AccessError, "vault-client-certificate")
+
+
+@pytest.mark.parametrize("name", ["asking", "asking12"])
+@pytest.mark.parametrize(
+    ("ours", "alert"), [("old", "EXPIRED"), ("foreign", "UNKNOWN_CA"), (None, "client certificate")]
+)
+def test_a_login_that_writes_at_once_hears_the_alert_as_well(
+    tls: Tls, name: str, ours: str | None, alert: str
+) -> None:
+    """A body goes behind the headers, and by then a server of TLS 1.3 has closed the line."""
+    certificate = None
+    if ours is not None:
+        certificate = ClientCertificate(tls.file(f"{ours}.both"))
+    login = AppRoleLogin("role", lambda: Secret("secret"))
+    where: dict[str, Any] = {"ca_file": tls.file("root"), "client_certificate": certificate}
+    with opened(tls.url(name), login, **where) as store:
+        error = refusal(store)
+    assert (type(error), error.code) == (AccessError, "vault-client-certificate")
+    assert alert in str(error)
 
 
 @pytest.mark.parametrize("name", ["asking", "asking12"])

@@ -84,6 +84,6 @@ def test_what_is_no_pair_is_refused() -> None:
         "app.pem: got no certificate, expected one in PEM",
         "app.pem: got a certificate that cannot be read, expected one in PEM",
         "app.pem: got a key that cannot be read, expected one in PEM, not encrypted",
-        "app.pem: got a key that cannot be read, expected one in PEM, not encrypted",
+        "app.pem: got an encrypted key, expected one in PEM, not encrypted",
         "app.pem: got a key of another certificate, expected the two of one pair",
     ]

@@ -283,7 +283,8 @@ VAULT: Final[Mapping[str, Advice]] = {
         445,
         "What listens at `vault.address` does not speak TLS as it should.",
         "see what listens at vault.address: TLS for https://, a port of HTTP wants http://;"
-        " where Vault asks for a client certificate, give vault.client_certificate",
+        " where Vault asks for a client certificate, give one under vault.client_certificate that"
+        " it takes, and that has not ended",
     ),
     "vault-foreign": Advice(
         446,

@@ -7,12 +7,11 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from token_catcher.certificates import certificate_in
+from token_catcher.certificates import Unusable, certificate_in
 from token_catcher.config import kinds
 from token_catcher.config.problems import Wrong
 from token_catcher.config.secret import SecretDocument, SecretFile, SecretKey, TokenSource
 from token_catcher.config.section import ClientCertificate, Section
-from token_catcher.errors import ConfigurationError
 
 CREDENTIALS: Final = ("certificate", "assertion", "client_secret", "refresh_token")
 
@@ -75,9 +74,8 @@ class Microsoft(Provider):
         text = certificate.look(kinds.Origin.of(info).owners)
         try:
             is_rsa = certificate_in(text, "certificate").is_rsa
-        except ConfigurationError:
-            expected = "a certificate in PEM"
-            raise Wrong(expected, "files that do not hold that") from None
+        except Unusable as fault:
+            raise Wrong(fault.expected, fault.got) from None
         if not is_rsa:
             raise Wrong("an RSA key: Microsoft takes no other", "another kind of key")
         return certificate

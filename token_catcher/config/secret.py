@@ -391,7 +391,10 @@ def _look_at_program(name: str, owners: Collection[int]) -> None:
     """It runs as us, so whoever may write it is us. Wrong: it is not there, or others may."""
     program = shutil.which(name)
     if program is None:
-        raise Wrong("one that is there and can be run", "no such program")
+        got = "no such program"
+        if shutil.which(name, os.F_OK) is not None:
+            got = "a file that we may not execute"
+        raise Wrong("one that is there and can be run", got)
     try:
         status = Path(program).stat()
     except OSError as error:

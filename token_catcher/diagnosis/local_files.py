@@ -7,7 +7,9 @@ Kubernetes would mount are not there. So a file that cannot be read is told, and
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -67,7 +69,9 @@ def _certificate_step(certificate: Expiring, now: Callable[[], datetime]) -> Ste
         own = certificate_in(certificate.read(), certificate.where)
         return _end_step(about, own.ends_at, now())
 
-    return about.attempt("certificate", look)
+    step = about.attempt("certificate", look)
+    # Its files are the subject of the step already.
+    return replace(step, saw=re.sub(rf"^(certificate )?{re.escape(about.subject)}: ", "", step.saw))
 
 
 def _end_step(about: About, ends_at: datetime, now: datetime) -> Step:

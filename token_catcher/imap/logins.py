@@ -13,6 +13,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, Literal, Protocol
 
@@ -142,12 +143,18 @@ def _bearer(token: Secret) -> str:
     return f"auth=Bearer {token.reveal()}\1\1"
 
 
+def _unknown_end() -> None:
+    """Nobody has looked."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExternalLogin:
     """By the client certificate that TLS has shown (SASL EXTERNAL, RFC 4422, appendix A)."""
 
     username: str
     """As whom: a certificate that is somebody else's is refused, and does not open his mailbox."""
+    ended_at: Callable[[], datetime | None] = _unknown_end
+    """When the certificate ended, to be told where it is refused; None: it is good yet."""
 
     def attempts(self) -> Iterator[Attempt]:
         """The certificate was read for the connection."""
@@ -161,7 +168,21 @@ class ExternalLogin:
                 code="imap-external",
             )
         shown = SaslAnswer(self.username, b"")
-        connection.call("EXTERNAL", connection.client.sasl_login, "EXTERNAL", shown)
+        try:
+            connection.call("EXTERNAL", connection.client.sasl_login, "EXTERNAL", shown)
+        except AccessError as error:
+            refusal = self._with_end(error)
+        else:
+            return
+        raise refusal
+
+    def _with_end(self, refusal: AccessError) -> AccessError:
+        """Servers give no reason; one that we know ourselves is told."""
+        ended_at = self.ended_at()
+        if ended_at is None:
+            return refusal
+        text = f"{refusal}; the certificate ended on {ended_at:%Y-%m-%d}"
+        return AccessError(text, code=refusal.code)
 
 
 class SaslAnswer:

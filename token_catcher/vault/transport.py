@@ -135,6 +135,26 @@ class Transport:
             return datetime.fromtimestamp(ends_at, UTC)
         raise trouble
 
+    def _alert(self) -> OSError:
+        """What the server says to who only listens, on a connection of its own.
+
+        A server of TLS 1.3 refuses our certificate after the handshake (RFC 8446, section 4.4.2.4),
+        while we write already: then its alert is lost with the line."""
+        parts = urlsplit(self.url)
+        try:
+            with (
+                socket.create_connection(
+                    (parts.hostname, parts.port or HTTPS_PORT), CONNECT_TIMEOUT
+                ) as line,
+                self._context().wrap_socket(line, server_hostname=parts.hostname) as secured,
+            ):
+                secured.recv(1)
+        except OSError as error:
+            return error
+        except AccessError:  # a file was replaced just now: the next request tells
+            pass
+        return OSError("it says nothing")
+
     def clock(self) -> datetime | None:
         """What the server's clock says, to the second; None: it does not say.
 
@@ -261,9 +281,12 @@ class Transport:
                 f"vault.address: got {self._address.url}, which is no address",
                 code="vault-address",
             )
-        failure = tls_failure(error, self._address.ca_file or "the system's authorities")
+        authorities = self._address.ca_file or "the system's authorities"
+        failure = tls_failure(error, authorities)
         if failure is None:
             return _broken(error, where, was_sent=not was_never_sent(error))
+        if failure.code == "tls":
+            failure = tls_failure(self._alert(), authorities) or failure
         self.renew()  # a file may have been replaced, with what is wanted
         message = f"{where}: {failure.text}"
         code = f"vault-{failure.code}"

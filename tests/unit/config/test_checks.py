@@ -296,8 +296,7 @@ MISTAKES = {
     ),
     "a client certificate that is none": (
         "VAULT client_certificate: {file: imap-password}",
-        "vault.client_certificate: got files that do not hold that, expected a certificate and its"
-        " key in PEM, the key not encrypted",
+        "vault.client_certificate: got no certificate, expected one in PEM",
     ),
     "Vault with a user": (
         f"VAULT address: https://u:{CANARY}@v",

@@ -135,7 +135,7 @@ def test_each_cloud_has_its_addresses(files: Path, keys: str, authority: str, sc
         ),
         (
             "certificate: {file: trusted.pem}",  # a form of OpenSSL's own
-            "certificate: got files that do not hold that, expected a certificate in PEM",
+            "certificate: got no certificate, expected one in PEM",
         ),
         (
             "certificate: {file: curve.pem}",
@@ -151,11 +151,10 @@ def test_what_microsoft_would_refuse_is_told_at_the_start(
 
 
 def test_a_certificate_that_is_none_is_told_once(files: Path) -> None:
-    """By what OpenSSL makes of it."""
+    """By what is not in it."""
     told = refusal_of(files, written("certificate: {file: secret}"))
     assert told == (
-        "config.yaml:5: mailboxes[0].oauth2.certificate: got files that do not hold that, expected"
-        " a certificate and its key in PEM, the key not encrypted"
+        "config.yaml:5: mailboxes[0].oauth2.certificate: got no certificate, expected one in PEM"
     )
 
 

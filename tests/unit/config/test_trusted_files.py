@@ -126,6 +126,17 @@ def test_a_program_that_is_not_there(home: Path) -> None:
     )
 
 
+def test_a_program_that_is_not_executable(home: Path) -> None:
+    """It is there, and something else is to be done."""
+    program = home / "print-token"
+    program.write_text("#!/bin/sh\necho token\n", "ascii")
+    program.chmod(0o644)
+    assert refusal_of(home, printing(program)) == (
+        "config.yaml:5: mailboxes[0].oauth2.token: got a file that we may not execute, expected one"
+        " that is there and can be run"
+    )
+
+
 @AS_ROOT
 def test_a_secret_that_is_somebodys_own(home: Path) -> None:
     """Only root can read it at all: nobody gave it to us."""

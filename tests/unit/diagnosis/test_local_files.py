@@ -91,7 +91,18 @@ def test_a_certificate_that_is_not_there(tmp_path: Path) -> None:
     login = "client_certificate: {file: client.pem}"
     config = load(tmp_path, changed("password: {file: imap-password}", login))
     (tmp_path / "client.pem").unlink()
-    assert told(config, "certificate")[0][1:3] == ("failed", "secret")
+    saw = f"got no such file: {tmp_path}/client.pem, expected the path of an existing file"
+    assert told(config, "certificate") == [("client.pem", "failed", "secret", saw)]
+
+
+def test_a_certificate_that_is_none(tmp_path: Path) -> None:
+    """Its file is the subject, and does not stand before what was seen once more."""
+    _make_certificate(tmp_path / "client.pem", utc_now() + timedelta(days=90))
+    login = "client_certificate: {file: client.pem}"
+    config = load(tmp_path, changed("password: {file: imap-password}", login))
+    (tmp_path / "client.pem").write_text("something else")
+    saw = "got no certificate, expected one in PEM"
+    assert told(config, "certificate") == [("client.pem", "failed", "certificate", saw)]
 
 
 def test_the_state_directory(tmp_path: Path) -> None:
