@@ -190,6 +190,23 @@ def test_what_only_looks_leaves_the_secret_id_wrapped(
     assert openbao.ask("post", "sys/wrapping/unwrap", token=token).status == 200
 
 
+@pytest.mark.parametrize("command", ["check", "status"])
+def test_a_theft_is_found_by_looking(
+    tool: Program, openbao: OpenBao, org: str, command: str
+) -> None:
+    """Before the first login: the token is used up, and nothing was unwrapped by us."""
+    role = openbao.approle(org, shipped_policy(openbao))
+    auth = f"{{method: approle, role_id: {role.role_id}, wrapped_secret_id: {{file: wrapped}}}}"
+    tool.configure(auth=f"auth: {auth}", usernames=f"usernames: [{mails.USERNAME}]")
+    token = wrapping_token(openbao, org)
+    openbao.ask("post", "sys/wrapping/unwrap", token=token)
+    tool.secret("wrapped", token)
+    done = tool(command)
+    assert done.code == 1, done
+    assert "treat the secret_id as stolen" in " ".join(done.out.split())
+    assert token not in done.out + done.err
+
+
 def test_a_daemon_that_is_ended_keeps_the_secret_id(
     tool: Program, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
 ) -> None:
