@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -219,6 +221,39 @@ def test_a_login_that_writes_at_once_hears_the_alert_as_well(
         error = refusal(store)
     assert (type(error), error.code) == (AccessError, "vault-client-certificate")
     assert alert in str(error)
+
+
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_a_line_that_is_closed_without_an_alert_stays_that(tmp_path: Path, spoiled: bool) -> None:
+    """Who listens the next time hears nothing, or our own file was replaced meanwhile."""
+    root = trustme.CA()
+    ca_file = tmp_path / "root"
+    root.cert_pem.write_to_path(str(ca_file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    root.issue_cert("127.0.0.1").configure_cert(context)
+
+    def serve(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        line.recv(65536)  # what is unread would be answered with a reset
+        if spoiled:
+            ca_file.write_text("nothing")
+        line.close()
+        with suppress(OSError):  # closed by the test, where nobody listens the next time
+            line, _ = listener.accept()
+            with context.wrap_socket(line, server_side=True) as secured:
+                secured.unwrap()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        login = AppRoleLogin("role", lambda: Secret("secret"))
+        with opened(url, login, ca_file=str(ca_file)) as store:
+            error = refusal(store)
+        listener.shutdown(socket.SHUT_RDWR)
+        server.join()
+    assert (type(error), error.code) == (Outage, "vault-tls")
+    assert str(error).endswith(": it may ask for a client certificate, or refuse ours")
 
 
 @pytest.mark.parametrize("name", ["asking", "asking12"])
