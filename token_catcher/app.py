@@ -30,7 +30,7 @@ from token_catcher.config import (
     each_address,
 )
 from token_catcher.counters import Counters
-from token_catcher.errors import ConfigurationError
+from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.expiry import Expiry
 from token_catcher.fingerprints import Fingerprints
 from token_catcher.in_flight import InFlight
@@ -315,14 +315,16 @@ class App:
             poll=mailbox.poll,
             idle=mailbox.idle,
             credential=entrance.credential,
-            look_notes=self._look_notes(mailbox.name),
+            look_notes=self._look_notes(mailbox.name, entrance),
         )
 
-    def _look_notes(self, mailbox: str) -> LookNotes | None:
+    def _look_notes(self, mailbox: str, entrance: Entrance) -> LookNotes | None:
         """Where the looks at this mailbox are noted. None: a dry run makes no file."""
         if not self.writing:
             return None
-        return LookNotes(self.looks, mailbox, self.looked_by, self.now, self.log)
+        return LookNotes(
+            self.looks, mailbox, self.looked_by, self.now, self.log, entrance.token_trouble
+        )
 
     @property
     def looks(self) -> Path:
@@ -345,7 +347,11 @@ class App:
         context = self.context(mailbox)
 
         def connect() -> imap.ImapMailbox:
-            return imap.ImapMailbox(account, context(), self.log, self.now)
+            try:
+                return imap.ImapMailbox(account, context(), self.log, self.now)
+            except TokenCatcherError as error:
+                error.mailbox = mailbox.name
+                raise
 
         return connect
 

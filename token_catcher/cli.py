@@ -13,7 +13,6 @@ import resource
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -61,12 +60,11 @@ class Settings:
     file: str | None
     """That of `--config`, wherever it stands."""
 
-    def load(self, *, secrets: bool = True, sign_ins: bool = True) -> config.Config:
+    def load(self, *, secrets: bool = True) -> config.Config:
         """The configuration that applies. ConfigurationError: none, or not a valid one.
 
-        `secrets`: whether the command needs them, so that they must be there. `sign_ins`: the same
-        of what `login` writes."""
-        return config.load(self.find(), os.environ, secrets=secrets, sign_ins=sign_ins)
+        `secrets`: whether the command needs them, so that they must be there."""
+        return config.load(self.find(), os.environ, secrets=secrets)
 
     def build(self, *, writing: bool, secrets: bool = True) -> App:
         """The program over that configuration, with its log set up.
@@ -137,12 +135,10 @@ def _settings(
 def run_command(context: typer.Context) -> None:
     """Run the daemon, in the foreground."""
     context.obj.work_as_owner()
-    # Somebody signs in beside it, and for one mailbox: it costs the others nothing until then.
-    load = partial(context.obj.load, sign_ins=False)
-    loaded = load()
+    loaded = context.obj.load()
     events = log.setup(loaded.log.level, loaded.log.format, at_once=True)
     _warn_of_shared_secrets(loaded, events)
-    commands.run.run(load, events)
+    commands.run.run(context.obj.load, events)
 
 
 @app.command("scan", cls=options.Command, epilog=epilog("scan"))
@@ -448,7 +444,7 @@ def main() -> None:
 
 def _fail(error: TokenCatcherError) -> None:
     output.complain(f"token-catcher: {error}")
-    step = advice.next_step(error.code)
+    step = advice.next_step(error.code, error.mailbox)
     if step is not None:
         output.complain(f"next: {step}")
 

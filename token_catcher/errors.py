@@ -24,6 +24,8 @@ NO_KEY: Final = "dns-no-key"
 """The code of a mail for whose signature DNS has no key."""
 NOT_ASKED: Final = "dns-not-asked"
 """The code of a mail for whose key DNS was not asked: strangers have used up what is theirs."""
+NO_SIGN_IN: Final = "oauth-sign-in"
+"""The code of a mailbox for which a person has to sign in first."""
 KEYLESS: Final = frozenset({"dns", NO_KEY, NOT_ASKED})
 """The codes of mail that waits for a key which has proven no mail yet: it may be anybody's."""
 
@@ -47,6 +49,9 @@ class TokenCatcherError(Exception):
 
     subject: Subject | None = None
     """Whose token was not stored for it, where that is known; `pipeline` and `trust` say so."""
+
+    mailbox: str | None = None
+    """Which mailbox could not be opened for it, where it was one; the next step names it."""
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)

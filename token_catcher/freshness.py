@@ -30,12 +30,15 @@ class Freshness:
         self._log = log
         self._running: dict[str, threading.Thread] = {}
         """By mailbox, at most one each."""
+        self._failed: set[str] = set()
+        """The mailboxes whose token could not be renewed, which was told."""
 
     def look(self, entrances: Mapping[str, Entrance]) -> None:
         """Begin the renewal of each token that has ended, and wait for none.
 
         One that cannot be renewed is told while mail still comes."""
         self._forget_done()
+        self._tell_renewed(entrances)
         free = AT_A_TIME - len(self._running)
         longest_due_first = sorted(self._due(entrances), key=itemgetter(0))
         for _, mailbox, tokens in longest_due_first[:free]:
@@ -45,6 +48,16 @@ class Freshness:
         for mailbox, thread in tuple(self._running.items()):
             if not thread.is_alive():
                 del self._running[mailbox]
+
+    def _tell_renewed(self, entrances: Mapping[str, Entrance]) -> None:
+        """There is a token again, by a renewal of ours or by a login."""
+        for mailbox in tuple(self._failed):
+            entrance = entrances.get(mailbox)
+            if entrance is None or entrance.tokens is None:  # no longer configured so
+                self._failed.discard(mailbox)
+            elif entrance.tokens.health.is_good:
+                self._failed.discard(mailbox)
+                self._log.info("oauth.renewed", mailbox=mailbox)
 
     def _due(self, entrances: Mapping[str, Entrance]) -> Iterator[tuple[float, str, AccessTokens]]:
         """Since when, in monotonic seconds, and what; without those that are being renewed."""
@@ -67,6 +80,7 @@ class Freshness:
         try:
             tokens.keep_fresh()
         except TokenCatcherError as error:
+            self._failed.add(mailbox)
             self._log.warning("oauth.trouble", mailbox=mailbox, code=error.code, error=str(error))
         except Exception as bug:  # noqa: BLE001 - its text may hold a secret: only its place is told
             kind = type(bug).__name__

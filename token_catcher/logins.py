@@ -50,6 +50,12 @@ class Entrance:
             return None
         return replace(self.tokens.health, renewed_at=self._renewed_at())
 
+    def token_trouble(self) -> str | None:
+        """The code of why no access token can be got; None: one can, or it takes none."""
+        if self.tokens is None:
+            return None
+        return self.tokens.health.refused
+
     def _renewed_at(self) -> float | None:
         """The file's time: each renewal writes it."""
         if self.refresh_token is None:
@@ -99,11 +105,14 @@ def _refresh_token(section: OAuth2) -> Path | None:
     return Path(source.where)
 
 
-def refresh_tokens_in(config: Config) -> frozenset[SecretSource]:
-    """The files of refresh tokens, which a sign-in writes."""
-    sections = [mailbox.oauth2 for mailbox in config.mailboxes]
-    sources = [getattr(section, "refresh_token", None) for section in sections]
-    return frozenset(source for source in sources if source is not None)
+def sign_ins_in(config: Config) -> dict[SecretSource, str]:
+    """The files of refresh tokens, each with the mailbox for which a person signs in."""
+    sign_ins = {}
+    for mailbox in config.mailboxes:
+        source = getattr(mailbox.oauth2, "refresh_token", None)
+        if source is not None:
+            sign_ins[source] = mailbox.name
+    return sign_ins
 
 
 def _provider(

@@ -11,8 +11,10 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
+from token_catcher import files
 from token_catcher.anchoring import expect_led_through, head_of
 from token_catcher.app import App
 from token_catcher.certificates import certificate_in
@@ -268,9 +270,16 @@ def _mailboxes(
             held_mails(held, name, mailbox.lookback, now),
             logins,
             now,
+            waits_for_sign_in=_waits_for_sign_in(mailbox),
         )
         rows.append(row)
     return sorted(rows, key=_is_in_order)
+
+
+def _waits_for_sign_in(mailbox: MailboxConfig) -> bool:
+    """Whether the file that a sign-in writes is not there."""
+    source = getattr(mailbox.oauth2, "refresh_token", None)
+    return source is not None and not files.may_exist(Path(source.where))
 
 
 def _last_look(app: App, mailbox: str) -> LastLook | None:

@@ -151,12 +151,30 @@ def test_a_person_signs_in_and_mail_is_stored(
     resets.arrive()
 
 
+SIGN_IN = "sign in: `token-catcher login --mailbox integrations` (TC340)"
+
+
 def test_before_the_sign_in_it_is_said_how(tool: Program) -> None:
-    """A file that is not there yet is no riddle."""
-    done = tool("scan")
-    assert done.code == 2
-    assert "oauth2.refresh_token: got no such file" in done.err
-    assert "expected the file that `token-catcher login --mailbox NAME` writes" in done.err
+    """By every command the same: nothing is wrong with the configuration, somebody has to sign in."""
+    file = tool.home / "refresh-token"
+    problem = (
+        f"oauth-sign-in: secret {{file: {file}}}: got no such file: {file}, expected the file that"
+        " `token-catcher login` writes"
+    )
+    told = ["integrations  error  " + problem, "  next: " + SIGN_IN]
+    never = tool("status")
+    assert (never.code, SIGN_IN in " ".join(never.out.split())) == (1, True)
+    [row] = tool("status", "--json").lines[0]["mailboxes"]
+    assert (row["trouble"], row["token"], row["next"]) == (2 * ("oauth-sign-in",) + (SIGN_IN,))
+    for command in ("scan", "scan --dry-run"):
+        done = tool(*command.split())
+        assert (done.code, done.out.splitlines()) == (1, told), done
+    [line] = tool("scan", "--json").lines
+    assert (line["outcome"], line["reason"], line["next"]) == ("error", "oauth-sign-in", SIGN_IN)
+    steps = tool("check", "--json").lines
+    failed = [step for step in steps if step["outcome"] == "failed"]
+    assert [(step["code"], step["fix"]) for step in failed] == [("oauth-sign-in", SIGN_IN)]
+    assert "got no receiver" in tool("notify", "test").err
 
 
 def test_a_daemon_waits_for_the_sign_in(
@@ -172,11 +190,12 @@ def test_a_daemon_waits_for_the_sign_in(
     with tool.daemon() as daemon:
         trouble = next(event for event in daemon.events if event["event"] == "mailbox.trouble")
         assert (trouble["code"], trouble["error"]) == (
-            "secret",
+            "oauth-sign-in",
             f"secret {{file: {tool.home / 'refresh-token'}}}: got no such file:"
-            f" {tool.home / 'refresh-token'}, expected the file that `token-catcher login --mailbox"
-            " NAME` writes",
+            f" {tool.home / 'refresh-token'}, expected the file that `token-catcher login` writes",
         )
+        [row] = tool("status", "--json").lines[0]["mailboxes"]
+        assert (row["trouble"], row["next"]) == ("oauth-sign-in", SIGN_IN)
         assert signed_in(tool, *AUTHORIZE, paste=browser(endpoint)).code == 0
         resets.make_the_trip()
 

@@ -92,6 +92,29 @@ def test_a_token_that_cannot_be_renewed_is_told() -> None:
     assert log.warnings == [("oauth.trouble", told)]
 
 
+def test_a_token_that_could_be_renewed_again_is_told() -> None:
+    """Once, whoever got it; of a mailbox that is gone from the configuration nothing."""
+    by_renewal = ended()
+    by_login = ended()
+    gone = ended()
+    endpoints = [by_renewal, by_login, gone]
+    for endpoint in endpoints:
+        endpoint.error = REFUSED
+    log = Silent()
+    freshness = Freshness(log)
+    freshness.look(entrances(endpoints))
+    all_done()
+    for endpoint in endpoints:
+        endpoint.error = None
+        endpoint.time += HOUR
+    by_login.login()
+    for _ in range(3):
+        freshness.look(entrances([by_renewal, by_login]))
+        all_done()
+    told = [fields["mailbox"] for event, fields in log.events if event == "oauth.renewed"]
+    assert sorted(told) == ["mailbox 0", "mailbox 1"]
+
+
 def test_an_endpoint_that_hangs_holds_up_nobody(hanging: Hanging) -> None:
     """Neither housekeeping, which goes on, nor the other mailboxes; nor is it asked twice."""
     stuck = [ended(), ended()]

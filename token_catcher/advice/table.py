@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Final
 
@@ -68,9 +69,14 @@ def advice_for(reason: str | None, texts: Mapping[Reason, str] = ADVICE) -> str 
     return None
 
 
-def next_step(code: str) -> str | None:
-    """What a person does about an error with this code; None: what its message says."""
-    return NEXT_STEP.get(_known(code))
+def next_step(code: str, mailbox: str | None = None) -> str | None:
+    """What a person does about an error with this code; None: what its message says.
+
+    `mailbox`: which one it is about, so that what is to be typed names it."""
+    step = NEXT_STEP.get(_known(code))
+    if step is None or mailbox is None:
+        return step
+    return step.replace("--mailbox NAME", f"--mailbox {shlex.quote(mailbox)}")
 
 
 def code_of(code: str) -> str:

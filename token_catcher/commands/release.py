@@ -93,7 +93,7 @@ def run(app: App, ids: Sequence[str], release: Release) -> ExitCode:
 
 def _complain(written: str, error: TokenCatcherError) -> None:
     output.complain(f"token-catcher: {written}: {error}")
-    step = next_step(error.code)
+    step = next_step(error.code, error.mailbox)
     if step is not None:
         output.complain(f"next: {step}")
 

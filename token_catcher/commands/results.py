@@ -147,7 +147,7 @@ class ScanResult:
             return advice_for(self.reason)
         if self._may_be_genuine:
             return advice_for(self.reason, IF_GENUINE)
-        return next_step(self.reason or "")
+        return next_step(self.reason or "", self.mailbox)
 
     def as_json(self) -> dict[str, Any]:
         """All fields, in this order; `attention`; and the next step as `next`."""

@@ -49,7 +49,7 @@ def as_json(overview: Overview) -> dict[str, Any]:
         "now": overview.now,
         "needs_a_person": overview.needs_a_person,
         "users": [_user_with_next(row) for row in overview.users],
-        "mailboxes": [_with_next(row.as_json()) for row in overview.mailboxes],
+        "mailboxes": [_mailbox_object(row) for row in overview.mailboxes],
         "vault": _with_next(overview.vault.as_json()),
         "journal": {
             **_with_next(overview.journal.as_json()),
@@ -68,6 +68,14 @@ def _anchor_object(row: AnchorRow | None) -> dict[str, Any] | None:
 
 def _user_with_next(row: UserRow) -> dict[str, Any]:
     return {**row.as_json(), "next": next_step(row.cause or row.unread or "")}
+
+
+def _mailbox_object(row: MailboxRow) -> dict[str, Any]:
+    """With what a person does next about the first of its troubles."""
+    step = None
+    if row.codes:
+        step = next_step(row.codes[0], row.mailbox)
+    return {**row.as_json(), "next": step}
 
 
 def _with_next(fields: dict[str, Any]) -> dict[str, Any]:
@@ -161,13 +169,16 @@ def _mailbox_lines(overview: Overview) -> Iterator[styled.Text]:
         word, colour = _mailbox_word(row)
         yield from _line(word, colour, row.mailbox)
         yield from _more(_sweep(row))
+        if row.token is not None:
+            yield from _more(f"no access token can be got for the next login: {row.token}")
         if row.pending:
             codes = ", ".join(row.pending_codes)
             yield from _more(f"mails that are not settled yet: {row.pending} ({codes})")
         if row.held:
             yield from _more(f"mails that wait for a person: {row.held} (token-catcher held)")
         yield from _login_lines(row.logins)
-        yield from _next(next_step(row.trouble or ""))
+        for code in row.codes:
+            yield from _next(next_step(code, row.mailbox))
 
 
 def _mailbox_word(row: MailboxRow) -> tuple[str, str]:

@@ -60,8 +60,6 @@ class Origin:
     """Whether secrets, and the files of TLS, must be there: not for a command that uses none."""
     owners: frozenset[int] = field(default_factory=ownership.trusted)
     """Whose files we go by."""
-    sign_ins: bool = True
-    """Whether the files that `login` writes must be there as well."""
 
     @classmethod
     def of(cls, info: ValidationInfo) -> Origin:

@@ -72,18 +72,16 @@ def load(
     environ: Mapping[str, str],
     *,
     secrets: bool = True,
-    sign_ins: bool = True,
     silent_for: float = SILENT_FOR,
 ) -> Config:
     """Read a file, and the secrets it names once, to see that they are there.
 
     `secrets`: False where the caller uses none; then they may be missing, or another user's.
-    `sign_ins`: False where a sign-in may be missing that somebody makes later.
     `silent_for`: seconds that a pipe is waited for.
 
     ConfigurationError: a line for each problem, `FILE:LINE: key.path: got …, expected …`, never
     with a secret."""
-    return from_text(_bytes(path, silent_for), path, environ, secrets=secrets, sign_ins=sign_ins)
+    return from_text(_bytes(path, silent_for), path, environ, secrets=secrets)
 
 
 def from_text(
@@ -92,7 +90,6 @@ def from_text(
     environ: Mapping[str, str],
     *,
     secrets: bool = True,
-    sign_ins: bool = True,
 ) -> Config:
     """As `load`, of what is to stand in the file at this path."""
     document = parse(text)
@@ -103,7 +100,7 @@ def from_text(
     data, sources = with_defaults(document.data, environ)
     base = path.absolute().parent
     owners = ownership.trusted(_state_dir(data, base))
-    config, mistakes = check(data, Origin(base, environ, sources, secrets, owners, sign_ins))
+    config, mistakes = check(data, Origin(base, environ, sources, secrets, owners))
     located = [
         Problem(document.line(mistake.loc), _with_source(mistake, sources)) for mistake in mistakes
     ]

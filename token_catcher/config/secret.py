@@ -42,13 +42,13 @@ from token_catcher import files, ownership
 from token_catcher.config.forms import on_one_line
 from token_catcher.config.kinds import Origin
 from token_catcher.config.problems import Wrong, did_you_mean
-from token_catcher.errors import ConfigurationError
+from token_catcher.errors import NO_SIGN_IN, ConfigurationError
 from token_catcher.model import Secret
 
 MAX_BYTES: Final = 64 * 1024
 FORM: Final = "{file: PATH} or {env: NAME}"
 AN_EXISTING_FILE: Final = "the path of an existing file"
-A_SIGN_IN: Final = "the file that `token-catcher login --mailbox NAME` writes"
+A_SIGN_IN: Final = "the file that `token-catcher login` writes"
 _SAYS_WHAT_IT_HOLDS: Final = re.compile(
     r"([a-z]+[-_.])*(password|passwd|secret|token|id|key|jwt|pem)(\.[a-z]{2,4})?", re.ASCII
 )
@@ -71,12 +71,15 @@ class SecretSource:
     def read(self) -> Secret:
         """The secret as it is now, without one newline at its end.
 
-        ConfigurationError: it is not there any more."""
+        ConfigurationError: it is not there any more, or nobody has signed in yet."""
         try:
             return self.look()
         except Wrong as wrong:
+            code = "secret"
+            if wrong.expected == A_SIGN_IN:
+                code = NO_SIGN_IN
             raise ConfigurationError(
-                f"secret {self}: got {wrong.got}, expected {wrong.expected}", code="secret"
+                f"secret {self}: got {wrong.got}, expected {wrong.expected}", code=code
             ) from None
 
     def look(self) -> Secret:
@@ -347,11 +350,11 @@ class TokenCommand:
 
 
 def _refresh_token(value: Any, info: ValidationInfo) -> SecretSource:
-    """Its file is not there before somebody signed in.
+    """Its file is not there before somebody signed in: that is told of its mailbox alone.
 
-    The daemon goes on without: `login` is typed beside it, and the other mailboxes are well."""
+    `login` is typed beside the daemon, and the other mailboxes are well."""
     source = _in_a_file(replace(_named(value, info), is_sign_in=True))
-    if not Origin.of(info).sign_ins and not files.may_exist(Path(source.where)):
+    if not files.may_exist(Path(source.where)):
         return source
     return _there(source, info)
 

@@ -25,6 +25,8 @@ class About:
 
     area: str
     subject: str = ""
+    mailbox: str = ""
+    """Which one a next step names; empty: none."""
 
     def ok(self, step: str, saw: str) -> Step:
         """It is as it should be."""
@@ -52,7 +54,7 @@ class About:
             return self.failed(step, saw, error.code)
 
     def _step(self, step: str, outcome: StepOutcome, saw: str, code: str = "") -> Step:
-        return Step(self.area, self.subject, step, outcome, saw, code)
+        return Step(self.area, self.subject, step, outcome, saw, code, self.mailbox)
 
 
 def within(seconds: float, work: Callable[[], Result]) -> Result:

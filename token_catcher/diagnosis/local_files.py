@@ -20,7 +20,7 @@ from token_catcher.config import Config, SecretSource, sources_in
 from token_catcher.diagnosis.about import About
 from token_catcher.diagnosis.step import Step
 from token_catcher.expiry import TOLD_BEFORE, Expiring
-from token_catcher.logins import certificates_in, refresh_tokens_in
+from token_catcher.logins import certificates_in, sign_ins_in
 from token_catcher.record import refusal
 
 AREA = "files"
@@ -28,22 +28,19 @@ AREA = "files"
 
 def file_steps(config: Config, now: Callable[[], datetime]) -> Iterator[Step]:
     """Every file that the configuration names for us alone."""
-    signed_in = refresh_tokens_in(config)
+    sign_ins = sign_ins_in(config)
     sources = dict.fromkeys(sources_in(config))
     for source in sources:
-        code = "secret"
-        if source in signed_in:
-            code = "oauth-sign-in"
-        yield _secret_step(source, code)
+        yield _secret_step(source, sign_ins.get(source, ""))
     for certificate in certificates_in(config):
         yield _certificate_step(certificate, now)
     about = About(AREA, str(config.state_dir))
     yield about.attempt("state_dir", partial(_state_step, config.state_dir, about))
 
 
-def _secret_step(source: SecretSource, code: str) -> Step:
-    """`code`: of one that is not there."""
-    about = About(AREA, source.where)
+def _secret_step(source: SecretSource, mailbox: str) -> Step:
+    """`mailbox`: for which a person signs in to have the file written; empty: nobody does."""
+    about = About(AREA, source.where, mailbox)
 
     def look() -> Step:
         source.read()
@@ -57,9 +54,7 @@ def _secret_step(source: SecretSource, code: str) -> Step:
     step = about.attempt("secret", look)
     if step.outcome != "failed":
         return step
-    if source.kind == "file" and files.may_exist(Path(source.where)):
-        code = step.code
-    return about.failed("secret", step.saw.removeprefix(f"secret {source}: "), code)
+    return about.failed("secret", step.saw.removeprefix(f"secret {source}: "), step.code)
 
 
 def _certificate_step(certificate: Expiring, now: Callable[[], datetime]) -> Step:

@@ -18,7 +18,7 @@ from token_catcher.config import MailboxConfig
 from token_catcher.diagnosis.about import LIMIT, About
 from token_catcher.diagnosis.local_files import ending
 from token_catcher.diagnosis.step import Step
-from token_catcher.errors import ConfigurationError, NotApplied
+from token_catcher.errors import NO_SIGN_IN, ConfigurationError, NotApplied
 from token_catcher.imap import Account, ImapMailbox, reach, security
 from token_catcher.logins import Entrance
 from token_catcher.ports import Log
@@ -58,7 +58,7 @@ class MailServer:
         self._now = now
         self._log = log
         self._limit = limit
-        self._about = About(AREA, mailbox.name)
+        self._about = About(AREA, mailbox.name, mailbox.name)
         self._folders: Sequence[str] = ()
         self.session: ImapMailbox | None = None
         """A session in which the inbox was opened; None: there is none, or it broke."""
@@ -134,7 +134,7 @@ class MailServer:
         try:
             self._entrance.credential()
         except ConfigurationError as error:
-            if error.code != "secret":
+            if error.code not in ("secret", NO_SIGN_IN):
                 raise
             return self._about.skipped(step, "its secret cannot be read (see files)")
         return None

@@ -23,3 +23,5 @@ class Step:
     """What was got, and what was expected where that is something else. Never a secret."""
     code: str = ""
     """That of the error, which picks the next step that a person takes; empty where it is ok."""
+    mailbox: str = ""
+    """Which one that next step names; empty: none."""

@@ -67,6 +67,11 @@ class TokenHealth:
     renewed_at: float | None = None
     """When the refresh token was last renewed, in Unix time; None: there is none."""
 
+    @property
+    def is_good(self) -> bool:
+        """Whether there is a token that has not ended, and the last try to get one went well."""
+        return self.refused is None and self.seconds_left is not None and self.seconds_left > 0
+
 
 @dataclass(slots=True)
 class _Held:

@@ -39,6 +39,9 @@ class LastLook:
     """When that was last met."""
     looked_by: str | None = None
     """`run` or `scan`: who looked last."""
+    token: str | None = None
+    """The code of why no access token could be got for the next login; None: nothing was in the
+    way, or the mailbox takes none."""
 
     @property
     def at(self) -> datetime | None:
@@ -70,10 +73,12 @@ class LastLook:
             trouble=fields.get("trouble"),
             trouble_at=fields.get("trouble_at"),
             looked_by=fields.get("looked_by"),
+            token=fields.get("token"),
         )
         _ = look.at  # which parses the times
-        if not isinstance(look.trouble, str | None) or not isinstance(look.looked_by, str | None):
-            raise TypeError("a text is missing")
+        for text in (look.trouble, look.looked_by, look.token):
+            if not isinstance(text, str | None):
+                raise TypeError("a text is missing")
         return look
 
 
@@ -81,14 +86,22 @@ class LookNotes:
     """Notes the looks at one mailbox. One thread at a time."""
 
     def __init__(
-        self, directory: Path, mailbox: str, by: str, now: Callable[[], datetime], log: Log
+        self,
+        directory: Path,
+        mailbox: str,
+        by: str,
+        now: Callable[[], datetime],
+        log: Log,
+        token: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`directory`: of the notes on all mailboxes. `by`: `run` or `scan`."""
+        """`directory`: of the notes on all mailboxes. `by`: `run` or `scan`. `token`: the code of
+        why no access token can be got now; None: one can."""
         self._directory = directory
         self._mailbox = mailbox
         self._by = by
         self._now = now
         self._log = log
+        self._token = token
         self._written: LastLook | None = None
         self._is_told = False
 
@@ -104,6 +117,7 @@ class LookNotes:
         return iso(self._now().replace(microsecond=0))
 
     def _note(self, look: LastLook) -> None:
+        look = replace(look, token=self._token())
         if self._is_known(look):
             return
         try:
@@ -120,7 +134,9 @@ class LookNotes:
         before = self._written
         if before is None or before.at is None or look.at is None:
             return False
-        if (before.trouble, before.looked_by) != (look.trouble, look.looked_by):
+        if replace(before, swept_at=None, trouble_at=None) != replace(
+            look, swept_at=None, trouble_at=None
+        ):
             return False
         return timedelta() <= look.at - before.at < APART
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from token_catcher.errors import KEYLESS
+from token_catcher.errors import KEYLESS, NO_SIGN_IN
 from token_catcher.model import iso, moment
 from token_catcher.record import LastLook, MailToken, Pending
 
@@ -86,6 +86,9 @@ class MailboxRow:
     """The code of what keeps us from it; None: nothing does."""
     trouble_at: str | None
     """When that was last met."""
+    token: str | None
+    """The code of why no access token can be got, though a connection may live on; None: one can,
+    or the mailbox takes none."""
     pending: int
     """Mails that are seen and not settled."""
     keyless: int
@@ -104,9 +107,15 @@ class MailboxRow:
     @property
     def failing(self) -> bool:
         """Whether a person has to see to it that its mail is caught."""
-        if self.trouble is not None or self.pending > self.keyless:
+        if self.codes or self.pending > self.keyless:
             return True
         return any(login.has_ended for login in self.logins)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Of all that is wrong with it, each once; what keeps us from it comes first."""
+        codes = dict.fromkeys((self.trouble, self.token))
+        return tuple(code for code in codes if code is not None)
 
     @property
     def needs_a_person(self) -> bool:
@@ -145,9 +154,16 @@ def mailbox_row(
     held: HeldMails,
     logins: Sequence[LoginEnd],
     now: datetime,
+    *,
+    waits_for_sign_in: bool = False,
 ) -> MailboxRow:
-    """How this mailbox stands. `poll`: how often the daemon looks in any case."""
+    """How this mailbox stands. `poll`: how often the daemon looks in any case.
+
+    `waits_for_sign_in`: the file of its refresh token is not there."""
     look = look or LastLook()
+    token = look.token
+    if waits_for_sign_in:
+        token = NO_SIGN_IN
     since_sweep = None
     if look.swept_at is not None:
         since_sweep = int((now - moment(look.swept_at)).total_seconds())
@@ -157,8 +173,9 @@ def mailbox_row(
         swept_at=look.swept_at,
         seconds_since_sweep=since_sweep,
         looked_by=look.looked_by,
-        trouble=_trouble(look, poll, now),
+        trouble=_trouble(look, poll, now, token),
         trouble_at=look.trouble_at,
+        token=token,
         pending=len(pending),
         keyless=sum(mail.code in KEYLESS for mail in pending),
         pending_since=_earliest(first_seen),
@@ -176,14 +193,15 @@ def _earliest(times: Sequence[datetime]) -> str | None:
     return iso(min(times))
 
 
-def _trouble(look: LastLook, poll: timedelta, now: datetime) -> str | None:
+def _trouble(look: LastLook, poll: timedelta, now: datetime, token: str | None) -> str | None:
     """What was met, or that nobody looks any more.
 
-    Scans come when somebody likes: the last one being old is no trouble."""
+    Scans come when somebody likes: the last one being old is no trouble. `token`: why none can be
+    got; before that is mended, no look could be made."""
     if look.trouble is not None:
         return look.trouble
     if look.at is None:
-        return NEVER_SWEPT
+        return token or NEVER_SWEPT
     if look.looked_by == "run" and now - look.at > max(UNNOTICED, POLLS * poll):
         return NOT_SWEPT
     return None

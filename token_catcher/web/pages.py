@@ -142,21 +142,23 @@ def _names(mailboxes: Iterable[Health]) -> str:
     return f": {names}"
 
 
-def _healthz(subject: Subject, _request: Request) -> Response:
+def _healthz(subject: Subject, request: Request) -> Response:
     snapshot = subject.snapshot()
-    text = json.dumps(_parts(snapshot), indent=1) + "\n"
+    is_ready = _readyz(subject, request).status == HTTPStatus.OK
+    text = json.dumps(_parts(snapshot, is_ready=is_ready), indent=1) + "\n"
     if snapshot.well:
         return Response(HTTPStatus.OK, text, "application/json")
     return Response(HTTPStatus.SERVICE_UNAVAILABLE, text, "application/json")
 
 
-def _parts(snapshot: Snapshot) -> dict[str, Any]:
+def _parts(snapshot: Snapshot, *, is_ready: bool) -> dict[str, Any]:
+    """`is_ready`: what /readyz says."""
     return {
         "status": "ok" if snapshot.well else "degraded",
         "version": snapshot.version,
         "instance": snapshot.instance,
         "shard": {"index": snapshot.shard_index, "count": snapshot.shard_count},
-        "ready": snapshot.ready,
+        "ready": is_ready,
         "stuck": list(snapshot.stuck),
         "mailboxes": [_mailbox(snapshot, mailbox) for mailbox in snapshot.mailboxes],
         "journal": {
@@ -212,6 +214,7 @@ def _mailbox(snapshot: Snapshot, mailbox: Health) -> dict[str, Any]:
         "seconds_since_progress": round(snapshot.seconds_since_progress(mailbox), 1),
         "pending": mailbox.pending,
         "trouble": mailbox.trouble,
+        "token": snapshot.token_trouble(mailbox),
     }
 
 

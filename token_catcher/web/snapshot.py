@@ -41,7 +41,6 @@ class Snapshot:
     taken_at: datetime
     monotonic: float
     """Seconds at that moment, by the clock of `Health.moved_at`."""
-    ready: bool
     stuck: tuple[str, ...]
     mailboxes: tuple[Health, ...]
     journal_head: int
@@ -80,7 +79,22 @@ class Snapshot:
             return False
         if self.anchor is not None and self.anchor.trouble is not None:
             return False
-        return all(mailbox.connected and mailbox.trouble is None for mailbox in self.mailboxes)
+        return all(self._is_well(mailbox) for mailbox in self.mailboxes)
+
+    def _is_well(self, mailbox: Health) -> bool:
+        """Whether it is watched now, and could be logged in to anew."""
+        if not mailbox.connected or mailbox.trouble is not None:
+            return False
+        return self.token_trouble(mailbox) is None
+
+    def token_trouble(self, mailbox: Health) -> str | None:
+        """The code of why no access token can be got; None: one can, or it takes none.
+
+        A connection that lives goes on without it, and would be the last one."""
+        tokens = self.access_tokens.get(mailbox.name)
+        if tokens is None:
+            return None
+        return tokens.refused
 
     def seconds_since_progress(self, mailbox: Health) -> float:
         """How long ago the slowest loop of the mailbox made a step."""
@@ -145,7 +159,6 @@ class Subject:
             shard_count=count,
             taken_at=self.now(),
             monotonic=self.monotonic(),
-            ready=self.loops.ready,
             stuck=tuple(self.loops.stuck),
             mailboxes=mailboxes,
             journal_head=self.journal_head(),

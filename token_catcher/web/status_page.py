@@ -310,8 +310,8 @@ def _mailbox_cells(row: MailboxRow) -> Sequence[Cell]:
 
 
 def _mailbox_state(row: MailboxRow) -> str:
-    if row.trouble is not None:
-        return word(row.trouble, "failing")
+    if row.codes:
+        return word(row.codes[0], "failing")
     if row.failing:
         return word("failing", "failing")
     if row.held:
@@ -321,8 +321,10 @@ def _mailbox_state(row: MailboxRow) -> str:
 
 def _mailbox_steps(row: MailboxRow) -> Iterator[str]:
     """What a person does about it, also about a credential that ends soon. Files are not named."""
-    codes = dict.fromkeys([row.trouble or "", *row.pending_codes])
-    yield from filter(None, map(next_step, codes))
+    for code in dict.fromkeys([*row.codes, *row.pending_codes]):
+        step = next_step(code, row.mailbox)
+        if step is not None:
+            yield step
     for login in row.logins:
         if login.days_left is not None and login.days_left < 30:
             yield f"its {login.kind} ends in {login.days_left} d"

@@ -223,3 +223,12 @@ def test_the_next_step_of_an_error() -> None:
     """The longest known beginning of its code."""
     assert next_step("imap-login-throttled") == next_step("imap-login") != next_step("imap")
     assert next_step("dnssec") is None
+
+
+def test_a_next_step_names_the_mailbox() -> None:
+    """As it can be typed."""
+    sign_in = "sign in: `token-catcher login --mailbox {}` (TC340)"
+    assert next_step("oauth-sign-in") == sign_in.format("NAME")
+    assert next_step("oauth-sign-in", "integrations") == sign_in.format("integrations")
+    assert next_step("oauth-sign-in", "a b") == sign_in.format("'a b'")
+    assert next_step("dnssec", "integrations") is None

@@ -52,6 +52,7 @@ MAILBOX = MailboxRow(
     looked_by="run",
     trouble=None,
     trouble_at=None,
+    token=None,
     pending=0,
     keyless=0,
     pending_since=None,

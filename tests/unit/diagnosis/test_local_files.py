@@ -56,6 +56,8 @@ def test_a_refresh_token_before_the_sign_in(tmp_path: Path) -> None:
     assert told(config, "secret")[0][:3] == ("refresh-token", "failed", "secret")
     file.unlink()
     assert told(config, "secret")[0][:3] == ("refresh-token", "failed", "oauth-sign-in")
+    [step, *_] = file_steps(config, utc_now)
+    assert step.mailbox == "integrations"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -112,7 +113,24 @@ def test_the_file(tmp_path: Path, clock: Clock) -> None:
         "trouble": None,
         "trouble_at": None,
         "looked_by": "run",
+        "token": None,
     }
+
+
+def test_a_token_that_cannot_be_got(tmp_path: Path, clock: Clock) -> None:
+    """It is noted with each look, though mail comes: at once, and until there is one again."""
+    codes = ["oauth-credential"]
+
+    def token() -> str | None:
+        return next(iter(codes), None)
+
+    noting = LookNotes(tmp_path / "looks", NAME, "run", clock, Silent(), token)
+    noting.swept()
+    swept = LastLook("2026-02-03T13:00:00Z", looked_by="run", token="oauth-credential")
+    assert read(tmp_path) == swept
+    codes.clear()
+    noting.swept()
+    assert read(tmp_path) == replace(swept, token=None)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +143,7 @@ def test_the_file(tmp_path: Path, clock: Clock) -> None:
         '{"swept_at": 1}',
         '{"trouble": 1}',
         '{"looked_by": []}',
+        '{"token": 1}',
         100_000 * "[",
     ],
 )

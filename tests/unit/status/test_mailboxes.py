@@ -25,9 +25,19 @@ def row(
     logins: tuple[LoginEnd, ...] = (),
     poll: timedelta = MINUTE,
     now: datetime = NOW,
+    waits_for_sign_in: bool = False,
 ) -> MailboxRow:
     """The row of the mailbox."""
-    return mailbox_row("integrations", poll, look, pending, held, logins, now)
+    return mailbox_row(
+        "integrations",
+        poll,
+        look,
+        pending,
+        held,
+        logins,
+        now,
+        waits_for_sign_in=waits_for_sign_in,
+    )
 
 
 def test_whole() -> None:
@@ -39,6 +49,7 @@ def test_whole() -> None:
         "looked_by": "run",
         "trouble": None,
         "trouble_at": None,
+        "token": None,
         "pending": 0,
         "keyless": 0,
         "pending_since": None,
@@ -49,6 +60,29 @@ def test_whole() -> None:
         "logins": (),
         "failing": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("look", "trouble"),
+    [
+        (None, "oauth-sign-in"),
+        (SWEPT, None),
+        (LastLook(trouble="imap-connect", trouble_at="2026-02-03T12:59:00Z"), "imap-connect"),
+    ],
+    ids=["never swept", "swept before", "other trouble"],
+)
+def test_before_the_sign_in(look: LastLook | None, trouble: str | None) -> None:
+    """It fails, and says so: before that nobody can look, and nothing else is worth typing."""
+    waits = row(look, waits_for_sign_in=True)
+    assert (waits.token, waits.trouble, waits.failing) == ("oauth-sign-in", trouble, True)
+    assert waits.codes == tuple(dict.fromkeys(filter(None, (trouble, "oauth-sign-in"))))
+
+
+def test_a_token_that_cannot_be_renewed() -> None:
+    """A person has to see to it, though mail still comes."""
+    refused = row(replace(SWEPT, token="oauth-credential"))
+    assert (refused.trouble, refused.token) == (None, "oauth-credential")
+    assert (refused.needs_a_person, refused.codes) == (True, ("oauth-credential",))
 
 
 def waiting(code: str, minutes: int, *, since: bool = True) -> Pending:

@@ -8,10 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.web.kit import NOW, PROVEN, STORED, WELL, Site
+from tests.unit.web.kit import NOW, PROVEN, STORED, WELL, Loops, Site
 from token_catcher.anchoring import AnchorHealth
 from token_catcher.daemon import VaultTrouble, VaultUse
 from token_catcher.notify import ReceiverHealth
+from token_catcher.oauth import TokenHealth
 
 
 def test_livez_is_well_while_the_main_loop_moves(site: Site) -> None:
@@ -60,6 +61,7 @@ def test_healthz_tells_of_every_part(site: Site) -> None:
                 "seconds_since_progress": 10.0,
                 "pending": 0,
                 "trouble": None,
+                "token": None,
             }
         ],
         "journal": {"head": 42, "trouble": None, "anchor": None},
@@ -113,6 +115,36 @@ def test_healthz_is_degraded_by_any_trouble(site: Site, trouble: dict[str, objec
         "last_passed_check": None,
         "trouble": None,
     }
+
+
+def test_a_token_that_cannot_be_renewed_degrades_health_alone(site: Site) -> None:
+    """Mail comes while the connection lives: it is no reason to send nobody to us, and it is one
+    to see to it."""
+    site.tokens = {"integrations": TokenHealth("oauth-credential", -60.0)}
+    status, body = site.says("/healthz")
+    assert (status, json.loads(body)["status"]) == (503, "degraded")
+    [mailbox] = json.loads(body)["mailboxes"]
+    assert (mailbox["trouble"], mailbox["token"]) == (None, "oauth-credential")
+    assert site.says("/readyz") == (200, "ready\n")
+    site.tokens = {"integrations": TokenHealth(None, 3600.0)}
+    assert site.says("/healthz")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("loops", "ready"),
+    [
+        (Loops(), True),
+        (Loops(ready=False), False),
+        (Loops(health=[replace(WELL, connected=False)]), False),
+    ],
+    ids=["well", "not looked yet", "not connected"],
+)
+def test_ready_in_health_is_what_readyz_says(site: Site, loops: Loops, ready: bool) -> None:
+    """The word has one meaning."""
+    site.loops.health = loops.health
+    site.loops.ready = loops.ready
+    assert (site.says("/readyz")[0] == 200) is ready
+    assert json.loads(site.says("/healthz")[1])["ready"] is ready
 
 
 DENIED = VaultTrouble("vault-policy", "our token lacks update")
