@@ -79,7 +79,8 @@ def entrance_of(
         tokens = oauth.AccessTokens(
             _provider(mailbox, mailbox.oauth2, log, renewals), time.monotonic
         )
-        login = imap.OAuthLogin(mailbox.username, tokens, mailbox.oauth2.mechanism)
+        giver = _giver(mailbox.oauth2)
+        login = imap.OAuthLogin(mailbox.username, tokens, mailbox.oauth2.mechanism, giver)
         return Entrance(login, tokens.credential, tokens, _refresh_token(mailbox.oauth2))
     assert mailbox.client_certificate is not None  # the schema wants one of three
     ended_at = partial(_ended_at, mailbox.client_certificate)
@@ -95,6 +96,13 @@ def _ended_at(certificate: ClientCertificate) -> datetime | None:
     if ends_at > datetime.now(UTC):
         return None
     return ends_at
+
+
+def _giver(section: OAuth2) -> str:
+    """Of whose tokens it is known what to do about one that is refused."""
+    if isinstance(section, Custom):
+        return ""
+    return section.provider
 
 
 def _refresh_token(section: OAuth2) -> Path | None:

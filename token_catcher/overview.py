@@ -262,15 +262,17 @@ def _mailboxes(
         mailbox = app.mailbox(name)
         logins = [end for owner, end in ends if owner.mailbox == name]
         logins += _sign_ins(app, mailbox, now)
+        checkpoint = Checkpoint.glance(app.checkpoints, name)
         row = mailbox_row(
             name,
             mailbox.poll,
             _last_look(app, name),
-            Checkpoint.glance(app.checkpoints, name).pending,
+            checkpoint.pending,
             held_mails(held, name, mailbox.lookback, now),
             logins,
             now,
             waits_for_sign_in=_waits_for_sign_in(mailbox),
+            unapplied=checkpoint.unapplied,
         )
         rows.append(row)
     return sorted(rows, key=_is_in_order)

@@ -290,7 +290,7 @@ def test_without_the_library_it_is_said_what_to_install(
         ConfigurationError,
         "oauth-extra",
         "provider google: got no library google-auth, expected"
-        " `pip install 'token-catcher[google]'`",
+        " `pip install '.[google]'` from the checkout, or `pipx install --force '.[google]'`",
     )
     assert world.google.asked == []
 

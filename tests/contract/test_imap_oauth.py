@@ -197,6 +197,17 @@ def test_after_the_last_token_it_is_told(values: tuple[str, ...]) -> None:
     assert tokens.refused == list(values)
 
 
+def test_who_gave_a_refused_token_is_in_the_code() -> None:
+    """The next step depends on it; what the server said of the scope goes first."""
+    by_other_tool = OAuthLogin(USER, Tokens(), giver="external")
+    for challenge, code in ((b"", "imap-token-external"), (GOOGLE % b"400", "imap-token-scope")):
+        verdict = b"TAG NO AUTHENTICATE failed.\r\n"
+        script = offering("XOAUTH2", AUTHENTICATE=authenticating(verdict, challenge=challenge))
+        with pytest.raises(TokenCatcherError) as caught, opened(script, login=by_other_tool):
+            pytest.fail("logged in")
+        assert refusal(caught, *TOKENS) == (AccessError, code)
+
+
 GOOGLE = b'{"status":"%s","schemes":"Bearer","scope":"https://mail.google.com/"}'
 INVALID = "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)"
 

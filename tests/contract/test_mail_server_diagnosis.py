@@ -188,5 +188,6 @@ def test_without_the_extra(home: Path, server: OddImap, monkeypatch: pytest.Monk
     ]
     assert told[2].saw == (
         "got no msal, which provider microsoft needs,"
-        " expected `pip install 'token-catcher[microsoft]'`"
+        " expected `pip install '.[microsoft]'` from the checkout, or `pipx install --force"
+        " '.[microsoft]'`"
     )

@@ -310,7 +310,11 @@ def test_each_cause_of_a_refusal_has_its_code(
         (1234567, "invalid_grant", "oauth-sign-in"),
         (1234567, "interaction_required", "oauth-sign-in"),
         (53003, "invalid_grant", "oauth-refused-policy"),
+        (53003, "access_denied", "oauth-refused-policy"),
         (65001, "invalid_grant", "oauth-consent-application"),
+        (65004, "access_denied", "oauth-sign-in-declined"),
+        (1234567, "authorization_declined", "oauth-sign-in-declined"),
+        (1234567, "access_denied", "oauth-refused"),
     ],
 )
 def test_each_cause_to_sign_in_again_has_its_code(
@@ -513,7 +517,8 @@ def test_without_the_extra_it_is_told_what_to_install(
     assert (type(error), error.code) == (AccessError, "oauth-extra")
     assert str(error) == (
         "got no msal, which provider microsoft needs,"
-        " expected `pip install 'token-catcher[microsoft]'`"
+        " expected `pip install '.[microsoft]'` from the checkout, or `pipx install --force"
+        " '.[microsoft]'`"
     )
     assert hangs_alone(error)
 

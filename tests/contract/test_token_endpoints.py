@@ -242,6 +242,15 @@ def test_the_largest_refresh_token_can_be_read_again(
     assert file.read() == Secret(largest)
 
 
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_page_is_told_as_one(endpoint: TokenEndpoint, status: int) -> None:
+    """Whatever its status: it is no answer that lacks a token."""
+    endpoint.always(page(status))
+    assert "got no JSON, as of a page that a proxy gives" in str(
+        failure(by_secret(endpoint.token_url))
+    )
+
+
 def test_a_redirect_is_not_followed(endpoint: TokenEndpoint) -> None:
     """The secret goes to the endpoint that is configured, and nowhere else."""
     with TokenEndpoint() as thief:

@@ -148,7 +148,7 @@ def test_a_token_that_google_takes_back_is_refused(
     assert done.code == 1
     where = f"mailbox integrations: localhost:{workspace.gmail.tls_port}"
     text = f"{where}: the server refuses the access token (status 401)"
-    assert f"integrations  error  imap-token: {text}\n" in done.out
+    assert f"integrations  error  imap-token-google: {text}\n" in done.out
     assert workspace.tool("scan").code == 0
 
 

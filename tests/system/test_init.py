@@ -379,13 +379,23 @@ def test_an_answer_that_is_neither_yes_nor_no(desk: Desk) -> None:
     assert desk.config.read_text("ascii") == "ours\n"
 
 
-def test_a_provider_that_takes_no_passwords(desk: Desk) -> None:
-    """It is known by the address, and a section for access tokens is asked for."""
-    done = desk.run("--yes", "--address=sf@outlook.com")
+@pytest.mark.parametrize(
+    ("flags", "place"),
+    [
+        (["--address=sf@outlook.com"], "outlook.com"),
+        (["--address=sf@acme.onmicrosoft.com"], "acme.onmicrosoft.com"),
+        (["--address=sf@acme.example", "--host=outlook.office365.com"], "outlook.office365.com"),
+    ],
+    ids=["address", "a tenant's own domain", "host"],
+)
+def test_a_provider_that_takes_no_passwords(desk: Desk, flags: list[str], place: str) -> None:
+    """It is known by the address or the host, and a section for access tokens is asked for."""
+    done = desk.run("--yes", *flags)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "outlook.com: Microsoft 365; it takes access tokens alone (docs/microsoft-365.md)",
-        "token-catcher: --oauth2: got nothing, expected a section such as {provider: microsoft, …}"
-        " (docs/mailboxes.md)",
+        f"{place}: Microsoft 365; it takes access tokens alone (docs/microsoft-365.md)",
+        "token-catcher: --oauth2: got nothing, expected a section such as {provider: microsoft,"
+        " tenant: …, client_id: …, certificate: {file: app.pem}} (docs/microsoft-365.md has the"
+        " ways and their steps)",
         "next: type that flag, or start it at a terminal: `--help` names them all (TC160)",
     ]

@@ -155,7 +155,7 @@ SIGN_IN = "sign in: `token-catcher login --mailbox integrations` (TC340)"
 
 
 def test_before_the_sign_in_it_is_said_how(tool: Program) -> None:
-    """By every command the same: nothing is wrong with the configuration, somebody has to sign in."""
+    """By every command the same: the configuration is well, and somebody has to sign in."""
     file = tool.home / "refresh-token"
     problem = (
         f"oauth-sign-in: secret {{file: {file}}}: got no such file: {file}, expected the file that"
@@ -232,10 +232,19 @@ def test_a_sign_in_without_a_refresh_token_is_told(endpoint: TokenEndpoint, tool
 
 
 def test_another_account_shows_at_once(endpoint: TokenEndpoint, tool: Program) -> None:
-    """Somebody signed in with an account that may not open this mailbox."""
+    """Somebody signed in with an account that may not open this mailbox: that is told, and nothing
+    stays by which the daemon would log in."""
     endpoint.user = "somebody-else"
     done = signed_in(tool, *AUTHORIZE, paste=browser(endpoint))
-    assert (done.code, done.out, "next: " in done.err) == (1, "", True)
+    assert (done.code, done.out) == (1, "")
+    assert "expected a sign-in with full access to it; this one is not kept\n" in done.err
+    assert (
+        "next: sign in as somebody with full access to the mailbox:"
+        " `token-catcher login --mailbox integrations`"
+    ) in done.err
+    assert list(tool.home.glob("refresh-token*")) == []
+    endpoint.user = "somebody-else-again"
+    assert tool("status", "--json").lines[0]["mailboxes"][0]["token"] == "oauth-sign-in"
 
 
 def test_another_account_takes_no_good_sign_in_away(
@@ -272,9 +281,36 @@ def test_nobody_signs_in_for_a_file_that_cannot_be_written(
     )
     done = tool("login", *AUTHORIZE)
     assert done.code == 1
-    assert "cannot be written (No such file or directory)" in done.err
+    assert (
+        "cannot be written (No such file or directory), expected a directory that is there:"
+        f" `mkdir -m 700 {tool.home / 'nowhere'}`"
+    ) in done.err
     assert "next: make the directory of oauth2.refresh_token writable" in done.err
     assert "Open this address" not in done.err
+
+
+def test_the_state_directory_is_made_for_the_first_sign_in(
+    endpoint: TokenEndpoint, tool: Program
+) -> None:
+    """The documented place is in it, and on a first run by hand nothing has made it yet."""
+    tool.configure(
+        password=f"oauth2: {{provider: custom, token_url: {endpoint.token_url}, client_id:"
+        f" {CLIENT_ID}, client_secret: {{file: client-secret}}, scope: mail offline,"
+        f" refresh_token: {{file: {tool.state}/sign-ins/refresh-token}}}}"
+    )
+    done = signed_in(tool, *AUTHORIZE, paste=browser(endpoint))
+    assert done.code == 0, done
+    assert stat.S_IMODE((tool.state / "sign-ins").stat().st_mode) == 0o700
+
+
+def test_a_code_that_was_used_before_is_told(endpoint: TokenEndpoint, tool: Program) -> None:
+    """Or is too old: start again, and look for nothing in anybody's documentation."""
+    done = signed_in(tool, *AUTHORIZE, paste=lambda a: browser(endpoint)(a).replace(CODE, "old"))
+    assert done.code == 1
+    assert (
+        "got a code that it does not take (invalid_grant), expected one that is fresh" in done.err
+    )
+    assert "next: start again, and paste the address at once" in done.err
 
 
 @pytest.mark.parametrize(
@@ -404,10 +440,23 @@ def test_a_code_is_shown_and_waited_for(microsoft: Program, entra: Entra, user: 
     assert written == entra.registration.refresh_tokens[-1]
 
 
-def test_a_blocked_code_says_what_else_there_is(microsoft: Program, entra: Entra) -> None:
-    """Conditional Access refuses the flow: by its own number."""
-    blocked = Reply(400, {"error": "invalid_grant", "error_codes": [53003]})
+@pytest.mark.parametrize("error", ["invalid_grant", "access_denied"])
+def test_a_blocked_code_says_what_else_there_is(
+    microsoft: Program, entra: Entra, error: str
+) -> None:
+    """Conditional Access refuses the flow: by its own number, whatever word is before it."""
+    blocked = Reply(400, {"error": error, "error_codes": [53003]})
     device_flow(entra, blocked)
     done = microsoft("login", "--mailbox", "integrations")
-    assert (done.code, "AADSTS53003" in done.err, "next: " in done.err) == (1, True, True)
+    assert (done.code, "by a policy (Conditional Access)" in done.err) == (1, True)
+    assert "AADSTS53003" in done.err
+    assert "next: Entra admin center > Sign-in logs says which policy" in done.err
     assert not (microsoft.home / "refresh-token").exists()
+
+
+def test_a_known_address_to_sign_in_at_is_not_typed(microsoft: Program, entra: Entra) -> None:
+    """It would not be used: nobody is asked for anything."""
+    done = microsoft("login", *AUTHORIZE)
+    assert (done.code, entra.asked) == (2, [])
+    assert "got --authorize-url, expected none" in done.err
+    assert "at provider microsoft is known" in done.err

@@ -128,7 +128,7 @@ def test_a_token_that_the_tenant_takes_back_is_refused(
     assert done.code == 1
     where = f"mailbox integrations: localhost:{exchange.tls_port}"
     text = f"{where}: the server refuses the access token (status 401)"
-    assert f"integrations  error  imap-token: {text}\n" in done.out
+    assert f"integrations  error  imap-token-microsoft: {text}\n" in done.out
     entra.takes_back_all = False
     assert tool("scan").code == 0
 

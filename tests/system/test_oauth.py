@@ -208,11 +208,12 @@ def test_an_endpoint_whose_clock_is_wrong(world: World) -> None:
 
 
 def test_a_token_for_somebody_else(world: World) -> None:
-    """As where the object id of another application was given."""
+    """By no provider whose consoles are known to us."""
     world.by_secret()
     world.endpoint.user = "somebody@example.com"
     done = world.fails("imap-token")
-    assert "Enterprise applications" in done.err + done.out
+    assert "next: check that oauth2.scope is for this server's IMAP, and that username" in done.out
+    assert "Microsoft" not in done.out
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_a_token_for_somebody_else(world: World) -> None:
         ("[sh, -c, 'exit 3']", "oauth-command"),
         ("[sh, -c, 'echo a; echo b']", "oauth-command"),
         ("[sh, -c, 'yes | head -c 100000']", "oauth-command"),
-        ("[echo, not-a-token]", "imap-token"),
+        ("[echo, not-a-token]", "imap-token-external"),
     ],
 )
 def test_a_command_that_gives_no_token(world: World, words: str, code: str) -> None:
@@ -330,8 +331,10 @@ def test_a_tool_that_renews_its_token_late(world: World) -> None:
     file = world.tool.secret("access-token", world.endpoint.access_token(exp=1))
     world.log_in_by("{provider: external, token: {file: access-token}}")
     world.resets.send()
+    done = world.fails("imap-token-external")
+    assert "next: see whether the tool behind oauth2.token still renews it" in done.out
     with world.tool.daemon() as daemon:
-        until(lambda: daemon.says("mailbox.trouble", code="imap-token"), "the refusal")
+        until(lambda: daemon.says("mailbox.trouble", code="imap-token-external"), "the refusal")
         file.write_text(world.endpoint.access_token() + "\n", "ascii")
         world.resets.arrive()
 

@@ -96,10 +96,29 @@ IMAP: Final[Mapping[str, Advice]] = {
     "imap-token": Advice(
         216,
         "The mail server refuses the access token.",
-        "check that oauth2.scope is for this server's IMAP and username the mailbox's address."
-        " Microsoft 365: `Get-ServicePrincipal` must show the application with the object id of"
-        " Enterprise applications, and the API permission is IMAP.AccessAsApp of Office 365"
-        " Exchange Online",
+        "check that oauth2.scope is for this server's IMAP, and that username is the mailbox of"
+        " whom the token is for; the mail server's own log has the reason",
+    ),
+    "imap-token-microsoft": Advice(
+        231,
+        "Microsoft 365 refuses the access token.",
+        "check that username is the mailbox's address, and leave oauth2.scope out. An application:"
+        " `Get-ServicePrincipal` must show it with the object id of Enterprise applications, and"
+        " the API permission is IMAP.AccessAsApp of Office 365 Exchange Online. A person: sign in"
+        " as somebody with full access to the mailbox",
+    ),
+    "imap-token-google": Advice(
+        232,
+        "Gmail refuses the access token.",
+        "check that username is the primary address of the user whom the service account acts as,"
+        " or who signed in; leave oauth2.scope out: the default opens IMAP"
+        " (docs/google-workspace.md)",
+    ),
+    "imap-token-external": Advice(
+        233,
+        "The mail server refuses the access token that some other tool keeps.",
+        "see whether the tool behind oauth2.token still renews it: an access token lives for about"
+        " an hour; then whether it is for this mailbox, and for this server's IMAP",
     ),
     "imap-token-length": Advice(
         230,

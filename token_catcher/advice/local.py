@@ -204,6 +204,12 @@ LOCAL: Final[Mapping[str, Advice]] = {
         "take the address out of trust.senders, or add the domain whose DKIM signature its mail"
         " bears to trust.signing_domains",
     ),
+    "check-flag": Advice(
+        166,
+        "`after_capture` sets a keyword that has the name of a system flag.",
+        "write the system flag with its backslash, {flag: \\Flagged}: a keyword of that name is"
+        " another one, which mail programs do not show",
+    ),
     "clock": Advice(
         155,
         "This machine's clock, or that of a server, is wrong.",

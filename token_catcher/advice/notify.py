@@ -78,7 +78,7 @@ NOTIFY: Final[Mapping[str, Advice]] = {
     "notify-apprise-missing": Advice(
         614,
         "The library that tells people is not installed.",
-        "pip install 'token-catcher[notify]'; the image and an installation from"
+        "install what the message names; the image and an installation from"
         " requirements/production.txt have it",
     ),
     "notify-outbox": Advice(

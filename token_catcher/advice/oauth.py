@@ -22,8 +22,9 @@ OAUTH: Final[Mapping[str, Advice]] = {
     "oauth-unreachable": Advice(
         303,
         "The token endpoint was not reached.",
-        "check oauth2.token_url, the network, and HTTPS_PROXY and NO_PROXY; the mail waits on"
-        " the server",
+        "check the network, and HTTPS_PROXY and NO_PROXY; then the host that the message names:"
+        " it comes from oauth2.token_url (custom), or from cloud or authority (microsoft); the"
+        " mail waits on the server",
     ),
     "oauth-throttled": Advice(
         304,
@@ -33,7 +34,8 @@ OAUTH: Final[Mapping[str, Advice]] = {
     "oauth-foreign": Advice(
         305,
         "Something answered in the place of the token endpoint.",
-        "check oauth2.token_url, and what a proxy says in its place (HTTPS_PROXY, NO_PROXY); a"
+        "see what a proxy says in its place (HTTPS_PROXY, NO_PROXY); then the address: it comes"
+        " from oauth2.token_url (custom), or from tenant, cloud and authority (microsoft); a"
         " maintenance passes by itself",
     ),
     "oauth-certificate": Advice(
@@ -142,9 +144,10 @@ OAUTH: Final[Mapping[str, Advice]] = {
     ),
     "oauth-credential": Advice(
         324,
-        "The secret, certificate or assertion is refused.",
+        "The secret, certificate or assertion is refused, or the client is not known.",
         "put a valid secret, certificate or assertion where oauth2 says: it is wrong or has"
-        " expired; it is read anew at the next try",
+        " expired, or oauth2.client_id is none that the token endpoint knows, for which it has the"
+        " same word; what is in a file is read anew at the next try",
     ),
     "oauth-credential-assertion": Advice(
         325,
@@ -321,7 +324,9 @@ OAUTH: Final[Mapping[str, Advice]] = {
     "oauth-tls": Advice(
         354,
         "What listens in the token endpoint's place does not speak TLS as it should.",
-        "check oauth2.token_url and HTTPS_PROXY: something between does not speak TLS",
+        "check HTTPS_PROXY, then the host and port that the message names: they come from"
+        " oauth2.token_url (custom), or from authority (microsoft); something there does not speak"
+        " TLS",
     ),
     "oauth-ending": Advice(
         355,
@@ -333,5 +338,22 @@ OAUTH: Final[Mapping[str, Advice]] = {
         "A variable of the environment names no proxy that could be used.",
         "set that variable to the address of an HTTP proxy, or name the token endpoint's host in"
         " NO_PROXY, where the program is started; then start it anew",
+    ),
+    "oauth-sign-in-mailbox": Advice(
+        357,
+        "The mail server refuses the person who has just signed in; the sign-in was not kept.",
+        "sign in as somebody with full access to the mailbox: `token-catcher login --mailbox"
+        " NAME`; where that was so, check username, and oauth2.scope where it is written",
+    ),
+    "oauth-code": Advice(
+        358,
+        "The code of the pasted address was used before, or is too old.",
+        "start again, and paste the address at once: its code counts once, and for minutes",
+    ),
+    "oauth-key-file": Advice(
+        359,
+        "The service account's key file is not as Google wrote it.",
+        "put the file in place as Google wrote it, without a change: IAM & Admin > Service"
+        " accounts > the account > Keys gives a new one",
     ),
 }

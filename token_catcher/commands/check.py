@@ -66,7 +66,7 @@ def tell(steps: Iterator[Step], *, as_json: bool) -> Counter[StepOutcome]:
         if as_json:
             output.write_json([as_object(step)])
         else:
-            output.print_lines(step_lines(step, fix_of(step)))
+            output.print_lines(step_lines(step, fix_of(step.code, step.mailbox)))
     if not as_json:
         output.print_lines([steps_summary(counts)])
     return counts
@@ -81,15 +81,17 @@ def as_object(step: Step) -> dict[str, Any]:
         "outcome": step.outcome,
         "code": step.code or None,
         "saw": step.saw,
-        "fix": fix_of(step),
+        "fix": fix_of(step.code, step.mailbox),
     }
 
 
-def fix_of(step: Step) -> str | None:
-    """What a person does about it; None: nothing."""
-    kind, _, reason = step.code.partition("-")
+def fix_of(code: str, mailbox: str = "") -> str | None:
+    """What a person does about a step with this code; None: nothing.
+
+    `mailbox`: which one it names; empty: none."""
+    kind, _, reason = code.partition("-")
     if kind == "held":
         return advice_for(reason)
     if kind == "refused":
-        return advice_for(reason, IF_GENUINE) or next_step(step.code)
-    return next_step(step.code, step.mailbox or None)
+        return advice_for(reason, IF_GENUINE) or next_step(code)
+    return next_step(code, mailbox or None)

@@ -26,7 +26,7 @@ from token_catcher.commands.draft import (
     draft,
     scalar,
 )
-from token_catcher.commands.presets import Preset, preset_of
+from token_catcher.commands.presets import Preset, preset_of, preset_of_host
 from token_catcher.commands.questions import Asker, Question
 from token_catcher.diagnosis import Diagnosis, Step
 from token_catcher.errors import ConfigurationError
@@ -41,7 +41,9 @@ HOST: Final = Question("--host", "The IMAP server")
 USERNAME: Final = Question("--username", "The login name there")
 PASSWORD: Final = Question("--password", "The password's place: a file, or env:NAME")
 OAUTH2: Final = Question(
-    "--oauth2", "A section such as {provider: microsoft, …} (docs/mailboxes.md)"
+    "--oauth2",
+    "A section such as {provider: microsoft, tenant: …, client_id: …, certificate: {file:"
+    " app.pem}} (docs/microsoft-365.md has the ways and their steps)",
 )
 ORG: Final = Question("--org", "A name for the Salesforce org")
 USERS: Final = Question("--user", "Its usernames, or patterns such as *@acme.example")
@@ -257,11 +259,16 @@ class Init:
         address = flags.address or self._asker.ask(ADDRESS, usual.address)
         domain = address.rpartition("@")[2]
         preset = preset_of(domain, exchangers_of(domain)) or Preset("", f"imap.{domain}")
-        if preset.note:
-            output.complain(f"{domain}: {preset.name}; it takes {preset.note}")
+        _tell_of(preset, domain)
+        host = flags.host or self._asker.ask(HOST, usual.host or preset.host)
+        by_host = preset_of_host(host)
+        if by_host not in (None, preset):
+            # A company's own domain tells nothing where its mail comes in by a gateway.
+            preset = by_host
+            _tell_of(preset, host)
         return MailboxAnswers(
             address=address,
-            host=flags.host or self._asker.ask(HOST, usual.host or preset.host),
+            host=host,
             username=flags.username or self._asker.ask(USERNAME, usual.username or address),
             login=self._login(flags, preset),
             tls=self._flags.tls or "implicit",
@@ -390,6 +397,12 @@ class Init:
             raise ConfigurationError(
                 f"{self._file}: cannot be written: {error.strerror}", code="configuration-file"
             ) from None
+
+
+def _tell_of(preset: Preset, place: str) -> None:
+    """Whose it is, and what a login takes there. `place`: a domain or a host."""
+    if preset.note:
+        output.complain(f"{place}: {preset.name}; it takes {preset.note}")
 
 
 def write_secret(file: Path, secret: Secret) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Final
 
+from token_catcher import files
 from token_catcher.app import App
 from token_catcher.commands import output
 from token_catcher.config import Custom, Google, MailboxConfig, Microsoft
@@ -35,6 +36,16 @@ from token_catcher.oauth import (
 GOOGLE_AUTHORIZE_URL: Final = "https://accounts.google.com/o/oauth2/v2/auth"
 GOOGLE_WANTS: Final = {"access_type": "offline", "prompt": "consent"}
 """Without the two there is a refresh token at the first consent only, or none."""
+NOT_THEIRS: Final = frozenset(
+    (
+        "imap-login",
+        "imap-mailbox-closed",
+        "imap-token",
+        "imap-token-google",
+        "imap-token-microsoft",
+    )
+)
+"""The codes with which a mail server refuses a good token: it is of somebody else, most often."""
 
 
 def run(app: App, name: str, authorize_url: str | None) -> None:
@@ -42,12 +53,18 @@ def run(app: App, name: str, authorize_url: str | None) -> None:
 
     `authorize_url`: where a person signs in, of a provider whose configuration does not say.
     ConfigurationError: this mailbox wants no sign-in. AccessError: refused, by the provider or by
-    the mailbox; what was in the file before is there again. StateError: the refresh token cannot be
-    written."""
+    the mailbox; what was in the file before is there again, and nothing where there was none.
+    StateError: the refresh token cannot be written."""
     mailbox = app.mailbox(name)
     file = _file_of(app, mailbox)
+    _expect_no_address(mailbox, authorize_url)
+    _make_place(app, file)
     file.prepare()  # a sign-in counts once: nobody is asked for one that could not be kept
-    given = _signed_in(mailbox, authorize_url)
+    try:
+        given = _signed_in(mailbox, authorize_url)
+    except TokenCatcherError as error:
+        error.mailbox = name
+        raise
     if given.refresh_token is None:
         raise AccessError(
             f"mailbox {name}: got an access token alone, which ends within the hour, expected a"
@@ -58,13 +75,51 @@ def run(app: App, name: str, authorize_url: str | None) -> None:
     file.begin(given.refresh_token)
     try:
         _open(app, mailbox)
-    except AccessError:
-        # Somebody with another account: what there was may still be good.
-        if before is not None:
-            file.begin(before)
-        raise
+    except AccessError as error:
+        _undo(file, before)
+        raise _of_the_account(error) from None
     output.write([f"signed in: the refresh token is in {file.path}\n"])
     output.write([f"mailbox {name}: logged in to {mailbox.host} as {mailbox.username}\n"])
+
+
+def _expect_no_address(mailbox: MailboxConfig, authorize_url: str | None) -> None:
+    """Where the provider is known, so is its address; a typed one would not be used."""
+    if authorize_url is None or mailbox.oauth2 is None or isinstance(mailbox.oauth2, Custom):
+        return
+    raise ConfigurationError(
+        f"mailbox {mailbox.name}: got --authorize-url, expected none: where people sign in at"
+        f" provider {mailbox.oauth2.provider} is known",
+        code="usage",
+    )
+
+
+def _make_place(app: App, file: RefreshTokenFile) -> None:
+    """The usual one is in the state directory, which a first command makes."""
+    place = file.path.parent
+    if place.is_relative_to(app.config.state_dir):
+        with suppress(OSError):  # which `prepare` tells
+            files.make_directory(place)
+
+
+def _undo(file: RefreshTokenFile, before: Secret | None) -> None:
+    """Somebody with another account, perhaps: what there was may still be good, and the daemon
+    must not go by what the mailbox refuses."""
+    if before is None:
+        file.withdraw()
+    else:
+        file.begin(before)
+
+
+def _of_the_account(error: AccessError) -> AccessError:
+    """The mail server takes the token for one of somebody else's: no more is known to it."""
+    if error.code not in NOT_THEIRS:
+        return error
+    refused = AccessError(
+        f"{error}, expected a sign-in with full access to it; this one is not kept",
+        code="oauth-sign-in-mailbox",
+    )
+    refused.mailbox = error.mailbox
+    return refused
 
 
 def _kept(file: RefreshTokenFile) -> Secret | None:

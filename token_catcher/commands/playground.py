@@ -183,7 +183,8 @@ def _require_commands(*names: str) -> None:
     for name in names:
         if shutil.which(name, path=path) is None:
             raise ConfigurationError(
-                f"demo: the command {name} is missing; pip install 'token-catcher[demo]'",
+                f"demo: the command {name} is missing; from the checkout: pip install '.[demo]',"
+                " or pipx install --force '.[demo]'",
                 code="demo",
             )
 

@@ -1,4 +1,5 @@
-"""What docs/mailboxes.md has for each provider, found by an address's domain or its MX. Pure."""
+"""What docs/mailboxes.md has for each provider, found by an address's domain, its MX, or the host
+of IMAP. Pure."""
 
 from __future__ import annotations
 
@@ -78,15 +79,41 @@ BY_EXCHANGER: Final[Mapping[str, Preset]] = {
     "yahoodns.net": YAHOO,
 }
 """Domains of the hosts that take the mail of companies there."""
+BY_ENDING: Final[Mapping[str, Preset]] = {
+    "onmicrosoft.com": MICROSOFT,
+    "onmicrosoft.us": MICROSOFT,
+    "onmschina.cn": MICROSOFT,
+}
+"""Domains below which each company there has one of its own."""
+BY_HOST: Final[Mapping[str, Preset]] = {
+    **{preset.host: preset for preset in (GMAIL, MICROSOFT, FASTMAIL, ICLOUD, YAHOO)},
+    "outlook.office365.us": MICROSOFT,
+    "outlook-dod.office365.us": MICROSOFT,
+    "partner.outlook.cn": MICROSOFT,
+}
+"""IMAP servers, those of other clouds as well."""
 
 
 def preset_of(domain: str, exchangers: Sequence[str]) -> Preset | None:
     """None: nobody's that is known. `exchangers`: its MX hosts, in lower case."""
-    known = BY_DOMAIN.get(domain.lower())
+    domain = domain.lower()
+    known = BY_DOMAIN.get(domain) or _below(domain, BY_ENDING)
     if known is not None:
         return known
     for host in exchangers:
-        for suffix, preset in BY_EXCHANGER.items():
-            if host.endswith(f".{suffix}"):
-                return preset
+        preset = _below(host, BY_EXCHANGER)
+        if preset is not None:
+            return preset
+    return None
+
+
+def preset_of_host(host: str) -> Preset | None:
+    """By the IMAP server that somebody names. None: nobody's that is known."""
+    return BY_HOST.get(host.lower())
+
+
+def _below(host: str, presets: Mapping[str, Preset]) -> Preset | None:
+    for suffix, preset in presets.items():
+        if host.endswith(f".{suffix}"):
+            return preset
     return None

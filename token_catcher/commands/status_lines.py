@@ -176,6 +176,9 @@ def _mailbox_lines(overview: Overview) -> Iterator[styled.Text]:
             yield from _more(f"mails that are not settled yet: {row.pending} ({codes})")
         if row.held:
             yield from _more(f"mails that wait for a person: {row.held} (token-catcher held)")
+        if row.unapplied:
+            left = f"settled mails that after_capture could not be applied to: {row.unapplied}"
+            yield from _more(f"{left} (token-catcher check)")
         yield from _login_lines(row.logins)
         for code in row.codes:
             yield from _next(next_step(code, row.mailbox))

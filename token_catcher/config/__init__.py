@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from token_catcher.faces import face
 
 if TYPE_CHECKING:
+    from token_catcher.config.after_capture import meant_flag
     from token_catcher.config.commented import example
     from token_catcher.config.forms import authorize_url, is_loopback
     from token_catcher.config.kinds import Listen
@@ -90,6 +91,7 @@ __all__ = [
     "is_loopback",
     "json_schema",
     "load",
+    "meant_flag",
     "show",
     "sources_in",
 ]
@@ -97,6 +99,7 @@ __all__ = [
 __getattr__ = face(
     __name__,
     {
+        "after_capture": ("meant_flag",),
         "commented": ("example",),
         "forms": ("authorize_url", "is_loopback"),
         "kinds": ("Listen",),

@@ -63,6 +63,15 @@ def _flag(name: Any) -> AddFlag:
     return AddFlag(name)
 
 
+def meant_flag(action: MailAction | None) -> str | None:
+    """The system flag whose name a keyword has, without the backslash; None: it has none's.
+
+    Servers take it, and mail programs show nothing of it."""
+    if not isinstance(action, AddFlag):
+        return None
+    return SYSTEM_FLAGS.get("\\" + action.flag.lower())
+
+
 def _move(folder: Any) -> MoveTo:
     if not isinstance(folder, str) or not folder or not on_one_line(folder):
         raise Wrong("{move: FOLDER}, the folder's full name on the server", "no name of a folder")

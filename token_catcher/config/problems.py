@@ -26,6 +26,11 @@ NAMED_BELOW: Final = frozenset(
     | {"on", "webhook", "apprise", "url", "secret", "ca_file"}
 )
 """What may be named below those keys; anything else there may be a secret in the wrong place."""
+NO_SECRETS: Final = frozenset(
+    {"provider", "tenant", "cloud", "authority", "token_url", "mechanism"}
+)
+"""Of `oauth2`, what hardly anybody takes for the place of a secret: without the value nobody would
+see what is wrong with it."""
 LOOKS_LIKE_A_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}", re.ASCII)
 """`password:hunter2`, where a blank was forgotten, does not."""
 LONGEST: Final = 60
@@ -87,6 +92,8 @@ def _may_be_named(key: str, above: Loc) -> bool:
 
 def is_secret(loc: Loc) -> bool:
     """Whether what stands here may be a secret."""
+    if "oauth2" in loc and loc[-1] in NO_SECRETS:
+        return False
     return not MAY_HOLD_SECRETS.isdisjoint(loc)
 
 

@@ -75,7 +75,7 @@ class Folders(Section):
     """auto: the folder with the special use \\Junk, else one of a known name; a name: that folder;
     null: none."""
     also: tuple[kinds.Text, ...] = ()
-    """Further folders, where a filter files mail away; at most ten folders in all."""
+    """Further folders, where a filter files mail away; at most eight, so ten in all."""
 
     @field_validator("also")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from token_catcher.config import Config, OrgConfig
+from token_catcher.config import Config, OrgConfig, meant_flag
 from token_catcher.diagnosis.about import About
 from token_catcher.diagnosis.durations import duration_steps
 from token_catcher.diagnosis.step import Step
@@ -30,6 +30,7 @@ def configuration_steps(config: Config, file: Path) -> Iterator[Step]:
     orgs = counted(len(config.orgs), "org")
     yield about.ok("load", f"{mailboxes}, {orgs}")
     yield from _surroundings_steps(config, about)
+    yield from _flag_steps(config)
     for org in config.orgs:
         yield _org_id_step(org)
     yield _policy_step(config)
@@ -44,6 +45,16 @@ def _surroundings_steps(config: Config, about: About) -> Iterator[Step]:
         variable = config.source("vault", key)
         if variable is not None:
             yield about.ok("environment", f"vault.{key} comes from {variable}")
+
+
+def _flag_steps(config: Config) -> Iterator[Step]:
+    """A keyword that is named like a system flag."""
+    for mailbox in config.mailboxes:
+        meant = meant_flag(mailbox.after_capture)
+        if meant is not None:
+            about = About(AREA, mailbox.name)
+            saw = f"got the keyword {meant[1:]}, expected the system flag {meant}"
+            yield about.warning("after_capture", saw, "check-flag")
 
 
 def _org_id_step(org: OrgConfig) -> Step:

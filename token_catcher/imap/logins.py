@@ -101,6 +101,9 @@ class OAuthLogin:
     """Whose mailbox it is; of a shared one, its own address."""
     tokens: Tokens
     mechanism: Mechanism = "auto"
+    giver: str = ""
+    """Who gives the tokens, `microsoft` or another ending of the code of a refused one; empty: any
+    other server."""
 
     def attempts(self) -> Iterator[Attempt]:
         """The token there is, then another one: it may be revoked, or the server's clock ahead."""
@@ -120,7 +123,19 @@ class OAuthLogin:
             name = self.username.replace("=", "=3D").replace(",", "=2C")  # RFC 5801, section 4
             place = f"host={connection.client.host}\1port={connection.client.port}\1"
             answer = SaslAnswer(f"n,a={name},\1{place}{_bearer(token)}", b"\1")
-        _authenticate(connection, mechanism, answer)
+        try:
+            _authenticate(connection, mechanism, answer)
+        except AccessError as error:
+            trouble = self._with_giver(error)
+        else:
+            return
+        raise trouble
+
+    def _with_giver(self, refusal: AccessError) -> AccessError:
+        """What is done about a token that is plainly refused depends on who gave it."""
+        if refusal.code != TOKEN_REFUSED or not self.giver:
+            return refusal
+        return AccessError(str(refusal), code=f"{TOKEN_REFUSED}-{self.giver}")
 
     def _chosen(self, connection: Connection) -> str:
         """As configured; else what the server offers, XOAUTH2 first.

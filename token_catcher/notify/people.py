@@ -100,7 +100,7 @@ def _library() -> ModuleType:
     except ModuleNotFoundError:
         raise ConfigurationError(
             "apprise: got no such library, expected it to be installed:"
-            " pip install 'token-catcher[notify]'",
+            " `pip install '.[notify]'` from the checkout, or `pipx install --force '.[notify]'`",
             code="notify-apprise-missing",
         ) from None
     logging.getLogger("apprise").disabled = True

@@ -23,6 +23,7 @@ _PASSING: Final = ("server_error", "temporarily_unavailable", "slow_down")
 """Errors that are none of ours (RFC 6749, section 4.1.2.1; RFC 8628, section 3.5)."""
 _LONGEST_OF_A_PAGE: Final = 300.0
 """Seconds."""
+A_PAGE: Final = "no JSON, as of a page that a proxy gives"
 _LONGEST: Final = 10 * 365 * 24 * 3600
 """Seconds that a token may be said to live."""
 
@@ -42,7 +43,7 @@ def granted(answer: EndpointAnswer, where: str) -> Granted:
     `where`: for messages."""
     token = _secret(answer, "access_token")
     if token is None:
-        raise _foreign(answer, where, "no access_token")
+        raise _foreign(answer, where, _in_place_of_a_token(answer))
     kind = answer.text("token_type").lower()
     if kind not in ("", "bearer"):  # some servers forget it
         raise _foreign(answer, where, "a token of another type than Bearer")
@@ -85,12 +86,18 @@ def refusal(answer: EndpointAnswer, where: str, code: str) -> TokenCatcherError:
     )
 
 
+def _in_place_of_a_token(answer: EndpointAnswer) -> str:
+    if answer.body:
+        return "no access_token"
+    return A_PAGE
+
+
 def _what_came(answer: EndpointAnswer) -> str:
     if 300 <= answer.status < 400:
         return "a redirect"
     if answer.body:
         return "JSON without error or access_token"
-    return "no JSON"
+    return A_PAGE
 
 
 def _foreign(

@@ -282,7 +282,7 @@ def _need_library() -> None:
     except ImportError:
         raise ConfigurationError(
             "provider google: got no library google-auth, expected"
-            " `pip install 'token-catcher[google]'`",
+            " `pip install '.[google]'` from the checkout, or `pipx install --force '.[google]'`",
             code="oauth-extra",
         ) from None
 

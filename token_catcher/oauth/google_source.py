@@ -111,9 +111,10 @@ def _check_key(info: Mapping[str, Any]) -> None:
             )
     host = _https_host(info["token_uri"])
     if host not in TOKEN_HOSTS and not _is_loopback(_host(info["token_uri"])):
-        raise _wrong(
+        raise ConfigurationError(
             f"{KEY}: got a token_uri that is not Google's, expected https://oauth2.googleapis.com"
-            "/token: whoever stands there is sent what opens the mailbox"
+            "/token: whoever stands there is sent what opens the mailbox",
+            code="oauth-key-file",
         )
 
 

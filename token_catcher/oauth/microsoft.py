@@ -254,7 +254,8 @@ def _library() -> Any:
     except ImportError:
         missing = AccessError(
             "got no msal, which provider microsoft needs,"
-            " expected `pip install 'token-catcher[microsoft]'`",
+            " expected `pip install '.[microsoft]'` from the checkout, or `pipx install --force"
+            " '.[microsoft]'`",
             code="oauth-extra",
         )
     else:

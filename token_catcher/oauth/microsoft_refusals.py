@@ -159,6 +159,10 @@ _OF_AN_ASSERTION: Final = (
         (50012, 700027),
     ),
 )
+_DECLINED: Final = _Cause(
+    "oauth-sign-in-declined", "got a no from the person, expected a yes", (65004,)
+)
+"""The person's own no, on the page."""
 _OF_A_PERSON: Final = (
     _Cause(
         "oauth-client-public",
@@ -195,6 +199,7 @@ _OF_A_PERSON: Final = (
         " expired, expected one that may sign in",
         (50020, 50034, 50055, 50057),
     ),
+    _DECLINED,
     _Cause(
         "oauth-sign-in",
         "got a refresh token that Entra ID does not know, or of another application than"
@@ -237,10 +242,14 @@ def microsoft_refusal(
         if number in cause.numbers:
             cause = _with_end(cause, applicant.ended)
             return _refused(where, cause, applicant.application, f"AADSTS{number}")
-    name = error_in(answer)
+    error = error_in(answer)
+    name = error
     if number is not None:
         name = f"{name}, AADSTS{number}"
-    cause = _unknown(error_in(answer), applicant.shows)
+    cause = _unknown(error, applicant.shows)
+    # `access_denied` with a number of its own is somebody's no, and nobody knows whose.
+    if error == "authorization_declined" or (error == "access_denied" and number is None):
+        cause = _DECLINED
     return _refused(where, cause, applicant.application, name)
 
 

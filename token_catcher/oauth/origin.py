@@ -34,19 +34,20 @@ def note_renewal(place: Path, before: Secret, after: Secret) -> None:
 
     OSError: it cannot be written. One writer at a time: callers hold the lock of the file."""
     digests = (origin_of(place, before), _digest(before), _digest(after))
-    files.replace(_note(place), f"{' '.join(digests)}\n".encode())
+    files.replace(note_of(place), f"{' '.join(digests)}\n".encode())
 
 
 def _noted(place: Path) -> list[str]:
     """The sign-in, and the two tokens of the last renewal; empty where nothing is noted."""
     try:
-        with files.opened(_note(place)) as file:
+        with files.opened(note_of(place)) as file:
             return file.read(NOTE_MAX).decode("ascii", "replace").split()
     except OSError:
         return []
 
 
-def _note(place: Path) -> Path:
+def note_of(place: Path) -> Path:
+    """The file of the note."""
     return place.with_name(f"{place.name}.renewed")
 
 

@@ -23,7 +23,7 @@ from typing import Final
 from token_catcher import files, signals
 from token_catcher.errors import ConfigurationError, Outage, StateError
 from token_catcher.model import Secret
-from token_catcher.oauth.origin import note_renewal, origin_of
+from token_catcher.oauth.origin import note_of, note_renewal, origin_of
 from token_catcher.oauth.renewals import Renewals
 from token_catcher.ports import Log
 
@@ -116,8 +116,30 @@ class RefreshTokenFile:
                 return
         raise problem
 
+    def withdraw(self) -> None:
+        """Take away a sign-in that is of no use, and the files beside it.
+
+        StateError: it stays. Outage: another renewal does not end."""
+        with self._alone(), signals.postponed():
+            try:
+                self._remove()
+            except OSError as error:
+                problem = self._unwritable(error)
+            else:
+                return
+        raise problem
+
+    def _remove(self) -> None:
+        """The token first: whoever waits for the lock finds none."""
+        place = self._place()
+        for path in (place, note_of(place), self._lock_file(place)):
+            path.unlink(missing_ok=True)
+        files.sync_directory(place.parent)
+
     def _unwritable(self, error: OSError) -> StateError:
         expected = "a directory that we can write"
+        if error.errno == errno.ENOENT:
+            expected = f"a directory that is there: `mkdir -m 700 {self._place().parent}`"
         if error.errno == errno.EBUSY:  # as a container gets a single file
             expected = "its directory to be mounted, and not the file by itself"
         return StateError(
@@ -201,6 +223,10 @@ class RefreshTokenFile:
         """Behind symbolic links: they stay, and all who use the file share its lock."""
         return Path(os.path.realpath(self.path))
 
+    @staticmethod
+    def _lock_file(place: Path) -> Path:
+        return place.with_name(f"{place.name}.lock")
+
     @contextmanager
     def _alone(self, within: float | None = None) -> Iterator[None]:
         """Hold the lock file, where there can be one, and keep our other threads out as well.
@@ -210,7 +236,7 @@ class RefreshTokenFile:
         if within is None:
             within = LOCK_WITHIN
         place = self._place()
-        lock = place.with_name(f"{place.name}.lock")
+        lock = self._lock_file(place)
         until = self._monotonic() + within
         if not self._kept.lock.acquire(timeout=within):
             raise self._endless("another mailbox")

@@ -51,11 +51,16 @@ _SLOWER: Final = 5.0
 """Seconds that are added where we ask too often (RFC 8628, section 3.5)."""
 _USER_CODE: Final = re.compile(r"[A-Za-z0-9-]{4,40}", re.ASCII)
 _ADDRESS: Final = re.compile(r"https?://[!-~]{1,200}", re.ASCII)
-_DECLINED: Final = ("access_denied", "authorization_declined")
+DECLINED: Final = ("access_denied", "authorization_declined")
+USED_UP: Final = "invalid_grant"
+"""What is said of a code that was used before, or is too old (RFC 6749, section 5.2)."""
 _OVER: Final = ("expired_token", "code_expired")
 
 
 def _plainly(answer: EndpointAnswer, where: str) -> TokenCatcherError:
+    """By the standard's words alone."""
+    if error_in(answer) in DECLINED:
+        return _declined(where)
     return refusal(answer, where, "oauth-refused")
 
 
@@ -168,8 +173,6 @@ def wait_for_person(
             if error == "slow_down":
                 interval += _SLOWER
                 continue
-            if error in _DECLINED:
-                raise _declined(client.where)
             if error in _OVER:
                 raise _too_late(client.where, device)
             return client.take(answer)
@@ -219,7 +222,7 @@ class Redirect:
                 f" at: it begins with {REDIRECT}?",
                 code="oauth-pasted",
             )
-        if fields.get("error") in _DECLINED:
+        if fields.get("error") in DECLINED:
             raise _declined(self.client.where)
         if not fields.get("code"):
             error = re.sub(r"[^a-z_]", "", fields.get("error", ""))[:60] or "no code"
@@ -232,7 +235,14 @@ class Redirect:
             "redirect_uri": REDIRECT,
             "code_verifier": self.verifier.reveal(),
         }
-        return self.client.take(self.client.ask(form))
+        answer = self.client.ask(form)
+        if error_in(answer) == USED_UP:
+            raise AccessError(
+                f"{self.client.where}: got a code that it does not take ({USED_UP}), expected one"
+                " that is fresh and was not used before",
+                code="oauth-code",
+            )
+        return self.client.take(answer)
 
 
 def _fields_of(pasted: str) -> dict[str, str]:

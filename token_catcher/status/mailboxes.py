@@ -102,6 +102,8 @@ class MailboxRow:
     """Mails that wait for a person."""
     held_unproven_and_old: int
     """Further ones, which anybody can have caused, and nobody has taken within `lookback`."""
+    unapplied: int
+    """Settled mails that `after_capture` could not be applied to so far: it costs no token."""
     logins: tuple[LoginEnd, ...]
 
     @property
@@ -156,10 +158,12 @@ def mailbox_row(
     now: datetime,
     *,
     waits_for_sign_in: bool = False,
+    unapplied: int = 0,
 ) -> MailboxRow:
     """How this mailbox stands. `poll`: how often the daemon looks in any case.
 
-    `waits_for_sign_in`: the file of its refresh token is not there."""
+    `waits_for_sign_in`: the file of its refresh token is not there. `unapplied`: settled mails that
+    `after_capture` could not be applied to."""
     look = look or LastLook()
     token = look.token
     if waits_for_sign_in:
@@ -183,6 +187,7 @@ def mailbox_row(
         pending_codes=tuple(sorted({mail.code for mail in pending})),
         held=held.counted,
         held_unproven_and_old=held.unproven_and_old,
+        unapplied=unapplied,
         logins=tuple(logins),
     )
 

@@ -20,6 +20,7 @@ from token_catcher.commands.presets import (
     MICROSOFT,
     Preset,
     preset_of,
+    preset_of_host,
 )
 from token_catcher.diagnosis.about import About
 
@@ -43,6 +44,8 @@ def test_a_preset_is_that_of_the_page(preset: Preset) -> None:
         ("acme.example", ["aspmx.l.google.com"], GMAIL),
         ("acme.example", ["acme-example.mail.protection.outlook.com"], MICROSOFT),
         ("acme.example", ["mx.acme.example", "in1-smtp.messagingengine.com"], FASTMAIL),
+        ("acme.onmicrosoft.com", [], MICROSOFT),
+        ("acme.notonmicrosoft.com", [], None),
         ("acme.example", ["mx.notgoogle.com"], None),
         ("acme.example", [], None),
     ],
@@ -52,6 +55,20 @@ def test_the_provider_of_an_address(
 ) -> None:
     """By its domain, or by the hosts that take its mail."""
     assert preset_of(domain, exchangers) == preset
+
+
+@pytest.mark.parametrize(
+    ("host", "preset"),
+    [
+        ("Outlook.office365.com", MICROSOFT),
+        ("outlook.office365.us", MICROSOFT),
+        ("imap.gmail.com", GMAIL),
+        ("imap.acme.example", None),
+    ],
+)
+def test_the_provider_of_a_host(host: str, preset: Preset | None) -> None:
+    """By the IMAP server that somebody names, whatever the address's domain tells."""
+    assert preset_of_host(host) == preset
 
 
 @pytest.mark.parametrize(

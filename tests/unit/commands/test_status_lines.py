@@ -60,6 +60,7 @@ MAILBOX = MailboxRow(
     pending_codes=(),
     held=0,
     held_unproven_and_old=0,
+    unapplied=0,
     logins=(),
 )
 VAULT = VaultRow(
@@ -182,6 +183,21 @@ def test_a_journal_that_its_anchor_contradicts() -> None:
         "  failing     secret/data/token-catcher/journal/one",
         "              journal-anchor: the anchor in Vault knows 5 records of one, the",
         "                journal has 2: the rest was cut off",
+    ]
+
+
+def test_a_token_that_cannot_be_renewed() -> None:
+    """The mailbox is swept all the same; the next step names it. Beside it, what stayed undone."""
+    mailbox = replace(MAILBOX, token="oauth-sign-in", unapplied=2)
+    lines = shown(replace(WELL, mailboxes=[mailbox]))
+    start = lines.index("mailboxes (1)")
+    assert lines[start + 1 : start + 7] == [
+        "  failing     integrations",
+        "              last swept 2026-11-26 06:59 UTC, 1 min ago, by run",
+        "              no access token can be got for the next login: oauth-sign-in",
+        "              settled mails that after_capture could not be applied to: 2",
+        "                (token-catcher check)",
+        "              next: sign in: `token-catcher login --mailbox integrations`",
     ]
 
 

@@ -559,6 +559,17 @@ MISTAKES = {
         " refresh_token: {file: imap-password}}}",
         f"mailboxes[0].oauth2: got client_id and refresh_token, expected {GOOGLE_FORMS}",
     ),
+    "a token endpoint without TLS": (
+        "{password: null, oauth2: {provider: custom, client_id: x, token_url: http://a.example/t,"
+        " client_secret: {file: imap-password}}}",
+        "mailboxes[0].oauth2.token_url: got 'http://a.example/t', expected https://HOST/PATH, with"
+        " :PORT if needed (http:// only to loopback)",
+    ),
+    "another mechanism": (
+        "{password: null, oauth2: {provider: external, mechanism: XOAUTH, token: {file:"
+        " imap-password}}}",
+        "mailboxes[0].oauth2.mechanism: got 'XOAUTH', expected auto, xoauth2 or oauthbearer",
+    ),
     "an anchor where nothing checks and sets": (
         "{journal: {anchor: true}, vault: {address: 'http://127.0.0.1:8200', kv_version: 1, auth:"
         " {method: token, token: {env: VAULT_TOKEN}}}}",

@@ -47,6 +47,28 @@ def test_what_comes_from_the_environment(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("action", "warned"),
+    [
+        ("{flag: Flagged}", [("the keyword Flagged", "the system flag \\Flagged")]),
+        ("{flag: seen}", [("the keyword Seen", "the system flag \\Seen")]),
+        ('{flag: "\\\\Flagged"}', []),
+        ("{flag: $Label1}", []),
+        ("delete", []),
+    ],
+)
+def test_a_keyword_that_is_named_like_a_system_flag(
+    tmp_path: Path, action: str, warned: list[tuple[str, str]]
+) -> None:
+    """The backslash was forgotten: the server takes it, and nobody sees it."""
+    text = MINIMAL.replace("orgs:\n", f"    after_capture: {action}\norgs:\n")
+    steps = told(load(tmp_path, text), "after_capture")
+    assert steps == [
+        ("integrations", "warning", "check-flag", f"got {got}, expected {expected}")
+        for got, expected in warned
+    ]
+
+
 def test_a_pinned_org(tmp_path: Path) -> None:
     """Nothing is to be done."""
     text = MINIMAL.replace("  - name: acme\n", "  - name: acme\n    org_id: 00D000000000001\n")

@@ -108,5 +108,5 @@ def test_a_library_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch
         People(reading("json://127.0.0.1:9")).deliver(event())
     assert str(caught.value) == (
         "apprise: got no such library, expected it to be installed:"
-        " pip install 'token-catcher[notify]'"
+        " `pip install '.[notify]'` from the checkout, or `pipx install --force '.[notify]'`"
     )

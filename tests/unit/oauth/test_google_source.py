@@ -79,7 +79,7 @@ ELSEWHERE = [
 def test_a_key_may_not_lead_elsewhere(address: str) -> None:
     """Also where two parsers of an address would find different hosts in it."""
     assert refusal_of_key(key_file(new_key("first"), token_uri=address)) == (
-        "oauth-source",
+        "oauth-key-file",
         "oauth2.service_account: got a token_uri that is not Google's, expected"
         " https://oauth2.googleapis.com/token: whoever stands there is sent what opens the mailbox",
     )

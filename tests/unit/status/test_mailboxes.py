@@ -57,6 +57,7 @@ def test_whole() -> None:
         "pending_codes": (),
         "held": 0,
         "held_unproven_and_old": 0,
+        "unapplied": 0,
         "logins": (),
         "failing": False,
     }
