@@ -273,6 +273,31 @@ def test_a_command_that_prints_a_token_ends_with_the_program(
 # -- months of it --
 
 
+def test_a_token_that_cannot_be_renewed_is_told_while_mail_comes(world: World) -> None:
+    """In the log and in `status`, before the connection is lost; and that there is one again."""
+    world.tool.text = world.tool.text.replace("poll: 60s", "poll: 1s")
+    world.endpoint.life = 2
+    world.by_secret()
+    with world.tool.daemon() as daemon:
+        world.endpoint.client_secret = "rotated"
+        refused = {"mailbox": "integrations", "code": "oauth-credential"}
+        until(lambda: daemon.says("oauth.trouble", **refused), "the refusal")
+        world.resets.make_the_trip()
+
+        def row() -> dict[str, object]:
+            done = world.tool("status", "--json")
+            [mailbox] = done.lines[0]["mailboxes"]
+            return {key: mailbox[key] for key in ("trouble", "token", "failing")}
+
+        told = {"trouble": None, "token": "oauth-credential", "failing": True}
+        until(lambda: row() == told, "it to be noted")
+        world.endpoint.life = 3600
+        world.tool.secret("client-secret", "rotated")
+        world.dovecot.kick(world.resets.user)
+        until(lambda: daemon.says("oauth.renewed", mailbox="integrations"), "the next token")
+        until(lambda: row() == {"trouble": None, "token": None, "failing": False}, "the note")
+
+
 def test_a_secret_that_is_rotated_is_used_at_once(world: World) -> None:
     """The old one is refused when the connection ends; the daemon waits for another file."""
     # Over by the next login, which is ten seconds after this one at the earliest.

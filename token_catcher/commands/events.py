@@ -69,6 +69,7 @@ _BY_SUBJECT: Final = {
         "refresh_token_not_written",
         "refresh_token_written",
         "renewal_cut_off",
+        "renewed",
         "trouble",
     ),
     "program": ("crashed",),
