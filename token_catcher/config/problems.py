@@ -100,6 +100,8 @@ def is_secret(loc: Loc) -> bool:
 def shown(value: Any, loc: Loc) -> str:
     """A value as a message may show it: a word, a number, or only its kind."""
     if isinstance(value, str) and not is_secret(loc):
+        if "oauth2" in loc and "?" in value:
+            return "an address with a query in it"  # which may hold a secret
         return _word(value)
     if isinstance(value, int | float) and not is_secret(loc):
         return _shortened(str(value).lower())

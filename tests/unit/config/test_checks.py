@@ -565,6 +565,12 @@ MISTAKES = {
         "mailboxes[0].oauth2.token_url: got 'http://a.example/t', expected https://HOST/PATH, with"
         " :PORT if needed (http:// only to loopback)",
     ),
+    "a token endpoint with a query": (
+        "{password: null, oauth2: {provider: custom, client_id: x, token_url:"
+        f" 'https://a.example/t?secret={CANARY}', client_secret: {{file: imap-password}}}}}}",
+        "mailboxes[0].oauth2.token_url: got an address with a query in it, expected"
+        " https://HOST/PATH, with :PORT if needed (http:// only to loopback)",
+    ),
     "another mechanism": (
         "{password: null, oauth2: {provider: external, mechanism: XOAUTH, token: {file:"
         " imap-password}}}",
