@@ -8,7 +8,8 @@ from random import Random
 from typing import Any, Final
 
 from token_catcher import files, notify
-from token_catcher.app import App, utc_now
+from token_catcher.app import App
+from token_catcher.clock import utc_now
 from token_catcher.expiry import TOLD_BEFORE, Owner
 from token_catcher.model import iso
 from token_catcher.notify import Kind

@@ -83,7 +83,7 @@ def modules_in(text: str) -> Iterator[str]:
 
 def libraries_in(text: str) -> frozenset[str]:
     """Those of them that are libraries."""
-    return set(LIBRARIES).intersection(modules_in(text))
+    return LIBRARIES.intersection(modules_in(text))
 
 
 @pytest.fixture(scope="module")
