@@ -61,8 +61,8 @@ Pieces = Callable[[int], bytes]
 """Bytes of a journal from an offset on, as many as come; none at its end."""
 
 _CHUNK: Final = 1024 * 1024
-_BEGINNING: Final = b'{"at":"'
-"""Of every line, since `at` is the first of its sorted keys."""
+_BEGINNINGS: Final = (b'{"asked_by":"', b'{"at":"')
+"""Of every line, by its sorted keys: of a mail's record, of one without `asked_by`."""
 _SEAL: Final = b',"hash":"'
 _MAC: Final = b',"mac":"'
 
@@ -313,4 +313,6 @@ def parsed(line: bytes, number: int | None) -> dict[str, Any]:
 def may_be_ours(torn: bytes) -> bool:
     """Whether an unfinished line can come from an append."""
     written = torn.rstrip(b"\0")  # which a power cut leaves where bytes had not arrived
-    return written.startswith(_BEGINNING) or _BEGINNING.startswith(written)
+    if written.startswith(_BEGINNINGS):
+        return True
+    return any(beginning.startswith(written) for beginning in _BEGINNINGS)

@@ -404,6 +404,19 @@ HALF = """
     """
 
 
+@pytest.mark.parametrize("asked_by", ["daemon", None])
+@pytest.mark.parametrize("kept", [1, 4, 13, 400])
+def test_the_beginning_of_any_record_is_known_for_ours(
+    path: Path, asked_by: str | None, kept: int
+) -> None:
+    """Whatever the first of its fields: what a power cut left of it is cut off."""
+    filled(path, 2)
+    line = sealed({**as_fields(entry(3, asked_by=asked_by)), "at": CREATED}, verify(path).head)
+    with path.open("ab") as file:
+        file.write(line[:kept])
+    assert journal(path).append(entry(3)).seq == 4
+
+
 @pytest.mark.parametrize("kept", [1, 7, 100, 400])
 def test_a_torn_line_is_cut_off_and_noted(path: Path, kept: int) -> None:
     """`kill -9` in the middle of a write:
