@@ -232,7 +232,7 @@ def test_half_a_renewal_is_no_refusal_of_microsofts(entra: Entra, file: Path) ->
     """The certificate is new, the key not yet: nothing is sent."""
     mixed = Pair(pair().key, pair("renewed").certificate)
     error = failure(provider(entra, "certificate", holding(file, mixed.text)))
-    assert (type(error), error.code) == (ConfigurationError, "certificate")
+    assert (isinstance(error, ConfigurationError), error.code) == (True, "certificate")
     assert str(error) == (
         "credential: got a key of another certificate, expected the two of one pair"
     )
