@@ -21,7 +21,7 @@ from token_catcher.errors import AccessError, TokenCatcherError, TransientError
 class Pace:
     """How long is waited for what, in seconds."""
 
-    idle: tuple[float, ...] = (1.0, 5.0, 30.0, 240.0)
+    idle: tuple[float, ...] = (1.0, 2.0, 5.0, 30.0, 240.0)
     """IDLE before a sweep that nobody asked for: short after any news (some servers swallow what
     arrives just before IDLE), four minutes at most (NATs forget silent connections)."""
     logins_apart: float = 10.0
