@@ -81,7 +81,7 @@ def modules_in(text: str) -> Iterator[str]:
     yield from re.findall(r"(?m)^import time: .*\| *(\S+)$", text)
 
 
-def libraries_in(text: str) -> set[str]:
+def libraries_in(text: str) -> frozenset[str]:
     """Those of them that are libraries."""
     return LIBRARIES.intersection(modules_in(text))
 

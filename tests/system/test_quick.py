@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.program import COMMAND
+from tests.kit.program import COMMAND, UNMEASURED
 from tests.kit.terminal import Terminal
 from tests.kit.waiting import PATIENCE
 from token_catcher import __version__
@@ -27,7 +27,7 @@ ANSWERED = [
     "audit verify -h",
 ]
 """All texts are compared by tests/test_pages.py; here, what is printed."""
-USUAL = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+USUAL = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | UNMEASURED
 """The environment of a shell. pytest-xdist has that variable."""
 NOT_ANSWERED = [
     "",
