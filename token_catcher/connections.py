@@ -16,7 +16,7 @@ from functools import partial
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import Any, Final
 
-from requests.adapters import HTTPAdapter
+from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from requests.exceptions import ConnectTimeout
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection
@@ -119,7 +119,8 @@ class SocketAdapter(HTTPAdapter):
 
     def __init__(self, path: str, monotonic: Clock) -> None:
         super().__init__()
-        self._pool = _SocketPool(monotonic, "localhost", socket_path=path)
+        # urllib3 would keep a single one, and warn where two threads ask at once.
+        self._pool = _SocketPool(monotonic, "localhost", socket_path=path, maxsize=DEFAULT_POOLSIZE)
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
         """Where requests takes a connection from."""

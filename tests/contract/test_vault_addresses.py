@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import socket
+import socketserver
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from requests import Session
 
 from tests.contract.vault import (
     VAULT_TOKEN,
@@ -19,6 +25,8 @@ from tests.contract.vault import (
 )
 from tests.kit.proxy import ReverseProxy
 from tests.kit.servers import OpenBao
+from tests.kit.waiting import PATIENCE
+from token_catcher.connections import SocketAdapter
 from token_catcher.errors import Outage
 from token_catcher.model import Stored, Unchanged
 from token_catcher.vault import transport as transport_module
@@ -100,3 +108,34 @@ def test_a_socket_without_an_answer_is_an_outage(
         with opened(f"unix://{tmp_path}/s", given(VAULT_TOKEN)) as store:
             error = refusal(store)
     assert (type(error), error.code) == (Outage, "vault-unreachable")
+
+
+def test_several_ask_at_once_over_a_socket(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mailbox's thread and housekeeping do: no connection is thrown away, with a warning."""
+    both = threading.Barrier(2, timeout=PATIENCE)
+
+    class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            both.wait()  # nobody is answered before both have asked
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def address_string(self) -> str:
+            return "a socket"
+
+    class Server(socketserver.ThreadingUnixStreamServer):
+        daemon_threads = True
+
+    with Server(str(tmp_path / "s"), Answer) as server, Session() as session:
+        session.mount("http://", SocketAdapter(str(tmp_path / "s"), time.monotonic))
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        with ThreadPoolExecutor(2) as threads:
+            answers = list(threads.map(session.get, 2 * ["http://localhost/"]))
+        server.shutdown()
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
