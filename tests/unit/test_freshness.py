@@ -86,7 +86,12 @@ def test_a_token_that_cannot_be_renewed_is_told() -> None:
     assert (endpoint.fetched, log.events) == (2, [])
     endpoint.error = REFUSED
     endpoint.time += HOUR
-    freshness.look(entrances([endpoint]))
+
+    def is_told() -> bool:
+        freshness.look(entrances([endpoint]))  # as housekeeping does, again and again
+        return log.warnings != []
+
+    until(is_told, "the trouble")
     all_done()
     told = {"mailbox": "mailbox 0", "code": "oauth-credential", "error": str(REFUSED)}
     assert log.warnings == [("oauth.trouble", told)]
