@@ -71,6 +71,7 @@ use what its `__init__` names, and nothing else.
         org_ids     which Salesforce org an org's mail came from first
 
     judge       one mail judged: extract and trust in one call; pure
+    entries     the record of one mail; pure
     quiet       how much of a flood of events is told
     pipeline    the way of one mail, in the only safe order
     headings    the headings of a range of UIDs

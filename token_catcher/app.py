@@ -30,6 +30,7 @@ from token_catcher.config import (
     each_address,
 )
 from token_catcher.counters import Counters
+from token_catcher.entries import DAEMON
 from token_catcher.errors import ConfigurationError, TokenCatcherError
 from token_catcher.expiry import Expiry
 from token_catcher.fingerprints import Fingerprints
@@ -37,7 +38,7 @@ from token_catcher.in_flight import InFlight
 from token_catcher.journal_keys import keyring_of
 from token_catcher.judge import Judge
 from token_catcher.logins import Entrance, certificates_in, context_of, entrance_of
-from token_catcher.pipeline import DAEMON, Pipeline
+from token_catcher.pipeline import Pipeline
 from token_catcher.ports import Log
 from token_catcher.proof import Org, Terms, Trust
 from token_catcher.record import (

@@ -40,24 +40,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, Protocol, TypeGuard, assert_never
+from typing import Any, Final, Protocol, TypeGuard
 
+from token_catcher.entries import (
+    CAPTURED,
+    DAEMON,
+    adds_to,
+    as_unchanged,
+    describe,
+    had_token,
+    mended,
+    released,
+)
 from token_catcher.errors import NO_KEY, Subject, TokenCatcherError, TransientError
 from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.judge import Judge, Verdict
 from token_catcher.model import (
-    Candidate,
     Capture,
-    Claim,
     Entry,
     Event,
     Held,
     Ignored,
-    Judgement,
     Mail,
     Outcome,
     Reason,
-    Receipt,
     Refused,
     Release,
     Stored,
@@ -71,11 +77,6 @@ from token_catcher.proof import WAIVABLE
 from token_catcher.quiet import Quiet
 from token_catcher.record import Journal, Record
 
-CAPTURED: Final = frozenset({Event.STORED, Event.UNCHANGED})
-"""How a mail ends whose token is in Vault, or was overtaken there by a newer one."""
-DAEMON: Final = "daemon"
-DRIFT: Final = "drift"
-"""Who had a mail looked at, where it was no person: see `Entry.asked_by`."""
 KEY_MISSED_FOR: Final = timedelta(hours=24)
 """From a mail's arrival, for which DNS is asked again for a key that it does not have."""
 ASKED_FOR: Final = timedelta(hours=1)
@@ -181,8 +182,8 @@ class Pipeline:
         entry = self._described(mail, verdict, outcome)
         entry = replace(self._with_course(entry, mail, None), asked_by=f"release:{release.by}")
         if not isinstance(outcome, Held):
-            entry = _released(entry, verdict, release)
-        if previous is None or _adds_to(previous, entry):
+            entry = released(entry, verdict, release)
+        if previous is None or adds_to(previous, entry):
             return self._write_down(entry)
         return entry
 
@@ -253,10 +254,10 @@ class Pipeline:
         entry = self._described(mail, verdict, outcome)
         entry = self._with_course(entry, mail, first_look)
         if previous is not None:
-            if not _adds_to(previous, entry):
+            if not adds_to(previous, entry):
                 return None
             if had_token(previous.entry):
-                entry = _mended(entry, previous.entry)
+                entry = mended(entry, previous.entry)
         return self._write_down(entry)
 
     def _described(
@@ -286,7 +287,7 @@ class Pipeline:
             self._journal.append(entry)
         elif self._journal.append_stored(entry) is None:
             # The same mail in another mailbox was faster, in another thread or process.
-            entry = _as_unchanged(entry)
+            entry = as_unchanged(entry)
             self._journal.append(entry)
         self._observe(entry)
         self._tell(entry)
@@ -360,142 +361,8 @@ def _with_arrival(mail: Mail, first_look: datetime | None, previous: Record | No
     return replace(mail, received_at=min(times))
 
 
-def describe(
-    mail: Mail, verdict: Verdict, outcome: Refused | Held | Stored | Unchanged, instance: str
-) -> Entry:
-    """The record of one mail. Of the token it holds the length and the plain fingerprint."""
-    entry = Entry(
-        event=_event(outcome),
-        instance=instance,
-        mailbox=mail.ref.mailbox,
-        folder=mail.ref.folder,
-        uidvalidity=mail.ref.uidvalidity,
-        uid=mail.ref.uid,
-        mail=mail.digest,
-        received_at=iso(mail.received_at),
-    )
-    return _with_outcome(_with_verdict(entry, verdict), outcome)
-
-
-def _as_unchanged(entry: Entry) -> Entry:
-    """The record of a mail whose token is in Vault, in a version that has its record."""
-    return replace(entry, event=Event.UNCHANGED, reason=Reason.SAME_TOKEN.value, recovered=False)
-
-
-def _released(entry: Entry, verdict: Verdict, release: Release) -> Entry:
-    """With who released the mail, and what was set aside for it."""
-    waived: tuple[str, ...] = ()
-    if verdict.judgement is not None:
-        waived = verdict.judgement.waived
-    return replace(entry, released_by=release.by, release_reason=release.reason, waived=waived)
-
-
-def had_token(entry: Entry) -> bool:
-    """Whether the record says that Vault had the very token of its mail."""
-    if entry.event == Event.STORED:
-        return True
-    return entry.event == Event.UNCHANGED and entry.reason == Reason.SAME_TOKEN
-
-
 def _waived(previous: Record | None) -> frozenset[str]:
     """What a person set aside for the mail when they released it."""
     if previous is None:
         return frozenset()
     return WAIVABLE.intersection(previous.entry.waived or ())
-
-
-def _mended(entry: Entry, previous: Entry) -> Entry:
-    """The token was in Vault before; whoever released its mail did so for good."""
-    asked_by = entry.asked_by
-    if asked_by == DAEMON:
-        asked_by = DRIFT
-    return replace(
-        entry,
-        mended=True,
-        asked_by=asked_by,
-        released_by=previous.released_by,
-        release_reason=previous.release_reason,
-        waived=previous.waived,
-    )
-
-
-def _event(outcome: Refused | Held | Stored | Unchanged) -> Event:
-    match outcome:
-        case Stored():
-            return Event.STORED
-        case Unchanged():
-            return Event.UNCHANGED
-        case Held():
-            return Event.HELD
-        case Refused():
-            return Event.REFUSED
-        case _:
-            assert_never(outcome)
-
-
-def _with_verdict(entry: Entry, verdict: Verdict) -> Entry:
-    """What the mail claims, and what was proven of it."""
-    if verdict.candidate is not None:
-        entry = _with_claim(entry, verdict.candidate)
-    judgement = verdict.judgement
-    if judgement is not None:
-        proof = _proof(judgement)
-        entry = replace(entry, username=judgement.username, org=judgement.org, proof=proof)
-    capture = verdict.outcome
-    if isinstance(capture, Capture):
-        entry = replace(entry, username=capture.username, org=capture.org, path=capture.path)
-    return entry
-
-
-def _with_claim(entry: Entry, candidate: Candidate) -> Entry:
-    if candidate.issued_at is not None:
-        entry = replace(entry, issued_at=iso(candidate.issued_at))
-    if candidate.date is not None and candidate.date != candidate.issued_at:
-        entry = replace(entry, dated_at=iso(candidate.date))
-    if not isinstance(candidate.claim, Claim):
-        return entry
-    token = candidate.claim.token
-    return replace(entry, fingerprint=token.fingerprint, token_length=len(token))
-
-
-def _with_outcome(entry: Entry, outcome: Refused | Held | Stored | Unchanged) -> Entry:
-    """Why it ended so, and which version in Vault it is about."""
-    if isinstance(outcome, Stored):
-        entry = _with_receipt(entry, outcome.receipt)
-        return replace(entry, recovered=outcome.recovered, saw=outcome.saw or None)
-    entry = replace(entry, reason=outcome.reason.value)
-    if isinstance(outcome, Unchanged):
-        return _with_receipt(entry, outcome.written)
-    return replace(entry, saw=outcome.saw or None)
-
-
-def _with_receipt(entry: Entry, receipt: Receipt | None) -> Entry:
-    if receipt is None:
-        return entry
-    return replace(
-        entry,
-        version=receipt.version,
-        vault_created_at=receipt.created_at,
-        request_id=receipt.request_id,
-        version_before=receipt.before,
-    )
-
-
-def _proof(judgement: Judgement) -> str | None:
-    """What the proof rule saw, where it passed."""
-    for evidence in judgement:
-        if evidence.rule == "proof" and evidence.passed:
-            return evidence.saw
-    return None
-
-
-def _adds_to(previous: Record, entry: Entry) -> bool:
-    """Whether a second look at a recorded mail found anything that the journal does not say yet.
-
-    What is in Vault stays recorded as it is; what was refused or held may end otherwise once the
-    configuration changed."""
-    if entry.event == Event.STORED:
-        return True
-    if previous.entry.event in CAPTURED:
-        return False
-    return (previous.entry.event, previous.entry.reason) != (entry.event, entry.reason)

@@ -38,7 +38,7 @@ class Backlog:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
-        self._key = settings["key"].encode()
+        self._key: bytes = settings["key"].encode()
         self._vault = http.client.HTTPConnection("127.0.0.1", settings["vault_port"])
 
     def run(self) -> None:

@@ -90,7 +90,7 @@ MUTANTS = (
     ),
     Mutant(
         "token written to the journal",
-        "pipeline.py",
+        "entries.py",
         function="_with_claim",
         old="    return replace(entry, fingerprint=token.fingerprint, token_length=len(token))\n",
         new="    return replace(entry, fingerprint=token.reveal(), token_length=len(token))\n",

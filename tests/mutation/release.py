@@ -68,7 +68,7 @@ MUTANTS = (
     Mutant(
         "nobody is recorded",
         "pipeline.py",
-        "            entry = _released(entry, verdict, release)\n",
+        "            entry = released(entry, verdict, release)\n",
         "            pass\n",
         RELEASE,
         "Pipeline.release",

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_catcher.entries import had_token
 from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.model import Entry, Event, Holding, moment
-from token_catcher.pipeline import had_token
 from token_catcher.record import Record
 
 GRACE: Final = timedelta(minutes=15)

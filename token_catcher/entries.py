@@ -1,0 +1,166 @@
+"""The record of one mail: what is written down of it, and what a second look adds. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, assert_never
+
+from token_catcher.judge import Verdict
+from token_catcher.model import (
+    Candidate,
+    Capture,
+    Claim,
+    Entry,
+    Event,
+    Held,
+    Judgement,
+    Mail,
+    Reason,
+    Receipt,
+    Refused,
+    Release,
+    Stored,
+    Unchanged,
+    iso,
+)
+from token_catcher.record import Record
+
+CAPTURED: Final = frozenset({Event.STORED, Event.UNCHANGED})
+"""How a mail ends whose token is in Vault, or was overtaken there by a newer one."""
+DAEMON: Final = "daemon"
+DRIFT: Final = "drift"
+"""Who had a mail looked at, where it was no person: see `Entry.asked_by`."""
+
+
+def describe(
+    mail: Mail, verdict: Verdict, outcome: Refused | Held | Stored | Unchanged, instance: str
+) -> Entry:
+    """The record of one mail. Of the token it holds the length and the plain fingerprint."""
+    entry = Entry(
+        event=_event(outcome),
+        instance=instance,
+        mailbox=mail.ref.mailbox,
+        folder=mail.ref.folder,
+        uidvalidity=mail.ref.uidvalidity,
+        uid=mail.ref.uid,
+        mail=mail.digest,
+        received_at=iso(mail.received_at),
+    )
+    return _with_outcome(_with_verdict(entry, verdict), outcome)
+
+
+def as_unchanged(entry: Entry) -> Entry:
+    """The record of a mail whose token is in Vault, in a version that has its record."""
+    return replace(entry, event=Event.UNCHANGED, reason=Reason.SAME_TOKEN.value, recovered=False)
+
+
+def released(entry: Entry, verdict: Verdict, release: Release) -> Entry:
+    """With who released the mail, and what was set aside for it."""
+    waived: tuple[str, ...] = ()
+    if verdict.judgement is not None:
+        waived = verdict.judgement.waived
+    return replace(entry, released_by=release.by, release_reason=release.reason, waived=waived)
+
+
+def had_token(entry: Entry) -> bool:
+    """Whether the record says that Vault had the very token of its mail."""
+    if entry.event == Event.STORED:
+        return True
+    return entry.event == Event.UNCHANGED and entry.reason == Reason.SAME_TOKEN
+
+
+def mended(entry: Entry, previous: Entry) -> Entry:
+    """The token was in Vault before; whoever released its mail did so for good."""
+    asked_by = entry.asked_by
+    if asked_by == DAEMON:
+        asked_by = DRIFT
+    return replace(
+        entry,
+        mended=True,
+        asked_by=asked_by,
+        released_by=previous.released_by,
+        release_reason=previous.release_reason,
+        waived=previous.waived,
+    )
+
+
+def _event(outcome: Refused | Held | Stored | Unchanged) -> Event:
+    match outcome:
+        case Stored():
+            return Event.STORED
+        case Unchanged():
+            return Event.UNCHANGED
+        case Held():
+            return Event.HELD
+        case Refused():
+            return Event.REFUSED
+        case _:
+            assert_never(outcome)
+
+
+def _with_verdict(entry: Entry, verdict: Verdict) -> Entry:
+    """What the mail claims, and what was proven of it."""
+    if verdict.candidate is not None:
+        entry = _with_claim(entry, verdict.candidate)
+    judgement = verdict.judgement
+    if judgement is not None:
+        proof = _proof(judgement)
+        entry = replace(entry, username=judgement.username, org=judgement.org, proof=proof)
+    capture = verdict.outcome
+    if isinstance(capture, Capture):
+        entry = replace(entry, username=capture.username, org=capture.org, path=capture.path)
+    return entry
+
+
+def _with_claim(entry: Entry, candidate: Candidate) -> Entry:
+    if candidate.issued_at is not None:
+        entry = replace(entry, issued_at=iso(candidate.issued_at))
+    if candidate.date is not None and candidate.date != candidate.issued_at:
+        entry = replace(entry, dated_at=iso(candidate.date))
+    if not isinstance(candidate.claim, Claim):
+        return entry
+    token = candidate.claim.token
+    return replace(entry, fingerprint=token.fingerprint, token_length=len(token))
+
+
+def _with_outcome(entry: Entry, outcome: Refused | Held | Stored | Unchanged) -> Entry:
+    """Why it ended so, and which version in Vault it is about."""
+    if isinstance(outcome, Stored):
+        entry = _with_receipt(entry, outcome.receipt)
+        return replace(entry, recovered=outcome.recovered, saw=outcome.saw or None)
+    entry = replace(entry, reason=outcome.reason.value)
+    if isinstance(outcome, Unchanged):
+        return _with_receipt(entry, outcome.written)
+    return replace(entry, saw=outcome.saw or None)
+
+
+def _with_receipt(entry: Entry, receipt: Receipt | None) -> Entry:
+    if receipt is None:
+        return entry
+    return replace(
+        entry,
+        version=receipt.version,
+        vault_created_at=receipt.created_at,
+        request_id=receipt.request_id,
+        version_before=receipt.before,
+    )
+
+
+def _proof(judgement: Judgement) -> str | None:
+    """What the proof rule saw, where it passed."""
+    for evidence in judgement:
+        if evidence.rule == "proof" and evidence.passed:
+            return evidence.saw
+    return None
+
+
+def adds_to(previous: Record, entry: Entry) -> bool:
+    """Whether a second look at a recorded mail found anything that the journal does not say yet.
+
+    What is in Vault stays recorded as it is; what was refused or held may end otherwise once the
+    configuration changed."""
+    if entry.event == Event.STORED:
+        return True
+    if previous.entry.event in CAPTURED:
+        return False
+    return (previous.entry.event, previous.entry.reason) != (entry.event, entry.reason)
