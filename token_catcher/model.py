@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, NoReturn
@@ -574,8 +574,12 @@ class Entry:
 
 def as_fields(entry: Entry) -> dict[str, Any]:
     """The entry's fields that say something, in their order: what journal and log have of it."""
-    return {
-        name: value
-        for name, value in asdict(entry).items()
-        if value is not None and value is not False  # 0 says something
-    }
+    said = {}
+    for name in _ENTRY_FIELDS:
+        value = getattr(entry, name)
+        if value is not None and value is not False:  # 0 says something
+            said[name] = value
+    return said
+
+
+_ENTRY_FIELDS: Final = tuple(field.name for field in fields(Entry))
