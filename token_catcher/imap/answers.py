@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from imapclient.datetime_util import format_criteria_date, parse_to_datetime
@@ -25,6 +25,15 @@ EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 MAX_NUMBER: Final = 2**32 - 1
 """Of UIDs and counts (RFC 3501, section 9: nz-number)."""
 
+_MONTHS: Final = {
+    month: number
+    for number, month in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
+}
+_DATE_TIME: Final = re.compile(
+    rb" ?(\d{1,2})-(%b)-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])([01]\d)([0-5]\d)" % b"|".join(_MONTHS)
+)
+"""INTERNALDATE, to the letter of RFC 3501, section 9. What is written otherwise the library
+reads, ten times as slowly."""
 _SEARCH: Final = re.compile(rb"([\d ]*)(?:\(MODSEQ \d+\) *)?", re.IGNORECASE)
 _MESSAGE_ID: Final = re.compile(
     rb"^message-id[ \t]*:\s*(<[!#-\[\]-~]{1,250}>)\s*$", re.IGNORECASE | re.MULTILINE
@@ -167,12 +176,28 @@ def arrival(fields: Mapping[bytes, Any]) -> datetime | None:
     if not isinstance(text, bytes):
         return None
     try:
-        received_at: datetime = parse_to_datetime(text, normalise=False).astimezone(UTC)
+        received_at = _time(text)
     except (ValueError, OverflowError):  # no date; a zone of more than a day; a year past 9999
         return None
     if received_at < EARLIEST:
         return None
     return received_at
+
+
+def _time(text: bytes) -> datetime:
+    """In UTC. ValueError, OverflowError: it is none."""
+    match = _DATE_TIME.fullmatch(text)
+    if match is None:
+        parsed: datetime = parse_to_datetime(text, normalise=False).astimezone(UTC)
+        return parsed
+    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
+    time = datetime(
+        int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC
+    )
+    east = timedelta(hours=int(hours), minutes=int(minutes))
+    if sign == b"-":
+        return time + east
+    return time - east
 
 
 def day_of(time: datetime) -> str:
