@@ -42,7 +42,6 @@ ADAPTERS = {
     },
     "google": {"oauth.google"},
     "apprise": {"notify.people"},
-    "hvac": {"vault.transport"},
     "requests": {
         "connections",
         "oauth.endpoint",

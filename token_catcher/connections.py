@@ -16,7 +16,7 @@ from functools import partial
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import Any, Final
 
-from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
+from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectTimeout
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection
@@ -93,8 +93,8 @@ class PlainAdapter(HTTPAdapter):
 
     def _pools(self) -> dict[str, Any]:
         return {
-            "http": partial(_Pool, self._monotonic),
-            "https": partial(_TlsPool, self._monotonic),
+            "http": partial(Pool, self._monotonic),
+            "https": partial(TlsPool, self._monotonic),
         }
 
 
@@ -114,24 +114,6 @@ class TlsAdapter(PlainAdapter):
         """The context knows; requests would add its own authorities to it."""
 
 
-class SocketAdapter(HTTPAdapter):
-    """Whatever the host of a request is called, it goes to one unix socket."""
-
-    def __init__(self, path: str, monotonic: Clock) -> None:
-        super().__init__()
-        # urllib3 would keep a single one, and warn where two threads ask at once.
-        self._pool = _SocketPool(monotonic, "localhost", socket_path=path, maxsize=DEFAULT_POOLSIZE)
-
-    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
-        """Where requests takes a connection from."""
-        return self._pool
-
-    def close(self) -> None:
-        """Free the connections."""
-        self._pool.close()
-        super().close()
-
-
 class _Bounding:
     """Makes connections whose answers have a deadline."""
 
@@ -146,11 +128,11 @@ class _Bounding:
         return connection
 
 
-class _Pool(_Bounding, HTTPConnectionPool):
+class Pool(_Bounding, HTTPConnectionPool):
     """Over TCP."""
 
 
-class _TlsPool(_Bounding, HTTPSConnectionPool):
+class TlsPool(_Bounding, HTTPSConnectionPool):
     """Over TLS."""
 
 
@@ -173,8 +155,8 @@ class _SocketConnection(HTTPConnection):
         self.sock = connection
 
 
-class _SocketPool(_Bounding, HTTPConnectionPool):
-    """Connections to one socket."""
+class SocketPool(_Bounding, HTTPConnectionPool):
+    """Connections to one unix socket, `socket_path`, whatever the host is called."""
 
     ConnectionCls = _SocketConnection
 

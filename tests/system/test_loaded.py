@@ -29,7 +29,6 @@ LIBRARIES = frozenset(
         "dkim.crypto",
         "dns",
         "google.auth",
-        "hvac",
         "imapclient",
         "mailparser.core",
         "msal",
@@ -51,7 +50,7 @@ is loaded with it, inside: `-X importtime` leaves out what `importlib` is asked 
 WORDS = {"typer", "pydantic"}
 """To understand the command line: typer takes values apart with pydantic."""
 CONFIGURED = WORDS | {"ruamel.yaml"}
-VAULT = {"hvac", "requests", "urllib3"}
+VAULT = {"requests", "urllib3"}
 PROOF = {"dkim.crypto", "nacl", "dns", "mailparser.core"}
 EVENTS = {"structlog", "asyncio"}
 

@@ -1,12 +1,15 @@
-"""HTTP to one address of Vault, through hvac's adapter: over TLS, or over an Agent's unix socket.
+"""HTTP to one address of Vault, over kept-alive connections: TLS, or an Agent's unix socket.
 
-hvac's own exceptions carry no status code, and their text holds URL and body; so the plain
-responses are used, and no foreign text goes further than here. Redirects are not followed here:
-they would take the Vault token to whatever host they name. `cluster` knows which may be.
+Over urllib3 alone. A client of Vault's API above it costs more than the request itself, and
+brings nothing that is used here (docs/adr/0029); and whatever reads tokens, proxies and addresses
+from the surroundings is not for Vault. No foreign text goes further than here. Redirects are not
+followed here: they would take the Vault token to whatever host they name. `cluster` knows which
+may be.
 """
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import threading
@@ -21,18 +24,18 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import requests
 import urllib3
-from hvac.adapters import RawAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.util import Timeout, Url, parse_url
 
 from token_catcher.connections import (
     ANSWER_WITHIN,
     CONNECT_TIMEOUT,
     Clock,
-    PlainAdapter,
-    SocketAdapter,
-    TlsAdapter,
+    Pool,
+    SocketPool,
+    TlsPool,
     TooSlow,
     causes,
     was_never_sent,
@@ -50,20 +53,19 @@ MAX_BODY: Final = 1024 * 1024
 JSON needs up to twenty times the memory."""
 CHUNK: Final = 64 * 1024
 """Bytes read at once."""
-PLAIN_BODY: Final = {"Accept-Encoding": "identity"}
-"""A packed body could hold a thousand times its size."""
+PLAIN_BODY: Final = {
+    "Accept-Encoding": "identity",  # a packed body could hold a thousand times its size
+    "User-Agent": "token-catcher",
+    "X-Vault-Request": "true",  # what an Agent may want of a request, against forged ones
+}
+"""Of each request."""
 UNIX: Final = "unix://"
 HTTPS_PORT: Final = 443
-_SOCKET_URL: Final = "http://localhost"
+_SCHEMES: Final = ("http", "https")
+_SOCKET_HOST: Final = "localhost"
 """What a request over a unix socket is for: HTTP wants a host in any case."""
-
-
-class _Session(requests.Session):
-    """Leaves redirects alone."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None, whatever it says: requests would read its body without a bound, and raise where
-        the Location is odd, also where it is told not to follow."""
+CONNECTIONS: Final = 10
+"""Kept at most: a thread uses one at a time."""
 
 
 class Transport:
@@ -74,7 +76,9 @@ class Transport:
         self._address = address
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._http: RawAdapter | None = None
+        self._pool: urllib3.HTTPConnectionPool | None = None
+        self._prefix = ""
+        """The path that stands before Vault's own."""
 
     @property
     def url(self) -> str:
@@ -98,14 +102,15 @@ class Transport:
         Outage: there was none, or one without an end. AccessError: the address, an authority or a
         certificate is wrong."""
         fields = {**PLAIN_BODY, **self._namespace(), **headers}
-        options: dict[str, Any] = {"headers": fields}
+        content = None
         if body is not None:
-            options["json"] = body
+            fields = {"Content-Type": "application/json", **fields}
+            content = json.dumps(body).encode()
         # Out of the `with`, the connection is free for the next request, or closed.
-        with self._response(method, f"/v1/{path}", options) as response:
-            content = self._content(response)
+        with self._response(method.upper(), f"/v1/{path}", fields, content) as response:
+            received = self._content(response)
         where = replace(self._address, namespace=fields.get(NAMESPACE)).where
-        return Answer.of(response.status_code, response.headers, content, where)
+        return Answer.of(response.status, response.headers, received, where)
 
     def _namespace(self) -> dict[str, str]:
         """That of the address, unless a request names another one."""
@@ -159,7 +164,7 @@ class Transport:
         """What the server's clock says, to the second; None: it does not say.
 
         Raises what `send` raises."""
-        with self._response("GET", "/v1/sys/health", {"headers": PLAIN_BODY}) as response:
+        with self._response("GET", "/v1/sys/health", PLAIN_BODY) as response:
             date = response.headers.get("Date", "")
         try:
             return parsedate_to_datetime(date).astimezone(UTC)
@@ -171,36 +176,45 @@ class Transport:
 
         Whoever renews them (cert-manager, step) does so under a running program."""
         with self._lock:
-            self._http = None
+            self._pool = None
 
     def close(self) -> None:
         """Free the connections."""
-        if self._http is not None:
-            self._http.close()
+        if self._pool is not None:
+            self._pool.close()
 
-    def _response(self, method: str, url: str, options: Mapping[str, Any]) -> requests.Response:
-        """Call the library, and nothing else. Its own exceptions for 4xx and 5xx are off."""
-        ask = self._adapter().request
+    def _response(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        """Call the library, and nothing else. Nothing is followed or repeated by it."""
+        pool = self._connections()
         try:
-            response: requests.Response = ask(
-                method, url, raise_exception=False, stream=True, **options
+            return pool.urlopen(
+                method,
+                self._prefix + path,
+                body,
+                headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=Timeout(CONNECT_TIMEOUT, READ_TIMEOUT),
+                preload_content=False,
             )
-            return response
-        except OSError as error:  # requests' own are among them
+        except (OSError, HTTPError) as error:
             trouble = self._trouble(error)
         # Out here the foreign exception is let go: its text, or its request, may hold a secret.
         raise trouble
 
-    def _content(self, response: requests.Response) -> bytes:
+    def _content(self, response: urllib3.BaseHTTPResponse) -> bytes:
         """The body as it came, piece by piece. Outage: it breaks off, or has no end."""
         where = self._address.where
         content = bytearray()
         try:
-            for piece in iter(partial(response.raw.read, CHUNK, decode_content=False), b""):
+            for piece in iter(partial(response.read, CHUNK, decode_content=False), b""):
                 content += piece
                 if len(content) > MAX_BODY:
                     break
-        except (OSError, urllib3.exceptions.HTTPError) as error:
+        except (OSError, HTTPError) as error:
             trouble = _broken(error, where, was_sent=True)
         else:
             if len(content) <= MAX_BODY:
@@ -212,33 +226,35 @@ class Transport:
             )
         raise trouble
 
-    def _adapter(self) -> RawAdapter:
-        """The one there is, or a new one."""
+    def _connections(self) -> urllib3.HTTPConnectionPool:
+        """Those there are, or new ones. AccessError: the address, or a file, is not what it should
+        be."""
         with self._lock:
-            if self._http is None:
-                self._http = self._made()
-            return self._http
+            if self._pool is None:
+                self._pool = self._made()
+            return self._pool
 
-    def _made(self) -> RawAdapter:
-        """hvac's own client would read tokens, proxies and addresses from the surroundings."""
-        session = _Session()
-        session.trust_env = False  # a .netrc or a proxy of the environment is not for Vault
-        url = self._address.url
-        if url.startswith(UNIX):
-            session.mount("http://", SocketAdapter(url.removeprefix(UNIX), self._monotonic))
-            url = _SOCKET_URL
-        elif url.startswith("https:"):
-            session.mount("https://", TlsAdapter(self._context(), self._monotonic))
-        else:
-            session.mount("http://", PlainAdapter(self._monotonic))
-        return RawAdapter(
-            base_uri=url,
-            token="",  # each request brings its own: a login must not change what others send
-            namespace=None,  # `send` has it: a login may live in another one
-            session=session,
-            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-            allow_redirects=False,
+    def _made(self) -> urllib3.HTTPConnectionPool:
+        if self.url.startswith(UNIX):
+            path = self.url.removeprefix(UNIX)
+            return SocketPool(self._monotonic, _SOCKET_HOST, socket_path=path, maxsize=CONNECTIONS)
+        with suppress(LocationParseError):
+            url = parse_url(self.url)
+            if url.host is not None and url.scheme in _SCHEMES:
+                return self._pool_to(url)
+        raise AccessError(
+            f"vault.address: got {self.url}, which is no address", code="vault-address"
         )
+
+    def _pool_to(self, url: Url) -> urllib3.HTTPConnectionPool:
+        assert url.host is not None
+        self._prefix = (url.path or "").rstrip("/")
+        if url.scheme == "https":
+            context = self._context()
+            return TlsPool(
+                self._monotonic, url.host, url.port, ssl_context=context, maxsize=CONNECTIONS
+            )
+        return Pool(self._monotonic, url.host, url.port, maxsize=CONNECTIONS)
 
     def _context(self) -> ssl.SSLContext:
         """AccessError: a file that it is made of is not what it should be."""
@@ -273,14 +289,9 @@ class Transport:
             return self._address.ca_file
         return str(DEFAULT_CA_BUNDLE_PATH)
 
-    def _trouble(self, error: OSError) -> TokenCatcherError:
+    def _trouble(self, error: Exception) -> TokenCatcherError:
         """What kept a request from being answered."""
         where = self._address.where
-        if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL):
-            return AccessError(
-                f"vault.address: got {self._address.url}, which is no address",
-                code="vault-address",
-            )
         authorities = self._address.ca_file or "the system's authorities"
         failure = tls_failure(error, authorities)
         if failure is None:
