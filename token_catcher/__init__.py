@@ -72,6 +72,7 @@ use what its `__init__` names, and nothing else.
 
     judge       one mail judged: extract and trust in one call; pure
     entries     the record of one mail; pure
+    batch       the mails of one batch, and the order they are stored in; pure
     quiet       how much of a flood of events is told
     pipeline    the way of one mail, in the only safe order
     headings    the headings of a range of UIDs
@@ -143,6 +144,7 @@ use what its `__init__` names, and nothing else.
         own_writes  which version is our own write of a mail
         kept_versions  what the versions that Vault keeps tell an auditor
         anchor      the head of a journal, beside the tokens
+        ahead       secrets that were read ahead, for one batch
         store       read, decide, write with check-and-set
     anchoring   the journal's head, kept in Vault as well
     salesforce  the adapter of Salesforce

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from token_catcher.age import Age, Order
+from token_catcher.entries import had_token
 from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.model import Entry, Holding, moment
-from token_catcher.pipeline import had_token
 
 
 class Drift(StrEnum):

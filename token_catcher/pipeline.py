@@ -27,6 +27,13 @@ its proof ends so. A proven mail waits for Vault, however long.
 What is done to the mail in its own folder (`follow_up`) comes after all of these, and only to one
 that was stored or is unchanged: settling it says so, in the same write of the checkpoint.
 
+Several mails are taken together, and each step is made for all of them before the next: so all
+records of a batch are durable with one sync, and none of its mails is settled before that. Of
+several tokens of one secret only the newest is written (`batch`). A mail waits for the records of
+those before it where they could change how it is judged. Where a dependency goes away in the
+middle, what is in Vault is recorded, and only what comes before the mail that met it is settled:
+all up to a settled mail counts as settled or pending.
+
 A mail with a record is not judged again, whatever folder or UID it turns up under: what was proof
 on arrival stays proof. Only who asks for it has it judged anew (`scan --again`, and the daily look
 for what Vault has lost, which make settled mail pending), and only a different ending is recorded.
@@ -36,12 +43,14 @@ record says so, `mended`. What a person set aside for the mail stays set aside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol, TypeGuard
 
+from token_catcher.batch import Course, Ending, Steps, newest_first, of_one_secret, stored_first
 from token_catcher.entries import (
     CAPTURED,
     DAEMON,
@@ -52,13 +61,19 @@ from token_catcher.entries import (
     mended,
     released,
 )
-from token_catcher.errors import NO_KEY, Subject, TokenCatcherError, TransientError
+from token_catcher.errors import (
+    NO_KEY,
+    Outage,
+    StateError,
+    Subject,
+    TokenCatcherError,
+    TransientError,
+)
 from token_catcher.fingerprints import PLAIN, Fingerprints
 from token_catcher.judge import Judge, Verdict
 from token_catcher.model import (
     Capture,
     Entry,
-    Event,
     Held,
     Ignored,
     Mail,
@@ -72,7 +87,7 @@ from token_catcher.model import (
     iso,
     moment,
 )
-from token_catcher.ports import Log, OrgIds, SecretStore
+from token_catcher.ports import Log, OrgIds, SecretStore, Storing
 from token_catcher.proof import WAIVABLE
 from token_catcher.quiet import Quiet
 from token_catcher.record import Journal, Record
@@ -92,13 +107,16 @@ class Settles(Protocol):
     def pending_since(self, uid: int) -> datetime | None:
         """When the mail was first looked at without an end. None: it is not pending."""
 
+    def is_to_be_alone(self, uid: int) -> bool:
+        """Whether a try of the mail failed for a reason that may be its own."""
+
     def settle(self, uid: int, captured: str | None = None) -> None:
         """Remember that the mail's outcome is on disk. `captured`: the digest of one that was
         stored, or is unchanged."""
 
 
 class Pipeline:
-    """Takes one mail to its end. One thread at a time."""
+    """Takes mails to their ends, batch by batch. One thread at a time."""
 
     def __init__(
         self,
@@ -132,60 +150,110 @@ class Pipeline:
         self._log = log
         self._observe = observe
         self._quiet = Quiet(now)
+        self._taught: set[str] = set()
+        """Orgs of which it is known from which Salesforce org their mail comes."""
 
-    def process(self, mail: Mail, addresses: Sequence[str], progress: Settles) -> Entry | None:
-        """Settle the mail and return its record; None where there is none to add, since it is no
-        token mail or was recorded before.
+    def take(
+        self,
+        mails: Sequence[Mail],
+        addresses: Sequence[str],
+        progress: Settles,
+        *,
+        goes_on: Callable[[], bool] = lambda: True,
+        told: Callable[[Entry], None] = lambda _entry: None,
+    ) -> Generator[Ending, None, None]:
+        """Settle these mails, and yield in their order how each ended.
 
-        TransientError, AccessError, StateError: the mail stays unsettled, and nothing is half-done
-        that a replay cannot mend.
-        """
+        One that cannot be settled now has its error, and nothing of it is half-done that a replay
+        cannot mend. Behind one whose error is an Outage no other is taken before the next ending is
+        asked for. `goes_on` is asked before each step; where it says no, the mails that are left
+        have no ending, and stay as they were. `told` is told of every record that is added.
+        StateError: no mail can be settled now."""
+        steps = Steps(goes_on)
+        waiting = deque(mails)
+        while waiting and steps.go_on():
+            batch = self._judged_together(waiting, addresses, progress, steps)
+            yield from self._settled(batch, progress, steps, told)
+
+    def _settled(
+        self,
+        batch: Sequence[Course],
+        progress: Settles,
+        steps: Steps,
+        told: Callable[[Entry], None],
+    ) -> Iterator[Ending]:
+        """Store, record and settle the mails of a batch."""
+        done = 0
+        store = self._ahead(batch)
+        while done < len(batch) and not steps.is_over:
+            try:
+                end = self._kept(batch, done, store, steps)
+            finally:
+                # Whatever keeps the others from Vault: what is there has its record.
+                self._record(batch, told)
+            for course in batch[done:end]:
+                # In order of arrival, since all up to it count as settled or pending.
+                if course.error is None:
+                    assert course.capture is None, "settled without its outcome"
+                    progress.settle(course.mail.ref.uid, course.captured)
+                yield Ending(course.mail, course.entry, course.error)
+            done = end
+
+    # -- judging --
+
+    def _judged_together(
+        self, waiting: deque[Mail], addresses: Sequence[str], progress: Settles, steps: Steps
+    ) -> list[Course]:
+        """The next mails that can be judged before the first of them has its record."""
+        batch: list[Course] = []
+        digests: set[str] = set()
+        while waiting and not self._is_apart(waiting[0], batch, digests, progress):
+            if batch and not steps.go_on():
+                break
+            mail = waiting.popleft()
+            digests.add(mail.digest)
+            batch.append(self._course(mail, addresses, progress))
+            if self._ends_batch(batch[-1]):
+                break
+        return batch
+
+    def _is_apart(
+        self, mail: Mail, batch: Sequence[Course], digests: Set[str], progress: Settles
+    ) -> bool:
+        """Whether the mail is to be judged only after these have their records."""
+        if not batch:
+            return False
+        if mail.digest in digests:
+            return True  # a second copy is known by the record of the first
+        # What a mail has met before is not to be met by others for it, nor blamed on one of them.
+        uids = (mail.ref.uid, batch[0].mail.ref.uid)
+        return any(map(progress.is_to_be_alone, uids))
+
+    def _ends_batch(self, course: Course) -> bool:
+        """Whether no mail behind it is judged before it has its end."""
+        if isinstance(course.error, Outage):
+            return True
+        capture = course.capture
+        if capture is None or capture.org_id is None or self._org_ids is None:
+            return False
+        # The first mail of an org says which others are held.
+        if capture.org not in self._taught and self._org_ids.known(capture.org) is not None:
+            self._taught.add(capture.org)
+        return capture.org not in self._taught
+
+    def _course(self, mail: Mail, addresses: Sequence[str], progress: Settles) -> Course:
+        """The mail, judged unless it has its record from before."""
         previous = self._journal.last_for(mail.ref.mailbox, mail.digest)
-        entry = None
-        if previous is None or progress.is_pending(mail.ref.uid):
-            since = progress.pending_since(mail.ref.uid)
-            first_look = since or self._now()
-            mail = _with_arrival(mail, since, previous)
-            verdict = self._judged(mail, addresses, since, previous)
-            outcome = self._keep(verdict.outcome)
-            entry = self._record(mail, verdict, outcome, previous, first_look)
-            is_captured = isinstance(outcome, Stored | Unchanged)
-        else:
-            is_captured = previous.entry.event in CAPTURED
-        progress.settle(mail.ref.uid, mail.digest if is_captured else None)
-        return entry
-
-    def recorded(self, mail: Mail) -> Entry | None:
-        """How the mail ended last. None: it has no record.
-
-        StateError: the journal cannot be read."""
-        record = self._journal.last_for(mail.ref.mailbox, mail.digest)
-        if record is None:
-            return None
-        return record.entry
-
-    def release(self, mail: Mail, addresses: Sequence[str], release: Release) -> Entry | None:
-        """Store a held mail on the word of a person, and return how it ended.
-
-        It is judged again, without the rules that can be waived. What is not proven now, or still
-        held, is returned and not recorded: nothing has changed. None: it is no token mail any more,
-        by the configuration of now. Raises what `process` raises."""
-        previous = self._journal.last_for(mail.ref.mailbox, mail.digest)
-        mail = _with_arrival(mail, None, previous)
-        verdict = self._judge.judge(mail, addresses, waive=WAIVABLE)
-        if isinstance(verdict.outcome, Ignored):
-            return None
-        if not isinstance(verdict.outcome, Capture):
-            return self._described(mail, verdict, verdict.outcome)
-        outcome = self._keep(verdict.outcome)
-        assert not isinstance(outcome, Ignored)  # a capture is stored, unchanged or held
-        entry = self._described(mail, verdict, outcome)
-        entry = replace(self._with_course(entry, mail, None), asked_by=f"release:{release.by}")
-        if not isinstance(outcome, Held):
-            entry = released(entry, verdict, release)
-        if previous is None or adds_to(previous, entry):
-            return self._write_down(entry)
-        return entry
+        since = progress.pending_since(mail.ref.uid)
+        course = Course(mail, previous, since or self._now())
+        if previous is not None and not progress.is_pending(mail.ref.uid):
+            return course
+        course.mail = _with_arrival(mail, since, previous)
+        with _Noting(course):
+            course.verdict = self._judged(course.mail, addresses, since, previous)
+            if not isinstance(course.verdict.outcome, Capture):
+                course.outcome = course.verdict.outcome
+        return course
 
     def _judged(
         self, mail: Mail, addresses: Sequence[str], since: datetime | None, previous: Record | None
@@ -206,24 +274,124 @@ class Pipeline:
             raise _no_key(verdict, outcome)
         return verdict
 
-    def _keep(self, verdict: Capture | Refused | Held | Ignored) -> Outcome:
-        """Store a capture; everything else is an outcome already."""
-        if not isinstance(verdict, Capture):
-            return verdict
-        outcome = self._stored(verdict)
+    def recorded(self, mail: Mail) -> Entry | None:
+        """How the mail ended last. None: it has no record.
+
+        StateError: the journal cannot be read."""
+        record = self._journal.last_for(mail.ref.mailbox, mail.digest)
+        if record is None:
+            return None
+        return record.entry
+
+    def release(self, mail: Mail, addresses: Sequence[str], release: Release) -> Entry | None:
+        """Store a held mail on the word of a person, and return how it ended.
+
+        It is judged again, without the rules that can be waived. What is not proven now, or still
+        held, is returned and not recorded: nothing has changed. None: it is no token mail any more,
+        by the configuration of now. Raises what keeps it from being judged, stored or recorded."""
+        previous = self._journal.last_for(mail.ref.mailbox, mail.digest)
+        mail = _with_arrival(mail, None, previous)
+        verdict = self._judge.judge(mail, addresses, waive=WAIVABLE)
+        if isinstance(verdict.outcome, Ignored):
+            return None
+        if not isinstance(verdict.outcome, Capture):
+            return self._described(mail, verdict, verdict.outcome)
+        outcome = self._keep(verdict.outcome, self._store)
+        entry = self._described(mail, verdict, outcome)
+        entry = replace(self._with_course(entry, mail, None), asked_by=f"release:{release.by}")
+        if not isinstance(outcome, Held):
+            entry = released(entry, verdict, release)
+        if previous is None or adds_to(previous, entry):
+            (entry,) = self._write_down([entry])
+        return entry
+
+    # -- storing --
+
+    def _ahead(self, batch: Sequence[Course]) -> Storing:
+        """The store, with the secrets of a batch read; of one mail alone it needs no reading."""
+        paths = [course.capture.path for course in batch if course.capture is not None]
+        if len(paths) < 2:
+            return self._store
+        try:
+            return self._store.ahead(dict.fromkeys(paths))
+        except Exception:  # noqa: BLE001 - a bug of ours: the mail that wakes it meets it again
+            return self._store
+
+    def _kept(self, batch: Sequence[Course], begin: int, store: Storing, steps: Steps) -> int:
+        """Store what is open from there on, up to the first mail that meets an outage.
+
+        Returns where the mails end that have an ending now."""
+        for number in range(begin, len(batch)):
+            course = batch[number]
+            if course.capture is not None:
+                if number > begin and not steps.go_on():
+                    return number
+                self._keep_secret(course, batch[number:], store, steps)
+                if course.capture is not None:
+                    return number  # a stop came before its turn
+            if isinstance(course.error, Outage):
+                return number + 1
+        return len(batch)
+
+    def _keep_secret(
+        self, course: Course, batch: Sequence[Course], store: Storing, steps: Steps
+    ) -> None:
+        """Store the token of this mail, and with it those of the batch that are of its secret."""
+        newest: Capture | None = None
+        for number, each in enumerate(self._in_order(course, batch, store)):
+            if number > 0 and not steps.go_on():
+                return
+            capture = each.capture
+            assert capture is not None
+            with _Noting(each):
+                each.outcome = self._keep(capture, store, newest)
+            if isinstance(each.error, Outage):
+                # Met for all of them. The first one is told, so that no mail is stepped over.
+                outage, each.error = each.error, None
+                course.error = outage
+                return
+            if isinstance(each.outcome, Stored) and newest is None:
+                newest = capture
+
+    def _in_order(
+        self, course: Course, batch: Sequence[Course], store: Storing
+    ) -> Sequence[Course]:
+        """The mail alone, or all of its secret, where it is certain which of them is the newest.
+
+        None of them, where the secret cannot be looked at."""
+        assert course.capture is not None
+        path = course.capture.path
+        same = of_one_secret(batch, path)
+        ordered = newest_first(same)
+        if len(same) == 1 or ordered is None:
+            return [course]
+        with _Noting(course):
+            holding = store.holds(path)
+            return stored_first(ordered, holding.fingerprint)
+        return []
+
+    def _keep(
+        self, capture: Capture, store: Storing, newest: Capture | None = None
+    ) -> Stored | Unchanged | Held:
+        """Store it. `newest`: what was stored just before in its place, if anything was."""
+        outcome: Stored | Unchanged | Held | None = None
+        if newest is not None:
+            outcome = store.overtaken(capture, newest)
+        if outcome is None:
+            outcome = self._stored(capture, store)
         if not isinstance(outcome, Unchanged) or outcome.written is None:
             return outcome
-        if self._journal.has_stored(outcome.written, verdict.mail.digest):
+        if self._journal.has_stored(outcome.written, capture.mail.digest):
             return outcome
         if self._journal.may_have_lost(outcome.written):
             return outcome
         # We wrote it, and a crash came before the record.
         return Stored(outcome.written, recovered=True)
 
-    def _stored(self, capture: Capture) -> Stored | Unchanged | Held:
+    def _stored(self, capture: Capture, store: Storing) -> Stored | Unchanged | Held:
         """Have it stored. What goes wrong says whose token it was."""
         try:
-            return self._store.store(capture, before_write=partial(self._remember_org, capture))
+            return store.store(capture, before_write=partial(self._remember_org, capture))
         except TokenCatcherError as error:
             issued_at = iso(capture.issued_at)
             error.subject = Subject(capture.username, capture.org, capture.path, issued_at)
@@ -240,25 +408,40 @@ class Pipeline:
         if kept != capture.org_id:
             raise TransientError(f"a mail for {capture.org} came from {kept} meanwhile")
 
-    def _record(
-        self,
-        mail: Mail,
-        verdict: Verdict,
-        outcome: Outcome,
-        previous: Record | None,
-        first_look: datetime,
-    ) -> Entry | None:
-        """Put the outcome on disk, then tell of it. None: it adds nothing to the journal."""
+    # -- recording --
+
+    def _record(self, batch: Sequence[Course], told: Callable[[Entry], None]) -> None:
+        """Put the outcomes of a batch on disk, together, and then tell of them."""
+        added = []
+        entries = []
+        for course in batch:
+            if course.outcome is None or course.is_accounted:
+                continue
+            course.is_accounted = True
+            with _Noting(course):
+                entry = self._entry(course, course.outcome)
+                if entry is not None:
+                    added.append(course)
+                    entries.append(entry)
+        recorded = self._write_down(entries)
+        for course, entry in zip(added, recorded, strict=True):
+            course.entry = entry
+            told(entry)
+
+    def _entry(self, course: Course, outcome: Outcome) -> Entry | None:
+        """What is to be written down of the mail. None: it adds nothing to the journal."""
         if isinstance(outcome, Ignored):
             return None
-        entry = self._described(mail, verdict, outcome)
-        entry = self._with_course(entry, mail, first_look)
-        if previous is not None:
-            if not adds_to(previous, entry):
-                return None
-            if had_token(previous.entry):
-                entry = mended(entry, previous.entry)
-        return self._write_down(entry)
+        assert course.verdict is not None
+        entry = self._described(course.mail, course.verdict, outcome)
+        entry = self._with_course(entry, course.mail, course.first_look)
+        if course.previous is None:
+            return entry
+        if not adds_to(course.previous, entry):
+            return None
+        if had_token(course.previous.entry):
+            return mended(entry, course.previous.entry)
+        return entry
 
     def _described(
         self, mail: Mail, verdict: Verdict, outcome: Refused | Held | Stored | Unchanged
@@ -281,17 +464,14 @@ class Pipeline:
             return entry
         return replace(entry, seen_after=_seconds(first_look - mail.received_at))
 
-    def _write_down(self, entry: Entry) -> Entry:
-        """Put it on disk, then tell of it. Returns what was recorded."""
-        if entry.event != Event.STORED:
-            self._journal.append(entry)
-        elif self._journal.append_stored(entry) is None:
-            # The same mail in another mailbox was faster, in another thread or process.
-            entry = as_unchanged(entry)
-            self._journal.append(entry)
-        self._observe(entry)
-        self._tell(entry)
-        return entry
+    def _write_down(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Put them on disk, then tell of them. Returns what was recorded."""
+        # The same mail in another mailbox may have been faster, in another thread or process.
+        recorded = self._journal.append_all(entries, as_unchanged)
+        for entry in recorded:
+            self._observe(entry)
+            self._tell(entry)
+        return recorded
 
     def _tell(self, entry: Entry) -> None:
         """One canonical event per record; a flood of refusals is counted, not repeated."""
@@ -311,6 +491,24 @@ class Pipeline:
             fields = _log_fields(left_out.entry, left_out.before)
             # By then it may be long ago, and a history is in order of time.
             self._log.warning(left_out.entry.event, at=iso(left_out.at), **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class _Noting:
+    """While a block runs for one mail, what it meets or wakes is noted there, and ends the block.
+
+    A bug of ours as well must not cost the others. A StateError is everybody's, and goes on."""
+
+    course: Course
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, Exception) or isinstance(error, StateError):
+            return False
+        self.course.error = error
+        return True
 
 
 def _seconds(time: timedelta) -> float:

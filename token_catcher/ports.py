@@ -8,7 +8,7 @@ leaves its adapter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -184,8 +184,8 @@ class OrgIds(Protocol):
         """Keep the id where the org has none yet. Returns the one that is kept. StateError."""
 
 
-class SecretStore(Protocol):
-    """The store of tokens. Thread-safe."""
+class Storing(Protocol):
+    """How tokens are stored."""
 
     def store(
         self, capture: Capture, *, before_write: Callable[[], None] = lambda: None
@@ -200,12 +200,27 @@ class SecretStore(Protocol):
         `before_write` is called before each try to write, once it is certain that there is
         something to write: where it raises, nothing is written."""
 
-    def foresee(self, capture: Capture) -> Unchanged | Held | None:
-        """What `store` would come to now without a write. None: it would write. Changes nothing."""
+    def overtaken(self, capture: Capture, newer: Capture) -> Unchanged | None:
+        """What `store` would come to, now that `newer` was stored at the same path. Asks nobody.
+
+        None: that cannot be said without asking."""
 
     def holds(self, path: str) -> Holding:
         """What is at this path now, in one read of the secret; one more tells a latest version that
         expired from one that was deleted. Changes nothing."""
+
+
+class SecretStore(Storing, Protocol):
+    """The store of tokens. Thread-safe."""
+
+    def foresee(self, capture: Capture) -> Unchanged | Held | None:
+        """What `store` would come to now without a write. None: it would write. Changes nothing."""
+
+    def ahead(self, paths: Collection[str]) -> Storing:
+        """The store, after the secrets at these paths were read together, for one batch of mails.
+
+        To be used by one thread, and thrown away with the batch. What cannot be read is not told:
+        whoever stores there will be. Changes nothing."""
 
 
 class KeyLookup(Protocol):

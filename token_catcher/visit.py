@@ -8,11 +8,13 @@ one mail, says that it is gone.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
 
 from token_catcher.agenda import Agenda
+from token_catcher.batch import Ending
 from token_catcher.errors import (
     NOT_ASKED,
     ConfigurationError,
@@ -59,7 +61,7 @@ class Visit:
         self._left = set(uids)
         self._report.to_take += len(self._left)
         try:
-            # In order of arrival, so that every token becomes a version.
+            # In order of arrival: all up to a settled mail counts as settled or pending.
             for batch in self._batches(uids):
                 self._batch(batch)
                 self._save_now_and_then()
@@ -102,18 +104,36 @@ class Visit:
             yield batch
 
     def _batch(self, uids: Sequence[int]) -> None:
+        """Take these mails to their ends. Ended: a dependency is away, or a stop was asked for."""
+        if not self._goes_on():
+            raise Ended
         mails = {mail.ref.uid: mail for mail in self._fetch(uids)}
+        together: list[Mail] = []
         for uid in uids:
-            if self._tools.stopping():
-                raise Ended
-            self._run.moved()
-            mail = mails.pop(uid, None)  # in memory no longer than needed
+            mail = mails.get(uid)
+            if mail is not None and not self._is_passed_over(mail):
+                together.append(mail)
+                continue
+            # All up to a settled mail counts as settled or pending: what came before it is first.
+            self._take(together)
+            together = []
             if mail is None:
                 self._without_body(uid)
             else:
-                self._take(mail)
-            self._left.discard(uid)
-            self._report.taken += 1
+                self._pass_over(uid)
+        self._take(together)
+
+    def _goes_on(self) -> bool:
+        """Asked before each step. False: a stop was asked for."""
+        if self._tools.stopping():
+            return False
+        self._run.moved()
+        return True
+
+    def _done(self, uid: int) -> None:
+        """The visit has come to this mail."""
+        self._left.discard(uid)
+        self._report.taken += 1
 
     def _fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
         """The mails. A suspect that fails alone is postponed before the error goes its way."""
@@ -133,59 +153,90 @@ class Visit:
         """Ask once more, for this mail alone: some servers leave mail out of a longer answer.
 
         Settled only where the server says of this one mail that it is gone."""
+        if not self._goes_on():
+            raise Ended
         for mail in self._fetch([uid]):
-            self._take(mail)
+            if self._is_passed_over(mail):
+                self._pass_over(uid)
+            else:
+                self._take([mail])
             return
         if is_gone(self._mailbox, uid):
             self._tools.log.debug(
                 "mail.gone", mailbox=self._mailbox.name, folder=self._state.name, uid=uid
             )
             self._agenda.progress.settle(uid)
-            return
-        trouble = without_body(self._mailbox.name, self._state.name, uid)
-        self._postpone(uid, TransientError(trouble.message, code=trouble.code))
-
-    def _take(self, mail: Mail) -> None:
-        """Take a mail through the pipeline, unless it is too old, or waits for its own next try."""
-        uid = mail.ref.uid
-        if self._agenda.progress.carried and not self._agenda.progress.is_pending(uid):
-            self._agenda.progress.adopt(uid, mail.digest)
-            if self._agenda.progress.is_pending(uid) and not self._agenda.is_due(uid):
-                self._agenda.progress.advance(uid)
-                return
-        if mail.received_at < self._agenda.horizon and not self._agenda.progress.is_pending(uid):
-            self._agenda.progress.settle(uid)
-            return
-        self._mail(mail)
-
-    def _mail(self, mail: Mail) -> None:
-        """Take one mail to its end, or postpone it. Ended: a dependency is away."""
-        self._report.looked_at += 1
-        uid = mail.ref.uid
-        try:
-            entry = self._tools.pipeline.process(mail, self._tools.addresses, self._agenda.progress)
-        except StateError:
-            raise  # no mail can be settled now
-        except Outage as outage:
-            self._outage(mail, outage)
-        except TransientError as error:
-            self._postpone(uid, error, error.retry_after, digest=mail.digest)
-        except ConfigurationError as error:
-            self._postpone(uid, error, digest=mail.digest)
-        except Exception as bug:  # noqa: BLE001 - what one mail wakes must not cost the others
-            self._crash(mail, bug)
         else:
-            self._settled(uid, entry)
-            if entry is None and self._run.again_from is not None:
-                self._note_still_held(mail)
+            trouble = without_body(self._mailbox.name, self._state.name, uid)
+            self._postpone(uid, TransientError(trouble.message, code=trouble.code))
+        self._done(uid)
+
+    def _is_passed_over(self, mail: Mail) -> bool:
+        """Whether the mail is too old, or waits for its own next try under another number."""
+        progress = self._agenda.progress
+        uid = mail.ref.uid
+        if progress.is_pending(uid):
+            return False
+        if progress.carried:
+            progress.adopt(uid, mail.digest)
+        if progress.is_pending(uid):
+            return not self._agenda.is_due(uid)
+        return mail.received_at < self._agenda.horizon
+
+    def _pass_over(self, uid: int) -> None:
+        progress = self._agenda.progress
+        if progress.is_pending(uid):
+            progress.advance(uid)
+        else:
+            progress.settle(uid)
+        self._done(uid)
+
+    def _take(self, mails: Sequence[Mail]) -> None:
+        """Take these mails through the pipeline. Ended: not all of them."""
+        endings = self._tools.pipeline.take(
+            mails,
+            self._tools.addresses,
+            self._agenda.progress,
+            goes_on=self._goes_on,
+            told=self._report.entries.append,
+        )
+        left = len(mails)
+        try:
+            with closing(endings):
+                for ending in endings:
+                    left -= 1
+                    self._report.looked_at += 1
+                    self._ended(ending)
+                    self._done(ending.mail.ref.uid)
+        except StateError:
+            self._report.looked_at += 1  # the mail that met it
+            raise
+        if left > 0:
+            raise Ended
+
+    def _ended(self, ending: Ending) -> None:
+        """The mail is settled, or is postponed now. Ended: a dependency is away."""
+        mail = ending.mail
+        uid = mail.ref.uid
+        match ending.error:
+            case None:
+                self._settled(uid, ending.entry)
+                if ending.entry is None and self._run.again_from is not None:
+                    self._note_still_held(mail)
+            case Outage() as outage:
+                self._outage(mail, outage)
+            case TransientError() as error:
+                self._postpone(uid, error, error.retry_after, digest=mail.digest)
+            case ConfigurationError() as error:
+                self._postpone(uid, error, digest=mail.digest)
+            case bug:
+                self._crash(mail, bug)
 
     def _settled(self, uid: int, entry: Entry | None) -> None:
         progress = self._agenda.progress
         if self._tools.after_capture is None:
             progress.follow_ups.pop(uid, None)
         progress.recognise(uid, self._agenda.keys.get(uid, ""))
-        if entry is not None:
-            self._report.entries.append(entry)
         asked_store = entry is not None and entry.path is not None  # which only a capture has
         self._tools.poison.settled(self._agenda.key(uid), answered=asked_store)
 

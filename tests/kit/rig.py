@@ -35,6 +35,7 @@ from token_catcher.proof.trust import Trust
 from token_catcher.record.journal import Journal
 from token_catcher.record.org_ids import OrgIds
 from token_catcher.sweep import Sweep, Watched
+from token_catcher.vault.version import SecretVersion
 
 BEGIN = datetime(2026, 2, 3, 13, tzinfo=UTC)
 TERMS = Terms(orgs=(Org("acme", ("*@acme.example",)),), path="salesforce/{org}/{username}")
@@ -209,10 +210,14 @@ class Store(FakeStore):
         self._rig = rig
 
     def store(
-        self, capture: Capture, *, before_write: Callable[[], None] = lambda: None
+        self,
+        capture: Capture,
+        *,
+        before_write: Callable[[], None] = lambda: None,
+        current: SecretVersion | None = None,
     ) -> Stored | Unchanged | Held:
         self._rig.storing = capture.username
-        return super().store(capture, before_write=before_write)
+        return super().store(capture, before_write=before_write, current=current)
 
     def _happens(self, effect: str) -> None:
         self._rig.on_vault(effect)

@@ -6,22 +6,33 @@ from tests.mutation.mutants import Mutant
 
 MACHINE = ("tests/properties/test_crash_anywhere.py",)
 
-STORE = "            outcome = self._keep(verdict.outcome)\n"
-RECORD = "            entry = self._record(mail, verdict, outcome, previous, first_look)\n"
+BATCH = ("tests/unit/test_batch.py",)
+
+STORE = "                each.outcome = self._keep(capture, store, newest)\n"
 RECORD_FIRST = """\
-            outcome = verdict.outcome
-            if isinstance(outcome, Capture):
-                outcome = Stored(Receipt("", 1, "", None))
-            entry = self._record(mail, verdict, outcome, previous, first_look)
-            self._keep(verdict.outcome)
+                each.outcome = Stored(Receipt("", 1, "", None))
+                self._record([each], lambda _entry: None)
+                self._keep(capture, store, newest)
 """
 
-PROCESS = """\
-            entry = self._tools.pipeline.process(mail, self._tools.addresses, self._agenda.progress)
-"""
+TAKE = "        left = len(mails)\n"
 SETTLE = """\
-            self._agenda.progress.settle(uid)
-            self._run.checkpoint.save()
+        for mail in mails:
+            self._agenda.progress.settle(mail.ref.uid)
+        self._run.checkpoint.save()
+"""
+
+OUTAGE_OF_THE_FIRST = """\
+                outage, each.error = each.error, None
+                course.error = outage
+"""
+
+RECORDED = """\
+            try:
+                end = self._kept(batch, done, store, steps)
+            finally:
+                # Whatever keeps the others from Vault: what is there has its record.
+                self._record(batch, told)
 """
 
 SAME_TOKEN = "        if token == capture.token:\n"
@@ -34,19 +45,75 @@ MUTANTS = (
     Mutant(
         "settle before journal",
         "visit.py",
-        function="Visit._mail",
-        old=PROCESS,
-        new=SETTLE + PROCESS,
+        function="Visit._take",
+        old=TAKE,
+        new=SETTLE + TAKE,
         # The hourly look below would find the mail again, and so the machine loses none.
         tests=("tests/unit/test_sweep.py", "-k", "only_after_its_record"),
     ),
     Mutant(
         "journal before store",
         "pipeline.py",
-        function="Pipeline.process",
-        old=STORE + RECORD,
+        function="Pipeline._keep_secret",
+        old=STORE,
         new=RECORD_FIRST,
         tests=MACHINE,
+    ),
+    Mutant(
+        "a mail is settled before the records of its batch",
+        "pipeline.py",
+        function="Pipeline._settled",
+        old=RECORDED,
+        new="            end = self._kept(batch, done, store, steps)\n",
+        tests=BATCH,
+    ),
+    Mutant(
+        "a batch that breaks off leaves versions without a record",
+        "pipeline.py",
+        function="Pipeline._settled",
+        old=RECORDED,
+        new=RECORDED.replace("self._record(batch, told)", "self._record(batch[: done + 1], told)"),
+        tests=BATCH,
+    ),
+    Mutant(
+        "of several tokens the oldest is stored first",
+        "batch.py",
+        function="newest_first",
+        old="reverse=True",
+        new="reverse=False",
+        tests=BATCH,
+    ),
+    Mutant(
+        "a version without its record is written over",
+        "batch.py",
+        function="stored_first",
+        old="    return there + others\n",
+        new="    return list(courses)\n",
+        tests=BATCH,
+    ),
+    Mutant(
+        "a copy is judged before the first has its record",
+        "pipeline.py",
+        function="Pipeline._is_apart",
+        old="        if mail.digest in digests:\n",
+        new="        if False:\n",
+        tests=BATCH,
+    ),
+    Mutant(
+        "a mail is judged before the first of its org is stored",
+        "pipeline.py",
+        function="Pipeline._ends_batch",
+        old="        return capture.org not in self._taught\n",
+        new="        return False\n",
+        tests=BATCH,
+    ),
+    Mutant(
+        "a mail behind an outage counts as settled",
+        "pipeline.py",
+        function="Pipeline._keep_secret",
+        old=OUTAGE_OF_THE_FIRST,
+        new="",
+        tests=BATCH,
     ),
     Mutant(
         "trust skipped",

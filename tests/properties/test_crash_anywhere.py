@@ -161,6 +161,20 @@ class Machine(RuleBasedStateMachine):
             self._sweep(instance, again=again)
 
     @rule(
+        place=st.integers(0, 90),
+        instance=st.sampled_from(INSTANCES),
+        users=st.lists(st.sampled_from(USERS), min_size=2, max_size=6),
+        full=st.booleans(),
+    )
+    def a_backlog(self, place: int, instance: str, users: list[str], full: bool) -> None:
+        """Several resets come before a look, which dies, or meets a full disk, at some place:
+        between two stores, in the middle of the records, or before its mails are settled."""
+        for user in users:
+            self.a_genuine_mail(user, "INBOX", 0)
+        with suppress(Crash), self.crashes.at(place, full=full):
+            self._sweep(instance, again=False)
+
+    @rule(
         place=PLACES,
         instance=st.sampled_from(INSTANCES),
         user=st.sampled_from((None, *USERS)),

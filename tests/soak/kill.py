@@ -36,7 +36,7 @@ class Stream:
     user: str
     rng: random.Random
     resets: dict[str, list[str]] = field(default_factory=lambda: {user: [] for user in USERS})
-    """In order: each must become a version."""
+    """In order: the newest must be in Vault in the end, and none after a newer one."""
     late: list[str] = field(default_factory=list)
     """Genuine, of a Date before the newest: none may become a version."""
     forged: int = 0
@@ -156,22 +156,30 @@ def _killed(daemon: Daemon) -> bool:
 
 
 def _check_vault(twins: Sequence[Program], openbao: OpenBao, org: str, stream: Stream) -> None:
-    """Every reset is a version, in order, nothing else is, and each version has one `stored`
-    record over all journals."""
+    """The newest reset of each user is there; what became a version did so in order, and each
+    version has one `stored` record over all journals. A token may have been dead before it was
+    looked at: none is written then."""
     journals = [record for tool in twins for record in records(tool)]
     for username, tokens in stream.resets.items():
         path = f"salesforce/{org}/{username}"
-        numbers = sorted(openbao.versions(path))
-        # Vault keeps the ten last versions; of those before, it still knows the number.
-        secrets = [openbao.get(path, number) or {} for number in numbers]
-        kept = [secret["security_token"] for secret in secrets]
-        assert kept == tokens[-len(kept) :], username
-        assert (numbers or [0])[-1] == len(tokens), f"{username}: as many versions as resets"
         stored = []
         for record in journals:
             if record["event"] == "rotation.stored" and record["path"] == path:
                 stored.append((record["version"], record["fingerprint"]))
-        assert sorted(stored) == list(enumerate(map(mails.fingerprint, tokens), 1))
+        stored.sort()
+        written = [fingerprint for _, fingerprint in stored]
+        resets = list(map(mails.fingerprint, tokens))
+        assert [number for number, _ in stored] == list(range(1, len(stored) + 1)), username
+        assert written == [fingerprint for fingerprint in resets if fingerprint in written], (
+            username
+        )
+        assert written[-1:] == resets[-1:], username
+        numbers = sorted(openbao.versions(path))
+        # Vault keeps the ten last versions; of those before, it still knows the number.
+        secrets = [openbao.get(path, number) or {} for number in numbers]
+        kept = [mails.fingerprint(secret["security_token"]) for secret in secrets]
+        assert kept == written[-len(kept) :], username
+        assert (numbers or [0])[-1] == len(written), username
 
 
 def check_reconciled(tool: Program) -> None:

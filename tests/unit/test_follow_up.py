@@ -373,7 +373,7 @@ def test_a_refusal_costs_no_token_and_is_told_once(rig: Rig) -> None:
     """The mail is settled; each further sweep tries at most one of those that are due."""
     refuse(rig, REFUSED)
     for number in range(1, 4):
-        rig.deliver(number)
+        rig.deliver(number, user=f"user{number}@acme.example")
     reports = [sweep(rig) for _ in range(4)]
     assert [(report.error, report.pending) for report in reports] == [(None, 0)] * 4
     assert [report.unapplied for report in reports] == [1, 2, 3, 3]

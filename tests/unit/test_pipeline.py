@@ -132,7 +132,14 @@ class Bench:
     ) -> Entry | None:
         """Take a mail through, as if fetched ten seconds after its Date."""
         mail = Mail(MailRef(mailbox, folder, 1, uid), ISSUED + timedelta(seconds=10), raw)
-        return self.pipeline.process(mail, (ADDRESS,), self.progress)
+        return self.take(mail)
+
+    def take(self, mail: Mail) -> Entry | None:
+        """Take one mail through, alone. Raises what it meets."""
+        (ending,) = self.pipeline.take([mail], (ADDRESS,), self.progress)
+        if ending.error is not None:
+            raise ending.error
+        return ending.entry
 
     def undated(self, raw: bytes) -> Mail:
         """The first mail, fetched now from a server that does not say when it arrived."""
@@ -431,19 +438,19 @@ def test_a_mail_that_waited_arrived_when_it_was_first_looked_at(bench: Bench) ->
     first_look = bench.time
     bench.progress.unsettle(1, first_look)
     bench.time += timedelta(days=2)
-    entry = bench.pipeline.process(bench.undated(genuine()), (ADDRESS,), bench.progress)
+    entry = bench.take(bench.undated(genuine()))
     assert entry is not None
     assert (entry.event, entry.received_at) == (Event.STORED, iso(first_look))
 
 
 def test_a_mail_with_a_record_arrived_when_the_record_says(bench: Bench) -> None:
     """Its token, which Vault has lost, is brought back days later."""
-    bench.pipeline.process(bench.undated(genuine()), (ADDRESS,), bench.progress)
+    bench.take(bench.undated(genuine()))
     arrival = bench.time
     bench.vault.put(PATH, {"password": "p"})
     bench.time += timedelta(days=2)
     bench.progress.unsettle(1, bench.time)
-    mended = bench.pipeline.process(bench.undated(genuine()), (ADDRESS,), bench.progress)
+    mended = bench.take(bench.undated(genuine()))
     assert mended is not None
     assert (mended.event, mended.mended, mended.received_at) == (Event.STORED, True, iso(arrival))
 
@@ -451,7 +458,7 @@ def test_a_mail_with_a_record_arrived_when_the_record_says(bench: Bench) -> None
 def test_a_released_mail_arrived_when_the_record_says(bench: Bench) -> None:
     """A person takes their time."""
     odd = genuine(subject="Ihr neues Salesforce-Sicherheitstoken")
-    bench.pipeline.process(bench.undated(odd), (ADDRESS,), bench.progress)
+    bench.take(bench.undated(odd))
     arrival = bench.time
     bench.time += timedelta(days=2)
     released = bench.pipeline.release(bench.undated(odd), (ADDRESS,), Release("alice", "INC-1"))
@@ -658,7 +665,7 @@ def test_the_times_of_a_mail_are_those_of_its_first_look_and_its_end(bench: Benc
 
 def test_a_mail_of_unknown_arrival_has_no_times(bench: Bench) -> None:
     """Our own guess of when it came would measure nothing; who asked is known."""
-    settled = bench.pipeline.process(bench.undated(genuine()), (ADDRESS,), bench.progress)
+    settled = bench.take(bench.undated(genuine()))
     assert settled is not None
     times = (settled.seen_after, settled.written_after)
     assert (times, settled.asked_by) == ((None, None), "daemon")
@@ -928,7 +935,7 @@ def arrive(bench: Bench, raw: bytes, arrival: datetime, uid: int) -> None:
     """Take a mail through that arrived then by the clock of the mail server."""
     bench.time = arrival + 5 * MINUTE
     mail = Mail(MailRef("integrations", "INBOX", 1, uid), arrival, raw)
-    bench.pipeline.process(mail, (ADDRESS,), bench.progress)
+    bench.take(mail)
 
 
 def test_a_date_ahead_of_its_arrival_locks_no_later_token_out(bench: Bench) -> None:

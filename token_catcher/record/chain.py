@@ -249,6 +249,12 @@ def sealed(content: Mapping[str, Any], before: Head, key: Key | None = None) -> 
     return body[:-1] + _SEAL + hashlib.sha256(body).hexdigest().encode() + b'"}\n'
 
 
+def head_after(line: bytes, before: Head) -> Head:
+    """The place in the chain of a line that `sealed` has made to follow `before`."""
+    seal = line.rpartition(_SEAL)[2].partition(b'"')[0]
+    return Head(before.seq + 1, seal.decode("ascii"))
+
+
 def is_sealed(line: bytes) -> bool:
     """Whether a line has the hash that it names.
 

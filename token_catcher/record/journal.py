@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from token_catcher import files
-from token_catcher.model import Entry, ProofEvent, Receipt, as_fields, moment
+from token_catcher.model import Entry, Event, ProofEvent, Receipt, as_fields, moment
 from token_catcher.ports import Log
 from token_catcher.record.archive import (
     archived_files,
@@ -108,32 +108,44 @@ class Journal:
 
         StateError: it could not be, and the mail stays unsettled."""
         with self._file.alone() as file:
-            return self._append(file, entry)
+            self._file.write(file, as_fields(entry))
+            state = self._file.state
+            record = record_of(state.content(file, state.index.offsets[-1]))
+            self._close_where_full(file)
+            return record
 
-    def append_stored(self, entry: Entry) -> Record | None:
-        """Add the `stored` record of a version, unless there is one.
+    def append_all(
+        self, entries: Sequence[Entry], otherwise: Callable[[Entry], Entry]
+    ) -> list[Entry]:
+        """Add the records of a batch and make them durable together; returns them as they stand.
 
-        Asked and added under one lock: of two processes that saw the same version, one records
-        it. Raises what `append` raises. None: the version has its record."""
+        In place of the `stored` record of a version that has one already, `otherwise` says what is
+        added. Asked and added under one lock: of two processes that saw the same version, one
+        records it. All of them or none, unless a crash comes between: then the first ones.
+        StateError: none."""
+        if not entries:
+            return []
         with self._file.alone() as file:
-            if self._has(stored_keys(as_fields(entry))[0]):
-                return None
-            return self._append(file, entry)
+            added = [self._unless_known(entry, otherwise) for entry in entries]
+            self._file.write(file, *map(as_fields, added))
+            self._close_where_full(file)
+            return added
 
-    def _append(self, file: FileIO, entry: Entry) -> Record:
-        self._file.write(file, as_fields(entry))
-        state = self._file.state
-        record = record_of(state.content(file, state.index.offsets[-1]))
-        if state.reading.size >= self._archive_at:
+    def _unless_known(self, entry: Entry, otherwise: Callable[[Entry], Entry]) -> Entry:
+        if entry.event == Event.STORED and self._has(stored_keys(as_fields(entry))[0]):
+            return otherwise(entry)
+        return entry
+
+    def _close_where_full(self, file: FileIO) -> None:
+        """Close a file that is long enough by now."""
+        if self._file.state.reading.size >= self._archive_at:
             self._file.close_if_possible(file)
-        return record
 
     def append_proof(self, event: ProofEvent, entry: Entry) -> None:
         """Add what a login with the token of this entry proved. StateError: it could not be."""
         with self._file.alone() as file:
             self._file.write(file, {**as_fields(entry), "event": event})
-            if self._file.state.reading.size >= self._archive_at:
-                self._file.close_if_possible(file)
+            self._close_where_full(file)
 
     def archive(self) -> Path | None:
         """Close the file, and go on in a new one. None: there is nothing in it to close.

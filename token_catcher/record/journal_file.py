@@ -35,6 +35,7 @@ from token_catcher.record.chain import (
     Head,
     Known,
     Reading,
+    head_after,
     may_be_ours,
     open_start,
     sealed,
@@ -388,29 +389,41 @@ class JournalFile:
         self._carry_on(file)
         self.write(file, {"event": REPAIRED, "cut": cut})
 
-    def write(self, file: FileIO, content: Mapping[str, Any]) -> None:
-        """Append one line, whole and durable or not at all, then move the head."""
+    def write(self, file: FileIO, *contents: Mapping[str, Any]) -> None:
+        """Append these lines, whole and durable or none of them, then move the head.
+
+        A crash may leave the first ones, each whole."""
         reading = self.state.reading
-        line = sealed({**content, "at": iso(self._now())}, reading.head, self._keys.current)
-        if len(line) > MAX_LINE:
-            problem = f"got a record of {len(line)} bytes, expected at most {MAX_LINE}"
-            raise Fault(reading.line, problem)
+        lines: list[bytes] = []
+        head = reading.head
+        for content in contents:
+            line, head = self._sealed(content, head, reading.line + len(lines))
+            lines.append(line)
         try:
-            files.write(file, line)
+            files.write(file, b"".join(lines))
         except OSError as error:
             # Where not even the cut works, the torn line is cut off before the next append.
             with suppress(OSError):
                 _cut(file, reading.size)
             raise self._unwritable(error) from None
-        seq = reading.head.seq
-        self.state.catch_up(file)  # reads the line back, and so checks what is on disk
-        if reading.head.seq == seq:
+        self.state.catch_up(file)  # reads the lines back, and so checks what is on disk
+        if reading.head != head:
             # By copytruncate, which asks for no lock. The mail comes again, and finds its record
             # in what is put back, or gets one.
             raise StateError(f"{self._path}: {_CUT}", code="journal-write")
         with suppress(OSError):  # it is but a second copy
-            keep_in_tail(self._path, line)
+            keep_in_tail(self._path, b"".join(lines))
         self._write_head(_HEADLESS_RECORD)
+
+    def _sealed(self, content: Mapping[str, Any], before: Head, number: int) -> tuple[bytes, Head]:
+        """The line that comes next, and the head that it makes. `number`: of the line.
+
+        Fault: it would be longer than a line may be."""
+        line = sealed({**content, "at": iso(self._now())}, before, self._keys.current)
+        if len(line) > MAX_LINE:
+            problem = f"got a record of {len(line)} bytes, expected at most {MAX_LINE}"
+            raise Fault(number, problem)
+        return line, head_after(line, before)
 
     def _write_head(self, problem: str = _UNWRITTEN) -> None:
         """Where this fails a record stands: its mail comes again, and is found to be recorded."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from token_catcher.errors import NO_KEY, NOT_ASKED
+from token_catcher.errors import KEYLESS, NO_KEY, NOT_ASKED
 
 FIRST_PAUSE: Final = 5.0
 """Seconds before the second try, at most: a lost DNS answer is there again by then."""
@@ -212,6 +212,12 @@ class FolderProgress:
     def is_pending(self, uid: int) -> bool:
         """Whether the mail was looked at before without an end, or is to be looked at again."""
         return uid in self.pending
+
+    def is_to_be_alone(self, uid: int) -> bool:
+        """Whether a try of the mail failed for a reason that may be its own; that there was no key
+        is none."""
+        pending = self.pending.get(uid)
+        return pending is not None and pending.attempts > 0 and pending.code not in KEYLESS
 
     def attempts(self, uid: int) -> int:
         """How often the mail could not be settled, though all was asked that it takes."""

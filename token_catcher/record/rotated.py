@@ -56,20 +56,20 @@ def tail_file(path: Path) -> Path:
     return path.with_name(path.name + ".tail")
 
 
-def keep_in_tail(path: Path, line: bytes) -> None:
-    """Keep a line that the journal has. OSError: it could not be.
+def keep_in_tail(path: Path, lines: bytes) -> None:
+    """Keep lines that the journal has. OSError: they could not be.
 
     Not synced: no power cut comes between the copy and the cut of a logrotate that goes on."""
     try:
         with files.opened(tail_file(path), os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
             size = os.fstat(file.fileno()).st_size
-            if size + len(line) <= TAIL_SIZE:
-                os.write(file.fileno(), line)
+            if size + len(lines) <= TAIL_SIZE:
+                os.write(file.fileno(), lines)
                 return
             newer_half = os.pread(file.fileno(), TAIL_SIZE, TAIL_SIZE // 2).partition(b"\n")[2]
     except PermissionError:  # root put it back with a backup
         newer_half = b""
-    files.replace(tail_file(path), newer_half + line, durable=False)
+    files.replace(tail_file(path), newer_half + lines, durable=False)
 
 
 def was_emptied(file: FileIO, start: Head) -> bool:

@@ -69,7 +69,7 @@ class Client:
 
     @cached_property
     def _cluster(self) -> Cluster:
-        # Loads hvac and requests (docs/adr/0027): most looks find no mail, and ask Vault nothing.
+        # Loads urllib3 and requests (docs/adr/0027): most looks find no mail, and ask nothing.
         from token_catcher.vault.cluster import Cluster
 
         return Cluster(self._address, self._log, self._monotonic)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from token_catcher.model import Capture, Receipt
-from token_catcher.vault.past import Pasts, Trace
+from token_catcher.vault.past import Past, Pasts, Trace
 from token_catcher.vault.version import SecretVersion
 
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
@@ -38,6 +38,10 @@ class OwnWrites:
                 created_at = self._created_at(capture, number, trace)
                 return Receipt(capture.path, number, created_at, None)
         return None
+
+    def tells_of(self, capture: Capture, past: Past) -> bool:
+        """Whether a version among these tells of our write of this mail."""
+        return any(self._number_carried(trace, capture) is not None for trace in past.traces)
 
     def _number_carried(self, trace: Trace, capture: Capture) -> int | None:
         """The number of our write of this mail, where the version carries its fields."""

@@ -125,6 +125,17 @@ class Pasts:
             self._known[path] = past
         return past
 
+    def ending_with(self, capture: Capture) -> Past | None:
+        """What is remembered of a secret whose latest version is our write of this mail.
+
+        None: that is not known for certain now."""
+        past = self._known.get(capture.path)
+        if past is None or past.until is not None or not past.traces:
+            return None
+        if past.traces[0].mail != capture.mail.digest:
+            return None
+        return past
+
     def trace(self, path: str, number: int) -> Trace:
         """What one version tells of now."""
         return Trace.of(self._secrets.read(path, number), self._field)

@@ -13,13 +13,14 @@ no age at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from token_catcher.age import Age, Order
-from token_catcher.errors import AccessError, TransientError
+from token_catcher.errors import AccessError, TokenCatcherError, TransientError
 from token_catcher.model import (
     Capture,
     Held,
@@ -33,7 +34,8 @@ from token_catcher.model import (
     Unchanged,
     iso,
 )
-from token_catcher.ports import Log
+from token_catcher.ports import Log, Storing
+from token_catcher.vault.ahead import StoreAhead
 from token_catcher.vault.anchor import AnchorStore
 from token_catcher.vault.client import Client
 from token_catcher.vault.ending import Ending
@@ -118,13 +120,20 @@ class VaultStore:
         self._sleep = sleep
 
     def store(
-        self, capture: Capture, *, before_write: Callable[[], None] = lambda: None
+        self,
+        capture: Capture,
+        *,
+        before_write: Callable[[], None] = lambda: None,
+        current: SecretVersion | None = None,
     ) -> Stored | Unchanged | Held:
-        """Write the token unless it, or a newer one, is there. See `ports.SecretStore`."""
+        """Write the token unless it, or a newer one, is there. See `ports.Storing`.
+
+        `current`: the latest version, where it was read ahead."""
         self._mount.check_path(capture.path)
         fresh = False
         for _ in range(ATTEMPTS):
-            current = self._read(capture.path, fresh=fresh)
+            if current is None:
+                current = self._read(capture.path, fresh=fresh)
             ended = self._secrets.ending(capture.path, current)
             outcome = self._without_writing(capture, current, ended)
             if outcome is not None:
@@ -136,6 +145,7 @@ class VaultStore:
                 self._pasts.add(capture, fields["security_token_writer"], current, receipt)
                 receipt = replace(receipt, before=self._number_of(current))
                 return Stored(receipt, saw=self._why_written(capture, current, ended))
+            current = None
             fresh = True  # or a standby shows the version that was just overtaken
             self._sleep(PAUSE)
         raise TransientError(
@@ -150,11 +160,47 @@ class VaultStore:
         ended = self._secrets.ending(capture.path, current)
         return self._without_writing(capture, current, ended)
 
-    def holds(self, path: str) -> Holding:
-        """What is at this path now. See `ports.SecretStore`."""
+    def overtaken(self, capture: Capture, newer: Capture) -> Unchanged | None:
+        """What `store` would come to beside a newer token. See `ports.Storing`."""
+        if isinstance(self._own_writes, PlainOwnWrites):
+            return None  # a secret without versions has nothing that is remembered of it
+        age = Age(newer.issued_at, newer.dated_at)
+        past = self._pasts.ending_with(newer)
+        if past is None or Age(capture.issued_at, capture.dated_at).beside(age) is not Order.OLDER:
+            return None
+        if self._own_writes.tells_of(capture, past):
+            return None  # which version that is takes a look
+        return Unchanged(Reason.STALE)
+
+    def ahead(self, paths: Collection[str]) -> Storing:
+        """The store, with these secrets read. See `ports.SecretStore`."""
+        versions: dict[str, SecretVersion] = {}
+        # Without check-and-set, a secret is read right before it is written.
+        if not self.keeps_versions:
+            return self
+        with suppress(TokenCatcherError):
+            for path in paths:
+                self._mount.check_path(path)
+                if not versions:
+                    self._mount.check(path)
+                versions[path] = self._secrets.read(path)
+        new = [path for path, version in versions.items() if not version.number]
+        if new:
+            # Nothing there: before anything is written, see that the mount has not changed.
+            try:
+                self._mount.check(new[0])
+            except TokenCatcherError:
+                versions.clear()
+        return StoreAhead(self, versions)
+
+    def holds(self, path: str, current: SecretVersion | None = None) -> Holding:
+        """What is at this path now. See `ports.Storing`.
+
+        `current`: the latest version, where it was read ahead."""
         self._mount.check_path(path)
-        self._mount.check(path)
-        current = self._secrets.read(path)
+        if current is None:
+            self._mount.check(path)
+            current = self._secrets.read(path)
         token = self._token(current)
         if token is None:
             ended = self._secrets.ending(path, current)

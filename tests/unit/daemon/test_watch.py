@@ -396,7 +396,7 @@ def test_what_waited_for_vault_is_stored_in_order_when_it_returns(rig: Rig) -> N
 
     rig.on_vault = away
     for number in range(1, 6):
-        rig.deliver(number)
+        rig.deliver(number, user=f"user{number}@acme.example")
     with watching(rig) as watch:
         until_told(rig, "mail.pending", times=21)
         assert (watch.health.pending, watch.health.trouble) == (5, "vault-sealed")

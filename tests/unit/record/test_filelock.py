@@ -153,7 +153,7 @@ def test_a_kernel_that_tells_of_no_locks(tmp_path: Path, monkeypatch: pytest.Mon
 OPERATIONS: dict[str, Callable[[Journal], object]] = {
     "open": lambda book: book.open(),
     "append": lambda book: book.append(entry(9)),
-    "append_stored": lambda book: book.append_stored(entry(9)),
+    "append_all": lambda book: book.append_all([entry(9)], lambda known: known),
     "archive": lambda book: book.archive(),
     "last_for": lambda book: book.last_for("integrations", entry(1).mail),
     "has_stored": lambda book: book.has_stored(Receipt("path", 1, None, None), entry(1).mail),

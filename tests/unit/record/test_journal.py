@@ -172,9 +172,10 @@ def test_a_version_has_one_stored_record(path: Path, created_at: str | None) -> 
     """Of two processes that saw the same version, the first one records it."""
     stored = entry(1, vault_created_at=created_at)
     books = [journal(path), journal(path)]
-    records = [book.append_stored(stored) for book in books]
-    assert [record and record.entry for record in records] == [stored, None]
-    assert [record.entry for record in journal(path).records()] == [stored]
+    known = entry(1, event=Event.UNCHANGED, reason="same-token")
+    added = [book.append_all([stored], lambda _entry: known) for book in books]
+    assert added == [[stored], [known]]
+    assert [record.entry for record in journal(path).records()] == [stored, known]
 
 
 def test_records_are_read_from_any_number_on(path: Path) -> None:
