@@ -106,6 +106,7 @@ use what its `__init__` names, and nothing else.
         probe       looks at a server without logging in
     oauth       access tokens for IMAP
         access      when one is asked for, and what becomes of a refusal
+        adapters    how requests comes to our connections
         proxies     what is wrong with a proxy of the environment
         endpoint    HTTP to token endpoints, within bounds
         answers     what a token endpoint's answer means; pure

@@ -18,7 +18,7 @@ ALWAYS: Final = (
     "dkim",
     "dns.resolver",
     "mailparser",
-    "token_catcher.vault.cluster",  # with urllib3 and requests
+    "token_catcher.vault.cluster",  # with urllib3
 )
 CERTIFICATES: Final = ("cryptography.x509", "cryptography.hazmat.primitives.serialization")
 """Where a certificate of ours is configured."""

@@ -1,8 +1,8 @@
 """HTTP connections of which no answer lasts for ever: over TCP, over TLS, over a unix socket.
 
-requests and urllib3 bound the wait for the next byte alone: a server that sends a byte every few
-seconds would have a thread for ever. Here an answer as a whole, from its first line to the end of
-its body, has its time.
+urllib3, and requests above it, bound the wait for the next byte alone: a server that sends a byte
+every few seconds would have a thread for ever. Here an answer as a whole, from its first line to
+the end of its body, has its time.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ from __future__ import annotations
 import io
 import os
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import Any, Final
 
-from requests.adapters import HTTPAdapter
-from requests.exceptions import ConnectTimeout
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, IncompleteRead, NewConnectionError
@@ -38,7 +35,7 @@ class TooSlow(TimeoutError):
 _WHY: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (TooSlow, "no end of its answer in time"),
     (socket.gaierror, "no address for its host name"),
-    (ConnectTimeout, "no connection in time"),
+    (ConnectTimeoutError, "no connection in time"),
     (RemoteDisconnected, "it closed the connection without an answer"),
     (BadStatusLine, "got something else than HTTP"),
     (IncompleteRead, "its answer broke off"),
@@ -71,47 +68,6 @@ def causes(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__context__
-
-
-class PlainAdapter(HTTPAdapter):
-    """Over TCP."""
-
-    def __init__(self, monotonic: Clock) -> None:
-        self._monotonic = monotonic
-        super().__init__()
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Where requests makes what makes its connections."""
-        super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pools()
-
-    def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
-        """The same for connections through a proxy."""
-        manager = super().proxy_manager_for(*arguments, **options)
-        manager.pool_classes_by_scheme = self._pools()
-        return manager
-
-    def _pools(self) -> dict[str, Any]:
-        return {
-            "http": partial(Pool, self._monotonic),
-            "https": partial(TlsPool, self._monotonic),
-        }
-
-
-class TlsAdapter(PlainAdapter):
-    """With a context of ours, and nothing of requests' own authorities."""
-
-    def __init__(self, context: ssl.SSLContext, monotonic: Clock) -> None:
-        self._context = context
-        super().__init__(monotonic)
-
-    def build_connection_pool_key_attributes(self, *arguments: Any, **options: Any) -> Any:
-        """Where requests lets a context be put in."""
-        host, _ = super().build_connection_pool_key_attributes(*arguments, **options)
-        return host, {"ssl_context": self._context}
-
-    def cert_verify(self, *_: Any, **__: Any) -> None:
-        """The context knows; requests would add its own authorities to it."""
 
 
 class _Bounding:

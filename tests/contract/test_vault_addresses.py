@@ -5,14 +5,13 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from requests import Session
 
 from tests.contract.vault import (
     VAULT_TOKEN,
@@ -26,10 +25,10 @@ from tests.contract.vault import (
 from tests.kit.proxy import ReverseProxy
 from tests.kit.servers import OpenBao
 from tests.kit.waiting import PATIENCE
-from token_catcher.connections import SocketAdapter
 from token_catcher.errors import Outage
 from token_catcher.model import Stored, Unchanged
 from token_catcher.vault import transport as transport_module
+from token_catcher.vault.address import Address
 
 SOCKET = 'listener "unix" {{\n  address = "{path}"\n}}\n'
 
@@ -131,11 +130,15 @@ def test_several_ask_at_once_over_a_socket(
     class Server(socketserver.ThreadingUnixStreamServer):
         daemon_threads = True
 
-    with Server(str(tmp_path / "s"), Answer) as server, Session() as session:
-        session.mount("http://", SocketAdapter(str(tmp_path / "s"), time.monotonic))
+    address = Address(f"unix://{tmp_path}/s")
+    with (
+        Server(str(tmp_path / "s"), Answer) as server,
+        closing(transport_module.Transport(address)) as transport,
+    ):
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with ThreadPoolExecutor(2) as threads:
-            answers = list(threads.map(session.get, 2 * ["http://localhost/"]))
+            asked = [threads.submit(transport.send, "GET", "sys/health", {}) for _ in range(2)]
+            answers = [each.result() for each in asked]
         server.shutdown()
-    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [answer.status for answer in answers] == [200, 200]
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []

@@ -50,7 +50,7 @@ is loaded with it, inside: `-X importtime` leaves out what `importlib` is asked 
 WORDS = {"typer", "pydantic"}
 """To understand the command line: typer takes values apart with pydantic."""
 CONFIGURED = WORDS | {"ruamel.yaml"}
-VAULT = {"requests", "urllib3"}
+VAULT = {"urllib3"}
 PROOF = {"dkim.crypto", "nacl", "dns", "mailparser.core"}
 EVENTS = {"structlog", "asyncio"}
 
@@ -122,6 +122,7 @@ def test_the_daemon_loads_everything_before_it_is_ready(tool: Program, dovecot: 
         "google.auth",
         "msal",
         "prometheus_client",
+        "requests",
         "rich.console",
         "sqlite3",
     }

@@ -16,14 +16,9 @@ import requests
 import urllib3
 
 from token_catcher import __version__
-from token_catcher.connections import (
-    CONNECT_TIMEOUT,
-    Clock,
-    PlainAdapter,
-    TlsAdapter,
-    why_unanswered,
-)
+from token_catcher.connections import CONNECT_TIMEOUT, Clock, why_unanswered
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
+from token_catcher.oauth.adapters import PlainAdapter, TlsAdapter
 from token_catcher.oauth.proxies import proxy_trouble
 from token_catcher.tls import tls_failure, trusting_context
 

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import certifi
 import urllib3
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import Timeout, Url, parse_url
 
@@ -284,10 +284,10 @@ class Transport:
     def _authorities_file(self) -> str | None:
         """Ours; None: the system's, in a file or a directory.
 
-        requests brings some along, for a machine that has none."""
+        certifi brings some along, for a machine that has none."""
         if self._address.ca_file is not None or _system_has_authorities():
             return self._address.ca_file
-        return str(DEFAULT_CA_BUNDLE_PATH)
+        return certifi.where()
 
     def _trouble(self, error: Exception) -> TokenCatcherError:
         """What kept a request from being answered."""
