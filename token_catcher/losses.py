@@ -41,18 +41,25 @@ class Losses:
 
 
 def losses_of(
-    app: App, mailboxes: Collection[str], *, monotonic: Callable[[], float] = time.monotonic
+    app: App,
+    mailboxes: Collection[str],
+    stored: Collection[str] = (),
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Losses:
     """Hold the newest token of each user against Vault, where its mail came to these mailboxes.
 
-    What somebody deleted on purpose is none. Where Vault does not answer, nothing is known. Raises
-    nothing of Vault's. StateError: the journal cannot be read."""
+    `stored`: the paths of secrets that were written just now, and so are there. What somebody
+    deleted on purpose is no loss. Where Vault does not answer, nothing is known. Raises nothing of
+    Vault's. StateError: the journal cannot be read."""
     deadline = monotonic() + WITHIN
     inquiry = Inquiry(app.store)
     pasts = Pasts(app.journal.tokens())
     lost = []
     unasked = 0
     for entry in _recorded(app, mailboxes, pasts):
+        if entry.path in stored:
+            continue
         if monotonic() >= deadline:
             unasked += 1
             continue

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from token_catcher.errors import Subject, TokenCatcherError
-from token_catcher.model import Entry
+from token_catcher.model import Entry, Event
 
 NO_BODY: Final = "imap-no-body"
 """The code of a mail that is there, and whose body the server does not give."""
@@ -88,6 +88,12 @@ class Report:
     taken: int = 0
     """How many of these it has come to."""
     _waiting: dict[str, Waiting] = field(default_factory=dict, repr=False)
+
+    @property
+    def stored_at(self) -> frozenset[str]:
+        """The paths of the secrets that the sweep has written."""
+        stored = (entry.path for entry in self.entries if entry.event == Event.STORED)
+        return frozenset(path for path in stored if path is not None)
 
     def waits(self, folder: str, waiting: Waiting) -> None:
         """Note what waits in a folder, in place of what an earlier look at it left."""

@@ -13,6 +13,7 @@ import pytest
 
 from tests.kit import mails
 from tests.kit.program import Program, program
+from tests.kit.proxy import ReverseProxy
 from tests.kit.servers import Dovecot, OpenBao, until
 from token_catcher.advice import next_step
 from token_catcher.model import iso, moment
@@ -149,3 +150,22 @@ def test_a_state_before_the_first_token_is_told_as_well(
     assert (scan.code, [line["reason"] for line in scan.lines]) == (1, [OLDER])
     assert bench.row["cause"] == OLDER
     assert (tool("scan", "--again").code, bench.token) == (0, SECOND)
+
+
+def test_a_scan_asks_for_no_token_that_it_has_stored_itself(
+    tmp_path: Path, dovecot: Dovecot, openbao: OpenBao, user: str, org: str
+) -> None:
+    """A large backlog costs no request more for each user; the scan after it asks for each."""
+    tool = program(tmp_path / "tool", dovecot, openbao, user, org)
+    names = [f"user{number}@acme.example" for number in range(3)]
+    for number, username in enumerate(names):
+        dovecot.deliver(mails.genuine(username, mails.token(number), issued_at=NOW), user)
+    asked = []
+    with ReverseProxy(openbao.port, "/vault") as proxy:
+        tool.configure(address=f"address: {proxy.url}")
+        for _ in range(2):
+            proxy.requests.clear()
+            assert tool("scan").code == 0
+            asked.append([path for _, path in proxy.requests if "/metadata/" in path])
+    metadata = "/vault/v1/secret/metadata/salesforce"
+    assert asked == [[], [f"{metadata}/{org}/{username}" for username in names]]

@@ -41,8 +41,10 @@ def run(
     show = show_in(as_json)
     code = ExitCode.DONE
     told: set[str | None] = set()
+    stored: set[str] = set()
     with trouble_last(), scan_of(app, names, again, since, with_bar=True) as scan:
         for report in scan.look():
+            stored |= report.stored_at
             for result in results_of(report):
                 show(result)
                 told.add(result.reason)
@@ -54,7 +56,7 @@ def run(
                 output.print_lines([scan_summary(report)])
             if report.error is not None or report.pending:
                 code = ExitCode.FAILED
-        for result in vault_results(app, scan.mailboxes):
+        for result in vault_results(app, scan.mailboxes, stored):
             code = ExitCode.FAILED
             # A mail that waits for Vault has told why.
             if result.reason not in told:

@@ -15,14 +15,16 @@ from token_catcher.losses import losses_of
 from token_catcher.wording import counted
 
 
-def vault_results(app: App, mailboxes: Collection[str]) -> Iterator[ScanResult]:
+def vault_results(
+    app: App, mailboxes: Collection[str], stored: Collection[str]
+) -> Iterator[ScanResult]:
     """An error, where the next token of some user would not reach Vault; then what Vault has lost
-    of what came to these mailboxes."""
+    of what came to these mailboxes. `stored`: the paths of secrets that the scan has written."""
     trouble = vault_trouble(app)
     if trouble is not None:
         yield ScanResult.from_error(None, trouble.code, trouble.saw)
     if trouble is None or trouble.is_partial:
-        yield from _losses(app, mailboxes)
+        yield from _losses(app, mailboxes, stored)
 
 
 def dry_vault_results(app: App, mailboxes: Collection[str]) -> Iterator[ScanResult]:
@@ -39,12 +41,12 @@ def dry_vault_results(app: App, mailboxes: Collection[str]) -> Iterator[ScanResu
     if trouble is not None and not trouble.passes:
         yield ScanResult.from_error(None, trouble.code, trouble.saw)
     if trouble is None or trouble.is_partial:
-        yield from _losses(app, mailboxes)
+        yield from _losses(app, mailboxes, ())
 
 
-def _losses(app: App, mailboxes: Collection[str]) -> Iterator[ScanResult]:
+def _losses(app: App, mailboxes: Collection[str], stored: Collection[str]) -> Iterator[ScanResult]:
     with suppress(StateError):  # which a scan tells, and a dry run does without
-        losses = losses_of(app, mailboxes)
+        losses = losses_of(app, mailboxes, stored)
         for lost in losses.lost:
             yield ScanResult.from_loss(lost)
         if losses.unasked:
