@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from token_catcher.judge import Verdict
 from token_catcher.model import (
@@ -33,20 +33,16 @@ DRIFT: Final = "drift"
 
 
 def describe(
-    mail: Mail, verdict: Verdict, outcome: Refused | Held | Stored | Unchanged, instance: str
+    mail: Mail,
+    verdict: Verdict,
+    outcome: Refused | Held | Stored | Unchanged,
+    **course: Any,
 ) -> Entry:
-    """The record of one mail. Of the token it holds the length and the plain fingerprint."""
-    entry = Entry(
-        event=_event(outcome),
-        instance=instance,
-        mailbox=mail.ref.mailbox,
-        folder=mail.ref.folder,
-        uidvalidity=mail.ref.uidvalidity,
-        uid=mail.ref.uid,
-        mail=mail.digest,
-        received_at=iso(mail.received_at),
-    )
-    return _with_outcome(_with_verdict(entry, verdict), outcome)
+    """The record of one mail. Of the token it holds the length and the plain fingerprint.
+
+    `course`: the fields that tell who took the mail to its end, and how long that took."""
+    fields = _of_mail(mail) | _of_verdict(verdict) | _of_outcome(outcome) | course
+    return Entry(event=_event(outcome), **fields)
 
 
 def as_unchanged(entry: Entry) -> Entry:
@@ -98,52 +94,68 @@ def _event(outcome: Refused | Held | Stored | Unchanged) -> Event:
             assert_never(outcome)
 
 
-def _with_verdict(entry: Entry, verdict: Verdict) -> Entry:
+def _of_mail(mail: Mail) -> dict[str, Any]:
+    return {
+        "mailbox": mail.ref.mailbox,
+        "folder": mail.ref.folder,
+        "uidvalidity": mail.ref.uidvalidity,
+        "uid": mail.ref.uid,
+        "mail": mail.digest,
+        "received_at": iso(mail.received_at),
+    }
+
+
+def _of_verdict(verdict: Verdict) -> dict[str, Any]:
     """What the mail claims, and what was proven of it."""
+    fields: dict[str, Any] = {}
     if verdict.candidate is not None:
-        entry = _with_claim(entry, verdict.candidate)
+        fields = _of_candidate(verdict.candidate)
     judgement = verdict.judgement
     if judgement is not None:
-        proof = _proof(judgement)
-        entry = replace(entry, username=judgement.username, org=judgement.org, proof=proof)
+        fields |= {
+            "username": judgement.username,
+            "org": judgement.org,
+            "proof": _proof(judgement),
+        }
     capture = verdict.outcome
     if isinstance(capture, Capture):
-        entry = replace(entry, username=capture.username, org=capture.org, path=capture.path)
-    return entry
+        fields |= {"username": capture.username, "org": capture.org, "path": capture.path}
+    return fields
 
 
-def _with_claim(entry: Entry, candidate: Candidate) -> Entry:
+def _of_candidate(candidate: Candidate) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
     if candidate.issued_at is not None:
-        entry = replace(entry, issued_at=iso(candidate.issued_at))
+        fields["issued_at"] = iso(candidate.issued_at)
     if candidate.date is not None and candidate.date != candidate.issued_at:
-        entry = replace(entry, dated_at=iso(candidate.date))
-    if not isinstance(candidate.claim, Claim):
-        return entry
-    token = candidate.claim.token
-    return replace(entry, fingerprint=token.fingerprint, token_length=len(token))
+        fields["dated_at"] = iso(candidate.date)
+    if isinstance(candidate.claim, Claim):
+        token = candidate.claim.token
+        fields |= {"fingerprint": token.fingerprint, "token_length": len(token)}
+    return fields
 
 
-def _with_outcome(entry: Entry, outcome: Refused | Held | Stored | Unchanged) -> Entry:
+def _of_outcome(outcome: Refused | Held | Stored | Unchanged) -> dict[str, Any]:
     """Why it ended so, and which version in Vault it is about."""
-    if isinstance(outcome, Stored):
-        entry = _with_receipt(entry, outcome.receipt)
-        return replace(entry, recovered=outcome.recovered, saw=outcome.saw or None)
-    entry = replace(entry, reason=outcome.reason.value)
-    if isinstance(outcome, Unchanged):
-        return _with_receipt(entry, outcome.written)
-    return replace(entry, saw=outcome.saw or None)
+    match outcome:
+        case Stored():
+            said = {"recovered": outcome.recovered, "saw": outcome.saw or None}
+            return _of_receipt(outcome.receipt) | said
+        case Unchanged():
+            return _of_receipt(outcome.written) | {"reason": outcome.reason.value}
+        case _:
+            return {"reason": outcome.reason.value, "saw": outcome.saw or None}
 
 
-def _with_receipt(entry: Entry, receipt: Receipt | None) -> Entry:
+def _of_receipt(receipt: Receipt | None) -> dict[str, Any]:
     if receipt is None:
-        return entry
-    return replace(
-        entry,
-        version=receipt.version,
-        vault_created_at=receipt.created_at,
-        request_id=receipt.request_id,
-        version_before=receipt.before,
-    )
+        return {}
+    return {
+        "version": receipt.version,
+        "vault_created_at": receipt.created_at,
+        "request_id": receipt.request_id,
+        "version_before": receipt.before,
+    }
 
 
 def _proof(judgement: Judgement) -> str | None:

@@ -298,7 +298,7 @@ class Pipeline:
             return self._described(mail, verdict, verdict.outcome)
         outcome = self._keep(verdict.outcome, self._store)
         entry = self._described(mail, verdict, outcome)
-        entry = replace(self._with_course(entry, mail, None), asked_by=f"release:{release.by}")
+        entry = replace(entry, asked_by=f"release:{release.by}")
         if not isinstance(outcome, Held):
             entry = released(entry, verdict, release)
         if previous is None or adds_to(previous, entry):
@@ -433,8 +433,7 @@ class Pipeline:
         if isinstance(outcome, Ignored):
             return None
         assert course.verdict is not None
-        entry = self._described(course.mail, course.verdict, outcome)
-        entry = self._with_course(entry, course.mail, course.first_look)
+        entry = self._described(course.mail, course.verdict, outcome, course.first_look)
         if course.previous is None:
             return entry
         if not adds_to(course.previous, entry):
@@ -444,25 +443,28 @@ class Pipeline:
         return entry
 
     def _described(
-        self, mail: Mail, verdict: Verdict, outcome: Refused | Held | Stored | Unchanged
+        self,
+        mail: Mail,
+        verdict: Verdict,
+        outcome: Refused | Held | Stored | Unchanged,
+        first_look: datetime | None = None,
     ) -> Entry:
-        """The record of the mail, as far as it tells of the mail and of its end."""
-        entry = describe(mail, verdict, outcome, self._instance)
+        """The record of the mail. `first_look`: None: it was long ago, for another record."""
+        course = self._course_of(mail, first_look)
+        entry = describe(mail, verdict, outcome, **course)
         if entry.fingerprint is None:
             return entry
         return replace(entry, fingerprint=self._fingerprints.recorded(entry.fingerprint))
 
-    def _with_course(self, entry: Entry, mail: Mail, first_look: datetime | None) -> Entry:
-        """With who had the mail looked at, and how long it took until now.
-
-        `first_look`: None: it was long ago, for another record."""
-        entry = replace(entry, asked_by=self._asked_by)
+    def _course_of(self, mail: Mail, first_look: datetime | None) -> dict[str, Any]:
+        """Who had the mail looked at, and how long it took until now."""
+        course: dict[str, Any] = {"instance": self._instance, "asked_by": self._asked_by}
         if not mail.is_arrival_told:
-            return entry  # our own guess of it would measure nothing
-        entry = replace(entry, written_after=_seconds(self._now() - mail.received_at))
-        if first_look is None:
-            return entry
-        return replace(entry, seen_after=_seconds(first_look - mail.received_at))
+            return course  # our own guess of it would measure nothing
+        course["written_after"] = _seconds(self._now() - mail.received_at)
+        if first_look is not None:
+            course["seen_after"] = _seconds(first_look - mail.received_at)
+        return course
 
     def _write_down(self, entries: Sequence[Entry]) -> list[Entry]:
         """Put them on disk, then tell of them. Returns what was recorded."""

@@ -158,9 +158,9 @@ MUTANTS = (
     Mutant(
         "token written to the journal",
         "entries.py",
-        function="_with_claim",
-        old="    return replace(entry, fingerprint=token.fingerprint, token_length=len(token))\n",
-        new="    return replace(entry, fingerprint=token.reveal(), token_length=len(token))\n",
+        function="_of_candidate",
+        old='"fingerprint": token.fingerprint',
+        new='"fingerprint": token.reveal()',
         tests=MACHINE,
     ),
     Mutant(
