@@ -93,7 +93,6 @@ class Agenda:
             return None
         if progress.is_new:
             self.horizon = self._first_horizon()
-            self._run.report.first_looks[self._state.name] = self.horizon
         surveyor = self._surveyor()
         survey = surveyor.above(
             progress.settled_through,
@@ -101,6 +100,8 @@ class Agenda:
             progress.last_uid,
             with_keys=progress.renumbered > 0,
         )
+        if progress.is_new and (survey.older or len(survey.uids) < self._state.exists):
+            self._run.report.first_looks[self._state.name] = self.horizon
         if self._is_set_back(survey):
             note = f"the mail of UID {progress.last_uid} is another one: the folder was set back"
             self.progress = self._run.checkpoint.begin_anew(

@@ -8,6 +8,7 @@ leaves its adapter.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,9 +48,19 @@ class Heading:
     """INTERNALDATE. None: the server does not say, or says what cannot be."""
     sender: bytes | None
     """What its From holds, all of them where there are several. None: the server gave none."""
-    key: str = ""
-    """By which the mail is known again under another UID: of arrival, From and
-    Message-ID. Empty where one of the two fields is missing."""
+    message_id: bytes = b""
+    """What its Message-ID holds, as with From; empty where it has none."""
+
+    @property
+    def key(self) -> str:
+        """By which the mail is known again under another UID: of arrival, From and
+        Message-ID. Empty where one of the two fields is missing.
+
+        Its size is not in it: Exchange estimates that until a mail was read for once."""
+        if self.sender is None or not self.message_id:
+            return ""
+        parts = (str(self.received_at).encode(), self.sender, self.message_id)
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,8 @@ class Report:
     broken: bool = False
     """Whether the mailbox session must be replaced: the error was not the store's or the disk's."""
     first_looks: dict[str, datetime] = field(default_factory=dict)
-    """The folders of which nothing was known, and where the look at each began."""
+    """The folders of which nothing was known, where there may be older mail than was looked at, and
+    where the look at each began."""
     to_take: int = 0
     """Mails that the looks so far found to be new, or due."""
     taken: int = 0

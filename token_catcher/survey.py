@@ -34,7 +34,7 @@ WIDEST: Final = 10_000
 """UIDs in a window of headings, at most: 2 MB where every one is used."""
 
 _DOMAIN: Final = re.compile(rb"@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.IGNORECASE)
-_SPACE: Final = re.compile(rb"\s")
+_SPACE: Final = b" \t\r\n\v\f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,9 @@ class Survey:
     """Of ours, those whose heading was read, and of which the server does not say when they
     arrived."""
 
+    older: int = 0
+    """Of the mails whose headings were read, those before the time that is asked about."""
+
     @property
     def highest(self) -> int:
         """The highest UID that is there; 0: none."""
@@ -68,12 +71,14 @@ class Survey:
 
 
 class _Descent:
-    """How far down a backlog is read: window by window, wider ones where few UIDs are in use."""
+    """How far down a backlog is read: window by window, wider ones where few UIDs are in use, or
+    where much was read already: a quarter of that is soon read in vain."""
 
     def __init__(self, first: int, last: int, top: int) -> None:
         """`top`: the number of the last mail."""
         self._first = first
         self._width = LITTLE
+        self._read = 0
         self._older = 0
         """Mails in a row, down to here, that came before the time that is asked about."""
         self._empty = 0
@@ -103,6 +108,7 @@ class _Descent:
     def read(self, part: Part, since: datetime) -> None:
         """The next window was read."""
         end = self.begin - 1
+        self._read += len(part.headings)
         self._count(part, since, self.end - end)
         if part.headings:
             self.rest = part.headings[0].uid - 1
@@ -111,8 +117,8 @@ class _Descent:
             self.rest = end
         if len(part.headings) < LITTLE // 4:
             self._width = min(self._width * 4, WIDEST)
-        elif len(part.headings) > LITTLE:
-            self._width = LITTLE
+        else:
+            self._width = min(max(self._read // 4, LITTLE), WIDEST)
         self.end = end
 
     def _count(self, part: Part, since: datetime, uids: int) -> None:
@@ -306,9 +312,11 @@ class Surveyor:
         uids: list[int] = []
         last = None
         whole_through = None
+        older = 0
         for part in parts:
             ours += part.unread
             for heading in part.headings:
+                older += _is_before(heading, since)
                 if self._is_ours(heading, since):
                     ours.append(heading.uid)
                     keys[heading.uid] = heading.key
@@ -325,6 +333,7 @@ class Surveyor:
             uids=tuple(uids),
             whole_through=whole_through,
             undated=tuple(undated),
+            older=older,
         )
 
     def _is_ours(self, heading: Heading, since: datetime) -> bool:
@@ -337,8 +346,8 @@ class Surveyor:
         """Whether its From was read, and names one of our domains."""
         if heading.sender is None or _is_before(heading, since):
             return False
-        sender = _SPACE.sub(b"", heading.sender).lower()  # folded within an address
-        return any(domain in sender for domain in self._domains)
+        sender = heading.sender.translate(None, _SPACE).lower()  # folded within an address
+        return any(map(sender.__contains__, self._domains))
 
 
 def is_gone(mailbox: Mailbox, uid: int) -> bool:
@@ -356,15 +365,17 @@ def _joined(surveys: Sequence[Survey]) -> Survey:
     uids: list[int] = []
     last = None
     whole_through = None
+    older = 0
     for survey in surveys:
         keys |= survey.keys
+        older += survey.older
         ours += survey.ours
         undated += survey.undated
         uids += survey.uids
         last = survey.last or last
         if whole_through is None:
             whole_through = survey.whole_through
-    return Survey(tuple(ours), keys, last, None, tuple(uids), whole_through, undated=tuple(undated))
+    return Survey(tuple(ours), keys, last, None, tuple(uids), whole_through, tuple(undated), older)
 
 
 def _above(part: Part, first: int) -> Part:

@@ -8,7 +8,6 @@ crashes the program at any place. Account and Vault may be used by several threa
 
 from __future__ import annotations
 
-import hashlib
 import select
 import threading
 import time
@@ -282,11 +281,8 @@ class FakeMailbox:
 
 def heading(uid: int, number: int, received_at: datetime, raw: bytes) -> Heading:
     """The heading of a mail, as a correct server gives it."""
-    sender, message_id = _fields(raw, b"from"), _fields(raw, b"message-id")
-    key = ""
-    if sender and message_id:
-        key = hashlib.sha256(repr((received_at, sender, message_id)).encode()).hexdigest()
-    return Heading(uid, number, received_at, sender, key)
+    message_id = _fields(raw, b"message-id") or b""
+    return Heading(uid, number, received_at, _fields(raw, b"from"), message_id)
 
 
 def _fields(raw: bytes, name: bytes) -> bytes | None:

@@ -86,7 +86,7 @@ class LyingMailbox(FakeMailbox):
     def headings(self, *spans: Span) -> Sequence[Heading]:
         honest = super().headings(*spans)
         return [
-            replace(heading, key=hashlib.sha256(self._raw(heading.uid)).hexdigest())
+            replace(heading, message_id=hashlib.sha256(self._raw(heading.uid)).digest())
             for heading in honest
             if not self._leaves_out("headings", heading.uid)
         ]

@@ -170,6 +170,15 @@ def test_a_sweep_that_finds_nothing_costs_nothing(rig: Rig) -> None:
     assert rig.diary == NOTHING_NEW
 
 
+def test_the_first_look_says_where_older_mail_may_be(rig: Rig) -> None:
+    """Only there is it worth a search: a folder whose every mail was looked at has none."""
+    rig.deliver(1)
+    rig.deliver(2, "Junk")
+    rig.deliver(3, "Junk", received_at=BEGIN - timedelta(days=365))
+    assert list(sweep(rig).first_looks) == ["Junk"]
+    assert list(sweep(rig).first_looks) == []
+
+
 def test_only_the_named_folders_are_looked_at(rig: Rig) -> None:
     """News of the inbox needs no look at the spam folder."""
     sweep(rig, folders=["INBOX"])

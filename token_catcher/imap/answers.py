@@ -6,7 +6,6 @@ what is of no known form raises `OddAnswer`.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from imapclient.datetime_util import format_criteria_date, parse_to_datetime
 
+from token_catcher.imap.borrowed import Fetched
 from token_catcher.ports import Heading
 
 HEADING: Final = "(INTERNALDATE BODY.PEEK[HEADER.FIELDS (FROM MESSAGE-ID)])"
@@ -39,9 +39,16 @@ _MESSAGE_ID: Final = re.compile(
     rb"^message-id[ \t]*:\s*(<[!#-\[\]-~]{1,250}>)\s*$", re.IGNORECASE | re.MULTILINE
 )
 """Without what a quoted string of IMAP would have to escape."""
+_USUAL_HEADER: Final = re.compile(
+    rb"From: ([^\r\n]*)\r\nMessage-ID: ([^\r\n]*)\r\n(?:\r\n)?", re.IGNORECASE
+)
+"""One of each, in the order that most mail has."""
 _FIELD: Final = re.compile(
     rb"^(from|message-id)[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE
 )
+
+
+Body = tuple[int, datetime | None, bytes, bytes]
 
 
 class OddAnswer(ValueError):
@@ -105,43 +112,57 @@ def _fields(content: Sequence[object]) -> dict[bytes, object]:
     return fields
 
 
-def headings_in(answer: Sequence[object]) -> list[Heading]:
+def headings_in(answer: Fetched[Heading | None]) -> list[Heading]:
     """The headings of all mails that are answered for, ascending by UID.
 
     A line without any of the things that were asked for is another session's change of flags."""
     merged: dict[int, dict[bytes, Any]] = {}
     numbers: dict[int, int] = {}
-    for line in lines_of(answer):
+    for line in lines_of(answer.others):
         if not any(_is_of_heading(name) for name in line.fields):
             continue
         merged.setdefault(line.uid, {}).update(line.fields)
         numbers[line.uid] = line.number
-    return [_heading(uid, numbers[uid], merged[uid]) for uid in sorted(merged)]
+    headings = {uid: _merged(uid, numbers[uid], merged[uid]) for uid in merged}
+    for heading in answer.usual:
+        if heading is not None:
+            headings[heading.uid] = heading
+    return [headings[uid] for uid in sorted(headings)]
+
+
+def usual_heading(
+    number: bytes, uid: bytes, time: bytes, name: bytes, header: bytes
+) -> Heading | None:
+    """That of one line of the usual form. None: it was not asked for, or is of no UID."""
+    if not name.startswith(b"BODY[HEADER") or not _is_uid(int(uid)):
+        return None
+    return _heading(int(uid), int(number), _arrival(time), header)
 
 
 def _is_of_heading(name: bytes) -> bool:
     return name == b"INTERNALDATE" or name.startswith(b"BODY[HEADER")
 
 
-def _heading(uid: int, number: int, fields: Mapping[bytes, Any]) -> Heading:
-    received_at = arrival(fields)
-    sender, message_id = _header(fields)
-    key = ""
-    if sender is not None and message_id:
-        # RFC822.SIZE is not in it: Exchange estimates the size until a mail was read for once.
-        key = _key(str(received_at).encode(), sender, message_id)
-    return Heading(uid=uid, number=number, received_at=received_at, sender=sender, key=key)
+def _merged(uid: int, number: int, fields: Mapping[bytes, Any]) -> Heading:
+    """The heading of a mail whose fields came in any form, or in several lines."""
+    headers = [
+        header
+        for name, header in fields.items()
+        if name.startswith(b"BODY[HEADER") and isinstance(header, bytes)
+    ]
+    return _heading(uid, number, arrival(fields), b"\n".join(headers))
 
 
-def _header(fields: Mapping[bytes, Any]) -> tuple[bytes | None, bytes]:
-    """What From holds, every one of them, and Message-ID."""
+def _heading(uid: int, number: int, received_at: datetime | None, header: bytes) -> Heading:
+    """`header`: the lines of From and Message-ID, every one of them."""
+    usual = _USUAL_HEADER.fullmatch(header)
+    if usual is not None:
+        return Heading(uid, number, received_at, usual[1].strip() or None, usual[2].strip())
     values: dict[bytes, list[bytes]] = {b"from": [], b"message-id": []}
-    for name, header in fields.items():
-        if name.startswith(b"BODY[HEADER") and isinstance(header, bytes):
-            for field, value in _FIELD.findall(header):
-                values[field.lower()].append(value.strip())
+    for field, value in _FIELD.findall(header):
+        values[field.lower()].append(value.strip())
     sender = b"\n".join(values[b"from"]).strip()
-    return sender or None, b"\n".join(values[b"message-id"])
+    return Heading(uid, number, received_at, sender or None, b"\n".join(values[b"message-id"]))
 
 
 def message_id_of(raw: bytes) -> str | None:
@@ -153,21 +174,29 @@ def message_id_of(raw: bytes) -> str | None:
     return field[1].decode("ascii")
 
 
-def _key(*parts: bytes) -> str:
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
-
-
-def bodies_in(answer: Sequence[object]) -> dict[int, tuple[bytes, datetime | None]]:
+def bodies_in(answer: Fetched[Body]) -> dict[int, tuple[bytes, datetime | None]]:
     """Body and arrival of each mail that came with a body.
 
     RFC 3501 wants the origin repeated in the name of the body, `BODY[]<0>`; others leave it out,
     or repeat what they were asked for. An empty body, or NIL, is none."""
     bodies = {}
-    for line in lines_of(answer):
+    for line in lines_of(answer.others):
         for name, body in line.fields.items():
-            if name.startswith(b"BODY[]") and isinstance(body, bytes) and body.strip():
+            if _is_body(name, body):
                 bodies[line.uid] = (body, arrival(line.fields))
+    for uid, time, name, body in answer.usual:
+        if _is_body(name, body):
+            bodies[uid] = (body, time)
     return bodies
+
+
+def usual_body(_number: bytes, uid: bytes, time: bytes, name: bytes, body: bytes) -> Body:
+    """That of one line of the usual form: UID, arrival, name and bytes."""
+    return int(uid), _arrival(time), name, body
+
+
+def _is_body(name: bytes, body: object) -> bool:
+    return name.startswith(b"BODY[]") and isinstance(body, bytes) and bool(body.strip())
 
 
 def arrival(fields: Mapping[bytes, Any]) -> datetime | None:
@@ -175,6 +204,10 @@ def arrival(fields: Mapping[bytes, Any]) -> datetime | None:
     text = fields.get(b"INTERNALDATE")
     if not isinstance(text, bytes):
         return None
+    return _arrival(text)
+
+
+def _arrival(text: bytes) -> datetime | None:
     try:
         received_at = _time(text)
     except (ValueError, OverflowError):  # no date; a zone of more than a day; a year past 9999

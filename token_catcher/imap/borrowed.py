@@ -17,21 +17,31 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from imaplib import IMAP4
-from typing import Any, Final
+from typing import Any, Final, Generic
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.response_parser import parse_response
 from imapclient.tls import IMAP4_TLS
 
-from token_catcher.imap.reader import COMMAND_WITHIN, Reader
+from token_catcher.imap.reader import COMMAND_WITHIN, Item, Reader
 
 _COUNT: Final = re.compile(rb"\d{1,10}")
-_USUAL_LINE: Final = re.compile(
-    rb"(\d{1,10}) \(UID (\d{1,10}) INTERNALDATE \"([ \w:+-]{1,40})\""
-    rb" (BODY\[(?:HEADER\.FIELDS \([A-Z -]{1,60}\))?\](?:<\d{1,10}>)?) \{\d{1,10}\}"
+USUAL_LINE: Final = re.compile(
+    rb"\* (\d{1,10}) FETCH \(UID (\d{1,10}) INTERNALDATE \"([ \w:+-]{1,40})\""
+    rb" (BODY\[(?:HEADER\.FIELDS \([A-Z -]{1,60}\))?\](?:<\d{1,10}>)?) \{(\d{1,10})\}\r\n"
 )
-"""Of an answer to what is asked of headings and of bodies, up to the literal."""
+"""What most servers answer to what is asked of headings and of bodies, up to the literal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched(Generic[Item]):
+    """The answer to a FETCH."""
+
+    usual: Sequence[Item]
+    """What was made of each line of the usual form."""
+    others: Sequence[Any]
+    """All other lines, as imapclient's parser takes them apart: numbers and contents in turn."""
 
 
 @dataclass(slots=True)
@@ -129,15 +139,14 @@ class RawConnection:
         """`uid`: UID SEARCH and all its untagged lines; imapclient takes no more than one."""
         return self._by_uid("SEARCH", *criteria)
 
-    def fetch(self, uids: str, items: str) -> Sequence[Any]:
-        """UID FETCH, as imapclient's parser takes it apart: numbers and contents in turn.
+    def fetch(self, uids: str, items: str, make: Callable[..., Item]) -> Fetched[Item]:
+        """UID FETCH. imapclient's own takes no range, and keeps no lines apart.
 
-        imapclient's own fetch takes no range, and keeps no lines apart."""
-        lines = self._by_uid("FETCH", uids, items)
-        answer: Sequence[Any] | None = of_usual_form(lines)
-        if answer is None:
-            answer = parse_response(lines)
-        return answer
+        `make` is called for each line of the usual form with its number, UID, INTERNALDATE, and
+        name and bytes of what was asked for."""
+        with self._client.reader.collecting(USUAL_LINE, make) as usual:
+            lines = self._by_uid("FETCH", uids, items)
+        return Fetched(usual, parse_response(lines))
 
     def _by_uid(self, command: str, *arguments: str) -> list[Any]:
         """imaplib leaves a NO to be looked at by who asked."""
@@ -200,26 +209,6 @@ class RawConnection:
 
         What stands behind the line is left for the next command."""
         return self._client.reader.receive(self.sock)
-
-
-def of_usual_form(lines: Sequence[Any]) -> list[Any] | None:
-    """What imapclient's parser makes of an answer whose lines all have the form that most servers
-    give them; None: one has another.
-
-    That parser goes through every byte by itself, and takes most of the time of a first scan."""
-    answer: list[Any] = []
-    if len(lines) % 2:
-        return None
-    for line, end in zip(lines[::2], lines[1::2], strict=True):
-        if end != b")" or not isinstance(line, tuple):
-            return None
-        head, literal = line
-        match = _USUAL_LINE.fullmatch(head)
-        if match is None:
-            return None
-        number, uid, time, body = match.groups()
-        answer += (int(number), (b"UID", int(uid), b"INTERNALDATE", time, body, literal))
-    return answer
 
 
 class _Bounded:

@@ -7,16 +7,19 @@ answer as a whole has its time and its size. Whatever exceeds them ends the sess
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from imaplib import IMAP4
-from typing import Final
+from typing import Final, TypeVar
 
 from token_catcher.model import MAX_MAIL_BYTES
 
-CHUNK: Final = 8192
-"""Bytes asked of the socket at once."""
+CHUNK: Final = 16 * 1024
+"""Bytes asked of the socket at once: a record of TLS (RFC 8446, section 5.1)."""
 COMMAND_WITHIN: Final = 180.0
 """Seconds for the whole answer to a command: 32 mails of 256 kB at 46 kB a second."""
 MAX_LINE: Final = 1_000_000
@@ -31,8 +34,21 @@ MAX_LITERALS: Final = 16 * 1024 * 1024
 """Bytes of all literals of one answer: twice those of 32 mails."""
 
 
+_END: Final = b")\r\n"
+"""Of an answer to FETCH that ends with a literal."""
+
+
 class TooMuch(ValueError):
     """An answer is larger than any that was asked for."""
+
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class _Collection:
+    form: re.Pattern[bytes]
+    take: Callable[..., None]
 
 
 class Reader:
@@ -43,6 +59,7 @@ class Reader:
         self._received = bytearray()
         self._source: socket.socket | None = None
         """Where that came from: STARTTLS puts another socket in its place."""
+        self._collection: _Collection | None = None
         self.begin()
 
     def begin(self, seconds: float = COMMAND_WITHIN) -> None:
@@ -52,11 +69,32 @@ class Reader:
         self._text = 0
         self._literals = 0
 
+    @contextmanager
+    def collecting(
+        self, form: re.Pattern[bytes], make: Callable[..., Item]
+    ) -> Iterator[list[Item]]:
+        """Keep aside what has this form while the block runs, and give out only what is left.
+
+        imaplib takes most of the time of a long answer, line by line. `form`: of a line up to its
+        literal, whose length is the last group; what follows the literal is `)`. `make` is called
+        with the other groups and the literal, while the server sends the next ones."""
+        items: list[Item] = []
+
+        def take(*parts: bytes) -> None:
+            items.append(make(*parts))
+
+        self._collection = _Collection(form, take)
+        try:
+            yield items
+        finally:
+            self._collection = None
+
     def line(self, connection: socket.socket) -> bytes:
         """The next line; what there is of one where the connection ends.
 
         TimeoutError: the answer takes too long. TooMuch: it is too large."""
         self._take_over(connection)
+        self._collect()
         end = self._received.find(b"\n") + 1
         while end == 0:
             searched = len(self._received)
@@ -65,16 +103,35 @@ class Reader:
             if not self._receive_more(connection):
                 end = searched
                 break
+            if self._collect():
+                searched = 0
             end = self._received.find(b"\n", searched) + 1
-        self._count_line(end)
+        self._count_lines(1, end)
         return self._taken(end)
+
+    def _collect(self) -> bool:
+        """Keep aside what has the form, as far as it has come whole. Whether there was anything."""
+        if self._collection is None:
+            return False
+        form = self._collection.form
+        begin = 0
+        while match := form.match(self._received, begin):
+            literal = match.end()
+            *groups, size = match.groups()
+            end = literal + int(size)
+            if self._received[end : end + len(_END)] != _END:
+                break  # it has another, or not come whole
+            self._count_literal(int(size))
+            self._count_lines(2, literal - begin)
+            self._collection.take(*groups, bytes(self._received[literal:end]))
+            begin = end + len(_END)
+        del self._received[:begin]
+        return begin > 0
 
     def literal(self, connection: socket.socket, size: int) -> bytes:
         """So many bytes; fewer where the connection ends. Raises what `line` raises."""
         self._take_over(connection)
-        self._literals += size
-        if size > MAX_LITERAL or self._literals > MAX_LITERALS:
-            raise TooMuch("literals")
+        self._count_literal(size)
         while len(self._received) < size:
             if not self._receive_more(connection):
                 break
@@ -93,7 +150,7 @@ class Reader:
                 return None
             self._received += data
         end = self._received.find(b"\n") + 1 or len(self._received)
-        self._count_line(end)
+        self._count_lines(1, end)
         return self._taken(end)
 
     def _take_over(self, connection: socket.socket) -> None:
@@ -118,8 +175,13 @@ class Reader:
         self._received += data
         return bool(data)
 
-    def _count_line(self, length: int) -> None:
-        self._lines += 1
+    def _count_literal(self, size: int) -> None:
+        self._literals += size
+        if size > MAX_LITERAL or self._literals > MAX_LITERALS:
+            raise TooMuch("literals")
+
+    def _count_lines(self, count: int, length: int) -> None:
+        self._lines += count
         self._text += length
         if length > MAX_LINE:
             raise IMAP4.error(f"got more than {MAX_LINE} bytes")

@@ -24,6 +24,8 @@ from token_catcher.imap.answers import (
     headings_in,
     message_id_of,
     uids_in,
+    usual_body,
+    usual_heading,
 )
 from token_catcher.imap.changes import Changes
 from token_catcher.imap.idle import Idle
@@ -35,6 +37,7 @@ from token_catcher.ports import FolderState, Heading, Log, MailAction, MoveTo, S
 from token_catcher.report import NO_BODY
 from token_catcher.survey import is_gone
 
+Answer = TypeVar("Answer")
 Value = TypeVar("Value")
 
 WINDOW: Final = 50_000
@@ -110,7 +113,9 @@ class ImapMailbox:
 
     def headings(self, *spans: Span) -> Sequence[Heading]:
         """FETCH of INTERNALDATE and two header fields, which sets no flag."""
-        answer = self._connection.call("FETCH", self._raw.fetch, _set_of(spans), HEADING)
+        answer = self._connection.call(
+            "FETCH", self._raw.fetch, _set_of(spans), HEADING, usual_heading
+        )
         return self._read("FETCH", headings_in, answer)
 
     def present(self, *spans: Span) -> Sequence[int] | None:
@@ -151,7 +156,7 @@ class ImapMailbox:
         if not uids:
             return []
         text = ",".join(str(uid) for uid in uids)
-        answer = self._connection.call("FETCH", self._raw.fetch, text, BODY)
+        answer = self._connection.call("FETCH", self._raw.fetch, text, BODY, usual_body)
         bodies = self._read("FETCH", bodies_in, answer)
         return [self._mail(uid, *bodies[uid]) for uid in sorted(uids) if uid in bodies]
 
@@ -321,9 +326,7 @@ class ImapMailbox:
             return None
         return self._read("SEARCH", uids_in, lines)
 
-    def _read(
-        self, command: str, reader: Callable[[Sequence[object]], Value], answer: Sequence[object]
-    ) -> Value:
+    def _read(self, command: str, reader: Callable[[Answer], Value], answer: Answer) -> Value:
         """What the answer says. TransientError: it is of no known form."""
         try:
             return reader(answer)
