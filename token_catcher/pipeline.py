@@ -207,12 +207,15 @@ class Pipeline:
         """The next mails that can be judged before the first of them has its record."""
         batch: list[Course] = []
         digests: set[str] = set()
+        known = self._journal.last_for_each(
+            waiting[0].ref.mailbox, [mail.digest for mail in waiting]
+        )
         while waiting and not self._is_apart(waiting[0], batch, digests, progress):
             if batch and not steps.go_on():
                 break
             mail = waiting.popleft()
             digests.add(mail.digest)
-            batch.append(self._course(mail, addresses, progress))
+            batch.append(self._course(mail, addresses, progress, known.get(mail.digest)))
             if self._ends_batch(batch[-1]):
                 break
         return batch
@@ -241,9 +244,14 @@ class Pipeline:
             self._taught.add(capture.org)
         return capture.org not in self._taught
 
-    def _course(self, mail: Mail, addresses: Sequence[str], progress: Settles) -> Course:
+    def _course(
+        self,
+        mail: Mail,
+        addresses: Sequence[str],
+        progress: Settles,
+        previous: Record | None,
+    ) -> Course:
         """The mail, judged unless it has its record from before."""
-        previous = self._journal.last_for(mail.ref.mailbox, mail.digest)
         since = progress.pending_since(mail.ref.uid)
         course = Course(mail, previous, since or self._now())
         if previous is not None and not progress.is_pending(mail.ref.uid):

@@ -10,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from token_catcher.proof.tags import Unacceptable, demand, names_in, tags_of
@@ -84,6 +85,7 @@ class _PublicKey:
         return MIN_RSA_BITS <= self.bits <= MAX_RSA_BITS and self.exponent in EXPONENTS
 
 
+@lru_cache(maxsize=8)  # a backlog is of one or two keys
 def _public_key(encoded: str, kind: str) -> _PublicKey:
     """What `p=` holds. A record that was cut short, say, holds no key and is asked for again."""
     no_key = Unacceptable(f"{_PREFIX}p= holds no {kind} key", "no-key")

@@ -24,7 +24,7 @@ How the file itself is opened, locked, mended and closed is in `journal_file`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from io import FileIO
@@ -163,11 +163,17 @@ class Journal:
 
     def last_for(self, mailbox: str, digest: str) -> Record | None:
         """The newest record of a mail: by its bytes, wherever it lies."""
+        return self.last_for_each(mailbox, [digest]).get(digest)
+
+    def last_for_each(self, mailbox: str, digests: Iterable[str]) -> dict[str, Record]:
+        """The newest record of each of these mails that has one, by digest."""
+        records = {}
         with self._file.shared() as file:
-            content = self._find(file, mail_key(mailbox, digest))
-            if content is None:
-                return None
-            return record_of(content)
+            for digest in digests:
+                content = self._find(file, mail_key(mailbox, digest))
+                if content is not None:
+                    records[digest] = record_of(content)
+        return records
 
     def has_stored(self, written: Receipt, digest: str) -> bool:
         """Whether a `stored` record tells of this version, which holds the token of this mail.
