@@ -35,7 +35,6 @@ class TooSlow(TimeoutError):
 _WHY: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (TooSlow, "no end of its answer in time"),
     (socket.gaierror, "no address for its host name"),
-    (ConnectTimeoutError, "no connection in time"),
     (RemoteDisconnected, "it closed the connection without an answer"),
     (BadStatusLine, "got something else than HTTP"),
     (IncompleteRead, "its answer broke off"),
@@ -47,6 +46,9 @@ _WHY: Final[tuple[tuple[type[BaseException], str], ...]] = (
 def why_unanswered(error: BaseException) -> str:
     """Why a request got no answer, in words of ours: the library's hold what was sent."""
     inside = list(causes(error))
+    # Not its subclasses: a connection that is refused is one of these.
+    if any(type(cause) is ConnectTimeoutError for cause in inside):
+        return "no connection in time"
     for kind, why in _WHY:
         if any(isinstance(cause, kind) for cause in inside):
             return why
