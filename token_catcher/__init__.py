@@ -74,6 +74,8 @@ use what its `__init__` names, and nothing else.
     entries     the record of one mail; pure
     batch       the mails of one batch, and the order they are stored in; pure
     quiet       how much of a flood of events is told
+    storer      tokens into the store, newest first
+    recorder    outcomes onto disk, then told
     pipeline    the way of one mail, in the only safe order
     headings    the headings of a range of UIDs
     survey      which mails of a folder are for us

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from token_catcher.age import Age, Order
 from token_catcher.entries import CAPTURED
+from token_catcher.errors import StateError
 from token_catcher.judge import Verdict
 from token_catcher.model import Capture, Entry, Mail, Outcome, Stored, Unchanged
 from token_catcher.record import Record
@@ -71,6 +72,24 @@ class Steps:
         """Whether the next step is taken."""
         self.is_over = self.is_over or not self._asked()
         return not self.is_over
+
+
+@dataclass(frozen=True, slots=True)
+class Noting:
+    """While a block runs for one mail, what it meets or wakes is noted there, and ends the block.
+
+    A bug of ours as well must not cost the others. A StateError is everybody's, and goes on."""
+
+    course: Course
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, Exception) or isinstance(error, StateError):
+            return False
+        self.course.error = error
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,28 +45,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, Final, Protocol, TypeGuard
+from typing import Final, Protocol, TypeGuard
 
-from token_catcher.batch import Course, Ending, Steps, newest_first, of_one_secret, stored_first
+from token_catcher.batch import Course, Ending, Noting, Steps
 from token_catcher.entries import (
-    CAPTURED,
     DAEMON,
     adds_to,
-    as_unchanged,
-    describe,
-    had_token,
-    mended,
     released,
 )
 from token_catcher.errors import (
     NO_KEY,
     Outage,
-    StateError,
     Subject,
-    TokenCatcherError,
     TransientError,
 )
 from token_catcher.fingerprints import PLAIN, Fingerprints
@@ -77,20 +69,17 @@ from token_catcher.model import (
     Held,
     Ignored,
     Mail,
-    Outcome,
     Reason,
     Refused,
     Release,
-    Stored,
-    Unchanged,
-    as_fields,
     iso,
     moment,
 )
-from token_catcher.ports import Log, OrgIds, SecretStore, Storing
+from token_catcher.ports import Log, OrgIds, SecretStore
 from token_catcher.proof import WAIVABLE
-from token_catcher.quiet import Quiet
 from token_catcher.record import Journal, Record
+from token_catcher.recorder import Recorder
+from token_catcher.storer import Storer
 
 KEY_MISSED_FOR: Final = timedelta(hours=24)
 """From a mail's arrival, for which DNS is asked again for a key that it does not have."""
@@ -141,15 +130,19 @@ class Pipeline:
         self._judge = judge
         self._store = store
         self._journal = journal
-        self._instance = instance
         self._now = now
         self._lookback = lookback
         self._org_ids = org_ids
-        self._asked_by = asked_by
-        self._fingerprints = fingerprints
-        self._log = log
-        self._observe = observe
-        self._quiet = Quiet(now)
+        self._storer = Storer(store, journal, org_ids)
+        self._recorder = Recorder(
+            journal,
+            log,
+            now,
+            instance=instance,
+            asked_by=asked_by,
+            fingerprints=fingerprints,
+            observe=observe,
+        )
         self._taught: set[str] = set()
         """Orgs of which it is known from which Salesforce org their mail comes."""
 
@@ -184,13 +177,13 @@ class Pipeline:
     ) -> Iterator[Ending]:
         """Store, record and settle the mails of a batch."""
         done = 0
-        store = self._ahead(batch)
+        store = self._storer.ahead(batch)
         while done < len(batch) and not steps.is_over:
             try:
-                end = self._kept(batch, done, store, steps)
+                end = self._storer.kept(batch, done, store, steps)
             finally:
                 # Whatever keeps the others from Vault: what is there has its record.
-                self._record(batch, told)
+                self._recorder.record(batch, told)
             for course in batch[done:end]:
                 # In order of arrival, since all up to it count as settled or pending.
                 if course.error is None:
@@ -257,7 +250,7 @@ class Pipeline:
         if previous is not None and not progress.is_pending(mail.ref.uid):
             return course
         course.mail = _with_arrival(mail, since, previous)
-        with _Noting(course):
+        with Noting(course):
             course.verdict = self._judged(course.mail, addresses, since, previous)
             if not isinstance(course.verdict.outcome, Capture):
                 course.outcome = course.verdict.outcome
@@ -303,236 +296,19 @@ class Pipeline:
         if isinstance(verdict.outcome, Ignored):
             return None
         if not isinstance(verdict.outcome, Capture):
-            return self._described(mail, verdict, verdict.outcome)
-        outcome = self._keep(verdict.outcome, self._store)
-        entry = self._described(mail, verdict, outcome)
+            return self._recorder.described(mail, verdict, verdict.outcome)
+        outcome = self._storer.keep(verdict.outcome, self._store)
+        entry = self._recorder.described(mail, verdict, outcome)
         entry = replace(entry, asked_by=f"release:{release.by}")
         if not isinstance(outcome, Held):
             entry = released(entry, verdict, release)
         if previous is None or adds_to(previous, entry):
-            (entry,) = self._write_down([entry])
+            (entry,) = self._recorder.write_down([entry])
         return entry
-
-    # -- storing --
-
-    def _ahead(self, batch: Sequence[Course]) -> Storing:
-        """The store, with the secrets of a batch read; of one mail alone it needs no reading."""
-        paths = [course.capture.path for course in batch if course.capture is not None]
-        if len(paths) < 2:
-            return self._store
-        try:
-            return self._store.ahead(dict.fromkeys(paths))
-        except Exception:  # noqa: BLE001 - a bug of ours: the mail that wakes it meets it again
-            return self._store
-
-    def _kept(self, batch: Sequence[Course], begin: int, store: Storing, steps: Steps) -> int:
-        """Store what is open from there on, up to the first mail that meets an outage.
-
-        Returns where the mails end that have an ending now."""
-        for number in range(begin, len(batch)):
-            course = batch[number]
-            if course.capture is not None:
-                if number > begin and not steps.go_on():
-                    return number
-                self._keep_secret(course, batch[number:], store, steps)
-                if course.capture is not None:
-                    return number  # a stop came before its turn
-            if isinstance(course.error, Outage):
-                return number + 1
-        return len(batch)
-
-    def _keep_secret(
-        self, course: Course, batch: Sequence[Course], store: Storing, steps: Steps
-    ) -> None:
-        """Store the token of this mail, and with it those of the batch that are of its secret."""
-        newest: Capture | None = None
-        for number, each in enumerate(self._in_order(course, batch, store)):
-            if number > 0 and not steps.go_on():
-                return
-            capture = each.capture
-            assert capture is not None
-            with _Noting(each):
-                each.outcome = self._keep(capture, store, newest)
-            if isinstance(each.error, Outage):
-                # Met for all of them. The first one is told, so that no mail is stepped over.
-                outage, each.error = each.error, None
-                course.error = outage
-                return
-            if isinstance(each.outcome, Stored) and newest is None:
-                newest = capture
-
-    def _in_order(
-        self, course: Course, batch: Sequence[Course], store: Storing
-    ) -> Sequence[Course]:
-        """The mail alone, or all of its secret, where it is certain which of them is the newest.
-
-        None of them, where the secret cannot be looked at."""
-        assert course.capture is not None
-        path = course.capture.path
-        same = of_one_secret(batch, path)
-        ordered = newest_first(same)
-        if len(same) == 1 or ordered is None:
-            return [course]
-        with _Noting(course):
-            holding = store.holds(path)
-            return stored_first(ordered, holding.fingerprint)
-        return []
-
-    def _keep(
-        self, capture: Capture, store: Storing, newest: Capture | None = None
-    ) -> Stored | Unchanged | Held:
-        """Store it. `newest`: what was stored just before in its place, if anything was."""
-        outcome: Stored | Unchanged | Held | None = None
-        if newest is not None:
-            outcome = store.overtaken(capture, newest)
-        if outcome is None:
-            outcome = self._stored(capture, store)
-        if not isinstance(outcome, Unchanged) or outcome.written is None:
-            return outcome
-        if self._journal.has_stored(outcome.written, capture.mail.digest):
-            return outcome
-        if self._journal.may_have_lost(outcome.written):
-            return outcome
-        # We wrote it, and a crash came before the record.
-        return Stored(outcome.written, recovered=True)
-
-    def _stored(self, capture: Capture, store: Storing) -> Stored | Unchanged | Held:
-        """Have it stored. What goes wrong says whose token it was."""
-        try:
-            return store.store(capture, before_write=partial(self._remember_org, capture))
-        except TokenCatcherError as error:
-            issued_at = iso(capture.issued_at)
-            error.subject = Subject(capture.username, capture.org, capture.path, issued_at)
-            raise
-
-    def _remember_org(self, capture: Capture) -> None:
-        """Right before the write, so that no token of a second org is ever stored; and not before,
-        since a mail that stores nothing may be a copy with an id of somebody else's.
-
-        TransientError: another mail was faster, from another org; now this one can be judged."""
-        if self._org_ids is None or capture.org_id is None:
-            return
-        kept = self._org_ids.keep(capture.org, capture.org_id)
-        if kept != capture.org_id:
-            raise TransientError(f"a mail for {capture.org} came from {kept} meanwhile")
-
-    # -- recording --
-
-    def _record(self, batch: Sequence[Course], told: Callable[[Entry], None]) -> None:
-        """Put the outcomes of a batch on disk, together, and then tell of them."""
-        added = []
-        entries = []
-        for course in batch:
-            if course.outcome is None or course.is_accounted:
-                continue
-            course.is_accounted = True
-            with _Noting(course):
-                entry = self._entry(course, course.outcome)
-                if entry is not None:
-                    added.append(course)
-                    entries.append(entry)
-        recorded = self._write_down(entries)
-        for course, entry in zip(added, recorded, strict=True):
-            course.entry = entry
-            told(entry)
-
-    def _entry(self, course: Course, outcome: Outcome) -> Entry | None:
-        """What is to be written down of the mail. None: it adds nothing to the journal."""
-        if isinstance(outcome, Ignored):
-            return None
-        assert course.verdict is not None
-        entry = self._described(course.mail, course.verdict, outcome, course.first_look)
-        if course.previous is None:
-            return entry
-        if not adds_to(course.previous, entry):
-            return None
-        if had_token(course.previous.entry):
-            return mended(entry, course.previous.entry)
-        return entry
-
-    def _described(
-        self,
-        mail: Mail,
-        verdict: Verdict,
-        outcome: Refused | Held | Stored | Unchanged,
-        first_look: datetime | None = None,
-    ) -> Entry:
-        """The record of the mail. `first_look`: None: it was long ago, for another record."""
-        course = self._course_of(mail, first_look)
-        entry = describe(mail, verdict, outcome, **course)
-        if entry.fingerprint is None:
-            return entry
-        return replace(entry, fingerprint=self._fingerprints.recorded(entry.fingerprint))
-
-    def _course_of(self, mail: Mail, first_look: datetime | None) -> dict[str, Any]:
-        """Who had the mail looked at, and how long it took until now."""
-        course: dict[str, Any] = {"instance": self._instance, "asked_by": self._asked_by}
-        if not mail.is_arrival_told:
-            return course  # our own guess of it would measure nothing
-        course["written_after"] = _seconds(self._now() - mail.received_at)
-        if first_look is not None:
-            course["seen_after"] = _seconds(first_look - mail.received_at)
-        return course
-
-    def _write_down(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Put them on disk, then tell of them. Returns what was recorded."""
-        # The same mail in another mailbox may have been faster, in another thread or process.
-        recorded = self._journal.append_all(entries, as_unchanged)
-        for entry in recorded:
-            self._observe(entry)
-            self._tell(entry)
-        return recorded
-
-    def _tell(self, entry: Entry) -> None:
-        """One canonical event per record; a flood of refusals is counted, not repeated."""
-        if entry.event in CAPTURED:
-            self._log.info(entry.event, **_log_fields(entry))
-            return
-        suppressed = self._quiet.admit(entry)
-        if suppressed is not None:
-            self._log.warning(entry.event, **_log_fields(entry, suppressed))
 
     def tell_left_out(self, *, of_past_hours: bool = False) -> None:
-        """Tell what a flood left out of the log, for as many of a kind in one event as there were.
-
-        To be called at the end of the work, since nothing else may come that carries the count;
-        `of_past_hours`: now and again until then."""
-        for left_out in self._quiet.take_left_out(of_past_hours=of_past_hours):
-            fields = _log_fields(left_out.entry, left_out.before)
-            # By then it may be long ago, and a history is in order of time.
-            self._log.warning(left_out.entry.event, at=iso(left_out.at), **fields)
-
-
-@dataclass(frozen=True, slots=True)
-class _Noting:
-    """While a block runs for one mail, what it meets or wakes is noted there, and ends the block.
-
-    A bug of ours as well must not cost the others. A StateError is everybody's, and goes on."""
-
-    course: Course
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        if not isinstance(error, Exception) or isinstance(error, StateError):
-            return False
-        self.course.error = error
-        return True
-
-
-def _seconds(time: timedelta) -> float:
-    """To the millisecond."""
-    return round(time.total_seconds(), 3)
-
-
-def _log_fields(entry: Entry, suppressed: int = 0) -> dict[str, Any]:
-    """`suppressed`: how many of its kind were left out of the log before it."""
-    fields = as_fields(entry)
-    del fields["event"]
-    if suppressed:
-        fields["suppressed"] = suppressed
-    return fields
+        """See `Recorder.tell_left_out`."""
+        self._recorder.tell_left_out(of_past_hours=of_past_hours)
 
 
 def _no_key(verdict: Verdict, outcome: Held) -> TransientError:

@@ -306,8 +306,8 @@ MUTANTS = (
     ),
     Mutant(
         "fingerprint: the record has the plain one",
-        "pipeline.py",
-        function="Pipeline._described",
+        "recorder.py",
+        function="Recorder.described",
         old="self._fingerprints.recorded(entry.fingerprint)",
         new="entry.fingerprint",
         tests=PIPELINE,

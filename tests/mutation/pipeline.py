@@ -8,11 +8,15 @@ MACHINE = ("tests/properties/test_crash_anywhere.py",)
 
 BATCH = ("tests/unit/test_batch.py",)
 
-STORE = "                each.outcome = self._keep(capture, store, newest)\n"
+STORE = "                end = self._storer.kept(batch, done, store, steps)\n"
 RECORD_FIRST = """\
-                each.outcome = Stored(Receipt("", 1, "", None))
-                self._record([each], lambda _entry: None)
-                self._keep(capture, store, newest)
+                from token_catcher.model import Receipt, Stored
+                end = len(batch)
+                for course in batch[done:]:
+                    if (capture := course.capture) is not None:
+                        course.outcome = Stored(Receipt("", 1, "", None))
+                        self._recorder.record([course], lambda _entry: None)
+                        self._storer.keep(capture, store)
 """
 
 TAKE = "        left = len(mails)\n"
@@ -29,10 +33,10 @@ OUTAGE_OF_THE_FIRST = """\
 
 RECORDED = """\
             try:
-                end = self._kept(batch, done, store, steps)
+                end = self._storer.kept(batch, done, store, steps)
             finally:
                 # Whatever keeps the others from Vault: what is there has its record.
-                self._record(batch, told)
+                self._recorder.record(batch, told)
 """
 
 SAME_TOKEN = "        if token == capture.token:\n"
@@ -54,7 +58,7 @@ MUTANTS = (
     Mutant(
         "journal before store",
         "pipeline.py",
-        function="Pipeline._keep_secret",
+        function="Pipeline._settled",
         old=STORE,
         new=RECORD_FIRST,
         tests=MACHINE,
@@ -64,7 +68,7 @@ MUTANTS = (
         "pipeline.py",
         function="Pipeline._settled",
         old=RECORDED,
-        new="            end = self._kept(batch, done, store, steps)\n",
+        new="            end = self._storer.kept(batch, done, store, steps)\n",
         tests=BATCH,
     ),
     Mutant(
@@ -72,7 +76,7 @@ MUTANTS = (
         "pipeline.py",
         function="Pipeline._settled",
         old=RECORDED,
-        new=RECORDED.replace("self._record(batch, told)", "self._record(batch[: done + 1], told)"),
+        new=RECORDED.replace("record(batch, told)", "record(batch[: done + 1], told)"),
         tests=BATCH,
     ),
     Mutant(
@@ -109,8 +113,8 @@ MUTANTS = (
     ),
     Mutant(
         "a mail behind an outage counts as settled",
-        "pipeline.py",
-        function="Pipeline._keep_secret",
+        "storer.py",
+        function="Storer._keep_secret",
         old=OUTAGE_OF_THE_FIRST,
         new="",
         tests=BATCH,
@@ -133,8 +137,8 @@ MUTANTS = (
     ),
     Mutant(
         "a crash between store and journal goes unrecorded",
-        "pipeline.py",
-        function="Pipeline._keep",
+        "storer.py",
+        function="Storer.keep",
         old="        return Stored(outcome.written, recovered=True)\n",
         new="        return outcome\n",
         tests=MACHINE,

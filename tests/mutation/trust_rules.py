@@ -1098,8 +1098,8 @@ MUTANTS = (
     _rule(
         24,
         "a refused mail leaves no record",
-        "pipeline.py",
-        "Pipeline._entry",
+        "recorder.py",
+        "Recorder._entry",
         "        if isinstance(outcome, Ignored):\n",
         "        if isinstance(outcome, Ignored | Refused):\n",
         SETTLED,

@@ -1,0 +1,123 @@
+"""The tokens of a batch into the store: of each secret the newest first, up to an outage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from token_catcher.batch import Course, Noting, Steps, newest_first, of_one_secret, stored_first
+from token_catcher.errors import Outage, Subject, TokenCatcherError, TransientError
+from token_catcher.model import Capture, Held, Stored, Unchanged, iso
+from token_catcher.ports import OrgIds, SecretStore, Storing
+from token_catcher.record import Journal
+
+
+class Storer:
+    """Stores what was captured. One thread at a time."""
+
+    def __init__(self, store: SecretStore, journal: Journal, org_ids: OrgIds | None) -> None:
+        """`org_ids`: remembers from which Salesforce org an org's mail came first."""
+        self._store = store
+        self._journal = journal
+        self._org_ids = org_ids
+
+    def ahead(self, batch: Sequence[Course]) -> Storing:
+        """The store, with the secrets of a batch read; of one mail alone it needs no reading."""
+        paths = [course.capture.path for course in batch if course.capture is not None]
+        if len(paths) < 2:
+            return self._store
+        try:
+            return self._store.ahead(dict.fromkeys(paths))
+        except Exception:  # noqa: BLE001 - a bug of ours: the mail that wakes it meets it again
+            return self._store
+
+    def kept(self, batch: Sequence[Course], begin: int, store: Storing, steps: Steps) -> int:
+        """Store what is open from there on, up to the first mail that meets an outage.
+
+        Returns where the mails end that have an ending now."""
+        for number in range(begin, len(batch)):
+            course = batch[number]
+            if course.capture is not None:
+                if number > begin and not steps.go_on():
+                    return number
+                self._keep_secret(course, batch[number:], store, steps)
+                if course.capture is not None:
+                    return number  # a stop came before its turn
+            if isinstance(course.error, Outage):
+                return number + 1
+        return len(batch)
+
+    def _keep_secret(
+        self, course: Course, batch: Sequence[Course], store: Storing, steps: Steps
+    ) -> None:
+        """Store the token of this mail, and with it those of the batch that are of its secret."""
+        newest: Capture | None = None
+        for number, each in enumerate(self._in_order(course, batch, store)):
+            if number > 0 and not steps.go_on():
+                return
+            capture = each.capture
+            assert capture is not None
+            with Noting(each):
+                each.outcome = self.keep(capture, store, newest)
+            if isinstance(each.error, Outage):
+                # Met for all of them. The first one is told, so that no mail is stepped over.
+                outage, each.error = each.error, None
+                course.error = outage
+                return
+            if isinstance(each.outcome, Stored) and newest is None:
+                newest = capture
+
+    def _in_order(
+        self, course: Course, batch: Sequence[Course], store: Storing
+    ) -> Sequence[Course]:
+        """The mail alone, or all of its secret, where it is certain which of them is the newest.
+
+        None of them, where the secret cannot be looked at."""
+        assert course.capture is not None
+        path = course.capture.path
+        same = of_one_secret(batch, path)
+        ordered = newest_first(same)
+        if len(same) == 1 or ordered is None:
+            return [course]
+        with Noting(course):
+            holding = store.holds(path)
+            return stored_first(ordered, holding.fingerprint)
+        return []
+
+    def keep(
+        self, capture: Capture, store: Storing, newest: Capture | None = None
+    ) -> Stored | Unchanged | Held:
+        """Store it. `newest`: what was stored just before in its place, if anything was."""
+        outcome: Stored | Unchanged | Held | None = None
+        if newest is not None:
+            outcome = store.overtaken(capture, newest)
+        if outcome is None:
+            outcome = self._stored(capture, store)
+        if not isinstance(outcome, Unchanged) or outcome.written is None:
+            return outcome
+        if self._journal.has_stored(outcome.written, capture.mail.digest):
+            return outcome
+        if self._journal.may_have_lost(outcome.written):
+            return outcome
+        # We wrote it, and a crash came before the record.
+        return Stored(outcome.written, recovered=True)
+
+    def _stored(self, capture: Capture, store: Storing) -> Stored | Unchanged | Held:
+        """Have it stored. What goes wrong says whose token it was."""
+        try:
+            return store.store(capture, before_write=partial(self._remember_org, capture))
+        except TokenCatcherError as error:
+            issued_at = iso(capture.issued_at)
+            error.subject = Subject(capture.username, capture.org, capture.path, issued_at)
+            raise
+
+    def _remember_org(self, capture: Capture) -> None:
+        """Right before the write, so that no token of a second org is ever stored; and not before,
+        since a mail that stores nothing may be a copy with an id of somebody else's.
+
+        TransientError: another mail was faster, from another org; now this one can be judged."""
+        if self._org_ids is None or capture.org_id is None:
+            return
+        kept = self._org_ids.keep(capture.org, capture.org_id)
+        if kept != capture.org_id:
+            raise TransientError(f"a mail for {capture.org} came from {kept} meanwhile")
