@@ -1,8 +1,8 @@
 """What it costs to verify a large journal: beside reading and decoding the same files.
 
 The journal has a million records in files as the program closes them, with a key and without one.
-The two take turns in one process and thread; figures are the best of the rounds, in processor time.
-Memory is that of the installed program, over all of it.
+The two take turns in one process and thread, in processor time. Memory is that of the installed
+program, over all of it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from tests.bench.table import Row, amount, at_most
 from tests.kit.cost import seconds
 from tests.unit.record.books import NOW, entry
 from token_catcher.model import Secret, as_fields, iso
@@ -23,13 +24,13 @@ from token_catcher.record import NO_KEYS, Keyring, State, series, verify
 from token_catcher.record.archive import ARCHIVED
 from token_catcher.record.chain import CONTINUED, START, Head, sealed
 
-RECORDS = 1_000_000
-A_FILE = 70_000
+RECORDS = amount(1_000_000, quick=1_000)
+A_FILE = amount(70_000, quick=300)
 """Records until the program closes one."""
-ROUNDS = 3
+ROUNDS = amount(3, quick=1)
 AT_MOST = 3.0
 """Times as dear as reading and decoding."""
-MEGABYTES = 100
+MEBIBYTES = 100
 KEY = "k" * 64
 PROBE = """
 import resource, subprocess, sys
@@ -89,34 +90,29 @@ def decoded(path: Path) -> None:
 
 
 def peak(path: Path, key: Path) -> int:
-    """Megabytes of the installed program at most, while it verifies."""
+    """MiB of the installed program at most, while it verifies."""
     program = [str(Path(sys.executable).parent / "token-catcher"), "audit", "verify"]
     words = [sys.executable, "-c", PROBE, *program, "--key", str(key), str(path)]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
     return int(done.stdout) // 1024
 
 
-def main() -> None:
-    """Print the figures; exit code 1 where one is not reached."""
-    key_ring = Keyring.of(Secret(KEY))
-    is_reached = True
+def rows() -> Iterator[Row]:
+    """Seconds of processor time, and memory."""
     with tempfile.TemporaryDirectory() as folder:
         key = Path(folder) / "key"
         key.touch(mode=0o600)
         key.write_text(KEY)
-        for name, keys in (("plain", NO_KEYS), ("keyed", key_ring)):
+        for name, keys in (("no key", NO_KEYS), ("a key", Keyring.of(Secret(KEY)))):
             path = Path(folder) / name / "journal.jsonl"
             make(path, keys)
-            is_reached &= _measured(name, path, keys)
+            yield _measured(name, path, keys)
         memory = peak(path, key)
-    print(f"memory          {memory} MB (at most {MEGABYTES})")
-    if not is_reached or memory > MEGABYTES:
-        sys.exit(1)
+    name = f"audit verify, {RECORDS:,} records: peak"
+    yield Row(name, "MiB", [memory], aims=(at_most("most", MEBIBYTES),))
 
 
-def _measured(name: str, path: Path, keys: Keyring) -> bool:
-    """Whether a journal is verified as cheaply as it should be."""
-
+def _measured(name: str, path: Path, keys: Keyring) -> Row:
     def verified() -> None:
         verification = verify(path, keys=keys)
         assert (verification.state, verification.records) == (State.INTACT, RECORDS)
@@ -125,12 +121,5 @@ def _measured(name: str, path: Path, keys: Keyring) -> bool:
     for _ in range(ROUNDS):
         verifying.append(seconds(verified))
         decoding.append(seconds(lambda: decoded(path)))
-    ratio = min(verifying) / min(decoding)
-    print(f"audit verify    {min(verifying):6.2f} s for {RECORDS} records, {name}")
-    print(f"json.loads      {min(decoding):6.2f} s for the same files, line by line")
-    print(f"ratio           {ratio:6.2f} (at most {AT_MOST})")
-    return ratio <= AT_MOST
-
-
-if __name__ == "__main__":
-    main()
+    name = f"audit verify, {RECORDS:,} records, {name}"
+    return Row(name, "s", verifying, "json.loads of each", decoding, (at_most("ratio", AT_MOST),))

@@ -8,69 +8,42 @@ and they take turns: every token another user's, and ten tokens each of one user
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from statistics import median
 
+from tests.bench.servers import Servers, servers
+from tests.bench.table import Aim, Row, amount, at_least
 from tests.kit import mails
-from tests.kit.program import Program, program
-from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.program import Program
 from tests.kit.signing import craft
 
-MAILS = int(os.environ.get("BENCH_MAILS", "2000"))
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+MAILS = amount(2000, quick=20)
+ROUNDS = amount(3, quick=1)
 AT_LEAST = {1: 0.9, 10: 2.0}
 """Times as fast as the loop, by how many tokens each are one user's."""
 
 
-@dataclass(frozen=True)
-class Servers:
-    """Between which the mail is taken."""
-
-    home: Path
-    dovecot: Dovecot
-    openbao: OpenBao
+def rows() -> Iterator[Row]:
+    """Seconds of both."""
+    with servers() as between:
+        for each, so_fast in AT_LEAST.items():
+            yield _measured(between, each, at_least("speed", so_fast))
 
 
-def main() -> None:
-    """Print both and their ratio; exit code 1 where one is not reached."""
-    is_reached = True
-    with _servers() as servers:
-        for each, at_least in AT_LEAST.items():
-            is_reached &= _measured(servers, each) >= at_least
-    if not is_reached:
-        sys.exit(1)
-
-
-@contextmanager
-def _servers() -> Iterator[Servers]:
-    with tempfile.TemporaryDirectory() as home, Dovecot() as dovecot, OpenBao() as openbao:
-        yield Servers(Path(home), dovecot, openbao)
-
-
-def _measured(servers: Servers, each: int) -> float:
-    """How many times as fast as the loop the program is. `each`: tokens of one user."""
+def _measured(between: Servers, each: int, aim: Aim) -> Row:
+    """`each`: tokens of one user."""
     raws = backlog(MAILS, each)
     ours, theirs = [], []
     for number in range(ROUNDS):
         name = f"backlog{each}x{number}"
-        user = filled(servers.dovecot, f"{name}@example.com", raws)
-        ours.append(_scan(servers, name, user))
-        theirs.append(_loop(servers, name, user))
-    ratio = median(their / our for our, their in zip(ours, theirs, strict=True))
-    print(
-        f"backlog         {MAILS} mails, {each} of each user: {MAILS / median(ours):5.0f} a second,"
-        f" by hand {MAILS / median(theirs):5.0f}; ratio {ratio:.2f} (at least {AT_LEAST[each]})"
-    )
-    return ratio
+        user = between.filled(f"{name}@example.com", raws)
+        ours.append(_scan(between, name, user))
+        theirs.append(_loop(between, name, user))
+    name = f"backlog of {MAILS:,} tokens, {each} of each user"
+    return Row(name, "s", ours, "loop, same promises", theirs, (aim,))
 
 
 def backlog(count: int, each: int) -> list[bytes]:
@@ -85,43 +58,28 @@ def backlog(count: int, each: int) -> list[bytes]:
     return raws
 
 
-def filled(dovecot: Dovecot, name: str, raws: Sequence[bytes]) -> str:
-    """A new account with these mails in its inbox."""
-    user = dovecot.user(name)
-    with dovecot.session(user) as client:
-        for raw in raws:
-            client.append("INBOX", "", "", raw)
-    return user
-
-
-def _scan(servers: Servers, name: str, user: str) -> float:
+def _scan(between: Servers, name: str, user: str) -> float:
     """Seconds of the program."""
-    tool = program(servers.home / name, servers.dovecot, servers.openbao, user, name)
+    tool = between.program(name, user)
+    took = scanned(tool)
+    assert len(tool.journal) == MAILS
+    return took
+
+
+def scanned(tool: Program) -> float:
+    """Seconds of a scan, from the start of the process to its end."""
     began = time.monotonic()
     done = tool("scan", "--json")
     took = time.monotonic() - began
     assert done.code == 0, done.err[-2000:]
-    _check(tool)
     return took
 
 
-def _check(tool: Program) -> None:
-    """Every mail has its record."""
-    assert len(tool.journal) == MAILS
-
-
-def _loop(servers: Servers, name: str, user: str) -> float:
+def _loop(between: Servers, name: str, user: str) -> float:
     """Seconds of the loop."""
-    settings = {
-        "port": servers.dovecot.tls_port,
-        "ca_file": str(servers.dovecot.ca_file),
-        "user": user,
-        "password": servers.dovecot.password,
-        "vault_port": servers.openbao.port,
-        "vault_token": servers.openbao.root_token,
+    settings = between.settings(user) | {
         "path": f"by-hand/{name}",
-        "key": mails.genuine_signer().record.decode(),
-        "journal": str(servers.home / f"{name}.lines"),
+        "journal": str(between.home / f"{name}.lines"),
     }
     return by_hand("backlog", settings)
 
@@ -132,7 +90,3 @@ def by_hand(name: str, settings: dict[str, object]) -> float:
     began = time.monotonic()
     subprocess.run(words, check=True)
     return time.monotonic() - began
-
-
-if __name__ == "__main__":
-    main()

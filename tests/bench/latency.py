@@ -1,209 +1,192 @@
-"""From delivery to Vault: the daemon beside a minimal loop, measured alternately in one run.
+"""From delivery to Vault: the program beside minimal loops, mail by mail in turns.
 
-The loop is written by hand, what one would write in an afternoon: a raw TLS socket, IDLE, UID
-FETCH, a regular expression, one HTTP request. It proves nothing, remembers nothing and records
-nothing, and so shows what the promises cost. Measured from LMTP's answer to the time that Vault
-itself gives the version; both on one machine, so with one clock.
+A loop (`by_hand`) waits, fetches, verifies the signature and writes. Measured from the server's
+answer to the delivery to the time that Vault itself gives the version; all on one machine, so with
+one clock. Dovecot tells of a mail half a second after it came, which hides what a program does
+then; pymap tells at once.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import random
-import re
-import socket
-import ssl
-import tempfile
-import threading
+import subprocess
+import sys
 import time
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from tests.bench.servers import Servers, servers
+from tests.bench.table import Aim, Row, amount, at_most
 from tests.kit import mails
-from tests.kit.program import program
-from tests.kit.servers import Dovecot, OpenBao, until
+from tests.kit.program import Daemon, Program
+from tests.kit.servers import Pymap, until
 
-RESETS = 100
-ORG = "bench"
-IDLE_OF_A_MINUTE = 60.0
-
-
-@dataclass
-class HandWritten(threading.Thread):
-    """The minimal loop."""
-
-    dovecot: Dovecot
-    openbao: OpenBao
-    user: str
-    path: str
-
-    def __post_init__(self) -> None:
-        super().__init__(daemon=True)
-        self.listening = threading.Event()
-        self._read = b""
-
-    __hash__ = threading.Thread.__hash__
-
-    def run(self) -> None:
-        """Until the connection is closed."""
-        context = ssl.create_default_context(cafile=str(self.dovecot.ca_file))
-        plain = socket.create_connection(("localhost", self.dovecot.tls_port))
-        self._imap = context.wrap_socket(plain, server_hostname="localhost")
-        self._vault = http.client.HTTPConnection("127.0.0.1", self.openbao.port)
-        with suppress(OSError, ValueError):
-            self._line()
-            self._command(f"LOGIN {self.user} {self.dovecot.password}")
-            self._command("EXAMINE INBOX")
-            while True:
-                self._wait_for_news()
-                self._store(self._fetch())
-
-    def close(self) -> None:
-        """End the loop."""
-        with suppress(OSError):
-            self._imap.shutdown(socket.SHUT_RDWR)
-        self.join(5)
-        self._imap.close()
-        self._vault.close()
-
-    def _wait_for_news(self) -> None:
-        self._imap.sendall(b"a IDLE\r\n")
-        line = self._line()
-        while b"EXISTS" not in line:
-            if line.startswith(b"+"):
-                self.listening.set()
-            line = self._line()
-        self._imap.sendall(b"DONE\r\n")
-        self._rest()
-
-    def _fetch(self) -> bytes:
-        return self._command("UID FETCH *:* BODY.PEEK[]")
-
-    def _store(self, raw: bytes) -> None:
-        token = re.search(rb"case-sensitive\): ([A-Za-z0-9]+)", raw)
-        assert token
-        body = json.dumps({"data": {"security_token": token[1].decode()}})
-        headers = {"X-Vault-Token": self.openbao.root_token}
-        self._vault.request("POST", f"/v1/secret/data/{self.path}", body, headers)
-        self._vault.getresponse().read()
-
-    def _command(self, text: str) -> bytes:
-        self._imap.sendall(b"a " + text.encode() + b"\r\n")
-        return self._rest()
-
-    def _rest(self) -> bytes:
-        """Everything up to the tagged line."""
-        lines = b""
-        line = self._line()
-        while not line.startswith(b"a "):
-            lines += line
-            line = self._line()
-        return lines
-
-    def _line(self) -> bytes:
-        while b"\r\n" not in self._read:
-            more = self._imap.recv(65536)
-            if not more:
-                raise OSError("closed")
-            self._read += more
-        line, _, self._read = self._read.partition(b"\r\n")
-        return line + b"\r\n"
+RESETS = amount(100, quick=2)
+WAITS = amount(30, quick=1)
+DOVECOT = (at_most("ratio", 1.05), at_most("p95_ratio", 1.15))
+AT_ONCE = (at_most("over", 10),)
+WAIT = (at_most("p95", 400),)
+APART = (0.1, 0.6)
+"""Seconds between two deliveries."""
+SILENCE = amount(60, quick=1)
+"""Seconds over which the processor time of a daemon is taken that has nothing to do."""
+SETTLED = 2.0
+"""Seconds after its start from which on a `scan --wait` only waits."""
 
 
 @dataclass(frozen=True)
 class Way:
     """From one mailbox to one secret."""
 
-    dovecot: Dovecot
-    openbao: OpenBao
-    user: str
+    between: Servers
+    deliver: Callable[[bytes], None]
     path: str
+    took: list[float] = field(default_factory=list)
+    """Milliseconds of each mail."""
 
-    def take(self, raw: bytes, version: int) -> float:
-        """Seconds from the end of the delivery to the version's created_time."""
-        self.dovecot.deliver(raw, self.user)
+    def take(self, raw: bytes) -> None:
+        """Deliver a mail, and note when it became a version, by that version's created_time."""
+        time.sleep(random.uniform(*APART))
+        self.deliver(raw)
         delivered = datetime.now(UTC)
-        created = until(partial(self._created, version), f"version {version} of {self.path}")
-        # Nine digits of a second are more than datetime takes.
-        return (
-            datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", created)) - delivered
-        ).total_seconds()
+        created = until(self._stored_at, f"another version of {self.path}")
+        self.took.append((created - delivered) / timedelta(milliseconds=1))
 
-    def _created(self, version: int) -> str:
+    def _stored_at(self) -> datetime | None:
         time.sleep(0.02)  # asked seldom: the asking must not be what is measured
-        return str(self.openbao.versions(self.path).get(version, {}).get("created_time", ""))
+        return self.between.stored_at(self.path, len(self.took) + 1)
 
 
-def main() -> None:
-    """Print both distributions and their ratio, then what the daemon costs while idle."""
-    with tempfile.TemporaryDirectory() as home, Dovecot() as dovecot, OpenBao() as openbao:
-        tool = program(Path(home) / "tool", dovecot, openbao, "ours@example.com", ORG)
-        ours = Way(dovecot, openbao, "ours@example.com", f"salesforce/{ORG}/{mails.USERNAME}")
-        theirs = Way(dovecot, openbao, dovecot.user("theirs@example.com"), "salesforce/by-hand")
-        loop = HandWritten(dovecot, openbao, theirs.user, theirs.path)
-        loop.start()
-        with tool.daemon() as daemon:
-            until(lambda: daemon.says("mailbox.connected", folder="Junk"), "the daemon to listen")
-            until(loop.listening.is_set, "the loop to listen")
-            _print(_measured({"daemon": ours, "by hand": theirs}))
-            _print_idle(daemon.process.pid)
-        loop.close()
+def rows() -> Iterator[Row]:
+    """Milliseconds, and what a daemon costs that has nothing to do."""
+    with servers() as between:
+        with _on_dovecot(between) as (ours, theirs, daemon):
+            yield _resets("reset to Vault, Dovecot", ours, theirs, DOVECOT)
+            yield _idle(daemon)
+        with _on_pymap(between) as (ours, theirs):
+            yield _resets("reset to Vault, pymap", ours, theirs, AT_ONCE)
+        yield _waits(between)
 
 
-def _measured(ways: dict[str, Way]) -> dict[str, list[float]]:
-    """Seconds of every reset, by the name of the way."""
-    rng = random.Random(1)
-    took: dict[str, list[float]] = {name: [] for name in ways}
-    began = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+def _resets(name: str, ours: Way, theirs: Way, aims: tuple[Aim, ...]) -> Row:
+    """Each way in turn."""
+    began = datetime.now(UTC) - timedelta(hours=1)
     for number in range(RESETS):
-        issued_at = began + timedelta(seconds=number)
-        raw = mails.genuine(token=mails.token(number), issued_at=issued_at)
-        for name, way in ways.items():
-            time.sleep(rng.uniform(0.1, 0.6))
-            took[name].append(way.take(raw, number + 1))
-    return took
+        raw = _mail(number, began + timedelta(seconds=number))
+        for way in (ours, theirs):
+            way.take(raw)
+    return Row(name, "ms", ours.took, "IDLE loop", theirs.took, aims)
 
 
-def _print(took: dict[str, list[float]]) -> None:
-    middle = {name: _quantile(seconds, 0.5) for name, seconds in took.items()}
-    late = {name: _quantile(seconds, 0.95) for name, seconds in took.items()}
-    for name, seconds in took.items():
-        print(
-            f"{name:>8}: {len(seconds)} resets,"
-            f" p50 {middle[name] * 1000:.0f} ms, p95 {late[name] * 1000:.0f} ms"
+def _mail(number: int, issued_at: datetime) -> bytes:
+    return mails.genuine(token=mails.token(number), issued_at=issued_at.replace(microsecond=0))
+
+
+@contextmanager
+def _on_dovecot(between: Servers) -> Iterator[tuple[Way, Way, Daemon]]:
+    """The daemon and the loop, both listening."""
+    tool, ours, theirs, settings = _both(between, "daemon")
+    with tool.daemon() as daemon, loop(settings):
+        yield ours, theirs, daemon
+
+
+def _both(between: Servers, name: str) -> tuple[Program, Way, Way, dict[str, object]]:
+    """The program over a mailbox in Dovecot, its way, that of a loop, and the loop's settings."""
+    dovecot = between.dovecot
+    user = dovecot.user(f"{name}@example.com")
+    other = dovecot.user(f"{name}-by-hand@example.com")
+    settings = between.settings(other) | {"noop": False, "path": f"by-hand/{name}"}
+    tool = between.program(name, user)
+    ours = Way(between, partial(dovecot.deliver, user=user), secret_of(name))
+    theirs = Way(between, partial(dovecot.deliver, user=other), f"by-hand/{name}")
+    return tool, ours, theirs, settings
+
+
+@contextmanager
+def _on_pymap(between: Servers) -> Iterator[tuple[Way, Way]]:
+    """The same, over a server for each."""
+    with Pymap() as our_pymap, Pymap() as their_pymap:
+        tool = between.program("pymap", "unused@example.com")
+        tool.configure(
+            host="host: 127.0.0.1",
+            port=f"port: {our_pymap.port}",
+            tls="tls: none",
+            ca_file="ca_file: null",
+            username=f"username: {our_pymap.username}",
         )
-    p50 = middle["daemon"] / middle["by hand"]
-    p95 = late["daemon"] / late["by hand"]
-    print(f"   ratio: p50 {p50:.2f}, p95 {p95:.2f} (1.2 is the aim)")
+        settings = between.settings(their_pymap.username) | {
+            "port": their_pymap.port,
+            "ca_file": None,
+            "noop": False,
+            "path": "by-hand/pymap",
+        }
+        with tool.daemon(), loop(settings):
+            ours = Way(between, our_pymap.append, secret_of("pymap"))
+            yield ours, Way(between, their_pymap.append, "by-hand/pymap")
 
 
-def _print_idle(pid: int) -> None:
-    """CPU over a minute of silence, and memory."""
-    before = _cpu_ticks(pid)
-    time.sleep(IDLE_OF_A_MINUTE)
-    share = (_cpu_ticks(pid) - before) / 100 / IDLE_OF_A_MINUTE
-    status = Path(f"/proc/{pid}/status").read_text()
-    resident = int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
-    print(
-        f"    idle: {share:.2%} of a core over a minute (0.5 % is the aim),"
-        f" {resident:.0f} MiB resident (60 is the aim)"
+def _waits(between: Servers) -> Row:
+    """`scan --wait`, which asks as often as the loop, started anew for each mail."""
+    tool, ours, theirs, settings = _both(between, "wait")
+    with loop(settings | {"noop": True}):
+        for number in range(WAITS):
+            with _waiting(tool):
+                # Only a token that was issued since it began is what it waits for.
+                raw = _mail(number, datetime.now(UTC))
+                ours.take(raw)
+            theirs.take(raw)
+    return Row("reset to Vault, scan --wait", "ms", ours.took, "NOOP loop", theirs.took, WAIT)
+
+
+@contextmanager
+def _waiting(tool: Program) -> Iterator[None]:
+    """A `scan --wait` that does nothing else any more; at the end of the block it has ended."""
+    words = tool.words("scan", "--wait", "2m")
+    process = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=tool.environment()
     )
+    with process:
+        assert process.stderr is not None
+        while b"waiting for" not in process.stderr.readline():
+            assert process.poll() is None
+        time.sleep(SETTLED)
+        yield
+        process.communicate()
+    assert process.returncode == 0
+
+
+@contextmanager
+def loop(settings: Mapping[str, object]) -> Iterator[None]:
+    """The loop of `by_hand`, listening."""
+    words = [sys.executable, "-m", "tests.bench.by_hand", "watch", json.dumps(settings)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def secret_of(org: str) -> str:
+    """Where the program puts the token of `mails.genuine`."""
+    return f"salesforce/{org}/{mails.USERNAME}"
+
+
+def _idle(daemon: Daemon) -> Row:
+    """Over a minute of silence."""
+    before = _cpu_ticks(daemon.process.pid)
+    time.sleep(SILENCE)
+    share = (_cpu_ticks(daemon.process.pid) - before) / SILENCE
+    return Row("daemon without work: of a core", "%", [share], aims=(at_most("most", 0.5),))
 
 
 def _cpu_ticks(pid: int) -> int:
-    """User and system time so far; a tick is 10 ms on Linux."""
+    """User and system time so far; a tick is 10 ms on Linux, so a hundredth of a second."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
-
-
-def _quantile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-if __name__ == "__main__":
-    main()

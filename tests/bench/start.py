@@ -1,9 +1,9 @@
 """What it costs to begin: each command beside an empty Python, and the memory of the daemon.
 
-All take turns in one run, so that what else the machine does falls on all of them. Figures are
-medians; the ratio is that of processor time, which a busy machine stretches less. A `scan` of an
-empty mailbox is told over what its connections take by themselves: the same questions, asked of the
-same servers by a program that is running already.
+All take turns in one run, so that what else the machine does falls on all of them. Commands are
+told in processor time, which a busy machine stretches less. A `scan` of an empty mailbox is told
+over what its connections take by themselves: the same questions, asked of the same servers by a
+program that is running already.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import os
 import re
 import resource
 import ssl
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from tests.bench.servers import servers
+from tests.bench.table import Row, amount, at_most
 from tests.kit import mails
-from tests.kit.program import Program, program
+from tests.kit.program import Program
 from tests.kit.servers import Dovecot, OpenBao, until
 
-ROUNDS = 15
+ROUNDS = amount(15, quick=1)
 USER = "start@example.com"
 EMPTY = (sys.executable, "-c", "pass")
 COMMANDS = (
@@ -44,8 +44,8 @@ COMMANDS = (
     "status --json",
     "scan --json",
 )
-HELP_AT_MOST = 3.0
-"""Times an empty Python."""
+HELP = dict.fromkeys(COMMANDS[:3], (at_most("ratio", 3.0),))
+"""What is wanted of those that only tell what there is."""
 SCAN_AT_MOST = 0.5
 """Seconds over the time of its connections."""
 MEBIBYTES = 55
@@ -60,7 +60,7 @@ class Costs:
 
     seconds: list[float] = field(default_factory=list)
     """On the wall."""
-    busy: list[float] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
     """Of the processor."""
 
     def note(self, work: Callable[[], object]) -> None:
@@ -69,16 +69,27 @@ class Costs:
         began = time.perf_counter()
         work()
         self.seconds.append(time.perf_counter() - began)
-        self.busy.append(_busy() - busy)
+        self.milliseconds.append((_busy() - busy) * 1000)
 
 
-def main() -> None:
-    """Print the figures."""
-    with tempfile.TemporaryDirectory() as home, Dovecot() as dovecot, OpenBao() as openbao:
-        tool = program(Path(home) / "tool", dovecot, openbao, USER, "start")
+def rows() -> Iterator[Row]:
+    """Milliseconds of processor time, the seconds of a scan, and MiB."""
+    with servers() as between:
+        tool = between.program("start", USER)
         assert tool("scan").code == 0
-        _print(_measured(tool, dovecot, openbao))
-        _print_memory(tool, dovecot)
+        costs = _measured(tool, between.dovecot, between.openbao)
+        empty = costs["python -c pass"].milliseconds
+        for name in COMMANDS:
+            took = costs[name].milliseconds
+            yield Row(name, "ms", took, "python -c pass", empty, HELP.get(name, ()))
+        scan = costs["scan --json"].seconds
+        connections = costs["its connections"].seconds
+        over = (at_most("over", SCAN_AT_MOST),)
+        yield Row("scan of an empty mailbox", "s", scan, "its connections", connections, over)
+        idle, after = _memory(tool, between.dovecot)
+    aims = (at_most("most", MEBIBYTES),)
+    yield Row("daemon with one mailbox: resident", "MiB", [idle], aims=aims)
+    yield Row("the same after a token", "MiB", [after], aims=aims)
 
 
 def _measured(tool: Program, dovecot: Dovecot, openbao: OpenBao) -> dict[str, Costs]:
@@ -147,32 +158,14 @@ def _ask_alike(dovecot: Dovecot, openbao: OpenBao) -> None:
             vault.getresponse().read()
 
 
-def _print(costs: dict[str, Costs]) -> None:
-    empty = statistics.median(costs["python -c pass"].busy)
-    for name, cost in costs.items():
-        seconds = statistics.median(cost.seconds)
-        busy = statistics.median(cost.busy)
-        print(
-            f"{name:>16}: {seconds * 1000:5.0f} ms, {busy * 1000:5.0f} ms of processor time,"
-            f" {busy / empty:5.1f} x an empty Python"
-        )
-    helps = max(statistics.median(costs[name].busy) for name in COMMANDS[:3]) / empty
-    print(f"            help: at most {helps:.2f} x an empty Python ({HELP_AT_MOST} is the aim)")
-    pairs = zip(costs["scan --json"].seconds, costs["its connections"].seconds, strict=True)
-    over = statistics.median(scan - connections for scan, connections in pairs)
-    print(f"            scan: {over:.2f} s over its connections ({SCAN_AT_MOST} is the aim)")
-
-
-def _print_memory(tool: Program, dovecot: Dovecot) -> None:
+def _memory(tool: Program, dovecot: Dovecot) -> tuple[float, float]:
+    """MiB of a daemon before and after a token."""
     with tool.daemon() as daemon:
         status = Path(f"/proc/{daemon.process.pid}/status")
         idle = _mebibytes(status)
         dovecot.deliver(mails.genuine(issued_at=datetime.now(UTC)), USER)
         until(lambda: daemon.says("rotation.stored"), "the token to be stored")
-        print(
-            f"          daemon: {idle:.0f} MiB resident with one mailbox, {_mebibytes(status):.0f}"
-            f" after a token ({MEBIBYTES} is the aim)"
-        )
+        return idle, _mebibytes(status)
 
 
 def _mebibytes(status: Path) -> float:

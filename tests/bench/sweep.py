@@ -1,130 +1,94 @@
-"""What a sweep costs: commands and bytes where nothing is new, and the memory of a first scan.
+"""What a sweep costs: commands where nothing is new, and the memory of a first scan.
 
-The program runs as installed, against Dovecot; a relay of the bench's own counts what passes
-between the two.
+The program runs as installed, against Dovecot. What a daemon sends for one sweep is counted on the
+way, from the DONE that ends its IDLE to the next IDLE: so many round trips at most.
 """
 
 from __future__ import annotations
 
-import socket
+import signal
 import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
+from tests.bench.servers import Servers, news, servers
+from tests.bench.table import Row, amount, at_most
 from tests.kit import mails
-from tests.kit.program import COMMAND, Program, program
-from tests.kit.servers import Dovecot, OpenBao
+from tests.kit.program import Daemon, Program
+from tests.kit.proxy import TcpProxy
+from tests.kit.servers import until
 
-SIZES = (100, 10_000)
-
-
-class Relay(threading.Thread):
-    """Passes bytes on and counts them, and the commands among them."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(daemon=True)
-        self._to = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self.sent = 0
-        self.received = 0
-        self.commands: list[str] = []
-
-    def run(self) -> None:
-        """Until the listener is closed."""
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._to))
-                self._start(client, server, self._count_sent)
-                self._start(server, client, self._count_received)
-
-    def _start(self, *way: object) -> None:
-        threading.Thread(target=self._pump, args=way, daemon=True).start()
-
-    def _pump(
-        self, source: socket.socket, sink: socket.socket, count: Callable[[bytes], None]
-    ) -> None:
-        with suppress(OSError):
-            data = source.recv(65536)
-            while data:
-                count(data)
-                sink.sendall(data)
-                data = source.recv(65536)
-        with suppress(OSError):
-            sink.shutdown(socket.SHUT_WR)
-
-    def _count_sent(self, data: bytes) -> None:
-        self.sent += len(data)
-        for line in data.splitlines():
-            _tag, _, command = line.partition(b" ")
-            if command:
-                self.commands.append(command.split(b" ")[0].decode())
-
-    def _count_received(self, data: bytes) -> None:
-        self.received += len(data)
+SIZES = (amount(1_000, quick=10), amount(100_000, quick=100))
+ROUND_TRIPS = 3
+SWEEPS = 5
+OF_THE_DOMAIN = (100, amount(10_000, quick=200))
+"""Mails of Salesforce's domain, so that the search by sender leaves them in: the worst case."""
+FLAT = 1.2
+"""Times as much memory for a hundred times as many."""
 
 
-def main() -> None:
-    """Print the figures."""
-    with Dovecot() as dovecot, OpenBao() as openbao, tempfile.TemporaryDirectory() as home:
-        few, many = [_measured(Path(home, str(size)), dovecot, openbao, size) for size in SIZES]
-    print(
-        f"peak memory of a first scan: {SIZES[1]} messages take {many / few:.2f} x that of"
-        f" {SIZES[0]} ({many} KiB)"
-    )
+def rows() -> Iterator[Row]:
+    """Round trips, then memory."""
+    with servers() as between:
+        for size in SIZES:
+            sent = _empty_sweeps(between, size)
+            name = f"empty sweep, {size:,} messages: round trips"
+            yield Row(name, "", sent, aims=(at_most("most", ROUND_TRIPS),))
+        few, many = (_peak_of_first_scan(between, count) for count in OF_THE_DOMAIN)
+    name = f"first scan, {OF_THE_DOMAIN[1]:,} of the domain: peak"
+    yield Row(name, "MiB", [many], f"{OF_THE_DOMAIN[0]:,}", [few], (at_most("ratio", FLAT),))
 
 
-def _measured(home: Path, dovecot: Dovecot, openbao: OpenBao, size: int) -> int:
-    """Print what an empty sweep over so many messages costs; returns the peak of a first scan."""
-    user = dovecot.user(f"bench{size}@example.com")
-    relay = Relay(dovecot.port)
-    relay.start()
-    tool = _tool(home, dovecot, openbao, user, relay.port)
-    _fill(dovecot, user, size)
-    peak = _peak(tool)
-    relay.commands.clear()
-    relay.sent = 0
-    relay.received = 0
-    tool("scan")
-    print(
-        f"empty sweep over {size:>6} messages: {' '.join(relay.commands)};"
-        f" {relay.sent} bytes sent, {relay.received} received, login and greeting included"
-    )
-    return peak
+def _empty_sweeps(between: Servers, size: int) -> list[float]:
+    """How many commands each of some sweeps takes."""
+    user = between.filled(f"sweep{size}@example.com", news(size))
+    tool = between.program(f"sweep{size}", user)
+    counts = []
+    with TcpProxy(between.dovecot.port) as proxy:
+        tool.configure(
+            host="host: 127.0.0.1",
+            port=f"port: {proxy.port}",
+            tls="tls: none",
+            ca_file="ca_file: null\nfolders: {spam: null}",
+            poll="poll: 1h",
+        )
+        with tool.daemon() as daemon:
+            for _ in range(SWEEPS):
+                counts.append(_commands_of_a_sweep(daemon, proxy))
+    return counts
 
 
-def _tool(home: Path, dovecot: Dovecot, openbao: OpenBao, user: str, port: int) -> Program:
-    tool = program(home, dovecot, openbao, user, user.partition("@")[0])
-    tool.configure(
-        host="host: 127.0.0.1", port=f"port: {port}", tls="tls: none", ca_file="ca_file: null"
-    )
-    return tool
+def _commands_of_a_sweep(daemon: Daemon, proxy: TcpProxy) -> float:
+    until(lambda: proxy.commands[-1] == "IDLE", "the daemon to idle")
+    before = len(proxy.commands)
+    daemon.process.send_signal(signal.SIGUSR1)
+
+    def is_over() -> bool:
+        since = proxy.commands[before:]
+        return "DONE" in since and since[-1] == "IDLE"
+
+    until(is_over, "the sweep to be over")
+    return float(len(proxy.commands[before:-1]))
 
 
-def _fill(dovecot: Dovecot, user: str, size: int) -> None:
-    """Mails of Salesforce's domain, so that the search by sender leaves them in: the worst case."""
+def _peak_of_first_scan(between: Servers, count: int) -> float:
+    """MiB."""
     now = datetime.now(UTC)
     raw = mails.token_mail(
         subject="Your weekly digest", body="Nothing of note.\n" * 400, issued_at=now
     )
-    with dovecot.session(user) as client:
-        for _ in range(size):
-            client.append("INBOX", "", "", raw)
+    name = f"domain{count}"
+    user = between.filled(f"{name}@example.com", [raw] * count)
+    return _peak(between.program(name, user))
 
 
-def _peak(tool: Program) -> int:
-    """KiB of the largest process that a first scan takes."""
-    words = [COMMAND, "--config", str(tool.config), "scan"]
+def _peak(tool: Program) -> float:
+    """MiB of the largest process that a scan takes."""
     code = f"""
 import resource, subprocess
-subprocess.run({words!r})
+subprocess.run({tool.words("scan")!r})
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return int(done.stdout.splitlines()[-1])
+    return int(done.stdout.splitlines()[-1]) / 1024
