@@ -41,8 +41,8 @@ format: $(BIN)/.dev  ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BIN)/.dev $(BIN)/.program servers  ## figures: the start of each command, commands and bytes of a sweep, mails judged a second, memory, the history, the audit, latency
-	$(BIN)/python -m tests.bench
+bench: $(BIN)/.dev $(BIN)/.program .venv-peers/bin/.peers servers  ## all figures in one table, beside bare loops and peers, and in build/bench.json (BENCH="latency start": some of them)
+	$(BIN)/python -m tests.bench $(BENCH)
 
 soak: $(BIN)/.dev $(BIN)/.program servers  ## deep runs: rounds of kill -9, pairs of mails, a hostile mailbox beside a healthy one, twenty times the examples of hypothesis
 	TEST_SCALE=20 $(BIN)/pytest -n $(WORKERS) --timeout 0 -m 'hypothesis or kill'
@@ -76,6 +76,7 @@ lock:  ## renew the lock files: names, versions and hashes, each whole
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --group release -c requirements/dev.txt -o requirements/release.txt
 	$(COMPILE) --group docs -c requirements/dev.txt -o requirements/docs.txt
+	$(COMPILE) --group peers -c requirements/dev.txt -o requirements/peers.txt
 	$(COMPILE) --group lock -o requirements/lock.txt
 	echo 'atheris==3.0.0' | $(COMPILE) - -o requirements/fuzz.txt
 COMPILE := .venv/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-config --quiet
@@ -111,6 +112,14 @@ $(BIN)/.dev: $(BIN)/.demo requirements/dev.txt
 	$(PYTHON) -m venv --clear .venv-fuzz
 	$(INSTALL) --require-hashes -r requirements/build.txt
 	$(INSTALL) --require-hashes -r requirements/dev.txt -r requirements/fuzz.txt
+	@touch $@
+
+# Apart from all else: nothing of ours runs with what is measured beside us.
+.venv-peers/bin/.peers: requirements/build.txt requirements/peers.txt
+	$(PYTHON) -m venv --clear .venv-peers
+	$(INSTALL) --require-hashes -r requirements/build.txt
+	$(INSTALL) --require-hashes -r requirements/peers.txt
+	@$(CHECK)
 	@touch $@
 
 # Apart from what the tests run with: a site generator is no part of the program.
@@ -150,4 +159,4 @@ $(BIN)/axe.min.js: tests/kit/axe-core.sha256 | $(BIN)/.dev servers
 	  mv bin/$(@F).new bin/$(@F) && rm axe-core-*.tgz
 
 clean:  ## remove what the targets made
-	rm -rf .venv .venv-docs .venv-fuzz .coverage* .mypy_cache .ruff_cache .hypothesis dist build
+	rm -rf .venv .venv-docs .venv-fuzz .venv-peers .coverage* .mypy_cache .ruff_cache .hypothesis dist build

@@ -113,8 +113,9 @@ def test_a_lock_file_holds_names_versions_and_hashes(path: Path) -> None:
 
 
 def test_every_tool_is_locked() -> None:
-    """Those that build, that release, that make the site, and the lock files themselves."""
-    for name in ("build", "release", "docs", "lock"):
+    """Those that build, that release, that make the site, and the lock files themselves; and what
+    is measured beside us."""
+    for name in ("build", "release", "docs", "lock", "peers"):
         versions = locked(name)
         for requirement in map(Requirement, group(name)):
             version = versions[canonicalize_name(requirement.name)]
