@@ -12,7 +12,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from tests.kit import mails
-from tests.kit.program import Program, program
+from tests.kit.program import POLICY, Program, program
 from tests.kit.servers import Dovecot, OpenBao
 
 A_COMMAND = 1000
@@ -51,6 +51,10 @@ class Servers:
             return None
         # Nine digits of a second are more than datetime takes.
         return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", text))
+
+    def token(self) -> str:
+        """Of Vault, with the rights that the program has and no others."""
+        return self.openbao.token(self.openbao.policy("token-catcher", POLICY.read_text("utf-8")))
 
     def settings(self, user: str) -> dict[str, object]:
         """What a loop of `by_hand` has to know."""
