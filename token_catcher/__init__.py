@@ -330,9 +330,12 @@ use what its `__init__` names, and nothing else.
         processes   of the demo's own, never left behind
         playground  embedded servers, and the program beside them
         demo        the whole thing at work
-    cli         parse, build, call, exit code
+    process     one message and an exit code at the end, and nothing that lies open
+    settings    what every command goes by
     help_pages  what `--help` prints; made by docs/help.py
     quick       `--help` and `--version`, for which no library is loaded
+    daemon_line  `run`, for which typer is not loaded
+    cli         parse, build, call
     __main__    python -m token_catcher
 """
 

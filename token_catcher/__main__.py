@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from functools import partial
 
 from token_catcher import quick, signals
 
@@ -21,6 +22,12 @@ def main() -> None:
     # What is loaded stays. Looking for garbage among it would be a tenth of the start of a command.
     gc.set_threshold(LOADING)
     # Not above: this takes most of the first second, in which a signal may come.
+    from token_catcher import daemon_line, process
+
+    settings = daemon_line.settings_in(sys.argv)
+    if settings is not None:
+        process.main(partial(daemon_line.run, settings))
+        return
     from token_catcher import cli
 
     cli.main()

@@ -6,30 +6,19 @@ Results go to standard output, logs to standard error. What a command does is in
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import resource
 import sys
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
 import typer
 
-from token_catcher import advice, commands, config, log, ownership, record, signals
-from token_catcher.children import CHILDREN
+from token_catcher import commands, config, daemon_line, log, process, record
 from token_catcher.clock import utc_now
-from token_catcher.commands import options, output, streams
+from token_catcher.commands import options, output
 from token_catcher.commands.examples import epilog
-from token_catcher.commands.output import ExitCode
-from token_catcher.errors import AccessError, ConfigurationError, TokenCatcherError
 from token_catcher.journal_keys import keyring_of
-from token_catcher.ports import Log
-
-if TYPE_CHECKING:
-    from token_catcher.app import App
+from token_catcher.settings import Settings
 
 app = typer.Typer(
     name="token-catcher",
@@ -53,92 +42,19 @@ app.add_typer(notify_app, name="notify")
 app.add_typer(config_app, name="config")
 
 
-@dataclass(slots=True)
-class Settings:
-    """What every command goes by."""
-
-    file: str | None
-    """That of `--config`, wherever it stands."""
-
-    def load(self, *, secrets: bool = True) -> config.Config:
-        """The configuration that applies. ConfigurationError: none, or not a valid one.
-
-        `secrets`: whether the command needs them, so that they must be there."""
-        return config.load(self.find(), os.environ, secrets=secrets)
-
-    def build(self, *, writing: bool, secrets: bool = True) -> App:
-        """The program over that configuration, with its log set up.
-
-        ConfigurationError: as `load`, and where root cannot become the owner of `state_dir`."""
-        if writing or secrets:
-            self.work_as_owner()
-        loaded = self.load(secrets=secrets)
-        events = log.setup(loaded.log.level, loaded.log.format, results=sys.stdout)
-        if secrets:
-            _warn_of_shared_secrets(loaded, events)
-        return _app(loaded, events, writing=writing)
-
-    def find(self) -> Path:
-        """The configuration's file. ConfigurationError: there is none."""
-        return config.find(self.file, os.environ)
-
-    def load_alone(self) -> config.Config:
-        """Without the secrets. ConfigurationError: there is none, or it is refused."""
-        return self.load(secrets=False)
-
-    def build_quiet(self) -> App:
-        """The program as `check` takes it: secrets may be missing, and nothing is written.
-
-        ConfigurationError: as `build`. Its log has errors alone: what is worth a warning is a step
-        of its own."""
-        self.work_as_owner()
-        loaded = self.load(secrets=False)
-        return _app(loaded, log.setup("error", loaded.log.format), writing=False)
-
-    def work_as_owner(self) -> None:
-        """Where root runs us, go on as the owner of `state_dir`, who is the daemon.
-
-        What is written there could not be read by the daemon else, and what root may read would
-        hide that the daemon may not."""
-        if os.geteuid() == ownership.ROOT:
-            ownership.work_as_owner(self.load(secrets=False).state_dir)
-            # Whoever changes users is open to debuggers again, where the system allows it.
-            _keep_to_ourselves()
-
-
-def _app(loaded: config.Config, events: Log, *, writing: bool) -> App:
-    # Not above: it knows of all parts of the program, and not every command has use for it.
-    from token_catcher.app import App
-
-    return App(loaded, events, writing=writing)
-
-
-def _warn_of_shared_secrets(loaded: config.Config, events: Log) -> None:
-    """Once for each file: everybody of its group can read it as well."""
-    shared = {source.where: source.shared() for source in config.sources_in(loaded)}
-    for path, mode in shared.items():
-        if mode is not None:
-            note = f"got mode {mode}, expected 0600: the file's group can read it too"
-            events.warning("secret.shared", path=path, note=note)
-
-
 @app.callback()
 def _settings(
     context: typer.Context, file: options.ConfigFile = None, _version: options.Version = False
 ) -> None:
     context.obj = Settings(file)
-    # Until a command knows better: not even a bug may end in a traceback with foreign text.
+    # Once more: typer has put a hook of its own before ours, which shows a bug with foreign text.
     log.setup("warning", "auto")
 
 
 @app.command("run", cls=options.Command, epilog=epilog("run"))
 def run_command(context: typer.Context) -> None:
     """Run the daemon, in the foreground."""
-    context.obj.work_as_owner()
-    loaded = context.obj.load()
-    events = log.setup(loaded.log.level, loaded.log.format, at_once=True)
-    _warn_of_shared_secrets(loaded, events)
-    commands.run.run(context.obj.load, events)
+    daemon_line.run(context.obj)
 
 
 @app.command("scan", cls=options.Command, epilog=epilog("scan"))
@@ -425,38 +341,5 @@ def demo_command(keep: options.Keep = False) -> None:
 
 
 def main() -> None:
-    """What a user can cause ends in one message and an exit code."""
-    signals.end_by_exception()
-    streams.take_over()
-    _keep_to_ourselves()
-    try:
-        app()
-    except TokenCatcherError as error:
-        _fail(error)
-        if isinstance(error, ConfigurationError) and not isinstance(error, AccessError):
-            sys.exit(ExitCode.USAGE)
-        sys.exit(ExitCode.FAILED)
-    finally:
-        CHILDREN.end_all()
-        # What Python does on its way out would be interrupted with a traceback.
-        signals.leave_at_once()
-
-
-def _fail(error: TokenCatcherError) -> None:
-    output.complain(f"token-catcher: {error}")
-    step = advice.next_step(error.code, error.mailbox)
-    if step is not None:
-        output.complain(f"next: {step}")
-
-
-def _keep_to_ourselves() -> None:
-    """No core dump, no other process of this user reading our memory (prctl(2), Linux).
-
-    It holds tokens for a moment."""
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
-_PR_SET_DUMPABLE: Final = 4
+    """Understand the command line, and do what it says."""
+    process.main(app)

@@ -8,7 +8,6 @@ import os
 import sys
 
 from token_catcher import __version__
-from token_catcher.help_pages import PAGES
 
 NAME = "token-catcher"
 """As which we must have been called: a page begins with it."""
@@ -35,6 +34,9 @@ def _answer(arguments: list[str]) -> str | None:
     if words == ["--version"]:
         return f"{__version__}\n"
     if words[-1] in ("-h", "--help"):
+        # Not above: the daemon would keep them in memory.
+        from token_catcher.help_pages import PAGES
+
         return PAGES.get(" ".join(words[:-1]))
     return None
 

@@ -272,6 +272,19 @@ cli.main()
     assert TOKEN not in done.stderr
 
 
+@pytest.mark.parametrize("text", [None, "nonsense: 1\n"])
+def test_the_daemon_fails_alike_however_it_is_called(tmp_path: Path, text: str | None) -> None:
+    """The words of a service unit are understood by themselves, others by typer: what is wrong with
+    the configuration ends in the same message and code."""
+    config = tmp_path / "config.yaml"
+    if text is not None:
+        config.write_text(text)
+    by_unit = bare("--config", str(config), "run")
+    assert by_unit == bare(f"--config={config}", "run")
+    assert (by_unit.code, by_unit.out) == (2, "")
+    assert str(config) in by_unit.err
+
+
 # -- where the configuration is --
 
 

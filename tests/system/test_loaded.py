@@ -125,6 +125,7 @@ def test_the_daemon_loads_everything_before_it_is_ready(tool: Program, dovecot: 
         "requests",
         "rich.console",
         "sqlite3",
+        "typer",
     }
     assert libraries_in(text) & unused == frozenset()
     assert list(modules_in(text[len(at_start) :])) == []

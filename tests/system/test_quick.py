@@ -87,7 +87,6 @@ def test_no_library_is_loaded_for_it() -> None:
     }
     assert {name for name in loaded(err) if name.startswith("token_catcher.")} == {
         "token_catcher.__main__",
-        "token_catcher.help_pages",
         "token_catcher.quick",
         "token_catcher.signals",
     }
