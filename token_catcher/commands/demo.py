@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from token_catcher.commands import styled
@@ -104,31 +103,31 @@ def run(*, keep: bool) -> None:
 
 
 def _play(place: Playground, console: styled.Console, number: int, scene: Scene) -> None:
-    """Deliver, then wait until the program has recorded what became of it."""
-    known = len(place.records())
-    began = time.monotonic()
-    place.deliver(scene.mail(place.salesforce), scene.folder)
+    """Deliver, then wait until the program tells what became of it, and when that was recorded."""
+    known = len(place.outcomes())
+    accepted_at = place.deliver(scene.mail(place.salesforce), scene.folder)
 
-    def new_records() -> list[dict[str, Any]]:
-        return place.records()[known:]
+    def new_outcomes() -> list[dict[str, Any]]:
+        return place.outcomes()[known:]
 
-    record = until(new_records, f"the record of scene {number}")[0]
-    seconds = time.monotonic() - began
-    ending = Event(record["event"])
+    outcome = until(new_outcomes, f"the outcome of scene {number}")[0]
+    took = datetime.fromisoformat(outcome["timestamp"]) - accepted_at
+    seconds = max(0.0, took.total_seconds())  # it may be told before the server's answer came
+    ending = Event(outcome["event"])
     if ending != scene.ending:
         raise Outage(f"scene {number}: got {ending.outcome}, expected {scene.ending.outcome}")
     console.print(f"[bold]{number}. {scene.title}[/bold]")
     console.print(
-        f"   [{COLOURS[ending]}]{ending.outcome}[/] {_where_or_why(record)}"
-        f"  [dim]({seconds:.1f} s after delivery)[/dim]",
+        f"   [{COLOURS[ending]}]{ending.outcome}[/] {_where_or_why(outcome)}"
+        f"  [dim]({seconds:.2f} s after delivery)[/dim]",
         soft_wrap=True,
     )
 
 
-def _where_or_why(record: Mapping[str, Any]) -> str:
-    if record["event"] == Event.STORED:
-        return f"{record['path']} v{record['version']}"
-    return str(record["reason"])
+def _where_or_why(outcome: Mapping[str, Any]) -> str:
+    if outcome["event"] == Event.STORED:
+        return f"{outcome['path']} v{outcome['version']}"
+    return str(outcome["reason"])
 
 
 def _show_results(place: Playground, console: styled.Console) -> None:

@@ -18,9 +18,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from token_catcher.clock import utc_now
 from token_catcher.commands.processes import (
     PATIENCE,
     await_port,
@@ -31,8 +33,10 @@ from token_catcher.commands.processes import (
 )
 from token_catcher.commands.salesforce import Salesforce
 from token_catcher.errors import ConfigurationError, Outage
+from token_catcher.model import Event
 
 ADDRESS: Final = "sf-integration@acme.example"
+OUTCOMES: Final = frozenset(Event)
 CONFIG: Final = """\
 state_dir: {home}/state
 instance: demo
@@ -84,10 +88,11 @@ class Playground:
         """What the daemon tells."""
         return self.home / "daemon.log"
 
-    def deliver(self, raw: bytes, folder: str) -> None:
-        """Drop a mail into a folder, as a mail server would."""
+    def deliver(self, raw: bytes, folder: str) -> datetime:
+        """Drop a mail into a folder, as a mail server would. Returns when it was accepted."""
         with self.imap() as client:
             client.append(folder, "", imaplib.Time2Internaldate(time.time()), raw)
+            return utc_now()
 
     @contextmanager
     def imap(self) -> Iterator[imaplib.IMAP4]:
@@ -120,11 +125,11 @@ class Playground:
         """Run the installed program to its end; it writes to our own standard output."""
         finished([*self._program, *words], environment())
 
-    def records(self) -> list[dict[str, Any]]:
-        """The rotation history, as the program tells it to machines."""
-        command = [*self._program, "history", "--json"]
-        _, printed = finished(command, environment(), capture=True)
-        return [json.loads(line) for line in printed.splitlines()]
+    def outcomes(self) -> list[dict[str, Any]]:
+        """What the daemon has told of mails so far: an event each, once it is recorded."""
+        lines = self.daemon_log.read_text("utf-8").split("\n")[:-1]
+        events = [json.loads(line) for line in lines]
+        return [event for event in events if event["event"] in OUTCOMES]
 
     @contextmanager
     def daemon(self) -> Iterator[None]:
