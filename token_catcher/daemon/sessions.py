@@ -56,6 +56,8 @@ class SessionLoop(threading.Thread):
         self._rng = rng
         self._pace = pace
         self._back_off = BackOff(pace, rng)
+        self._is_beside = False
+        """Whether the next login is made beside a session of the mailbox that was let in."""
         self._ran_out = False
         """Whether the last session was as long as the server gives any: the next one is due."""
         self._subject = {"mailbox": watched.name}
@@ -87,8 +89,9 @@ class SessionLoop(threading.Thread):
             self._logins.take()
             return not self._ending.is_set()
         while not self._ending.is_set():
-            seconds = self._logins.turn()
+            seconds = self._logins.turn(beside=self._is_beside)
             if seconds == 0:
+                self._is_beside = False
                 return True
             self._rest(seconds)
         return False

@@ -137,11 +137,14 @@ class Logins:
         self._next = monotonic() + first_in
         self._lock = threading.Lock()  # a watch and its idle listeners ask at the same time
 
-    def turn(self) -> float:
-        """Seconds until a login may be made; 0.0: the turn is the caller's, and is taken."""
+    def turn(self, *, beside: bool = False) -> float:
+        """Seconds until a login may be made; 0.0: the turn is the caller's, and is taken.
+
+        `beside`: for another connection beside one that was let in, which no server takes for
+        knocking. It need not wait, but the next one has to."""
         with self._lock:
             now = self._monotonic()
-            if now < self._next:
+            if now < self._next and not beside:
                 return self._next - now  # and whoever does not come back costs nobody a turn
             self._next = now + self._apart
             return 0.0

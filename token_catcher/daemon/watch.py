@@ -285,7 +285,7 @@ class IdleListener(SessionLoop):
         rng: Random,
         pace: Pace,
     ) -> None:
-        """`news`: the wakeup of the watch."""
+        """`news`: the wakeup of the watch, which was let in a moment ago."""
         super().__init__(
             watched,
             threading.Event(),
@@ -300,6 +300,8 @@ class IdleListener(SessionLoop):
         self._news = news
         self._subject["folder"] = folder
         self._back_off = BackOff(pace, rng, spare=True)
+        # Or a token in the spam folder would wait for the end of an IDLE in the inbox meanwhile.
+        self._is_beside = True
 
     def _meet(self, error: TokenCatcherError) -> None:
         """Tell a trouble that goes on only once: that the server has no connection to spare costs

@@ -214,12 +214,25 @@ def test_idle_is_renewed_with_a_sweep(rig: Rig) -> None:
 
 def test_idle_is_short_after_news_and_longer_without(rig: Rig) -> None:
     """Some servers swallow what arrives just before IDLE."""
-    pace = Pace(logins_apart=3600.0, idle=(0.01, 0.02, 60.0), step=0.01)
+    rig.account.watched = ("INBOX",)
+    pace = Pace(idle=(0.01, 0.02, 60.0), step=0.01)
     with watching(rig, pace=pace):
         until(lambda: rig.idles[-1:] == [("INBOX", 60.0)], "the long IDLE")
         rig.deliver(1)
         until(lambda: len(rig.idles) >= 6, "all three again")
     assert [seconds for _, seconds in rig.idles] == [0.01, 0.02, 60.0, 0.01, 0.02, 60.0]
+
+
+def test_a_listener_logs_in_beside_its_watch(rig: Rig) -> None:
+    """However far logins are apart: news of the spam folder is told from the start on. The next
+    login, after its session broke, has its turn like any."""
+    rig.on = failing("idle Junk", LOST)
+    with watching(rig, pace=Pace(logins_apart=3600.0, trouble=(0.01, 0.02), step=0.01)):
+        until_asked(rig, "idle Junk")
+        until(lambda: rig.said("mailbox.pause"), "the listener to wait")
+        rig.deliver(1)
+        until_stored(rig, 1)
+    assert rig.diary.count("connect") == 2
 
 
 def test_a_flood_in_the_inbox_does_not_silence_a_wakeup(rig: Rig) -> None:
