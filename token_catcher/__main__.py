@@ -7,7 +7,7 @@ from functools import partial
 
 from token_catcher import quick, signals
 
-LOADING = 50_000
+LOADING = 200_000
 """Objects that are made before Python looks for garbage among them; else 700."""
 
 
