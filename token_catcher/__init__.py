@@ -308,6 +308,7 @@ use what its `__init__` names, and nothing else.
         record_object  whether an object is a record, under whatever names
         collectors  records in what collectors made of our log
         logs        rotations out of journals and collected logs
+        recorded    rows of the configured journal, while it is verified
         csv_form    the history as comma-separated values
         history_page  the history as a page
         history     questions about the record

@@ -23,6 +23,7 @@ BENCHES = (
     "judge",
     "history",
     "audit",
+    "journal",
     "latency",
     "peers",
     "peer-scans",

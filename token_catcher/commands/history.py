@@ -20,6 +20,7 @@ from token_catcher.commands.csv_form import csv_lines
 from token_catcher.commands.history_page import html_page
 from token_catcher.commands.logs import Row, rows
 from token_catcher.commands.output import ExitCode
+from token_catcher.commands.recorded import Recorded
 from token_catcher.commands.render import advice_lines, history_table, wide_history_table
 from token_catcher.commands.rotation import JOURNAL, Query, Rotation
 from token_catcher.errors import StateError, TokenCatcherError
@@ -66,16 +67,33 @@ def run(
     as_csv: bool = False,
     html: Path | None = None,
     wide: bool = False,
-    recorded: bool = False,
 ) -> ExitCode:
     """Show what the sources tell; as a table, unless another form is asked for. `wide`: with all of
     its columns, however many the terminal has.
 
-    `recorded`: they are the files of the configured journal.
     FAILED: a part of them cannot be read.
     TokenCatcherError: a source cannot be read at all, or the page cannot be written."""
     assert isinstance(sys.stdin.buffer, io.BufferedReader)
-    history = read(sources, query, sys.stdin.buffer, recorded=recorded)
+    history = read(sources, query, sys.stdin.buffer)
+    _show(history, query, now=now, as_json=as_json, as_csv=as_csv, html=html, wide=wide)
+    # It may be the wrong file, and looks like a time without rotations.
+    for source in history.empty:
+        told = f"{source}: no rotation that is asked for was found in it"
+        output.complain(f"token-catcher: {told}")
+    return _end(history)
+
+
+def _show(
+    history: History,
+    query: Query,
+    *,
+    now: datetime,
+    as_json: bool,
+    as_csv: bool,
+    html: Path | None,
+    wide: bool,
+) -> None:
+    """In the form that is asked for."""
     if as_json:
         output.write_json(rotation.as_json() for rotation in history.rotations)
     elif as_csv:
@@ -93,13 +111,10 @@ def run(
             f"token-catcher: {history.suppressed} more were not logged one by one, since there"
             " were more than ten of a kind in an hour; the journal has each"
         )
-    if not recorded:
-        # It may be the wrong file, and looks like a time without rotations.
-        for source in history.empty:
-            told = f"{source}: no rotation that is asked for was found in it"
-            output.complain(f"token-catcher: {told}")
-    elif query.user is not None and history.empty and len(history.empty) == len(sources):
-        output.complain(_not_known(sources, query.user.lower()))
+
+
+def _end(history: History) -> ExitCode:
+    """FAILED: lines could not be read, which is told."""
     if history.unreadable:
         output.complain(_unreadable(history))
         return ExitCode.FAILED
@@ -120,17 +135,19 @@ def run_recorded(
 
     FAILED: as `audit verify` would, since less is shown than was recorded, or may be."""
     files = [str(file) for file in series(journal) if may_exist(file)]
-    told = list(_not_shown(journal, any_file=bool(files)))
-    code = run(
-        files,
-        query,
-        now=now,
-        as_json=as_json,
-        as_csv=as_csv,
-        html=html,
-        wide=wide,
-        recorded=True,
-    )
+    recorded = Recorded(query)
+    told = list(_not_shown(journal, recorded, any_file=bool(files)))
+    if recorded.is_whole:
+        history = _history(recorded.rows, query)
+        is_empty = not recorded.rows
+    else:
+        assert isinstance(sys.stdin.buffer, io.BufferedReader)
+        history = read(files, query, sys.stdin.buffer, recorded=True)
+        is_empty = len(history.empty) == len(files)
+    _show(history, query, now=now, as_json=as_json, as_csv=as_csv, html=html, wide=wide)
+    if query.user is not None and files and is_empty:
+        output.complain(_not_known(files, query.user.lower()))
+    code = _end(history)
     for problem in told:
         output.complain(f"token-catcher: {problem.text}")
         if problem.fails:
@@ -149,13 +166,17 @@ class _Problem(NamedTuple):
     fails: bool
 
 
-def _not_shown(journal: Path, *, any_file: bool) -> Iterator[_Problem]:
-    """Why rows of the journal may be missing."""
+def _not_shown(journal: Path, recorded: Recorded, *, any_file: bool) -> Iterator[_Problem]:
+    """Why rows of the journal may be missing. `recorded` is told of its records; it is not whole
+    where lines have to be read one by one, because of some that the chain does not tell of."""
     try:
-        verification = verify(journal)
+        verification = verify(journal, each=recorded.take_in)
     except StateError as error:
+        recorded.is_whole = False
         yield _Problem(f"{error}\n{_NEXT}", fails=True)
         return
+    if verification.problem is not None or verification.unfinished:
+        recorded.is_whole = False
     if verification.state == State.MISSING and not any_file:
         text = f"nothing was recorded yet: {journal} does not exist"
         yield _Problem(text, fails=False)
@@ -218,6 +239,18 @@ def read(
                 places.append(f"{source}:{row.line}")
         if len(told) + unreadable == before:
             empty.append(source)
+    return _history(told, query, unreadable=unreadable, places=places, empty=empty)
+
+
+def _history(
+    told: list[Row],
+    query: Query,
+    *,
+    unreadable: int = 0,
+    places: Sequence[str] = (),
+    empty: Sequence[str] = (),
+) -> History:
+    """Each rotation of the time that is asked for, once, in order of time."""
     merged = _merged(told)
     asked = [row for row in merged if query.in_time(row.moment, row.rotation.issued_at)]
     asked.sort(key=_position)

@@ -63,6 +63,11 @@ class Unreadable(NamedTuple):
     line: int
 
 
+def row_of(record: Fields) -> Row | Unreadable:
+    """The row of a record of the journal, whose place in the chain is known."""
+    return _row(Told(record), 0, JOURNAL)
+
+
 def rows(
     source: str, query: Query, stdin: io.BufferedReader, *, recorded: bool = False
 ) -> Iterator[Row | Unreadable]:

@@ -125,15 +125,17 @@ def verify(
     given: Head | None = None,
     keys: Keyring = NO_KEYS,
     anchor: Head | None = None,
+    each: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> Verification:
     """The journal at this path, with the closed files beside it.
 
     `given`: a head that was kept elsewhere. `keys`: of `journal.key`; without one, records are
     taken by their hashes alone. `anchor`: what Vault knew before this look began; `START`: nothing
-    yet. StateError: a file cannot be read, or is none."""
+    yet. `each`: told of every record that continues the chain, and of all of them once more where a
+    file was closed meanwhile. StateError: a file cannot be read, or is none."""
     for _ in range(_LOOKS):
         paths = series(path)
-        verification = _Verifier(paths, given, keys, anchor).run()
+        verification = _Verifier(paths, given, keys, anchor, each).run()
         if verification.problem is None or series(path) == paths:
             break
     return verification
@@ -235,8 +237,10 @@ class _Verifier:
         given: Head | None,
         keys: Keyring,
         anchor: Head | None = None,
+        each: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         self._paths = paths
+        self._each = each
         self._journal = paths[-1]
         self._given = given
         self._anchor = anchor
@@ -376,6 +380,8 @@ class _Verifier:
             before = self._reading.head
             self._records += 1
             self._repairs += content["event"] in _REPAIRS
+            if self._each is not None:
+                self._each(content)
 
     def _expect_given(self) -> None:
         """Fault: the head that was given lies before the first record."""

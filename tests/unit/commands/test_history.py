@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tests.kit.cost import calls
 from tests.kit.fakes import Silent
 from tests.unit.commands.records import (
     NOW,
@@ -35,6 +36,7 @@ from token_catcher.commands.render import history_table
 from token_catcher.commands.rotation import Query, Rotation
 from token_catcher.errors import ConfigurationError
 from token_catcher.model import ProofEvent, Reason, iso
+from token_catcher.record.chain import Head, sealed
 from token_catcher.record.journal import Journal
 
 # -- what is one row --
@@ -389,6 +391,35 @@ def test_a_whole_journal_says_nothing(
     assert capsys.readouterr().err == ""
     assert run_recorded(path, Query(), now=NOW, as_json=True) == ExitCode.DONE
     assert "begins" not in capsys.readouterr().err
+
+
+def test_each_record_of_the_journal_is_read_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For the row that it is, and for the chain that it has to continue: a second time would be
+    another 30 calls a record."""
+    count = 1_000
+    others = [entry(uid) for uid in range(2, count + 1)]
+    book = Path(journalled(tmp_path / "journal.jsonl", [entry(1, username="a@b.example"), *others]))
+    query = Query(user="a@b.example")
+    assert calls(lambda: run_recorded(book, query, now=NOW, as_json=True)) <= 35 * count
+    assert [json.loads(line)["uid"] for line in capsys.readouterr().out.splitlines()] == [1]
+
+
+@pytest.mark.parametrize("lost", ["mail", "received_at"])
+def test_a_record_that_lacks_what_a_row_needs_is_told(
+    book: Path, capsys: pytest.CaptureFixture[str], lost: str
+) -> None:
+    """Though the chain goes on with it: another version, say, may have written it."""
+    content = json.loads(book.read_bytes().splitlines()[-1])
+    head = Head(content["seq"], content["hash"])
+    del content["hash"], content[lost]
+    with book.open("ab") as lines:
+        lines.write(sealed(content, head))
+    assert run_recorded(book, Query(), now=NOW, as_json=True) == ExitCode.FAILED
+    shown = capsys.readouterr()
+    assert sorted(json.loads(line)["uid"] for line in shown.out.splitlines()) == [1, 2, 3, 4, 5]
+    assert shown.err.startswith(f"token-catcher: 1 line could not be read: {book}:4\n")
 
 
 # -- questions --
