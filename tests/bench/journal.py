@@ -1,9 +1,8 @@
 """What a journal of a million records costs: to open it, and to ask it for one user.
 
-The journal is written by the program, in files as it closes them. Opening it, the question and
-reading and decoding all of it take turns in one process and thread; figures are the best of the
-rounds, in processor time. Memory is the most that a process of its own holds while it opens a
-journal of each size, and asks it.
+The journal is written by the program, in files as it closes them. Opening it, the question, and
+reading and decoding all of it take turns in one process and thread, in processor time. Memory is
+the most that a process of its own holds while it opens a journal of each size, or asks it.
 """
 
 from __future__ import annotations
@@ -12,11 +11,12 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from tests.bench.table import Row, amount, at_most
 from tests.kit.cost import seconds
 from tests.kit.fakes import Silent
 from tests.unit.record.books import NOW, entry
@@ -25,12 +25,12 @@ from token_catcher.commands.rotation import Query
 from token_catcher.model import Entry
 from token_catcher.record import Journal, series
 
-SIZES = (10_000, 100_000, 1_000_000)
+SIZES = (amount(10_000, quick=100), amount(100_000, quick=500), amount(1_000_000, quick=1_000))
 """Records; of the largest, what it costs is told as well."""
 USERS = 1_000
 A_BATCH = 1_000
 """Records that are written with one sync."""
-ROUNDS = 3
+ROUNDS = amount(3, quick=1)
 AT_MOST = 1.5
 """Times as dear as reading and decoding."""
 FLAT = 1.2
@@ -100,50 +100,41 @@ def decoded(path: Path) -> None:
                 json.loads(line)
 
 
-def main() -> None:
-    """Print the figures; exit code 1 where one is not reached."""
+def rows() -> Iterator[Row]:
+    """Seconds of processor time of the largest, and memory of all."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / str(size) / "journal.jsonl" for size in SIZES]
         for path, size in zip(paths, SIZES, strict=True):
             path.parent.mkdir(mode=0o700)
             make(path, size)
-        is_reached = _told_cost(paths[-1])
-        for what in ("opened", "asked"):
-            is_reached &= _told_memory(what, [_peak(what, path) for path in paths])
-    if not is_reached:
-        sys.exit(1)
+        yield from _costs(paths[-1])
+        yield _memory("open", opened, paths)
+        yield _memory("history --user", asked, paths)
 
 
-def _told_cost(path: Path) -> bool:
-    """Whether both cost as little as they should."""
+def _costs(path: Path) -> Iterator[Row]:
     costs: dict[str, list[float]] = {"opened": [], "asked": [], "decoded": []}
     for _ in range(ROUNDS):
         costs["opened"].append(seconds(partial(opened, path)))
         costs["asked"].append(seconds(partial(asked, path)))
         costs["decoded"].append(seconds(partial(decoded, path)))
-    least = min(costs.pop("decoded"))
-    ratios = []
-    for name, took in costs.items():
-        ratios.append(min(took) / least)
-        print(
-            f"{name:<8} {min(took):6.2f} s for {SIZES[-1]} records, {ratios[-1]:.2f} x json.loads"
-            f" of each, which took {least:.2f} s (at most {AT_MOST})"
-        )
-    return max(ratios) <= AT_MOST
+    beside = ("json.loads of each", costs["decoded"], (at_most("ratio", AT_MOST),))
+    yield Row(f"journal: open, {SIZES[-1]:,} records", "s", costs["opened"], *beside)
+    yield Row(f"journal: history --user, {SIZES[-1]:,} records", "s", costs["asked"], *beside)
 
 
-def _told_memory(what: str, peaks: list[int]) -> bool:
-    """Whether it stays what it is, however large the journal."""
-    ratio = peaks[-1] / peaks[0]
-    print(f"{what:<8} {peaks} kB for {list(SIZES)} records, ratio {ratio:.2f} (at most {FLAT})")
-    return ratio <= FLAT
+def _memory(name: str, work: Callable[[Path], None], paths: Sequence[Path]) -> Row:
+    """Of the larger ones beside the smallest."""
+    smallest, *larger = [_peak(work.__name__, path) for path in paths]
+    sizes = f"{SIZES[0]:,} records"
+    aims = (at_most("ratio", FLAT),)
+    return Row(
+        f"journal: {name}, up to {SIZES[-1]:,}: peak", "MiB", larger, sizes, [smallest], aims
+    )
 
 
-def _peak(what: str, path: Path) -> int:
-    """Kilobytes of a process at most, while it does this."""
-    words = [sys.executable, "-c", PROBE, what, str(path)]
-    return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
-
-
-if __name__ == "__main__":
-    main()
+def _peak(work: str, path: Path) -> float:
+    """MiB of a process at most, while it does this."""
+    words = [sys.executable, "-c", PROBE, work, str(path)]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    return int(done.stdout) / 1024
