@@ -37,7 +37,6 @@ from token_catcher.login_proof import LoginProof, LoginProofs
 from token_catcher.model import Entry, moment
 from token_catcher.notifier import Notifier
 from token_catcher.oauth import Renewals, TokenHealth
-from token_catcher.overview import content_of
 from token_catcher.ports import Log
 from token_catcher.proving import login_proof_of
 from token_catcher.record import Journal, MailToken
@@ -255,13 +254,16 @@ class Service:
         if token is not None:
             read = token.read
         access = web.Access(read, is_loopback=is_local, monotonic=time.monotonic, log=self._log)
-        return web.Page(web.Lookup(self._content, monotonic=time.monotonic, log=self._log), access)
+        # Not above: it knows all parts of the program, and few daemons have a page.
+        from token_catcher.overview import content_of
 
-    def _content(self) -> web.Content | None:
-        """What the page shows. None: there is no configuration in use yet."""
-        if self._app is None:
-            return None
-        return content_of(self._app)
+        def content() -> web.Content | None:
+            """None: there is no configuration in use yet."""
+            if self._app is None:
+                return None
+            return content_of(self._app)
+
+        return web.Page(web.Lookup(content, monotonic=time.monotonic, log=self._log), access)
 
     def _journal_head(self) -> int:
         if self._app is None:
