@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final
 
 Loc = tuple[str | int, ...]
@@ -127,6 +126,9 @@ def kind_of(value: Any) -> str:
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
     """` (did you mean 'password'?)`, or nothing."""
+    # Loaded with the first mistake (docs/adr/0027).
+    from difflib import get_close_matches
+
     return "".join(f" (did you mean {match!r}?)" for match in get_close_matches(word, known, 1))
 
 
