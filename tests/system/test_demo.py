@@ -159,7 +159,7 @@ def plain(shown: str) -> str:
     shown = re.sub(r"sha256:([0-9a-f]{64}|[0-9a-f]{16})", "sha256:X", shown)
     shown = re.sub(r"\b[0-9a-f]{32}\b", "X", shown)
     shown = re.sub(r"(head [0-9]+):[0-9a-f]{64}", r"\1:X", shown)
-    shown = re.sub(r"\d+\.\d s after", "N s after", shown)
+    shown = re.sub(r"\d+\.\d\d s after", "N s after", shown)
     return "\n".join(line.rstrip() for line in shown.splitlines())
 
 
