@@ -12,14 +12,14 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 from tests.bench.table import Row, amount, at_most
 from tests.kit.cost import seconds
 from tests.unit.record.books import NOW, entry
-from token_catcher.model import Secret, as_fields, iso
+from token_catcher.model import Entry, Secret, as_fields, iso
 from token_catcher.record import NO_KEYS, Keyring, State, series, verify
 from token_catcher.record.archive import ARCHIVED
 from token_catcher.record.chain import CONTINUED, START, Head, sealed
@@ -39,19 +39,24 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
-def make(path: Path, keys: Keyring) -> None:
+def make(
+    path: Path,
+    keys: Keyring,
+    count: int = RECORDS,
+    record: Callable[[int], Entry] = entry,
+) -> None:
     """The files of a journal, as the program writes them; without indexes, which are not asked."""
-    path.parent.mkdir()
+    path.parent.mkdir(mode=0o700)
     head = START
-    numbers = itertools.count(1)
+    records = map(record, itertools.count(1))
     for position in itertools.count(1):
         name = f"{path.stem}-{position:06}{path.suffix}"
-        is_last = head.seq + A_FILE >= RECORDS
+        is_last = head.seq + A_FILE >= count
         target = path
         if not is_last:
             target = path.with_name(name)
         with target.open("wb") as file:
-            for content in _contents(path, position, numbers, RECORDS - head.seq, is_last):
+            for content in _contents(path, position, records, count - head.seq, is_last):
                 line = sealed(content, head, keys.current)
                 digest = line[-67:-3].decode("ascii")
                 head = Head(head.seq + 1, digest)
@@ -63,7 +68,7 @@ def make(path: Path, keys: Keyring) -> None:
 
 
 def _contents(
-    path: Path, position: int, numbers: Iterator[int], left: int, is_last: bool
+    path: Path, position: int, records: Iterator[Entry], left: int, is_last: bool
 ) -> Iterator[dict[str, object]]:
     """What one file holds, its own records first and last."""
     at = {"at": iso(NOW)}
@@ -74,9 +79,9 @@ def _contents(
         yield {**at, "event": CONTINUED, "file": before}
     if not is_last:
         count -= 1
-    for number in itertools.islice(numbers, count):
-        time = NOW + timedelta(seconds=number)
-        yield {**as_fields(entry(number)), "at": iso(time)}
+    for record in itertools.islice(records, count):
+        time = NOW + timedelta(seconds=record.uid)
+        yield {**as_fields(record), "at": iso(time)}
     if not is_last:
         yield {**at, "event": ARCHIVED, "file": f"{path.stem}-{position:06}{path.suffix}"}
 

@@ -1,21 +1,20 @@
 """What a journal of a million records costs: to open it, and to ask it for one user.
 
-The journal is written by the program, in files as it closes them. Opening it, the question, and
+The journal has the files and indexes that the program makes. Opening it, the question, and
 reading and decoding all of it take turns in one process and thread, in processor time. Memory is
 the most that a process of its own holds while it opens a journal of each size, or asks it.
 """
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from tests.bench.audit import decoded, make
 from tests.bench.table import Row, amount, at_most
 from tests.kit.cost import seconds
 from tests.kit.fakes import Silent
@@ -23,13 +22,11 @@ from tests.unit.record.books import NOW, entry
 from token_catcher.commands.history import run_recorded
 from token_catcher.commands.rotation import Query
 from token_catcher.model import Entry
-from token_catcher.record import Journal, series
+from token_catcher.record import NO_KEYS, Journal
 
 SIZES = (amount(10_000, quick=100), amount(100_000, quick=500), amount(1_000_000, quick=1_000))
 """Records; of the largest, what it costs is told as well."""
 USERS = 1_000
-A_BATCH = 1_000
-"""Records that are written with one sync."""
 ROUNDS = amount(3, quick=1)
 AT_MOST = 1.5
 """Times as dear as reading and decoding."""
@@ -44,32 +41,18 @@ print(*re.findall("VmHWM:\\s+([0-9]+)", Path("/proc/self/status").read_text()))
 """
 
 
-def make(path: Path, count: int) -> None:
-    """Records of many users, written by the program."""
-    now = iter(NOW + timedelta(seconds=number) for number in range(2 * count))
-    journal = Journal(path, now=partial(next, now), log=Silent())
-    for batch in _batches(count):
-        journal.append_all(batch, lambda known: known)
-
-
-def _batches(count: int) -> Iterator[list[Entry]]:
-    for begin in range(0, count, A_BATCH):
-        numbers = range(begin, min(begin + A_BATCH, count))
-        yield [_record(number) for number in numbers]
-
-
-def _record(number: int) -> Entry:
+def record(number: int) -> Entry:
     """With all fields that a stored token has."""
     username = user(number)
     return entry(
-        number + 1,
+        number,
         username=username,
         path=f"salesforce/acme-production/{username}",
         issued_at="2026-02-03T12:57:26Z",
         token_length=25,
         proof="dkim: d=salesforce.com s=sfdc rsa-sha256 2048 bits, from DNS",
         request_id="4bbd0ad1-5e2c-6a1f-8d52-3c1a9f8e7d60",
-        version_before=number,
+        version_before=number - 1,
         asked_by="daemon",
         seen_after=0.412,
         written_after=0.057,
@@ -92,21 +75,13 @@ def asked(path: Path) -> None:
         run_recorded(path, Query(user=user(1)), now=NOW, html=Path(page.name))
 
 
-def decoded(path: Path) -> None:
-    """The least that any reader does."""
-    for file in series(path):
-        with file.open("rb") as lines:
-            for line in lines:
-                json.loads(line)
-
-
 def rows() -> Iterator[Row]:
     """Seconds of processor time of the largest, and memory of all."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / str(size) / "journal.jsonl" for size in SIZES]
         for path, size in zip(paths, SIZES, strict=True):
-            path.parent.mkdir(mode=0o700)
-            make(path, size)
+            make(path, NO_KEYS, size, record)
+            opened(path)  # which makes the indexes of the closed files
         yield from _costs(paths[-1])
         yield _memory("open", opened, paths)
         yield _memory("history --user", asked, paths)
