@@ -142,7 +142,7 @@ class Anchoring:
         self._journal.catch_up()
         head = self._journal.head
         if current.anchor is not None:
-            self._expect_led_through(current.anchor, head)
+            self._expect_led_through(current.anchor)
         self._known = head_of(current.anchor)
         if head == self._known:
             return True
@@ -171,9 +171,10 @@ class Anchoring:
             return False
         return timedelta() <= age < timedelta(seconds=PAUSE)
 
-    def _expect_led_through(self, anchor: Anchor, head: Head) -> None:
-        # The hash of a record in a closed file costs that file's reading: once is enough.
-        if head_of(anchor) != self._known or anchor.seq > head.seq:
+    def _expect_led_through(self, anchor: Anchor) -> None:
+        # The hash of a record in a closed file costs that file's reading: once is enough, since
+        # under this process the journal cannot be cut unnoticed.
+        if head_of(anchor) != self._known:
             expect_led_through(self._journal, anchor)
 
     def _fail(self, error: TokenCatcherError) -> None:

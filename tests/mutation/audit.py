@@ -273,14 +273,6 @@ MUTANTS = (
         tests=ANCHOR,
     ),
     Mutant(
-        "anchor: it moves back",
-        "anchoring.py",
-        function="Anchoring._expect_led_through",
-        old="anchor.seq > head.seq",
-        new="False",
-        tests=ANCHOR,
-    ),
-    Mutant(
         "fingerprint: where a key is gone it is another token",
         "fingerprints.py",
         function="Fingerprints.is_of",

@@ -18,16 +18,16 @@ SIGNING = ("tests/unit/notify/test_signing.py",)
 COMMAND = ("tests/unit/notify/test_command.py",)
 NOTICE = ("tests/unit/notify/test_notice.py",)
 
+ADD = "            outbox.add(events, now)\n"
+KEEP = '            outbox.keep("outbox", json.loads(kept))\n'
+
 MUTANTS = (
     Mutant(
         "notify: what is handed in is known before its event is kept",
         "notify/outbox.py",
         function="Outbox._write",
-        old="            outbox.add(events, now)\n",
-        new=(
-            "        with self._file.transaction() as outbox:\n"
-            "            outbox.add(events, now)\n"
-        ),
+        old=ADD + KEEP,
+        new=KEEP + "        with self._file.transaction() as outbox:\n" + ADD,
         tests=OUTBOX,
     ),
     Mutant(

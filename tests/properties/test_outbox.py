@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -32,14 +33,17 @@ class CrashingFile(OutboxFile):
     """One under which the process ends, right before or after a transaction is durable."""
 
     crash = ""
+    crash_at = 1
+    """Of the transactions from now on, the one."""
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         with super().transaction() as transaction:
+            self.crash_at -= 1
             yield transaction
-            if self.crash == "before":
+            if self.crash == "before" and self.crash_at <= 0:
                 raise Crash
-        if self.crash == "after":
+        if self.crash == "after" and self.crash_at <= 0:
             raise Crash
 
 
@@ -148,6 +152,27 @@ class Machine(RuleBasedStateMachine):
         ids = {event.id for event in self.heap.events}
         assert len(bodies) == len(ids) == self.count + self.overdue
         self.directory.cleanup()
+
+
+@pytest.mark.parametrize("crash", ["before", "after"])
+@pytest.mark.parametrize("number", range(1, 6))
+def test_a_crash_at_any_transaction_of_a_beat(number: int, crash: str, tmp_path: Path) -> None:
+    """What the journal tells and what is handed in reaches the receiver, with one id each."""
+    heap = Heap()
+    box = Box(tmp_path, ops=heap)
+    box.collect()
+    box.journal.append(entry(1))
+    file = CrashingFile(tmp_path / "outbox.db")
+    file.crash, file.crash_at = crash, number
+    box.outbox._file = file
+    for _ in range(2):
+        box.outbox.tell(Kind.OVERDUE, "acme/0", {}, key="0")
+        with suppress(Crash):
+            box.collect()
+        box.start()
+    box.deliver(3600)
+    told = [event.content["data"].get("version") for event in heap.events]
+    assert sorted(told, key=str) == [1, None]
 
 
 TestOutbox = Machine.TestCase

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from tests.kit.fakes import Silent
 from tests.unit.record.books import entry, journal
 from token_catcher.anchoring import AnchorHealth, Anchoring
+from token_catcher.errors import StateError
 from token_catcher.notify.conditions import FAILING_AFTER, HEALED_AFTER, Conditions
 from token_catcher.record import Journal
 from token_catcher.service import anchor_troubles
@@ -56,6 +58,33 @@ def test_what_is_anchored_while_we_ask_is_in_the_journal_after_that(tmp_path: Pa
     duty = anchoring(book, Anchors(journal(path)))
     duty.round()
     assert duty.health == AnchorHealth(2)
+
+
+class Still(Anchors):
+    """Nobody else writes."""
+
+    def read(self) -> AnchorVersion:
+        """What was written."""
+        return AnchorVersion(self.anchor, SecretVersion(0))
+
+
+def test_a_journal_that_is_set_back_under_the_program_moves_no_anchor_back(tmp_path: Path) -> None:
+    """A backup is restored while it runs: its journal is broken then, and nothing else is asked."""
+    path = tmp_path / "state" / "journal.jsonl"
+    path.parent.mkdir()
+    book = journal(path)
+    book.append(entry(1))
+    shutil.copytree(path.parent, tmp_path / "older")
+    book.append(entry(2))
+    anchors = Still(book)
+    duty = anchoring(book, anchors)
+    assert duty.move()
+    known = anchors.anchor
+    shutil.rmtree(path.parent)
+    shutil.copytree(tmp_path / "older", path.parent)
+    with pytest.raises(StateError) as refused:
+        duty.move()
+    assert (refused.value.code, anchors.anchor) == ("journal-broken", known)
 
 
 @pytest.mark.parametrize(

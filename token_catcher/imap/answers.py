@@ -185,7 +185,7 @@ def bodies_in(answer: Fetched[Body]) -> dict[int, tuple[bytes, datetime | None]]
             if _is_body(name, body):
                 bodies[line.uid] = (body, arrival(line.fields))
     for uid, time, name, body in answer.usual:
-        if _is_body(name, body):
+        if _is_uid(uid) and _is_body(name, body):
             bodies[uid] = (body, time)
     return bodies
 
