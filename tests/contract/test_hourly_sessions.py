@@ -142,9 +142,8 @@ class HourlyWorld(OddWorld):
         until(is_idle, "both folders to be listened to")
 
     def listens_to_inbox(self) -> bool:
-        """Whether the last connection does."""
-        connections = self.server.connections
-        return bool(connections) and connections[-1].idling == "INBOX"
+        """Whether a connection does."""
+        return any(connection.idling == "INBOX" for connection in self.server.connections)
 
     def has_connected_since(self, number: int) -> bool:
         """Whether there were more connections than so many."""
