@@ -204,6 +204,7 @@ use what its `__init__` names, and nothing else.
     daemon      who looks when, for months
         shards      which mailboxes are this instance's
         wakeups     when to look, and how long to wait
+        logins      when a login may be made
         sessions    one session with a mailbox after the other
         watch       one mailbox, for as long as the process lives
         restoration  the daily look for what Vault has lost

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from random import Random
 
-from token_catcher.daemon.wakeups import BackOff, Logins, Pace, Wakeup, steps
+from token_catcher.daemon.logins import Logins
+from token_catcher.daemon.wakeups import BackOff, Pace, Wakeup, steps
 from token_catcher.errors import ConfigurationError, SessionEnded, TokenCatcherError
 from token_catcher.log import raised_at
 from token_catcher.model import Secret

@@ -20,8 +20,9 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
+from token_catcher.daemon.logins import Logins
 from token_catcher.daemon.sessions import SessionLoop
-from token_catcher.daemon.wakeups import PACE, BackOff, IdleTime, Logins, Pace, Wakeup, doubling
+from token_catcher.daemon.wakeups import PACE, BackOff, IdleTime, Pace, Wakeup, doubling
 from token_catcher.errors import Outage, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.ports import Log, Mailbox
