@@ -308,6 +308,7 @@ class App:
         )
         return Watched(
             name=mailbox.name,
+            server=mailbox.host.lower(),
             connect=self._connector(mailbox, entrance.login),
             sweep=sweep,
             judge=self.judge,

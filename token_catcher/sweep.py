@@ -40,6 +40,8 @@ class Watched:
     """One mailbox, and all that it takes to look after it. Made by `app`."""
 
     name: str
+    server: str
+    """The host; mailboxes of the same one take turns to log in."""
     connect: Callable[[], Mailbox]
     """A logged-in session; the caller closes it. Raises what `imap` raises."""
     sweep: Sweep

@@ -18,6 +18,7 @@ from tests.kit.mails import token
 from tests.kit.odd_imap import Account, OddImap, Quirks
 from tests.kit.rig import BEGIN, Rig
 from tests.kit.waiting import until
+from token_catcher.daemon.logins import ServerLogins
 from token_catcher.daemon.wakeups import Pace
 from token_catcher.daemon.watch import Watch
 from token_catcher.imap import ImapMailbox
@@ -119,6 +120,7 @@ class OddWorld(Rig):
         watch = Watch(
             self.watched,
             ending,
+            ServerLogins(QUICK, time.monotonic),
             log=self.log,
             now=self.now,
             monotonic=time.monotonic,

@@ -15,6 +15,7 @@ from tests.contract.odd_world import OddWorld
 from tests.kit.fakes import Silent
 from tests.kit.odd_imap import Quirks
 from tests.kit.waiting import FOREVER, PATIENCE, until
+from token_catcher.daemon.logins import ServerLogins
 from token_catcher.daemon.wakeups import Pace
 from token_catcher.daemon.watch import Watch
 from token_catcher.imap import OAuthLogin
@@ -111,6 +112,7 @@ class HourlyWorld(OddWorld):
         watch = Watch(
             self.but(idle=True, poll=timedelta(days=30)),
             ending,
+            ServerLogins(PACE, self.monotonic),
             log=self.log,
             now=self.now,
             monotonic=self.monotonic,

@@ -18,6 +18,7 @@ from tests.kit.fakes import Silent
 from tests.kit.rig import Rig
 from tests.kit.tokens import CLIENT_ID, TokenEndpoint
 from tests.kit.waiting import PATIENCE, until
+from token_catcher.daemon.logins import ServerLogins
 from token_catcher.daemon.wakeups import Pace
 from token_catcher.daemon.watch import Watch
 from token_catcher.errors import AccessError
@@ -93,6 +94,7 @@ def watching(home: Path, tokens: AccessTokens, log_in: Callable[[], Mailbox]) ->
     watch = Watch(
         rig.but(connect=log_in, credential=tokens.credential),
         ending,
+        ServerLogins(PATIENT, time.monotonic),
         log=rig.log,
         now=rig.now,
         monotonic=time.monotonic,

@@ -262,6 +262,7 @@ class Rig:
         self.sweep = instance.sweep
         self.watched = Watched(
             name="integrations",
+            server="imap.example.com",
             connect=self.connect,
             sweep=self.sweep,
             judge=instance.judge,

@@ -1,6 +1,6 @@
 """The daemon: starts a watch for every mailbox, wakes them on schedule, and ends them well.
 
-    startup     one lock on the state directory; watches start apart, so that logins come gently
+    startup     one lock on the state directory; all watches start, and take turns to log in
     loop        APScheduler sets a watch's wakeup at `poll`, SIGUSR1 sets them all,
                 SIGHUP reads the configuration again
     shutdown    SIGTERM or SIGINT: every watch stops between two mails; what is unsettled is found
@@ -32,14 +32,13 @@ from token_catcher import files, signals
 from token_catcher.children import CHILDREN
 from token_catcher.daemon import systemd
 from token_catcher.daemon.housekeeping import Housekeeping
+from token_catcher.daemon.logins import ServerLogins
 from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
 from token_catcher.daemon.watch import LOGOUT_WITHIN, Health, Watch
 from token_catcher.errors import StateError, TokenCatcherError
 from token_catcher.ports import Log
 from token_catcher.sweep import Watched
 
-STARTS_APART: Final = 0.2
-"""Seconds between the first logins of two mailboxes."""
 STUCK_AFTER: Final = 360.0
 """Seconds without a step after which a loop counts as stuck: the longest IDLE, and time to notice
 a dead connection. Twice the deadline of a command."""
@@ -103,6 +102,8 @@ class Daemon:
         self._moved_at = monotonic()
         self._ready = False
         self._generation = Generation(threading.Event(), ())
+        self._servers: dict[str, ServerLogins] = {}
+        """By host; a reload changes nothing of who logged in just now."""
         # A job that is late runs all the same, and several late ones run once.
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -175,21 +176,18 @@ class Daemon:
         """Everything that can fail, before anything runs."""
         ending = threading.Event()
         mailboxes = self._load(ending.is_set)
-        watches = [
-            self._watch(watched, starts_in=number * STARTS_APART)
-            for number, watched in enumerate(mailboxes)
-        ]
-        return Generation(ending, tuple(watches))
+        return Generation(ending, tuple(self._watch(watched) for watched in mailboxes))
 
-    def _watch(self, watched: Watched, starts_in: float) -> Watch:
+    def _watch(self, watched: Watched) -> Watch:
+        server = self._servers.setdefault(watched.server, ServerLogins(self._pace, self._monotonic))
         return Watch(
             watched,
             threading.Event(),  # its own, since it alone may have to be replaced
+            server,
             log=self._log,
             now=self._now,
             monotonic=self._monotonic,
             rng=self._rng,
-            starts_in=starts_in,
             pace=self._pace,
         )
 
@@ -262,7 +260,7 @@ class Daemon:
             if self._stands_still(watch.health.moved_at):
                 self._log.error("mailbox.replaced", mailbox=watch.watched.name)
                 watch.stop()
-                another = self._watch(watch.watched, starts_in=0.0)
+                another = self._watch(watch.watched)
                 another.follows_a_stuck_one()
                 self._generation = self._generation.with_another(another, instead_of=watch)
                 another.start()

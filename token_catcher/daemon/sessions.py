@@ -90,17 +90,18 @@ class SessionLoop(threading.Thread):
             self._logins.take()
             return not self._ending.is_set()
         while not self._ending.is_set():
-            seconds = self._logins.turn(beside=self._is_beside)
+            seconds = self._logins.turn(self, beside=self._is_beside)
             if seconds == 0:
                 self._is_beside = False
                 return True
             self._rest(seconds)
+        self._logins.leave(self)
         return False
 
     def _live(self) -> TokenCatcherError | None:
         """One session. Returns the error that ended it; None where that is a bug of ours."""
         try:
-            with closing(self.watched.connect()) as mailbox:
+            with closing(self._connect()) as mailbox:
                 self.connected = True
                 self.trouble = None
                 has_idle = self._has_idle(mailbox)
@@ -113,6 +114,13 @@ class SessionLoop(threading.Thread):
             kind = type(bug).__name__
             self._log.error("mailbox.crashed", **self._subject, kind=kind, at=raised_at(bug))
         return None
+
+    def _connect(self) -> Mailbox:
+        """A logged-in session. Raises what `imap` raises."""
+        try:
+            return self.watched.connect()
+        finally:
+            self._logins.done(self)
 
     def _after(
         self, error: TokenCatcherError | None, lived: float, credential: Secret | None

@@ -26,6 +26,12 @@ class Pace:
     arrives just before IDLE), four minutes at most (NATs forget silent connections)."""
     logins_apart: float = 10.0
     """Between two logins to one mailbox, whichever connection they are for."""
+    server_logins_apart: float = 1 / 30
+    """Between two logins to one server, whichever mailboxes they are to."""
+    server_logins: int = 8
+    """No time but a number: the logins to one server that are on their way at once."""
+    server_login_counts: float = 2.0
+    """For so long each of them counts as one."""
     trouble: tuple[float, float] = (4.0, 300.0)
     """After a session that broke: at first, and at most."""
     refusal: tuple[float, float] = (120.0, 3600.0)

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from token_catcher.daemon.logins import Logins
+from token_catcher.daemon.logins import Logins, ServerLogins
 from token_catcher.daemon.sessions import SessionLoop
 from token_catcher.daemon.wakeups import PACE, BackOff, IdleTime, Pace, Wakeup, doubling
 from token_catcher.errors import Outage, TokenCatcherError
@@ -66,19 +66,19 @@ class Watch(SessionLoop):
         self,
         watched: Watched,
         ending: threading.Event,
+        server: ServerLogins,
         *,
         log: Log,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
         rng: Random,
-        starts_in: float = 0.0,
         pace: Pace = PACE,
     ) -> None:
-        """`starts_in`: seconds before the first login, so that not all mailboxes log in at once."""
+        """`server`: the logins to its server, in which all mailboxes there take their turns."""
         super().__init__(
             watched,
             ending,
-            Logins(pace.logins_apart, monotonic, starts_in),
+            Logins(pace.logins_apart, monotonic, server),
             name=f"mailbox-{watched.name}",
             log=log,
             monotonic=monotonic,

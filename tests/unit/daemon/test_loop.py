@@ -19,11 +19,10 @@ import pytest
 
 from tests.kit.mails import token
 from tests.kit.rig import Rig
-from tests.kit.waiting import PATIENCE, until
+from tests.kit.waiting import FOREVER, PATIENCE, until
 from tests.unit.daemon.kit import threads, until_asked, until_stored, until_told
 from token_catcher.daemon.loop import (
     FINISH_WITHIN,
-    STARTS_APART,
     STUCK_AFTER,
     Daemon,
     only_one,
@@ -66,6 +65,7 @@ def made(
     clock: Callable[[], float] = time.monotonic,
     housekeeping: Callable[[], None] = nothing,
     finish: Callable[[float], None] = nothing_on_its_way,
+    pace: Pace = QUICK,
 ) -> Daemon:
     """A daemon over the rig's mailbox, or over what `load` gives."""
 
@@ -80,7 +80,7 @@ def made(
         now=rig.now,
         rng=Random(1),
         monotonic=clock,
-        pace=QUICK,
+        pace=pace,
         housekeeping=housekeeping,
         finish=finish,
     )
@@ -293,20 +293,44 @@ def test_housekeeping_that_hangs_holds_up_nobody(rig: Rig) -> None:
     released.set()
 
 
-def test_mailboxes_are_logged_in_to_gently(rig: Rig) -> None:
-    """One after the other, in their order, each a little later."""
-    times: dict[str, float] = {}
+class Logged:
+    """Mailboxes of several servers, and when each was first logged in to."""
 
-    def connect(name: str) -> Mailbox:
-        times.setdefault(name, time.monotonic())
-        return rig.connect()
+    def __init__(self, rig: Rig, **servers: str) -> None:
+        """`servers`: of each mailbox, by its name."""
+        self._rig = rig
+        self._servers = servers
+        self.times: dict[str, float] = {}
 
-    names = ("a", "b", "c")
-    watched = [replace(rig.watched, name=name, connect=partial(connect, name)) for name in names]
+    def watched(self) -> Sequence[Watched]:
+        """In their order."""
+        return [self._watched(name, server) for name, server in self._servers.items()]
+
+    def _watched(self, name: str, server: str) -> Watched:
+        return self._rig.but(name=name, server=server, connect=partial(self._connect, name))
+
+    def _connect(self, name: str) -> Mailbox:
+        self.times.setdefault(name, time.monotonic())
+        return self._rig.connect()
+
+
+def test_mailboxes_of_one_server_are_logged_in_to_gently(rig: Rig) -> None:
+    """One after the other, each a little later."""
+    logged = Logged(rig, a="one.example", b="one.example", c="one.example")
     began = time.monotonic()
-    run(made(rig, lambda: watched), partial(until_told, rig, "daemon.ready"))
-    for number, name in enumerate(names):
-        assert times[name] - began >= number * STARTS_APART
+    run(made(rig, logged.watched), partial(until_told, rig, "daemon.ready"))
+    for number, at in enumerate(sorted(logged.times.values())):
+        assert at - began >= number * QUICK.server_logins_apart
+
+
+def test_mailboxes_of_another_server_do_not_wait(rig: Rig) -> None:
+    """The second of one server has to; who is alone at another has not."""
+    logged = Logged(rig, a="one.example", b="one.example", c="another.example")
+    rig.account.watched = ("INBOX",)
+    daemon = made(rig, logged.watched, pace=replace(QUICK, server_logins_apart=FOREVER))
+    run(daemon, lambda: until(lambda: len(logged.times) == 2, "two logins"))
+    assert len(logged.times.keys() & {"a", "b"}) == 1
+    assert "c" in logged.times
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from tests.kit.mails import token
 from tests.kit.rig import Rig, nothing
 from tests.kit.waiting import FOREVER, PATIENCE, until
 from tests.unit.daemon.kit import threads, until_asked, until_stored, until_told
+from token_catcher.daemon.logins import ServerLogins
 from token_catcher.daemon.wakeups import PACE, Pace
 from token_catcher.daemon.watch import Watch
 from token_catcher.errors import AccessError, ConfigurationError, Outage
@@ -51,17 +52,17 @@ def made(
     watched: Watched | None = None,
     pace: Pace = PACE,
     ending: threading.Event | None = None,
-    starts_in: float = 0.0,
+    server: ServerLogins | None = None,
 ) -> Watch:
     """A watch over the rig's mailbox, or over another, that was not started yet."""
     return Watch(
         watched or rig.watched,
         ending or threading.Event(),
+        server or ServerLogins(pace, time.monotonic),
         log=rig.log,
         now=rig.now,
         monotonic=time.monotonic,
         rng=Random(1),
-        starts_in=starts_in,
         pace=pace,
     )
 
@@ -496,14 +497,25 @@ def test_a_stop_ends_a_pause(rig: Rig) -> None:
 
 
 def test_a_stop_comes_before_the_first_login(rig: Rig) -> None:
-    """A watch that waits for its turn to log in never does."""
+    """A watch that waits for its turn to log in never does, and leaves it to others."""
     ending = threading.Event()
-    watch = made(rig, ending=ending, starts_in=3600.0)
+    clock = [100.0]
+    server = ServerLogins(Pace(server_logins_apart=3600.0), lambda: clock[0])
+    assert server.turn("another mailbox") == 0
+    watch = made(rig, ending=ending, server=server)
     watch.start()
+
+    def stands_in_the_queue() -> bool:
+        seconds = server.turn("the next")
+        server.leave("the next")
+        return seconds == 7200
+
+    until(stands_in_the_queue, "the watch to stand in the queue")
     ending.set()
     watch.join(PATIENCE)
     assert not watch.is_alive()
     assert rig.diary == []
+    assert server.turn("the next") == 3600
 
 
 # -- what is seen from outside --
