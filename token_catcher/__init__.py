@@ -20,6 +20,7 @@ use what its `__init__` names, and nothing else.
     connections HTTP connections of which no answer lasts for ever
     counters    what is counted of the work, by who wants to
     signals     how SIGTERM and SIGINT end a command
+    open_files  how many files and connections may be open at once
     in_flight   requests whose answer is given out once
     children    commands of the operator's, which end with us
 

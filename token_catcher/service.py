@@ -16,7 +16,7 @@ from token_catcher.anchoring import AnchorHealth, Anchoring
 from token_catcher.anchors import anchoring_of
 from token_catcher.app import App
 from token_catcher.clock import utc_now
-from token_catcher.config import Config, is_loopback
+from token_catcher.config import Config, MailboxConfig, is_loopback
 from token_catcher.counters import Counters
 from token_catcher.daemon import (
     Daemon,
@@ -37,15 +37,24 @@ from token_catcher.login_proof import LoginProof, LoginProofs
 from token_catcher.model import Entry, moment
 from token_catcher.notifier import Notifier
 from token_catcher.oauth import Renewals, TokenHealth
+from token_catcher.open_files import make_room
 from token_catcher.ports import Log
 from token_catcher.proving import login_proof_of
 from token_catcher.record import Journal, MailToken
 from token_catcher.shares import own_mailboxes, shard_of
 from token_catcher.sweep import Watched
 from token_catcher.vault import unwrappings
+from token_catcher.wording import counted
 
 FIXED: Final = ("state_dir", "instance", "journal", "http", "shard", "log")
 """What a reload cannot change: other processes, records and metrics speak of it."""
+
+A_FOLDER: Final = 3
+"""Open files of a folder: its connection, and both ends of the wakeup of who listens on it."""
+A_SWEEP: Final = 1
+"""Of a mailbox while it is swept, which may happen to all at once: the lock of its checkpoint."""
+BESIDES: Final = 100
+"""Of all the rest: the journal, Vault, pages, notifications."""
 
 
 class Service:
@@ -98,6 +107,8 @@ class Service:
         for key in FIXED:
             if getattr(fresh, key) != getattr(self._config, key):
                 raise ConfigurationError(f"{key}: cannot change while running; restart the daemon")
+        names = own_mailboxes(fresh)
+        make_room(_open_files(fresh, names), counted(len(names), "mailbox", "mailboxes"))
         ahead.load_all(fresh)
         app = App(
             fresh,
@@ -109,7 +120,6 @@ class Service:
             looked_by="run",
         )
         app.tell_unpinned_orgs()
-        names = own_mailboxes(fresh)
         watched = []
         if names:  # App.watched takes no name for every mailbox
             watched = app.watched(names)
@@ -372,6 +382,26 @@ class _Duties:
     def expect_losses(self) -> None:
         """Look at everything once more."""
         self.restoration.look_anew()
+
+
+def _open_files(config: Config, mailboxes: Sequence[str]) -> int:
+    """How many these mailboxes may have open at a time, and all the rest."""
+    ours = frozenset(mailboxes)
+    count = BESIDES
+    for mailbox in config.mailboxes:
+        if mailbox.name in ours:
+            count += A_FOLDER * _connections(mailbox) + A_SWEEP
+    return count
+
+
+def _connections(mailbox: MailboxConfig) -> int:
+    """One for each folder; without IDLE, one for all."""
+    if not mailbox.idle:
+        return 1
+    folders = 1 + len(mailbox.folders.also)
+    if mailbox.folders.spam is not None:
+        folders += 1
+    return folders
 
 
 def _looking_for_lapses(

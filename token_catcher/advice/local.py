@@ -242,6 +242,18 @@ LOCAL: Final[Mapping[str, Advice]] = {
         "write it with its unit (90s, 10m, 2h, 14d); or leave the key out, and its default"
         " counts (docs/configuration.md)",
     ),
+    "open-files": Advice(
+        167,
+        "The mailboxes take more connections than the system lets the process open.",
+        "raise the limit of whoever starts it: LimitNOFILE= of the unit, `ulimit -Hn` of a shell,"
+        " `--ulimit nofile=` of a container; or share the mailboxes out (docs/scale.md)",
+    ),
+    "threads": Advice(
+        168,
+        "The system lets the process start no further thread; each watched folder takes one.",
+        "raise the limit of its tasks: TasksMax= of the unit, `--pids-limit` of a container,"
+        " podPidsLimit of the kubelet; or share the mailboxes out (docs/scale.md)",
+    ),
     "journal-anchor": Advice(
         161,
         "The journal does not lead through the record that Vault knows of it.",

@@ -15,7 +15,7 @@ from random import Random
 
 from token_catcher.daemon.logins import Logins
 from token_catcher.daemon.wakeups import BackOff, Pace, Wakeup, steps
-from token_catcher.errors import ConfigurationError, SessionEnded, TokenCatcherError
+from token_catcher.errors import ConfigurationError, SessionEnded, StateError, TokenCatcherError
 from token_catcher.log import raised_at
 from token_catcher.model import Secret
 from token_catcher.ports import Log, Mailbox
@@ -63,6 +63,17 @@ class SessionLoop(threading.Thread):
         """Whether the last session was as long as the server gives any: the next one is due."""
         self._subject = {"mailbox": watched.name}
         """What its events in the log are about."""
+
+    def start(self) -> None:
+        """StateError: the system lets us have no further thread."""
+        try:
+            super().start()
+        except RuntimeError:
+            # Out of a session it ends as any trouble does.
+            raise StateError(
+                f"got no thread for {self.name}, expected one for each watched folder",
+                code="threads",
+            ) from None
 
     def stop(self) -> None:
         """Ask the thread to end, between two mails."""

@@ -23,7 +23,7 @@ from typing import Final
 from token_catcher.daemon.logins import Logins, ServerLogins
 from token_catcher.daemon.sessions import SessionLoop
 from token_catcher.daemon.wakeups import PACE, BackOff, IdleTime, Pace, Wakeup, doubling
-from token_catcher.errors import Outage, TokenCatcherError
+from token_catcher.errors import Outage, StateError, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.ports import Log, Mailbox
 from token_catcher.report import Report
@@ -94,6 +94,8 @@ class Watch(SessionLoop):
         self._unapplied = 0
         self._interruptions = 0
         """How many sweeps in a row met trouble that the session outlived: a dependency away."""
+        self._is_thread_missed = False
+        """Whether it was told that an idle listener got no thread."""
 
     def follows_a_stuck_one(self) -> None:
         """It takes the place of a watch that stood still: its first look ended, and not well."""
@@ -243,10 +245,23 @@ class Watch(SessionLoop):
                 listener.stop()
         added = {folder: self._listener(folder) for folder in folders if folder not in kept}
         listeners = kept | added
-        # Known before they start, so that all are stopped should a start fail.
         self._listeners = tuple(listeners[folder] for folder in folders)
         for listener in added.values():
+            self._start(listener)
+
+    def _start(self, listener: IdleListener) -> None:
+        """Without a thread for it, the folder is looked at by the schedule; which tries again."""
+        try:
             listener.start()
+        except StateError as error:
+            listener.wakeup.close()
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
+            tell = self._log.debug
+            if not self._is_thread_missed:
+                tell = self._log.warning
+            self._is_thread_missed = True
+            about = {**self._subject, "folder": listener.folder}
+            tell("mailbox.trouble", **about, code=error.code, error=str(error))
 
     def _stop_listeners(self) -> None:
         """End all of them; where the whole process ends, leave them the time to log out."""

@@ -518,6 +518,42 @@ def test_a_stop_comes_before_the_first_login(rig: Rig) -> None:
     assert server.turn("the next") == 3600
 
 
+@pytest.fixture
+def no_room_for_threads() -> Iterator[Callable[[str], None]]:
+    """Once asked, the system has no memory for the stack of a further thread."""
+
+    def on_login(asked: str) -> None:
+        if asked == "connect":
+            threading.stack_size(2**46)
+
+    yield on_login
+    threading.stack_size(0)
+
+
+def test_a_listener_without_a_thread_costs_the_inbox_nothing(
+    rig: Rig, no_room_for_threads: Callable[[str], None]
+) -> None:
+    """It is told once, and each look at the folders tries again."""
+    rig.on = no_room_for_threads
+    rig.deliver(1, "Junk")
+    with watching(rig, rig.but(poll=timedelta(hours=1))) as watch:
+        until_asked(rig, "idle INBOX")
+        until_stored(rig, 1)
+        watch.wakeup.set()
+        until_asked(rig, "idle INBOX", times=2)
+        assert watch.health.listening == ()
+        threading.stack_size(0)
+        watch.wakeup.set()
+        until(lambda: watch.health.listening == ("Junk",), "the listener")
+    fields = {
+        "mailbox": "integrations",
+        "folder": "Junk",
+        "code": "threads",
+        "error": "got no thread for idle-integrations-Junk, expected one for each watched folder",
+    }
+    assert rig.log.warnings == [("mailbox.trouble", fields)]
+
+
 # -- what is seen from outside --
 
 
