@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -136,6 +137,17 @@ class Program:
             indent = lines[place][: len(lines[place]) - len(lines[place].lstrip())]
             lines[place : place + 1] = [indent + line for line in text.split("\n")]
         self.config.write_text("\n".join(lines) + "\n", "utf-8")
+
+    def watch(self, users: Mapping[str, str]) -> None:
+        """In place of its mailbox, one of each name with this user; all else is as it was."""
+        before, _, rest = self.text.partition("  - name: integrations\n")
+        settings, _, after = rest.partition("orgs:\n")
+        mailboxes = []
+        for name, user in users.items():
+            own = re.sub(r"(?m)^    username: .*$", f"    username: {user}", settings)
+            mailboxes.append(f"  - name: {name}\n{own}")
+        self.text = before + "".join(mailboxes) + "orgs:\n" + after
+        self.configure()
 
     def secret(self, name: str, value: str) -> Path:
         """A file that only we can read."""

@@ -54,15 +54,8 @@ def _shard(home: Path, server: Dovecot, openbao: OpenBao, org: str, index: int) 
         org,
         instance=f"shard-{index}",
     )
-    before, _, rest = tool.text.partition("  - name: integrations\n")
-    settings, _, after = rest.partition("orgs:\n")
-    mailboxes = []
-    for name in _names():
-        user = server.user(f"{name}@example.com")
-        mailboxes.append(f"  - name: {name}\n{settings.replace('unused@example.com', user)}")
-    shard = f"shard: {{index: {index}, count: {SHARDS}, replicas: {REPLICAS}}}\n"
-    tool.text = before + "".join(mailboxes) + "orgs:\n" + after + shard
-    tool.configure()
+    tool.text += f"shard: {{index: {index}, count: {SHARDS}, replicas: {REPLICAS}}}\n"
+    tool.watch({name: server.user(f"{name}@example.com") for name in _names()})
     return tool
 
 

@@ -106,6 +106,14 @@ service stats {{
 }}
 """
 
+ROOM = """\
+default_process_limit = {processes}
+default_client_limit = {clients}
+default_vsz_limit = 1G
+service imap {{
+  process_limit = {processes}
+}}
+"""
 ACL = """\
 mail_plugins = acl
 protocol imap {{
@@ -193,6 +201,7 @@ class Dovecot(Server):
         capability: str | None = None,
         ended: bool = False,
         acl: Mapping[str, str] | None = None,
+        connections: int = 0,
     ) -> None:
         """`spam`: a folder that every mailbox has, marked \\Junk if `special_use`.
 
@@ -202,7 +211,8 @@ class Dovecot(Server):
         `capability`: all that it announces; None: whatever it can do.
         `ended`: the server's certificate is not valid any more.
         `acl`: the rights of every owner by folder, as RFC 4314 has them; all where none are named.
-        None: the server has no ACL."""
+        None: the server has no ACL.
+        `connections`: as many at once, where they are more than it takes by default."""
         self._command = command("dovecot", "sudo apt-get install dovecot-imapd dovecot-lmtpd")
         super().__init__("dovecot")
         self.tls_port = free_port()
@@ -219,6 +229,7 @@ class Dovecot(Server):
         self._certificates = certificates
         self._capability = capability
         self._acl = acl
+        self._connections = connections
         self._ends_at = None
         if ended:
             self._ends_at = datetime(2026, 1, 1, tzinfo=UTC)
@@ -380,7 +391,7 @@ class Dovecot(Server):
             gid=accounts.mail.pw_gid,
             format=self._format,
             spam=self._spam_folder(),
-            more=self._ways_in() + self._rights(),
+            more=self._ways_in() + self._rights() + self._room(),
             port=self.port,
             tls_port=self.tls_port,
             lmtp_port=self.lmtp_port,
@@ -407,6 +418,12 @@ class Dovecot(Server):
         lines = [f"{folder} owner {rights}\n" for folder, rights in self._acl.items()]
         (self.home / "rights").write_text("".join(lines))
         return ACL.format(home=self.home)
+
+    def _room(self) -> str:
+        """For connections: one process of Dovecot's serves each, and few serve all logins."""
+        if not self._connections:
+            return ""
+        return ROOM.format(processes=self._connections + 100, clients=4 * self._connections + 100)
 
     def _prepare_oauth(self) -> None:
         """The public key of the endpoint, and by which claim a token names its user."""
