@@ -15,7 +15,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,13 +58,17 @@ class Generation:
     """The watches of one configuration, and the event that ends their sweeps."""
 
     ending: threading.Event
-    watches: tuple[Watch, ...]
+    by_name: Mapping[str, Watch]
+    """By mailbox, in the order of the configuration."""
 
-    def with_another(self, watch: Watch, instead_of: Watch) -> Generation:
-        """The same with one watch exchanged."""
-        watches = list(self.watches)
-        watches[watches.index(instead_of)] = watch
-        return Generation(self.ending, tuple(watches))
+    @property
+    def watches(self) -> Collection[Watch]:
+        """All of them."""
+        return self.by_name.values()
+
+    def with_another(self, watch: Watch) -> Generation:
+        """The same with the watch of this mailbox exchanged."""
+        return Generation(self.ending, {**self.by_name, watch.watched.name: watch})
 
 
 class Daemon:
@@ -101,7 +105,7 @@ class Daemon:
         """Those that came and are not answered yet."""
         self._moved_at = monotonic()
         self._ready = False
-        self._generation = Generation(threading.Event(), ())
+        self._generation = Generation(threading.Event(), {})
         self._servers: dict[str, ServerLogins] = {}
         """By host; a reload changes nothing of who logged in just now."""
         # A job that is late runs all the same, and several late ones run once.
@@ -138,9 +142,9 @@ class Daemon:
 
     def wake(self, mailbox: str) -> None:
         """Have the watch of this mailbox look now. From any thread."""
-        for watch in self._generation.watches:
-            if watch.health.name == mailbox:
-                watch.wakeup.set()
+        watch = self._generation.by_name.get(mailbox)
+        if watch is not None:  # a reload may have taken it away
+            watch.wakeup.set()
 
     def run(self) -> None:
         """Start, run until a signal ends it. ConfigurationError, StateError: it could not start."""
@@ -170,13 +174,13 @@ class Daemon:
         return not signals.ENDING.isdisjoint(self._signals)
 
     def _names(self) -> list[str]:
-        return [mailbox.name for mailbox in self.health]
+        return list(self._generation.by_name)
 
     def _prepare(self) -> Generation:
         """Everything that can fail, before anything runs."""
         ending = threading.Event()
         mailboxes = self._load(ending.is_set)
-        return Generation(ending, tuple(self._watch(watched) for watched in mailboxes))
+        return Generation(ending, {watched.name: self._watch(watched) for watched in mailboxes})
 
     def _watch(self, watched: Watched) -> Watch:
         server = self._servers.setdefault(watched.server, ServerLogins(self._pace, self._monotonic))
@@ -223,7 +227,7 @@ class Daemon:
             if watch.is_alive():  # and was ever started: others cannot be joined
                 watch.join(max(0.0, deadline - self._monotonic()))
             if watch.is_alive():
-                self._log.warning("mailbox.left_behind", mailbox=watch.health.name)
+                self._log.warning("mailbox.left_behind", mailbox=watch.watched.name)
 
     def _beat(self) -> None:
         """Look at everything once, then sleep until a signal comes, or for a while."""
@@ -247,7 +251,7 @@ class Daemon:
 
     def _note_readiness(self) -> None:
         """The daemon is ready, once, when the first look at every mailbox has ended."""
-        if not self._ready and all(mailbox.looked for mailbox in self.health):
+        if not self._ready and all(watch.looked.is_set() for watch in self._generation.watches):
             self._ready = True
             systemd.ready()
             self._log.info("daemon.ready")
@@ -257,12 +261,12 @@ class Daemon:
 
         What holds it up cannot be known here. Its thread stays behind, and ends where it wakes."""
         for watch in self._generation.watches:
-            if self._stands_still(watch.health.moved_at):
+            if self._stands_still(watch.slowest_at):
                 self._log.error("mailbox.replaced", mailbox=watch.watched.name)
                 watch.stop()
                 another = self._watch(watch.watched)
                 another.follows_a_stuck_one()
-                self._generation = self._generation.with_another(another, instead_of=watch)
+                self._generation = self._generation.with_another(another)
                 another.start()
 
     def _feed_watchdog(self) -> None:

@@ -113,12 +113,17 @@ class Watch(SessionLoop):
         return self.watched.poll
 
     @property
+    def slowest_at(self) -> float:
+        """Monotonic seconds of the last step of the slowest of its threads. From any thread."""
+        return min([self.moved_at, *(listener.moved_at for listener in self._listeners)])
+
+    @property
     def health(self) -> Health:
         """How the mailbox does now. From any thread."""
         listeners = self._listeners  # once, since another thread exchanges the tuple
         return Health(
             name=self.watched.name,
-            moved_at=min([self.moved_at, *(listener.moved_at for listener in listeners)]),
+            moved_at=self.slowest_at,
             looked=self.looked.is_set(),
             connected=self.connected,
             listening=tuple(listener.folder for listener in listeners if listener.connected),

@@ -130,6 +130,12 @@ def test_the_schedule_wakes_the_watch(rig: Rig) -> None:
     run(daemon, partial(until_asked, rig, "folders", times=3))
 
 
+def test_a_mailbox_that_is_not_watched_is_not_woken(rig: Rig) -> None:
+    """A reload may have taken it away while somebody wanted it to be looked at."""
+    made(rig).wake("integrations")
+    assert rig.diary == []
+
+
 def test_sigusr1_wakes_all(rig: Rig) -> None:
     """The schedule is an hour away, and there is no IDLE."""
     rig.has_idle = False
