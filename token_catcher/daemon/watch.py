@@ -333,14 +333,19 @@ class IdleListener(SessionLoop):
         super()._meet(error)
 
     def _session(self, mailbox: Mailbox) -> None:
-        """Wake the watch for what came before, at any news, and at each renewal of IDLE."""
+        """Wake the watch for what came before, and for whatever has changed since."""
         idle_time = IdleTime(self._pace)
-        mailbox.examine(self.folder)
+        state = mailbox.examine(self.folder)
         self._news.set()
         while not self._ending.is_set() and mailbox.has_idle:
             news = mailbox.idle(idle_time.seconds, self.wakeup.fileno())
             self._moved()
             idle_time.ended(news=news)
-            if not news:  # count its mails anew: the server may have swallowed a change
-                mailbox.examine(self.folder)
-            self._news.set()
+            if news:
+                self._news.set()
+                continue
+            # Count its mails anew: the server may have swallowed a change.
+            before = state
+            state = mailbox.examine(self.folder)
+            if state.uidnext is None or state != before:
+                self._news.set()

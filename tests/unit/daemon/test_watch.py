@@ -16,15 +16,15 @@ import pytest
 
 from tests.kit import mails
 from tests.kit.mails import token
-from tests.kit.rig import Rig, nothing
+from tests.kit.rig import Rig, Session, nothing
 from tests.kit.waiting import FOREVER, PATIENCE, until
 from tests.unit.daemon.kit import threads, until_asked, until_stored, until_told
-from token_catcher.daemon.logins import ServerLogins
-from token_catcher.daemon.wakeups import PACE, Pace
-from token_catcher.daemon.watch import Watch
+from token_catcher.daemon.logins import Logins, ServerLogins
+from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
+from token_catcher.daemon.watch import IdleListener, Watch
 from token_catcher.errors import AccessError, ConfigurationError, Outage
 from token_catcher.model import Secret
-from token_catcher.ports import MoveTo
+from token_catcher.ports import FolderState, MoveTo
 from token_catcher.record import LastLook, LookNotes
 from token_catcher.sweep import Watched
 
@@ -310,6 +310,83 @@ def test_a_connection_lost_in_a_sweep_is_replaced(rig: Rig) -> None:
     with watching(rig):
         until_stored(rig, 1)
     assert len(of_the_watch(rig, "mailbox.connected")) == 2
+
+
+class CountingWakeup(Wakeup):
+    """Counts how often it was set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = 0
+
+    def set(self) -> None:
+        self.times += 1
+        super().set()
+
+
+@contextmanager
+def listening(rig: Rig, pace: Pace, watched: Watched | None = None) -> Iterator[CountingWakeup]:
+    """An idle listener on the spam folder by itself; gives the wakeup of its watch."""
+    wakeup = CountingWakeup()
+    logins = Logins(0.0, time.monotonic, ServerLogins(pace, time.monotonic))
+    listener = IdleListener(
+        watched or rig.watched,
+        "Junk",
+        wakeup,
+        logins,
+        log=rig.log,
+        monotonic=time.monotonic,
+        rng=Random(1),
+        pace=pace,
+    )
+    listener.start()
+    try:
+        yield wakeup
+    finally:
+        listener.stop()
+        listener.join(PATIENCE)
+        assert not listener.is_alive()
+        wakeup.close()
+
+
+RENEWED = Pace(idle=(0.01, 0.01, 0.01, FOREVER), logins_apart=0.0, step=0.01)
+"""Three times soon."""
+
+
+def test_an_idle_that_is_renewed_without_a_change_wakes_nobody(rig: Rig) -> None:
+    """A listener wakes its watch for what came before it, and then for what has changed."""
+    with listening(rig, RENEWED) as wakeup:
+        until(lambda: rig.idles[-1:] == [("Junk", FOREVER)], "the long IDLE")
+        assert rig.diary.count("examine Junk") == 4
+        assert wakeup.times == 1
+
+
+def test_a_change_that_idle_did_not_tell_of_is_news(rig: Rig) -> None:
+    """The server swallowed it; the next count of the mails has it."""
+
+    def swallow(asked: str) -> None:
+        if asked == "examine Junk" and rig.diary.count(asked) == 3:
+            rig.deliver(1, "Junk")
+
+    rig.on = swallow
+    with listening(rig, RENEWED) as wakeup:
+        until(lambda: rig.idles[-1:] == [("Junk", FOREVER)], "the long IDLE")
+        assert wakeup.times == 2
+
+
+class Uncounting(Session):
+    """A session with a server that tells no UIDNEXT."""
+
+    def examine(self, folder: str) -> FolderState:
+        return replace(super().examine(folder), uidnext=None)
+
+
+def test_where_a_server_tells_no_uidnext_each_renewal_is_news(rig: Rig) -> None:
+    """As many mails as before may be others."""
+    watched = rig.but(connect=lambda: Uncounting(rig))
+    with listening(rig, RENEWED, watched) as wakeup:
+        until(lambda: rig.idles[-1:] == [("Junk", FOREVER)], "the long IDLE")
+        assert wakeup.times == 4
 
 
 def test_an_idle_listener_that_fails_costs_the_watch_nothing(rig: Rig) -> None:
