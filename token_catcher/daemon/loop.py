@@ -15,10 +15,10 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -30,10 +30,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from token_catcher import files, signals
 from token_catcher.children import CHILDREN
+from token_catcher.clock import utc_now
 from token_catcher.daemon import systemd
 from token_catcher.daemon.housekeeping import Housekeeping
 from token_catcher.daemon.logins import ServerLogins
-from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
+from token_catcher.daemon.wakeups import PACE, Pace, Wakeup, rounds
 from token_catcher.daemon.watch import LOGOUT_WITHIN, Health, Watch
 from token_catcher.errors import StateError, TokenCatcherError
 from token_catcher.ports import Log
@@ -205,12 +206,26 @@ class Daemon:
     def _begin(self, generation: Generation) -> None:
         """Have the scheduler wake the watches, and start them."""
         self._generation = generation
+        self._schedule(generation)
         for watch in generation.watches:
-            poll = watch.poll.total_seconds()
-            jitter = poll / 10  # so that many mailboxes are not swept in the same second
-            wake = partial(self.wake, watch.watched.name)
-            self._scheduler.add_job(wake, "interval", seconds=poll, jitter=jitter, name=watch.name)
             watch.start()
+
+    def _schedule(self, generation: Generation) -> None:
+        """Have each mailbox woken at its `poll`."""
+        polls = {name: watch.poll.total_seconds() for name, watch in generation.by_name.items()}
+        for round_ in rounds(polls):
+            self._scheduler.add_job(
+                partial(self._wake_each, round_.mailboxes),
+                "interval",
+                seconds=round_.poll,
+                jitter=round_.poll / 10,  # so that two instances do not sweep in the same second
+                start_date=utc_now() + timedelta(seconds=round_.first_in),  # its own clock
+                name=f"poll-{round_.mailboxes[0]}",
+            )
+
+    def _wake_each(self, mailboxes: Iterable[str]) -> None:
+        for mailbox in mailboxes:
+            self.wake(mailbox)
 
     def _stop(self, generation: Generation) -> None:
         """Ask every watch to end, between two mails."""

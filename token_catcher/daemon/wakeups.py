@@ -8,13 +8,16 @@ from __future__ import annotations
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 
 from token_catcher.errors import AccessError, TokenCatcherError, TransientError
+
+ROUNDS_APART: Final = 1.0
+"""Seconds between two rounds of the schedule at least, of mailboxes with the same `poll`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,32 @@ class Wakeup:
         """Free both ends."""
         self._receiver.close()
         self._sender.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Mailboxes that the schedule wakes together."""
+
+    mailboxes: tuple[str, ...]
+    poll: float
+    """Seconds between two wakeups."""
+    first_in: float
+    """Seconds until the first one."""
+
+
+def rounds(polls: Mapping[str, float]) -> Iterator[Round]:
+    """The rounds in which these mailboxes are woken, each at its `poll`, evenly over that time.
+
+    One a second at most, whose mailboxes are several then: each costs the scheduler and its threads
+    as much as half a sweep."""
+    alike: dict[float, list[str]] = {}
+    for mailbox, poll in polls.items():
+        alike.setdefault(poll, []).append(mailbox)
+    for poll, mailboxes in alike.items():
+        count = max(1, min(len(mailboxes), int(poll / ROUNDS_APART)))
+        for number in range(count):
+            together = tuple(mailboxes[number::count])
+            yield Round(together, poll, poll * (number + 1) / count)
 
 
 def steps(

@@ -132,8 +132,14 @@ def test_the_schedule_wakes_the_watch(rig: Rig) -> None:
 
 def test_a_mailbox_that_is_not_watched_is_not_woken(rig: Rig) -> None:
     """A reload may have taken it away while somebody wanted it to be looked at."""
-    made(rig).wake("integrations")
-    assert rig.diary == []
+    daemon = made(rig)
+
+    def steps() -> None:
+        until_told(rig, "daemon.ready")
+        daemon.wake("gone")
+
+    run(daemon, steps)
+    assert rig.log.errors == []
 
 
 def test_sigusr1_wakes_all(rig: Rig) -> None:

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from tests.kit.waiting import FOREVER
-from token_catcher.daemon.wakeups import BackOff, IdleTime, Pace, Wakeup, steps
+from token_catcher.daemon.wakeups import BackOff, IdleTime, Pace, Round, Wakeup, rounds, steps
 from token_catcher.errors import AccessError, Outage, TokenCatcherError, TransientError
 
 LOST = Outage("the connection was lost", code="imap-connection")
@@ -87,6 +87,26 @@ def test_idle_lasts_longer_the_longer_there_is_no_news() -> None:
     assert lengths == [1.0, 2.0, 3.0, 3.0, 1.0]
     idle_time.shorten()
     assert idle_time.seconds == 1.0
+
+
+def test_mailboxes_are_woken_in_rounds() -> None:
+    """Each at its `poll`, evenly over it, in one round a second at most."""
+    polls = {"a": 2.5, "b": 60.0, "c": 2.5, "d": 0.5, "e": 2.5, "f": 0.5}
+    assert list(rounds(polls)) == [
+        Round(("a", "e"), 2.5, 1.25),
+        Round(("c",), 2.5, 2.5),
+        Round(("b",), 60.0, 60.0),
+        Round(("d", "f"), 0.5, 0.5),
+    ]
+
+
+def test_a_thousand_mailboxes_take_sixty_rounds_a_minute() -> None:
+    """No mailbox is in two of them."""
+    polls = {f"mailbox-{number}": 60.0 for number in range(1000)}
+    planned = list(rounds(polls))
+    assert [round_.first_in for round_ in planned] == [float(second) for second in range(1, 61)]
+    assert {len(round_.mailboxes) for round_ in planned} == {16, 17}
+    assert sorted(name for round_ in planned for name in round_.mailboxes) == sorted(polls)
 
 
 class AlwaysMost(Random):
