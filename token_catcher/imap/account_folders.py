@@ -81,7 +81,7 @@ class AccountFolders:
 
         Names of earlier lists are forgotten: a server may give new ones each time."""
         self._raw_names = {}
-        folders = self._listed(self._connection.call("LIST", self._connection.client.list_folders))
+        folders = self._listed(self._connection.call("LIST", self._connection.raw.list_folders))
         if self._account.spam != "auto" or marks_spam(folders):
             return folders
         if not self._connection.has("SPECIAL-USE"):

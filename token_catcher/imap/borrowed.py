@@ -14,7 +14,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from imaplib import IMAP4
 from typing import Any, Final, Generic
@@ -78,6 +78,8 @@ class RawConnection:
         self._client = client
         self._imap: Any = client._imap  # noqa: SLF001 - the only way to what IDLE needs
         self._told = Told()
+        self._listed: tuple[list[Any], list[Any]] = ([], [])
+        """The lines of the last LIST, and the folders that they name."""
 
     @property
     def sock(self) -> socket.socket:
@@ -156,16 +158,26 @@ class RawConnection:
         answer: list[Any] = lines
         return answer
 
+    def list_folders(self) -> list[Any]:
+        """LIST of all folders: flags, delimiter and name on the wire of each."""
+        return self._list()
+
     def list_special_use(self) -> list[Any]:
-        """`_simple_command`, `_proc_folder_list`: LIST that asks for special use (RFC 6154,
-        section 2), which imapclient's list_folders cannot."""
+        """LIST that asks for special use (RFC 6154, section 2), which imapclient's cannot."""
+        return self._list("RETURN (SPECIAL-USE)")
+
+    def _list(self, *more: str) -> list[Any]:
+        """`_simple_command`, `_proc_folder_list`: what most servers answer as they did before is
+        not taken apart again, which imapclient does byte by byte."""
         command = self._imap._simple_command  # noqa: SLF001 - see above
-        status, text = command("LIST", '""', '"*"', "RETURN (SPECIAL-USE)")
+        status, text = command("LIST", '""', '"*"', *more)
         if status != "OK":
             raise IMAP4.error(f"LIST failed: {text!r}")
         lines = self.take_untagged("LIST")
-        folders: list[Any] = self._client._proc_folder_list(lines)  # noqa: SLF001 - see above
-        return folders
+        if lines != self._listed[0]:
+            folders = self._client._proc_folder_list(lines)  # noqa: SLF001 - see above
+            self._listed = (lines, folders)
+        return self._listed[1]
 
     def my_rights(self, folder: bytes) -> list[Any]:
         """`_simple_command`, `_normalise_folder`: MYRIGHTS (RFC 4314), which imapclient does not
@@ -212,10 +224,32 @@ class RawConnection:
 
 
 class _Bounded:
-    """imaplib reads the answers by these two methods alone."""
+    """imaplib reads the answers by the last two of these methods alone.
+
+    Its own read from a file over the socket, with a buffer of 8 KiB that is kept for as long as the
+    connection: there is none."""
 
     reader: Reader
     sock: socket.socket
+    host: str
+    port: int
+    _create_socket: Callable[[float | None], socket.socket]
+
+    def open(self, host: str, port: int, timeout: float | None = None) -> None:
+        """Connect."""
+        self.host = host
+        self.port = port
+        self.sock = self._create_socket(timeout)
+
+    def shutdown(self) -> None:
+        """Free the socket, which the other side may have ended already."""
+        # STARTTLS makes a file all the same, in an attribute that Python 3.14 renamed.
+        for file in (vars(self).get("file"), vars(self).get("_file")):
+            if file is not None:
+                file.close()
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
 
     def readline(self) -> bytes:
         """The next line."""
