@@ -302,7 +302,7 @@ class App:
             lookback=mailbox.lookback,
             log=self.log,
             now=self.now,
-            rng=Random(),  # noqa: S311 - spreads retries, hides nothing
+            rng=self._rng,
             after_capture=mailbox.after_capture,
             stopping=self.stopping,
         )
@@ -319,6 +319,11 @@ class App:
             credential=entrance.credential,
             look_notes=self._look_notes(mailbox.name, entrance),
         )
+
+    @cached_property
+    def _rng(self) -> Random:
+        """One for all mailboxes: the state of each takes 2.5 kB."""
+        return Random()  # noqa: S311 - spreads retries, hides nothing
 
     def _look_notes(self, mailbox: str, entrance: Entrance) -> LookNotes | None:
         """Where the looks at this mailbox are noted. None: a dry run makes no file."""
