@@ -103,6 +103,13 @@ def test_imaplib_reads_by_two_methods_alone() -> None:
     assert reads == {"read", "readline"}, f"{VERSIONS}: see imap/borrowed.py"
 
 
+def test_no_file_is_kept_over_the_connection() -> None:
+    """Its buffer would be the largest part of a connection that idles, and nothing reads it."""
+    with logged_in() as library:
+        kept = getattr(library.imap, "file", None)
+    assert kept is None
+
+
 # -- it is what it is taken for --
 
 
@@ -141,6 +148,18 @@ def test_of_earlier_answers_only_counts_and_capabilities_are_left() -> None:
         assert library.imap.untagged_responses == {"CAPABILITY": [b"IMAP4rev1 IDLE SPECIAL-USE"]}
         assert library.raw.take_told() == Told(exists=7, most=9, expunged=3)
         assert library.raw.take_told() == Told()
+
+
+def test_a_list_is_taken_apart_when_it_has_changed() -> None:
+    """The same lines are the same folders."""
+    inbox = b'* LIST () "/" INBOX\r\n'
+    junk = b'* LIST (\\Junk) "/" Junk\r\n'
+    with logged_in(LIST=[inbox + DONE, inbox + DONE, inbox + junk + DONE, DONE]) as library:
+        first, second, third, fourth = [library.raw.list_folders() for _ in range(4)]
+    assert second is first
+    assert first == [((), b"/", "INBOX")]
+    assert third == [((), b"/", "INBOX"), ((b"\\Junk",), b"/", "Junk")]
+    assert fourth == []
 
 
 def test_command_sends_and_does_not_wait() -> None:
