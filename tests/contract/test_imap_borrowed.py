@@ -51,6 +51,7 @@ OF_THE_CLIENT = (
     "_proc_folder_list",
     "_cached_capabilities",
     "_normalise_folder",
+    "_normalise_capabilites",
 )
 OF_IMAPLIB = (
     "debug",
@@ -108,6 +109,13 @@ def test_no_file_is_kept_over_the_connection() -> None:
     with logged_in() as library:
         kept = getattr(library.imap, "file", None)
     assert kept is None
+
+
+def test_connections_share_what_they_know_of_their_server() -> None:
+    """A thousand would have the same capabilities in as many copies."""
+    with logged_in() as one, logged_in() as another:
+        assert one.client.capabilities() is another.client.capabilities()
+        assert another.client.capabilities() == (b"IMAP4REV1", b"IDLE", b"SPECIAL-USE")
 
 
 # -- it is what it is taken for --

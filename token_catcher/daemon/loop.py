@@ -266,7 +266,7 @@ class Daemon:
 
     def _note_readiness(self) -> None:
         """The daemon is ready, once, when the first look at every mailbox has ended."""
-        if not self._ready and all(watch.looked.is_set() for watch in self._generation.watches):
+        if not self._ready and all(watch.looked for watch in self._generation.watches):
             self._ready = True
             systemd.ready()
             self._log.info("daemon.ready")

@@ -47,8 +47,8 @@ class SessionLoop(threading.Thread):
         self.connected = False
         self.trouble: str | None = None
         """The code of what went wrong last; None: all is well."""
-        self.looked = threading.Event()
-        """Set once the first look ended, well or not."""
+        self.looked = False
+        """Whether the first look ended, well or not."""
         self.watched = watched
         self._ending = ending
         self._logins = logins
@@ -144,7 +144,7 @@ class SessionLoop(threading.Thread):
         self.connected = False
         if error is not None:
             self._meet(error)
-        self.looked.set()  # a first look that failed is over as well
+        self.looked = True  # a first look that failed is over as well
         self._pause(error, lived, credential)
 
     def _meet(self, error: TokenCatcherError) -> None:

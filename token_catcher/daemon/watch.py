@@ -100,7 +100,7 @@ class Watch(SessionLoop):
     def follows_a_stuck_one(self) -> None:
         """It takes the place of a watch that stood still: its first look ended, and not well."""
         self.trouble = "stuck"
-        self.looked.set()
+        self.looked = True
 
     def run(self) -> None:
         """Until all ends, and then tell what the log lacks so far."""
@@ -124,7 +124,7 @@ class Watch(SessionLoop):
         return Health(
             name=self.watched.name,
             moved_at=self.slowest_at,
-            looked=self.looked.is_set(),
+            looked=self.looked,
             connected=self.connected,
             listening=tuple(listener.folder for listener in listeners if listener.connected),
             last_sweep_at=self._last_sweep_at,
@@ -178,7 +178,7 @@ class Watch(SessionLoop):
         """Raises the error that broke the session; any other is in the report."""
         report = self.watched.sweep.run(mailbox, folders, moved=self._moved)
         self._moved()
-        self.looked.set()
+        self.looked = True
         self._pending = report.pending
         self._keyless = report.keyless
         self._unapplied = report.unapplied

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from imaplib import IMAP4
 from typing import Any, Final, Generic
 
@@ -223,6 +224,12 @@ class RawConnection:
         return self._client.reader.receive(self.sock)
 
 
+@lru_cache(maxsize=64)
+def _shared(capabilities: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """One for all connections with the same: forty short texts take 4 kB."""
+    return capabilities
+
+
 class _Bounded:
     """imaplib reads the answers by the last two of these methods alone.
 
@@ -289,6 +296,10 @@ class BoundedClient(IMAPClient):  # type: ignore[misc] # the same
         """`context`: for TLS from the first byte on; None: without TLS, or with STARTTLS."""
         self.reader = Reader(monotonic)
         super().__init__(host, port, ssl=context is not None, ssl_context=context, timeout=timeout)
+
+    def _normalise_capabilites(self, raw_response: object) -> tuple[bytes, ...]:
+        """Where imapclient makes what it keeps of them; the name is its own."""
+        return _shared(super()._normalise_capabilites(raw_response))
 
     def _create_IMAP4(self) -> IMAP4:  # noqa: N802 - the name is imapclient's
         """Where imapclient makes imaplib's object, which reads the greeting at once."""

@@ -180,7 +180,7 @@ def test_without_idle_the_schedule_wakes_it(rig: Rig) -> None:
     """One connection, no listeners."""
     rig.has_idle = False
     with watching(rig) as watch:
-        until(watch.looked.is_set, "the first look")
+        until(lambda: watch.looked, "the first look")
         rig.deliver(1, "Junk")
         watch.wakeup.set()
         until_stored(rig, 1)
@@ -192,7 +192,7 @@ def test_a_schedule_that_stands_still_is_not_waited_for(rig: Rig) -> None:
     """Its clock is the wall's, which may be set back by an hour; ours is not."""
     rig.has_idle = False
     with watching(rig, rig.but(poll=timedelta(seconds=0.05))) as watch:
-        until(watch.looked.is_set, "the first look")
+        until(lambda: watch.looked, "the first look")
         rig.deliver(1)
         until_stored(rig, 1)
 
@@ -200,7 +200,7 @@ def test_a_schedule_that_stands_still_is_not_waited_for(rig: Rig) -> None:
 def test_idle_may_be_switched_off(rig: Rig) -> None:
     """`idle: false`: as for a server that has none."""
     with watching(rig, rig.but(idle=False)) as watch:
-        until(watch.looked.is_set, "the first look")
+        until(lambda: watch.looked, "the first look")
         rig.deliver(1)
         watch.wakeup.set()
         until_stored(rig, 1)
@@ -691,7 +691,7 @@ def test_a_first_look_that_fails_is_a_first_look(rig: Rig) -> None:
     """The daemon is ready all the same: it does what it can."""
     rig.on = failing("connect", LOST)
     with watching(rig) as watch:
-        until(watch.looked.is_set, "the first look to be over")
+        until(lambda: watch.looked, "the first look to be over")
         assert not watch.health.connected
         assert watch.health.trouble == "imap-connection"
 
