@@ -25,6 +25,7 @@ BENCHES = (
     "audit",
     "journal",
     "latency",
+    "mailboxes",
     "peers",
     "peer-scans",
     "backlog",

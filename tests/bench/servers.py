@@ -70,9 +70,13 @@ class Servers:
 
 
 @contextmanager
-def servers() -> Iterator[Servers]:
-    """Both, while the block runs."""
-    with tempfile.TemporaryDirectory() as home, Dovecot() as dovecot, OpenBao() as openbao:
+def servers(connections: int = 0) -> Iterator[Servers]:
+    """Both, while the block runs. `connections`: of the Dovecot at once, where they are many."""
+    with (
+        tempfile.TemporaryDirectory() as home,
+        Dovecot(connections=connections) as dovecot,
+        OpenBao() as openbao,
+    ):
         yield Servers(Path(home), dovecot, openbao)
 
 
