@@ -29,7 +29,7 @@ class Pace:
     arrives just before IDLE), four minutes at most (NATs forget silent connections)."""
     logins_apart: float = 10.0
     """Between two logins to one mailbox, whichever connection they are for."""
-    server_logins_apart: float = 1 / 30
+    server_logins_apart: float = 1 / 40
     """Between two logins to one server, whichever mailboxes they are to."""
     server_logins: int = 8
     """No time but a number: the logins to one server that are on their way at once."""

@@ -137,10 +137,10 @@ class Watch(SessionLoop):
     def _session(self, mailbox: Mailbox) -> None:
         """Sweep and listen until something breaks."""
         folders: Sequence[str] = ()
-        news = False
+        of_inbox = False
         try:
             while not self._ending.is_set():
-                if news and self._nothing_else_waits():
+                if of_inbox and self._nothing_else_waits():
                     report = self._sweep(mailbox, folders[:1])
                 else:
                     self.wakeup.clear()  # what is set from here on leads to another sweep
@@ -149,7 +149,7 @@ class Watch(SessionLoop):
                     if report.complete and report.error is None:
                         self._last_sweep_at = self._now()
                         self.watched.note_sweep()
-                news = self._listen(mailbox, report)
+                of_inbox = self._listen(mailbox, report)
         finally:
             self._stop_listeners()
 
@@ -162,7 +162,7 @@ class Watch(SessionLoop):
         super()._pause(error, lived, credential)
 
     def _nothing_else_waits(self) -> bool:
-        """Whether news of the inbox can do without a look at the other folders."""
+        """Whether a look at the inbox can do without one at the other folders."""
         return self._pending == 0 and self.trouble is None and not self.wakeup.is_set()
 
     def _watched_folders(self, mailbox: Mailbox) -> Sequence[str]:
@@ -207,7 +207,10 @@ class Watch(SessionLoop):
         self._interruptions += 1
 
     def _listen(self, mailbox: Mailbox, report: Report) -> bool:
-        """Wait for a wakeup, at most until something is due. True: the inbox has news."""
+        """Wait for a wakeup, at most until something is due. True: the inbox is worth a look.
+
+        It has news, or the server may have swallowed some before an IDLE that was short for that;
+        the idle listeners count the mails of the other folders in the same way."""
         if self._ending.is_set():  # its wakeup may have been cleared together with others
             return False
         seconds = self._until_due(report)
@@ -220,10 +223,11 @@ class Watch(SessionLoop):
             return False
         if report.entries:
             self._idle_time.shorten()
-        news = mailbox.idle(min(seconds, self._idle_time.seconds), self.wakeup.fileno())
+        longest = self._idle_time.seconds
+        news = mailbox.idle(min(seconds, longest), self.wakeup.fileno())
         self._idle_time.ended(news=news)
         self._moved()
-        return news
+        return news or longest < self._pace.idle[-1]
 
     def _until_due(self, report: Report) -> float:
         """Seconds until the next sweep is due, whoever wakes or does not."""
