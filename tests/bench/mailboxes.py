@@ -48,6 +48,8 @@ QUIET = float(os.environ.get("BENCH_QUIET", amount(120, quick=2)))
 """Seconds of silence that idle time is measured over: twice the default `poll`."""
 SETTLED = amount(45, quick=0)
 """Seconds after which every IDLE lasts long: the first few of a session are short."""
+AS_SHIPPED = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+"""What unit and image set."""
 WATCHED_WITHIN = 900.0
 """Seconds after which something is broken."""
 AIMS = {
@@ -73,6 +75,7 @@ def _program(between: Servers, name: str, numbers: Iterable[int], more: str = ""
 
     `more`: lines at the end of its configuration."""
     tool = between.program(name, _user(name, 0))
+    tool.env |= AS_SHIPPED
     tool.text += more
     users = {number: between.dovecot.user(_user(name, number)) for number in numbers}
     tool.watch({f"mailbox-{number}": user for number, user in users.items()})
