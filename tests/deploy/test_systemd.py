@@ -15,6 +15,7 @@ from tests.kit.servers.process import command
 from token_catcher.commands.output import ExitCode
 from token_catcher.daemon.loop import FINISH_WITHIN
 from token_catcher.daemon.watch import LOGOUT_WITHIN
+from token_catcher.service import A_FOLDER, A_SWEEP, BESIDES
 
 UNIT = DEPLOY / "systemd" / "token-catcher.service"
 COMMAND = DEPLOY / "systemd" / "token-catcher.sh"
@@ -177,11 +178,21 @@ def test_page_unit_and_example_mean_the_same_files(unit: dict[str, list[str]]) -
         assert place in readme
         assert file in README
     (config,) = unit["AssertPathExists"]
-    assert unit["Environment"] == [f"TOKEN_CATCHER_CONFIG={config}"]
+    tunables = "GLIBC_TUNABLES=glibc.malloc.tcache_count=0"
+    assert unit["Environment"] == [f"TOKEN_CATCHER_CONFIG={config}", tunables]
+    assert f"ENV {tunables}\n" in (ROOT / "deploy/container/Containerfile").read_text("utf-8")
     assert f"mv {config}.new {config}" in README
     program = unit["ExecStart"][0].removesuffix(" run")
     for text in (README, COMMAND.read_text()):
         assert program in text
+
+
+def test_the_unit_has_room_for_a_thousand_mailboxes(unit: dict[str, list[str]]) -> None:
+    """Of two folders each: open files as the program counts them, and a thread for each folder."""
+    (files,) = unit["LimitNOFILE"]
+    (tasks,) = unit["TasksMax"]
+    assert int(files) >= BESIDES + 1000 * (2 * A_FOLDER + A_SWEEP)
+    assert int(tasks) >= 1000 * 2 + 100
 
 
 def test_the_first_start_waits_for_a_configuration(
