@@ -215,7 +215,7 @@ def test_idle_is_renewed_with_a_sweep(rig: Rig) -> None:
 
 def test_after_a_short_idle_the_inbox_alone_is_looked_at(rig: Rig) -> None:
     """What a server swallows before it is there; other folders have idle listeners of their own."""
-    pace = Pace(logins_apart=3600.0, idle=(0.01, 0.02, FOREVER), step=0.01)
+    pace = Pace(server_logins_apart=FOREVER, idle=(0.01, 0.02, FOREVER), step=0.01)
     with watching(rig, pace=pace):
         until(lambda: rig.idles[-1:] == [("INBOX", FOREVER)], "the long IDLE")
         looked = [line for line in rig.diary if line.startswith(("folders", "examine"))]
