@@ -125,7 +125,7 @@ MUTANTS = (
         function="_proof",
         old="    finding = POLICIES[case.terms.policy](case)\n",
         new='    finding = Finding(True, "skipped", "skipped")\n',
-        tests=MACHINE,
+        tests=("tests/unit/test_pipeline.py",),
     ),
     Mutant(
         "store not idempotent",
