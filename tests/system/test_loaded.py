@@ -6,6 +6,7 @@ Python itself says what it has loaded (`-X importtime`), and when: no clock is a
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,8 +14,10 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.kit import mails
+from tests.kit.processes import reaped
 from tests.kit.program import COMMAND, UNMEASURED, Program, program
 from tests.kit.servers import Dovecot, OpenBao, until
+from tests.kit.waiting import PATIENCE
 
 pytestmark = pytest.mark.servers
 
@@ -129,3 +132,17 @@ def test_the_daemon_loads_everything_before_it_is_ready(tool: Program, dovecot: 
     }
     assert libraries_in(text) & unused == frozenset()
     assert list(modules_in(text[len(at_start) :])) == []
+
+
+def test_who_waits_for_a_token_has_loaded_what_it_needs(tool: Program, dovecot: Dovecot) -> None:
+    """By the time that a person is told of the wait."""
+    words = tool.words("scan", "--wait", "2m")
+    waiting = reaped(subprocess.Popen(words, stderr=subprocess.PIPE, env=tool.environment()))
+    assert waiting.stderr is not None
+    before = ""
+    while "waiting for" not in before:
+        before += waiting.stderr.readline().decode()
+    dovecot.deliver(mails.genuine(token=mails.token(2), issued_at=datetime.now(UTC)), USER)
+    after = waiting.stderr.read().decode()
+    assert waiting.wait(PATIENCE) == 0
+    assert libraries_in(after) & (PROOF | VAULT) == frozenset()

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_catcher.advice import USUAL_REASONS, next_step
+from token_catcher.ahead import load_all
 from token_catcher.app import App
 from token_catcher.commands import output
 from token_catcher.commands.anchor_result import tell_unanchored
@@ -75,6 +76,7 @@ def run(
         show = show_in(as_json)
         for result in dry_vault_results(app, ()):
             show(result)  # what lasts; somebody may mend it meanwhile
+        load_all(app.config)  # now, rather than when the token is there
         what = f"waiting for a new token of {whose}, until {until}"
         with Notice(what, wait.total_seconds(), time.monotonic) as notice:
             waiting = Wait(scan, awaited, recorded, show, notice)
