@@ -40,11 +40,13 @@ def main(names: Sequence[str]) -> int:
     with watches() as remark:
         print(remark or "All that the kernel has to allow is allowed.")
         print(head(), flush=True)
-        rows = []
-        for bench, row in _rows(names):
-            print(row, flush=True)
-            rows.append({"bench": bench} | row.kept())
-    _keep(rows, began, remark)
+        rows: list[dict[str, Any]] = []
+        try:
+            for bench, row in _rows(names):
+                print(row, flush=True)
+                rows.append({"bench": bench} | row.kept())
+        finally:
+            _keep(rows, began, remark)
     missed = sum(not row["met"] for row in rows)
     print(f"{len(rows)} rows, kept in {KEPT}. Of these miss their aims: {missed}")
     return min(missed, 1)

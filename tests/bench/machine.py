@@ -61,20 +61,16 @@ def versions() -> dict[str, str]:
         "dovecot": _first_line("dovecot", "--version"),
         "openbao": _first_line("bao", "version"),
         "pymap": version("pymap"),
-    } | _locked_peers()
+    } | _peers()
 
 
-def peers() -> list[str]:
-    """The names of those that are measured beside this program."""
+def _peers() -> dict[str, str]:
+    """What is measured beside this program, by the versions that are locked and installed."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
-    return [re.split("[=<>]", requirement)[0] for requirement in groups["peers"]]
-
-
-def _locked_peers() -> dict[str, str]:
-    """By which versions: nothing else is installed."""
     locked = (ROOT / "requirements" / "peers.txt").read_text("utf-8")
     pins = dict(re.findall(r"(?m)^([\w-]+)==(\S+)", locked))
-    return {name: pins[name] for name in peers()}
+    names = [re.split("[=<>]", requirement)[0] for requirement in groups["peers"]]
+    return {name: pins[name] for name in names}
 
 
 def _processor() -> str:
