@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench.latency import Way
-from tests.bench.servers import Servers, servers
+from tests.bench.servers import AS_SHIPPED, Servers, servers
 from tests.bench.table import QUICK, Aim, Row, amount, at_most
 from tests.kit import mails
 from tests.kit.program import Daemon, Program
@@ -48,8 +48,6 @@ QUIET = float(os.environ.get("BENCH_QUIET", amount(120, quick=2)))
 """Seconds of silence that idle time is measured over: twice the default `poll`."""
 SETTLED = amount(45, quick=0)
 """Seconds after which every IDLE lasts long: the first few of a session are short."""
-AS_SHIPPED = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
-"""What unit and image set."""
 WATCHED_WITHIN = 900.0
 """Seconds after which something is broken."""
 AIMS = {

@@ -15,6 +15,8 @@ from tests.kit import mails
 from tests.kit.program import POLICY, Program, program
 from tests.kit.servers import Dovecot, OpenBao
 
+AS_SHIPPED = {"GLIBC_TUNABLES": "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0"}
+"""What unit and image set."""
 A_COMMAND = 1000
 """Mails put there by one command."""
 

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from tests.bench.servers import servers
+from tests.bench.servers import AS_SHIPPED, servers
 from tests.bench.table import Row, amount, at_most
 from tests.kit import mails
 from tests.kit.program import Program
@@ -86,6 +86,7 @@ def rows() -> Iterator[Row]:
         connections = costs["its connections"]
         yield _scan("on the wall", scan.seconds, connections.seconds)
         yield _scan("processor time", *map(_in_seconds, (scan, connections)))
+        tool.env |= AS_SHIPPED
         idle, after = _memory(tool, between.dovecot)
     aims = (at_most("most", MEBIBYTES),)
     yield Row("daemon with one mailbox: resident", "MiB", [idle], aims=aims)

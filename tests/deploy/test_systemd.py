@@ -178,7 +178,7 @@ def test_page_unit_and_example_mean_the_same_files(unit: dict[str, list[str]]) -
         assert place in readme
         assert file in README
     (config,) = unit["AssertPathExists"]
-    tunables = "GLIBC_TUNABLES=glibc.malloc.tcache_count=0"
+    tunables = "GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0"
     assert unit["Environment"] == [f"TOKEN_CATCHER_CONFIG={config}", tunables]
     assert f"ENV {tunables}\n" in (ROOT / "deploy/container/Containerfile").read_text("utf-8")
     assert f"mv {config}.new {config}" in README
