@@ -99,7 +99,6 @@ use what its `__init__` names, and nothing else.
         borrowed    what is needed of the library's inside
         connection  where the library is called
         answers     what a server's lines say
-        questions   what a look at new mail begins with, asked with the end of IDLE
         idle        waits for news, or asks for it
         logins      the ways to prove who we are
         login       connects, secures the line, logs in

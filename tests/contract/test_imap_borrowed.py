@@ -52,7 +52,6 @@ OF_THE_CLIENT = (
     "_cached_capabilities",
     "_normalise_folder",
     "_normalise_capabilites",
-    "_process_select_response",
 )
 OF_IMAPLIB = (
     "debug",
@@ -60,9 +59,6 @@ OF_IMAPLIB = (
     "tagged_commands",
     "_command",
     "_simple_command",
-    "_new_tag",
-    "_command_complete",
-    "_get_tagged_response",
     "uid",
 )
 

@@ -15,12 +15,10 @@ from typing import Any, Final
 from imapclient.datetime_util import format_criteria_date, parse_to_datetime
 
 from token_catcher.imap.borrowed import Fetched
-from token_catcher.model import MAX_MAIL_BYTES
 from token_catcher.ports import Heading
 
 HEADING: Final = "(INTERNALDATE BODY.PEEK[HEADER.FIELDS (FROM MESSAGE-ID)])"
 """What is asked of a mail before its body."""
-BODY: Final = f"(INTERNALDATE BODY.PEEK[]<0.{MAX_MAIL_BYTES + 1}>)"
 EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 """No mail is older: a server that names 1970 does not know."""
 

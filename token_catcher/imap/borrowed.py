@@ -1,8 +1,7 @@
 """What is needed of imapclient and imaplib that neither offers, in one class and nowhere else.
 
-IDLE without holes, and questions in the packet of its DONE; SEARCH answered in several lines; FETCH
-of a range, and which line came for which mail; LIST with special use on request; answers that are
-bounded in time and size (`reader`).
+IDLE without holes; SEARCH answered in several lines; FETCH of a range, and which line came for
+which mail; LIST with special use on request; answers that are bounded in time and size (`reader`).
 
 `tests/contract/test_imap_borrowed.py` names each borrowed attribute and fails when a new version
 of the libraries has it no more.
@@ -82,8 +81,6 @@ class RawConnection:
         self._told = Told()
         self._listed: tuple[list[Any], list[Any]] = ([], [])
         """The lines of the last LIST, and the folders that they name."""
-        self._ahead: dict[str, bytes] = {}
-        """Of the commands that were sent behind a DONE, the tags, in the order of their answers."""
 
     @property
     def sock(self) -> socket.socket:
@@ -219,64 +216,6 @@ class RawConnection:
         connection.settimeout(seconds)
         connection.sendall(line)
         connection.settimeout(0.0)
-
-    def end_idle(self, behind: Sequence[str], seconds: float) -> None:
-        """Send DONE, and these commands in the same packet.
-
-        `_new_tag` notes the tag, so that imaplib keeps the answer until it is asked for."""
-        lines = b"DONE\r\n"
-        for command in behind:
-            tag: bytes = self._imap._new_tag()  # noqa: SLF001 - every public command waits
-            self._ahead[command] = tag
-            lines += tag + f" {command}\r\n".encode("ascii")
-        self.send(lines, seconds)
-
-    @property
-    def next_ahead(self) -> str | None:
-        """Of the commands that were sent ahead, the one whose answer comes next. None: no more."""
-        return next(iter(self._ahead), None)
-
-    def hand_over(self, command: str) -> bytes:
-        """The tag of a command that was sent ahead; who asks reads the answer by itself."""
-        tag = self._ahead.pop(command)
-        self._imap.tagged_commands.pop(tag, None)
-        return tag
-
-    def drop_ahead(self) -> None:
-        """`_get_tagged_response`: read what was sent ahead and is not asked for any more."""
-        while self._ahead:
-            tag = self._ahead.pop(next(iter(self._ahead)))
-            self._imap._get_tagged_response(tag)  # noqa: SLF001 - see above
-
-    def examine_of(self, folder: bytes) -> str:
-        """The EXAMINE of a folder, to be sent ahead. `folder`: its name on the wire."""
-        name: str = self._client._normalise_folder(folder)  # noqa: SLF001 - as in `my_rights`
-        return f"EXAMINE {name}"
-
-    def examined(self, command: str) -> Any:
-        """`_process_select_response`: the answer to an EXAMINE that was sent ahead, as
-        imapclient's `select_folder` gives it."""
-        self._complete("EXAMINE", command)
-        untagged = self._imap.untagged_responses
-        return self._client._process_select_response(untagged)  # noqa: SLF001 - see above
-
-    def fetched(self, command: str, make: Callable[..., Item]) -> Fetched[Item]:
-        """The answer to a UID FETCH that was sent ahead, as `fetch` gives it."""
-        with self._client.reader.collecting(USUAL_LINE, make) as usual:
-            self._complete("UID", command)
-        return Fetched(usual, parse_response(self.take_untagged("FETCH")))
-
-    def found(self, search: str, fetch: str, make: Callable[..., Item]) -> Fetched[Item]:
-        """The same of what a UID SEARCH found that was sent ahead as well."""
-        self._complete("UID", search)
-        return self.fetched(fetch, make)
-
-    def _complete(self, name: str, command: str) -> None:
-        """`_command_complete`: the rest of a command that was sent ahead."""
-        tag = self._ahead.pop(command)
-        status, text = self._imap._command_complete(name, tag)  # noqa: SLF001 - see above
-        if status != "OK":
-            raise IMAP4.error(f"{name} failed: {text!r}")
 
     def receive(self) -> bytes | None:
         """A line, or a part of one, without waiting. None: nothing for now. b"": the end.

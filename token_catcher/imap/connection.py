@@ -40,21 +40,7 @@ class Connection:
     ) -> Result:
         """Call the library for `command`; see `call_library`.
 
-        The answer has its own bounds of time and size; see `reader`. What was sent ahead is
-        dropped before: who wants it uses `take`."""
-        if self.raw.next_ahead is not None:
-            self.take(command, self.raw.drop_ahead)
-        return self.take(command, function, *arguments, folder=folder, **options)
-
-    def take(
-        self,
-        command: str,
-        function: Callable[..., Result],
-        *arguments: Any,
-        folder: str | None = None,
-        **options: Any,
-    ) -> Result:
-        """The same for a command that was sent ahead, whose answer comes next."""
+        The answer has its own bounds of time and size; see `reader`."""
         self.raw.begin_command()
         return call_library(self.where, command, function, *arguments, folder=folder, **options)
 
@@ -66,7 +52,7 @@ class Connection:
         self, command: str, function: Callable[..., Result], *arguments: Any, **options: Any
     ) -> Result | None:
         """The same for what a server may refuse and still be asked in other words: None then."""
-        return self.call(command, unless_refused, function, *arguments, **options)
+        return self.call(command, _unless_refused, function, *arguments, **options)
 
     def has(self, capability: str) -> bool:
         """Whether the server announces it."""
@@ -101,7 +87,7 @@ def call_library(
     raise trouble
 
 
-def unless_refused(
+def _unless_refused(
     function: Callable[..., Result], *arguments: Any, **options: Any
 ) -> Result | None:
     """What the library returns; None where the server only refuses."""

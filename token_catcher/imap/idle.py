@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import Enum, auto
 from socket import socket
 from typing import Final
@@ -25,7 +25,6 @@ from token_catcher.imap.trouble import malformed, session_ended
 
 ANSWER_WITHIN: Final = 10.0
 """Seconds for the server to begin and to end an IDLE; silence is how a dead connection shows."""
-NOOP: Final = "NOOP"
 HASTY: Final = 3
 """IDLEs in a row that the server ended by itself within a second."""
 MAX_LINE: Final = 64 * 1024
@@ -55,13 +54,10 @@ class Idle:
         self._lines = Lines(connection, monotonic)
         self._exists = 0
         self._tag = b""
-        self._questions: Sequence[str] = ()
         self._begun = False
         self._hasty = 0
         self.refused = False
         """Whether the server announced IDLE and then refused it; `wait` only sleeps then."""
-        self._reads_on: bool | None = None
-        """Whether the server answers what stands in one packet with DONE. None: not tried yet."""
 
     def expect(self, exists: int) -> None:
         """The number of mails after EXAMINE: more than that is news.
@@ -77,15 +73,11 @@ class Idle:
         self._connection.call("NOOP", self._raw.noop)
         return self._told_before()
 
-    def wait(self, seconds: float, wake: int, questions: Sequence[str] = ()) -> bool:
+    def wait(self, seconds: float, wake: int) -> bool:
         """True: there is news, or the server ended the IDLE: look.
 
         False: time is over, or the file descriptor `wake` is readable. Outage: the connection is
-        gone. TransientError: it is out of step. `questions`: commands that news is followed by;
-        they go out with DONE, and save a round trip each (RFC 3501, section 5.5). A server could
-        lose them, and so has to answer a NOOP first that goes out so, with the first DONE that
-        follows no news."""
-        self._questions = questions
+        gone. TransientError: it is out of step."""
         deadline = self._monotonic() + seconds
         # That would be missed: the server tells each change once, and IDLE begins after it.
         if self._told_before():
@@ -133,33 +125,10 @@ class Idle:
             self._ended_early(self._monotonic() - began)
             return True
         self._hasty = 0
-        behind = self._behind_done(news=news)
-        self._connection.call("IDLE", self._raw.end_idle, behind, ANSWER_WITHIN)
+        self._connection.call("IDLE", self._raw.send, b"DONE\r\n", ANSWER_WITHIN)
         # A mail may come between our DONE and the server's OK.
         _, late_news = self._answer("end")
-        if self._raw.next_ahead == NOOP:
-            late_news |= self._reads_noop()
         return news or late_news
-
-    def _behind_done(self, *, news: bool) -> Sequence[str]:
-        """What goes out in one packet with DONE."""
-        if news and self._reads_on:
-            return self._questions
-        if self._questions and not news and self._reads_on is None:
-            return (NOOP,)
-        return ()
-
-    def _reads_noop(self) -> bool:
-        """Note whether the NOOP behind DONE is answered. Returns whether that tells news."""
-        self._tag = self._raw.hand_over(NOOP)
-        deadline = self._monotonic() + ANSWER_WITHIN
-        news = False
-        meaning = self._next(deadline)
-        while meaning is Meaning.NEWS:
-            news = True
-            meaning = self._next(deadline)
-        self._reads_on = meaning is Meaning.ENDED
-        return news
 
     def _ended_early(self, seconds: float) -> None:
         """A server that always ends IDLE by itself and at once has none worth the name."""

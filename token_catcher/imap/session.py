@@ -16,7 +16,6 @@ from typing import Any, Final, TypeVar
 from token_catcher.errors import NotApplied
 from token_catcher.imap.account_folders import AccountFolders
 from token_catcher.imap.answers import (
-    BODY,
     HEADING,
     MAX_NUMBER,
     OddAnswer,
@@ -31,7 +30,6 @@ from token_catcher.imap.answers import (
 from token_catcher.imap.changes import Changes
 from token_catcher.imap.idle import Idle
 from token_catcher.imap.login import Account, log_in
-from token_catcher.imap.questions import Questions
 from token_catcher.imap.trouble import malformed
 from token_catcher.log import raised_at
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
@@ -50,6 +48,7 @@ BELIEVABLE: Final = 100 * WINDOW
 """UIDs above what is known that UIDNEXT may speak of; for more the last mail is asked for."""
 COPIES: Final = 8
 """Mails of one Message-ID that are compared: more have never been seen."""
+BODY: Final = f"(INTERNALDATE BODY.PEEK[]<0.{MAX_MAIL_BYTES + 1}>)"
 
 
 def _utc_now() -> datetime:
@@ -79,7 +78,6 @@ class ImapMailbox:
         self._client = self._connection.client
         self._raw = self._connection.raw
         self._idle = Idle(self._connection, monotonic)
-        self._questions = Questions(self._connection, " ".join(_any_of(account.sender_domains)))
         self._changes = Changes(self._connection)
         self._folders = AccountFolders(self._connection, account, log)
 
@@ -102,7 +100,8 @@ class ImapMailbox:
     def examine(self, folder: str) -> FolderState:
         """EXAMINE: nothing that is read afterwards is marked as read."""
         self._folders.expect_present(folder)
-        self._folder = self._state(folder, self._examined(folder))
+        answer = self._open(folder, read_only=True)
+        self._folder = self._state(folder, answer)
         self._idle.expect(self._folder.exists)
         return self._folder
 
@@ -114,17 +113,13 @@ class ImapMailbox:
 
     def headings(self, *spans: Span) -> Sequence[Heading]:
         """FETCH of INTERNALDATE and two header fields, which sets no flag."""
-        self._questions.asked_for_headings()
-        answer = self._questions.headings(spans)
-        if answer is None:
-            answer = self._connection.call(
-                "FETCH", self._raw.fetch, _set_of(spans), HEADING, usual_heading
-            )
+        answer = self._connection.call(
+            "FETCH", self._raw.fetch, _set_of(spans), HEADING, usual_heading
+        )
         return self._read("FETCH", headings_in, answer)
 
     def present(self, *spans: Span) -> Sequence[int] | None:
         """SEARCH by UID alone."""
-        self._questions.be_careful()
         return self._uids(["UID", _set_of(spans)])
 
     def search(self, after_uid: int, since: datetime) -> Sequence[int] | None:
@@ -160,7 +155,9 @@ class ImapMailbox:
         What a server sends unasked is not taken for a mail."""
         if not uids:
             return []
-        bodies = self._bodies(uids)
+        text = ",".join(str(uid) for uid in uids)
+        answer = self._connection.call("FETCH", self._raw.fetch, text, BODY, usual_body)
+        bodies = self._read("FETCH", bodies_in, answer)
         return [self._mail(uid, *bodies[uid]) for uid in sorted(uids) if uid in bodies]
 
     def apply(self, action: MailAction, mail: MailRef, digest: str) -> bool:
@@ -212,11 +209,8 @@ class ImapMailbox:
         return self._connection.has("IDLE") and not self._idle.refused
 
     def idle(self, seconds: float, wake: int) -> bool:
-        """See `ports.Mailbox`. What a look at news begins with goes out with the end of IDLE."""
-        name = self._folders.wire_name(self._folder.name)
-        return self._idle.wait(
-            seconds, wake, self._questions.behind_done(name, self._folder.uidnext)
-        )
+        """See `ports.Mailbox`."""
+        return self._idle.wait(seconds, wake)
 
     def close(self) -> None:
         """LOGOUT if the server answers soon, then free the socket in any case."""
@@ -234,23 +228,6 @@ class ImapMailbox:
         if not isinstance(uidnext, int) or not 1 <= uidnext <= MAX_NUMBER:
             uidnext = None
         return FolderState(folder, uidvalidity, uidnext, exists)
-
-    def _bodies(self, uids: Sequence[int]) -> Mapping[int, tuple[bytes, datetime | None]]:
-        """Those that come, with the arrival of each."""
-        ahead = self._questions.bodies(uids)
-        if ahead is not None:
-            bodies = self._read("FETCH", bodies_in, ahead)
-            if all(uid in bodies for uid in uids):
-                return bodies
-        text = ",".join(str(uid) for uid in uids)
-        answer = self._connection.call("FETCH", self._raw.fetch, text, BODY, usual_body)
-        return self._read("FETCH", bodies_in, answer)
-
-    def _examined(self, folder: str) -> Mapping[bytes, Any]:
-        answer = self._questions.examined(folder, self._folders.wire_name(folder))
-        if answer is None:
-            answer = self._open(folder, read_only=True)
-        return answer
 
     def _open(self, folder: str, *, read_only: bool) -> Mapping[bytes, Any]:
         name = self._folders.wire_name(folder)
