@@ -71,14 +71,12 @@ class Survey:
 
 
 class _Descent:
-    """How far down a backlog is read: window by window, wider ones where few UIDs are in use, or
-    where much was read already: a quarter of that is soon read in vain."""
+    """How far down a backlog is read: window by window, wider ones where few UIDs are in use."""
 
     def __init__(self, first: int, last: int, top: int) -> None:
         """`top`: the number of the last mail."""
         self._first = first
         self._width = LITTLE
-        self._read = 0
         self._older = 0
         """Mails in a row, down to here, that came before the time that is asked about."""
         self._empty = 0
@@ -108,7 +106,6 @@ class _Descent:
     def read(self, part: Part, since: datetime) -> None:
         """The next window was read."""
         end = self.begin - 1
-        self._read += len(part.headings)
         self._count(part, since, self.end - end)
         if part.headings:
             self.rest = part.headings[0].uid - 1
@@ -117,8 +114,8 @@ class _Descent:
             self.rest = end
         if len(part.headings) < LITTLE // 4:
             self._width = min(self._width * 4, WIDEST)
-        else:
-            self._width = min(max(self._read // 4, LITTLE), WIDEST)
+        elif len(part.headings) > LITTLE:
+            self._width = LITTLE
         self.end = end
 
     def _count(self, part: Part, since: datetime, uids: int) -> None:

@@ -89,6 +89,10 @@ class Watch(SessionLoop):
         self._listeners: tuple[IdleListener, ...] = ()
         self._idle_time = IdleTime(pace)
         self._last_sweep_at: datetime | None = None
+        self._swept_at = 0.0
+        """Monotonic seconds at the last look at all folders."""
+        self._let_beside: set[str] = set()
+        """The folders whose listeners have logged in beside this session."""
         self._pending = 0
         self._keyless = 0
         self._unapplied = 0
@@ -138,14 +142,18 @@ class Watch(SessionLoop):
         """Sweep and listen until something breaks."""
         folders: Sequence[str] = ()
         of_inbox = False
+        self._let_beside = set()
         try:
             while not self._ending.is_set():
                 if of_inbox and self._nothing_else_waits():
                     report = self._sweep(mailbox, folders[:1])
                 else:
                     self.wakeup.clear()  # what is set from here on leads to another sweep
-                    folders = self._watched_folders(mailbox)
+                    self._swept_at = self._monotonic()
+                    folders = mailbox.folders()
                     report = self._sweep(mailbox, folders)
+                    # After a look: some servers end this session for the login of another one.
+                    self._listen_to(mailbox, folders[1:])
                     if report.complete and report.error is None:
                         self._last_sweep_at = self._now()
                         self.watched.note_sweep()
@@ -162,17 +170,19 @@ class Watch(SessionLoop):
         super()._pause(error, lived, credential)
 
     def _nothing_else_waits(self) -> bool:
-        """Whether a look at the inbox can do without one at the other folders."""
+        """Whether a look at the inbox can do without one at the other folders.
+
+        Not for longer than their schedule, whoever else should have kept it."""
+        if self._monotonic() - self._swept_at >= LATE * self.poll.total_seconds():
+            return False
         return self._pending == 0 and self.trouble is None and not self.wakeup.is_set()
 
-    def _watched_folders(self, mailbox: Mailbox) -> Sequence[str]:
-        """The inbox and the others, which may come and go; the idle listeners follow them."""
-        folders = mailbox.folders()
+    def _listen_to(self, mailbox: Mailbox, folders: Sequence[str]) -> None:
+        """The idle listeners follow the folders, which may come and go."""
         if self._has_idle(mailbox):
-            self._listen_besides(folders[1:])
+            self._listen_besides(folders)
         else:
             self._listen_besides(())
-        return folders
 
     def _sweep(self, mailbox: Mailbox, folders: Sequence[str]) -> Report:
         """Raises the error that broke the session; any other is in the report."""
@@ -281,11 +291,14 @@ class Watch(SessionLoop):
                 listener.join(LOGOUT_WITHIN)
 
     def _listener(self, folder: str) -> IdleListener:
+        is_beside = folder not in self._let_beside
+        self._let_beside.add(folder)
         return IdleListener(
             self.watched,
             folder,
             self.wakeup,
             self._logins,
+            is_beside=is_beside,
             log=self._log,
             monotonic=self._monotonic,
             rng=self._rng,
@@ -305,12 +318,14 @@ class IdleListener(SessionLoop):
         news: Wakeup,
         logins: Logins,
         *,
+        is_beside: bool,
         log: Log,
         monotonic: Callable[[], float],
         rng: Random,
         pace: Pace,
     ) -> None:
-        """`news`: the wakeup of the watch, which was let in a moment ago."""
+        """`news`: the wakeup of the watch. `is_beside`: its first login is made beside the session
+        of the watch, which was let in a moment ago."""
         super().__init__(
             watched,
             threading.Event(),
@@ -326,7 +341,7 @@ class IdleListener(SessionLoop):
         self._subject["folder"] = folder
         self._back_off = BackOff(pace, rng, spare=True)
         # Or a token in the spam folder would wait for the end of an IDLE in the inbox meanwhile.
-        self._is_beside = True
+        self._is_beside = is_beside
 
     def _meet(self, error: TokenCatcherError) -> None:
         """Tell a trouble that goes on only once: that the server has no connection to spare costs

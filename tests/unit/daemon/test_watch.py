@@ -245,6 +245,39 @@ def test_a_listener_logs_in_beside_its_watch(rig: Rig) -> None:
     assert rig.diary.count("connect") == 2
 
 
+def test_a_listener_logs_in_after_the_first_look(rig: Rig) -> None:
+    """Some servers end the session of a user for the next one: the inbox was read by then."""
+    with watching(rig, pace=Pace(logins_apart=3600.0, step=0.01)):
+        until_asked(rig, "idle Junk")
+    second = rig.diary.index("connect", rig.diary.index("connect") + 1)
+    assert {"examine INBOX", "examine Junk"} <= set(rig.diary[:second])
+
+
+def test_a_folder_that_comes_and_goes_is_logged_in_to_beside_once(rig: Rig) -> None:
+    """A server that names the spam folder now and then makes nobody knock."""
+    with watching(rig, pace=Pace(logins_apart=3600.0, step=0.01)) as watch:
+        until_asked(rig, "idle Junk")
+        for count in range(2, 5):
+            rig.account.watched = ("INBOX",) if count % 2 == 0 else ("INBOX", "Junk")
+            looks = rig.diary.count("folders")
+            watch.wakeup.set()
+            until(lambda: rig.diary.count("folders") > looks, "another look")  # noqa: B023
+            until(lambda: rig.diary[-1] == "idle INBOX", "the watch to listen")
+    assert rig.diary.count("connect") == 2
+
+
+def test_news_of_the_inbox_keeps_no_other_folder_waiting(rig: Rig) -> None:
+    """Where the schedule stands still, the watch sees to it that all are looked at."""
+
+    def news(asked: str) -> None:
+        if asked == "idle INBOX":
+            rig.account.append(mails.token_mail(subject="Welcome", body="Hello.\n"))
+
+    rig.on = news
+    with watching(rig, rig.but(poll=timedelta(milliseconds=1))):
+        until_asked(rig, "folders", times=4)
+
+
 def test_a_flood_in_the_inbox_does_not_silence_a_wakeup(rig: Rig) -> None:
     """Whoever wakes it gets a look at every folder, however much news the inbox has."""
     rig.account.watched = ("INBOX",)
@@ -343,6 +376,7 @@ def listening(rig: Rig, pace: Pace, watched: Watched | None = None) -> Iterator[
         "Junk",
         wakeup,
         logins,
+        is_beside=False,
         log=rig.log,
         monotonic=time.monotonic,
         rng=Random(1),
