@@ -50,6 +50,10 @@ class Course:
             return None
         return self.verdict.outcome
 
+    def is_open(self) -> bool:
+        """Whether it is still to be stored."""
+        return self.capture is not None
+
     @property
     def captured(self) -> str | None:
         """The digest of a mail whose token is in Vault, or was overtaken there."""

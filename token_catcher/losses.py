@@ -49,16 +49,16 @@ def losses_of(
 ) -> Losses:
     """Hold the newest token of each user against Vault, where its mail came to these mailboxes.
 
-    `stored`: the paths of secrets that were written just now, and so are there. What somebody
-    deleted on purpose is no loss. Where Vault does not answer, nothing is known. Raises nothing of
-    Vault's. StateError: the journal cannot be read."""
+    `stored`: the digests of mails whose tokens were stored just now, and so are there. What
+    somebody deleted on purpose is no loss. Where Vault does not answer, nothing is known. Raises
+    nothing of Vault's. StateError: the journal cannot be read."""
     deadline = monotonic() + WITHIN
     inquiry = Inquiry(app.store)
     pasts = Pasts(app.journal.tokens())
     lost = []
     unasked = 0
     for entry in _recorded(app, mailboxes, pasts):
-        if entry.path in stored:
+        if entry.mail in stored:
             continue
         if monotonic() >= deadline:
             unasked += 1

@@ -177,7 +177,7 @@ class Pipeline:
     ) -> Iterator[Ending]:
         """Store, record and settle the mails of a batch."""
         done = 0
-        store = self._storer.ahead(batch)
+        store = self._storer.ahead(batch, steps)
         while done < len(batch) and not steps.is_over:
             try:
                 end = self._storer.kept(batch, done, store, steps)

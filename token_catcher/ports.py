@@ -227,11 +227,12 @@ class SecretStore(Storing, Protocol):
     def foresee(self, capture: Capture) -> Unchanged | Held | None:
         """What `store` would come to now without a write. None: it would write. Changes nothing."""
 
-    def ahead(self, paths: Collection[str]) -> Storing:
+    def ahead(self, paths: Collection[str], goes_on: Callable[[], bool]) -> Storing:
         """The store, after the secrets at these paths were read together, for one batch of mails.
 
         To be used by one thread, and thrown away with the batch. What cannot be read is not told:
-        whoever stores there will be. Changes nothing."""
+        whoever stores there will be. Changes nothing. `goes_on` is asked before each of them, also
+        as a sign of life; after a no, no more are read."""
 
 
 class KeyLookup(Protocol):

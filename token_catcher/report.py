@@ -91,10 +91,9 @@ class Report:
     _waiting: dict[str, Waiting] = field(default_factory=dict, repr=False)
 
     @property
-    def stored_at(self) -> frozenset[str]:
-        """The paths of the secrets that the sweep has written."""
-        stored = (entry.path for entry in self.entries if entry.event == Event.STORED)
-        return frozenset(path for path in stored if path is not None)
+    def stored(self) -> frozenset[str]:
+        """The digests of the mails whose tokens the sweep has stored."""
+        return frozenset(entry.mail for entry in self.entries if entry.event == Event.STORED)
 
     def waits(self, folder: str, waiting: Waiting) -> None:
         """Note what waits in a folder, in place of what an earlier look at it left."""

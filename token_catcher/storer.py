@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from token_catcher.batch import Course, Noting, Steps, newest_first, of_one_secret, stored_first
@@ -21,13 +22,13 @@ class Storer:
         self._journal = journal
         self._org_ids = org_ids
 
-    def ahead(self, batch: Sequence[Course]) -> Storing:
+    def ahead(self, batch: Sequence[Course], steps: Steps) -> Storing:
         """The store, with the secrets of a batch read; of one mail alone it needs no reading."""
         paths = [course.capture.path for course in batch if course.capture is not None]
         if len(paths) < 2:
             return self._store
         try:
-            return self._store.ahead(dict.fromkeys(paths))
+            return self._store.ahead(dict.fromkeys(paths), steps.go_on)
         except Exception:  # noqa: BLE001 - a bug of ours: the mail that wakes it meets it again
             return self._store
 
@@ -37,15 +38,24 @@ class Storer:
         Returns where the mails end that have an ending now."""
         for number in range(begin, len(batch)):
             course = batch[number]
-            if course.capture is not None:
+            if course.is_open():
                 if number > begin and not steps.go_on():
                     return number
                 self._keep_secret(course, batch[number:], store, steps)
-                if course.capture is not None:
-                    return number  # a stop came before its turn
+                if course.is_open():
+                    return number  # a stop, or the record of another, comes before its turn
+                if self._is_written_over(course, batch[number + 1 :]):
+                    return number + 1
             if isinstance(course.error, Outage):
                 return number + 1
         return len(batch)
+
+    def _is_written_over(self, course: Course, rest: Sequence[Course]) -> bool:
+        """Whether another of the batch may be written over the version of this one: Vault may keep
+        one alone, and so its record comes first."""
+        if not isinstance(course.outcome, Stored):
+            return False
+        return bool(of_one_secret(rest, course.outcome.receipt.path))
 
     def _keep_secret(
         self, course: Course, batch: Sequence[Course], store: Storing, steps: Steps
@@ -61,9 +71,12 @@ class Storer:
                 each.outcome = self.keep(capture, store, newest)
             if isinstance(each.error, Outage):
                 # Met for all of them. The first one is told, so that no mail is stepped over.
-                outage, each.error = each.error, None
-                course.error = outage
+                if course.outcome is None:
+                    outage, each.error = each.error, None
+                    course.error = outage
                 return
+            if isinstance(each.outcome, Stored) and each.outcome.recovered:
+                return  # its record comes before the next write there: Vault may keep one version
             if isinstance(each.outcome, Stored) and newest is None:
                 newest = capture
 
@@ -79,7 +92,7 @@ class Storer:
         ordered = newest_first(same)
         if len(same) == 1 or ordered is None:
             return [course]
-        with Noting(course):
+        with Noting(course), _about(course.capture):
             holding = store.holds(path)
             return stored_first(ordered, holding.fingerprint)
         return []
@@ -104,12 +117,8 @@ class Storer:
 
     def _stored(self, capture: Capture, store: Storing) -> Stored | Unchanged | Held:
         """Have it stored. What goes wrong says whose token it was."""
-        try:
+        with _about(capture):
             return store.store(capture, before_write=partial(self._remember_org, capture))
-        except TokenCatcherError as error:
-            issued_at = iso(capture.issued_at)
-            error.subject = Subject(capture.username, capture.org, capture.path, issued_at)
-            raise
 
     def _remember_org(self, capture: Capture) -> None:
         """Right before the write, so that no token of a second org is ever stored; and not before,
@@ -121,3 +130,14 @@ class Storer:
         kept = self._org_ids.keep(capture.org, capture.org_id)
         if kept != capture.org_id:
             raise TransientError(f"a mail for {capture.org} came from {kept} meanwhile")
+
+
+@contextmanager
+def _about(capture: Capture) -> Iterator[None]:
+    """What goes wrong in the block says whose token it was."""
+    try:
+        yield
+    except TokenCatcherError as error:
+        issued_at = iso(capture.issued_at)
+        error.subject = Subject(capture.username, capture.org, capture.path, issued_at)
+        raise

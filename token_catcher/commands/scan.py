@@ -44,7 +44,7 @@ def run(
     stored: set[str] = set()
     with trouble_last(), scan_of(app, names, again, since, with_bar=True) as scan:
         for report in scan.look():
-            stored |= report.stored_at
+            stored |= report.stored
             for result in results_of(report):
                 show(result)
                 told.add(result.reason)

@@ -19,7 +19,7 @@ def vault_results(
     app: App, mailboxes: Collection[str], stored: Collection[str]
 ) -> Iterator[ScanResult]:
     """An error, where the next token of some user would not reach Vault; then what Vault has lost
-    of what came to these mailboxes. `stored`: the paths of secrets that the scan has written."""
+    of what came to these mailboxes. `stored`: the digests of mails that the scan has stored."""
     trouble = vault_trouble(app)
     if trouble is not None:
         yield ScanResult.from_error(None, trouble.code, trouble.saw)

@@ -14,7 +14,6 @@ no age at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -52,8 +51,6 @@ from token_catcher.vault.version import SecretVersion
 ATTEMPTS: Final = 5
 """Rounds of read and write against others who write at the same time."""
 PAUSE: Final = 0.1
-READERS: Final = 4
-"""Secrets that are read at the same time, ahead of a batch."""
 """Seconds before another round: a standby may serve reads that old."""
 DESCRIBING: Final = (
     "security_token_issued_at",
@@ -175,17 +172,20 @@ class VaultStore:
             return None  # which version that is takes a look
         return Unchanged(Reason.STALE)
 
-    def ahead(self, paths: Collection[str]) -> Storing:
+    def ahead(self, paths: Collection[str], goes_on: Callable[[], bool]) -> Storing:
         """The store, with these secrets read. See `ports.SecretStore`."""
         versions: dict[str, SecretVersion] = {}
         # Without check-and-set, a secret is read right before it is written.
         if not self.keeps_versions:
             return self
-        with suppress(TokenCatcherError), ThreadPoolExecutor(READERS) as threads:
+        with suppress(TokenCatcherError):
             for path in paths:
+                if not goes_on():
+                    break
                 self._mount.check_path(path)
-            self._mount.check(next(iter(paths)))
-            versions = dict(zip(paths, threads.map(self._secrets.read, paths), strict=True))
+                if not versions:
+                    self._mount.check(path)
+                versions[path] = self._secrets.read(path)
         new = [path for path, version in versions.items() if not version.number]
         if new:
             # Nothing there: before anything is written, see that the mount has not changed.

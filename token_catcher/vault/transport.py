@@ -197,7 +197,7 @@ class Transport:
                 retries=False,
                 redirect=False,
                 assert_same_host=False,
-                timeout=Timeout(CONNECT_TIMEOUT, READ_TIMEOUT),
+                timeout=Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
                 preload_content=False,
             )
         except (OSError, HTTPError) as error:
