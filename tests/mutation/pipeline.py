@@ -27,8 +27,8 @@ SETTLE = """\
 """
 
 OUTAGE_OF_THE_FIRST = """\
-                outage, each.error = each.error, None
-                course.error = outage
+                    outage, each.error = each.error, None
+                    course.error = outage
 """
 
 RECORDED = """\
@@ -116,7 +116,7 @@ MUTANTS = (
         "storer.py",
         function="Storer._keep_secret",
         old=OUTAGE_OF_THE_FIRST,
-        new="",
+        new="                    pass\n",
         tests=BATCH,
     ),
     Mutant(
