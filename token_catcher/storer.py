@@ -7,7 +7,13 @@ from contextlib import contextmanager
 from functools import partial
 
 from token_catcher.batch import Course, Noting, Steps, newest_first, of_one_secret, stored_first
-from token_catcher.errors import Outage, Subject, TokenCatcherError, TransientError
+from token_catcher.errors import (
+    Outage,
+    StateError,
+    Subject,
+    TokenCatcherError,
+    TransientError,
+)
 from token_catcher.model import Capture, Held, Stored, Unchanged, iso
 from token_catcher.ports import OrgIds, SecretStore, Storing
 from token_catcher.record import Journal
@@ -29,6 +35,8 @@ class Storer:
             return self._store
         try:
             return self._store.ahead(dict.fromkeys(paths), steps.go_on)
+        except StateError:
+            raise  # another sweep has taken over, say: this one ends
         except Exception:  # noqa: BLE001 - a bug of ours: the mail that wakes it meets it again
             return self._store
 

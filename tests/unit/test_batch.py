@@ -351,6 +351,21 @@ def test_no_second_version_before_the_record_of_the_first(bench: Bench) -> None:
     assert bench.versions == [token(1), token(3)]
 
 
+def test_a_sweep_that_is_taken_over_while_it_reads_ahead_writes_nothing(bench: Bench) -> None:
+    """Each read is a sign of life, and a look whether another sweep has the mailbox by now."""
+    effects: list[str] = []
+    bench.trip = effects.append
+
+    def lost_after_a_read() -> bool:
+        if "read" in effects:
+            raise StateError("another sweep of it has taken over", code="busy")
+        return True
+
+    with pytest.raises(StateError):
+        bench.take(mail(1), mail(2, TWO), goes_on=lost_after_a_read)
+    assert (effects, bench.records) == (["read"], [])
+
+
 def test_what_one_mail_meets_costs_no_other(bench: Bench) -> None:
     """A bug of ours, and a trouble of one secret."""
     troubles: list[Exception] = [ValueError("a bug"), TransientError("later", code="vault-race")]

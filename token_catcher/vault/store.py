@@ -14,7 +14,6 @@ no age at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -178,14 +177,16 @@ class VaultStore:
         # Without check-and-set, a secret is read right before it is written.
         if not self.keeps_versions:
             return self
-        with suppress(TokenCatcherError):
-            for path in paths:
-                if not goes_on():
-                    break
+        for path in paths:
+            if not goes_on():  # outside: what it raises ends the sweep
+                break
+            try:
                 self._mount.check_path(path)
                 if not versions:
                     self._mount.check(path)
                 versions[path] = self._secrets.read(path)
+            except TokenCatcherError:
+                break
         new = [path for path, version in versions.items() if not version.number]
         if new:
             # Nothing there: before anything is written, see that the mount has not changed.
