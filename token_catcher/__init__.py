@@ -36,6 +36,7 @@ use what its `__init__` names, and nothing else.
     proof       candidate in, capture out; pure
         authres     the receiving server's Authentication-Results
         tags        the tag lists of signatures and keys
+        dkimpy      dkimpy, without PyNaCl until it is needed
         key_record  whether a key is one for this
         signature   a DKIM signature, checked
         addresses   the addresses of From and To

@@ -15,7 +15,7 @@ from token_catcher.config import Config
 from token_catcher.logins import certificates_in
 
 ALWAYS: Final = (
-    "dkim",
+    "token_catcher.proof.dkimpy",  # with dkimpy
     "dns.resolver",
     "mailparser",
     "token_catcher.vault.cluster",  # with urllib3

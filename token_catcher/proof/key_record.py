@@ -98,7 +98,7 @@ def _public_key(encoded: str, kind: str) -> _PublicKey:
             raise no_key
         return _PublicKey(kind, 256)
     # As in `signature`: with the first key that is looked at.
-    import dkim
+    from token_catcher.proof.dkimpy import dkim
 
     try:
         key = dkim.parse_public_key(der)

@@ -350,12 +350,12 @@ class _SignedMail:
         Not by `DKIM.verify()`: it reads the tags a second time and compares `x=` with the clock."""
 
         # dkimpy is loaded with the first signature (docs/adr/0027): most looks find no mail.
-        import dkim
+        from token_catcher.proof.dkimpy import dkim_for
 
         def lookup(_name: bytes, timeout: int) -> bytes:  # noqa: ARG001 - dkimpy's words
             return key
 
-        verifier = dkim.DKIM(minkey=MIN_RSA_BITS)
+        verifier = dkim_for(KEY_TYPES[tags["a"]]).DKIM(minkey=MIN_RSA_BITS)
         verifier.headers = self._fields
         # `bh=` was compared before. Without it dkimpy hashes no body, of which it has none.
         signed = {name.encode(): value.encode() for name, value in tags.items() if name != "bh"}
@@ -370,7 +370,7 @@ class _SignedMail:
 
     def _body_hash(self, canonical: str) -> str:
         """In base64, by the second word of `c=`."""
-        from dkim.canonicalization import CanonicalizationPolicy
+        from token_catcher.proof.dkimpy import CanonicalizationPolicy
 
         form = canonical.partition("/")[2] or "simple"
         if form not in self._hashes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,7 +29,7 @@ from tests.kit.signing import craft, ed_key, key_of, record, rsa_public_key
 from token_catcher.errors import TransientError
 from token_catcher.model import Header
 from token_catcher.ports import KeyLookup
-from token_catcher.proof import signature
+from token_catcher.proof import dkimpy, signature
 from token_catcher.proof.tags import Verification
 from token_catcher.reading import wire
 
@@ -95,6 +96,29 @@ def test_an_ed25519_signature_verifies() -> None:
     key = ed_key()
     raw = craft(token_mail(), key=key, a="ed25519-sha256")
     assert check(raw, keys=published(record(key))) == PASS
+
+
+def test_an_ed25519_signature_without_pynacl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no verdict on the mail that the library is broken: the mail waits."""
+    key = ed_key()
+    raw = craft(token_mail(), key=key, a="ed25519-sha256")
+    monkeypatch.delattr(dkimpy.dkim, dkimpy.PYNACL, raising=False)
+    monkeypatch.setitem(sys.modules, dkimpy.PYNACL, None)
+    with pytest.raises(ImportError):
+        check(raw, keys=published(record(key)))
+
+
+def test_pynacl_is_loaded_with_the_first_ed25519_signature(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RSA does without it, before and after."""
+    key = ed_key()
+    raw = craft(token_mail(), key=key, a="ed25519-sha256")
+    monkeypatch.delattr(dkimpy.dkim, dkimpy.PYNACL, raising=False)
+    assert check(genuine()) == PASS
+    assert not hasattr(dkimpy.dkim, dkimpy.PYNACL)
+    assert check(raw, keys=published(record(key))) == PASS
+    assert check(genuine()) == PASS
 
 
 @pytest.mark.parametrize("domain", ["Salesforce.COM", "salesforce.com"])
