@@ -247,6 +247,7 @@ use what its `__init__` names, and nothing else.
         commented   the commented example
     journal_keys  the keys of the journal, where the configuration says that they are
     logins      how each mailbox is logged in to
+    vault_entrance  where Vault is, and how it is logged in to
     freshness   access tokens renewed ahead, each mailbox by itself
     receivers   how each receiver of notifications is reached
     login_proof  whether Salesforce takes a token that was stored

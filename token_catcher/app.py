@@ -8,27 +8,15 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import assert_never
 
-from token_catcher import imap, keys, oauth, vault
+from token_catcher import imap, keys, oauth, vault, vault_entrance
 from token_catcher.clock import utc_now
-from token_catcher.config import (
-    AppRoleAuth,
-    CertAuth,
-    Config,
-    JwtAuth,
-    KubernetesAuth,
-    MailboxConfig,
-    NoAuth,
-    TokenAuth,
-    UserpassAuth,
-    each_address,
-)
+from token_catcher.config import Config, MailboxConfig
 from token_catcher.counters import Counters
 from token_catcher.entries import DAEMON
 from token_catcher.errors import ConfigurationError, TokenCatcherError
@@ -188,8 +176,8 @@ class App:
             )
         return vault.VaultStore(
             vault.Client(
-                self._vault_address(),
-                self._vault_login(),
+                vault_entrance.address_of(section),
+                vault_entrance.login_of(self.config, self.unwrappings),
                 monotonic=time.monotonic,
                 log=self.log,
                 observe=self.metrics.vault_request,
@@ -204,42 +192,6 @@ class App:
             now=self.now,
             sleep=time.sleep,
             log=self.log,
-        )
-
-    def _vault_login(self) -> vault.Login:  # noqa: PLR0911 - one for each method
-        """As it is configured; every secret is read anew at each login."""
-        section = self.config.vault
-        auth = section.auth
-        match auth:
-            case AppRoleAuth():
-                return self._approle_login(auth)
-            case KubernetesAuth():
-                return vault.KubernetesLogin(auth.role, auth.jwt.read, auth.mount, auth.namespace)
-            case JwtAuth():
-                return vault.JwtLogin(auth.role, auth.jwt.read, auth.mount, auth.namespace)
-            case CertAuth():
-                assert section.client_certificate is not None  # the schema sees to it
-                certificate = section.client_certificate.as_pair()
-                return vault.CertLogin(certificate, auth.name, auth.mount, auth.namespace)
-            case UserpassAuth():
-                read = auth.password.read
-                return vault.UserpassLogin(auth.username, read, auth.mount, auth.namespace)
-            case TokenAuth():
-                return vault.TokenLogin(auth.token.read, auth.namespace)
-            case NoAuth():
-                return vault.NoLogin()
-            case _:
-                assert_never(auth)
-
-    def _approle_login(self, auth: AppRoleAuth) -> vault.Login:
-        """With the secret_id as it is, or with one that comes wrapped."""
-        if auth.secret_id is not None:
-            return vault.AppRoleLogin(auth.role_id, auth.secret_id.read, auth.mount, auth.namespace)
-        assert auth.wrapped_secret_id is not None  # the schema sees to it
-        kept = vault.KeptSecretId(self.config.state_dir / "vault-secret-id.json")
-        read = auth.wrapped_secret_id.read
-        return vault.WrappedAppRoleLogin(
-            auth.role_id, read, kept, auth.mount, auth.namespace, self.unwrappings
         )
 
     def _writer(self) -> str:
@@ -267,16 +219,6 @@ class App:
     def _org_ids(self) -> OrgIds:
         """Which Salesforce org each org's mail came from first."""
         return OrgIds(self.config.state_dir / "org-ids.json")
-
-    def _vault_address(self) -> vault.Address:
-        section = self.config.vault
-        first, *others = each_address(section.address)
-        address = vault.Address(
-            first, section.namespace, _text(section.ca_file), others=tuple(others)
-        )
-        if section.client_certificate is None:
-            return address
-        return replace(address, client_certificate=section.client_certificate.as_pair())
 
     def _watched(self, mailbox: MailboxConfig) -> Watched:
         entrance = entrance_of(mailbox, self.log, self.renewals)
@@ -450,7 +392,7 @@ class App:
 
     def vault_clock(self) -> datetime | None:
         """What Vault's clock says; None: it does not say. Outage, AccessError: as any request."""
-        address, *_others = self._vault_address().each()
+        address, *_others = vault_entrance.address_of(self.config.vault).each()
         transport = vault.Transport(address)
         try:
             return transport.clock()
@@ -476,9 +418,3 @@ class App:
         if self.config.trust.dkim_keys is None:
             return keys.PinnedKeys({})
         return keys.PinnedKeys.read(self.config.trust.dkim_keys)
-
-
-def _text(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    return str(path)
