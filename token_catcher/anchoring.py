@@ -13,7 +13,7 @@ look.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -84,6 +84,14 @@ class AnchorHealth:
     def is_contradicted(self) -> bool:
         """Whether the journal is not the one that Vault knows."""
         return self.trouble == CONTRADICTED
+
+
+def anchor_troubles(health: AnchorHealth | None) -> Mapping[str, str | None]:
+    """The code of the anchor's trouble, by the name that receivers are told. Nothing before the
+    first look: what was told before a restart is not healed by it."""
+    if health is None or health.is_usable is None:
+        return {}
+    return {"journal/anchor": health.trouble}
 
 
 class Anchoring:

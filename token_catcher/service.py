@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from random import Random
 from typing import Any, Final
 
 from token_catcher import __version__, ahead, notify, web
-from token_catcher.anchoring import AnchorHealth, Anchoring
+from token_catcher.anchoring import AnchorHealth, Anchoring, anchor_troubles
 from token_catcher.anchors import anchoring_of
 from token_catcher.app import App
 from token_catcher.clock import utc_now
@@ -34,13 +33,13 @@ from token_catcher.errors import ConfigurationError, StateError
 from token_catcher.expiry import Owner
 from token_catcher.freshness import Freshness
 from token_catcher.login_proof import LoginProof, LoginProofs
-from token_catcher.model import Entry, moment
+from token_catcher.model import Entry
 from token_catcher.notifier import Notifier
 from token_catcher.oauth import Renewals, TokenHealth
 from token_catcher.open_files import make_room
 from token_catcher.ports import Log
 from token_catcher.proving import login_proof_of
-from token_catcher.record import Journal, MailToken
+from token_catcher.record import Journal, held_since, users_held
 from token_catcher.shares import own_mailboxes, shard_of
 from token_catcher.sweep import Watched
 from token_catcher.vault import unwrappings
@@ -424,34 +423,3 @@ def _trouble_of(mailbox: Health) -> str | None:
     if mailbox.trouble is None and not mailbox.connected:
         return "not-connected"
     return mailbox.trouble
-
-
-def held_since(mails: Iterable[MailToken], since: Mapping[str, datetime]) -> Mapping[str, int]:
-    """How many of these mails wait in each mailbox: proven ones until they are settled, others by
-    when they were held.
-
-    A stranger can have Salesforce send us mail that is held, and that nobody will ever release. So
-    what may be anybody's, and nobody has taken since a time, counts no longer, or it would cover up
-    the next one."""
-    counts: Counter[str] = Counter()
-    for mail in mails:
-        if mail.mailbox not in since:
-            continue
-        if not mail.may_be_anybodys or moment(mail.at) >= since[mail.mailbox]:
-            counts[mail.mailbox] += 1
-    return counts
-
-
-def anchor_troubles(health: AnchorHealth | None) -> Mapping[str, str | None]:
-    """The code of the anchor's trouble, by the name that receivers are told. Nothing before the
-    first look: what was told before a restart is not healed by it."""
-    if health is None or health.is_usable is None:
-        return {}
-    return {"journal/anchor": health.trouble}
-
-
-def users_held(mails: Iterable[MailToken], orgs: Sequence[str]) -> Mapping[str, int]:
-    """Of how many users of each org proven mail waits; 0 where none does."""
-    users = {(mail.org, mail.username) for mail in mails if not mail.may_be_anybodys}
-    counts = Counter(org for org, _ in users)
-    return {org: counts[org] for org in orgs}

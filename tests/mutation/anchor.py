@@ -164,7 +164,7 @@ MUTANTS = (
     ),
     Mutant(
         "a restart heals what was told of the anchor",
-        "service.py",
+        "anchoring.py",
         "    if health is None or health.is_usable is None:\n",
         "    if health is None:\n",
         ("tests/unit/test_anchoring.py",),

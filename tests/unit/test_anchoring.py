@@ -10,11 +10,10 @@ import pytest
 
 from tests.kit.fakes import Silent
 from tests.unit.record.books import entry, journal
-from token_catcher.anchoring import AnchorHealth, Anchoring
+from token_catcher.anchoring import AnchorHealth, Anchoring, anchor_troubles
 from token_catcher.errors import StateError
 from token_catcher.notify.conditions import FAILING_AFTER, HEALED_AFTER, Conditions
 from token_catcher.record import Journal
-from token_catcher.service import anchor_troubles
 from token_catcher.vault import Anchor, AnchorVersion
 from token_catcher.vault.version import SecretVersion
 

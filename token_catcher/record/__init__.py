@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         verify,
         verify_files,
     )
-    from token_catcher.record.waiting import UNPROVEN, MailToken
+    from token_catcher.record.waiting import UNPROVEN, MailToken, held_since, users_held
     from token_catcher.record.writer import known_writer_id, writer_id
 
 __all__ = [
@@ -64,12 +64,14 @@ __all__ = [
     "TriesFile",
     "Verification",
     "Waiting",
+    "held_since",
     "in_order",
     "is_sealed",
     "known_writer_id",
     "record_schema",
     "refusal",
     "series",
+    "users_held",
     "verify",
     "verify_files",
     "writer_id",
@@ -94,7 +96,7 @@ __getattr__ = face(
         "schema": ("record_schema",),
         "tries": ("Trial", "Tries", "TriesFile"),
         "verification": ("State", "Stretch", "Verification", "in_order", "verify", "verify_files"),
-        "waiting": ("MailToken", "UNPROVEN"),
+        "waiting": ("MailToken", "UNPROVEN", "held_since", "users_held"),
         "writer": ("known_writer_id", "writer_id"),
     },
 )

@@ -13,11 +13,13 @@ of a mail, which have whole seconds, so all of these texts have one form and sor
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final, Self
 
-from token_catcher.model import Event, Reason
+from token_catcher.model import Event, Reason, moment
 
 IN_VAULT: Final = frozenset({Event.STORED, Event.UNCHANGED})
 """Each tells that Vault has a token of the user which is at least as new as the mail's."""
@@ -187,3 +189,26 @@ class Waiting:
         by_org = self._in_vault.get(mail.username, {})
         # A copy in one step, as above.
         return any(mail.is_overtaken_by(stored) for stored in tuple(by_org.values()))
+
+
+def held_since(mails: Iterable[MailToken], since: Mapping[str, datetime]) -> Mapping[str, int]:
+    """How many of these mails wait in each mailbox: proven ones until they are settled, others by
+    when they were held.
+
+    A stranger can have Salesforce send us mail that is held, and that nobody will ever release. So
+    what may be anybody's, and nobody has taken since a time, counts no longer, or it would cover up
+    the next one."""
+    counts: Counter[str] = Counter()
+    for mail in mails:
+        if mail.mailbox not in since:
+            continue
+        if not mail.may_be_anybodys or moment(mail.at) >= since[mail.mailbox]:
+            counts[mail.mailbox] += 1
+    return counts
+
+
+def users_held(mails: Iterable[MailToken], orgs: Sequence[str]) -> Mapping[str, int]:
+    """Of how many users of each org proven mail waits; 0 where none does."""
+    users = {(mail.org, mail.username) for mail in mails if not mail.may_be_anybodys}
+    counts = Counter(org for org, _ in users)
+    return {org: counts[org] for org in orgs}

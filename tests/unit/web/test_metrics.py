@@ -14,8 +14,7 @@ from token_catcher.expiry import Owner
 from token_catcher.model import Event, iso
 from token_catcher.notify import ReceiverHealth
 from token_catcher.oauth import TokenHealth
-from token_catcher.record import MailToken
-from token_catcher.service import held_since, users_held
+from token_catcher.record import MailToken, held_since, users_held
 from token_catcher.web.metrics import Metrics
 
 
