@@ -67,7 +67,7 @@ class Headings:
         `below`: the mail before the range, or None; `top`: the number of the last mail of the
         range, or None."""
         self._moved()
-        headings = [heading for heading in answer if _within(heading.uid, first, last)]
+        headings = _of_range(answer, first, last)
         if _is_complete(headings, below, top):
             return Part(headings)
         there = self._mailbox.present((first, last)) or ()
@@ -94,6 +94,15 @@ class Headings:
         """By UID, the headings of these mails, as far as they come."""
         answer = self._ask(*[(uid, uid) for uid in uids])
         return {heading.uid: heading for heading in answer if heading.uid in uids}
+
+
+def _of_range(headings: Sequence[Heading], first: int, last: int | None) -> list[Heading]:
+    """Those of the range; all of them are ascending by UID."""
+    begin = bisect_left(headings, first, key=_by_uid)
+    end = len(headings)
+    if last is not None:
+        end = bisect_right(headings, last, key=_by_uid)
+    return list(headings[begin:end])
 
 
 def _within(uid: int, first: int, last: int | None) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from imapclient.datetime_util import format_criteria_date, parse_to_datetime
@@ -30,7 +31,8 @@ _MONTHS: Final = {
     for number, month in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
 }
 _DATE_TIME: Final = re.compile(
-    rb" ?(\d{1,2})-(%b)-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])([01]\d)([0-5]\d)" % b"|".join(_MONTHS)
+    rb" ?(\d{1,2}-(?:%b)-\d{4}) ([01]\d|2[0-3]):([0-5]\d):([0-5]\d) ([+-][01]\d[0-5]\d)"
+    % b"|".join(_MONTHS)
 )
 """INTERNALDATE, to the letter of RFC 3501, section 9. What is written otherwise the library
 reads, ten times as slowly."""
@@ -131,12 +133,15 @@ def headings_in(answer: Fetched[Heading | None]) -> list[Heading]:
 
 
 def usual_heading(
-    number: bytes, uid: bytes, time: bytes, name: bytes, header: bytes
+    number: bytes, digits: bytes, time: bytes, name: bytes, header: bytes
 ) -> Heading | None:
-    """That of one line of the usual form. None: it was not asked for, or is of no UID."""
-    if not name.startswith(b"BODY[HEADER") or not _is_uid(int(uid)):
+    """That of one line of the usual form. None: it was not asked for, or is of no UID.
+
+    `digits`: of the UID."""
+    uid = int(digits)
+    if not name.startswith(b"BODY[HEADER") or not _is_uid(uid):
         return None
-    return _heading(int(uid), int(number), _arrival(time), header)
+    return _heading(uid, int(number), _arrival(time), header)
 
 
 def _is_of_heading(name: bytes) -> bool:
@@ -223,14 +228,20 @@ def _time(text: bytes) -> datetime:
     if match is None:
         parsed: datetime = parse_to_datetime(text, normalise=False).astimezone(UTC)
         return parsed
-    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
-    time = datetime(
-        int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC
-    )
-    east = timedelta(hours=int(hours), minutes=int(minutes))
-    if sign == b"-":
-        return time + east
-    return time - east
+    day, hour, minute, second, zone = match.groups()
+    seconds = int(hour) * 3600 + int(minute) * 60 + int(second)
+    return _midnight(day, zone) + timedelta(seconds=seconds)
+
+
+@lru_cache(maxsize=64)
+def _midnight(date: bytes, zone: bytes) -> datetime:
+    """The beginning of a day, in UTC: most mails of an answer have it in common."""
+    day, month, year = date.split(b"-")
+    midnight = datetime(int(year), _MONTHS[month], int(day), tzinfo=UTC)
+    east = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
+    if zone.startswith(b"-"):
+        return midnight + east
+    return midnight - east
 
 
 def day_of(time: datetime) -> str:

@@ -12,9 +12,8 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from imaplib import IMAP4
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from token_catcher.model import MAX_MAIL_BYTES
 
@@ -45,12 +44,6 @@ class TooMuch(ValueError):
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class _Collection:
-    form: re.Pattern[bytes]
-    take: Callable[..., None]
-
-
 class Reader:
     """What was received on one connection and not read yet."""
 
@@ -59,7 +52,8 @@ class Reader:
         self._received = bytearray()
         self._source: socket.socket | None = None
         """Where that came from: STARTTLS puts another socket in its place."""
-        self._collection: _Collection | None = None
+        self._collection: tuple[re.Pattern[bytes], Callable[..., Any], list[Any]] | None = None
+        """What is kept aside, what is made of it, and where that is put."""
         self.begin()
 
     def begin(self, seconds: float = COMMAND_WITHIN) -> None:
@@ -79,11 +73,7 @@ class Reader:
         literal, whose length is the last group; what follows the literal is `)`. `make` is called
         with the other groups and the literal, while the server sends the next ones."""
         items: list[Item] = []
-
-        def take(*parts: bytes) -> None:
-            items.append(make(*parts))
-
-        self._collection = _Collection(form, take)
+        self._collection = (form, make, items)
         try:
             yield items
         finally:
@@ -94,44 +84,57 @@ class Reader:
 
         TimeoutError: the answer takes too long. TooMuch: it is too large."""
         self._take_over(connection)
-        self._collect()
-        end = self._received.find(b"\n") + 1
-        while end == 0:
-            searched = len(self._received)
-            if searched > MAX_LINE:
-                raise IMAP4.error(f"got more than {MAX_LINE} bytes")
-            if not self._receive_more(connection):
-                end = searched
+        while True:
+            end = 0
+            if not self._collect():
+                end = self._received.find(b"\n") + 1
+                if end == 0 and len(self._received) > MAX_LINE:
+                    raise IMAP4.error(f"got more than {MAX_LINE} bytes")
+            if end > 0:
                 break
-            if self._collect():
-                searched = 0
-            end = self._received.find(b"\n", searched) + 1
+            if not self._receive_more(connection):
+                end = self._received.find(b"\n") + 1 or len(self._received)
+                break
         self._count_lines(1, end)
         return self._taken(end)
 
     def _collect(self) -> bool:
-        """Keep aside what has the form, as far as it has come whole. Whether there was anything."""
+        """Keep aside what has the form, as far as it has come whole. Whether more of it is to come:
+        what is left begins with a line of the form, whose literal is cut."""
         if self._collection is None:
             return False
-        form = self._collection.form
-        begin = 0
-        while match := form.match(self._received, begin):
+        form, make, items = self._collection
+        received = self._received
+        begin = lines = text = literals = 0
+        is_cut = False
+        while match := form.match(received, begin):
             literal = match.end()
-            *groups, size = match.groups()
-            end = literal + int(size)
-            if self._received[end : end + len(_END)] != _END:
-                break  # it has another, or not come whole
-            self._count_literal(int(size))
-            self._count_lines(2, literal - begin)
-            self._collection.take(*groups, bytes(self._received[literal:end]))
+            *groups, digits = match.groups()
+            size = int(digits)
+            if size > MAX_LITERAL:
+                raise TooMuch("literals")
+            end = literal + size
+            behind = received[end : end + len(_END)]
+            if behind != _END:
+                # Nothing, or a part of it: not come whole. Else the line goes on in another form.
+                is_cut = _END.startswith(behind)
+                break
+            lines += 2
+            text += literal - begin
+            literals += size
+            items.append(make(*groups, bytes(received[literal:end])))
             begin = end + len(_END)
-        del self._received[:begin]
-        return begin > 0
+        del received[:begin]
+        self._count_lines(lines, text)
+        self._count_literals(literals)
+        return is_cut
 
     def literal(self, connection: socket.socket, size: int) -> bytes:
         """So many bytes; fewer where the connection ends. Raises what `line` raises."""
         self._take_over(connection)
-        self._count_literal(size)
+        if size > MAX_LITERAL:
+            raise TooMuch("literals")
+        self._count_literals(size)
         while len(self._received) < size:
             if not self._receive_more(connection):
                 break
@@ -175,9 +178,9 @@ class Reader:
         self._received += data
         return bool(data)
 
-    def _count_literal(self, size: int) -> None:
+    def _count_literals(self, size: int) -> None:
         self._literals += size
-        if size > MAX_LITERAL or self._literals > MAX_LITERALS:
+        if self._literals > MAX_LITERALS:
             raise TooMuch("literals")
 
     def _count_lines(self, count: int, length: int) -> None:

@@ -55,12 +55,19 @@ class Pieces:
         """It never waits."""
 
 
-def taken(*pieces: bytes, make: Callable[..., Any] = as_it_came) -> Fetched[Any]:
-    """The answer, read as imaplib reads it: a line, and the literal that it announces."""
+NO_LINE = re.compile(rb"(?!)")
+
+
+def taken(
+    *pieces: bytes, make: Callable[..., Any] = as_it_came, form: re.Pattern[bytes] = USUAL_LINE
+) -> Fetched[Any]:
+    """The answer, read as imaplib reads it: a line, and the literal that it announces.
+
+    `form`: what is kept aside from that."""
     reader = Reader(lambda: 0.0)
     source: Any = Pieces(pieces)
     lines: list[Any] = []
-    with reader.collecting(USUAL_LINE, make) as usual:
+    with reader.collecting(form, make) as usual:
         rest = reader.line(source)
         while not rest.startswith(b"A1 "):
             text = re.sub(rb"^\* (\d+) FETCH ", rb"\1 ", rest).removesuffix(b"\r\n")
@@ -106,11 +113,29 @@ OTHERS = {
 @pytest.mark.parametrize("text", USUAL.values(), ids=USUAL)
 def test_the_usual_form(text: bytes) -> None:
     """It is read as imapclient's parser reads it, and nothing is left for that."""
+    by_library = taken(text + DONE, form=NO_LINE)
+    assert (by_library.usual, len(by_library.others)) == ([], 2)
     whole = taken(text + DONE)
     assert (len(whole.usual), whole.others) == (1, ())
-    # The last byte comes later: then the library has read it.
-    parted = taken(text[:-1], text[-1:] + DONE)
-    assert (parted.usual, as_parsed(parted)) == ([], as_parsed(whole))
+    assert as_parsed(whole) == as_parsed(by_library)
+
+
+@pytest.mark.parametrize("text", USUAL.values(), ids=USUAL)
+def test_the_usual_form_cut(text: bytes) -> None:
+    """What has not come whole is waited for: a long answer is cut every 16 KiB."""
+    whole = taken(text + DONE)
+    for cut in range(text.index(b"}") + 3, len(text)):
+        assert taken(text[:cut], text[cut:] + DONE) == whole, cut
+
+
+def test_a_connection_that_ends_in_the_usual_form() -> None:
+    """The line is handed on, and then as much of the literal as there is."""
+    reader = Reader(lambda: 0.0)
+    source: Any = Pieces([line()[:-20]])
+    with reader.collecting(USUAL_LINE, as_it_came) as usual:
+        head = reader.line(source)
+        assert line().startswith(head + reader.literal(source, len(HEADER)))
+    assert (head.endswith(b"{%d}\r\n" % len(HEADER)), usual) == (True, [])
 
 
 @pytest.mark.parametrize("text", OTHERS.values(), ids=OTHERS)
