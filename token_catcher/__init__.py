@@ -80,6 +80,7 @@ use what its `__init__` names, and nothing else.
     recorder    outcomes onto disk, then told
     pipeline    the way of one mail, in the only safe order
     headings    the headings of a range of UIDs
+    pace        how many UIDs are asked about at a time; pure
     survey      which mails of a folder are for us
     poison      which mail, or which dependency, is to blame; pure
     cautious    headings, where an answer broke a session

@@ -19,6 +19,7 @@ in its From. A search that fails is not believed, and all headings are read.
 from __future__ import annotations
 
 import re
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,15 +27,15 @@ from datetime import datetime
 from typing import Final
 
 from token_catcher.headings import AT_A_TIME, LAST_UID, START, Headings, Part
+from token_catcher.pace import WIDEST, Pace
 from token_catcher.ports import FolderState, Heading, Mailbox, Span
 
 LITTLE: Final = 500
 """Mails whose headings are read whatever they are: about 100 kB."""
-WIDEST: Final = 10_000
-"""UIDs in a window of headings, at most: 2 MB where every one is used."""
 
 _DOMAIN: Final = re.compile(rb"@([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.IGNORECASE)
 _SPACE: Final = b" \t\r\n\v\f"
+_LOWER: Final = bytes(range(256)).lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,12 @@ class Survey:
 
 
 class _Descent:
-    """How far down a backlog is read: window by window, wider ones where few UIDs are in use."""
+    """How far down a backlog is read, window by window."""
 
-    def __init__(self, first: int, last: int, top: int) -> None:
+    def __init__(self, first: int, last: int, top: int, pace: Pace) -> None:
         """`top`: the number of the last mail."""
         self._first = first
-        self._width = LITTLE
+        self._pace = pace
         self._older = 0
         """Mails in a row, down to here, that came before the time that is asked about."""
         self._empty = 0
@@ -91,7 +92,7 @@ class _Descent:
     @property
     def begin(self) -> int:
         """Where the next window begins."""
-        return max(self._first, self.end - self._width + 1)
+        return max(self._first, self.end - self._pace.width + 1)
 
     @property
     def is_last(self) -> bool:
@@ -103,8 +104,8 @@ class _Descent:
         """Whether no mail of the time that is asked about is to be expected further down."""
         return self.end < self._first or self._older >= LITTLE or self._empty >= WIDEST
 
-    def read(self, part: Part, since: datetime) -> None:
-        """The next window was read."""
+    def read(self, part: Part, since: datetime, seconds: float) -> None:
+        """The next window was read. `seconds`: how long its answer took."""
         end = self.begin - 1
         self._count(part, since, self.end - end)
         if part.headings:
@@ -112,10 +113,7 @@ class _Descent:
             self.top = part.headings[0].number - 1
         if self.is_last:
             self.rest = end
-        if len(part.headings) < LITTLE // 4:
-            self._width = min(self._width * 4, WIDEST)
-        elif len(part.headings) > LITTLE:
-            self._width = LITTLE
+        self._pace.came(len(part.headings), seconds)
         self.end = end
 
     def _count(self, part: Part, since: datetime, uids: int) -> None:
@@ -141,14 +139,18 @@ class Surveyor:
         domains: Sequence[str],
         moved: Callable[[], None] = _nobody_waits,
         ask: Callable[..., Sequence[Heading]] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`domains`: any of them in From, in any case, makes a mail one of ours.
 
-        `moved` is told of each step. `ask`: how headings are asked for; as the mailbox has it."""
+        `moved` is told of each step. `ask`: how headings are asked for; as the mailbox has it.
+        `monotonic`: the clock by which a server is found to be quick or slow."""
         self._ask = ask or mailbox.headings
         self._mailbox = mailbox
         self._headings = Headings(mailbox, moved, self._ask)
         self._state = state
+        self._monotonic = monotonic
+        self._pace = Pace()
         self._domains = [domain.encode().lower() for domain in domains]
 
     def above(
@@ -233,15 +235,16 @@ class Surveyor:
         """Read the headings of the time that is asked about, and search below.
 
         All headings are read where the search is not to be believed."""
-        descent = _Descent(first, last, self._state.exists)
-        newest = Part([])
+        descent = _Descent(first, last, self._state.exists, self._pace)
+        newest: list[Heading] = []
         surveys: list[Survey] = []
         while not descent.is_over:
+            began = self._monotonic()
             part = self._next(descent)
-            descent.read(part, since)
+            descent.read(part, since, self._monotonic() - began)
             surveys.append(self._survey([part], since))
-            if not newest.headings:
-                newest = part
+            if len(newest) < LITTLE:
+                newest += part.headings
         survey = _joined(surveys[::-1])
         if descent.rest < first:
             return survey
@@ -263,14 +266,16 @@ class Surveyor:
         # Up to the mail above: what was left out at the seam belongs to this window.
         return self._headings.whole(begin, descent.rest, headings, below, descent.top)
 
-    def _believed(self, hits: Sequence[int], newest: Part, since: datetime) -> bool:
+    def _believed(self, hits: Sequence[int], newest: Sequence[Heading], since: datetime) -> bool:
         """Whether the search has found what is known to be there, and would find by a domain."""
         found = frozenset(hits)
         trial = None
-        for heading in newest.headings:
-            if heading.uid not in found and self._names_us(heading, since):
+        for heading in newest:
+            sender = heading.sender or b""
+            is_missed = heading.uid not in found and not _is_before(heading, since)
+            if is_missed and self._names_us(sender):
                 return False
-            domain = _DOMAIN.search(heading.sender or b"")
+            domain = _DOMAIN.search(sender)
             if domain is not None:
                 trial = (heading.uid, domain[1].decode().lower(), heading.received_at or since)
         if trial is None:
@@ -279,25 +284,22 @@ class Surveyor:
         return self._mailbox.finds(uid, name, min(received_at, since))
 
     def _windows(self, first: int, last: int, top: int | None) -> Iterator[Part]:
-        """Read every heading, window by window: wider ones where few UIDs are in use.
+        """Read every heading, window by window.
 
         `top`: the number of the last mail, or None."""
         below = START if first == 1 else None
-        width = LITTLE
         while first <= last:
-            end = min(first + width - 1, last)
+            began = self._monotonic()
+            end = min(first + self._pace.width - 1, last)
+            if _are_few(below, top, self._pace.width):
+                end = last  # however many UIDs there are between them
             headings = self._ask((first, end))
             part = self._headings.whole(first, end, headings, below, top if end == last else None)
+            self._pace.came(len(part.headings), self._monotonic() - began)
             yield part
             if part.headings:
                 below = part.headings[-1]
-            if len(part.headings) < LITTLE // 4:
-                width = min(width * 4, WIDEST)
-            elif len(part.headings) > LITTLE:
-                width = LITTLE
             first = end + 1
-            if _are_few(below, top):
-                width = last  # however many UIDs there are between them
 
     # -- what is ours --
 
@@ -313,8 +315,9 @@ class Surveyor:
         for part in parts:
             ours += part.unread
             for heading in part.headings:
-                older += _is_before(heading, since)
-                if self._is_ours(heading, since):
+                if _is_before(heading, since):
+                    older += 1
+                elif self._is_ours(heading):
                     ours.append(heading.uid)
                     keys[heading.uid] = heading.key
                     if heading.received_at is None:
@@ -333,18 +336,14 @@ class Surveyor:
             older=older,
         )
 
-    def _is_ours(self, heading: Heading, since: datetime) -> bool:
+    def _is_ours(self, heading: Heading) -> bool:
         """Whether its body must be read: it names one of our domains, or it may."""
-        if heading.sender is None:
-            return not _is_before(heading, since)
-        return self._names_us(heading, since)
+        return heading.sender is None or self._names_us(heading.sender)
 
-    def _names_us(self, heading: Heading, since: datetime) -> bool:
-        """Whether its From was read, and names one of our domains."""
-        if heading.sender is None or _is_before(heading, since):
-            return False
-        sender = heading.sender.translate(None, _SPACE).lower()  # folded within an address
-        return any(map(sender.__contains__, self._domains))
+    def _names_us(self, sender: bytes) -> bool:
+        """Whether a From names one of our domains."""
+        plain = sender.translate(_LOWER, _SPACE)  # folded within an address
+        return any(map(plain.__contains__, self._domains))
 
 
 def is_gone(mailbox: Mailbox, uid: int) -> bool:
@@ -382,9 +381,9 @@ def _above(part: Part, first: int) -> Part:
     return Part(headings, unread, part.whole_through)
 
 
-def _are_few(below: Heading | None, top: int | None) -> bool:
-    """Whether so few mails are left up to the top that one answer can hold them."""
-    return below is not None and top is not None and top - below.number <= LITTLE
+def _are_few(below: Heading | None, top: int | None, width: int) -> bool:
+    """Whether no more mails are left up to the top than a window of this width may hold."""
+    return below is not None and top is not None and top - below.number <= width
 
 
 def _is_before(heading: Heading, since: datetime) -> bool:

@@ -75,6 +75,14 @@ MUTANTS = (
         tests=WAKEUPS,
     ),
     Mutant(
+        "headings: a slow server is asked for as many as a quick one",
+        "pace.py",
+        function="Pace.came",
+        old="            self.width = max(FEWEST, int(self.width * AIM / seconds))\n",
+        new="",
+        tests=("tests/unit/test_pace.py", "tests/unit/test_survey.py"),
+    ),
+    Mutant(
         "open files: a limit that is too low stays",
         "open_files.py",
         function="make_room",

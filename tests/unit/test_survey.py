@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
 from tests.kit.fakes import FakeAccount, FakeMailbox
+from token_catcher.pace import LONGEST
 from token_catcher.ports import FolderState, Heading, Span
+from token_catcher.record.sweeplock import STOPPED_AFTER
 from token_catcher.survey import LITTLE, Survey, Surveyor
 
 NOW = datetime(2026, 2, 3, 12, tzinfo=UTC)
@@ -32,17 +36,26 @@ class Lying(FakeMailbox):
         """SEARCH does not tell of them, whatever it is asked."""
         self.not_found_by_sender: Collection[int] = ()
         self.refuses_search = False
+        self.seconds_each = 0.0
+        """How long a heading takes."""
+        self.clock = 0.0
+
+    def monotonic(self) -> float:
+        """The time, by the headings that were told."""
+        return self.clock
 
     def headings(self, *spans: Span) -> Sequence[Heading]:
         self.diary.append("headings " + ",".join(f"{first}:{last}" for first, last in spans))
         left_out = set(self.without_heading)
         if len(spans) > 1 or spans[0][0] != spans[0][1]:
             left_out.update(self.only_alone)
-        return [
+        told = [
             self._told(heading)
             for heading in super().headings(*spans)
             if heading.uid not in left_out
         ]
+        self.clock += self.seconds_each * len(told)
+        return told
 
     def _told(self, heading: Heading) -> Heading:
         if heading.uid in self.without_sender:
@@ -225,7 +238,7 @@ def test_an_absurd_uidnext_costs_nothing_where_mail_is_little(
 
 # -- a backlog --
 
-MANY = 2 * LITTLE + 100
+MANY = 4 * LITTLE + 100
 ARCHIVE = range(10, MANY - LITTLE + 1)
 """Mails of before the window: so many that what was moved here before them is searched."""
 
@@ -239,9 +252,11 @@ def test_of_a_backlog_all_headings_of_the_time_in_question_are_read(account: Fak
     assert (survey.ours, len(survey.uids), survey.whole_through) == ((3, MANY), MANY, None)
     assert mailbox.diary == [
         "headings 4294967295:None",
-        f"headings {MANY - LITTLE + 1}:{MANY}",
-        f"headings {MANY - 2 * LITTLE + 1}:{MANY - LITTLE}",
-        f"headings 1:{MANY - 2 * LITTLE}",
+        "headings 2001:2100",
+        "headings 1801:2000",
+        "headings 1401:1800",
+        "headings 601:1400",
+        "headings 1:600",
     ]
 
 
@@ -253,8 +268,10 @@ def test_an_archive_is_narrowed_by_a_search(account: FakeAccount) -> None:
     assert (survey.ours, survey.highest) == ((3, MANY), MANY)
     assert mailbox.diary == [
         "headings 4294967295:None",
-        f"headings {MANY - LITTLE + 1}:{MANY}",
-        f"headings {MANY - 2 * LITTLE + 1}:{MANY - LITTLE}",
+        "headings 2001:2100",
+        "headings 1801:2000",
+        "headings 1401:1800",
+        "headings 601:1400",
         "search",
         "finds",
     ]
@@ -370,3 +387,91 @@ def test_a_window_without_uidnext_ends_at_the_last_mail(account: FakeAccount) ->
     state = FolderState(state.name, state.uidvalidity, None, state.exists)
     assert surveyed(mailbox, state, after=MANY - 1, anchor=MANY - 1).ours == (MANY,)
     assert len(mailbox.diary) == 2
+
+
+# -- quick and slow servers --
+
+
+@dataclass
+class Slow:
+    """A survey of a server that takes its time for each heading."""
+
+    mailbox: Lying
+    survey: Survey
+    steps: list[float]
+    """When whoever waits was told that it goes on."""
+
+    @property
+    def widths(self) -> list[int]:
+        """Of the windows, in UIDs; the last mail of all was asked for before them."""
+        spans = [asked.removeprefix("headings ").split(":") for asked in self.mailbox.diary[1:]]
+        return [int(last) - int(first) + 1 for first, last in spans]
+
+    @property
+    def waits(self) -> list[float]:
+        """Seconds between two steps."""
+        return [after - before for before, after in pairwise([0.0, *self.steps])]
+
+
+def surveyed_slowly(account: FakeAccount, seconds_each: float) -> Slow:
+    """From the beginning."""
+    mailbox, state = opened(account)
+    mailbox.seconds_each = seconds_each
+    steps: list[float] = []
+    surveyor = Surveyor(
+        mailbox,
+        state,
+        ("salesforce.com",),
+        moved=lambda: steps.append(mailbox.clock),
+        monotonic=mailbox.monotonic,
+    )
+    return Slow(mailbox, surveyor.above(0, SINCE), steps)
+
+
+def test_a_quick_server_is_asked_for_twice_as_many_each_time(account: FakeAccount) -> None:
+    """A large mailbox takes few commands, each of a bounded size."""
+    fill(account, 12_000, ours={1, 12_000})
+    slow = surveyed_slowly(account, 0.000_01)
+    assert slow.widths == [100, 200, 400, 800, 1600, 3200, 4000, 1700]
+    assert (slow.survey.ours, len(slow.survey.uids)) == ((1, 12_000), 12_000)
+
+
+@pytest.mark.parametrize(("a_second", "width"), [(10, 20), (50, 100)])
+def test_a_slow_server_is_asked_for_few_at_a_time(
+    account: FakeAccount, a_second: int, width: int
+) -> None:
+    """It gets through, and whoever waits hears of it in time."""
+    fill(account, MANY, ours={1, MANY})
+    slow = surveyed_slowly(account, 1 / a_second)
+    assert slow.widths == [100] + [width] * ((MANY - 100) // width)
+    assert max(slow.waits) < STOPPED_AFTER
+    assert (slow.survey.ours, len(slow.survey.uids)) == ((1, MANY), MANY)
+
+
+def test_a_slow_server_is_asked_for_few_behind_a_gap_as_well(account: FakeAccount) -> None:
+    """Where few UIDs were in use, and then all of them, no answer comes near its deadline."""
+    fill(account, MANY, ours={1})
+    account.folders["INBOX"].uidnext = 6000
+    for _ in range(5):
+        account.append(OTHER % 1)
+    slow = surveyed_slowly(account, 0.1)
+    assert max(slow.waits) <= LONGEST
+    assert slow.survey.ours == (1,)
+
+
+def test_all_headings_below_are_asked_for_at_the_same_pace(account: FakeAccount) -> None:
+    """Where a search is not to be believed."""
+    fill(account, 4 * MANY, ours={3}, older=range(10, 4 * MANY - LITTLE + 1))
+    mailbox, state = opened(account)
+    mailbox.refuses_search = True
+    assert surveyed(mailbox, state).ours == (3,)
+    assert mailbox.diary[1:] == [
+        "headings 8301:8400",
+        "headings 8101:8300",
+        "headings 7701:8100",
+        "headings 6901:7700",
+        "search",
+        "headings 1:1600",
+        "headings 1601:4800",
+        "headings 4801:6900",
+    ]

@@ -1,0 +1,54 @@
+"""How many UIDs the next command asks headings of, by how fast the last ones came. Pure.
+
+A server that gives ten headings a second has to get through, as has one that gives a hundred
+thousand. So a window grows where the one before came quickly, and shrinks where it came slowly:
+whoever waits for the sweep hears of it in time (`record.sweeplock`), and no answer comes near the
+end of its time (`imap.reader`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+FIRST: Final = 100
+"""UIDs in the first window: ten seconds of a server that gives ten headings a second."""
+MOST: Final = 4_000
+"""UIDs in a window of which most are in use: 1 MB."""
+WIDEST: Final = 10_000
+"""UIDs in a window of which few are in use."""
+FEWEST: Final = 10
+"""UIDs in a window, however slow the server is."""
+QUICK: Final = 1.0
+"""Seconds within which a window has to come for the next one to be wider."""
+SLOW: Final = 5.0
+"""Seconds after which the next one is narrower, by as much as may come within `AIM`."""
+AIM: Final = 2.0
+LONGEST: Final = 60.0
+"""Seconds that a window takes at most where many UIDs are in use all of a sudden."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """The width of the windows of one survey."""
+
+    width: int = FIRST
+    """UIDs of the next window."""
+    _proven: int = 0
+    """The most headings that came quickly in one window."""
+
+    def came(self, headings: int, seconds: float) -> None:
+        """So many headings of a window of this width came in so many seconds."""
+        if seconds > SLOW:
+            self.width = max(FEWEST, int(self.width * AIM / seconds))
+            return
+        if seconds > QUICK:
+            self.width = min(self.width, MOST)
+            return
+        self._proven = max(self._proven, headings)
+        if headings >= self.width // 4:
+            self.width = min(self.width * 2, MOST)
+            return
+        # Few UIDs are in use here. Further on it may be all of them.
+        widest = min(WIDEST, int(self._proven * LONGEST / QUICK))
+        self.width = max(self.width, min(self.width * 4, widest))
