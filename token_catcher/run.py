@@ -65,6 +65,8 @@ class Run:
     moved: Callable[[], None]
     is_later: bool = False
     """Whether it is a further look at a folder: only what is new is of interest."""
+    listens: bool = True
+    """Whether somebody listens for news in the inbox afterwards."""
 
     @property
     def later(self) -> Run:

@@ -6,9 +6,9 @@ settled (`visit`). The checkpoint is saved after each batch; a crash before that
 which the pipeline recognises.
 
 The inbox comes first, and once more after each batch of another folder: whatever somebody sends to
-a spam folder, it holds up no token for longer than one batch. It also comes last and stays open:
-whoever listens for news after a sweep has missed none. What the configuration wants to be done to
-settled mail (`follow_up`) is done when all folders were gone through.
+a spam folder, it holds up no token for longer than one batch. Where somebody listens for news
+after the sweep, it also comes last and stays open, so that none is missed. What the configuration
+wants to be done to settled mail (`follow_up`) is done when all folders were gone through.
 
 A mail that cannot be settled now becomes pending, with its own back-off, and holds up nobody.
 When a whole dependency is away (`Outage`) the sweep ends there, and the next one begins with that
@@ -97,6 +97,7 @@ class Sweep(Tools):
         since: timedelta | None = None,
         at_once: bool = False,
         wait: float = 60,
+        listens: bool = True,
         moved: Callable[[], None] = lambda: None,
         report: Report | None = None,
     ) -> Report:
@@ -107,8 +108,9 @@ class Sweep(Tools):
         mail is new, however old. `again`: at the settled mail of the window as well. `since`:
         another window for that; where nothing is known, it only widens. `at_once`: what waits is
         tried now, whatever its back-off, so that each is told with its reason. `wait`: seconds to
-        wait for another sweep of this mailbox to end. `moved` is told of each step. `report`: a new
-        one, to be filled, for who looks into it meanwhile."""
+        wait for another sweep of this mailbox to end. `listens`: whether whoever asked listens for
+        news afterwards; else the inbox is not looked at once more at the end. `moved` is told of
+        each step. `report`: a new one, to be filled, for who looks into it meanwhile."""
         report = report or Report(mailbox.name)
         window = since or self.lookback
         now = self.now()
@@ -117,7 +119,17 @@ class Sweep(Tools):
         try:
             with Checkpoint.hold(self.checkpoints, mailbox.name, wait=wait) as checkpoint:
                 goes_on = partial(_go_on, checkpoint, moved)
-                run = Run(self, mailbox, checkpoint, report, begin, again_from, at_once, goes_on)
+                run = Run(
+                    self,
+                    mailbox,
+                    checkpoint,
+                    report,
+                    begin,
+                    again_from,
+                    at_once,
+                    goes_on,
+                    listens=listens,
+                )
                 self._go_through(run, folders)
         except (StateError, TransientError) as error:
             # The disk, or another sweep that holds the checkpoint: the session is still good.
@@ -186,7 +198,7 @@ class Sweep(Tools):
                 continue
             opened.append(folder)
             self._look_between(run, state, inbox)
-        if others:
+        if others and run.listens:
             self._look(run.later, inbox)
         self._follow_up(run, opened)
 

@@ -229,6 +229,7 @@ def test_the_cost_of_a_backlog_is_bounded(tmp_path: Path) -> None:
                 "UID FETCH",
                 "UID FETCH",
                 "UID FETCH",
+                "UID FETCH",
             ]
     assert world.server.bytes_sent - before < 2 * LITTLE * 200
     assert world.stored == world.sent

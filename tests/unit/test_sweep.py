@@ -98,6 +98,15 @@ def test_the_inbox_comes_first_and_last_and_stays_open(rig: Rig) -> None:
     ]
 
 
+def test_the_inbox_is_looked_at_once_where_nobody_listens_afterwards(rig: Rig) -> None:
+    """As by `scan`: one question less, which is dear where the inbox is large."""
+    rig.deliver(1)
+    sweep(rig, listens=False)
+    assert rig.diary == ["folders", "examine INBOX", "headings 1", "fetch 1", "examine Junk"]
+    assert sweep(rig, listens=False).complete
+    assert rig.diary == ["folders", "examine INBOX", "examine Junk"]
+
+
 def test_the_inbox_is_looked_at_between_the_batches_of_others(rig: Rig) -> None:
     """A flood of mail in the spam folder holds it up for no longer than a batch."""
     for number in range(70):

@@ -42,7 +42,7 @@ def run(
     code = ExitCode.DONE
     told: set[str | None] = set()
     stored: set[str] = set()
-    with trouble_last(), scan_of(app, names, again, since, with_bar=True) as scan:
+    with trouble_last(), scan_of(app, names, again, since, once=True) as scan:
         for report in scan.look():
             stored |= report.stored
             for result in results_of(report):
@@ -74,7 +74,7 @@ def scan_of(
     again: bool,
     since: timedelta | None,
     *,
-    with_bar: bool = False,
+    once: bool = False,
 ) -> Scan:
     """Over the mailboxes of these names, all where none is named; see `Scan`."""
     return Scan(
@@ -82,7 +82,7 @@ def scan_of(
         again=again,
         since=since,
         monotonic=time.monotonic,
-        with_bar=with_bar,
+        once=once,
     )
 
 
@@ -114,14 +114,14 @@ class Scan:
         again: bool = False,
         since: timedelta | None = None,
         monotonic: Callable[[], float],
-        with_bar: bool = False,
+        once: bool = False,
     ) -> None:
-        """`with_bar`: show on a terminal how far a long look is."""
+        """`once`: each mailbox is looked at once, and a terminal shows how far a long look is."""
         self._watched = tuple(watched)
         self._again = again
         self._since = since
         self._at_once = True
-        self._with_bar = with_bar
+        self._once = once
         self._monotonic = monotonic
         self._sessions: dict[str, Mailbox] = {}
         self._refused: dict[str, Report] = {}
@@ -223,13 +223,14 @@ class Scan:
 
     def _sweep(self, watched: Watched, session: Mailbox, folders: Sequence[str]) -> Report:
         report = Report(watched.name)
-        with Bar(watched.name, self._monotonic, is_wanted=self._with_bar) as bar:
+        with Bar(watched.name, self._monotonic, is_wanted=self._once) as bar:
             return watched.sweep.run(
                 session,
                 folders,
                 again=self._again,
                 since=self._since,
                 at_once=self._at_once,
+                listens=not self._once,
                 moved=lambda: bar.step(report.taken, report.to_take),
                 report=report,
             )

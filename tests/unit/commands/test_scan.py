@@ -72,6 +72,15 @@ def test_sessions_are_kept_between_looks(rig: Rig) -> None:
     assert [step for step in rig.diary if step in ("connect", "close")] == ["connect", "close"]
 
 
+@pytest.mark.parametrize("once", [True, False])
+def test_the_inbox_stays_open_for_who_looks_again(rig: Rig, once: bool) -> None:
+    """Where a mailbox is looked at once, nobody listens afterwards."""
+    with scan(rig.watched, once=once) as looks:
+        assert settled(looks) == [("integrations", 0, 0)]
+        opened = [step for step in rig.diary if step.startswith("examine")]
+    assert opened == ["examine INBOX", "examine Junk", "examine INBOX"][: 3 - once]
+
+
 def test_a_broken_session_is_replaced(rig: Rig) -> None:
     """It is closed at once; the next look after the pause logs in again."""
     clock = Clock()
