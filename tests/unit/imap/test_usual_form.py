@@ -14,6 +14,7 @@ from imapclient.response_parser import parse_response
 from token_catcher.imap.answers import arrival, bodies_in, headings_in, usual_body, usual_heading
 from token_catcher.imap.borrowed import USUAL_LINE, Fetched
 from token_catcher.imap.reader import MAX_LITERAL, Reader, TooMuch
+from token_catcher.pace import WIDEST
 
 FIELDS = b"BODY[HEADER.FIELDS (FROM MESSAGE-ID)]"
 HEADER = b"From: a@example.com\r\nMessage-ID: <1@example.com>\r\n\r\n"
@@ -168,6 +169,13 @@ def test_a_literal_that_is_too_large() -> None:
     for pieces in ([text + DONE], [text[:100], text[100:] + DONE]):
         with pytest.raises(TooMuch):
             taken(*pieces)
+
+
+def test_the_widest_window() -> None:
+    """An answer may hold as many headings as are ever asked for, with fields of 1.5 kB each."""
+    header = b"From: %s <a@example.com>\r\nMessage-ID: <1@example.com>\r\n\r\n" % (1400 * b"a")
+    answer = taken(*(line(uid, uid, literal=header) for uid in range(1, WIDEST + 1)), DONE)
+    assert (len(answer.usual), answer.others) == (WIDEST, ())
 
 
 def test_headings_and_bodies_are_not_taken_for_each_other() -> None:
