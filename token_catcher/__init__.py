@@ -99,8 +99,8 @@ use what its `__init__` names, and nothing else.
         texts       what servers say in words alone; pure
         trouble     what goes wrong with a mail server, in our words
         borrowed    what is needed of the library's inside
-        connection  where the library is called
         answers     what a server's lines say
+        connection  where the library is called
         idle        waits for news, or asks for it
         logins      the ways to prove who we are
         login       connects, secures the line, logs in

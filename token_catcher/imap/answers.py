@@ -1,4 +1,5 @@
-"""What a server's untagged lines say: UIDs out of SEARCH, headings and bodies out of FETCH.
+"""What a server's untagged lines say: how a folder stands out of EXAMINE, UIDs out of SEARCH,
+headings and bodies out of FETCH.
 
 Pure. The library has taken the lines apart; each part is looked at here before it is used, and
 what is of no known form raises `OddAnswer`.
@@ -16,7 +17,7 @@ from typing import Any, Final
 from imapclient.datetime_util import format_criteria_date, parse_to_datetime
 
 from token_catcher.imap.borrowed import Fetched
-from token_catcher.ports import Heading
+from token_catcher.ports import FolderState, Heading
 
 HEADING: Final = "(INTERNALDATE BODY.PEEK[HEADER.FIELDS (FROM MESSAGE-ID)])"
 """What is asked of a mail before its body."""
@@ -65,6 +66,20 @@ class Line:
     """Of the sequence."""
     uid: int
     fields: Mapping[bytes, Any]
+
+
+def state_in(folder: str, answer: Mapping[bytes, Any]) -> FolderState:
+    """What EXAMINE answers. 163.com and others leave UIDNEXT out."""
+    uidvalidity = answer.get(b"UIDVALIDITY")
+    uidnext = answer.get(b"UIDNEXT")
+    exists = answer.get(b"EXISTS")
+    if not isinstance(uidvalidity, int) or uidvalidity < 0:
+        raise OddAnswer("UIDVALIDITY")
+    if not isinstance(exists, int) or exists > MAX_NUMBER:
+        raise OddAnswer("EXISTS")
+    if not isinstance(uidnext, int) or not 1 <= uidnext <= MAX_NUMBER:
+        uidnext = None
+    return FolderState(folder, uidvalidity, uidnext, exists)
 
 
 def uids_in(lines: Sequence[object]) -> list[int]:

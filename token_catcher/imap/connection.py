@@ -12,10 +12,14 @@ from contextlib import suppress
 from imaplib import IMAP4
 from typing import Any, Final, TypeVar
 
+from token_catcher.imap.answers import OddAnswer
 from token_catcher.imap.borrowed import BoundedClient, RawConnection
-from token_catcher.imap.trouble import FOREIGN, refuses, translated
+from token_catcher.imap.trouble import FOREIGN, malformed, refuses, translated
+from token_catcher.log import raised_at
 
 Result = TypeVar("Result")
+Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 LOGOUT_TIMEOUT: Final = 2.0
 """Seconds."""
@@ -53,6 +57,19 @@ class Connection:
     ) -> Result | None:
         """The same for what a server may refuse and still be asked in other words: None then."""
         return self.call(command, _unless_refused, function, *arguments, **options)
+
+    def read(self, command: str, reader: Callable[[Answer], Value], answer: Answer) -> Value:
+        """What the answer says. TransientError: it is of no known form."""
+        try:
+            return reader(answer)
+        except OddAnswer as odd:
+            part = str(odd)
+        # What is not foreseen in an answer must not end more than the session, and with its code
+        # the mail becomes a suspect.
+        except Exception as bug:  # noqa: BLE001
+            part = f"{type(bug).__name__} at {raised_at(bug)}"
+        # Out here the exception is let go; inside it would hang on ours, with the answer.
+        raise malformed(self.where, command, part)
 
     def has(self, capability: str) -> bool:
         """Whether the server announces it."""

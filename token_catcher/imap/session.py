@@ -11,18 +11,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Any, Final
 
 from token_catcher.errors import NotApplied
 from token_catcher.imap.account_folders import AccountFolders
 from token_catcher.imap.answers import (
     HEADING,
-    MAX_NUMBER,
-    OddAnswer,
     bodies_in,
     day_of,
     headings_in,
     message_id_of,
+    state_in,
     uids_in,
     usual_body,
     usual_heading,
@@ -30,15 +30,10 @@ from token_catcher.imap.answers import (
 from token_catcher.imap.changes import Changes
 from token_catcher.imap.idle import Idle
 from token_catcher.imap.login import Account, log_in
-from token_catcher.imap.trouble import malformed
-from token_catcher.log import raised_at
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
 from token_catcher.ports import FolderState, Heading, Log, MailAction, MoveTo, Span
 from token_catcher.report import NO_BODY
 from token_catcher.survey import is_gone
-
-Answer = TypeVar("Answer")
-Value = TypeVar("Value")
 
 WINDOW: Final = 50_000
 """UIDs asked for at a time where the server cannot search by sender.
@@ -116,7 +111,7 @@ class ImapMailbox:
         answer = self._connection.call(
             "FETCH", self._raw.fetch, _set_of(spans), HEADING, usual_heading
         )
-        return self._read("FETCH", headings_in, answer)
+        return self._connection.read("FETCH", headings_in, answer)
 
     def present(self, *spans: Span) -> Sequence[int] | None:
         """SEARCH by UID alone."""
@@ -157,7 +152,7 @@ class ImapMailbox:
             return []
         text = ",".join(str(uid) for uid in uids)
         answer = self._connection.call("FETCH", self._raw.fetch, text, BODY, usual_body)
-        bodies = self._read("FETCH", bodies_in, answer)
+        bodies = self._connection.read("FETCH", bodies_in, answer)
         return [self._mail(uid, *bodies[uid]) for uid in sorted(uids) if uid in bodies]
 
     def apply(self, action: MailAction, mail: MailRef, digest: str) -> bool:
@@ -217,17 +212,7 @@ class ImapMailbox:
         self._connection.close()
 
     def _state(self, folder: str, answer: Mapping[bytes, Any]) -> FolderState:
-        """What EXAMINE answers. 163.com and others leave UIDNEXT out."""
-        uidvalidity = answer.get(b"UIDVALIDITY")
-        uidnext = answer.get(b"UIDNEXT")
-        exists = answer.get(b"EXISTS")
-        if not isinstance(uidvalidity, int) or uidvalidity < 0:
-            raise malformed(self._account.where, "EXAMINE", "UIDVALIDITY")
-        if not isinstance(exists, int) or exists > MAX_NUMBER:
-            raise malformed(self._account.where, "EXAMINE", "EXISTS")
-        if not isinstance(uidnext, int) or not 1 <= uidnext <= MAX_NUMBER:
-            uidnext = None
-        return FolderState(folder, uidvalidity, uidnext, exists)
+        return self._connection.read("EXAMINE", partial(state_in, folder), answer)
 
     def _open(self, folder: str, *, read_only: bool) -> Mapping[bytes, Any]:
         name = self._folders.wire_name(folder)
@@ -324,20 +309,7 @@ class ImapMailbox:
         if lines is None:
             self._log.info("mailbox.search_refused", mailbox=self.name, criteria=len(criteria) - 1)
             return None
-        return self._read("SEARCH", uids_in, lines)
-
-    def _read(self, command: str, reader: Callable[[Answer], Value], answer: Answer) -> Value:
-        """What the answer says. TransientError: it is of no known form."""
-        try:
-            return reader(answer)
-        except OddAnswer as odd:
-            part = str(odd)
-        # What is not foreseen in an answer must not end more than the session, and with its code
-        # the mail becomes a suspect.
-        except Exception as bug:  # noqa: BLE001
-            part = f"{type(bug).__name__} at {raised_at(bug)}"
-        # Out here the exception is let go; inside it would hang on ours, with the answer.
-        raise malformed(self._account.where, command, part)
+        return self._connection.read("SEARCH", uids_in, lines)
 
     def _mail(self, uid: int, body: bytes, received_at: datetime | None) -> Mail:
         """A mail as the server gave it, cut; with our time where it named none."""
