@@ -100,8 +100,10 @@ use what its `__init__` names, and nothing else.
         trouble     what goes wrong with a mail server, in our words
         borrowed    what is needed of the library's inside
         answers     what a server's lines say
+        ahead       what is asked ahead of a look, and what is answered; pure
         connection  where the library is called
         idle        waits for news, or asks for it
+        questions   asks with the end of a wait what a look begins with
         logins      the ways to prove who we are
         login       connects, secures the line, logs in
         account_folders  which folders are watched, and their names on the wire

@@ -94,12 +94,9 @@ class Agenda:
         if progress.is_new:
             self.horizon = self._first_horizon()
         surveyor = self._surveyor()
-        survey = surveyor.above(
-            progress.settled_through,
-            self.horizon,
-            progress.last_uid,
-            with_keys=progress.renumbered > 0,
-        )
+        survey = self._new_in(surveyor)
+        if self._is_set_back(survey):
+            survey = self._new_in(surveyor)  # no folder is set back on one word
         if progress.is_new and (survey.older or len(survey.uids) < self._state.exists):
             self._run.report.first_looks[self._state.name] = self.horizon
         if self._is_set_back(survey):
@@ -113,6 +110,16 @@ class Agenda:
         if self._is_look_below_due() or self._has_grown_below(survey):
             return self._with_newest(surveyor, survey)
         return survey
+
+    def _new_in(self, surveyor: Surveyor) -> Survey:
+        """What came after all that is known, and the last mail that is."""
+        progress = self.progress
+        return surveyor.above(
+            progress.settled_through,
+            self.horizon,
+            progress.last_uid,
+            with_keys=progress.renumbered > 0,
+        )
 
     def _first_horizon(self) -> datetime:
         """Where a folder begins that nothing is known of, or that was numbered anew."""

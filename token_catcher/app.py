@@ -294,10 +294,13 @@ class App:
     ) -> Callable[[], imap.ImapMailbox]:
         account = self.account(mailbox, login)
         context = self.context(mailbox)
+        pipelining = imap.Pipelining()  # outlives each session
 
         def connect() -> imap.ImapMailbox:
             try:
-                return imap.ImapMailbox(account, context(), self.log, self.now)
+                return imap.ImapMailbox(
+                    account, context(), self.log, self.now, pipelining=pipelining
+                )
             except TokenCatcherError as error:
                 error.mailbox = mailbox.name
                 raise

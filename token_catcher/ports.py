@@ -174,10 +174,16 @@ class Mailbox(Protocol):
     def has_idle(self) -> bool:
         """Whether the server can tell of new mail by itself (RFC 2177)."""
 
-    def idle(self, seconds: float, wake: int) -> bool:
+    def idle(self, seconds: float, wake: int, *, then_look: bool = False) -> bool:
         """Wait until the server tells something of the examined folder (True), `seconds` have
         passed, or the file descriptor `wake` is readable. News that came before the call ends it
-        at once."""
+        at once.
+
+        `then_look`: what follows news is a look at new mail of that folder. What it begins with may
+        be asked with the end of the wait: `examine` and what comes after it answer as of then."""
+
+    def ask_anew(self) -> None:
+        """Have the server asked whatever comes next, although it may have answered it ahead."""
 
     def close(self) -> None:
         """Log out and free the socket, whatever state it is in; never raises."""

@@ -117,7 +117,9 @@ class Sweep(Tools):
         begin = now - max(window, self.lookback)  # a narrow `since` must lose nothing
         again_from = now - window if again else None
         try:
-            with Checkpoint.hold(self.checkpoints, mailbox.name, wait=wait) as checkpoint:
+            with Checkpoint.hold(
+                self.checkpoints, mailbox.name, wait=wait, on_wait=mailbox.ask_anew
+            ) as checkpoint:
                 goes_on = partial(_go_on, checkpoint, moved)
                 run = Run(
                     self,
@@ -134,6 +136,7 @@ class Sweep(Tools):
         except (StateError, TransientError) as error:
             # The disk, or another sweep that holds the checkpoint: the session is still good.
             report.error = error
+        mailbox.ask_anew()  # whatever this sweep has not come to is old by the next one
         self.pipeline.tell_left_out(of_past_hours=True)
         return report
 
@@ -225,6 +228,9 @@ class Sweep(Tools):
     def _opened(self, run: Run, folder: str) -> FolderState:
         """The folder, open for reading."""
         state = run.mailbox.examine(folder)
+        # No folder is set back on one word: it may be from before the last sweep.
+        if run.checkpoint.contradicts(folder, state.uidvalidity, state.uidnext):
+            state = run.mailbox.examine(folder)
         if run.checkpoint.wavers(folder, state.uidvalidity):
             state = run.mailbox.select_once(folder)
         return state

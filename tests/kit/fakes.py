@@ -262,7 +262,10 @@ class FakeMailbox:
         self._known = self._folder.uidnext
         return is_news
 
-    def idle(self, seconds: float, wake: int) -> bool:
+    def ask_anew(self) -> None:
+        """Nothing is ever answered ahead."""
+
+    def idle(self, seconds: float, wake: int, *, then_look: bool = False) -> bool:
         deadline = time.monotonic() + seconds
         while self._folder.uidnext <= self._known:
             left = deadline - time.monotonic()

@@ -156,10 +156,10 @@ class Session(FakeMailbox):
         self._happens(f"noop {self.opened}")
         return super().has_news()
 
-    def idle(self, seconds: float, wake: int) -> bool:
+    def idle(self, seconds: float, wake: int, *, then_look: bool = False) -> bool:
         self._rig.idles.append((self.opened, seconds))
         self._happens(f"idle {self.opened}")
-        return super().idle(seconds, wake)
+        return super().idle(seconds, wake, then_look=then_look)
 
     def close(self) -> None:
         self._happens("close")

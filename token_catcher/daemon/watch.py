@@ -234,7 +234,9 @@ class Watch(SessionLoop):
         if report.entries:
             self._idle_time.shorten()
         longest = self._idle_time.seconds
-        news = mailbox.idle(min(seconds, longest), self.wakeup.fileno())
+        alone = self._nothing_else_waits()
+        wake = self.wakeup.fileno()
+        news = mailbox.idle(min(seconds, longest), wake, then_look=alone)
         self._idle_time.ended(news=news)
         self._moved()
         return news or longest < self._pace.idle[-1]

@@ -17,10 +17,13 @@ from typing import Any, Final
 from imapclient.datetime_util import format_criteria_date, parse_to_datetime
 
 from token_catcher.imap.borrowed import Fetched
+from token_catcher.model import MAX_MAIL_BYTES
 from token_catcher.ports import FolderState, Heading
 
 HEADING: Final = "(INTERNALDATE BODY.PEEK[HEADER.FIELDS (FROM MESSAGE-ID)])"
 """What is asked of a mail before its body."""
+BODY: Final = f"(INTERNALDATE BODY.PEEK[]<0.{MAX_MAIL_BYTES + 1}>)"
+"""What is asked of a mail that is ours, or may be."""
 EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 """No mail is older: a server that names 1970 does not know."""
 
@@ -213,6 +216,15 @@ def bodies_in(answer: Fetched[Body]) -> dict[int, tuple[bytes, datetime | None]]
 def usual_body(_number: bytes, uid: bytes, time: bytes, name: bytes, body: bytes) -> Body:
     """That of one line of the usual form: UID, arrival, name and bytes."""
     return int(uid), _arrival(time), name, body
+
+
+def usual_line(
+    number: bytes, uid: bytes, time: bytes, name: bytes, data: bytes
+) -> Heading | Body | None:
+    """That of one line of the usual form, where both were asked for."""
+    if name.startswith(b"BODY[]"):
+        return usual_body(number, uid, time, name, data)
+    return usual_heading(number, uid, time, name, data)
 
 
 def _is_body(name: bytes, body: object) -> bool:

@@ -1,7 +1,8 @@
 """What is needed of imapclient and imaplib that neither offers, in one class and nowhere else.
 
-IDLE without holes; SEARCH answered in several lines; FETCH of a range, and which line came for
-which mail; LIST with special use on request; answers that are bounded in time and size (`reader`).
+IDLE without holes, and commands in one packet with its DONE; SEARCH answered in several lines;
+FETCH of a range, and which line came for which mail; LIST with special use on request; answers that
+are bounded in time and size (`reader`).
 
 `tests/contract/test_imap_borrowed.py` names each borrowed attribute and fails when a new version
 of the libraries has it no more.
@@ -13,8 +14,8 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from imaplib import IMAP4
@@ -147,9 +148,13 @@ class RawConnection:
 
         `make` is called for each line of the usual form with its number, UID, INTERNALDATE, and
         name and bytes of what was asked for."""
-        with self._client.reader.collecting(USUAL_LINE, make) as usual:
+        with self.collecting(make) as usual:
             lines = self._by_uid("FETCH", uids, items)
         return Fetched(usual, parse_response(lines))
+
+    def collecting(self, make: Callable[..., Item]) -> AbstractContextManager[list[Item]]:
+        """What `make` makes of lines of the usual form while the block runs; see `fetch`."""
+        return self._client.reader.collecting(USUAL_LINE, make)
 
     def _by_uid(self, command: str, *arguments: str) -> list[Any]:
         """imaplib leaves a NO to be looked at by who asked."""
@@ -216,6 +221,69 @@ class RawConnection:
         connection.settimeout(seconds)
         connection.sendall(line)
         connection.settimeout(0.0)
+
+    def end_idle(self, behind: Sequence[str], seconds: float) -> Sequence[bytes]:
+        """Send DONE, and these commands in the same packet, as `send` does. Returns their tags.
+
+        `_new_tag` notes each in `tagged_commands`: whenever its answer comes, imaplib takes it."""
+        tags: list[bytes] = []
+        lines = [b"DONE\r\n"]
+        for command in behind:
+            tags.append(self._imap._new_tag())  # noqa: SLF001 - every public command waits
+            lines.append(b"%b %b\r\n" % (tags[-1], command.encode("ascii")))
+        self.send(b"".join(lines), seconds)
+        return tags
+
+    def keep_answer(self, tag: bytes, answer: bytes) -> bool:
+        """Keep the answer to a command that went out behind DONE, as imaplib does.
+
+        False: there is none of this tag."""
+        if tag not in self._imap.tagged_commands:
+            return False
+        status, _, text = answer.partition(b" ")
+        self._imap.tagged_commands[tag] = (status.decode("latin-1").upper(), [text])
+        return True
+
+    def answers(self, tags: Sequence[bytes], seconds: float) -> Sequence[str]:
+        """Read until each of these commands, which went out behind DONE, is answered: how.
+
+        `_get_response` reads a line with its literals, and `_check_bye` raises where it was BYE.
+        Empty: the answer does not begin, or go on, within so many seconds. Its tag stays known
+        then: imaplib takes the answer whenever it comes."""
+        answers = self._imap.tagged_commands
+        while not all(answers[tag] for tag in tags):
+            if not self._client.reader.begins(self.sock, seconds):
+                break
+            self._imap._get_response()  # noqa: SLF001 - see above
+            self._imap._check_bye()  # noqa: SLF001 - see above
+        return [self._taken_status(tag) for tag in tags]
+
+    def _taken_status(self, tag: bytes) -> str:
+        if not self.is_answered(tag):
+            return ""
+        status: str = self._imap.tagged_commands.pop(tag)[0]
+        return status
+
+    def is_answered(self, tag: bytes) -> bool:
+        """Whether this command, which went out behind DONE, is answered by now."""
+        return self._imap.tagged_commands[tag] is not None
+
+    def examined(self) -> Any:
+        """`_process_select_response`: what imapclient's `select_folder` makes of the last answer,
+        which was that to EXAMINE."""
+        untagged = self._imap.untagged_responses
+        return self._client._process_select_response(untagged)  # noqa: SLF001 - see above
+
+    def fetched(self) -> Sequence[Any]:
+        """What a FETCH was answered last, without what was collected; see `Fetched.others`."""
+        others: Sequence[Any] = parse_response(self.take_untagged("FETCH"))
+        return others
+
+    @property
+    def is_expunge_told(self) -> bool:
+        """Whether the numbers of mails have changed since that was last taken; see `take_told`."""
+        self._note_told()
+        return self._told.expunged > 0
 
     def receive(self) -> bytes | None:
         """A line, or a part of one, without waiting. None: nothing for now. b"": the end.
@@ -300,6 +368,12 @@ class BoundedClient(IMAPClient):  # type: ignore[misc] # the same
     def _normalise_capabilites(self, raw_response: object) -> tuple[bytes, ...]:
         """Where imapclient makes what it keeps of them; the name is its own."""
         return _shared(super()._normalise_capabilites(raw_response))
+
+    def _process_select_response(self, resp: Mapping[str, Sequence[Any]]) -> Any:
+        """Where imapclient reads an answer to EXAMINE. It takes the first number of each kind,
+        which may be one that was told before: the last one counts."""
+        last = {kind: lines[-1:] for kind, lines in resp.items() if kind != "OK"}
+        return super()._process_select_response(dict(resp) | last)
 
     def _create_IMAP4(self) -> IMAP4:  # noqa: N802 - the name is imapclient's
         """Where imapclient makes imaplib's object, which reads the greeting at once."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from imaplib import IMAP4
 from typing import Any, Final, TypeVar
 
+from token_catcher.imap.ahead import Ahead
 from token_catcher.imap.answers import OddAnswer
 from token_catcher.imap.borrowed import BoundedClient, RawConnection
 from token_catcher.imap.trouble import FOREIGN, malformed, refuses, translated
@@ -33,6 +34,8 @@ class Connection:
         self.client = client
         self.raw = RawConnection(client)
         self.where = where
+        self.ahead: Ahead | None = None
+        """What was answered before it was asked for. The next command drops it."""
 
     def call(
         self,
@@ -45,6 +48,7 @@ class Connection:
         """Call the library for `command`; see `call_library`.
 
         The answer has its own bounds of time and size; see `reader`."""
+        self.ahead = None
         self.raw.begin_command()
         return call_library(self.where, command, function, *arguments, folder=folder, **options)
 

@@ -13,18 +13,23 @@ from __future__ import annotations
 import re
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from socket import socket
 from typing import Final
 
 from token_catcher.errors import Outage, TransientError
+from token_catcher.imap.ahead import Pipelining
 from token_catcher.imap.connection import Connection
 from token_catcher.imap.texts import ends_session
 from token_catcher.imap.trouble import malformed, session_ended
 
 ANSWER_WITHIN: Final = 10.0
 """Seconds for the server to begin and to end an IDLE; silence is how a dead connection shows."""
+PROBE: Final = ("NOOP",)
+"""What has to be answered behind DONE before anything else is sent so."""
+PROBE_WITHIN: Final = 2.0
+"""Seconds for that. Nobody's mail waits meanwhile."""
 HASTY: Final = 3
 """IDLEs in a row that the server ended by itself within a second."""
 MAX_LINE: Final = 64 * 1024
@@ -46,14 +51,21 @@ class Idle:
     """IDLE over one connection."""
 
     def __init__(
-        self, connection: Connection, monotonic: Callable[[], float] = time.monotonic
+        self,
+        connection: Connection,
+        pipelining: Pipelining,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
+        self._pipelining = pipelining
         self._raw = connection.raw
         self._monotonic = monotonic
         self._lines = Lines(connection, monotonic)
         self._exists = 0
         self._tag = b""
+        self._questions: Sequence[str] = ()
+        self.asked: Sequence[bytes] = ()
+        """The tags of the questions that went out with the end of the last wait."""
         self._begun = False
         self._hasty = 0
         self.refused = False
@@ -73,11 +85,14 @@ class Idle:
         self._connection.call("NOOP", self._raw.noop)
         return self._told_before()
 
-    def wait(self, seconds: float, wake: int) -> bool:
+    def wait(self, seconds: float, wake: int, questions: Sequence[str] = ()) -> bool:
         """True: there is news, or the server ended the IDLE: look.
 
         False: time is over, or the file descriptor `wake` is readable. Outage: the connection is
-        gone. TransientError: it is out of step."""
+        gone. TransientError: it is out of step. `questions`: commands that a look at news begins
+        with; where the server is known to read on, they go out with DONE (see `asked`)."""
+        self._questions = questions
+        self.asked = ()
         deadline = self._monotonic() + seconds
         # That would be missed: the server tells each change once, and IDLE begins after it.
         if self._told_before():
@@ -125,10 +140,39 @@ class Idle:
             self._ended_early(self._monotonic() - began)
             return True
         self._hasty = 0
-        self._connection.call("IDLE", self._raw.send, b"DONE\r\n", ANSWER_WITHIN)
+        behind = self._behind_done(wake, news=news)
+        self._pipelining.is_on_trial |= bool(behind)
+        tags = self._connection.call("IDLE", self._raw.end_idle, behind, ANSWER_WITHIN)
         # A mail may come between our DONE and the server's OK.
         _, late_news = self._answer("end")
+        if behind == PROBE:
+            return self._probe(tags[0], wake, news=late_news)
+        self.asked = tags
         return news or late_news
+
+    def _behind_done(self, wake: int, *, news: bool) -> Sequence[str]:
+        """What goes out in one packet with DONE; the probe only where nobody waits for a look."""
+        if not self._questions:
+            return ()
+        if self._pipelining.is_proved:
+            return self._questions if news else ()
+        if news or _is_readable(wake):
+            return ()
+        return PROBE
+
+    def _probe(self, tag: bytes, wake: int, *, news: bool) -> bool:
+        """Find out whether the server answers the NOOP that went out with DONE. Returns whether
+        there is news: that ends the trial undecided, as `wake` does, and the answer comes late."""
+        deadline = self._monotonic() + PROBE_WITHIN
+        meaning: Meaning | None = Meaning.NEWS
+        if not news:
+            self._tag = tag
+            meaning = self._next(deadline, wake)
+        if meaning is Meaning.ENDED:
+            self._pipelining.prove()
+        elif meaning is Meaning.NEWS or (meaning is None and self._monotonic() < deadline):
+            self._pipelining.break_off()
+        return meaning is Meaning.NEWS
 
     def _ended_early(self, seconds: float) -> None:
         """A server that always ends IDLE by itself and at once has none worth the name."""
@@ -165,6 +209,8 @@ class Idle:
         tag, space, answer = line.partition(b" ")
         if space and tag == self._tag:
             return Meaning.ENDED if answer[:2].upper() == b"OK" else Meaning.REFUSED
+        if space and self._raw.keep_answer(tag, answer):
+            return None  # late, to what went out with the DONE of an earlier IDLE
         if line.startswith(b"+"):
             return self._continued()
         if _BYE.match(line):

@@ -156,6 +156,17 @@ class Reader:
         self._count_lines(1, end)
         return self._taken(end)
 
+    def begins(self, connection: socket.socket, seconds: float) -> bool:
+        """Whether anything is there, or comes within so many seconds; the end counts as well."""
+        self._take_over(connection)
+        if self._received:
+            return True
+        try:
+            self._receive(connection, seconds)
+        except TimeoutError:
+            return False
+        return True
+
     def _take_over(self, connection: socket.socket) -> None:
         """What came over another socket is dropped: before STARTTLS anybody may have sent it."""
         if self._source is not connection:
@@ -167,6 +178,10 @@ class Reader:
         seconds = self._deadline - self._monotonic()
         if seconds <= 0:
             raise TimeoutError("the answer takes too long")
+        return self._receive(connection, seconds)
+
+    def _receive(self, connection: socket.socket, seconds: float) -> bool:
+        """Wait so long at most, and no longer than ever. False: the connection has ended."""
         timeout = connection.gettimeout()
         if timeout is not None:
             seconds = min(seconds, timeout)

@@ -16,7 +16,9 @@ from typing import Any, Final
 
 from token_catcher.errors import NotApplied
 from token_catcher.imap.account_folders import AccountFolders
+from token_catcher.imap.ahead import Bodies, Pipelining
 from token_catcher.imap.answers import (
+    BODY,
     HEADING,
     bodies_in,
     day_of,
@@ -30,6 +32,7 @@ from token_catcher.imap.answers import (
 from token_catcher.imap.changes import Changes
 from token_catcher.imap.idle import Idle
 from token_catcher.imap.login import Account, log_in
+from token_catcher.imap.questions import AskingIdle
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
 from token_catcher.ports import FolderState, Heading, Log, MailAction, MoveTo, Span
 from token_catcher.report import NO_BODY
@@ -43,7 +46,6 @@ BELIEVABLE: Final = 100 * WINDOW
 """UIDs above what is known that UIDNEXT may speak of; for more the last mail is asked for."""
 COPIES: Final = 8
 """Mails of one Message-ID that are compared: more have never been seen."""
-BODY: Final = f"(INTERNALDATE BODY.PEEK[]<0.{MAX_MAIL_BYTES + 1}>)"
 
 
 def _utc_now() -> datetime:
@@ -60,10 +62,12 @@ class ImapMailbox:
         log: Log,
         now: Callable[[], datetime] = _utc_now,
         monotonic: Callable[[], float] = time.monotonic,
+        pipelining: Pipelining | None = None,
     ) -> None:
         """Connect and log in. `now`: the arrival of a mail whose server does not say it.
 
-        `monotonic`: the clock of the deadlines of commands, and of waits.
+        `monotonic`: the clock of the deadlines of commands, and of waits. `pipelining`: what
+        earlier sessions of the account have learnt.
 
         Outage: not reached. AccessError: refused, or a certificate that is not trusted."""
         self._account = account
@@ -72,7 +76,10 @@ class ImapMailbox:
         self._connection = log_in(account, context, monotonic)
         self._client = self._connection.client
         self._raw = self._connection.raw
-        self._idle = Idle(self._connection, monotonic)
+        pipelining = pipelining or Pipelining()
+        self._idle = Idle(self._connection, pipelining, monotonic)
+        from_ours = " ".join(_any_of(account.sender_domains))
+        self._asking = AskingIdle(self._connection, self._idle, pipelining, from_ours)
         self._changes = Changes(self._connection)
         self._folders = AccountFolders(self._connection, account, log)
 
@@ -95,10 +102,15 @@ class ImapMailbox:
     def examine(self, folder: str) -> FolderState:
         """EXAMINE: nothing that is read afterwards is marked as read."""
         self._folders.expect_present(folder)
-        answer = self._open(folder, read_only=True)
-        self._folder = self._state(folder, answer)
-        self._idle.expect(self._folder.exists)
-        return self._folder
+        ahead = self._connection.ahead
+        state = None
+        if ahead is not None:
+            state = ahead.state(folder)
+        if state is None:
+            state = self._state(folder, self._open(folder, read_only=True))
+            self._idle.expect(state.exists)
+        self._folder = state
+        return state
 
     def select_once(self, folder: str) -> FolderState:
         """SELECT, which makes Courier 5.2 keep its UIDVALIDITY, then EXAMINE."""
@@ -108,6 +120,11 @@ class ImapMailbox:
 
     def headings(self, *spans: Span) -> Sequence[Heading]:
         """FETCH of INTERNALDATE and two header fields, which sets no flag."""
+        ahead = self._connection.ahead
+        if ahead is not None:
+            headings = ahead.headings(spans)
+            if headings is not None:
+                return headings
         answer = self._connection.call(
             "FETCH", self._raw.fetch, _set_of(spans), HEADING, usual_heading
         )
@@ -150,9 +167,7 @@ class ImapMailbox:
         What a server sends unasked is not taken for a mail."""
         if not uids:
             return []
-        text = ",".join(str(uid) for uid in uids)
-        answer = self._connection.call("FETCH", self._raw.fetch, text, BODY, usual_body)
-        bodies = self._connection.read("FETCH", bodies_in, answer)
+        bodies = self._bodies(uids)
         return [self._mail(uid, *bodies[uid]) for uid in sorted(uids) if uid in bodies]
 
     def apply(self, action: MailAction, mail: MailRef, digest: str) -> bool:
@@ -203,9 +218,16 @@ class ImapMailbox:
         """RFC 2177, and not refused so far."""
         return self._connection.has("IDLE") and not self._idle.refused
 
-    def idle(self, seconds: float, wake: int) -> bool:
+    def idle(self, seconds: float, wake: int, *, then_look: bool = False) -> bool:
         """See `ports.Mailbox`."""
-        return self._idle.wait(seconds, wake)
+        if not then_look:
+            return self._idle.wait(seconds, wake)
+        name = self._folders.wire_name(self._folder.name)
+        return self._asking.wait(seconds, wake, self._folder, name)
+
+    def ask_anew(self) -> None:
+        """See `ports.Mailbox`."""
+        self._connection.ahead = None
 
     def close(self) -> None:
         """LOGOUT if the server answers soon, then free the socket in any case."""
@@ -213,6 +235,17 @@ class ImapMailbox:
 
     def _state(self, folder: str, answer: Mapping[bytes, Any]) -> FolderState:
         return self._connection.read("EXAMINE", partial(state_in, folder), answer)
+
+    def _bodies(self, uids: Sequence[int]) -> Bodies:
+        """Those that come, with the arrival of each."""
+        ahead = self._connection.ahead
+        if ahead is not None:
+            bodies = ahead.bodies(uids)
+            if bodies is not None:
+                return bodies
+        text = ",".join(str(uid) for uid in uids)
+        answer = self._connection.call("FETCH", self._raw.fetch, text, BODY, usual_body)
+        return self._connection.read("FETCH", bodies_in, answer)
 
     def _open(self, folder: str, *, read_only: bool) -> Mapping[bytes, Any]:
         name = self._folders.wire_name(folder)

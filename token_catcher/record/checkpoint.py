@@ -74,11 +74,14 @@ class Checkpoint:
         mailbox: str,
         *,
         wait: float = 0.0,
+        on_wait: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Iterator[Checkpoint]:
         """The mailbox's checkpoint, for one sweep of all threads and processes on this directory.
 
+        `on_wait` is called as soon as it shows that another sweep holds it: what was known before
+        may be older than the checkpoint.
         From one that shows no sign for `STOPPED_AFTER` seconds of them it is taken over.
         TransientError `busy`: another sweep held it for `wait` seconds.
         A directory that is somebody else's, as root puts a backup back, is set aside.
@@ -89,7 +92,7 @@ class Checkpoint:
             try:
                 notes = _set_aside_foreign(directory)
                 files.make_directory(directory)
-                ours = lock.acquire(wait)
+                ours = lock.acquire(wait, on_wait)
             except OSError as error:
                 problem = f"the checkpoint of mailbox {mailbox} cannot be locked: {error.strerror}"
                 raise StateError(f"{directory}: {problem}") from None
@@ -116,6 +119,11 @@ class Checkpoint:
     def goes_on(self) -> None:
         """Show whoever waits for the lock that this sweep has made a step."""
         self._lock.touch()
+
+    def contradicts(self, name: str, uidvalidity: int, uidnext: int | None) -> bool:
+        """Whether the folder would begin anew with this; see `folder`."""
+        known = self._folders.get(name)
+        return known is not None and _stale(known, uidvalidity, uidnext) is not None
 
     def wavers(self, name: str, uidvalidity: int) -> bool:
         """Whether the folder's UIDVALIDITY is another one for the second time in a row."""

@@ -33,14 +33,16 @@ class SweepLock:
         self._open = ExitStack()
         self._file: FileIO | None = None
 
-    def acquire(self, wait: float) -> bool:
+    def acquire(self, wait: float, on_wait: Callable[[], None] = lambda: None) -> bool:
         """Take it, from a stopped sweep as well. False: another one had it for `wait` seconds.
 
-        OSError: the file cannot be used."""
+        `on_wait`: called as soon as it shows that another has it. OSError: the file cannot be
+        used."""
         signed_at = self._monotonic()
         deadline = signed_at + wait
         sign = self._sign()
         while not self._is_taken():
+            on_wait()
             now = self._monotonic()
             if now >= deadline:
                 return False
