@@ -13,7 +13,7 @@ from tests.contract.leaks import FOREIGN, hangs_alone, shown
 from tests.kit.fakes import Silent
 from tests.kit.servers import Dovecot
 from token_catcher.errors import TokenCatcherError
-from token_catcher.imap import Account, ImapMailbox, PasswordLogin, tls_context
+from token_catcher.imap import Account, ImapMailbox, PasswordLogin, Pipelining, tls_context
 from token_catcher.model import Secret
 
 PASSWORD = "CANARYpasswordMUSTnotLEAK"
@@ -65,13 +65,18 @@ def port_for(dovecot: Dovecot, tls: str) -> int:
 
 @contextmanager
 def session(
-    target: Account, *, ca_file: str | None = None, log: Silent | None = None
+    target: Account,
+    *,
+    ca_file: str | None = None,
+    log: Silent | None = None,
+    pipelining: Pipelining | None = None,
 ) -> Iterator[ImapMailbox]:
     """Logged in for as long as the block runs."""
     context = PLAIN
     if ca_file is not None:
         context = tls_context(ca_file)
-    with closing(ImapMailbox(target, context, log or Silent())) as mailbox:
+    mailbox = ImapMailbox(target, context, log or Silent(), pipelining=pipelining)
+    with closing(mailbox):
         yield mailbox
 
 

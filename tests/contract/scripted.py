@@ -14,7 +14,7 @@ from tests.contract.leaks import FOREIGN
 from tests.kit.fakes import Silent
 from tests.kit.scripted import Reply, ScriptedImap
 from token_catcher.errors import TokenCatcherError
-from token_catcher.imap import ImapMailbox
+from token_catcher.imap import ImapMailbox, Pipelining
 
 SINCE = datetime(2026, 2, 3, 12, 0, tzinfo=UTC)
 DONE = b"TAG OK done\r\n"
@@ -38,12 +38,18 @@ def opened(
     log: Silent | None = None,
     greeting: bytes = b"* OK ready\r\n",
     ca_file: str | None = None,
+    pipelining: Pipelining | None = None,
     **changed: Any,
 ) -> Iterator[tuple[ImapMailbox, ScriptedImap]]:
     """A session with a server that answers so."""
     with (
         ScriptedImap(script, greeting=greeting) as server,
-        session(account("127.0.0.1", server.port, **changed), log=log, ca_file=ca_file) as mailbox,
+        session(
+            account("127.0.0.1", server.port, **changed),
+            log=log,
+            ca_file=ca_file,
+            pipelining=pipelining,
+        ) as mailbox,
     ):
         yield mailbox, server
 

@@ -158,6 +158,7 @@ class Session(FakeMailbox):
 
     def idle(self, seconds: float, wake: int, *, then_look: bool = False) -> bool:
         self._rig.idles.append((self.opened, seconds))
+        self._rig.followed.append((self.opened, then_look))
         self._happens(f"idle {self.opened}")
         return super().idle(seconds, wake, then_look=then_look)
 
@@ -246,6 +247,8 @@ class Rig:
         """What was asked of the sessions."""
         self.idles: list[tuple[str, float]] = []
         """Folder and seconds of every IDLE."""
+        self.followed: list[tuple[str, bool]] = []
+        """Folder of every IDLE, and whether a look at that folder alone follows its news."""
         self.on: Callable[[str], object] = nothing
         """Called with each line of the diary: what it raises, the session raises."""
         self.on_vault: Callable[[str], object] = nothing

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from tests.kit.crash import Crash
 from tests.kit.fakes import FakeFolder
 from tests.kit.mails import token
 from tests.kit.rig import BEGIN, PATH, Rig, Session, Withholding, nothing
+from tests.kit.waiting import PATIENCE
 from token_catcher.errors import (
     AccessError,
     Outage,
@@ -644,6 +646,100 @@ def test_another_sweep_that_holds_the_checkpoint_is_waited_for_and_told(rig: Rig
         report = sweep(rig, wait=0.0)
     assert report.error is not None
     assert (report.error.code, report.complete, report.broken) == ("busy", False, False)
+
+
+class AnsweredAhead(Session):
+    """A session in which EXAMINE of the inbox was answered before the sweep began."""
+
+    def __init__(
+        self, rig: Rig, ahead: FolderState, on_anew: Callable[[], None] = lambda: None
+    ) -> None:
+        super().__init__(rig)
+        self.ahead: FolderState | None = ahead
+        self._on_anew = on_anew
+
+    def examine(self, folder: str) -> FolderState:
+        ahead = self.ahead
+        self.ahead = None
+        state = super().examine(folder)
+        return ahead or state
+
+    def ask_anew(self) -> None:
+        self.ahead = None
+        self._on_anew()
+
+
+def of_inbox(rig: Rig) -> FolderState:
+    """How it is now."""
+    return Session(rig).examine("INBOX")
+
+
+def test_after_another_sweep_everything_is_asked_anew(rig: Rig) -> None:
+    """It has settled mail meanwhile and moved it away, which would look like a hole."""
+    rig.deliver(1)
+    rig.deliver(2)
+    ahead = of_inbox(rig)
+    sweep(rig)
+    rig.account.expunge(1)
+    sweep(rig)
+    with ExitStack() as other:
+        other.enter_context(Checkpoint.hold(rig.home / "checkpoints", "integrations"))
+        session = AnsweredAhead(rig, ahead, on_anew=other.close)
+        report = rig.sweep.run(session, wait=PATIENCE)
+    assert summary(report) == (0, 0, None, True, False)
+    assert report.troubles == []
+
+
+@pytest.mark.parametrize(("uidvalidity", "uidnext"), [(1, 2), (9, 3)])
+def test_no_folder_is_set_back_on_one_word(rig: Rig, uidvalidity: int, uidnext: int) -> None:
+    """It may be from before the last sweep, or from a node that lags behind."""
+    rig.deliver(1)
+    rig.deliver(2)
+    sweep(rig)
+    told = len(rig.said("checkpoint.reset"))
+    ahead = FolderState("INBOX", uidvalidity, uidnext, 2)
+    report = rig.sweep.run(AnsweredAhead(rig, ahead))
+    assert summary(report) == (0, 0, None, True, False)
+    assert len(rig.said("checkpoint.reset")) == told
+
+
+class OnceAnother(Session):
+    """A session that says once of each mail that it is another one."""
+
+    is_first = True
+
+    def headings(self, *spans: Span) -> Sequence[Heading]:
+        headings = super().headings(*spans)
+        if self.is_first:
+            headings = [replace(heading, message_id=b"<other@x>") for heading in headings]
+        self.is_first = False
+        return headings
+
+
+def test_no_folder_is_set_back_on_one_word_on_its_last_mail(rig: Rig) -> None:
+    """Asked again, it is the one that was known."""
+    rig.deliver(1)
+    sweep(rig)
+    told = len(rig.said("checkpoint.reset"))
+    rig.deliver(2)
+    report = rig.sweep.run(OnceAnother(rig))
+    assert (report.looked_at, rig.tokens[-1]) == (1, token(2))
+    assert len(rig.said("checkpoint.reset")) == told
+
+
+def test_what_a_sweep_does_not_come_to_is_dropped(rig: Rig) -> None:
+    """The next one, after whatever time, asks for it."""
+    rig.deliver(1)
+    session = AnsweredAhead(rig, of_inbox(rig))
+    with Checkpoint.hold(rig.home / "checkpoints", "integrations"):
+        rig.sweep.run(session, wait=0.0)
+    assert session.ahead is None
+    (rig.home / "checkpoints").rename(rig.home / "moved")
+    (rig.home / "checkpoints").write_text("no directory")
+    session.ahead = of_inbox(rig)
+    report = rig.sweep.run(session)
+    assert isinstance(report.error, StateError)
+    assert session.ahead is None
 
 
 def test_again_looks_at_settled_mail(rig: Rig) -> None:

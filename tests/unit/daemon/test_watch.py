@@ -22,7 +22,7 @@ from tests.unit.daemon.kit import threads, until_asked, until_stored, until_told
 from token_catcher.daemon.logins import Logins, ServerLogins
 from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
 from token_catcher.daemon.watch import IdleListener, Watch
-from token_catcher.errors import AccessError, ConfigurationError, Outage
+from token_catcher.errors import AccessError, ConfigurationError, Outage, TransientError
 from token_catcher.model import Secret
 from token_catcher.ports import FolderState, MoveTo
 from token_catcher.record import LastLook, LookNotes
@@ -231,6 +231,29 @@ def test_idle_is_short_after_news_and_longer_without(rig: Rig) -> None:
         rig.deliver(1)
         until(lambda: len(rig.idles) >= 6, "all three again")
     assert [seconds for _, seconds in rig.idles] == [0.01, 0.02, 60.0, 0.01, 0.02, 60.0]
+
+
+def test_a_look_that_follows_news_may_be_asked_ahead(rig: Rig) -> None:
+    """One at the inbox alone; who listens to another folder reads no mail."""
+    with watching(rig):
+        until_asked(rig, "idle Junk")
+        rig.deliver(1)
+        until_stored(rig, 1)
+        until(lambda: rig.followed.count(("INBOX", True)) >= 2, "the next IDLE")
+    assert set(rig.followed) == {("INBOX", True), ("Junk", False)}
+
+
+def test_a_look_at_all_folders_is_not_asked_ahead(rig: Rig) -> None:
+    """As while a mail waits for its next try: other questions come first."""
+
+    def away(_effect: str) -> None:
+        raise TransientError("not now", code="vault-busy")
+
+    rig.on_vault = away
+    rig.deliver(1)
+    with watching(rig):
+        until(lambda: "INBOX" in dict(rig.followed), "the first IDLE")
+    assert rig.followed[0] == ("INBOX", False)
 
 
 def test_a_listener_logs_in_beside_its_watch(rig: Rig) -> None:
