@@ -576,6 +576,39 @@ def test_a_session_idles_again_and_again(world: World) -> None:
             assert mailbox.idle(0.05, wake) is False
 
 
+def test_a_look_that_was_asked_ahead_finds_the_mail(world: World) -> None:
+    """As one that asks by itself: folder, headings and body, time and again."""
+    mailbox = world.open()
+    last = world.start(mailbox)
+    with wakeup() as (wake, _):
+        for _number in range(3):
+            assert mailbox.idle(0.05, wake, then_look=True) is False
+            arrival = threading.Timer(0.1, world.append, [MAIL])
+            arrival.start()
+            assert mailbox.idle(PATIENCE, wake, then_look=True) is True
+            arrival.join()
+            assert mailbox.examine("INBOX").uidnext == last + 2
+            last += 1
+            assert [heading.uid for heading in mailbox.headings((last, last))] == [last]
+            assert [mail.raw for mail in mailbox.fetch([last])] == [MAIL]
+            assert world.kept("INBOX")[MAIL] == set()
+
+
+def test_what_was_asked_ahead_may_be_asked_anew(world: World) -> None:
+    """It answers as of now then."""
+    mailbox = world.open()
+    last = world.start(mailbox)
+    with wakeup() as (wake, _):
+        assert mailbox.idle(0.05, wake, then_look=True) is False
+        arrival = threading.Timer(0.1, world.append, [MAIL])
+        arrival.start()
+        assert mailbox.idle(PATIENCE, wake, then_look=True) is True
+        arrival.join()
+    world.append(MAIL)
+    mailbox.ask_anew()
+    assert mailbox.examine("INBOX").uidnext == last + 3
+
+
 def test_closing_twice_is_harmless(world: World) -> None:
     """close() never raises."""
     mailbox = world.open()
