@@ -26,29 +26,34 @@ SLOW: Final = 5.0
 AIM: Final = 2.0
 LONGEST: Final = 60.0
 """Seconds that a window takes at most where many UIDs are in use all of a sudden."""
+UNKNOWN: Final = 16.0
+"""Headings a second that a server is thought to give before it has given several."""
+SHORTEST: Final = 0.001
+"""Seconds that are told apart."""
 
 
 @dataclass(slots=True)
 class Pace:
     """The width of the windows of one survey."""
 
+    alone: float = 0.0
+    """Seconds that it took to be told one heading: most of that is the way."""
     width: int = FIRST
     """UIDs of the next window."""
-    _proven: int = 0
-    """The most headings that came quickly in one window."""
+    _a_second: float = UNKNOWN
+    """Headings that the server gives, as far as that is known."""
 
     def came(self, headings: int, seconds: float) -> None:
         """So many headings of a window of this width came in so many seconds."""
+        if headings > 1:
+            self._a_second = (headings - 1) / max(seconds - self.alone, SHORTEST)
         if seconds > SLOW:
             self.width = max(FEWEST, int(self.width * AIM / seconds))
-            return
-        if seconds > QUICK:
+        elif seconds > QUICK:
             self.width = min(self.width, MOST)
-            return
-        self._proven = max(self._proven, headings)
-        if headings >= self.width // 4:
+        elif headings >= self.width // 4:
             self.width = min(self.width * 2, MOST)
-            return
-        # Few UIDs are in use here. Further on it may be all of them.
-        widest = min(WIDEST, int(self._proven * LONGEST / QUICK))
-        self.width = max(self.width, min(self.width * 4, widest))
+        else:
+            # Few UIDs are in use here. Further on it may be all of them.
+            widest = min(WIDEST, int(self._a_second * LONGEST))
+            self.width = max(self.width, min(self.width * 4, widest))

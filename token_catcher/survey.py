@@ -187,7 +187,9 @@ class Surveyor:
             return max(uidnext - 1, first)
         if self._state.exists > LITTLE:
             # UIDNEXT is missing or far off. `n:*` always gives the last mail (RFC 3501, 6.4.8).
+            began = self._monotonic()
             there = self._ask((LAST_UID, None))
+            self._pace.alone = self._monotonic() - began
             if there:
                 return max(there[-1].uid, first)
         if uidnext is None:

@@ -79,8 +79,16 @@ MUTANTS = (
         "pace.py",
         function="Pace.came",
         old="            self.width = max(FEWEST, int(self.width * AIM / seconds))\n",
-        new="",
+        new="            self.width = min(self.width, MOST)\n",
         tests=("tests/unit/test_pace.py", "tests/unit/test_survey.py"),
+    ),
+    Mutant(
+        "headings: behind a gap a slow server is asked for more than it gives in time",
+        "pace.py",
+        function="Pace.came",
+        old="            widest = min(WIDEST, int(self._a_second * LONGEST))\n",
+        new="            widest = WIDEST\n",
+        tests=("tests/unit/test_pace.py",),
     ),
     Mutant(
         "open files: a limit that is too low stays",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from token_catcher.pace import AIM, FEWEST, FIRST, LONGEST, MOST, QUICK, SLOW, WIDEST, Pace
+from token_catcher.imap.reader import COMMAND_WITHIN
+from token_catcher.pace import AIM, FEWEST, FIRST, LONGEST, MOST, QUICK, SLOW, UNKNOWN, WIDEST, Pace
 
 
 @pytest.mark.parametrize(
@@ -18,11 +19,11 @@ from token_catcher.pace import AIM, FEWEST, FIRST, LONGEST, MOST, QUICK, SLOW, W
         (FIRST, 10.0, int(FIRST * AIM / 10)),
         (0, 10.0, int(FIRST * AIM / 10)),
         (FIRST, 500.0, FEWEST),
-        (0, 0.0, FIRST),
+        (0, 0.0, 4 * FIRST),
     ],
 )
 def test_the_next_window(headings: int, seconds: float, width: int) -> None:
-    """Wider after a quick one, narrower after a slow one; else, or after none, the same."""
+    """Wider after a quick one, narrower after a slow one, else the same."""
     pace = Pace()
     pace.came(headings, seconds)
     assert pace.width == width
@@ -38,23 +39,41 @@ def test_a_quick_server_is_asked_for_ever_more() -> None:
     assert widths == [100, 200, 400, 800, 1600, 3200, MOST]
 
 
-def test_where_few_uids_are_in_use_more_of_them_are_asked_about() -> None:
-    """Up to a wider bound; and where many are, to the other one again."""
-    pace = Pace()
-    for _ in range(3):
-        pace.came(pace.width, 0.1)
-    widths = []
+def widths_where(used: float, a_second: float, alone: float) -> list[int]:
+    """The windows until they are as wide as they get, where so many of a thousand UIDs are in use.
+
+    `alone`: seconds of one heading."""
+    pace = Pace(alone)
+    widths: list[int] = []
     while pace.width not in widths:
         widths.append(pace.width)
-        pace.came(100, 0.1)
-    assert widths == [800, 3200, WIDEST]
-    pace.came(WIDEST, 0.1)
+        headings = int(pace.width * used / 1000)
+        pace.came(headings, alone + max(0, headings - 1) / a_second)
+    return widths
+
+
+@pytest.mark.parametrize("alone", [0.000_1, 0.08])
+@pytest.mark.parametrize("used", [5, 10, 100, 240])
+def test_where_few_uids_are_in_use_more_of_them_are_asked_about(used: float, alone: float) -> None:
+    """However far away the server is."""
+    widths = widths_where(used, a_second=100_000, alone=alone)
+    assert (len(widths), widths[-1]) in ((5, WIDEST), (6, WIDEST))
+
+
+def test_where_none_is_in_use_nothing_is_known_of_the_server() -> None:
+    """If it is slow, a minute has to be enough where all of them are all of a sudden."""
+    assert widths_where(0, a_second=10, alone=0.1)[-1] == UNKNOWN * LONGEST
+
+
+@pytest.mark.parametrize("used", [1, 2, 4, 8, 16, 32, 64, 128])
+def test_a_slow_server_is_asked_about_few_uids_though_few_are_in_use(used: float) -> None:
+    """Of one that gives ten headings a second: further on all of them may be in use."""
+    seconds = max(widths_where(used, a_second=10, alone=0.1)) / 10
+    assert seconds < COMMAND_WITHIN / 1.5
+
+
+def test_where_many_uids_are_in_use_again_fewer_are_asked_about() -> None:
+    """The bound is that of a window of which most are in use."""
+    pace = Pace(width=WIDEST)
+    pace.came(WIDEST, 0.5)
     assert pace.width == MOST
-
-
-def test_a_window_may_hold_no_more_than_what_came_quickly_speaks_for() -> None:
-    """Of a server that gives ten headings a second: behind a gap, all UIDs may be in use."""
-    pace = Pace()
-    for _ in range(9):
-        pace.came(10, 1.0)
-    assert pace.width == 10 * LONGEST / QUICK

@@ -459,6 +459,16 @@ def test_a_slow_server_is_asked_for_few_behind_a_gap_as_well(account: FakeAccoun
     assert slow.survey.ours == (1,)
 
 
+def test_few_uids_in_use_take_few_questions(account: FakeAccount) -> None:
+    """One in a hundred, as where others move mail away."""
+    for _ in range(LITTLE + 100):
+        account.folders["INBOX"].uidnext += 99
+        account.append(OTHER % 1)
+    slow = surveyed_slowly(account, 0.000_1)
+    assert slow.widths == [100, 400, 1600, 6400, *[10_000] * 5, 1500]
+    assert len(slow.survey.uids) == LITTLE + 100
+
+
 def test_all_headings_below_are_asked_for_at_the_same_pace(account: FakeAccount) -> None:
     """Where a search is not to be believed."""
     fill(account, 4 * MANY, ours={3}, older=range(10, 4 * MANY - LITTLE + 1))
