@@ -100,6 +100,17 @@ def test_the_inbox_comes_first_and_last_and_stays_open(rig: Rig) -> None:
     ]
 
 
+@pytest.mark.parametrize("size", [1_000, 10_000])
+def test_a_sweep_without_news_takes_three_questions_at_any_size(rig: Rig, size: int) -> None:
+    """Of the inbox, and of a spam folder; the list of folders is asked for once a session."""
+    news = b"From: Shop <news@shop.example.com>\r\nMessage-ID: <1@x>\r\n\r\nHello\r\n"
+    for _ in range(size):
+        rig.account.append(news)
+    sweep(rig)
+    sweep(rig)
+    assert rig.diary == NOTHING_NEW
+
+
 def test_the_inbox_is_looked_at_once_where_nobody_listens_afterwards(rig: Rig) -> None:
     """As by `scan`: one question less, which is dear where the inbox is large."""
     rig.deliver(1)
