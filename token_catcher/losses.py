@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from token_catcher.app import App
@@ -20,8 +19,6 @@ from token_catcher.status import Pasts, loss_of
 
 WITHIN: Final = 20.0
 """Seconds for all of them: who has thousands does not wait for long at each scan."""
-TOGETHER: Final = 4
-"""Users of whom Vault is asked at the same time: most of an answer's time is its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +53,20 @@ def losses_of(
     somebody deleted on purpose is no loss. Where Vault does not answer, nothing is known. Raises
     nothing of Vault's. StateError: the journal cannot be read."""
     deadline = monotonic() + WITHIN
+    inquiry = Inquiry(app.store)
     pasts = Pasts(app.journal.tokens())
-    recorded = [entry for entry in _recorded(app, mailboxes, pasts) if entry.mail not in stored]
-    look = _Look(Inquiry(app.store), pasts, monotonic, deadline)
-    with ThreadPoolExecutor(TOGETHER) as pool:
-        losses = list(pool.map(look.loss, recorded))
-    lost = tuple(loss for loss in losses if loss is not None)
-    return Losses(lost, len(look.unasked))
+    lost = []
+    unasked = 0
+    for entry in _recorded(app, mailboxes, pasts):
+        if entry.mail in stored:
+            continue
+        if monotonic() >= deadline:
+            unasked += 1
+            continue
+        loss = _loss(inquiry, entry, pasts)
+        if loss is not None:
+            lost.append(loss)
+    return Losses(tuple(lost), unasked)
 
 
 def _recorded(app: App, mailboxes: Collection[str], pasts: Pasts) -> Iterator[Entry]:
@@ -74,27 +78,12 @@ def _recorded(app: App, mailboxes: Collection[str], pasts: Pasts) -> Iterator[En
             yield entry
 
 
-@dataclass(slots=True)
-class _Look:
-    """Asks Vault of one user after the other, until the time is over. Thread-safe."""
-
-    inquiry: Inquiry
-    pasts: Pasts
-    monotonic: Callable[[], float]
-    deadline: float
-    unasked: list[Entry] = field(default_factory=list)
-    """The records of the users of whom it was too late to ask."""
-
-    def loss(self, entry: Entry) -> Lost | None:
-        """What Vault lacks of the token of this record; None: nothing that is known of."""
-        if self.monotonic() >= self.deadline:
-            self.unasked.append(entry)
-            return None
-        past = self.pasts.of((entry.org or "", entry.username or ""))
-        answer = self.inquiry.ask(entry.path or "", past)
-        if answer is None or isinstance(answer, str):
-            return None
-        loss = loss_of(past, answer)
-        if loss.code is None or loss.saw is None or not loss.is_missed:
-            return None
-        return Lost(entry, loss.code, loss.saw)
+def _loss(inquiry: Inquiry, entry: Entry, pasts: Pasts) -> Lost | None:
+    past = pasts.of((entry.org or "", entry.username or ""))
+    answer = inquiry.ask(entry.path or "", past)
+    if answer is None or isinstance(answer, str):
+        return None
+    loss = loss_of(past, answer)
+    if loss.code is None or loss.saw is None or not loss.is_missed:
+        return None
+    return Lost(entry, loss.code, loss.saw)
