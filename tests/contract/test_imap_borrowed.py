@@ -23,7 +23,7 @@ import pytest
 from imapclient import SocketTimeout
 
 from tests.contract.scripted import DONE
-from tests.kit.scripted import Reply, ScriptedImap
+from tests.kit.scripted import Reply, ScriptedImap, Talk
 from tests.kit.servers import until
 from tests.kit.waiting import PATIENCE
 from token_catcher.imap.borrowed import BoundedClient, RawConnection, Told
@@ -52,6 +52,7 @@ OF_THE_CLIENT = (
     "_cached_capabilities",
     "_normalise_folder",
     "_normalise_capabilites",
+    "_process_select_response",
 )
 OF_IMAPLIB = (
     "debug",
@@ -59,6 +60,9 @@ OF_IMAPLIB = (
     "tagged_commands",
     "_command",
     "_simple_command",
+    "_new_tag",
+    "_get_response",
+    "_check_bye",
     "uid",
 )
 
@@ -177,6 +181,69 @@ def test_command_sends_and_does_not_wait() -> None:
         tag = library.raw.begin("IDLE")
         until(lambda: tags == [tag.decode()], "the command to arrive")
         assert tag not in library.imap.tagged_commands
+
+
+@contextmanager
+def behind_done(*commands: str, idle: Reply, **replies: Reply) -> Iterator[tuple[Library, Any]]:
+    """These commands went out with the DONE of an IDLE. Yields their tags as well."""
+    with logged_in(IDLE=idle, **replies) as library:
+        library.raw.begin("IDLE")
+        tags = library.raw.end_idle(commands, PATIENCE)
+        library.client.socket().settimeout(PATIENCE)
+        library.raw.begin_command()
+        yield library, tags
+
+
+def ended(talk: Talk) -> None:
+    """An IDLE that was never begun, whose end is not told."""
+    assert talk.line() == "DONE"
+
+
+def test_commands_go_out_in_one_packet_with_done() -> None:
+    """Each is answered by its own tag, which is forgotten then."""
+    noop = b"* 6 EXISTS\r\n" + DONE
+    with behind_done("NOOP", "UID FETCH 9 UID", idle=ended, NOOP=noop) as (library, tags):
+        assert library.raw.answers(tags[:1], PATIENCE) == ["OK"]
+        assert library.raw.take_untagged("EXISTS") == [b"6"]
+        assert library.raw.answers(tags[1:], PATIENCE) == ["OK"]
+        assert library.imap.tagged_commands == {}
+
+
+def test_an_answer_may_come_after_it_was_waited_for() -> None:
+    """Along with that of another command: imaplib knows the tag."""
+
+    def late(talk: Talk) -> None:
+        tag = talk.tag
+        talk.tag = talk.line().partition(" ")[0]
+        talk.send(tag.encode() + b" OK late\r\n" + DONE)
+
+    with behind_done("NOOP", idle=ended, NOOP=late) as (library, tags):
+        assert library.raw.answers(tags, 0.05) == [""]
+        library.raw.noop()
+        assert library.raw.answers(tags, PATIENCE) == ["OK"]
+
+
+def test_an_answer_that_was_read_elsewhere_is_kept() -> None:
+    """As IDLE reads lines: only of a command that is not answered yet."""
+    with behind_done("NOOP", idle=ended, NOOP=lambda _talk: None) as (library, tags):
+        assert library.raw.keep_answer(b"XXXX1", b"OK done") is False
+        assert library.raw.keep_answer(tags[0], b"NO not now") is True
+        assert library.raw.answers(tags, PATIENCE) == ["NO"]
+
+
+def test_of_several_counts_the_last_one_is_that_of_examine() -> None:
+    """imapclient takes the first; one may have been told before."""
+    answer = (
+        b"* 5 EXISTS\r\n* 6 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 6] x\r\n"
+        b"* OK [UIDNEXT 7] x\r\n* OK [PERMANENTFLAGS (\\Seen)] x\r\n" + DONE
+    )
+    with logged_in(EXAMINE=answer) as library:
+        assert library.client.select_folder("INBOX", readonly=True) == {
+            b"EXISTS": 6,
+            b"UIDVALIDITY": 7,
+            b"UIDNEXT": 7,
+            b"PERMANENTFLAGS": (b"\\Seen",),
+        }
 
 
 def test_what_was_read_ahead_is_received_line_by_line() -> None:

@@ -167,6 +167,17 @@ def test_a_mail_that_comes_among_the_answers_is_news() -> None:
         assert looks.commands == [*READS_ON, FIRST, SECOND]
 
 
+def test_a_mail_that_examine_has_counted_is_no_news_any_more() -> None:
+    """It came between IDLE and EXAMINE, and the look comes to it."""
+    more = heading(5, 5) + heading(6, 6) + heading(7, 7) + DONE
+    two = [examined(6), examined(8, exists=7)]
+    with looking(EXAMINE=two, UID_FETCH=[HEADINGS[0], more]) as looks:
+        assert (looks.idle(0), looks.idle()) == (False, True)
+        assert looks.mailbox.examine("INBOX").exists == 7
+        assert uids(looks.mailbox.headings((5, 5), (6, 7))) == [5, 6, 7]
+        assert looks.idle(0) is False
+
+
 def test_the_folder_is_as_large_as_was_told_last() -> None:
     """The server may tell of a mail before it comes to EXAMINE."""
     with looking(EXAMINE=[examined(6), b"* 5 EXISTS\r\n" + examined(7, exists=6)]) as looks:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from tests.mutation import (
+    ahead,
     anchor,
     audit,
     login_proof,
@@ -26,6 +27,7 @@ from tests.mutation import (
 from tests.mutation.mutants import survivors
 
 MUTANTS = (
+    *ahead.MUTANTS,
     *anchor.MUTANTS,
     *audit.MUTANTS,
     *login_proof.MUTANTS,

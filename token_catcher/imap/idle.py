@@ -141,37 +141,40 @@ class Idle:
             return True
         self._hasty = 0
         behind = self._behind_done(wake, news=news)
-        self._pipelining.is_on_trial |= bool(behind)
+        if behind:
+            self._pipelining.is_on_trial = True
         tags = self._connection.call("IDLE", self._raw.end_idle, behind, ANSWER_WITHIN)
         # A mail may come between our DONE and the server's OK.
         _, late_news = self._answer("end")
-        if behind == PROBE:
-            return self._probe(tags[0], wake, news=late_news)
-        self.asked = tags
-        return news or late_news
+        if behind != PROBE:
+            self.asked = tags
+            return news or late_news
+        if late_news:
+            self._pipelining.break_off()  # the look does not wait for the answer to the probe
+            return True
+        return self._probe(tags[0], wake)
 
     def _behind_done(self, wake: int, *, news: bool) -> Sequence[str]:
         """What goes out in one packet with DONE; the probe only where nobody waits for a look."""
-        if not self._questions:
-            return ()
-        if self._pipelining.is_proved:
-            return self._questions if news else ()
-        if news or _is_readable(wake):
+        if news and self._pipelining.is_proved:
+            return self._questions
+        if news or self._pipelining.is_proved or not self._questions or _is_readable(wake):
             return ()
         return PROBE
 
-    def _probe(self, tag: bytes, wake: int, *, news: bool) -> bool:
-        """Find out whether the server answers the NOOP that went out with DONE. Returns whether
-        there is news: that ends the trial undecided, as `wake` does, and the answer comes late."""
-        deadline = self._monotonic() + PROBE_WITHIN
-        meaning: Meaning | None = Meaning.NEWS
-        if not news:
-            self._tag = tag
-            meaning = self._next(deadline, wake)
-        if meaning is Meaning.ENDED:
-            self._pipelining.prove()
-        elif meaning is Meaning.NEWS or (meaning is None and self._monotonic() < deadline):
-            self._pipelining.break_off()
+    def _probe(self, tag: bytes, wake: int) -> bool:
+        """Wait for the answer to the probe. Returns whether there is news instead.
+
+        That ends the trial undecided, as `wake` does: the answer comes late then."""
+        self._tag = tag
+        meaning = self._next(self._monotonic() + PROBE_WITHIN, wake)
+        match meaning:
+            case Meaning.ENDED:
+                self._pipelining.prove()
+            case Meaning.NEWS:
+                self._pipelining.break_off()
+            case None if _is_readable(wake):
+                self._pipelining.break_off()
         return meaning is Meaning.NEWS
 
     def _ended_early(self, seconds: float) -> None:
