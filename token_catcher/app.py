@@ -119,7 +119,7 @@ class App:
             )
         trust = self.config.trust
         chain = keys.KeyChain(self._pinned_keys, self._remembered_keys)
-        return Judge(Trust(self._terms(), chain, self._org_ids), trust.subjects, trust.subject_tags)
+        return Judge(Trust(self._terms, chain, self._org_ids), trust.subjects, trust.subject_tags)
 
     @cached_property
     def journal(self) -> Journal:
@@ -344,15 +344,14 @@ class App:
     @property
     def orgs(self) -> tuple[Org, ...]:
         """As they are configured, in the words of `proof`."""
-        return self._terms().orgs
+        return self._terms.orgs
 
     def recorded_users(self) -> list[tuple[str, str]]:
         """Org and username of each that the journal has a token of. StateError: it is unusable."""
         users = []
-        for record in self.journal.newest_tokens():
-            entry = record.entry
-            if entry.org is not None and entry.username is not None:
-                users.append((entry.org, entry.username))
+        for token in self.journal.tokens():
+            if token.org is not None and token.username is not None:
+                users.append((token.org, token.username))
         return users
 
     def org_terms(self) -> list[OrgTerms]:
@@ -361,8 +360,9 @@ class App:
 
     def path_of(self, org: str, username: str) -> str | None:
         """Where a token of this user of that org is written; None: nowhere."""
-        return self._terms().path_of(org, username)
+        return self._terms.path_of(org, username)
 
+    @cached_property
     def _terms(self) -> Terms:
         trust = self.config.trust
         return Terms(
@@ -380,7 +380,7 @@ class App:
 
     def paths_of(self, username: str) -> dict[str, str]:
         """By org, where a token of this user may be written; nothing, if no org names the user."""
-        terms = self._terms()
+        terms = self._terms
         paths = {org.name: terms.path_of(org.name, username) for org in terms.orgs}
         return {org: path for org, path in paths.items() if path is not None}
 

@@ -57,9 +57,7 @@ def losses_of(
     pasts = Pasts(app.journal.tokens())
     lost = []
     unasked = 0
-    for entry in _recorded(app, mailboxes, pasts):
-        if entry.mail in stored:
-            continue
+    for entry in _recorded(app, mailboxes, stored, pasts):
         if monotonic() >= deadline:
             unasked += 1
             continue
@@ -69,9 +67,11 @@ def losses_of(
     return Losses(tuple(lost), unasked)
 
 
-def _recorded(app: App, mailboxes: Collection[str], pasts: Pasts) -> Iterator[Entry]:
-    """The newest token of each user, which `pasts` is told of as well."""
-    for record in app.journal.newest_tokens():
+def _recorded(
+    app: App, mailboxes: Collection[str], stored: Collection[str], pasts: Pasts
+) -> Iterator[Entry]:
+    """The newest token of each user, which `pasts` is told of as well; none of `stored`."""
+    for record in app.journal.newest_tokens(without=stored):
         entry = record.entry
         if entry.mailbox in mailboxes and belongs_in_vault(entry, app.path_of):
             pasts.take_in(record)

@@ -20,7 +20,7 @@ def vault_results(
 ) -> Iterator[ScanResult]:
     """An error, where the next token of some user would not reach Vault; then what Vault has lost
     of what came to these mailboxes. `stored`: the digests of mails that the scan has stored."""
-    trouble = vault_trouble(app)
+    trouble = vault_trouble(app, stored)
     if trouble is not None:
         yield ScanResult.from_error(None, trouble.code, trouble.saw)
     if trouble is None or trouble.is_partial:

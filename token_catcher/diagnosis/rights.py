@@ -40,6 +40,10 @@ class Grants:
     capabilities: Mapping[str, frozenset[str]]
     """By path of Vault's API."""
 
+    def is_known(self, path: str) -> bool:
+        """Whether it was asked for this path."""
+        return path in self.capabilities
+
     def lacks(self, path: str, wanted: Iterable[str]) -> list[str]:
         """Which of these are not granted at this path."""
         if self.has(path, ROOT):
@@ -79,6 +83,8 @@ def _wish_step(secret: SecretPaths, metadata: str, grants: Grants) -> Step:
         line = policy_line(secret.data, ["patch"])
         saw = f"our token lacks patch there, so a secret is read, merged and written; grant {line}"
         return _step(secret, "warning", saw, code="vault-policy-patch")
+    if not grants.is_known(metadata):
+        return _step(secret, "ok", listed([*NEEDED, "patch"]))
     if grants.lacks(metadata, ["read"]):
         line = policy_line(metadata, ["read"])
         saw = (

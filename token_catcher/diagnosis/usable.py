@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from token_catcher.app import App
 from token_catcher.daemon import VaultPulse, VaultTrouble
 from token_catcher.diagnosis.step import Step
-from token_catcher.diagnosis.users import users_of
+from token_catcher.diagnosis.users import UserPath, users_of
 from token_catcher.diagnosis.vault import admission_steps, usable_steps
+from token_catcher.errors import StateError
 from token_catcher.vault import may_pass, pulse_of
 from token_catcher.wording import counted
 
 
-def vault_trouble(app: App) -> VaultTrouble | None:
+def vault_trouble(app: App, stored: Collection[str] = ()) -> VaultTrouble | None:
     """What would keep the token of some user out of Vault; None: nothing that was found.
 
-    Logs in where nobody has. Raises nothing of Vault's."""
-    return _trouble_in(usable_steps(app.store.inspection, users_of(app)))
+    `stored`: the digests of mails whose tokens were stored just now. Vault has let us read and
+    write for their users, so one in each folder stands for them. Logs in where nobody has. Raises
+    nothing of Vault's."""
+    users = users_of(app)
+    if stored:
+        users = _with_few_of(users, _users_of_mails(app, stored))
+    return _trouble_in(usable_steps(app.store.inspection, users))
 
 
 def admission_trouble(app: App) -> VaultTrouble | None:
@@ -32,6 +39,32 @@ def vault_pulse(app: App) -> VaultPulse:
         return VaultPulse(pulse.is_clear)
     trouble = VaultTrouble(pulse.error.code, str(pulse.error), passes=pulse.passes)
     return VaultPulse(pulse.is_clear, trouble)
+
+
+def _users_of_mails(app: App, digests: Collection[str]) -> set[tuple[str | None, str | None]]:
+    """Org and username of each whose newest token came in one of these mails."""
+    users = set()
+    with suppress(StateError):  # which is told elsewhere
+        for token in app.journal.tokens():
+            if token.mail in digests:
+                users.add((token.org, token.username))
+    return users
+
+
+def _with_few_of(
+    users: Iterable[UserPath], stored: Collection[tuple[str | None, str | None]]
+) -> list[UserPath]:
+    """All users; of those that were stored only the first in each folder."""
+    folders = set()
+    few = []
+    for user in users:
+        if (user.org, user.username) in stored:
+            folder = user.path.rpartition("/")[0]
+            if folder in folders:
+                continue
+            folders.add(folder)
+        few.append(user)
+    return few
 
 
 def _trouble_in(steps: Iterable[Step]) -> VaultTrouble | None:
