@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from token_catcher.advice.audit import AUDIT
@@ -90,6 +91,7 @@ def code_of(code: str) -> str:
     return CODES[known].code
 
 
+@lru_cache(maxsize=1024)  # of a backlog each mail is asked for, and few codes are
 def _known(code: str) -> str:
     """The longest known beginning: `imap-login-throttled` falls back to `imap-login`.
 

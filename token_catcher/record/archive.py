@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -95,6 +95,7 @@ def _numbered(path: Path, names: Iterable[str]) -> list[ArchivedFile]:
     return [files_by_number[number] for number in sorted(files_by_number)]
 
 
+@lru_cache(maxsize=16)
 def _pattern(path: Path) -> re.Pattern[str]:
     """Of the names of closed files; `rest`: what makes it the name of something beside one."""
     stem = re.escape(path.stem)
@@ -267,14 +268,19 @@ class Archive:
             return None
         return _record_at(closed[0].path, 0)
 
-    def has(self, key: bytes) -> bool:
-        """Whether a record of the closed files has this key, also of one that was moved away and
-        has left its index."""
+    def having(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Those of the keys that a record of the closed files has, also of one that was moved away
+        and has left its index."""
         closed = self._closed()
+        left = [_saved_index(file) for file in without_file(self._path)]
+        return {key for key in keys if self._is_in(closed, left, key)}
+
+    def _is_in(
+        self, closed: list[ArchivedFile], left: Sequence[FileIndex | None], key: bytes
+    ) -> bool:
         for position in range(len(closed)):
             if self._offset(closed, position, key) is not None:
                 return True
-        left = [_saved_index(file) for file in without_file(self._path)]
         return any(index is not None and index.find(key) is not None for index in left)
 
     def find(self, key: bytes) -> Mapping[str, Any] | None:

@@ -126,15 +126,27 @@ class Journal:
         if not entries:
             return []
         with self._file.alone() as file:
-            added = [self._unless_known(entry, otherwise) for entry in entries]
+            added = self._unless_known(entries, otherwise)
             self._file.write(file, *map(as_fields, added))
             self._close_where_full(file)
             return added
 
-    def _unless_known(self, entry: Entry, otherwise: Callable[[Entry], Entry]) -> Entry:
-        if entry.event == Event.STORED and self._has(stored_keys(as_fields(entry))[0]):
-            return otherwise(entry)
-        return entry
+    def _unless_known(
+        self, entries: Sequence[Entry], otherwise: Callable[[Entry], Entry]
+    ) -> list[Entry]:
+        versions = {
+            number: stored_keys(as_fields(entry))[0]
+            for number, entry in enumerate(entries)
+            if entry.event == Event.STORED
+        }
+        known = self._known_among(versions.values())
+        added = []
+        for number, entry in enumerate(entries):
+            if versions.get(number) in known:
+                added.append(otherwise(entry))
+            else:
+                added.append(entry)
+        return added
 
     def _close_where_full(self, file: FileIO) -> None:
         """Close a file that is long enough by now."""
@@ -320,7 +332,16 @@ class Journal:
 
     def _has(self, key: bytes) -> bool:
         """Whether a record has this key, in whatever file: also in one that cannot be read."""
-        return self._file.state.index.find(key) is not None or self._file.archive.has(key)
+        return bool(self._known_among([key]))
+
+    def _known_among(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Those of the keys that a record has, as above."""
+        index = self._file.state.index
+        wanted = set(keys)
+        known = {key for key in wanted if index.find(key) is not None}
+        if known == wanted:
+            return known
+        return known | self._file.archive.having(wanted - known)
 
 
 def _closed_contents(paths: Sequence[Path], after: int, last: int) -> Iterator[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ from token_catcher import files
 from token_catcher.errors import StateError
 from token_catcher.record.filelock import PATIENCE, Patience, Waiting
 
+_State = tuple[int, ...]
+SETTLED_AFTER: Final = 2.0
+"""Seconds after its last change from which on a file is known by its times."""
 MAX_BYTES: Final = 1 << 20
 """Of the file; an org takes some 60."""
 
@@ -31,6 +35,8 @@ class OrgIds:
         """`path`: the file; its directory is made when something is kept."""
         self._path = path
         self._patience = patience
+        self._last: tuple[_State, Mapping[str, str]] | None = None
+        """The file as it was read last, and what it said."""
 
     def known(self, org: str) -> str | None:
         """The id that the org's mail revealed first, 15 characters; None: there was none yet.
@@ -67,17 +73,26 @@ class OrgIds:
             yield
 
     def _read(self) -> Mapping[str, str]:
+        """What the file says. It is asked for each mail, so one that is as it was is not read."""
         try:
+            last = self._last
+            if last is not None and last[0] == _state_of(self._path.lstat()):
+                return last[1]
             with files.opened(self._path) as file:
-                mode = files.excess(os.fstat(file.fileno()), files.WRITABLE_BY_OTHERS)
+                status = os.fstat(file.fileno())
                 content = file.read(MAX_BYTES)
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise StateError(f"{self._path}: {error.strerror}", code="state") from None
+        mode = files.excess(status, files.WRITABLE_BY_OTHERS)
         if mode is not None:
             raise StateError(f"{self._path}: got mode {mode}, expected 0600", code="org-ids")
-        return self._parsed(content)
+        org_ids = self._parsed(content)
+        # Whatever is written within the same tick of the file system's clock may not show.
+        if abs(time.time() - status.st_ctime) > SETTLED_AFTER:
+            self._last = (_state_of(status), org_ids)
+        return org_ids
 
     def _parsed(self, content: bytes) -> Mapping[str, str]:
         try:
@@ -90,3 +105,16 @@ class OrgIds:
             problem = f"{self._path}: got something else, expected a JSON object of org ids"
             raise StateError(problem, code="org-ids")
         return org_ids
+
+
+def _state_of(status: os.stat_result) -> _State:
+    """What changes with a file, its mode, or what has its name."""
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_mode,
+        status.st_uid,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
