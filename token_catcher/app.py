@@ -348,11 +348,11 @@ class App:
 
     def recorded_users(self) -> list[tuple[str, str]]:
         """Org and username of each that the journal has a token of. StateError: it is unusable."""
-        users = []
-        for token in self.journal.tokens():
-            if token.org is not None and token.username is not None:
-                users.append((token.org, token.username))
-        return users
+        return [
+            (token.org, token.username)
+            for token in self.journal.tokens()
+            if token.org is not None and token.username is not None
+        ]
 
     def org_terms(self) -> list[OrgTerms]:
         """The orgs, with what is asked of the age of their tokens."""
