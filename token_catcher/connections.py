@@ -10,14 +10,20 @@ from __future__ import annotations
 import io
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import Any, Final
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError, IncompleteRead, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    EmptyPoolError,
+    IncompleteRead,
+    NewConnectionError,
+)
 
 ANSWER_WITHIN: Final = 30.0
 """Seconds for a whole answer."""
@@ -84,6 +90,60 @@ class _Bounding:
         connection = super()._new_conn()  # type: ignore[misc] # of the pool this is mixed into
         connection.response_class = partial(_Response, self._monotonic)
         return connection
+
+    def give_back(self, connection: HTTPConnection | None) -> None:
+        """Keep a connection for the next request; None: one that was closed."""
+        super()._put_conn(connection)  # type: ignore[misc] # as above
+
+    def begin(self, url: str, headers: Mapping[str, str], *, waits: bool) -> Begun | None:
+        """Send a GET, whose answer is asked for later. None: all connections are in use.
+
+        `waits`: for one to be free; not for who has one already. Raises what urllib3 and
+        http.client raise."""
+        patience: float | None = 0.0
+        if waits:
+            patience = None
+        try:
+            connection = super()._get_conn(patience)  # type: ignore[misc] # as above
+        except EmptyPoolError:
+            return None
+        begun = Begun(self, connection)
+        try:
+            connection.timeout = CONNECT_TIMEOUT
+            super()._validate_conn(connection)  # type: ignore[misc] # over TLS it connects here
+            connection.request(
+                "GET", url, headers=headers, preload_content=False, decode_content=False
+            )
+        except BaseException:
+            begun.drop()
+            raise
+        return begun
+
+
+class Begun:
+    """A request that was sent, and whose answer is asked for later."""
+
+    def __init__(self, pool: _Bounding, connection: HTTPConnection) -> None:
+        self._pool = pool
+        self._connection = connection
+
+    @contextmanager
+    def response(self, silence: float) -> Iterator[BaseHTTPResponse]:
+        """The answer, to be read to its end in the block. `silence`: seconds without a byte.
+
+        Raises what urllib3 and http.client raise."""
+        try:
+            self._connection.timeout = silence
+            yield self._connection.getresponse()
+        except BaseException:
+            self.drop()
+            raise
+        self._pool.give_back(self._connection)
+
+    def drop(self) -> None:
+        """Ask for no answer."""
+        self._connection.close()
+        self._pool.give_back(None)
 
 
 class Pool(_Bounding, HTTPConnectionPool):

@@ -11,13 +11,13 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from token_catcher.errors import AccessError, NotApplied, Outage
+from token_catcher.errors import AccessError, NotApplied, Outage, TokenCatcherError
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef, iso
 from token_catcher.ports import AddFlag, FolderState, Heading, MailAction, MoveTo, Span
 from token_catcher.vault import VaultStore
@@ -480,6 +480,19 @@ class FakeClient:
             answer = self._write(method, name, body)
         self._happens("written")
         return answer
+
+    def get_each(
+        self, paths: Iterable[str], goes_on: Callable[[], bool]
+    ) -> Generator[Answer, None, None]:
+        """One after the other, up to the first without an answer."""
+        for path in paths:
+            if not goes_on():
+                return
+            try:
+                answer = self.request("get", path)
+            except TokenCatcherError:
+                return
+            yield answer
 
     def keep_alive(self) -> None:
         """There is always a token."""

@@ -7,7 +7,8 @@ lives. Here it is decided when: a token is renewed, or replaced by the next one,
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -116,6 +117,18 @@ class Client:
 
         Otherwise as `request`."""
         return self._send(method, path, body, headers, token=self._ready())
+
+    def get_each(
+        self, paths: Iterable[str], goes_on: Callable[[], bool]
+    ) -> Generator[Answer, None, None]:
+        """The answers to GETs in their order, as they come: 403 may be said of a dead token.
+
+        It ends early, see `Transport.get_each`. Raises what keeps us from a login."""
+        headers = _with_token({}, self._ready())
+        with closing(self._cluster.get_each(paths, headers, goes_on)) as answers:
+            for answer in answers:
+                self._observe("read", answer.status)
+                yield answer
 
     def keep_alive(self) -> None:
         """Have a token, and renew it in time; for who asks seldom. Raises what `request` raises."""
@@ -348,9 +361,7 @@ class Client:
         token: Secret | None = None,
     ) -> Answer:
         """The answer, whatever it says. Outage or AccessError: there was none."""
-        fields = dict(headers or {})
-        if token is not None:
-            fields["X-Vault-Token"] = token.reveal()
+        fields = _with_token(headers or {}, token)
         operation = _operation(method, path)
         try:
             answer = self._cluster.send(method, path, fields, body)
@@ -400,6 +411,14 @@ class _LoginSide:
         if self._is_its_own:
             return trouble_of(answer, answer.where, "vault.auth.namespace")
         return trouble_of(answer, answer.where)
+
+
+def _with_token(headers: Mapping[str, str], token: Secret | None) -> dict[str, str]:
+    """The headers of a request. `token`: None: we send none, or none yet."""
+    fields = dict(headers)
+    if token is not None:
+        fields["X-Vault-Token"] = token.reveal()
+    return fields
 
 
 def _operation(method: str, path: str) -> str:

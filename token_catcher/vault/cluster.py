@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -86,6 +86,12 @@ class Cluster:
             troubles.append(trouble)
             _put_first(untried, _origin(answer.location))
         raise _together(troubles)
+
+    def get_each(
+        self, paths: Iterable[str], headers: Mapping[str, str], goes_on: Callable[[], bool]
+    ) -> Generator[Answer, None, None]:
+        """See `Transport.get_each`. Asks the node that last answered, and no other."""
+        return self._current.get_each(paths, headers, goes_on)
 
     @property
     def nodes(self) -> Sequence[Transport]:

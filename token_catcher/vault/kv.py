@@ -10,13 +10,14 @@ nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from typing import Any, Final
 
-from token_catcher.errors import AccessError, Outage
+from token_catcher.errors import AccessError, Outage, TransientError
 from token_catcher.model import Receipt
 from token_catcher.ports import Log
-from token_catcher.vault.answer import Answer, mapping
+from token_catcher.vault.answer import Answer, mapping, trouble_of
 from token_catcher.vault.client import MERGE_PATCH
 from token_catcher.vault.ending import Ending, ending
 from token_catcher.vault.mount import FRESH, Mount
@@ -49,6 +50,34 @@ class KeyValue:
         headers = FRESH if fresh else None
         answer = self._mount.send("get", url, path, headers=headers)
         self._mount.expect(answer, path, (200, 404))
+        return self._version(answer, path)
+
+    def read_each(
+        self, paths: Sequence[str], goes_on: Callable[[], bool]
+    ) -> Iterator[tuple[str, SecretVersion]]:
+        """The latest versions, several read at once. Left out is what cannot be read, and all from
+        there on where Vault is away: who reads that one alone is told why.
+
+        `goes_on`: asked before each step; it ends where that says no."""
+        urls = [self._mount.where(path) for path in paths]
+        with closing(self._mount.client.get_each(urls, goes_on)) as answers:
+            for path, answer in zip(paths, answers, strict=False):
+                if trouble_of(answer, answer.where) is not None:
+                    return
+                version = self._version_if_read(answer, path)
+                if version is not None:
+                    yield path, version
+
+    def _version_if_read(self, answer: Answer, path: str) -> SecretVersion | None:
+        """None: it says no, or nothing that Vault says."""
+        if answer.status not in (200, 404):
+            return None
+        with suppress(TransientError):
+            return self._version(answer, path)
+        return None
+
+    def _version(self, answer: Answer, path: str) -> SecretVersion:
+        """What is said of a version, with 200 or 404."""
         self._mount.check_missing(answer, path)
         about = mapping(answer.data.get("metadata"))
         # A version that is gone is answered with 404 as well, and with its metadata.

@@ -61,10 +61,14 @@ class Mount:
         """The last look before a path becomes a URL.
 
         requests would resolve `..` and leave the mount. AccessError: it is not plain."""
-        if not _PATH.fullmatch(path):
+        if not self.is_plain(path):
             raise AccessError(
                 f"vault.path: got {ascii(path)[:100]}, expected plain segments", code="vault-path"
             )
+
+    def is_plain(self, path: str) -> bool:
+        """Whether a path can become a URL as it is."""
+        return _PATH.fullmatch(path) is not None
 
     def check(self, path: str) -> None:
         """See that the mount is the configured one, and of the right version; not asked again while

@@ -173,28 +173,26 @@ class VaultStore:
 
     def ahead(self, paths: Collection[str], goes_on: Callable[[], bool]) -> Storing:
         """The store, with these secrets read. See `ports.SecretStore`."""
-        versions: dict[str, SecretVersion] = {}
         # Without check-and-set, a secret is read right before it is written.
-        if not self.keeps_versions:
+        if not isinstance(self._secrets, KeyValue):
             return self
-        for path in paths:
-            if not goes_on():  # outside: what it raises ends the sweep
-                break
-            try:
-                self._mount.check_path(path)
-                if not versions:
-                    self._mount.check(path)
-                versions[path] = self._secrets.read(path)
-            except TokenCatcherError:
-                break
+        plain = [path for path in paths if self._mount.is_plain(path)]
+        if not plain or not self._is_mounted(plain[0]):
+            return self
+        versions = dict(self._secrets.read_each(plain, goes_on))
         new = [path for path, version in versions.items() if not version.number]
-        if new:
-            # Nothing there: before anything is written, see that the mount has not changed.
-            try:
-                self._mount.check(new[0])
-            except TokenCatcherError:
-                versions.clear()
+        # Nothing there: before anything is written, see that the mount has not changed.
+        if new and not self._is_mounted(new[0]):
+            return self
         return StoreAhead(self, versions)
+
+    def _is_mounted(self, path: str) -> bool:
+        """Whether the mount is the configured one, as far as this path tells."""
+        try:
+            self._mount.check(path)
+        except TokenCatcherError:
+            return False
+        return True
 
     def holds(self, path: str, current: SecretVersion | None = None) -> Holding:
         """What is at this path now. See `ports.Storing`.

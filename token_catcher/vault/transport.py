@@ -14,12 +14,14 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -32,6 +34,7 @@ from urllib3.util import Timeout, Url, parse_url
 from token_catcher.connections import (
     ANSWER_WITHIN,
     CONNECT_TIMEOUT,
+    Begun,
     Clock,
     Pool,
     SocketPool,
@@ -65,7 +68,10 @@ _SCHEMES: Final = ("http", "https")
 _SOCKET_HOST: Final = "localhost"
 """What a request over a unix socket is for: HTTP wants a host in any case."""
 CONNECTIONS: Final = 10
-"""Kept at most: a thread uses one at a time."""
+"""At most: a thread that has none waits for one."""
+_BOUNDED: Final[Mapping[str, Any]] = {"maxsize": CONNECTIONS, "block": True}
+AT_ONCE: Final = 4
+"""Requests of one thread that are under way at once, where it has many to read."""
 
 
 class Transport:
@@ -76,7 +82,7 @@ class Transport:
         self._address = address
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._pool: urllib3.HTTPConnectionPool | None = None
+        self._pool: Pool | TlsPool | SocketPool | None = None
         self._prefix = ""
         """The path that stands before Vault's own."""
 
@@ -111,6 +117,55 @@ class Transport:
             received = self._content(response)
         where = replace(self._address, namespace=fields.get(NAMESPACE)).where
         return Answer.of(response.status, response.headers, received, where)
+
+    def get_each(
+        self, paths: Iterable[str], headers: Mapping[str, str], goes_on: Callable[[], bool]
+    ) -> Generator[Answer, None, None]:
+        """The answers to GETs, in their order; several of the requests are under way at once.
+
+        It ends where one has no answer, of which nothing is told: who asks for that one alone will
+        hear why. And where `goes_on`, asked before each step, says no. For reads: what is not
+        asked for any more is dropped."""
+        fields = {**PLAIN_BODY, **self._namespace(), **headers}
+        where = replace(self._address, namespace=fields.get(NAMESPACE)).where
+        under_way: deque[Begun] = deque()
+        rest = deque(paths)
+        try:
+            while rest or under_way:
+                if not goes_on():
+                    return
+                begun = None
+                if rest and len(under_way) < AT_ONCE:
+                    begun = self._begun(f"/v1/{rest[0]}", fields, waits=not under_way)
+                if begun is not None:
+                    rest.popleft()
+                    under_way.append(begun)
+                    continue
+                answer = None
+                if under_way:
+                    answer = self._answer_to(under_way.popleft(), where)
+                if answer is None:
+                    return
+                yield answer
+        finally:
+            for begun in under_way:
+                begun.drop()
+
+    def _begun(self, path: str, fields: Mapping[str, str], *, waits: bool) -> Begun | None:
+        """A request that was sent. None: it could not be, or all connections are in use."""
+        with suppress(OSError, HTTPError, HTTPException, TokenCatcherError):
+            return self._connections().begin(self._prefix + path, fields, waits=waits)
+        return None
+
+    def _answer_to(self, begun: Begun, where: str) -> Answer | None:
+        """None: there was none."""
+        with (
+            suppress(OSError, HTTPError, HTTPException, Outage),
+            begun.response(READ_TIMEOUT) as response,
+        ):
+            received = self._content(response)
+            return Answer.of(response.status, response.headers, received, where)
+        return None
 
     def _namespace(self) -> dict[str, str]:
         """That of the address, unless a request names another one."""
@@ -226,7 +281,7 @@ class Transport:
             )
         raise trouble
 
-    def _connections(self) -> urllib3.HTTPConnectionPool:
+    def _connections(self) -> Pool | TlsPool | SocketPool:
         """Those there are, or new ones. AccessError: the address, or a file, is not what it should
         be."""
         with self._lock:
@@ -234,10 +289,10 @@ class Transport:
                 self._pool = self._made()
             return self._pool
 
-    def _made(self) -> urllib3.HTTPConnectionPool:
+    def _made(self) -> Pool | TlsPool | SocketPool:
         if self.url.startswith(UNIX):
             path = self.url.removeprefix(UNIX)
-            return SocketPool(self._monotonic, _SOCKET_HOST, socket_path=path, maxsize=CONNECTIONS)
+            return SocketPool(self._monotonic, _SOCKET_HOST, socket_path=path, **_BOUNDED)
         with suppress(LocationParseError):
             url = parse_url(self.url)
             if url.host is not None and url.scheme in _SCHEMES:
@@ -246,15 +301,13 @@ class Transport:
             f"vault.address: got {self.url}, which is no address", code="vault-address"
         )
 
-    def _pool_to(self, url: Url) -> urllib3.HTTPConnectionPool:
+    def _pool_to(self, url: Url) -> Pool | TlsPool:
         assert url.host is not None
         self._prefix = (url.path or "").rstrip("/")
         if url.scheme == "https":
             context = self._context()
-            return TlsPool(
-                self._monotonic, url.host, url.port, ssl_context=context, maxsize=CONNECTIONS
-            )
-        return Pool(self._monotonic, url.host, url.port, maxsize=CONNECTIONS)
+            return TlsPool(self._monotonic, url.host, url.port, ssl_context=context, **_BOUNDED)
+        return Pool(self._monotonic, url.host, url.port, **_BOUNDED)
 
     def _context(self) -> ssl.SSLContext:
         """AccessError: a file that it is made of is not what it should be."""
