@@ -96,7 +96,10 @@ class Recorder:
         entry = describe(mail, verdict, outcome, **course)
         if entry.fingerprint is None:
             return entry
-        return replace(entry, fingerprint=self._fingerprints.recorded(entry.fingerprint))
+        fingerprint = self._fingerprints.recorded(entry.fingerprint)
+        if fingerprint == entry.fingerprint:
+            return entry
+        return replace(entry, fingerprint=fingerprint)
 
     def _course_of(self, mail: Mail, first_look: datetime | None) -> dict[str, Any]:
         """Who had the mail looked at, and how long it took until now."""

@@ -1034,7 +1034,7 @@ MUTANTS = (
         "any path, where it is written",
         "vault/mount.py",
         "Mount.check_path",
-        "        if not _PATH.fullmatch(path):\n",
+        "        if not self.is_plain(path):\n",
         OFF,
         STORE,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 from token_catcher.model import Candidate, Evidence, Reason
@@ -68,7 +69,7 @@ class Finding:
     """No person can set the rule aside for this mail."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Case:
     """State of one decision in one object: what is fixed, and what the rules have found so far."""
 
@@ -96,7 +97,7 @@ class Case:
     path: str | None = None
     evidence: list[Evidence] = field(default_factory=list)
 
-    @property
+    @cached_property  # which wants no slots: several rules ask
     def sender(self) -> str | None:
         """The one address of From; None where there is none or there are several."""
         value = self.candidate.header.text("From") or ""

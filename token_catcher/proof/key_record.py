@@ -54,6 +54,7 @@ def usable_key(record: bytes, tags: Mapping[str, str], domain: str) -> bytes:
     return f"k={kind}; p={key['p']}".encode()
 
 
+@lru_cache(maxsize=8)
 def _key_tags(record: bytes) -> Mapping[str, str]:
     """What is no key record speaks neither for the mail nor against it."""
     try:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, product
 from typing import Final, Literal
 
@@ -203,7 +204,8 @@ def _same_id(one: str, other: str) -> bool:
     return ORG_ID.fullmatch(one) is not None and one[:15] == other[:15]
 
 
-def _codes(org_id: str) -> set[str]:
+@lru_cache(maxsize=64)  # a mail is held against the same few ids several times
+def _codes(org_id: str) -> frozenset[str]:
     """The org as the envelope sender writes it.
 
     All 18 characters but `00D`, in lower case, the first run of zeros as `-`."""
@@ -211,7 +213,7 @@ def _codes(org_id: str) -> set[str]:
     suffix = "".join(_CASES[_capitals(chunk)] for chunk in chunks)
     code = (org_id[3:15] + suffix).lower()
     # All samples have a run of several zeros. Whether a lone one counts is not known, so it may.
-    return {re.sub("00+", "-", code, count=1), re.sub("0+", "-", code, count=1)}
+    return frozenset((re.sub("00+", "-", code, count=1), re.sub("0+", "-", code, count=1)))
 
 
 def _id_of(code: str) -> str | None:

@@ -214,7 +214,9 @@ def _checked(folded: Sequence[bytes]) -> HeaderField:
         _check_strictly(folded)
         return field
     _check_loosely(folded)
-    return replace(field, plain=_oddity(folded) is None)
+    if _oddity(folded) is None:
+        return field
+    return replace(field, plain=False)
 
 
 def _check_strictly(folded: Sequence[bytes]) -> None:
