@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict
-from datetime import timedelta
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from token_catcher.agenda import Agenda
@@ -25,7 +25,7 @@ from token_catcher.errors import (
     TransientError,
 )
 from token_catcher.log import raised_at
-from token_catcher.model import Entry, Event, Mail, iso
+from token_catcher.model import MAX_MAIL_BYTES, Entry, Event, Mail, iso
 from token_catcher.poison import Cause
 from token_catcher.ports import FolderState
 from token_catcher.report import Trouble, without_body
@@ -34,8 +34,26 @@ from token_catcher.survey import is_gone
 
 FIRST: Final = 1
 """Mails of the first batch: as many as it takes to see that a dependency is away."""
+MOST: Final = 128
+"""Mails of a batch at most: so many versions a crash may leave without their record."""
+HEAVY: Final = BATCH * MAX_MAIL_BYTES
+"""Bytes of mails in memory, above which no more are fetched for a batch."""
+QUICKLY: Final = timedelta(seconds=2)
+"""A batch that took longer is followed by a smaller one."""
 SAVED_APART: Final = timedelta(seconds=1)
 """Between two savings of the checkpoint within a folder."""
+
+
+@dataclass(slots=True)
+class _Fetched:
+    """Mails of a batch, while they are fetched."""
+
+    uids: list[int] = field(default_factory=list)
+    """What was asked for."""
+    mails: dict[int, Mail] = field(default_factory=dict)
+    """What came, by UID."""
+    trouble: TransientError | None = None
+    """Why no more was asked for."""
 
 
 class Visit:
@@ -87,15 +105,16 @@ class Visit:
             self._saved_at = now
 
     def _batches(self, uids: Sequence[int]) -> Iterator[Sequence[int]]:
-        """A short one, then full ones; suspects alone."""
+        """A short one, then larger ones, as long as they are quickly taken; suspects alone."""
         batch: list[int] = []
         size = FIRST
         for uid in uids:
             alone = self._agenda.key(uid) in self._tools.poison.suspects
             if batch and (alone or len(batch) == size):
+                began = self._tools.now()
                 yield batch
                 batch = []
-                size = BATCH
+                size = self._next_size(size, began)
             batch.append(uid)
             if alone:  # no neighbour shares its fate
                 yield batch
@@ -103,13 +122,54 @@ class Visit:
         if batch:
             yield batch
 
+    def _next_size(self, size: int, began: datetime) -> int:
+        """What a batch shares is worth most to large ones, and the records, and other folders, wait
+        for its end."""
+        if self._tools.now() - began > QUICKLY:
+            return BATCH
+        return min(max(2 * size, BATCH), MOST)
+
     def _batch(self, uids: Sequence[int]) -> None:
         """Take these mails to their ends. Ended: a dependency is away, or a stop was asked for."""
-        if not self._goes_on():
-            raise Ended
-        mails = {mail.ref.uid: mail for mail in self._fetch(uids)}
+        rest = list(uids)
+        while rest:
+            fetched = self._fetched(rest)
+            rest = rest[len(fetched.uids) :]
+            self._take_fetched(fetched)
+            if fetched.trouble is not None:
+                raise fetched.trouble
+
+    def _fetched(self, uids: Sequence[int]) -> _Fetched:
+        """The first of these mails, as many as may be in memory.
+
+        Some, and the trouble that kept others from being fetched; that is raised where it kept
+        all of them. Ended: a stop was asked for."""
+        fetched = _Fetched()
+        weight = 0
+        for start in range(0, len(uids), BATCH):
+            if weight >= HEAVY:
+                break
+            if not self._goes_on():
+                raise Ended
+            portion = uids[start : start + BATCH]
+            try:
+                mails = self._fetch(portion)
+            except TransientError as error:
+                if not fetched.uids:
+                    raise
+                fetched.trouble = error
+                break
+            fetched.uids += portion
+            for mail in mails:
+                fetched.mails[mail.ref.uid] = mail
+                weight += len(mail.raw)
+        return fetched
+
+    def _take_fetched(self, fetched: _Fetched) -> None:
+        """Take these mails to their ends. Ended: as `_batch`."""
+        mails = fetched.mails
         together: list[Mail] = []
-        for uid in uids:
+        for uid in fetched.uids:
             mail = mails.get(uid)
             if mail is not None and not self._is_passed_over(mail):
                 together.append(mail)

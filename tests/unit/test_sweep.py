@@ -26,7 +26,7 @@ from token_catcher.errors import (
     TokenCatcherError,
     TransientError,
 )
-from token_catcher.model import Entry, Mail
+from token_catcher.model import MAX_MAIL_BYTES, Entry, Mail
 from token_catcher.ports import FolderState, Heading, Span
 from token_catcher.record.checkpoint import Checkpoint
 from token_catcher.report import Report
@@ -122,22 +122,83 @@ def test_the_inbox_is_looked_at_once_where_nobody_listens_afterwards(rig: Rig) -
 
 def test_the_inbox_is_looked_at_between_the_batches_of_others(rig: Rig) -> None:
     """A flood of mail in the spam folder holds it up for no longer than a batch."""
-    for number in range(70):
-        rig.account.append(mails.token_mail(subject="Welcome", body=f"Hello {number}.\n"), "Junk")
+    flood(rig, 100)
     rig.on = partial(deliver_at, rig, "fetch 2,")
     report = sweep(rig)
-    assert summary(report) == (71, 0, None, True, False)
-    flood = rig.diary[rig.diary.index("examine Junk") :]
-    assert [line.split(",")[0] for line in flood] == [
+    assert summary(report) == (101, 0, None, True, False)
+    looks = rig.diary[rig.diary.index("examine Junk") :]
+    assert [line.split(",")[0] for line in looks] == [
         "examine Junk",
-        "headings 1:70",
+        "headings 1:100",
         "fetch 1",
         *["examine INBOX", "examine Junk", "fetch 2"],
-        *["examine INBOX", "headings 1", "fetch 1", "examine Junk", "fetch 34"],
-        *["examine INBOX", "examine Junk", "fetch 66"],
+        *["examine INBOX", "headings 1", "fetch 1", "examine Junk", "fetch 34", "fetch 66"],
+        *["examine INBOX", "examine Junk", "fetch 98"],
         "examine INBOX",
     ]
     assert rig.tokens == [token(1)]
+
+
+def flood(rig: Rig, count: int) -> None:
+    """Mail in the spam folder that claims nothing."""
+    for number in range(count):
+        rig.account.append(mails.token_mail(subject="Welcome", body=f"Hello {number}.\n"), "Junk")
+
+
+def batches(rig: Rig) -> list[int]:
+    """How many times each batch of the spam folder was fetched for."""
+    looks = " ".join(line.split()[0] for line in rig.diary[rig.diary.index("examine Junk") :])
+    return [look.count("fetch") for look in looks.split("examine examine") if "fetch" in look]
+
+
+def test_batches_grow_while_they_are_quickly_taken(rig: Rig) -> None:
+    """32 mails are asked for at a time, and up to 128 taken together."""
+    flood(rig, 320)
+    sweep(rig)
+    assert batches(rig) == [1, 1, 2, 4, 3]
+
+
+def test_after_a_slow_batch_the_next_is_a_small_one(rig: Rig) -> None:
+    """The records, and the inbox, wait for its end."""
+    flood(rig, 320)
+
+    def slowly(line: str) -> None:
+        if line.startswith("fetch"):
+            rig.time += timedelta(seconds=3)
+
+    rig.on = slowly
+    sweep(rig)
+    assert batches(rig) == [1] * 11
+
+
+def test_large_mail_is_not_kept_until_a_batch_is_full(rig: Rig) -> None:
+    """What one FETCH gave is taken before the next, where it is as much as may be in memory."""
+    oversized = mails.token_mail(body="x" * (MAX_MAIL_BYTES + 1))
+    for _ in range(97):
+        rig.account.append(oversized)
+    report = Report("integrations")
+    taken = []
+
+    def fetched(line: str) -> None:
+        if line.startswith("fetch"):
+            taken.append(report.taken)
+
+    rig.on = fetched
+    sweep(rig, report=report)
+    assert (taken, report.taken) == ([0, 1, 33, 65], 97)
+
+
+def test_what_was_fetched_before_a_session_broke_is_taken(rig: Rig) -> None:
+    """A line that breaks now and then costs no more than what it was asked for."""
+    flood(rig, 97)
+
+    def broken(line: str) -> None:
+        if line.startswith("fetch 66"):
+            raise AWAY
+
+    rig.on = broken
+    report = sweep(rig)
+    assert (report.looked_at, report.error) == (65, AWAY)
 
 
 def deliver_at(rig: Rig, beginning: str, line: str) -> None:
