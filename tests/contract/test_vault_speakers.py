@@ -165,6 +165,22 @@ def test_a_login_without_a_token_is_an_outage(auth: object) -> None:
     assert (type(error), error.code) == (Outage, "vault-foreign")
 
 
+@pytest.mark.parametrize("token", ["s.CANARY\r\nX-Other: y", "s.CANARY\u20ac", "s. CANARY"])
+def test_a_login_with_a_token_that_no_header_carries_is_an_outage(token: str) -> None:
+    """Told without the token, before it is sent anywhere."""
+    auth = {"client_token": token, "lease_duration": 60}
+    replies = {"POST /v1/auth/approle/login": HttpReply(body={"auth": auth})}
+    login = AppRoleLogin("role", lambda: Secret(SECRET_ID))
+    with HttpScript(replies) as server, opened(server.url, login) as store:
+        error = refusal(store)
+    assert (type(error), error.code, str(error)) == (
+        Outage,
+        "vault-foreign",
+        "Vault's answer to auth/approle/login holds a client_token that cannot be sent (got a"
+        " blank, a second line, or a character that is not ASCII, expected the token alone)",
+    )
+
+
 @pytest.mark.parametrize("status", [403, 405, 415, 501])
 def test_a_refused_patch_is_the_callers_to_understand(
     proxy: ReverseProxy, openbao: OpenBao, status: int

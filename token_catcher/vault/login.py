@@ -95,15 +95,24 @@ def raise_trouble(vault: Vault, answer: Answer) -> None:
 
 
 def _granted(answer: Answer, path: str) -> Lease:
-    """The token of a login. Outage: there is none, so this is not Vault's answer to a login."""
-    token = answer.auth.get("client_token")
-    if not isinstance(token, str):
+    """The token of a login. Outage: there is none that could be sent in a header, so this is not
+    Vault's answer to a login."""
+    text = answer.auth.get("client_token")
+    if not isinstance(text, str):
         raise Outage(
             f"Vault's answer to {path} holds no token (got {answer.form}, expected auth with a"
             " client_token)",
             code="vault-foreign",
         )
-    return Lease.of(Secret(token), answer.auth, "lease_duration")
+    token = Secret(text)
+    fault = fault_of_token(token)
+    if fault is not None:
+        raise Outage(
+            f"Vault's answer to {path} holds a client_token that cannot be sent (got {fault},"
+            " expected the token alone)",
+            code="vault-foreign",
+        )
+    return Lease.of(token, answer.auth, "lease_duration")
 
 
 _MIXED_UP: Final = (
