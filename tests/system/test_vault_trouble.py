@@ -281,6 +281,28 @@ def test_a_user_whom_the_record_knows_stands_for_the_pattern(
     assert (scan.code, [line["outcome"] for line in scan.lines]) == (0, ["stored"])
 
 
+def test_of_users_whose_tokens_just_came_one_in_each_folder_is_asked_for(
+    bench: Bench, dovecot: Dovecot, user: str
+) -> None:
+    """Vault has just let us write for all of them, and takes its time for each path; whom the next
+    token would fail is told by the next look."""
+    users = ["ann@acme.example", "bob@acme.example"]
+    own = f"secret/data/salesforce/{bench.org}/{users[1]}"
+    rules = SHIPPED.format(data=ALL, metadata='"read"', more="")
+    rules += f'path "{own}" {{ capabilities = ["create", "read"] }}\n'
+    policy = bench.openbao.policy(f"{bench.org}-rules", rules)
+    path = f"auth/approle/role/{bench.org}-test"
+    bench.openbao.tell("post", path, {"token_policies": [policy]})
+    for number, username in enumerate(users):
+        raw = mails.genuine(username, mails.token(number), issued_at=datetime.now(UTC))
+        dovecot.deliver(raw, user)
+    first = bench.tool("scan", "--json")
+    second = bench.tool("scan", "--json")
+    assert (first.code, [line["outcome"] for line in first.lines]) == (0, ["stored", "stored"])
+    assert (second.code, [line["reason"] for line in second.lines]) == (1, ["vault-policy"])
+    assert second.lines[0]["saw"].startswith(f"{own}: our token lacks update there")
+
+
 def test_a_vault_that_is_sealed_or_stopped_shows_and_heals_while_nothing_comes(
     tmp_path: Path, dovecot: Dovecot, own_openbao: OpenBao, user: str, org: str
 ) -> None:
