@@ -134,16 +134,16 @@ class Transport:
             while rest or under_way:
                 if not goes_on():
                     return
-                begun = None
                 if rest and len(under_way) < AT_ONCE:
+                    # Who has a connection waits for no other: two such would wait for ever.
                     begun = self._begun(f"/v1/{rest[0]}", fields, waits=not under_way)
-                if begun is not None:
-                    rest.popleft()
-                    under_way.append(begun)
-                    continue
-                answer = None
-                if under_way:
-                    answer = self._answer_to(under_way.popleft(), where)
+                    if begun is not None:
+                        under_way.append(begun)
+                        rest.popleft()
+                        continue
+                if not under_way:
+                    return
+                answer = self._answer_to(under_way.popleft(), where)
                 if answer is None:
                     return
                 yield answer
