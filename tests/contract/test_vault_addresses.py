@@ -18,6 +18,7 @@ from tests.contract.vault import (
     capture,
     given,
     opened,
+    operations_after_reading_ahead,
     refusal,
     role_login,
     shipped_policy,
@@ -79,6 +80,15 @@ def test_a_unix_socket_is_an_address(local: tuple[OpenBao, Path]) -> None:
     with opened(f"unix://{path}", login) as store:
         assert isinstance(store.store(capture("acme")), Stored)
         assert isinstance(store.store(capture("acme")), Unchanged)
+
+
+@pytest.mark.servers
+def test_secrets_are_read_ahead_over_a_unix_socket(local: tuple[OpenBao, Path]) -> None:
+    """None of them is read again before its write."""
+    server, path = local
+    login = role_login(server.approle("ahead", shipped_policy(server)))
+    with opened(f"unix://{path}", login) as store:
+        assert operations_after_reading_ahead(server, store) == {"create"}
 
 
 @pytest.mark.servers

@@ -17,7 +17,15 @@ import pytest
 import trustme
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from tests.contract.vault import capture, given, opened, paths, refusal, shipped_policy
+from tests.contract.vault import (
+    capture,
+    given,
+    opened,
+    operations_after_reading_ahead,
+    paths,
+    refusal,
+    shipped_policy,
+)
 from tests.kit.servers import OpenBao, free_port
 from tests.kit.servers.process import command
 from token_catcher.errors import AccessError, Outage, TokenCatcherError
@@ -174,6 +182,12 @@ def test_an_unknown_authority_is_told_with_those_that_are_known(
     error = tls.refuses("good", ca_file=ca_file)
     assert (type(error), error.code) == (AccessError, "vault-certificate")
     assert str(error) == f"Vault at {tls.url('good')}: its certificate was not issued by {expected}"
+
+
+def test_secrets_are_read_ahead_over_tls(tls: Tls) -> None:
+    """Each connection makes its handshake first. None of them is read again before its write."""
+    with opened(tls.url("good"), given(tls.server.root_token), ca_file=tls.file("root")) as store:
+        assert operations_after_reading_ahead(tls.server, store) == {"create"}
 
 
 @pytest.mark.parametrize("ca_file", ["root", "intermediate"])

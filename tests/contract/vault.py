@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -16,7 +17,7 @@ from tests.kit import mails
 from tests.kit.fakes import Silent, utc_now
 from tests.kit.servers import AppRole, OpenBao
 from token_catcher.errors import TokenCatcherError
-from token_catcher.model import Capture, Secret, Token
+from token_catcher.model import Capture, Secret, Stored, Token
 from token_catcher.vault import Address, AppRoleLogin, Client, Login, TokenLogin, VaultStore
 
 POLICY = Path(__file__).parents[2] / "deploy" / "vault" / "token-catcher.hcl"
@@ -31,6 +32,16 @@ def capture(org: str) -> Capture:
     """A capture to store."""
     path = f"salesforce/{org}/{mails.USERNAME}"
     return Capture(mails.mail(b""), mails.USERNAME, Token(CANARY), org, path, NOW, NOW)
+
+
+def operations_after_reading_ahead(server: OpenBao, store: VaultStore) -> set[str]:
+    """What Vault was asked to do for tokens of several users, after their secrets were read."""
+    paths = [f"salesforce/ahead/user{number}" for number in range(6)]
+    ahead = store.ahead(paths, lambda: True)
+    since = len(server.audited)
+    for path in paths:
+        assert isinstance(ahead.store(replace(capture("ahead"), path=path)), Stored)
+    return {line["request"]["operation"] for line in server.audited[since:]}
 
 
 def given(token: str) -> TokenLogin:
