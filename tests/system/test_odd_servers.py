@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -51,11 +51,13 @@ def between(tool: Program, name: str) -> Iterator[Account]:
 
 
 def reset(account: Account, number: int, folder: str = "INBOX") -> None:
-    """A genuine mail for a user of its own."""
+    """A genuine mail for a user of its own.
+
+    All have the same Message-ID; so none may arrive in the second of another, or a server that
+    numbers them anew makes them one mail."""
     now = datetime.now(UTC).replace(microsecond=0)
-    account.deliver(
-        mails.genuine(f"user{number}@acme.example", token(number), issued_at=now), folder
-    )
+    raw = mails.genuine(f"user{number}@acme.example", token(number), issued_at=now)
+    account.deliver(raw, folder, received_at=now + timedelta(minutes=number))
 
 
 def stored(openbao: OpenBao, org: str, number: int) -> bool:
