@@ -18,6 +18,7 @@ from tests.contract.looking import (
     READS_ON,
     REPLIES,
     SECOND,
+    heading,
     looking,
 )
 from tests.contract.scripted import BAD, DONE, NO, examined, opened
@@ -297,6 +298,57 @@ def test_any_other_answer_than_the_usual_one_is_the_last(name: str) -> None:
     """It costs the look a moment, no session, and each later look nothing."""
     pipelining = Pipelining()
     with looking(pipelining=pipelining, **ODD[name]) as looks:
+        assert (looks.idle(0), looks.idle()) == (False, True)
+        assert looks.look() == [5, 6]
+        assert looks.commands == [*READS_ON, FIRST, SECOND, *ASKED_BY_ITSELF]
+    expect_nothing_ahead(pipelining)
+
+
+def half(talk: Talk) -> None:
+    """Both headings, and no end of the answer."""
+    talk.send(heading(5, 5) + heading(6, 6))
+
+
+def half_a_line(talk: Talk) -> None:
+    """A heading that is cut."""
+    talk.send(heading(5, 5) + heading(6, 6)[:-20])
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(("begun", "rest"), [(half, b""), (half_a_line, heading(6, 6)[-20:])])
+def test_an_answer_that_begins_and_does_not_go_on_costs_no_session(
+    begun: Reply, rest: bytes
+) -> None:
+    """Silence after the headings is as long as silence before them; the rest may come late."""
+    pipelining = Pipelining()
+    replies: dict[str, Reply | Sequence[Reply]] = {
+        "EXAMINE": [examined(6), AGAIN, rest + AGAIN],
+        "UID_FETCH": [HEADINGS[0], begun, HEADINGS[1]],
+    }
+    with looking(pipelining=pipelining, **replies) as looks:
+        assert (looks.idle(0), looks.idle()) == (False, True)
+        assert looks.look() == [5, 6]
+        assert looks.commands == [*READS_ON, FIRST, SECOND, *ASKED_BY_ITSELF]
+    expect_nothing_ahead(pipelining)
+
+
+def murmuring(talk: Talk) -> None:
+    """No answer, but never silence either, until something else is asked."""
+    while talk.hears_nothing(0.05):
+        talk.send(b"* OK still at it\r\n")
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("question", ["EXAMINE", "UID_FETCH"])
+def test_a_server_that_only_asks_for_patience_is_not_waited_for(
+    question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of an answer has its time, and not only each silence."""
+    monkeypatch.setattr(questions_module, "ALL_WITHIN", 0.5)
+    pipelining = Pipelining()
+    usual = {"EXAMINE": [examined(6), AGAIN, AGAIN], "UID_FETCH": [*HEADINGS, HEADINGS[1]]}
+    usual[question][1] = murmuring  # type: ignore[call-overload] # a reply as any other
+    with looking(pipelining=pipelining, **usual) as looks:
         assert (looks.idle(0), looks.idle()) == (False, True)
         assert looks.look() == [5, 6]
         assert looks.commands == [*READS_ON, FIRST, SECOND, *ASKED_BY_ITSELF]

@@ -244,15 +244,15 @@ class RawConnection:
         self._imap.tagged_commands[tag] = (status.decode("latin-1").upper(), [text])
         return True
 
-    def answers(self, tags: Sequence[bytes], seconds: float) -> Sequence[str]:
+    def answers(self, tags: Sequence[bytes], seconds: float, within: float) -> Sequence[str]:
         """Read until each of these commands, which went out behind DONE, is answered: how.
 
         `_get_response` reads a line with its literals, and `_check_bye` raises where it was BYE.
-        Empty: the answer does not begin, or go on, within so many seconds. Its tag stays known
-        then: imaplib takes the answer whenever it comes."""
+        Empty: no answer begins, or goes on, for so many seconds, or it has not ended `within` so
+        many. Its tag stays known then: imaplib takes the answer whenever it comes."""
         answers = self._imap.tagged_commands
         while not all(answers[tag] for tag in tags):
-            if not self._client.reader.begins(self.sock, seconds):
+            if not self._client.reader.begins(self.sock, seconds, within):
                 break
             self._imap._get_response()  # noqa: SLF001 - see above
             self._imap._check_bye()  # noqa: SLF001 - see above

@@ -30,6 +30,8 @@ from token_catcher.ports import FolderState, Heading
 ANSWER_WITHIN: Final = 2.0
 """Seconds for an answer to begin, and to go on. What takes longer is asked for once more, and is
 welcome late: so it holds up a token for no more than that, and only once."""
+ALL_WITHIN: Final = 30.0
+"""Seconds for all lines of an answer: a server may ask for patience time and again."""
 
 
 class AskingIdle:
@@ -106,7 +108,7 @@ class AskingIdle:
         return None
 
     def _read(self, command: str, tags: Sequence[bytes]) -> Sequence[str]:
-        return self._connection.call(command, self._raw.answers, tags, ANSWER_WITHIN)
+        return self._connection.call(command, self._raw.answers, tags, ANSWER_WITHIN, ALL_WITHIN)
 
 
 def _state_in(folder: str, raw: RawConnection) -> FolderState:

@@ -58,7 +58,8 @@ class Reader:
 
     def begin(self, seconds: float = COMMAND_WITHIN) -> None:
         """A command is sent next, and its answer must end within so many seconds."""
-        self._deadline = self._monotonic() + seconds
+        self._began = self._monotonic()
+        self._deadline = self._began + seconds
         self._lines = 0
         self._text = 0
         self._literals = 0
@@ -156,16 +157,28 @@ class Reader:
         self._count_lines(1, end)
         return self._taken(end)
 
-    def begins(self, connection: socket.socket, seconds: float) -> bool:
-        """Whether anything is there, or comes within so many seconds; the end counts as well."""
+    def begins(self, connection: socket.socket, seconds: float, within: float) -> bool:
+        """Whether a line is there to be read; the end of the connection counts as well.
+
+        False: nothing came for so many seconds, or no line `within` so many since the command was
+        sent. What has come of one stays for the next command."""
         self._take_over(connection)
-        if self._received:
-            return True
-        try:
-            self._receive(connection, seconds)
-        except TimeoutError:
-            return False
+        while not self._has_line():
+            left = min(seconds, self._began + within - self._monotonic())
+            if left <= 0:
+                return False
+            try:
+                if not self._receive(connection, left):
+                    return True
+            except TimeoutError:
+                return False
         return True
+
+    def _has_line(self) -> bool:
+        """Whether `line` would not wait: for a whole line, or to say that it is too long."""
+        if self._collect():
+            return False
+        return b"\n" in self._received or len(self._received) > MAX_LINE
 
     def _take_over(self, connection: socket.socket) -> None:
         """What came over another socket is dropped: before STARTTLS anybody may have sent it."""
