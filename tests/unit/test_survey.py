@@ -10,6 +10,8 @@ from itertools import pairwise
 import pytest
 
 from tests.kit.fakes import FakeAccount, FakeMailbox
+from token_catcher.errors import Outage
+from token_catcher.imap.reader import COMMAND_WITHIN
 from token_catcher.pace import LONGEST
 from token_catcher.ports import FolderState, Heading, Span
 from token_catcher.record.sweeplock import STOPPED_AFTER
@@ -485,3 +487,40 @@ def test_all_headings_below_are_asked_for_at_the_same_pace(account: FakeAccount)
         "headings 1601:4800",
         "headings 4801:6900",
     ]
+
+
+class Cold(Lying):
+    """A mailbox whose server has the newest mails at hand, and fetches the others from afar."""
+
+    newest = 8_000
+    seconds_of_others = 0.1
+
+    def headings(self, *spans: Span) -> Sequence[Heading]:
+        told = FakeMailbox.headings(self, *spans)
+        at_hand = self._folder.uidnext - self.newest
+        seconds = self.seconds_of_others * sum(heading.uid < at_hand for heading in told)
+        if seconds > COMMAND_WITHIN:
+            raise Outage("no answer to FETCH in time", code="imap-connection")
+        self.clock += seconds
+        return told
+
+
+@pytest.mark.parametrize("a_second", [10, 50, 150])
+def test_a_server_that_becomes_slow_breaks_no_session_and_no_lock(
+    account: FakeAccount, a_second: int
+) -> None:
+    """The width of a window that came quickly says nothing of the next one: each further session
+    would ask for the same one again, and nobody would ever come to the mails below."""
+    fill(account, 10_000, ours={1})
+    mailbox = Cold(account)
+    mailbox.seconds_of_others = 1 / a_second
+    steps = [0.0]
+    surveyor = Surveyor(
+        mailbox,
+        mailbox.examine("INBOX"),
+        ("salesforce.com",),
+        moved=lambda: steps.append(mailbox.clock),
+        monotonic=mailbox.monotonic,
+    )
+    assert surveyor.above(0, SINCE).ours == (1,)
+    assert max(after - before for before, after in pairwise(steps)) <= LONGEST
