@@ -28,6 +28,7 @@ from token_catcher.errors import AccessError, Outage, SessionEnded, TokenCatcher
 from token_catcher.imap import Pipelining
 from token_catcher.imap import idle as idle_module
 from token_catcher.imap import questions as questions_module
+from token_catcher.imap.ahead import IN_VAIN
 
 NO_PROBE = ["IDLE", "IDLE"]
 """Before news: an IDLE without any, and no more."""
@@ -426,3 +427,29 @@ def test_what_was_the_last_trial_stays_the_last_where_a_session_runs_out() -> No
     with looking(pipelining=pipelining, IDLE=ended) as looks, pytest.raises(SessionEnded):
         looks.idle()
     expect_nothing_ahead(pipelining)
+
+
+def test_a_server_that_ends_each_session_for_the_questions_is_asked_nothing_ahead() -> None:
+    """Microsoft's words for an hour that is over are also those for whatever went wrong."""
+    pipelining = Pipelining(is_proved=True)
+    ended = b"* BYE Connection is closed. 13\r\n"
+    for _ in range(IN_VAIN):
+        with (
+            looking(pipelining=pipelining, IDLE=NEWS, EXAMINE=[examined(6), ended]) as looks,
+            pytest.raises(SessionEnded),
+        ):
+            looks.idle()
+    expect_nothing_ahead(pipelining)
+
+
+def test_sessions_that_run_out_between_answers_say_nothing_of_the_questions() -> None:
+    """However many they are."""
+    pipelining = Pipelining(is_proved=True)
+    ended = b"* BYE Session expired, please login again.\r\n"
+    for _ in range(IN_VAIN + 1):
+        with (
+            looking(pipelining=pipelining, IDLE=NEWS, EXAMINE=[examined(6), ended]) as looks,
+            pytest.raises(SessionEnded),
+        ):
+            looks.idle()
+        expect_all_ahead(pipelining)

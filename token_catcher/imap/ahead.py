@@ -21,6 +21,8 @@ from token_catcher.ports import FolderState, Heading, Span
 
 AT_MOST: Final = 32
 """New mails that are asked for ahead."""
+IN_VAIN: Final = 3
+"""Sessions in a row that may end, as one that ran out, on what was sent ahead."""
 
 
 @dataclass(slots=True)
@@ -36,15 +38,25 @@ class Pipelining:
     is_on_trial: bool = False
     finds: bool = True
     """Whether it can be asked for what a search has found, as far as is known."""
+    _ended: int = 0
+    """How many sessions in a row ended before there was an answer."""
 
     def prove(self) -> None:
         """All was answered as it should be."""
         self.is_proved = True
         self.is_on_trial = False
+        self._ended = 0
 
     def break_off(self) -> None:
         """The trial ended before there could be an answer: another one may follow."""
         self.is_on_trial = False
+
+    def run_out(self) -> None:
+        """The session ended as one that ran out, which is no verdict; if it was on trial, and that
+        comes to be the rule, it is one."""
+        if self.is_on_trial:
+            self._ended += 1
+            self.is_on_trial = self._ended >= IN_VAIN
 
 
 @dataclass(frozen=True, slots=True)

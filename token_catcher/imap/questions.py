@@ -59,7 +59,7 @@ class AskingIdle:
             if self._idle.asked:
                 self._connection.ahead = self._answers(asked, self._idle.asked)
         except SessionEnded:
-            self._pipelining.break_off()  # the hour was over: no question is to blame
+            self._pipelining.run_out()  # the hour was over: no question is to blame
             raise
         return news
 
