@@ -493,34 +493,24 @@ class Cold(Lying):
     """A mailbox whose server has the newest mails at hand, and fetches the others from afar."""
 
     newest = 8_000
-    seconds_of_others = 0.1
+    seconds_of_each_other = 0.1
 
     def headings(self, *spans: Span) -> Sequence[Heading]:
         told = FakeMailbox.headings(self, *spans)
         at_hand = self._folder.uidnext - self.newest
-        seconds = self.seconds_of_others * sum(heading.uid < at_hand for heading in told)
+        seconds = self.seconds_of_each_other * sum(heading.uid < at_hand for heading in told)
         if seconds > COMMAND_WITHIN:
             raise Outage("no answer to FETCH in time", code="imap-connection")
         self.clock += seconds
         return told
 
 
-@pytest.mark.parametrize("a_second", [10, 50, 150])
-def test_a_server_that_becomes_slow_breaks_no_session_and_no_lock(
-    account: FakeAccount, a_second: int
-) -> None:
-    """The width of a window that came quickly says nothing of the next one: each further session
-    would ask for the same one again, and nobody would ever come to the mails below."""
+def test_a_server_that_becomes_slow_is_gone_through(account: FakeAccount) -> None:
+    """How quickly a window came says nothing of the next one. Each further session would be lost
+    by the same one, and nobody would ever come to the mails below."""
     fill(account, 10_000, ours={1})
     mailbox = Cold(account)
-    mailbox.seconds_of_others = 1 / a_second
-    steps = [0.0]
     surveyor = Surveyor(
-        mailbox,
-        mailbox.examine("INBOX"),
-        ("salesforce.com",),
-        moved=lambda: steps.append(mailbox.clock),
-        monotonic=mailbox.monotonic,
+        mailbox, mailbox.examine("INBOX"), ("salesforce.com",), monotonic=mailbox.monotonic
     )
     assert surveyor.above(0, SINCE).ours == (1,)
-    assert max(after - before for before, after in pairwise(steps)) <= LONGEST
