@@ -371,7 +371,7 @@ def test_dovecot_answers_all_of_one_packet(
     assert done == b"DONE"
     assert examine.endswith(b' EXAMINE "INBOX"')
     assert b" UID FETCH 1:33 (INTERNALDATE" in headings
-    assert search.endswith(b" UID SEARCH RETURN (SAVE) UID 2:33 FROM salesforce.com")
+    assert search.endswith(b" UID SEARCH RETURN (SAVE) UID 2:5 FROM salesforce.com")
     assert b" UID FETCH $ (INTERNALDATE BODY.PEEK[]" in of_bodies
     assert packets[-1].endswith(b" LOGOUT\r\n")
 

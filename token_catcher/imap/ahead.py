@@ -20,7 +20,10 @@ from token_catcher.imap.answers import BODY, HEADING, MAX_NUMBER
 from token_catcher.ports import FolderState, Heading, Span
 
 AT_MOST: Final = 32
-"""New mails that are asked for ahead."""
+"""New mails whose headings are asked for ahead."""
+WHOLE: Final = 4
+"""New mails that are asked for whole, if they are ours: the look waits for all of them, and each
+may have 256 kB."""
 IN_VAIN: Final = 3
 """Sessions in a row that may end, as one that ran out, on what was sent ahead."""
 
@@ -83,7 +86,7 @@ def questions(state: FolderState, wire_name: bytes, from_ours: str | None) -> Qu
     name = wire_name.decode("latin-1").replace("\\", "\\\\").replace('"', '\\"')
     commands = [f'EXAMINE "{name}"', f"UID FETCH {first}:{last} {HEADING}"]
     if from_ours is not None:
-        new = f"UID {state.uidnext}:{last}"
+        new = f"UID {state.uidnext}:{state.uidnext + WHOLE - 1}"
         commands += [f"UID SEARCH RETURN (SAVE) {new} {from_ours}", f"UID FETCH $ {BODY}"]
     if not all(command.isascii() and command.isprintable() for command in commands):
         return None
