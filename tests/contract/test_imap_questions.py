@@ -185,6 +185,16 @@ def test_the_folder_is_as_large_as_was_told_last() -> None:
         assert looks.look() == [5, 6]
 
 
+def test_where_examine_does_not_know_of_the_news_the_look_asks_by_itself() -> None:
+    """A server of many parts may tell of a mail before all of them have it; it costs no proof."""
+    behind = [examined(6), examined(6), examined(7, exists=6)]
+    with looking(EXAMINE=behind, UID_FETCH=[HEADINGS[0], HEADINGS[0], HEADINGS[1]]) as looks:
+        assert (looks.idle(0), looks.idle()) == (False, True)
+        assert looks.look() == [5, 6]
+        assert looks.commands == [*READS_ON, FIRST, SECOND, FIRST, "UID FETCH 5,6"]
+        assert looks.idle(0) is False
+
+
 def test_where_a_mail_goes_among_the_answers_the_look_asks_by_itself() -> None:
     """The numbers of the others are not those of EXAMINE then, and would show a hole."""
     gone = b"* 2 EXPUNGE\r\n" + heading(4, 5) + heading(5, 6) + DONE

@@ -71,6 +71,11 @@ class Idle:
         self.refused = False
         """Whether the server announced IDLE and then refused it; `wait` only sleeps then."""
 
+    @property
+    def exists(self) -> int:
+        """The number of mails, as far as was told."""
+        return self._exists
+
     def expect(self, exists: int) -> None:
         """The number of mails after EXAMINE: more than that is news.
 

@@ -75,6 +75,7 @@ class AskingIdle:
         # What is answered before EXAMINE may be of another folder.
         if state is None or any(map(self._raw.is_answered, others)):
             return None
+        is_behind = state.exists < self._idle.exists
         # What is told from here on is news to the next wait.
         self._idle.expect(state.exists)
         answers = self._mails(others)
@@ -82,6 +83,9 @@ class AskingIdle:
             return None
         headings, bodies = answers
         self._pipelining.prove()
+        # EXAMINE does not know yet of what IDLE has told: a round trip later it may.
+        if is_behind:
+            return None
         # The numbers of the headings are not those of EXAMINE then.
         if self._raw.is_expunge_told:
             return None
