@@ -13,8 +13,8 @@ from typing import Final
 
 FIRST: Final = 100
 """UIDs in the first window: ten seconds of a server that gives ten headings a second."""
-MOST: Final = 4_000
-"""UIDs in a window of which most are in use: 1 MB."""
+MOST: Final = 500
+"""UIDs in a window of which most are in use: 100 kB, and a minute of a server that becomes slow."""
 WIDEST: Final = 10_000
 """UIDs in a window of which few are in use."""
 FEWEST: Final = 10

@@ -78,7 +78,7 @@ MUTANTS = (
         "ahead: a session that ran out was the last trial",
         "imap/questions.py",
         function="AskingIdle.wait",
-        old="            self._pipelining.break_off()  #",
+        old="            self._pipelining.run_out()  #",
         new="            pass  #",
         tests=PIPELINING,
     ),

@@ -257,8 +257,9 @@ def test_of_a_backlog_all_headings_of_the_time_in_question_are_read(account: Fak
         "headings 2001:2100",
         "headings 1801:2000",
         "headings 1401:1800",
-        "headings 601:1400",
-        "headings 1:600",
+        "headings 901:1400",
+        "headings 401:900",
+        "headings 1:400",
     ]
 
 
@@ -273,7 +274,7 @@ def test_an_archive_is_narrowed_by_a_search(account: FakeAccount) -> None:
         "headings 2001:2100",
         "headings 1801:2000",
         "headings 1401:1800",
-        "headings 601:1400",
+        "headings 901:1400",
         "search",
         "finds",
     ]
@@ -434,7 +435,7 @@ def test_a_quick_server_is_asked_for_twice_as_many_each_time(account: FakeAccoun
     """A large mailbox takes few commands, each of a bounded size."""
     fill(account, 12_000, ours={1, 12_000})
     slow = surveyed_slowly(account, 0.000_01)
-    assert slow.widths == [100, 200, 400, 800, 1600, 3200, 4000, 1700]
+    assert slow.widths == [100, 200, 400, *[500] * 22, 300]
     assert (slow.survey.ours, len(slow.survey.uids)) == ((1, 12_000), 12_000)
 
 
@@ -481,11 +482,10 @@ def test_all_headings_below_are_asked_for_at_the_same_pace(account: FakeAccount)
         "headings 8301:8400",
         "headings 8101:8300",
         "headings 7701:8100",
-        "headings 6901:7700",
+        "headings 7201:7700",
         "search",
-        "headings 1:1600",
-        "headings 1601:4800",
-        "headings 4801:6900",
+        *(f"headings {first}:{first + 499}" for first in range(1, 7001, 500)),
+        "headings 7001:7200",
     ]
 
 
