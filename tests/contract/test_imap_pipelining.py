@@ -38,8 +38,8 @@ ASKED_BY_ITSELF = [FIRST, "UID FETCH 5,6"]
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that does not come is not waited for so long."""
-    monkeypatch.setattr(idle_module, "PROBE_WITHIN", 0.3)
-    monkeypatch.setattr(questions_module, "ANSWER_WITHIN", 0.3)
+    monkeypatch.setattr(idle_module, "PROBE_WITHIN", 1.0)
+    monkeypatch.setattr(questions_module, "ANSWER_WITHIN", 1.0)
 
 
 @pytest.fixture

@@ -295,7 +295,7 @@ def test_a_search_that_fails_is_not_made_again(
     search: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mail is asked for by name, and from then on each one after it."""
-    monkeypatch.setattr(questions_module, "ANSWER_WITHIN", 0.3)
+    monkeypatch.setattr(questions_module, "ANSWER_WITHIN", 1.0)
     with looking_for_bodies(DONE, body(6) + DONE, search=search) as looks:
         expect_no_search_any_more(looks)
 
@@ -305,7 +305,7 @@ def test_what_was_found_and_cannot_be_fetched_is_not_searched_for_again(
     fetched: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some servers announce SEARCHRES and do not know `$`, or not where nothing was found."""
-    monkeypatch.setattr(questions_module, "ANSWER_WITHIN", 0.3)
+    monkeypatch.setattr(questions_module, "ANSWER_WITHIN", 1.0)
     with looking_for_bodies(fetched, body(6) + DONE) as looks:
         expect_no_search_any_more(looks)
 
