@@ -203,9 +203,9 @@ def test_commands_go_out_in_one_packet_with_done() -> None:
     """Each is answered by its own tag, which is forgotten then."""
     noop = b"* 6 EXISTS\r\n" + DONE
     with behind_done("NOOP", "UID FETCH 9 UID", idle=ended, NOOP=noop) as (library, tags):
-        assert library.raw.answers(tags[:1], PATIENCE) == ["OK"]
+        assert library.raw.answers(tags[:1], PATIENCE, PATIENCE) == ["OK"]
         assert library.raw.take_untagged("EXISTS") == [b"6"]
-        assert library.raw.answers(tags[1:], PATIENCE) == ["OK"]
+        assert library.raw.answers(tags[1:], PATIENCE, PATIENCE) == ["OK"]
         assert library.imap.tagged_commands == {}
 
 
@@ -218,9 +218,9 @@ def test_an_answer_may_come_after_it_was_waited_for() -> None:
         talk.send(tag.encode() + b" OK late\r\n" + DONE)
 
     with behind_done("NOOP", idle=ended, NOOP=late) as (library, tags):
-        assert library.raw.answers(tags, 0.05) == [""]
+        assert library.raw.answers(tags, 0.05, PATIENCE) == [""]
         library.raw.noop()
-        assert library.raw.answers(tags, PATIENCE) == ["OK"]
+        assert library.raw.answers(tags, PATIENCE, PATIENCE) == ["OK"]
 
 
 def test_an_answer_that_was_read_elsewhere_is_kept() -> None:
@@ -228,7 +228,7 @@ def test_an_answer_that_was_read_elsewhere_is_kept() -> None:
     with behind_done("NOOP", idle=ended, NOOP=lambda _talk: None) as (library, tags):
         assert library.raw.keep_answer(b"XXXX1", b"OK done") is False
         assert library.raw.keep_answer(tags[0], b"NO not now") is True
-        assert library.raw.answers(tags, PATIENCE) == ["NO"]
+        assert library.raw.answers(tags, PATIENCE, PATIENCE) == ["NO"]
 
 
 def test_of_several_counts_the_last_one_is_that_of_examine() -> None:
