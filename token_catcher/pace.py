@@ -45,7 +45,9 @@ class Pace:
 
     def came(self, headings: int, seconds: float) -> None:
         """So many headings of a window of this width came in so many seconds."""
-        if headings > 1:
+        if seconds <= self.alone:
+            self.alone = seconds  # the one heading took longer than the way: it says no more
+        elif headings > 1:
             self._a_second = (headings - 1) / max(seconds - self.alone, SHORTEST)
         if seconds > SLOW:
             self.width = max(FEWEST, int(self.width * AIM / seconds))

@@ -462,6 +462,39 @@ def test_a_slow_server_is_asked_for_few_behind_a_gap_as_well(account: FakeAccoun
     assert slow.survey.ours == (1,)
 
 
+class SlowAtFirst(Lying):
+    """A mailbox whose server takes its time to open the folder for the first command."""
+
+    opening = 3.0
+
+    def headings(self, *spans: Span) -> Sequence[Heading]:
+        self.clock += self.opening
+        self.opening = 0.0
+        return super().headings(*spans)
+
+
+def test_a_server_that_is_slow_to_open_a_folder_is_not_thought_to_be_quick_then(
+    account: FakeAccount,
+) -> None:
+    """The first heading of all took longer than the next ones together."""
+    fill(account, 10_000, ours={1})
+    for _ in range(15):
+        account.folders["INBOX"].uidnext += 399
+        account.append(OTHER % 1)
+    mailbox = SlowAtFirst(account)
+    mailbox.seconds_each = 0.1
+    steps: list[float] = [0.0]
+    surveyor = Surveyor(
+        mailbox,
+        mailbox.examine("INBOX"),
+        ("salesforce.com",),
+        moved=lambda: steps.append(mailbox.clock),
+        monotonic=mailbox.monotonic,
+    )
+    assert surveyor.above(0, SINCE).ours == (1,)
+    assert max(after - before for before, after in pairwise(steps)) < COMMAND_WITHIN
+
+
 def test_few_uids_in_use_take_few_questions(account: FakeAccount) -> None:
     """One in a hundred, as where others move mail away."""
     for _ in range(LITTLE + 100):
