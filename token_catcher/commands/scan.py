@@ -129,7 +129,8 @@ class Scan:
         self._failed: dict[str, tuple[float, Report]] = {}
         """When a mailbox failed last, and how."""
         self._opened: dict[str, Sequence[str]] = {}
-        """Of the mailboxes that were looked at to the end, the folders: the first is open."""
+        """Of the mailboxes that were looked at to the end, the folders: the first is open, unless
+        there is no further look."""
 
     def __enter__(self) -> Self:
         return self
