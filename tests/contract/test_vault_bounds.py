@@ -14,7 +14,7 @@ from tests.kit.limited import answer_of
 from tests.kit.scripted import HttpReply, HttpScript, Listener
 from token_catcher.errors import Outage
 from token_catcher.vault.address import Address
-from token_catcher.vault.transport import MAX_BODY, Transport
+from token_catcher.vault.transport import CONNECTIONS, MAX_BODY, Transport
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 HUGE = b"Content-Length: 300000000\r\n\r\n"
@@ -110,3 +110,23 @@ def test_a_large_answer_is_read() -> None:
         assert transport.send("get", "x", {}).body == {"data": {}, "request_id": "x"}
         with pytest.raises(Outage, match=too_much):
             transport.send("get", "x", {})
+
+
+def test_what_is_not_read_to_its_end_takes_no_connection_for_good() -> None:
+    """More answers are too large than there are connections; and the next one is given."""
+    paths = [f"GET /v1/{number}" for number in range(CONNECTIONS + 1)]
+    script = {path: HttpReply(body=b" " * 2 * MAX_BODY) for path in paths}
+    with (
+        HttpScript({**script, "GET /v1/x": HttpReply(body={"data": {"a": 1}})}) as server,
+        closing(Transport(Address(server.url))) as transport,
+    ):
+        codes = [_code_of(transport, str(number)) for number in range(CONNECTIONS + 1)]
+        assert transport.send("get", "x", {}).data == {"a": 1}
+    assert codes == ["vault-foreign"] * (CONNECTIONS + 1)
+
+
+def _code_of(transport: Transport, path: str) -> str:
+    """Why there is no answer."""
+    with pytest.raises(Outage) as caught:
+        transport.send("get", path, {})
+    return caught.value.code

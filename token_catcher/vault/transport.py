@@ -15,8 +15,8 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -112,7 +112,6 @@ class Transport:
         if body is not None:
             fields = {"Content-Type": "application/json", **fields}
             content = json.dumps(body).encode()
-        # Out of the `with`, the connection is free for the next request, or closed.
         with self._response(method.upper(), f"/v1/{path}", fields, content) as response:
             received = self._content(response)
         where = replace(self._address, namespace=fields.get(NAMESPACE)).where
@@ -238,8 +237,22 @@ class Transport:
         if self._pool is not None:
             self._pool.close()
 
+    @contextmanager
     def _response(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The answer, for as long as the block runs. Then the connection is free for the next
+        request, or closed where something is left of the body."""
+        response = self._asked(method, path, headers, body)
+        try:
+            yield response
+        finally:
+            # In this order. To close it alone leaves its place in the pool taken for ever.
+            response.close()
+            response.release_conn()
+
+    def _asked(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> urllib3.BaseHTTPResponse:
         """Call the library, and nothing else. Nothing is followed or repeated by it."""
         pool = self._connections()
