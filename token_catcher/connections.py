@@ -30,6 +30,8 @@ ANSWER_WITHIN: Final = 30.0
 CONNECT_TIMEOUT: Final = 3.0
 """Seconds."""
 
+_ANNOUNCING: Final = range(100, 200)
+
 Clock = Callable[[], float]
 """Monotonic seconds."""
 
@@ -186,6 +188,16 @@ class _Response(HTTPResponse):
         super().__init__(sock, *arguments, **options)
         self.fp.close()  # http.client's own file, from which nothing was read yet
         self.fp = io.BufferedReader(_Timed(sock, monotonic))
+
+    def begin(self) -> None:
+        """Up to the answer itself, past those that announce it (RFC 9110, section 15.2).
+
+        http.client knows 100 alone: taken for the answer, another one would leave that to the next
+        request over the connection."""
+        super().begin()
+        while self.status in _ANNOUNCING:
+            self.headers = None  # type: ignore[assignment] # or it has begun already
+            super().begin()
 
 
 class _Timed(io.RawIOBase):

@@ -1,0 +1,102 @@
+"""What a server, or a proxy before it, does to the connections that are kept."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.kit.scripted import Listener
+from token_catcher.vault.address import Address
+from token_catcher.vault.answer import Answer
+from token_catcher.vault.transport import Transport
+
+PATHS = [f"secret/data/user{number}" for number in range(6)]
+
+
+def answers_over(connection: socket.socket, announced: bytes = b"") -> None:
+    """Answer each GET with its own path. `announced`: what is sent before that."""
+    for path in asked_over(connection):
+        body = b'{"data": {"path": "%s"}}' % path
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        connection.sendall(announced + head % len(body) + body)
+
+
+def asked_over(connection: socket.socket) -> Iterator[bytes]:
+    """The path of each GET."""
+    with connection.makefile("rb") as lines:
+        for line in lines:
+            method, _, rest = line.partition(b" /v1/")
+            if method == b"GET":
+                yield rest.split()[0]
+
+
+class Announcing(Listener):
+    """Says with each answer that there will be one."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self._announced = b"HTTP/1.1 %d x\r\nLink: </x>\r\n\r\n" % status
+
+    def serve(self, connection: socket.socket) -> None:
+        """Each request."""
+        answers_over(connection, self._announced)
+
+
+class OneAtATime(Listener):
+    """Speaks TLS over the first connection, and takes no other beside it."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__()
+        self._context = context
+        self.tried = 0
+
+    def serve(self, connection: socket.socket) -> None:
+        """Each request over the first one."""
+        self.tried += 1
+        if self.tried == 1:
+            with self._context.wrap_socket(connection, server_side=True) as secured:
+                answers_over(secured)
+
+
+def one_by_one(transport: Transport) -> Iterator[Answer]:
+    """The answers, each asked for after the one before."""
+    for path in PATHS:
+        yield transport.send("get", path, {})
+
+
+def several_at_once(transport: Transport) -> Iterator[Answer]:
+    """The answers, asked for together."""
+    return transport.get_each(PATHS, {}, lambda: True)
+
+
+@pytest.mark.parametrize("ask", [one_by_one, several_at_once])
+@pytest.mark.parametrize("status", [100, 102, 103])
+def test_what_announces_an_answer_is_none(
+    status: int, ask: Callable[[Transport], Iterator[Answer]]
+) -> None:
+    """Each request has its own answer: that of another secret would be held against the token."""
+    with (
+        Announcing(status) as server,
+        closing(Transport(Address(f"http://127.0.0.1:{server.port}"))) as transport,
+    ):
+        answers = [(answer.status, answer.data) for answer in ask(transport)]
+    assert answers == [(200, {"path": path}) for path in PATHS]
+
+
+def test_who_takes_no_more_connections_is_asked_once_whether_it_does(tmp_path: Path) -> None:
+    """It may take seconds to find out: not for each of the secrets."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with OneAtATime(context) as server:
+        address = Address(f"https://127.0.0.1:{server.port}", ca_file=str(tmp_path / "ca.pem"))
+        with closing(Transport(address)) as transport:
+            answers = [answer.data["path"] for answer in several_at_once(transport)]
+    assert (answers, server.tried) == (PATHS, 2)
