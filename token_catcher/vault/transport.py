@@ -129,17 +129,20 @@ class Transport:
         where = replace(self._address, namespace=fields.get(NAMESPACE)).where
         under_way: deque[Begun] = deque()
         rest = deque(paths)
+        at_once = AT_ONCE
         try:
             while rest or under_way:
                 if not goes_on():
                     return
-                if rest and len(under_way) < AT_ONCE:
+                if rest and len(under_way) < at_once:
                     # Who has a connection waits for no other: two such would wait for ever.
                     begun = self._begun(f"/v1/{rest[0]}", fields, waits=not under_way)
                     if begun is not None:
                         under_way.append(begun)
                         rest.popleft()
                         continue
+                    # Who takes no more connections may take seconds each time to say so.
+                    at_once = len(under_way)
                 if not under_way:
                     return
                 answer = self._answer_to(under_way.popleft(), where)
