@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
+from queue import LifoQueue
 from typing import Any, Final
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
-    EmptyPoolError,
     IncompleteRead,
     NewConnectionError,
 )
@@ -81,7 +81,10 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 class _Bounding:
-    """Makes connections whose answers have a deadline."""
+    """Makes connections whose answers have a deadline. No thread waits for another's."""
+
+    pool: LifoQueue[HTTPConnection | None] | None
+    """Of urllib3: what is kept. None: it was closed."""
 
     def __init__(self, monotonic: Clock, *arguments: Any, **options: Any) -> None:
         self._monotonic = monotonic
@@ -93,22 +96,27 @@ class _Bounding:
         connection.response_class = partial(_Response, self._monotonic)
         return connection
 
+    def _put_conn(self, conn: Any) -> None:
+        """Where urllib3 gets a connection back; None: one that was closed.
+
+        More may be in use than are kept, of which urllib3 would warn."""
+        if self.pool is None or not self.pool.full():
+            super()._put_conn(conn)  # type: ignore[misc] # as above
+        elif conn is not None:
+            conn.close()
+
     def give_back(self, connection: HTTPConnection | None) -> None:
         """Keep a connection for the next request; None: one that was closed."""
-        super()._put_conn(connection)  # type: ignore[misc] # as above
+        self._put_conn(connection)
 
-    def begin(self, url: str, headers: Mapping[str, str], *, waits: bool) -> Begun | None:
-        """Send a GET, whose answer is asked for later. None: all connections are in use.
+    def begin(self, url: str, headers: Mapping[str, str], *, in_any_case: bool) -> Begun | None:
+        """Send a GET, whose answer is asked for later.
 
-        `waits`: for one to be free; not for who has one already. Raises what urllib3 and
-        http.client raise."""
-        patience: float | None = 0.0
-        if waits:
-            patience = None
-        try:
-            connection = super()._get_conn(patience)  # type: ignore[misc] # as above
-        except EmptyPoolError:
+        None: as many connections are in use as are kept; but not `in_any_case`. Raises what urllib3
+        and http.client raise."""
+        if not in_any_case and self.pool is not None and self.pool.empty():
             return None
+        connection = super()._get_conn()  # type: ignore[misc] # as above
         begun = Begun(self, connection)
         try:
             connection.timeout = CONNECT_TIMEOUT

@@ -114,7 +114,7 @@ def test_what_breaks_off_is_read_again(openbao: OpenBao, org: str) -> None:
     assert [type(outcome) for outcome in outcomes] == [Stored] * 3
 
 
-def test_more_threads_than_connections_wait_for_one(
+def test_more_threads_ask_than_connections_are_kept(
     openbao: OpenBao, org: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing is warned of, and each is answered: many mailboxes may have mail at one moment."""

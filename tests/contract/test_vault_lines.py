@@ -5,18 +5,24 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Event, Semaphore
 
 import pytest
 import trustme
 
 from tests.kit.scripted import Listener
+from tests.kit.waiting import PATIENCE
 from token_catcher.vault.address import Address
 from token_catcher.vault.answer import Answer
-from token_catcher.vault.transport import Transport
+from token_catcher.vault.transport import CONNECTIONS, Transport
 
 PATHS = [f"secret/data/user{number}" for number in range(6)]
+
+
+NO_CONTENT = b"HTTP/1.1 204 x\r\n\r\n"
 
 
 def answers_over(connection: socket.socket, announced: bytes = b"") -> None:
@@ -64,6 +70,23 @@ class OneAtATime(Listener):
                 answers_over(secured)
 
 
+class Busy(Listener):
+    """Answers whatever is asked for beside the secrets, and those only after the last of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = Semaphore(0)
+        self.answers = Event()
+
+    def serve(self, connection: socket.socket) -> None:
+        """Each request."""
+        for path in asked_over(connection):
+            if path.startswith(b"secret/"):
+                self.asked.release()
+                self.answers.wait(PATIENCE)
+            connection.sendall(NO_CONTENT)
+
+
 def one_by_one(transport: Transport) -> Iterator[Answer]:
     """The answers, each asked for after the one before."""
     for path in PATHS:
@@ -73,6 +96,26 @@ def one_by_one(transport: Transport) -> Iterator[Answer]:
 def several_at_once(transport: Transport) -> Iterator[Answer]:
     """The answers, asked for together."""
     return transport.get_each(PATHS, {}, lambda: True)
+
+
+def test_no_thread_waits_for_what_others_ask() -> None:
+    """Several mailboxes read their secrets ahead, of a Vault that takes its time: a single request
+    beside them, as the daemon's look whether Vault is there, is sent at once."""
+    with (
+        Busy() as server,
+        closing(Transport(Address(f"http://127.0.0.1:{server.port}"))) as transport,
+        ThreadPoolExecutor(CONNECTIONS + 1) as threads,
+    ):
+        ahead = [threads.submit(list, several_at_once(transport)) for _ in range(CONNECTIONS)]
+        for _ in range(CONNECTIONS):
+            assert server.asked.acquire(timeout=PATIENCE)
+        beside = threads.submit(transport.send, "get", "sys/health", {})
+        try:
+            assert beside.result(PATIENCE).status == 204
+        finally:
+            server.answers.set()
+        counts = [len(reading.result(PATIENCE)) for reading in ahead]
+    assert counts == [len(PATHS)] * CONNECTIONS
 
 
 @pytest.mark.parametrize("ask", [one_by_one, several_at_once])

@@ -68,8 +68,8 @@ _SCHEMES: Final = ("http", "https")
 _SOCKET_HOST: Final = "localhost"
 """What a request over a unix socket is for: HTTP wants a host in any case."""
 CONNECTIONS: Final = 10
-"""At most: a thread that has none waits for one."""
-_BOUNDED: Final[Mapping[str, Any]] = {"maxsize": CONNECTIONS, "block": True}
+"""Kept at most. A thread that finds none makes one of its own: whoever waited for a free one would
+wait for all that others ask a slow Vault."""
 AT_ONCE: Final = 4
 """Requests of one thread that are under way at once, where it has many to read."""
 
@@ -135,8 +135,8 @@ class Transport:
                 if not goes_on():
                     return
                 if rest and len(under_way) < at_once:
-                    # Who has a connection waits for no other: two such would wait for ever.
-                    begun = self._begun(f"/v1/{rest[0]}", fields, waits=not under_way)
+                    first = not under_way
+                    begun = self._begun(f"/v1/{rest[0]}", fields, in_any_case=first)
                     if begun is not None:
                         under_way.append(begun)
                         rest.popleft()
@@ -153,10 +153,10 @@ class Transport:
             for begun in under_way:
                 begun.drop()
 
-    def _begun(self, path: str, fields: Mapping[str, str], *, waits: bool) -> Begun | None:
-        """A request that was sent. None: it could not be, or all connections are in use."""
+    def _begun(self, path: str, fields: Mapping[str, str], *, in_any_case: bool) -> Begun | None:
+        """A request that was sent. None: it could not be, or enough connections are in use."""
         with suppress(OSError, HTTPError, HTTPException, TokenCatcherError):
-            return self._connections().begin(self._prefix + path, fields, waits=waits)
+            return self._connections().begin(self._prefix + path, fields, in_any_case=in_any_case)
         return None
 
     def _answer_to(self, begun: Begun, where: str) -> Answer | None:
@@ -250,7 +250,7 @@ class Transport:
         try:
             yield response
         finally:
-            # In this order. To close it alone leaves its place in the pool taken for ever.
+            # In this order: what is left of it must not be read as the next answer.
             response.close()
             response.release_conn()
 
@@ -308,7 +308,7 @@ class Transport:
     def _made(self) -> Pool | TlsPool | SocketPool:
         if self.url.startswith(UNIX):
             path = self.url.removeprefix(UNIX)
-            return SocketPool(self._monotonic, _SOCKET_HOST, socket_path=path, **_BOUNDED)
+            return SocketPool(self._monotonic, _SOCKET_HOST, socket_path=path, maxsize=CONNECTIONS)
         with suppress(LocationParseError):
             url = parse_url(self.url)
             if url.host is not None and url.scheme in _SCHEMES:
@@ -322,8 +322,10 @@ class Transport:
         self._prefix = (url.path or "").rstrip("/")
         if url.scheme == "https":
             context = self._context()
-            return TlsPool(self._monotonic, url.host, url.port, ssl_context=context, **_BOUNDED)
-        return Pool(self._monotonic, url.host, url.port, **_BOUNDED)
+            return TlsPool(
+                self._monotonic, url.host, url.port, ssl_context=context, maxsize=CONNECTIONS
+            )
+        return Pool(self._monotonic, url.host, url.port, maxsize=CONNECTIONS)
 
     def _context(self) -> ssl.SSLContext:
         """AccessError: a file that it is made of is not what it should be."""
