@@ -107,12 +107,13 @@ class Contender:
 
 def rows() -> Iterator[Row]:
     """Milliseconds of all mails of the pairs, then how many second ones were lost."""
-    with (
-        servers() as between,
-        _watching(between) as contenders,
-        ThreadPoolExecutor(len(contenders)) as pool,
-    ):
-        list(pool.map(Contender.send_pairs, contenders))
+    with servers() as between, _watching(between) as contenders:
+        pool = ThreadPoolExecutor(len(contenders))
+        try:
+            list(pool.map(Contender.send_pairs, contenders))
+        finally:
+            # Where that was broken off, they end for want of a server, and would not while it runs.
+            pool.shutdown(wait=False, cancel_futures=True)
     ours, *others = contenders
     name = f"mail to token at {HALF_A_ROUND_TRIP * 2000:.0f} ms round trip"
     yield Row(f"{name}: {OURS}", "ms", ours.milliseconds)
@@ -194,7 +195,11 @@ class Driver:
     def run(self) -> None:
         """To its end."""
         with self._started() as process:
-            self._read(process)
+            try:
+                self._read(process)
+            except BaseException:
+                process.kill()
+                raise
         assert process.returncode == 0, self._log.read_text()
 
     def read_at(self, number: int) -> float | None:
@@ -203,8 +208,13 @@ class Driver:
 
     def _started(self) -> subprocess.Popen[bytes]:
         with self._log.open("wb") as log:
+            # In a session of its own: who presses Ctrl-C ends the bench, which ends the peers.
             return subprocess.Popen(
-                self._words, stdout=subprocess.PIPE, stderr=log, env=self._environment
+                self._words,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,
             )
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
