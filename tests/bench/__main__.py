@@ -1,6 +1,7 @@
 """All figures in one table, and in build/bench.json: `make bench`. Words name the benches to run.
 
-BENCH_QUICK=1 does everything at a small size. Exit code 1 where an aim is missed.
+BENCH_QUICK=1 does everything at a small size. Exit code 1 where an aim is missed, 2 where a word
+names no bench, 130 where it was broken off.
 """
 
 from __future__ import annotations
@@ -36,17 +37,30 @@ KEPT = Path("build", "bench-quick.json" if QUICK else "bench.json")
 
 def main(names: Sequence[str]) -> int:
     """Print each row as soon as it is measured; returns the exit code."""
-    began = datetime.now(UTC)
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"No bench: {' '.join(unknown)}. There are: {' '.join(BENCHES)}", file=sys.stderr)
+        return 2
+    about = {
+        "began": datetime.now(UTC).isoformat(),
+        "quick": QUICK,
+        "machine": machine(),
+        "versions": versions(),
+    }
     with watches() as remark:
-        print(remark or "All that the kernel has to allow is allowed.")
+        print(remark or "fs.inotify.max_user_instances is high enough while this runs.")
         print(head(), flush=True)
         rows: list[dict[str, Any]] = []
         try:
             for bench, row in _rows(names):
                 print(row, flush=True)
                 rows.append({"bench": bench} | row.kept())
+        except KeyboardInterrupt:
+            print(f"Broken off. Rows kept in {KEPT}: {len(rows)}", file=sys.stderr)
+            return 130
         finally:
-            _keep(rows, began, remark)
+            if rows:
+                _keep(about | {"remark": remark, "rows": rows})
     missed = sum(not row["met"] for row in rows)
     print(f"{len(rows)} rows, kept in {KEPT}. Of these miss their aims: {missed}")
     return min(missed, 1)
@@ -60,15 +74,7 @@ def _rows(names: Sequence[str]) -> Iterator[tuple[str, Row]]:
             yield name, row
 
 
-def _keep(rows: Sequence[dict[str, Any]], began: datetime, remark: str) -> None:
-    kept = {
-        "began": began.isoformat(),
-        "quick": QUICK,
-        "machine": machine(),
-        "versions": versions(),
-        "remark": remark,
-        "rows": rows,
-    }
+def _keep(kept: dict[str, Any]) -> None:
     KEPT.parent.mkdir(exist_ok=True)
     KEPT.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 

@@ -81,7 +81,6 @@ def _processor() -> str:
 
 
 def _first_line(name: str, *words: str) -> str:
-    done = subprocess.run(
-        [command(name, f"{name} is needed"), *words], capture_output=True, text=True, check=True
-    )
+    program = command(name, "`make bench` installs it")
+    done = subprocess.run([program, *words], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()[0]

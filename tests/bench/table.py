@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isinf
 from statistics import median
 from typing import Any, Literal
 
@@ -142,8 +143,8 @@ class Row:
             fields |= {
                 "beside": self.beside,
                 "reference": [float(sample) for sample in self.reference],
-                "ratio": self.ratio,
-                "p95_ratio": self.p95_ratio,
+                "ratio": _finite(self.ratio),
+                "p95_ratio": _finite(self.p95_ratio),
             }
         return fields | {"aims": [str(aim) for aim in self.aims], "met": self.is_met}
 
@@ -172,6 +173,13 @@ def _ratio(value: float, reference: float) -> float:
     if value:
         return float("inf")
     return 1.0
+
+
+def _finite(value: float) -> float | None:
+    """As JSON can have it, which knows no infinity."""
+    if isinf(value):
+        return None
+    return value
 
 
 def _number(value: float) -> str:

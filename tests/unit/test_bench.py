@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.__main__ import BENCHES, main
 from tests.bench.machine import watches
 from tests.bench.table import Aim, Row, at_least, at_most
 
@@ -69,7 +70,15 @@ def test_a_row_keeps_every_sample() -> None:
 def test_counts_may_be_none() -> None:
     """Of something that was never lost there is no ratio but to nothing."""
     assert Row("lost", "", [0.0], "ours", [0.0]).ratio == 1
-    assert Row("lost", "", [3.0], "ours", [0.0]).ratio == float("inf")
+    lost = Row("lost", "", [3.0], "ours", [0.0])
+    assert lost.ratio == float("inf")
+    assert (lost.kept()["ratio"], lost.kept()["p95_ratio"]) == (None, None)
+
+
+def test_a_word_that_names_no_bench_measures_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """And those that there are, are told."""
+    assert main(["start", "strat"]) == 2
+    assert capsys.readouterr() == ("", f"No bench: strat. There are: {' '.join(BENCHES)}\n")
 
 
 def test_more_mailboxes_are_watched_for_the_time_of_a_run(tmp_path: Path) -> None:
