@@ -1,6 +1,6 @@
 """Forty mailboxes with two folders each in one process: by counts, since a machine may be busy.
 
-`python -m tests.bench mailboxes` measures a thousand; docs/scale.md has the figures.
+`make bench BENCH=mailboxes` measures a thousand; docs/scale.md has the figures.
 """
 
 from __future__ import annotations
