@@ -15,6 +15,10 @@ QUICK = os.environ.get("BENCH_QUICK", "") == "1"
 Figure = Literal["median", "p95", "most", "ratio", "p95_ratio", "speed", "over"]
 """A property of a row."""
 COLUMNS = "{:<56} {:>4} {:>9} {:>9} {:<5} {:<26} {:>9} {:>9} {:>6} {:>6}  {:<35} {}"
+LEGEND = (
+    "ratio: of the medians. of p95: of the two p95. Aims: `over`, by how much the median may be"
+    " over that beside it;\n`speed`, how many times as fast; `most`, the largest sample."
+)
 HEAD = (
     *("comparison", "n", "median", "p95", "unit"),
     *("beside", "median", "p95", "ratio", "of p95", "aim", "met"),
@@ -184,8 +188,8 @@ def _finite(value: float) -> float | None:
 
 def _number(value: float) -> str:
     """Three digits of it, or all that stand before the point."""
-    digits = 2
-    for bound in (10, 100):
+    digits = 4
+    for bound in (0.1, 1, 10, 100):
         if abs(value) >= bound:
             digits -= 1
     return f"{value:,.{digits}f}"
