@@ -14,14 +14,16 @@ import pytest
 import trustme
 
 from tests.kit.scripted import Listener
-from tests.kit.waiting import PATIENCE
+from tests.kit.waiting import PATIENCE, until
 from token_catcher.vault.address import Address
 from token_catcher.vault.answer import Answer
-from token_catcher.vault.transport import CONNECTIONS, Transport
+from token_catcher.vault.transport import AT_ONCE, CONNECTIONS, Transport
 
 PATHS = [f"secret/data/user{number}" for number in range(6)]
 
 
+KEEPALIVE = "02"
+"""A timer of `/proc/net/tcp`."""
 NO_CONTENT = b"HTTP/1.1 204 x\r\n\r\n"
 
 
@@ -143,3 +145,22 @@ def test_who_takes_no_more_connections_is_asked_once_whether_it_does(tmp_path: P
         with closing(Transport(address)) as transport:
             answers = [answer.data["path"] for answer in several_at_once(transport)]
     assert (answers, server.tried) == (PATHS, 2)
+
+
+def test_a_kept_connection_is_kept_alive() -> None:
+    """A firewall that forgets idle ones would have a batch wait for an answer that never comes."""
+    with (
+        Announcing(100) as server,
+        closing(Transport(Address(f"http://127.0.0.1:{server.port}"))) as transport,
+    ):
+        assert len(list(several_at_once(transport))) == len(PATHS)
+        until(
+            lambda: timers_of_connections_to(server.port) == [KEEPALIVE] * AT_ONCE,
+            "nothing to be waited for but the next sign of life",
+        )
+
+
+def timers_of_connections_to(port: int) -> list[str]:
+    """What the kernel waits with on each: proc(5), `/proc/net/tcp`."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()]
+    return [row[5].partition(":")[0] for row in rows if row[2].endswith(f":{port:04X}")]
