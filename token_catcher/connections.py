@@ -11,7 +11,7 @@ import io
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from queue import LifoQueue
@@ -147,7 +147,9 @@ class Begun:
         Raises what urllib3 and http.client raise."""
         try:
             self._connection.timeout = silence
-            yield self._connection.getresponse()
+            # The answer has the socket to itself where the server closes after it.
+            with closing(self._connection.getresponse()) as response:
+                yield response
         except BaseException:
             self.drop()
             raise

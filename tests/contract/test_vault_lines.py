@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event, Semaphore
 
@@ -89,6 +90,17 @@ class Busy(Listener):
             connection.sendall(NO_CONTENT)
 
 
+class Endless(Listener):
+    """Never ends its answer, after which it would close."""
+
+    def serve(self, connection: socket.socket) -> None:
+        """The first request."""
+        next(asked_over(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        while not self.ending.is_set():
+            connection.sendall(b" " * 65536)
+
+
 def one_by_one(transport: Transport) -> Iterator[Answer]:
     """The answers, each asked for after the one before."""
     for path in PATHS:
@@ -158,6 +170,28 @@ def test_a_kept_connection_is_kept_alive() -> None:
             lambda: timers_of_connections_to(server.port) == [KEEPALIVE] * AT_ONCE,
             "nothing to be waited for but the next sign of life",
         )
+
+
+def test_what_is_too_large_keeps_no_socket() -> None:
+    """Also where the server would close it after the answer: it is not left to the next collection
+    of what nothing refers to."""
+    with (
+        Endless() as server,
+        closing(Transport(Address(f"http://127.0.0.1:{server.port}"))) as transport,
+        uncollected(),
+    ):
+        assert list(several_at_once(transport)) == []
+        until(lambda: timers_of_connections_to(server.port) == [], "the sockets to be closed")
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Nothing is freed in the block but what nothing refers to any more."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def timers_of_connections_to(port: int) -> list[str]:
