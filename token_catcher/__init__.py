@@ -17,6 +17,7 @@ use what its `__init__` names, and nothing else.
     tls         TLS to a server, and what its failures mean
     certificates  certificates of ours: their pieces, and when they end
     expiry      which of our credentials end by themselves, told in time
+    keep_alive  connections that died silently are noticed
     connections HTTP connections of which no answer lasts for ever
     counters    what is counted of the work, by who wants to
     signals     how SIGTERM and SIGINT end a command

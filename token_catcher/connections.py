@@ -25,15 +25,14 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
+from token_catcher import keep_alive
+
 ANSWER_WITHIN: Final = 30.0
 """Seconds for a whole answer."""
 CONNECT_TIMEOUT: Final = 3.0
 """Seconds."""
 
 _ANNOUNCING: Final = range(100, 200)
-
-_KEEP_ALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
-"""Seconds, seconds, tries. Not every system has all of them."""
 
 Clock = Callable[[], float]
 """Monotonic seconds."""
@@ -161,29 +160,23 @@ class Begun:
         self._pool.give_back(None)
 
 
-def _kept_alive() -> Iterator[tuple[int, int, int]]:
-    """Options of a socket whose connection is kept for long: a firewall that forgets what is idle
-    would have the next request over it wait in vain."""
-    yield from HTTPConnection.default_socket_options
-    yield socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
-    for name, value in _KEEP_ALIVE.items():
-        option = getattr(socket, name, None)
-        if option is not None:
-            yield socket.IPPROTO_TCP, option, value
+def _kept_alive() -> list[keep_alive.Option]:
+    """For connections that are kept for long: else the next request over one would wait in vain."""
+    return [*HTTPConnection.default_socket_options, *keep_alive.options()]
 
 
 class Pool(_Bounding, HTTPConnectionPool):
     """Over TCP."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, socket_options=list(_kept_alive()), **options)
+        super().__init__(*arguments, socket_options=_kept_alive(), **options)
 
 
 class TlsPool(_Bounding, HTTPSConnectionPool):
     """Over TLS."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, socket_options=list(_kept_alive()), **options)
+        super().__init__(*arguments, socket_options=_kept_alive(), **options)
 
 
 class _SocketConnection(HTTPConnection):

@@ -7,7 +7,6 @@ are is one small class in `logins`.
 from __future__ import annotations
 
 import ipaddress
-import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from typing import Final, Literal
 
 from imapclient import IMAPClient, SocketTimeout
 
-from token_catcher import __version__
+from token_catcher import __version__, keep_alive
 from token_catcher.errors import AccessError
 from token_catcher.imap.borrowed import BoundedClient
 from token_catcher.imap.connection import Connection, call_library
@@ -29,14 +28,6 @@ from token_catcher.tls import ClientCertificate, introduce, trusting_context
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
 """Seconds."""
-KEEP_ALIVE: Final = {
-    "TCP_KEEPIDLE": 60,
-    "TCP_KEEPINTVL": 15,
-    "TCP_KEEPCNT": 4,
-    "TCP_USER_TIMEOUT": 120_000,
-}
-"""Seconds, seconds, tries, milliseconds: a connection that died behind a NAT is noticed after
-about two minutes instead of hours. Not every system has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +174,9 @@ def _is_loopback(host: str) -> bool:
 
 
 def _keep_alive(connection: Connection) -> None:
-    """Let the system notice a dead connection; see `KEEP_ALIVE`."""
-    set_option = connection.raw.sock.setsockopt
-    connection.call("connect", set_option, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEP_ALIVE.items():
-        option = getattr(socket, name, None)
-        if option is not None:
-            connection.call("connect", set_option, socket.IPPROTO_TCP, option, value)
+    """Let the system notice a dead connection."""
+    for option in keep_alive.options():
+        connection.call("connect", connection.raw.sock.setsockopt, *option)
 
 
 def _start_tls(connection: Connection, context: ssl.SSLContext) -> None:
