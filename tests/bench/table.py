@@ -188,6 +188,8 @@ def _finite(value: float) -> float | None:
 
 def _number(value: float) -> str:
     """Three digits of it, or all that stand before the point."""
+    if not value:
+        return "0"
     digits = 4
     for bound in (0.1, 1, 10, 100):
         if abs(value) >= bound:
