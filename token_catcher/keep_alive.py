@@ -1,4 +1,4 @@
-"""A connection that died silently is noticed: behind a NAT or a firewall nobody says that it did."""
+"""A connection that died silently is noticed: behind a NAT or a firewall nobody says so."""
 
 from __future__ import annotations
 

@@ -35,11 +35,14 @@ _MONTHS: Final = {
     for number, month in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
 }
 _DATE_TIME: Final = re.compile(
-    rb" ?(\d{1,2}-(?:%b)-\d{4}) ([01]\d|2[0-3]):([0-5]\d):([0-5]\d) ([+-][01]\d[0-5]\d)"
+    rb" ?(\d{1,2}-(?:%b)-\d{4} (?:[01]\d|2[0-3])):([0-5]\d):([0-5]\d) ([+-][01]\d[0-5]\d)"
     % b"|".join(_MONTHS)
 )
 """INTERNALDATE, to the letter of RFC 3501, section 9. What is written otherwise the library
 reads, ten times as slowly."""
+# A first look reads a hundred thousand: what times have in common is made once.
+_MINUTES: Final = {b"%02d" % number: timedelta(minutes=number) for number in range(60)}
+_SECONDS: Final = {b"%02d" % number: timedelta(seconds=number) for number in range(60)}
 _SEARCH: Final = re.compile(rb"([\d ]*)(?:\(MODSEQ \d+\) *)?", re.IGNORECASE)
 _MESSAGE_ID: Final = re.compile(
     rb"^message-id[ \t]*:\s*(<[!#-\[\]-~]{1,250}>)\s*$", re.IGNORECASE | re.MULTILINE
@@ -255,20 +258,20 @@ def _time(text: bytes) -> datetime:
     if match is None:
         parsed: datetime = parse_to_datetime(text, normalise=False).astimezone(UTC)
         return parsed
-    day, hour, minute, second, zone = match.groups()
-    seconds = int(hour) * 3600 + int(minute) * 60 + int(second)
-    return _midnight(day, zone) + timedelta(seconds=seconds)
+    hour, minute, second, zone = match.groups()
+    return _hour(hour, zone) + _MINUTES[minute] + _SECONDS[second]
 
 
-@lru_cache(maxsize=64)
-def _midnight(date: bytes, zone: bytes) -> datetime:
-    """The beginning of a day, in UTC: most mails of an answer have it in common."""
+@lru_cache(maxsize=512)  # three weeks
+def _hour(text: bytes, zone: bytes) -> datetime:
+    """The beginning of an hour, in UTC. `text`: `26-Nov-2026 10`."""
+    date, hour = text.split(b" ")
     day, month, year = date.split(b"-")
-    midnight = datetime(int(year), _MONTHS[month], int(day), tzinfo=UTC)
+    local = datetime(int(year), _MONTHS[month], int(day), int(hour), tzinfo=UTC)
     east = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
     if zone.startswith(b"-"):
-        return midnight + east
-    return midnight - east
+        return local + east
+    return local - east
 
 
 def day_of(time: datetime) -> str:
