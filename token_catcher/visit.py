@@ -52,7 +52,7 @@ class _Fetched:
     """What was asked for."""
     mails: dict[int, Mail] = field(default_factory=dict)
     """What came, by UID."""
-    trouble: TransientError | None = None
+    trouble: TransientError | ConfigurationError | None = None
     """Why no more was asked for."""
 
 
@@ -154,7 +154,7 @@ class Visit:
             portion = uids[start : start + BATCH]
             try:
                 mails = self._fetch(portion)
-            except TransientError as error:
+            except (TransientError, ConfigurationError) as error:
                 if not fetched.uids:
                     raise
                 fetched.trouble = error

@@ -15,6 +15,7 @@ from tests.kit.servers import OpenBao
 from tests.kit.waiting import PATIENCE, until
 from token_catcher.errors import AccessError
 from token_catcher.model import Capture, Reason, Receipt, Stored, Unchanged
+from token_catcher.vault.kv import SEVERAL
 from token_catcher.vault.transport import AT_ONCE, CONNECTIONS
 
 
@@ -100,6 +101,17 @@ def test_a_secret_that_is_refused_costs_no_other(openbao: OpenBao, org: str) -> 
     assert caught.value.code == "vault-policy"
     assert all(isinstance(outcome, Stored) for outcome in outcomes)
     assert read_by(proxy) == []
+
+
+def test_where_several_are_refused_the_others_are_not_asked_for(openbao: OpenBao, org: str) -> None:
+    """A token that died is refused each of them, and the audit log of Vault tells of each."""
+    captures = of_users(org, 40)
+    denied = f'path "secret/data/salesforce/{org}/*" {{ capabilities = ["deny"] }}'
+    policies = [shipped_policy(openbao), openbao.policy(f"{org}-denied", denied)]
+    login = role_login(openbao.approle(org, *policies))
+    with ReverseProxy(openbao.port) as proxy, opened(proxy.url, login) as store:
+        store.ahead([each.path for each in captures], going_on)
+        assert SEVERAL <= len(read_by(proxy)) < SEVERAL + AT_ONCE
 
 
 def test_what_breaks_off_is_read_again(openbao: OpenBao, org: str) -> None:

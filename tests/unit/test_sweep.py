@@ -188,17 +188,21 @@ def test_large_mail_is_not_kept_until_a_batch_is_full(rig: Rig) -> None:
     assert (taken, report.taken) == ([0, 1, 33, 65], 97)
 
 
-def test_what_was_fetched_before_a_session_broke_is_taken(rig: Rig) -> None:
-    """A line that breaks now and then costs no more than what it was asked for."""
+@pytest.mark.parametrize("trouble", [AWAY, AccessError("NO", code="imap-access")])
+def test_what_was_fetched_before_a_session_broke_is_taken(
+    rig: Rig, trouble: TokenCatcherError
+) -> None:
+    """A line that breaks, or a server that says no now and then, costs no more than what it was
+    asked for."""
     flood(rig, 97)
 
     def broken(line: str) -> None:
         if line.startswith("fetch 66"):
-            raise AWAY
+            raise trouble
 
     rig.on = broken
     report = sweep(rig)
-    assert (report.looked_at, report.error) == (65, AWAY)
+    assert (report.looked_at, report.error) == (65, trouble)
 
 
 def deliver_at(rig: Rig, beginning: str, line: str) -> None:

@@ -25,6 +25,8 @@ from token_catcher.vault.version import OUR_VERSION, SecretVersion
 
 VERSIONS_BACK: Final = 20
 """How far back versions are looked at; Vault keeps ten by default."""
+SEVERAL: Final = 4
+"""Refusals after which no more secrets are read ahead: it is our token that is refused, then."""
 
 # As Go writes one: 1h30m0s.
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([hms])")
@@ -56,13 +58,17 @@ class KeyValue:
         self, paths: Sequence[str], goes_on: Callable[[], bool]
     ) -> Iterator[tuple[str, SecretVersion]]:
         """The latest versions, several read at once. Left out is what cannot be read, and all from
-        there on where Vault is away: who reads that one alone is told why.
+        there on where Vault is away, or refuses several: who reads that one alone is told why.
 
         `goes_on`: asked before each step; it ends where that says no."""
         urls = [self._mount.where(path) for path in paths]
+        refusals = 0
         with closing(self._mount.client.get_each(urls, goes_on)) as answers:
             for path, answer in zip(paths, answers, strict=False):
                 if trouble_of(answer, answer.where) is not None:
+                    return
+                refusals += answer.status == 403
+                if refusals == SEVERAL:
                     return
                 version = self._version_if_read(answer, path)
                 if version is not None:
