@@ -43,8 +43,9 @@ from token_catcher.sweep import Watched
 STUCK_AFTER: Final = 360.0
 """Seconds without a step after which a loop counts as stuck: the longest IDLE, and time to notice
 a dead connection. Twice the deadline of a command."""
-BEAT: Final = 1.0
-"""Seconds between two looks of the main thread at everything."""
+BEAT: Final = 5.0
+"""Seconds between two looks of the main thread at everything: with a thousand mailboxes one takes
+five milliseconds. Signals do not wait for it."""
 BEAT_AT_START: Final = 0.1
 """The same until the daemon is ready, which somebody may wait for."""
 LEAVE_WITHIN: Final = 2.5
