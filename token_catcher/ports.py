@@ -182,6 +182,12 @@ class Mailbox(Protocol):
         `then_look`: what follows news is a look at new mail of that folder. What it begins with may
         be asked with the end of the wait: `examine` and what comes after it answer as of then."""
 
+    @property
+    def is_as_before(self) -> bool:
+        """Whether the last wait and the one before it were ended by `wake`, were to be followed by
+        looks, and the server, asked with the end of each, told the same of all watched folders:
+        word for word. False as well: it was not asked."""
+
     def ask_anew(self) -> None:
         """Have the server asked whatever comes next, although it may have answered it ahead."""
 

@@ -88,7 +88,17 @@ class Report:
     """Mails that the looks so far found to be new, or due."""
     taken: int = 0
     """How many of these it has come to."""
+    asked: bool = False
+    """Whether more was asked of a folder than how it stands: there was something new, or due."""
+    checkpoint: tuple[int, ...] | None = None
+    """How the file of the checkpoint was left. None: there is none, or it was not held."""
     _waiting: dict[str, Waiting] = field(default_factory=dict, repr=False)
+
+    @property
+    def found_nothing(self) -> bool:
+        """Whether another look would find nothing either, if all is as it was for this one."""
+        waits = self.pending or self.unapplied or self.next_try is not None
+        return self.complete and self.error is None and not self.asked and not waits
 
     @property
     def stored(self) -> frozenset[str]:

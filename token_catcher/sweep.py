@@ -88,6 +88,13 @@ class Sweep(Tools):
         """Have the next sweep take the mail of this record through once more. From any thread."""
         self.wanted[entry.mail] = entry
 
+    def would_find_nothing(self, after: Report) -> bool:
+        """Whether a look would find nothing, as that one did, if the server tells the same of all
+        folders as it did then. From the thread of the mailbox."""
+        if self.wanted or not after.found_nothing or after.checkpoint is None:
+            return False
+        return Checkpoint.stamp_of(self.checkpoints, after.mailbox) == after.checkpoint
+
     def run(
         self,
         mailbox: Mailbox,
@@ -133,6 +140,7 @@ class Sweep(Tools):
                     listens=listens,
                 )
                 self._go_through(run, folders)
+                report.checkpoint = Checkpoint.stamp_of(self.checkpoints, mailbox.name)
         except (StateError, TransientError) as error:
             # The disk, or another sweep that holds the checkpoint: the session is still good.
             report.error = error

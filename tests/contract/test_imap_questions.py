@@ -36,6 +36,7 @@ from tests.kit.servers import Dovecot
 from tests.kit.waiting import PATIENCE
 from token_catcher.imap import ImapMailbox
 from token_catcher.imap import questions as questions_module
+from token_catcher.imap.ahead import Ahead
 from token_catcher.model import MAX_MAIL_BYTES
 
 
@@ -278,7 +279,7 @@ def test_no_token_shows_in_what_is_kept() -> None:
     """Nor is it kept once it was given out, or something else was asked."""
     with looking_for_bodies(body(6) + DONE) as looks:
         ahead = looks.mailbox._connection.ahead
-        assert ahead is not None
+        assert isinstance(ahead, Ahead)
         assert "Subject" not in repr(ahead)
         bodies(looks, 6)
         assert ahead._bodies == {}

@@ -134,6 +134,15 @@ class FakeAccount:
                 new.flags[number] = old.flags.get(uid, set())
             self.folders[folder] = new
 
+    def told(self) -> tuple[object, ...]:
+        """What LIST and EXAMINE tell of all folders."""
+        with self._lock:
+            states = [
+                (name, box.uidvalidity, box.uidnext, len(box.mails))
+                for name, box in self.folders.items()
+            ]
+        return (self.watched, *states)
+
     def kept(self, folder: FakeFolder) -> dict[int, tuple[datetime, bytes]]:
         """The mails that are in a folder at this moment."""
         with self._lock:
@@ -164,6 +173,8 @@ class FakeMailbox:
         self._folder = FakeFolder()
         self._known = 1
         """The UIDNEXT that the session was told."""
+        self._around_before: object = None
+        self._around: object = None
 
     def folders(self) -> Sequence[str]:
         inbox = self._account.watched[0]
@@ -262,14 +273,22 @@ class FakeMailbox:
         self._known = self._folder.uidnext
         return is_news
 
+    @property
+    def is_as_before(self) -> bool:
+        return self._around is not None and self._around == self._around_before
+
     def ask_anew(self) -> None:
         """Nothing is ever answered ahead."""
 
     def idle(self, seconds: float, wake: int, *, then_look: bool = False) -> bool:
         deadline = time.monotonic() + seconds
+        self._around_before, self._around = self._around, None
         while self._folder.uidnext <= self._known:
             left = deadline - time.monotonic()
-            if left <= 0 or select.select([wake], [], [], min(left, 0.005))[0]:
+            is_called = bool(select.select([wake], [], [], max(0.0, min(left, 0.005)))[0])
+            if is_called and then_look:
+                self._around = self._account.told()
+            if left <= 0 or is_called:
                 return False
         self._known = self._folder.uidnext
         return True

@@ -22,7 +22,7 @@ from typing import Final
 
 from token_catcher.daemon.logins import Logins, ServerLogins
 from token_catcher.daemon.sessions import SessionLoop
-from token_catcher.daemon.wakeups import PACE, BackOff, IdleTime, Pace, Wakeup, doubling
+from token_catcher.daemon.wakeups import PACE, BackOff, IdleTime, Pace, doubling
 from token_catcher.errors import Outage, StateError, TokenCatcherError
 from token_catcher.model import Secret
 from token_catcher.ports import Log, Mailbox
@@ -32,6 +32,9 @@ from token_catcher.sweep import Watched
 LATE: Final = 1.5
 """A schedule whose wakeup is late by this factor stands still: look without it. Its clock is the
 wall's, which may be set back."""
+LEFT_OUT_FOR: Final = 600.0
+"""Seconds after a look at all folders for which others are left out, where the server tells that
+all is as it was."""
 LOGOUT_WITHIN: Final = 0.5
 """Seconds for an idle listener to log out when all ends."""
 
@@ -90,7 +93,15 @@ class Watch(SessionLoop):
         self._idle_time = IdleTime(pace)
         self._last_sweep_at: datetime | None = None
         self._swept_at = 0.0
-        """Monotonic seconds at the last look at all folders."""
+        """Monotonic seconds at the last look at all folders, or when it could be left out."""
+        self._folders: Sequence[str] = ()
+        """What the session looks at."""
+        self._full: Report | None = None
+        """Of its last look at all of that."""
+        self._full_at = 0.0
+        """Monotonic seconds at that."""
+        self._is_as_before = False
+        """Whether the server has told, since then and with the last wait, that all is as it was."""
         self._let_beside: set[str] = set()
         """The folders whose listeners have logged in beside this session."""
         self._pending = 0
@@ -98,6 +109,8 @@ class Watch(SessionLoop):
         self._unapplied = 0
         self._interruptions = 0
         """How many sweeps in a row met trouble that the session outlived: a dependency away."""
+        self._is_told = False
+        """Whether an idle listener has told of news that no look has answered yet."""
         self._is_thread_missed = False
         """Whether it was told that an idle listener got no thread."""
 
@@ -140,26 +153,50 @@ class Watch(SessionLoop):
 
     def _session(self, mailbox: Mailbox) -> None:
         """Sweep and listen until something breaks."""
-        folders: Sequence[str] = ()
         of_inbox = False
+        self._folders = ()
+        self._full = None
+        self._is_as_before = False
         self._let_beside = set()
         try:
             while not self._ending.is_set():
                 if of_inbox and self._nothing_else_waits():
-                    report = self._sweep(mailbox, folders[:1])
+                    report = self._sweep(mailbox, self._folders[:1])
                 else:
                     self.wakeup.clear()  # what is set from here on leads to another sweep
-                    self._swept_at = self._monotonic()
-                    folders = mailbox.folders()
-                    report = self._sweep(mailbox, folders)
-                    # After a look: some servers end this session for the login of another one.
-                    self._listen_to(mailbox, folders[1:])
+                    report = self._look_at_all(mailbox)
                     if report.complete and report.error is None:
                         self._last_sweep_at = self._now()
                         self.watched.note_sweep()
                 of_inbox = self._listen(mailbox, report)
         finally:
             self._stop_listeners()
+
+    def _look_at_all(self, mailbox: Mailbox) -> Report:
+        """Sweep all folders. Not where that would find nothing: the report is that of the last
+        time then."""
+        self._swept_at = self._monotonic()
+        if self._full is not None and self._would_find_nothing(self._full):
+            return self._full
+        self._folders = mailbox.folders()
+        self._full_at = self._swept_at
+        self._full = self._sweep(mailbox, self._folders)
+        # After a look: some servers end this session for the login of another one.
+        self._listen_to(mailbox, self._folders[1:])
+        return self._full
+
+    def _would_find_nothing(self, full: Report) -> bool:
+        """Whether a look would find what the last one did, if that was nothing."""
+        is_as_before, self._is_as_before = self._is_as_before, False
+        # This session may learn a round trip later what a listener has told of.
+        if self._is_told:
+            self._is_told = False
+            return False
+        if len(self._listeners) < len(self._folders) - 1:
+            return False  # one got no thread
+        if not is_as_before or self._swept_at - self._full_at >= LEFT_OUT_FOR:
+            return False
+        return self.watched.sweep.would_find_nothing(full)
 
     def _pause(
         self, error: TokenCatcherError | None, lived: float, credential: Secret | None
@@ -237,6 +274,7 @@ class Watch(SessionLoop):
         alone = self._nothing_else_waits()
         wake = self.wakeup.fileno()
         news = mailbox.idle(min(seconds, longest), wake, then_look=alone)
+        self._is_as_before = mailbox.is_as_before
         self._idle_time.ended(news=news)
         self._moved()
         return news or longest < self._pace.idle[-1]
@@ -292,13 +330,18 @@ class Watch(SessionLoop):
             for listener in listeners:
                 listener.join(LOGOUT_WITHIN)
 
+    def _note_news(self) -> None:
+        """Of a further folder, from the thread of its listener."""
+        self._is_told = True
+        self.wakeup.set()
+
     def _listener(self, folder: str) -> IdleListener:
         is_beside = folder not in self._let_beside
         self._let_beside.add(folder)
         return IdleListener(
             self.watched,
             folder,
-            self.wakeup,
+            self._note_news,
             self._logins,
             is_beside=is_beside,
             log=self._log,
@@ -317,7 +360,7 @@ class IdleListener(SessionLoop):
         self,
         watched: Watched,
         folder: str,
-        news: Wakeup,
+        tell: Callable[[], None],
         logins: Logins,
         *,
         is_beside: bool,
@@ -326,7 +369,7 @@ class IdleListener(SessionLoop):
         rng: Random,
         pace: Pace,
     ) -> None:
-        """`news`: the wakeup of the watch. `is_beside`: its first login is made beside the session
+        """`tell` the watch of news. `is_beside`: its first login is made beside the session
         of the watch, which was let in a moment ago."""
         super().__init__(
             watched,
@@ -339,7 +382,7 @@ class IdleListener(SessionLoop):
             pace=pace,
         )
         self.folder = folder
-        self._news = news
+        self._tell = tell
         self._subject["folder"] = folder
         self._back_off = BackOff(pace, rng, spare=True)
         # Or a token in the spam folder would wait for the end of an IDLE in the inbox meanwhile.
@@ -357,16 +400,16 @@ class IdleListener(SessionLoop):
         """Wake the watch for what came before, and for whatever has changed since."""
         idle_time = IdleTime(self._pace)
         state = mailbox.examine(self.folder)
-        self._news.set()
+        self._tell()
         while not self._ending.is_set() and mailbox.has_idle:
             news = mailbox.idle(idle_time.seconds, self.wakeup.fileno())
             self._moved()
             idle_time.ended(news=news)
             if news:
-                self._news.set()
+                self._tell()
                 continue
             # Count its mails anew: the server may have swallowed a change.
             before = state
             state = mailbox.examine(self.folder)
             if state.uidnext is None or state != before:
-                self._news.set()
+                self._tell()

@@ -44,6 +44,10 @@ class AccountFolders:
         """Those of the watched that the server listed last."""
         return [folder for folder in self._watched if folder in self._raw_names]
 
+    def besides(self, folder: str) -> list[bytes]:
+        """The names on the wire of all others that were listed last and are watched."""
+        return [self.wire_name(other) for other in self.present() if other != folder]
+
     def expect_present(self, folder: str) -> None:
         """AccessError: it is configured, and was not among the folders when they were listed."""
         if folder in self._missing:

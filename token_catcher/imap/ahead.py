@@ -1,8 +1,11 @@
-"""What a look at new mail begins with, asked before the look: questions and answers. Pure.
+"""What a look begins with, asked before the look: questions and answers. Pure.
 
 A look that follows news of IDLE always asks the same: EXAMINE of the folder that is open, the
 headings from its last mail on, and the bodies of those that are from one of our senders. Which
 bodies, the server finds out by itself where it has SEARCHRES (RFC 5182): no other mail is read.
+
+Whoever is called to a look at all folders asks for their list, and EXAMINEs each. Most often it is
+the schedule that calls, and the answers are those of the time before, word for word.
 
 Nothing is believed of these answers that was not believed before. They are those that would have
 come later, and are used only where nothing lay between: with the next command they are gone. The
@@ -11,6 +14,7 @@ headings decide which mail is ours; a body that the search left out is asked for
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,41 +29,7 @@ WHOLE: Final = 4
 """New mails that are asked for whole, if they are ours: the look waits for all of them, and each
 may have 256 kB."""
 IN_VAIN: Final = 3
-"""Sessions in a row that may end, as one that ran out, on what was sent ahead."""
-
-
-@dataclass(slots=True)
-class Pipelining:
-    """Whether the server of one account answers what it is sent behind DONE (RFC 3501, 5.5).
-
-    It outlives the sessions. Whatever is sent so is on trial until it is answered as it should be.
-    A trial that ends otherwise stays open, and is the last one: so whatever a server makes of it,
-    that costs one session at most."""
-
-    is_proved: bool = False
-    """Whether it has answered a NOOP that was sent so, and whatever followed."""
-    is_on_trial: bool = False
-    finds: bool = True
-    """Whether it can be asked for what a search has found, as far as is known."""
-    _ended: int = 0
-    """How many sessions in a row ended before there was an answer."""
-
-    def prove(self) -> None:
-        """All was answered as it should be."""
-        self.is_proved = True
-        self.is_on_trial = False
-        self._ended = 0
-
-    def break_off(self) -> None:
-        """The trial ended before there could be an answer: another one may follow."""
-        self.is_on_trial = False
-
-    def run_out(self) -> None:
-        """The session ended as one that ran out, which is no verdict; if it was on trial, and that
-        comes to be the rule, it is one."""
-        if self.is_on_trial:
-            self._ended += 1
-            self.is_on_trial = self._ended >= IN_VAIN
+"""Trials in a row that may end without a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +53,114 @@ def questions(state: FolderState, wire_name: bytes, from_ours: str | None) -> Qu
         return None
     first = max(state.uidnext - 1, 1)
     last = state.uidnext + AT_MOST - 1
-    name = wire_name.decode("latin-1").replace("\\", "\\\\").replace('"', '\\"')
-    commands = [f'EXAMINE "{name}"', f"UID FETCH {first}:{last} {HEADING}"]
+    commands = [_examine(wire_name), f"UID FETCH {first}:{last} {HEADING}"]
     if from_ours is not None:
         new = f"UID {state.uidnext}:{state.uidnext + WHOLE - 1}"
         commands += [f"UID SEARCH RETURN (SAVE) {new} {from_ours}", f"UID FETCH $ {BODY}"]
-    if not all(command.isascii() and command.isprintable() for command in commands):
+    if not _are_lines(commands):
         return None
     return Questions(state.name, first, last, commands)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a look at all folders begins with."""
+
+    commands: Sequence[str]
+    """LIST, then EXAMINE of each. The last of them is the one that is open, and stays so."""
+
+
+def round_of(wire_names: Sequence[bytes]) -> Round | None:
+    """That of a look at these folders. None: a command would be more than one line of ASCII."""
+    commands = ['LIST "" "*"', *map(_examine, wire_names)]
+    if not _are_lines(commands):
+        return None
+    return Round(commands)
+
+
+def digest_of(text: bytes, tags: Sequence[bytes]) -> bytes | None:
+    """Of all untagged lines that answer the commands of these tags. None: the answers do not come
+    in this order, or one is not OK.
+
+    The text of an OK often names the time that it took."""
+    untagged = []
+    left = b"\n" + text
+    for tag in tags:
+        lines, _, answer = left.partition(b"\n%b " % tag)
+        if answer[:2].upper() != b"OK":
+            return None
+        untagged.append(lines)
+        left = answer[answer.find(b"\n") :]
+    return hashlib.blake2b(b"\0".join(untagged), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Commands whose answers a look has no use for."""
+
+    commands: Sequence[str]
+
+
+Asked = Questions | Round | Plain
+NOTHING: Final = Plain(())
+
+
+@dataclass(slots=True)
+class Pipelining:
+    """Whether the server of one account answers what it is sent behind DONE (RFC 3501, 5.5).
+
+    It outlives the sessions. Whatever is sent so is on trial until it is answered as it should be.
+    A trial that ends otherwise stays open, and is the last one: so whatever a server makes of it,
+    that costs one session at most. Where it has answered the like before, the server may only have
+    been away, and three in a row are the last."""
+
+    is_proved: bool = False
+    """Whether it has answered a NOOP that was sent so, and whatever followed."""
+    is_on_trial: bool = False
+    finds: bool = True
+    """Whether it can be asked for what a search has found, as far as is known."""
+    _answered: set[type[Asked]] = field(default_factory=set)
+    """The kinds of questions that it has answered as it should."""
+    _in_vain: int = 0
+    """How many trials in a row ended otherwise."""
+
+    def prove(self, asked: Asked) -> None:
+        """All was answered as it should be."""
+        self.is_proved = True
+        self.is_on_trial = False
+        self._answered.add(type(asked))
+        self._in_vain = 0
+
+    def break_off(self) -> None:
+        """The trial ended before there could be an answer: another one may follow."""
+        self.is_on_trial = False
+
+    def fail(self, asked: Asked, *, ran_out: bool = False) -> None:
+        """The trial ended without the answers. `ran_out`: with the session, as one ends that ran
+        out, which is no verdict; if that comes to be the rule, it is one."""
+        if self.is_on_trial:
+            self._in_vain += 1
+            is_known = ran_out or type(asked) in self._answered
+            self.is_on_trial = not is_known or self._in_vain >= IN_VAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What may go out behind the DONE of a wait."""
+
+    news: Asked
+    """Where it ends with news."""
+    round: Asked
+    """Where somebody calls for a look."""
+
+
+def _examine(wire_name: bytes) -> str:
+    name = wire_name.decode("latin-1").replace("\\", "\\\\").replace('"', '\\"')
+    return f'EXAMINE "{name}"'
+
+
+def _are_lines(commands: Sequence[str]) -> bool:
+    return all(command.isascii() and command.isprintable() for command in commands)
 
 
 Bodies = Mapping[int, tuple[bytes, datetime | None]]

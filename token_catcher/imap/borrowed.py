@@ -258,6 +258,18 @@ class RawConnection:
             self._imap._check_bye()  # noqa: SLF001 - see above
         return [self._taken_status(tag) for tag in tags]
 
+    def answered(self, tags: Sequence[bytes], seconds: float, within: float) -> bytes | None:
+        """All that is answered to these commands, which went out behind DONE, as it came.
+
+        None: not all is answered in time; see `answers`."""
+        text = self._client.reader.through(tags[-1], self.sock, seconds, within)
+        if text is None:
+            return None
+        for tag in tags:
+            if b"\n%b " % tag in text:
+                del self._imap.tagged_commands[tag]
+        return text
+
     def _taken_status(self, tag: bytes) -> str:
         if not self.is_answered(tag):
             return ""

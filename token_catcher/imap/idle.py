@@ -19,14 +19,14 @@ from socket import socket
 from typing import Final
 
 from token_catcher.errors import Outage, TransientError
-from token_catcher.imap.ahead import Pipelining
+from token_catcher.imap.ahead import NOTHING, Asked, Behind, Pipelining, Plain
 from token_catcher.imap.connection import Connection
 from token_catcher.imap.texts import ends_session
 from token_catcher.imap.trouble import malformed, session_ended
 
 ANSWER_WITHIN: Final = 10.0
 """Seconds for the server to begin and to end an IDLE; silence is how a dead connection shows."""
-PROBE: Final = ("NOOP",)
+PROBE: Final = Plain(("NOOP",))
 """What has to be answered behind DONE before anything else is sent so."""
 PROBE_WITHIN: Final = 2.0
 """Seconds for that. Nobody's mail waits meanwhile."""
@@ -63,9 +63,9 @@ class Idle:
         self._lines = Lines(connection, monotonic)
         self._exists = 0
         self._tag = b""
-        self._questions: Sequence[str] = ()
-        self.asked: Sequence[bytes] = ()
-        """The tags of the questions that went out with the end of the last wait."""
+        self._behind: Behind | None = None
+        self.asked: tuple[Asked, Sequence[bytes]] = (NOTHING, ())
+        """What went out with the end of the last wait, and the tag of each command."""
         self._begun = False
         self._hasty = 0
         self.refused = False
@@ -90,14 +90,14 @@ class Idle:
         self._connection.call("NOOP", self._raw.noop)
         return self._told_before()
 
-    def wait(self, seconds: float, wake: int, questions: Sequence[str] = ()) -> bool:
+    def wait(self, seconds: float, wake: int, behind: Behind | None = None) -> bool:
         """True: there is news, or the server ended the IDLE: look.
 
         False: time is over, or the file descriptor `wake` is readable. Outage: the connection is
-        gone. TransientError: it is out of step. `questions`: commands that a look at news begins
-        with; where the server is known to read on, they go out with DONE (see `asked`)."""
-        self._questions = questions
-        self.asked = ()
+        gone. TransientError: it is out of step. `behind`: what the look that follows begins with;
+        where the server is known to read on, it goes out with DONE (see `asked`)."""
+        self._behind = behind
+        self.asked = (NOTHING, ())
         deadline = self._monotonic() + seconds
         # That would be missed: the server tells each change once, and IDLE begins after it.
         if self._told_before():
@@ -146,26 +146,29 @@ class Idle:
             return True
         self._hasty = 0
         behind = self._behind_done(wake, news=news)
-        if behind:
+        if behind.commands:
             self._pipelining.is_on_trial = True
-        tags = self._connection.call("IDLE", self._raw.end_idle, behind, ANSWER_WITHIN)
+        tags = self._connection.call("IDLE", self._raw.end_idle, behind.commands, ANSWER_WITHIN)
+        self.asked = (behind, tags)
         # A mail may come between our DONE and the server's OK.
         _, late_news = self._answer("end")
-        if behind != PROBE:
-            self.asked = tags
+        if behind is not PROBE:
             return news or late_news
         if late_news:
             self._pipelining.break_off()  # the look does not wait for the answer to the probe
             return True
         return self._probe(tags[0], wake)
 
-    def _behind_done(self, wake: int, *, news: bool) -> Sequence[str]:
+    def _behind_done(self, wake: int, *, news: bool) -> Asked:
         """What goes out in one packet with DONE; the probe only where nobody waits for a look."""
-        if news and self._pipelining.is_proved:
-            return self._questions
-        if news or self._pipelining.is_proved or not self._questions or _is_readable(wake):
-            return ()
-        return PROBE
+        if self._behind is None:
+            return NOTHING
+        is_awaited = news or _is_readable(wake)
+        if not self._pipelining.is_proved:
+            return NOTHING if is_awaited else PROBE
+        if news:
+            return self._behind.news
+        return self._behind.round if is_awaited else NOTHING
 
     def _probe(self, tag: bytes, wake: int) -> bool:
         """Wait for the answer to the probe. Returns whether there is news instead.
@@ -175,7 +178,7 @@ class Idle:
         meaning = self._next(self._monotonic() + PROBE_WITHIN, wake)
         match meaning:
             case Meaning.ENDED:
-                self._pipelining.prove()
+                self._pipelining.prove(PROBE)
             case Meaning.NEWS:
                 self._pipelining.break_off()
             case None if _is_readable(wake):

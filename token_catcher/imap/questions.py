@@ -13,8 +13,20 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from token_catcher.errors import SessionEnded, TransientError
-from token_catcher.imap.ahead import Ahead, Bodies, Pipelining, Questions, questions
+from token_catcher.errors import SessionEnded, TokenCatcherError, TransientError
+from token_catcher.imap.ahead import (
+    NOTHING,
+    Ahead,
+    Asked,
+    Behind,
+    Bodies,
+    Pipelining,
+    Questions,
+    Round,
+    digest_of,
+    questions,
+    round_of,
+)
 from token_catcher.imap.answers import (
     Body,
     bodies_in,
@@ -30,6 +42,8 @@ from token_catcher.ports import FolderState, Heading
 ANSWER_WITHIN: Final = 2.0
 """Seconds for an answer to begin, and to go on. What takes longer is asked for once more, and is
 welcome late: so it holds up a token for no more than that, and only once."""
+MOMENT: Final = 0.01
+"""Seconds for what has come already."""
 ALL_WITHIN: Final = 30.0
 """Seconds for all lines of an answer: a server may ask for patience time and again."""
 
@@ -46,21 +60,52 @@ class AskingIdle:
         self._idle = idle
         self._pipelining = pipelining
         self._from_ours = from_ours
+        self._looks_around = True
+        """Whether the server can be asked of all folders, as far as this session knows."""
+        self._around: bytes | None = None
+        """What it was asked so with the end of the last wait was answered with this digest."""
+        self.is_as_before = False
+        """Whether that is what it was with the end of the wait before."""
 
-    def wait(self, seconds: float, wake: int, state: FolderState, wire_name: bytes) -> bool:
-        """See `Idle.wait`. `state`, `wire_name`: of the folder that is open.
+    def only_wait(self, seconds: float, wake: int) -> bool:
+        """See `Idle.wait`. Nothing is asked."""
+        self._around = None
+        self.is_as_before = False
+        return self._idle.wait(seconds, wake)
 
-        What was answered ahead is `ahead` of the connection then."""
-        asked = questions(state, wire_name, self._search())
-        if asked is None or self._pipelining.is_on_trial:
-            return self._idle.wait(seconds, wake)
+    def wait(
+        self,
+        seconds: float,
+        wake: int,
+        state: FolderState,
+        wire_name: bytes,
+        besides: Sequence[bytes],
+    ) -> bool:
+        """See `Idle.wait`. `state`, `wire_name`: of the folder that is open. `besides`: the names
+        on the wire of the others that a look at all folders goes through.
+
+        What was answered ahead is `ahead` of the connection then, or `is_as_before` tells it."""
+        of_news = questions(state, wire_name, self._search())
+        if of_news is None or self._pipelining.is_on_trial:
+            return self.only_wait(seconds, wake)
+        before = self._around
+        self._around = None
+        self.is_as_before = False
+        of_round: Asked = NOTHING
+        if self._looks_around:
+            of_round = round_of([*besides, wire_name]) or NOTHING
         try:
-            news = self._idle.wait(seconds, wake, asked.commands)
-            if self._idle.asked:
-                self._connection.ahead = self._answers(asked, self._idle.asked)
-        except SessionEnded:
-            self._pipelining.run_out()  # the hour was over: no question is to blame
+            news = self._idle.wait(seconds, wake, Behind(of_news, of_round))
+            asked, tags = self._idle.asked
+            if isinstance(asked, Questions):
+                self._connection.ahead = self._answers(asked, tags)
+            if isinstance(asked, Round):
+                self._around = self._answer(asked, tags)
+        except TokenCatcherError as error:
+            asked, _ = self._idle.asked
+            self._pipelining.fail(asked, ran_out=isinstance(error, SessionEnded))
             raise
+        self.is_as_before = not news and self._around is not None and self._around == before
         return news
 
     def _search(self) -> str | None:
@@ -74,15 +119,17 @@ class AskingIdle:
         state = self._state(asked.folder, examine)
         # What is answered before EXAMINE may be of another folder.
         if state is None or any(map(self._raw.is_answered, others)):
+            self._pipelining.fail(asked)
             return None
         is_behind = state.exists < self._idle.exists
         # What is told from here on is news to the next wait.
         self._idle.expect(state.exists)
         answers = self._mails(others)
         if answers is None:
+            self._pipelining.fail(asked)
             return None
         headings, bodies = answers
-        self._pipelining.prove()
+        self._pipelining.prove(asked)
         # EXAMINE does not know yet of what IDLE has told: a round trip later it may.
         if is_behind:
             return None
@@ -90,6 +137,23 @@ class AskingIdle:
         if self._raw.is_expunge_told:
             return None
         return Ahead(asked, state, headings, dict(bodies))
+
+    def _answer(self, asked: Round, tags: Sequence[bytes]) -> bytes | None:
+        """A digest of what was answered. None: it is not as it should be, and nobody's mail waited
+        for it; no other round is asked for in this session."""
+        text = self._connection.call("LIST", self._raw.answered, tags, ANSWER_WITHIN, ALL_WITHIN)
+        digest = None
+        if text is not None:
+            digest = digest_of(text, tags)
+        else:
+            # What has come of it may be the end of the session.
+            self._connection.read_on("LIST", partial(self._raw.answers, tags, MOMENT, ALL_WITHIN))
+        if digest is None:
+            self._looks_around = False
+            self._pipelining.break_off()
+        else:
+            self._pipelining.prove(asked)
+        return digest
 
     def _state(self, folder: str, tag: bytes) -> FolderState | None:
         if self._read("EXAMINE", [tag]) != ["OK"]:

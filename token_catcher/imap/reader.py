@@ -162,8 +162,36 @@ class Reader:
 
         False: nothing came for so many seconds, or no line `within` so many since the command was
         sent. What has come of one stays for the next command."""
+        return self._comes(self._has_line, connection, seconds, within)
+
+    def through(
+        self, tag: bytes, connection: socket.socket, seconds: float, within: float
+    ) -> bytes | None:
+        """All up to the end of the line that begins with this tag, which is not the first one.
+
+        None: it does not come, as for `begins`, or the connection ends; what has come stays.
+        TooMuch: it is too large."""
+
+        def end() -> int:
+            begin = self._received.find(b"\n%b " % tag)
+            if begin < 0 and len(self._received) > MAX_TEXT:
+                raise TooMuch("lines")
+            return self._received.find(b"\n", begin + 1) + 1 if begin >= 0 else 0
+
+        if not self._comes(end, connection, seconds, within) or not end():
+            return None
+        return self._taken(end())
+
+    def _comes(
+        self,
+        is_there: Callable[[], object],
+        connection: socket.socket,
+        seconds: float,
+        within: float,
+    ) -> bool:
+        """Wait for it; the end of the connection counts as well. False: see `begins`."""
         self._take_over(connection)
-        while not self._has_line():
+        while not is_there():
             left = min(seconds, self._began + within - self._monotonic())
             if left <= 0:
                 return False

@@ -221,9 +221,16 @@ class ImapMailbox:
     def idle(self, seconds: float, wake: int, *, then_look: bool = False) -> bool:
         """See `ports.Mailbox`."""
         if not then_look:
-            return self._idle.wait(seconds, wake)
-        name = self._folders.wire_name(self._folder.name)
-        return self._asking.wait(seconds, wake, self._folder, name)
+            return self._asking.only_wait(seconds, wake)
+        name = self._folder.name
+        wire_name = self._folders.wire_name(name)
+        besides = self._folders.besides(name)
+        return self._asking.wait(seconds, wake, self._folder, wire_name, besides)
+
+    @property
+    def is_as_before(self) -> bool:
+        """See `ports.Mailbox`."""
+        return self._asking.is_as_before
 
     def ask_anew(self) -> None:
         """See `ports.Mailbox`."""

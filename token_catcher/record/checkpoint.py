@@ -116,6 +116,14 @@ class Checkpoint:
         """What is known of the mails of all folders that are not settled."""
         return [mail for folder in self._folders.values() for mail in folder.pending.values()]
 
+    @staticmethod
+    def stamp_of(directory: Path, mailbox: str) -> tuple[int, ...] | None:
+        """By which it shows whether the file is as it was left. None: there is none."""
+        with suppress(OSError):
+            status = (directory / f"{file_name(mailbox)}.json").stat()
+            return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode)
+        return None
+
     def goes_on(self) -> None:
         """Show whoever waits for the lock that this sweep has made a step."""
         self._lock.touch()

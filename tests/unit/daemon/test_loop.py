@@ -124,10 +124,10 @@ def test_it_runs_until_it_is_told_to_end(rig: Rig, number: int) -> None:
 
 
 def test_the_schedule_wakes_the_watch(rig: Rig) -> None:
-    """At `poll`, though it is in an IDLE of minutes."""
+    """At `poll`, though it is in an IDLE of minutes: there is another one then."""
     rig.account.watched = ("INBOX",)
     daemon = made(rig, lambda: [rig.but(poll=timedelta(seconds=0.05))])
-    run(daemon, partial(until_asked, rig, "folders", times=3))
+    run(daemon, partial(until_asked, rig, "idle INBOX", times=3))
 
 
 def test_a_mailbox_that_is_not_watched_is_not_woken(rig: Rig) -> None:
@@ -280,10 +280,10 @@ def test_a_watch_is_woken_by_the_name_of_its_mailbox(rig: Rig) -> None:
 
     def steps() -> None:
         until(lambda: daemon.ready and bool(rig.idles), "the watch to listen")
-        sweeps = rig.diary.count("folders")
+        waits = rig.diary.count("idle INBOX")
         daemon.wake("of another shard")
         daemon.wake("integrations")
-        until(lambda: rig.diary.count("folders") > sweeps, "another sweep")
+        until(lambda: rig.diary.count("idle INBOX") > waits, "another wait")
 
     run(daemon, steps)
 

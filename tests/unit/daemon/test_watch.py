@@ -18,10 +18,18 @@ from tests.kit import mails
 from tests.kit.mails import token
 from tests.kit.rig import Rig, Session, nothing
 from tests.kit.waiting import FOREVER, PATIENCE, until
-from tests.unit.daemon.kit import threads, until_asked, until_stored, until_told
+from tests.unit.daemon.kit import (
+    QUICK,
+    made,
+    threads,
+    until_asked,
+    until_stored,
+    until_told,
+    watching,
+)
 from token_catcher.daemon.logins import Logins, ServerLogins
 from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
-from token_catcher.daemon.watch import IdleListener, Watch
+from token_catcher.daemon.watch import IdleListener
 from token_catcher.errors import AccessError, ConfigurationError, Outage, TransientError
 from token_catcher.model import Secret
 from token_catcher.ports import FolderState, MoveTo
@@ -30,57 +38,12 @@ from token_catcher.sweep import Watched
 
 LOST = Outage("the connection was lost", code="imap-connection")
 REFUSED = AccessError("the login was refused", code="imap-login")
-QUICK = Pace(
-    idle=(FOREVER,),
-    logins_apart=0.0,
-    trouble=(0.01, 0.02),
-    refusal=(0.01, 0.02),
-    outage=(0.01, 0.02),
-    step=0.01,
-)
-"""The waits that are not what a test is about; only news and wakeups end an IDLE."""
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
     """An inbox, a spam folder, a Vault."""
     return Rig(tmp_path)
-
-
-def made(
-    rig: Rig,
-    watched: Watched | None = None,
-    pace: Pace = PACE,
-    ending: threading.Event | None = None,
-    server: ServerLogins | None = None,
-) -> Watch:
-    """A watch over the rig's mailbox, or over another, that was not started yet."""
-    return Watch(
-        watched or rig.watched,
-        ending or threading.Event(),
-        server or ServerLogins(pace, time.monotonic),
-        log=rig.log,
-        now=rig.now,
-        monotonic=time.monotonic,
-        rng=Random(1),
-        pace=pace,
-    )
-
-
-@contextmanager
-def watching(rig: Rig, watched: Watched | None = None, pace: Pace = QUICK) -> Iterator[Watch]:
-    """A running watch; at the end it has to end by itself."""
-    ending = threading.Event()
-    watch = made(rig, watched, pace, ending)
-    watch.start()
-    try:
-        yield watch
-    finally:
-        ending.set()
-        watch.wakeup.set()
-        watch.join(PATIENCE)
-        assert not watch.is_alive()
-        until(lambda: not threads("idle-"), "the listeners to end")
 
 
 def failing(question: str, error: Exception) -> Callable[[str], None]:
@@ -395,7 +358,7 @@ def listening(rig: Rig, pace: Pace, watched: Watched | None = None) -> Iterator[
     listener = IdleListener(
         watched or rig.watched,
         "Junk",
-        wakeup,
+        wakeup.set,
         logins,
         is_beside=False,
         log=rig.log,
