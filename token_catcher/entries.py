@@ -23,7 +23,6 @@ from token_catcher.model import (
     Unchanged,
     iso,
 )
-from token_catcher.record import Record
 
 CAPTURED: Final = frozenset({Event.STORED, Event.UNCHANGED})
 """How a mail ends whose token is in Vault, or was overtaken there by a newer one."""
@@ -56,6 +55,15 @@ def released(entry: Entry, verdict: Verdict, release: Release) -> Entry:
     if verdict.judgement is not None:
         waived = verdict.judgement.waived
     return replace(entry, released_by=release.by, release_reason=release.reason, waived=waived)
+
+
+def beside(previous: Entry, entry: Entry) -> Entry | None:
+    """The record of another look at a mail, after its newest one. None: it adds nothing."""
+    if not adds_to(previous, entry):
+        return None
+    if had_token(previous) and entry.released_by is None:
+        return mended(entry, previous)
+    return entry
 
 
 def had_token(entry: Entry) -> bool:
@@ -166,13 +174,13 @@ def _proof(judgement: Judgement) -> str | None:
     return None
 
 
-def adds_to(previous: Record, entry: Entry) -> bool:
+def adds_to(previous: Entry, entry: Entry) -> bool:
     """Whether a second look at a recorded mail found anything that the journal does not say yet.
 
     What is in Vault stays recorded as it is; what was refused or held may end otherwise once the
     configuration changed."""
     if entry.event == Event.STORED:
         return True
-    if previous.entry.event in CAPTURED:
+    if previous.event in CAPTURED:
         return False
-    return (previous.entry.event, previous.entry.reason) != (entry.event, entry.reason)
+    return (previous.event, previous.reason) != (entry.event, entry.reason)

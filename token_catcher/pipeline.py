@@ -34,6 +34,9 @@ those before it where they could change how it is judged. Where a dependency goe
 middle, what is in Vault is recorded, and only what comes before the mail that met it is settled:
 all up to a settled mail counts as settled or pending.
 
+Another sweep may take over while this one is stopped (`record.sweeplock`): so what a mail adds to
+its newest record is found out under the same lock as the record is written.
+
 A mail with a record is not judged again, whatever folder or UID it turns up under: what was proof
 on arrival stays proof. Only who asks for it has it judged anew (`scan --again`, and the daily look
 for what Vault has lost, which make settled mail pending), and only a different ending is recorded.
@@ -52,7 +55,6 @@ from typing import Final, Protocol, TypeGuard
 from token_catcher.batch import Course, Ending, Noting, Steps
 from token_catcher.entries import (
     DAEMON,
-    adds_to,
     released,
 )
 from token_catcher.errors import (
@@ -302,9 +304,8 @@ class Pipeline:
         entry = replace(entry, asked_by=f"release:{release.by}")
         if not isinstance(outcome, Held):
             entry = released(entry, verdict, release)
-        if previous is None or adds_to(previous, entry):
-            (entry,) = self._recorder.write_down([entry])
-        return entry
+        (recorded,) = self._recorder.write_down([entry])
+        return recorded or entry
 
     def tell_left_out(self, *, of_past_hours: bool = False) -> None:
         """See `Recorder.tell_left_out`."""

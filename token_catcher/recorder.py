@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from token_catcher.batch import Course, Noting
-from token_catcher.entries import CAPTURED, adds_to, as_unchanged, describe, had_token, mended
+from token_catcher.entries import CAPTURED, as_unchanged, beside, describe
 from token_catcher.fingerprints import Fingerprints
 from token_catcher.judge import Verdict
 from token_catcher.model import (
@@ -65,24 +65,17 @@ class Recorder:
                 if entry is not None:
                     added.append(course)
                     entries.append(entry)
-        recorded = self.write_down(entries)
-        for course, entry in zip(added, recorded, strict=True):
+        for course, entry in zip(added, self.write_down(entries), strict=True):
             course.entry = entry
-            told(entry)
+            if entry is not None:
+                told(entry)
 
     def _entry(self, course: Course, outcome: Outcome) -> Entry | None:
-        """What is to be written down of the mail. None: it adds nothing to the journal."""
+        """What came of the mail. None: nothing that is written down."""
         if isinstance(outcome, Ignored):
             return None
         assert course.verdict is not None
-        entry = self.described(course.mail, course.verdict, outcome, course.first_look)
-        if course.previous is None:
-            return entry
-        if not adds_to(course.previous, entry):
-            return None
-        if had_token(course.previous.entry):
-            return mended(entry, course.previous.entry)
-        return entry
+        return self.described(course.mail, course.verdict, outcome, course.first_look)
 
     def described(
         self,
@@ -111,13 +104,14 @@ class Recorder:
             course["seen_after"] = _seconds(first_look - mail.received_at)
         return course
 
-    def write_down(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Put them on disk, then tell of them. Returns what was recorded."""
-        # The same mail in another mailbox may have been faster, in another thread or process.
-        recorded = self._journal.append_all(entries, as_unchanged)
+    def write_down(self, entries: Sequence[Entry]) -> list[Entry | None]:
+        """Put them on disk, then tell of them. Returns what was recorded; None: it adds nothing."""
+        # The same mail in another mailbox, or another sweep of this one, may have been faster.
+        recorded = self._journal.append_all(entries, as_unchanged, beside)
         for entry in recorded:
-            self._observe(entry)
-            self._tell(entry)
+            if entry is not None:
+                self._observe(entry)
+                self._tell(entry)
         return recorded
 
     def _tell(self, entry: Entry) -> None:

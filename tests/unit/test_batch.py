@@ -7,8 +7,10 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 
 from tests.kit import mails
 from tests.kit.crash import Crash, Crashes
-from tests.kit.fakes import FakeClient, FakeStore, FakeVault, Silent
+from tests.kit.fakes import FakeClient, FakeStore, FakeVault, Silent, no_trip
 from tests.kit.mails import ADDRESS, ISSUED, token
 from tests.kit.rig import Instance
 from token_catcher.batch import Ending
@@ -283,14 +285,62 @@ def check_replayed(bench: Bench, home: Path) -> None:
     assert (bench.vault.get(f"salesforce/acme/{TWO}") or {})["security_token"] == token(5)
     records = list(bench.journal.records())
     assert Counter(record.entry.uid for record in records) == Counter(range(1, 7))
-    stored = sorted(
-        (record.entry.path, record.entry.version)
-        for record in records
-        if record.entry.event == "rotation.stored"
-    )
-    assert stored == sorted((path, number) for path, number, _ in bench.vault.puts)
+    check_versions(bench)
     assert verify(home / "journal.jsonl").state is State.INTACT
     assert bench.progress.settled_through == 6
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["new", "lost in Vault"])
+def test_a_sweep_that_goes_on_after_another_took_over(tmp_path: Path, lost: bool) -> None:
+    """It was stopped before or after any request (Ctrl-Z), and the other one has taken all of the
+    batch meanwhile: the records are those of one sweep alone, whichever of them wrote."""
+    alone = taken_over_at(tmp_path / "alone", 1000, lost=lost)
+    assert alone.trip is not no_trip
+    places = 0
+    while (bench := taken_over_at(tmp_path / str(places), places, lost=lost)).trip is no_trip:
+        assert sorted(bench.records, key=str) == sorted(alone.records, key=str)
+        check_versions(bench)
+        places += 1
+    assert places > 5
+
+
+def taken_over_at(home: Path, place: int, *, lost: bool) -> Bench:
+    """The end of it. Where there is no such place, what trips there is still to come.
+
+    `lost`: all of it was settled once, and Vault has lost the tokens."""
+    bench = Bench(home)
+    bench.teach()
+    uids = range(1, 6)
+    if lost:
+        bench.take(*batch_of_five())
+        for path in bench.vault.paths():
+            bench.vault.put(path, {"password": "kept"})
+        for uid in uids:
+            bench.progress.unsettle(uid, bench.now)
+        bench.restart()
+    effects = count()
+
+    def other_sweep_takes_over(_effect: str) -> None:
+        if next(effects) == place:
+            bench.trip = no_trip
+            bench.restart()
+            progress = deepcopy(bench.progress)
+            list(bench.pipeline.take(batch_of_five(), (ADDRESS,), progress))
+
+    bench.trip = other_sweep_takes_over
+    bench.take(*batch_of_five())
+    return bench
+
+
+def check_versions(bench: Bench) -> None:
+    """Each version of a token has one record that it was stored."""
+    stored = sorted(
+        (record.entry.path, record.entry.version)
+        for record in bench.journal.records()
+        if record.entry.event == "rotation.stored"
+    )
+    tokens = [(path, number) for path, number, data in bench.vault.puts if "security_token" in data]
+    assert stored == sorted(tokens)
 
 
 def test_an_outage_leaves_what_comes_after_it(bench: Bench) -> None:

@@ -115,38 +115,53 @@ class Journal:
             return record
 
     def append_all(
-        self, entries: Sequence[Entry], otherwise: Callable[[Entry], Entry]
-    ) -> list[Entry]:
-        """Add the records of a batch and make them durable together; returns them as they stand.
+        self,
+        entries: Sequence[Entry],
+        otherwise: Callable[[Entry], Entry],
+        beside: Callable[[Entry, Entry], Entry | None],
+    ) -> list[Entry | None]:
+        """Add the records of a batch and make them durable together; returns each as it stands.
 
         In place of the `stored` record of a version that has one already, `otherwise` says what is
-        added. Asked and added under one lock: of two processes that saw the same version, one
-        records it. All of them or none, unless a crash comes between: then the first ones.
-        StateError: none."""
+        added; and `beside`, of a mail that has a record, what is added to its newest one. None:
+        nothing. Asked and added under one lock: of two processes that saw the same version, or took
+        the same mail, one records it. All of them or none, unless a crash comes between: then the
+        first ones. StateError: none."""
         if not entries:
             return []
         with self._file.alone() as file:
-            added = self._unless_known(entries, otherwise)
-            self._file.write(file, *map(as_fields, added))
-            self._close_where_full(file)
-            return added
+            outcome = list(self._unless_known(file, entries, otherwise, beside))
+            added = [as_fields(entry) for entry in outcome if entry is not None]
+            if added:
+                self._file.write(file, *added)
+                self._close_where_full(file)
+            return outcome
 
     def _unless_known(
-        self, entries: Sequence[Entry], otherwise: Callable[[Entry], Entry]
-    ) -> list[Entry]:
+        self,
+        file: FileIO,
+        entries: Sequence[Entry],
+        otherwise: Callable[[Entry], Entry],
+        beside: Callable[[Entry, Entry], Entry | None],
+    ) -> Iterator[Entry | None]:
+        mails = [mail_key(entry.mailbox, entry.mail) for entry in entries]
         versions = {
             number: stored_keys(as_fields(entry))[0]
             for number, entry in enumerate(entries)
             if entry.event == Event.STORED
         }
-        known = self._known_among(versions.values())
-        added = []
-        for number, entry in enumerate(entries):
+        known = self._known_among([*mails, *versions.values()])
+        for number, (mail, entry) in enumerate(zip(mails, entries, strict=True)):
+            new = entry
             if versions.get(number) in known:
-                added.append(otherwise(entry))
+                new = otherwise(entry)
+            last = None
+            if mail in known:
+                last = self._find(file, mail)
+            if last is None:
+                yield new
             else:
-                added.append(entry)
-        return added
+                yield beside(record_of(last).entry, new)
 
     def _close_where_full(self, file: FileIO) -> None:
         """Close a file that is long enough by now."""

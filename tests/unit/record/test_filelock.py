@@ -22,7 +22,7 @@ import pytest
 from tests.kit.locks import Holder
 from tests.kit.processes import reaped
 from tests.kit.waiting import PATIENCE
-from tests.unit.record.books import entry, journal
+from tests.unit.record.books import as_it_is, entry, journal
 from token_catcher import files
 from token_catcher.errors import StateError
 from token_catcher.model import Receipt
@@ -153,7 +153,7 @@ def test_a_kernel_that_tells_of_no_locks(tmp_path: Path, monkeypatch: pytest.Mon
 OPERATIONS: dict[str, Callable[[Journal], object]] = {
     "open": lambda book: book.open(),
     "append": lambda book: book.append(entry(9)),
-    "append_all": lambda book: book.append_all([entry(9)], lambda known: known),
+    "append_all": lambda book: book.append_all([entry(9)], lambda known: known, as_it_is),
     "archive": lambda book: book.archive(),
     "last_for": lambda book: book.last_for("integrations", entry(1).mail),
     "has_stored": lambda book: book.has_stored(Receipt("path", 1, None, None), entry(1).mail),

@@ -29,7 +29,7 @@ from tests.kit.fakes import Silent
 from tests.kit.processes import reaped
 from tests.kit.scale import times
 from tests.kit.waiting import PATIENCE
-from tests.unit.record.books import CREATED, PATH, entry, journal
+from tests.unit.record.books import CREATED, PATH, as_it_is, entry, journal
 from token_catcher.errors import StateError
 from token_catcher.model import Entry, Event, ProofEvent, Receipt, as_fields
 from token_catcher.record.archive import series
@@ -173,9 +173,37 @@ def test_a_version_has_one_stored_record(path: Path, created_at: str | None) -> 
     stored = entry(1, vault_created_at=created_at)
     books = [journal(path), journal(path)]
     known = entry(1, event=Event.UNCHANGED, reason="same-token")
-    added = [book.append_all([stored], lambda _entry: known) for book in books]
-    assert added == [[stored], [known]]
+    recorded = [book.append_all([stored], lambda _entry: known, as_it_is) for book in books]
+    assert recorded == [[stored], [known]]
     assert [record.entry for record in journal(path).records()] == [stored, known]
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+def test_a_mail_is_held_against_the_record_that_another_process_wrote(
+    path: Path, closed: bool
+) -> None:
+    """Under the lock of its own, and in whatever file it is: what adds nothing is left out, and
+    what adds something stands as it is said to."""
+    ours = journal(path)
+    ours.open()
+    other = journal(path)
+    last = [entry(uid, event=Event.HELD, reason="unknown-user") for uid in (1, 2)]
+    for record in last:
+        other.append(record)
+    if closed:
+        other.archive()
+    new = [entry(uid, version=uid + 10) for uid in (1, 2, 3)]
+    asked = []
+
+    def beside(previous: Entry, new: Entry) -> Entry | None:
+        asked.append((previous, new))
+        return replace(new, mended=True) if new.uid == 2 else None
+
+    recorded = ours.append_all(new, lambda entry: entry, beside)
+    assert recorded == [None, replace(new[1], mended=True), new[2]]
+    assert asked == list(zip(last, new[:2], strict=True))
+    assert [record.entry for record in journal(path).records()] == [*last, *recorded[1:]]
+    assert ours.append_all([new[0]], lambda entry: entry, beside) == [None]
 
 
 def test_records_are_read_from_any_number_on(path: Path) -> None:

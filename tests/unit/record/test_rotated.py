@@ -25,7 +25,7 @@ from tests.kit.fakes import Silent
 from tests.kit.processes import reaped, unmeasured
 from tests.kit.servers.process import command
 from tests.kit.waiting import PATIENCE
-from tests.unit.record.books import entry, in_files, journal
+from tests.unit.record.books import as_it_is, entry, in_files, journal
 from token_catcher.errors import StateError
 from token_catcher.model import Event
 from token_catcher.record import State, Verification, series, verify
@@ -281,7 +281,7 @@ def test_no_token_waits_for_a_closed_file_that_is_lost(
     stored = entry(2 * number + 1)
     assert book.append(entry(6)).seq == 10
     known = entry(7, event=Event.UNCHANGED)
-    assert book.append_all([stored], lambda _entry: known) == [known]
+    assert book.append_all([stored], lambda _entry: known, as_it_is) == [known]
     for _ in range(2):
         assert book.last_for("integrations", stored.mail) is None
     told = [fields["file"] for event, fields in log.events if event == "journal.unreadable"]
