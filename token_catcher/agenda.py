@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from token_catcher.cautious import CautiousHeadings
-from token_catcher.errors import KEYLESS
+from token_catcher.errors import KEYLESS, NEWER_WAITS
 from token_catcher.poison import MailKey
 from token_catcher.ports import FolderState
 from token_catcher.report import Waiting, incomplete
@@ -182,14 +182,20 @@ class Agenda:
         self._run.checkpoint.save()
 
     def _chosen(self, survey: Survey | None) -> list[int]:
-        """What is new and what is due again, ascending; after it the mail that waits for a key."""
+        """What is new and what is due again, ascending; after it the mail that waits for a newer
+        token, or for a key."""
         # Only what is pending can be left out: of new mail no checkpoint would know any more.
         left_out = self._tools.poison.left_out
         uids = {uid for uid in self._due() if self.key(uid) not in left_out}
         if survey is not None:
             uids.update(self._new(survey))
         keyless = {uid for uid in uids if self._is_keyless(uid)}
-        return [*sorted(uids - keyless), *self._by_turns(keyless)]
+        return [*sorted(uids - keyless, key=self._turn), *self._by_turns(keyless)]
+
+    def _turn(self, uid: int) -> tuple[bool, int]:
+        """A token that waits for a newer one comes after it."""
+        pending = self.progress.pending.get(uid)
+        return pending is not None and pending.code == NEWER_WAITS, uid
 
     def _is_keyless(self, uid: int) -> bool:
         """Whether the mail waits for a key, which it may have made up."""

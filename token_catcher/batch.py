@@ -4,6 +4,11 @@ Of several tokens of one secret only the newest is of use: the others died when 
 it is stored first, and none of the others is written. Which is the newest has to be certain: by
 both clocks (`age`), and for each of them. Where it is not, they are stored in the order of their
 arrival, as if each had come alone.
+
+Where the newest could not be written for a reason of its own, the others wait for five minutes, and
+are tried after it: they are dead, and would be current in Vault until it is written. Then each is
+taken to its end, whatever has become of the newer one, since no mail is lost. A mail that is not
+proven yet has nobody wait: it may be anybody's.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ NOT_ASKED: Final = "dns-not-asked"
 """The code of a mail for whose key DNS was not asked: strangers have used up what is theirs."""
 NO_SIGN_IN: Final = "oauth-sign-in"
 """The code of a mailbox for which a person has to sign in first."""
+NEWER_WAITS: Final = "vault-newer-waits"
+"""The code of a mail whose token is dead: a newer one of the same secret is to be written first."""
 KEYLESS: Final = frozenset({"dns", NO_KEY, NOT_ASKED})
 """The codes of mail that waits for a key which has proven no mail yet: it may be anybody's."""
 

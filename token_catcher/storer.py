@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Final
 
 from token_catcher.batch import Course, Noting, Steps, newest_first, of_one_secret, stored_first
 from token_catcher.errors import (
+    NEWER_WAITS,
     Outage,
     StateError,
     Subject,
@@ -17,6 +19,10 @@ from token_catcher.errors import (
 from token_catcher.model import Capture, Held, Stored, Unchanged, iso
 from token_catcher.ports import OrgIds, SecretStore, Storing
 from token_catcher.record import Journal
+
+BEHIND: Final = 300.0
+"""Seconds that an older token waits for a newer one which could not be written for a reason of its
+own: by then that one was tried some six times."""
 
 
 class Storer:
@@ -70,7 +76,8 @@ class Storer:
     ) -> None:
         """Store the token of this mail, and with it those of the batch that are of its secret."""
         newest: Capture | None = None
-        for number, each in enumerate(self._in_order(course, batch, store)):
+        ordered = self._in_order(course, batch, store)
+        for number, each in enumerate(ordered):
             if number > 0 and not steps.go_on():
                 return
             capture = each.capture
@@ -83,6 +90,9 @@ class Storer:
                     outage, each.error = each.error, None
                     course.error = outage
                 return
+            if each.error is not None:
+                _put_behind(ordered[number + 1 :], capture)
+                return  # one that is newer has its turn all the same
             if isinstance(each.outcome, Stored) and each.outcome.recovered:
                 return  # its record comes before the next write there: Vault may keep one version
             if isinstance(each.outcome, Stored) and newest is None:
@@ -138,6 +148,19 @@ class Storer:
         kept = self._org_ids.keep(capture.org, capture.org_id)
         if kept != capture.org_id:
             raise TransientError(f"a mail for {capture.org} came from {kept} meanwhile")
+
+
+def _put_behind(courses: Sequence[Course], newer: Capture) -> None:
+    """Have those of them wait that are older: dead, they are of less use than what is there."""
+    for course in courses:
+        capture = course.capture
+        if capture is not None and capture.issued_at < newer.issued_at:
+            with Noting(course), _about(capture):
+                raise TransientError(
+                    f"{capture.path}: a newer token waits for its own next try",
+                    code=NEWER_WAITS,
+                    retry_after=BEHIND,
+                )
 
 
 @contextmanager

@@ -435,7 +435,7 @@ MUTANTS = (
         "mail that waits for a key holds up new mail",
         "agenda.py",
         "Agenda._chosen",
-        "        return [*sorted(uids - keyless), *self._by_turns(keyless)]\n",
+        "        return [*sorted(uids - keyless, key=self._turn), *self._by_turns(keyless)]\n",
         "        return sorted(uids)\n",
         LEVER,
     ),

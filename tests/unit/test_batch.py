@@ -23,9 +23,17 @@ from tests.kit.fakes import FakeClient, FakeStore, FakeVault, Silent, no_trip
 from tests.kit.mails import ADDRESS, ISSUED, token
 from tests.kit.rig import Instance
 from token_catcher.batch import Ending
-from token_catcher.errors import Outage, StateError, TransientError
-from token_catcher.model import Mail, MailRef
+from token_catcher.errors import (
+    NEWER_WAITS,
+    AccessError,
+    Outage,
+    StateError,
+    Subject,
+    TransientError,
+)
+from token_catcher.model import Mail, MailRef, iso
 from token_catcher.record import FolderProgress, OrgIds, State, verify
+from token_catcher.storer import BEHIND
 from token_catcher.vault import VaultStore
 from token_catcher.vault.answer import Answer
 
@@ -380,6 +388,55 @@ def test_an_outage_of_a_newer_token_is_met_by_the_first_mail_of_its_user(bench: 
     assert (ending.mail.ref.uid, ending.error) == (1, SEALED)
     assert bench.unsettled == set(range(1, 10))
     assert bench.records == []
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        TransientError("others wrote", code="vault-race"),
+        AccessError("this value is refused", code="vault-refused"),
+        ValueError("a bug"),
+    ],
+    ids=["passes", "is refused", "a bug"],
+)
+def test_an_older_token_waits_for_a_newer_one_that_fails_by_itself(
+    bench: Bench, trouble: Exception
+) -> None:
+    """It is dead, and is not written before that one was tried several times more."""
+    troubles = [trouble]
+
+    def first_write_fails(effect: str) -> None:
+        if effect == "write" and troubles:
+            raise troubles.pop()
+
+    bench.trip = first_write_fails
+    one, two, newest = bench.take(mail(1), mail(2, TWO), mail(3))
+    assert (two.error, newest.error) == (None, trouble)
+    assert isinstance(one.error, TransientError)
+    assert (one.error.code, one.error.retry_after) == (NEWER_WAITS, BEHIND)
+    issued_at = iso(ISSUED + timedelta(minutes=1))
+    assert one.error.subject == Subject(ONE, "acme", f"salesforce/acme/{ONE}", issued_at)
+    assert bench.records == [(2, "stored", None)]
+    bench.take(mail(1), mail(3))
+    assert bench.versions == [token(2), token(3)]
+    assert bench.records[1:] == [(1, "unchanged", "stale"), (3, "stored", None)]
+
+
+def test_a_newer_token_waits_for_no_older_one(bench: Bench) -> None:
+    """A version without its record is looked at first. Where that fails, it alone waits."""
+    trouble = TransientError("later", code="vault-secret")
+    for number in (9, 1):
+        bench.vault.put(f"salesforce/acme/{ONE}", {"security_token": token(number)})
+    reads = count()
+
+    def second_read_fails(effect: str) -> None:
+        if effect == "read" and next(reads) == 1:
+            raise trouble
+
+    bench.trip = second_read_fails
+    there, newer = bench.take(mail(1), mail(2000))
+    assert (there.error, newer.error) == (trouble, None)
+    assert bench.records == [(2000, "stored", None)]
 
 
 def test_no_second_version_before_the_record_of_the_first(bench: Bench) -> None:

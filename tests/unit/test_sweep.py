@@ -871,6 +871,26 @@ def test_again_survives_a_crash(rig: Rig) -> None:
 # -- a token that Vault has lost --
 
 
+def test_an_older_token_is_tried_after_a_newer_one_that_failed_by_itself(rig: Rig) -> None:
+    """Also where all that waits is tried at once: a dead token is not current in between."""
+    for number, user in enumerate(("etl", "one", "one"), 1):
+        rig.deliver(number, user=f"{user}@acme.example")
+    troubles = [TransientError("others wrote", code="vault-race")]
+
+    def first_write_of_one_fails(effect: str) -> None:
+        if effect == "write" and rig.storing == "one@acme.example" and troubles:
+            raise troubles.pop()
+
+    rig.on_vault = first_write_of_one_fails
+    first = sweep(rig)
+    assert [trouble.code for trouble in first.troubles] == ["vault-newer-waits", "vault-race"]
+    assert (rig.tokens, first.pending) == ([token(1)], 2)
+    second = sweep(rig, at_once=True)
+    assert rig.tokens == [token(1), token(3)]
+    assert [(entry.uid, entry.reason) for entry in second.entries] == [(3, None), (2, "stale")]
+    assert summary(second) == (2, 0, None, True, False)
+
+
 def lose(rig: Rig) -> Entry:
     """A token is stored, a person drops it from Vault, and its mail is asked for; its record."""
     rig.deliver(1)

@@ -279,6 +279,11 @@ VAULT: Final[Mapping[str, Advice]] = {
         "nothing, if it passes: somebody else writes this secret again and again; Vault's audit"
         " log says who",
     ),
+    "vault-newer-waits": Advice(
+        478,
+        "A newer token of the same user could not be stored yet, for a reason of its own.",
+        "see what is told of the newer one; this one is dead, and is tried after it",
+    ),
     "vault-tls": Advice(
         445,
         "What listens at `vault.address` does not speak TLS as it should.",
