@@ -10,8 +10,9 @@ from __future__ import annotations
 import io
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from queue import LifoQueue
@@ -210,7 +211,8 @@ class _Response(HTTPResponse):
     def __init__(self, monotonic: Clock, sock: socket.socket, *arguments: Any, **options: Any):
         super().__init__(sock, *arguments, **options)
         self.fp.close()  # http.client's own file, from which nothing was read yet
-        self.fp = io.BufferedReader(_Timed(sock, monotonic))
+        self._line = _Timed(sock, monotonic)
+        self.fp = io.BufferedReader(self._line)
 
     def begin(self) -> None:
         """Up to the answer itself, past those that announce it (RFC 9110, section 15.2).
@@ -222,6 +224,16 @@ class _Response(HTTPResponse):
             self.headers = None  # type: ignore[assignment] # or it has begun already
             super().begin()
 
+    def _close_conn(self) -> None:
+        """Where http.client has read the answer, or gives it up.
+
+        What came with it is no answer to the next request, and urllib3 does not find it: it looks
+        at the socket alone."""
+        self._line.is_over = True
+        if self.fp.peek() or self._line.has_more():
+            self._line.shut()
+        super()._close_conn()  # type: ignore[misc] # which typeshed does not know
+
 
 class _Timed(io.RawIOBase):
     """What comes from a socket until a deadline."""
@@ -232,6 +244,8 @@ class _Timed(io.RawIOBase):
         self._file = sock.makefile("rb", buffering=0)
         self._monotonic = monotonic
         self._deadline = monotonic() + ANSWER_WITHIN
+        self.is_over = False
+        """Whether nothing more is read: then the end seems to have come."""
 
     def readable(self) -> bool:
         """Always; io asks."""
@@ -239,6 +253,8 @@ class _Timed(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         """TooSlow: the deadline is over. TimeoutError: nothing came for a while."""
+        if self.is_over:
+            return 0
         seconds = self._deadline - self._monotonic()
         if seconds <= 0:
             raise TooSlow
@@ -246,6 +262,15 @@ class _Timed(io.RawIOBase):
         if timeout is not None and timeout > seconds:
             self._socket.settimeout(seconds)
         return self._file.readinto(buffer)
+
+    def has_more(self) -> bool:
+        """Whether TLS has something that was not asked for."""
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+
+    def shut(self) -> None:
+        """Have urllib3 see that the connection is of no more use."""
+        with suppress(OSError):  # as the server may have seen by itself
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Let go of the socket."""

@@ -23,6 +23,8 @@ from token_catcher.vault.transport import AT_ONCE, CONNECTIONS, Transport
 PATHS = [f"secret/data/user{number}" for number in range(6)]
 
 
+BUFFER = 8192
+"""Bytes that are read from a line at once: `io.DEFAULT_BUFFER_SIZE` of Python up to 3.13."""
 KEEPALIVE = "02"
 """A timer of `/proc/net/tcp`."""
 NO_CONTENT = b"HTTP/1.1 204 x\r\n\r\n"
@@ -31,9 +33,16 @@ NO_CONTENT = b"HTTP/1.1 204 x\r\n\r\n"
 def answers_over(connection: socket.socket, announced: bytes = b"") -> None:
     """Answer each GET with its own path. `announced`: what is sent before that."""
     for path in asked_over(connection):
-        body = b'{"data": {"path": "%s"}}' % path
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        connection.sendall(announced + head % len(body) + body)
+        connection.sendall(announced + answer_to(path))
+
+
+def answer_to(path: bytes, size: int = 0) -> bytes:
+    """It has the path. `size`: of all of it, at least; from 200 bytes on exactly."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %4d\r\n\r\n"
+    body = b'{"data": {"path": "%s"}, "more": "%s"}'
+    more = b"x" * (size - len(head % 0) - len(body % (path, b"")))
+    body %= (path, more)
+    return head % len(body) + body
 
 
 def asked_over(connection: socket.socket) -> Iterator[bytes]:
@@ -55,6 +64,37 @@ class Announcing(Listener):
     def serve(self, connection: socket.socket) -> None:
         """Each request."""
         answers_over(connection, self._announced)
+
+
+class Twice(Listener):
+    """Gives each answer a second time, at once with the first or right after it."""
+
+    def __init__(self, context: ssl.SSLContext | None, size: int, *, at_once: bool) -> None:
+        """`size`: of an answer, in bytes."""
+        super().__init__()
+        self._context = context
+        self._size = size
+        self._at_once = at_once
+        self.sent = Semaphore(0)
+        """Has one for each request that was answered twice."""
+
+    def serve(self, connection: socket.socket) -> None:
+        """Each request."""
+        if self._context is None:
+            self._answer_over(connection)
+            return
+        with self._context.wrap_socket(connection, server_side=True) as secured:
+            self._answer_over(secured)
+
+    def _answer_over(self, connection: socket.socket) -> None:
+        for path in asked_over(connection):
+            answer = answer_to(path, self._size)
+            if self._at_once:
+                connection.sendall(answer + answer)
+            else:
+                connection.sendall(answer)
+                connection.sendall(answer)
+            self.sent.release()
 
 
 class OneAtATime(Listener):
@@ -146,13 +186,53 @@ def test_what_announces_an_answer_is_none(
     assert answers == [(200, {"path": path}) for path in PATHS]
 
 
-def test_who_takes_no_more_connections_is_asked_once_whether_it_does(tmp_path: Path) -> None:
-    """It may take seconds to find out: not for each of the secrets."""
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize(
+    ("ask", "at_once"), [(one_by_one, True), (one_by_one, False), (several_at_once, True)]
+)
+@pytest.mark.parametrize("size", [200, 5000, BUFFER])
+def test_what_comes_before_a_request_is_no_answer_to_it(
+    tmp_path: Path,
+    size: int,
+    ask: Callable[[Transport], Iterator[Answer]],
+    at_once: bool,
+    tls: bool,
+) -> None:
+    """A proxy may give an answer twice: it is not taken for that of the next request. Nor where
+    the first one fills our buffer, and TLS has the other one, of which a look at the socket tells
+    nothing."""
+    context = None
+    address = "http"
+    if tls:
+        context = certified(tmp_path)
+        address = "https"
+    with (
+        Twice(context, size, at_once=at_once) as server,
+        closing(
+            Transport(
+                Address(f"{address}://127.0.0.1:{server.port}", ca_file=str(tmp_path / "ca.pem"))
+            )
+        ) as transport,
+    ):
+        answers = []
+        for answer in ask(transport):
+            answers.append(answer.data["path"])
+            assert server.sent.acquire(timeout=PATIENCE)
+    assert answers == PATHS
+
+
+def certified(home: Path) -> ssl.SSLContext:
+    """For a server of ours; in `ca.pem` of this directory is who says so."""
     authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.cert_pem.write_to_path(home / "ca.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    with OneAtATime(context) as server:
+    return context
+
+
+def test_who_takes_no_more_connections_is_asked_once_whether_it_does(tmp_path: Path) -> None:
+    """It may take seconds to find out: not for each of the secrets."""
+    with OneAtATime(certified(tmp_path)) as server:
         address = Address(f"https://127.0.0.1:{server.port}", ca_file=str(tmp_path / "ca.pem"))
         with closing(Transport(address)) as transport:
             answers = [answer.data["path"] for answer in several_at_once(transport)]

@@ -11,9 +11,26 @@ RIGHTS = ("tests/unit/test_vault_rights.py",)
 HEALTH = ("tests/unit/daemon/test_vault_health.py",)
 PULSE = ("tests/contract/test_vault_pulse.py",)
 TRIALS = ("tests/contract/test_vault_trials.py",)
+LINES = ("tests/contract/test_vault_lines.py",)
 CLUSTER = "vault/cluster.py"
 
 MUTANTS = (
+    Mutant(
+        "what came with an answer is read as the next one",
+        "connections.py",
+        function="_Response._close_conn",
+        old="            self._line.shut()\n",
+        new="            pass\n",
+        tests=LINES,
+    ),
+    Mutant(
+        "what TLS has of another answer is read as the next one",
+        "connections.py",
+        function="_Response._close_conn",
+        old=" or self._line.has_more()",
+        new="",
+        tests=LINES,
+    ),
     Mutant(
         "several addresses: what is done once is sent again",
         CLUSTER,
