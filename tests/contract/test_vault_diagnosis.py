@@ -620,3 +620,31 @@ def test_how_the_mount_keeps_versions_may_be_kept_from_us(bench: Bench) -> None:
     step = bench.steps(role_login(role))[-1]
     assert (step.step, step.outcome, step.code) == ("settings", "skipped", "vault-settings-denied")
     assert 'path "secret/config" { capabilities = ["read"] }' in step.saw
+
+
+@pytest.mark.parametrize("default", [True, False])
+@pytest.mark.parametrize("spaced", [False, True], ids=["above all", "in a namespace"])
+def test_which_paths_a_policy_names(
+    openbao: OpenBao, org: str, spaced: bool, default: bool
+) -> None:
+    """In one answer, which the policy `default` lets us have; but for rules with a `+`."""
+    rules = [("+/+", DATA), ("bob", '"read"'), ("et*", '"deny"'), ("+", '"list"')]
+    policy = "".join(
+        f'path "secret/data/{org}/{name}" {{ capabilities = [{granted}] }}\n'
+        for name, granted in rules
+    )
+    namespace = None
+    front = ""
+    if spaced:
+        namespace = org
+        front = f"{org}/"
+        openbao.tell("post", f"sys/namespaces/{org}", {})
+    openbao.tell("post", f"{front}sys/policies/acl/{org}", {"policy": policy})
+    asked = {"policies": [org], "no_default_policy": not default}
+    made = openbao.tell("post", f"{front}auth/token/create", asked)
+    token = given(made.body["auth"]["client_token"])
+    with opened(openbao.url, token, namespace=namespace) as store:
+        told = store.inspection.rules()
+    own = [told.of(f"secret/data/{org}/{name}") for name in ("bob", "ethan", "zoe")]
+    named = [[frozenset({"read"})], [frozenset({"deny"})], []]
+    assert own == (named if default else [[], [], []])

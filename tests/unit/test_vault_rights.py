@@ -18,7 +18,7 @@ from token_catcher.diagnosis.rights import (
     right_step,
 )
 from token_catcher.proof import Org, is_username
-from token_catcher.vault import listed, may_pass
+from token_catcher.vault import Rules, listed, may_pass
 
 VAULT = Path(token_catcher.__file__).parent / "vault"
 ACME = Org("acme", ("integration@acme.example", "*@acme.example"))
@@ -89,6 +89,28 @@ def test_a_user_who_is_written_nowhere_has_no_path() -> None:
 def test_a_neighbour_is_covered_by_no_policy_for_users(paths: list[str], expected: str) -> None:
     """It has another number of segments, of which a `+` stands for one."""
     assert neighbour([user(path) for path in paths]) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "is_own"),
+    [
+        ("secret/data/acme/bob", "exact", True),
+        ("team/secret/data/acme/bob", "exact", True),
+        ("secret/data/acme/bobby", "exact", False),
+        ("secret/data/other/bob", "exact", False),
+        ("secret/data/acme/bo", "exact", False),
+        ("secret/data/acme/bo", "beginning", True),
+        ("team/secret/data/acme/bob", "beginning", True),
+        ("secret/data/acme/", "beginning", False),
+        ("secret/data/ac", "beginning", False),
+        ("topsecret/data/acme/bo", "beginning", False),
+    ],
+)
+def test_a_rule_of_ones_own(rule: str, kind: str, is_own: bool) -> None:
+    """It has the whole name in its folder, or how it begins; a namespace may stand in front."""
+    granted = {rule: frozenset({"create"})}
+    rules = {"exact": Rules(granted, {}), "beginning": Rules({}, granted)}[kind]
+    assert rules.of("secret/data/acme/bob") == [frozenset({"create"})] * is_own
 
 
 def test_rights_on_version_1_are_three() -> None:

@@ -7,11 +7,12 @@ from contextlib import suppress
 
 from token_catcher.app import App
 from token_catcher.daemon import VaultPulse, VaultTrouble
+from token_catcher.diagnosis.rights import NEEDED
 from token_catcher.diagnosis.step import Step
 from token_catcher.diagnosis.users import UserPath, users_of
 from token_catcher.diagnosis.vault import admission_steps, usable_steps
-from token_catcher.errors import StateError
-from token_catcher.vault import may_pass, pulse_of
+from token_catcher.errors import StateError, TokenCatcherError
+from token_catcher.vault import Inspection, Rules, may_pass, pulse_of
 from token_catcher.wording import counted
 
 
@@ -19,11 +20,11 @@ def vault_trouble(app: App, stored: Collection[str] = ()) -> VaultTrouble | None
     """What would keep the token of some user out of Vault; None: nothing that was found.
 
     `stored`: the digests of mails whose tokens were stored just now. Vault has let us read and
-    write for their users, so one in each folder stands for them. Logs in where nobody has. Raises
-    nothing of Vault's."""
+    write for their users, so one in each folder stands for those that no rule of a policy names.
+    Logs in where nobody has. Raises nothing of Vault's."""
     users = users_of(app)
     if stored:
-        users = _with_few_of(users, _users_of_mails(app, stored))
+        users = _with_few_of(users, _users_of_mails(app, stored), app.store.inspection)
     return _trouble_in(usable_steps(app.store.inspection, users))
 
 
@@ -52,19 +53,32 @@ def _users_of_mails(app: App, digests: Collection[str]) -> set[tuple[str | None,
 
 
 def _with_few_of(
-    users: Iterable[UserPath], stored: Collection[tuple[str | None, str | None]]
+    users: Iterable[UserPath],
+    stored: Collection[tuple[str | None, str | None]],
+    vault: Inspection,
 ) -> list[UserPath]:
-    """All users; of those that were stored only the first in each folder."""
-    folders = set()
+    """All users; of those that were stored only the first in each folder, with and without a rule
+    of its own, and each for whom such a rule grants less than the next token needs."""
+    rules = _rules(vault)
+    seen = set()
     few = []
     for user in users:
         if (user.org, user.username) in stored:
-            folder = user.path.rpartition("/")[0]
-            if folder in folders:
+            path = vault.policy_paths(user.path).data
+            granted = rules.of(path)
+            kind = (path.rpartition("/")[0], bool(granted))
+            if kind in seen and all(words.issuperset(NEEDED) for words in granted):
                 continue
-            folders.add(folder)
+            seen.add(kind)
         few.append(user)
     return few
+
+
+def _rules(vault: Inspection) -> Rules:
+    """Those of our policies, as far as Vault tells them."""
+    with suppress(TokenCatcherError):  # which the steps tell
+        return vault.rules()
+    return Rules({}, {})
 
 
 def _trouble_in(steps: Iterable[Step]) -> VaultTrouble | None:

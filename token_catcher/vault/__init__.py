@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from token_catcher.vault.address import Address
     from token_catcher.vault.anchor import Anchor, AnchorStore, AnchorVersion
     from token_catcher.vault.answer import may_pass
-    from token_catcher.vault.capabilities import listed, policy_line
+    from token_catcher.vault.capabilities import Rules, listed, policy_line
     from token_catcher.vault.client import Client
     from token_catcher.vault.inspection import Inspection, Node, NodeState, Settings, TokenFacts
     from token_catcher.vault.kept import KeptSecretId
@@ -51,6 +51,7 @@ __all__ = [
     "Node",
     "NodeState",
     "Pulse",
+    "Rules",
     "Settings",
     "TokenFacts",
     "TokenLogin",
@@ -73,7 +74,7 @@ __getattr__ = face(
         "address": ("Address",),
         "anchor": ("Anchor", "AnchorStore", "AnchorVersion"),
         "answer": ("may_pass",),
-        "capabilities": ("listed", "policy_line"),
+        "capabilities": ("Rules", "listed", "policy_line"),
         "client": ("Client",),
         "inspection": ("Inspection", "Node", "NodeState", "Settings", "TokenFacts"),
         "kept": ("KeptSecretId",),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
+from token_catcher.vault.answer import Answer, mapping
 from token_catcher.vault.client import Client
 
 PATHS_AT_ONCE: Final = 500
@@ -23,6 +25,45 @@ def capabilities(client: Client, paths: Sequence[str]) -> Mapping[str, frozenset
             return None
         granted |= {path: words_in(answer.data.get(path)) for path in portion}
     return granted
+
+
+class Rules:
+    """The rules of our policies that name a path, or all paths that begin so."""
+
+    def __init__(
+        self, exact: Mapping[str, frozenset[str]], beginnings: Mapping[str, frozenset[str]]
+    ) -> None:
+        """What each grants, by path, which has the namespace in front where there is one."""
+        self._exact: defaultdict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
+        for path, granted in exact.items():
+            place, _, name = path.rpartition("/")
+            self._exact[name].append((place, granted))
+        self._beginnings = [
+            (*path.rpartition("/"), granted) for path, granted in beginnings.items()
+        ]
+
+    def of(self, path: str) -> list[frozenset[str]]:
+        """What those grant that tell this path from others in its folder."""
+        folder, _, name = path.rpartition("/")
+        named = list(self._exact.get(name, ()))
+        for place, _, beginning, granted in self._beginnings:
+            if beginning and name.startswith(beginning):
+                named.append((place, granted))
+        return [granted for place, granted in named if f"/{place}".endswith(f"/{folder}")]
+
+
+def rules(client: Client) -> Rules:
+    """Those of our policies, in one answer. It leaves out those with a `+`, and has none where we
+    may not ask.
+
+    Raises what `Client.ask` raises."""
+    answer = client.ask("get", "sys/internal/ui/resultant-acl")
+    return Rules(_granted(answer, "exact_paths"), _granted(answer, "glob_paths"))
+
+
+def _granted(answer: Answer, kind: str) -> dict[str, frozenset[str]]:
+    told = mapping(answer.data.get(kind)).items()
+    return {path: words_in(mapping(rule).get("capabilities")) for path, rule in told}
 
 
 def words_in(value: object) -> frozenset[str]:

@@ -15,7 +15,7 @@ from token_catcher.errors import TokenCatcherError
 from token_catcher.vault.address import NAMESPACE
 from token_catcher.vault.answer import Answer, mapping, not_vaults, trouble_of
 from token_catcher.vault.attempt import Attempts
-from token_catcher.vault.capabilities import capabilities, words_in
+from token_catcher.vault.capabilities import Rules, capabilities, rules, words_in
 from token_catcher.vault.client import MERGE_PATCH, Client
 from token_catcher.vault.mount import Mount
 
@@ -214,6 +214,10 @@ class Inspection:
 
         None: they do not let us ask."""
         return capabilities(self._client, paths)
+
+    def rules(self) -> Rules:
+        """Those of our policies, as far as Vault tells them."""
+        return rules(self._client)
 
     def denied(self, path: str, *, with_patch: bool = True) -> Sequence[str]:
         """Which requests of a store our policies refuse, tried without changing anything.
