@@ -115,6 +115,8 @@ class Server:
     def freeze(self) -> None:
         """Stop all its processes where they are: connections stay open and nothing answers."""
         self._signal(self.pid, signal.SIGSTOP)
+        # Until then threads on other processors go on, and may answer once more.
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         """Let them go on."""
