@@ -53,10 +53,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeGuard
 
 from token_catcher.batch import Course, Ending, Noting, Steps
-from token_catcher.entries import (
-    DAEMON,
-    released,
-)
+from token_catcher.entries import DAEMON, released
 from token_catcher.errors import (
     NO_KEY,
     Outage,
