@@ -7,6 +7,8 @@ from tests.mutation.mutants import Mutant
 QUESTIONS = ("tests/contract/test_imap_questions.py",)
 PIPELINING = ("tests/contract/test_imap_pipelining.py",)
 SWEEP = ("tests/unit/test_sweep.py",)
+ROUNDS = ("tests/contract/test_imap_rounds.py",)
+LEFT_OUT = ("tests/unit/daemon/test_looks_left_out.py",)
 WATCH = ("tests/unit/daemon/test_watch.py",)
 
 MUTANTS = (
@@ -78,8 +80,8 @@ MUTANTS = (
         "ahead: a session that ran out was the last trial",
         "imap/questions.py",
         function="AskingIdle.wait",
-        old="            self._pipelining.run_out()  #",
-        new="            pass  #",
+        old="ran_out=isinstance(error, SessionEnded)",
+        new="ran_out=False",
         tests=PIPELINING,
     ),
     Mutant(
@@ -113,5 +115,117 @@ MUTANTS = (
         old="alone = self._nothing_else_waits()",
         new="alone = True",
         tests=WATCH,
+    ),
+    Mutant(
+        "rounds: a server that never answers again is asked for ever",
+        "imap/ahead.py",
+        function="Pipelining.fail",
+        old=" or self._in_vain >= IN_VAIN",
+        new="",
+        tests=ROUNDS,
+    ),
+    Mutant(
+        "rounds: a server that was away is asked nothing any more",
+        "imap/ahead.py",
+        function="Pipelining.fail",
+        old="ran_out or type(asked) in self._answered",
+        new="ran_out",
+        tests=ROUNDS,
+    ),
+    Mutant(
+        "rounds: answers out of order are believed",
+        "imap/ahead.py",
+        function="digest_of",
+        old='        if answer[:2].upper() != b"OK":\n            return None\n',
+        new="",
+        tests=ROUNDS,
+    ),
+    Mutant(
+        "rounds: what was told before another wait is compared with",
+        "imap/questions.py",
+        function="AskingIdle.only_wait",
+        old="        self._around = None\n",
+        new="",
+        tests=ROUNDS,
+    ),
+    Mutant(
+        "rounds: one that fails is asked again",
+        "imap/questions.py",
+        function="AskingIdle._answer",
+        old="            self._looks_around = False\n",
+        new="",
+        tests=ROUNDS,
+    ),
+    Mutant(
+        "rounds: the end of a session in what came is not seen",
+        "imap/questions.py",
+        function="AskingIdle._answer",
+        old="partial(self._raw.answers, tags, MOMENT",
+        new="partial(self._raw.answers, [], MOMENT",
+        tests=ROUNDS,
+    ),
+    Mutant(
+        "left out: news of a listener",
+        "daemon/watch.py",
+        function="Watch._would_find_nothing",
+        old="if self._is_told:",
+        new="if False:",
+        tests=LEFT_OUT,
+    ),
+    Mutant(
+        "left out: on what was told long ago",
+        "daemon/watch.py",
+        function="Watch._would_find_nothing",
+        old="is_as_before, self._is_as_before = self._is_as_before, False",
+        new="is_as_before = self._is_as_before",
+        tests=LEFT_OUT,
+    ),
+    Mutant(
+        "left out: for ever",
+        "daemon/watch.py",
+        function="Watch._would_find_nothing",
+        old="self._swept_at - self._full_at >= LEFT_OUT_FOR",
+        new="False",
+        tests=LEFT_OUT,
+    ),
+    Mutant(
+        "left out: although a listener got no thread",
+        "daemon/watch.py",
+        function="Watch._would_find_nothing",
+        old="if len(self._listeners) < len(self._folders) - 1:",
+        new="if False:",
+        tests=WATCH,
+    ),
+    Mutant(
+        "left out: although the checkpoint was changed",
+        "sweep.py",
+        function="Sweep.would_find_nothing",
+        old=" == after.checkpoint",
+        new=" is not None",
+        tests=LEFT_OUT,
+    ),
+    Mutant(
+        "left out: what Vault has lost",
+        "sweep.py",
+        function="Sweep.would_find_nothing",
+        old="self.wanted or ",
+        new="",
+        tests=LEFT_OUT,
+    ),
+    Mutant(
+        "left out: what waits",
+        "report.py",
+        function="Report.found_nothing",
+        old=" and not waits",
+        new="",
+        tests=LEFT_OUT,
+    ),
+    Mutant(
+        "left out: after a look that had asked for more",
+        "agenda.py",
+        function="Agenda.uids",
+        old="            self._run.report.asked = True\n",
+        new="            pass\n",
+        tests=LEFT_OUT,
     ),
 )
