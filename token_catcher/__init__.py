@@ -110,6 +110,7 @@ use what its `__init__` names, and nothing else.
         account_folders  which folders are watched, and their names on the wire
         rights      what the account may do in a folder
         changes     what is done to a settled mail, and to no other
+        criteria    sets of UIDs, and what a search goes by; pure
         session     examines, searches, fetches
         probe       looks at a server without logging in
     oauth       access tokens for IMAP
@@ -212,6 +213,7 @@ use what its `__init__` names, and nothing else.
         wakeups     when to look, and how long to wait
         logins      when a login may be made
         sessions    one session with a mailbox after the other
+        listener    one further folder of a mailbox
         watch       one mailbox, for as long as the process lives
         restoration  the daily look for what Vault has lost
         vault_health  whether a token could be stored now

@@ -52,7 +52,7 @@ MUTANTS = (
     ),
     Mutant(
         "listeners: a swallowed change is no news",
-        "daemon/watch.py",
+        "daemon/listener.py",
         function="IdleListener._session",
         old="            if state.uidnext is None or state != before:\n",
         new="            if state.uidnext is None:\n",

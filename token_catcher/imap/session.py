@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from token_catcher.imap.answers import (
     usual_heading,
 )
 from token_catcher.imap.changes import Changes
+from token_catcher.imap.criteria import any_of, day_before, quoted, set_of
 from token_catcher.imap.idle import Idle
 from token_catcher.imap.login import Account, log_in
 from token_catcher.imap.questions import AskingIdle
@@ -78,7 +79,7 @@ class ImapMailbox:
         self._raw = self._connection.raw
         pipelining = pipelining or Pipelining()
         self._idle = Idle(self._connection, pipelining, monotonic)
-        from_ours = " ".join(_any_of(account.sender_domains))
+        from_ours = " ".join(any_of(account.sender_domains))
         self._asking = AskingIdle(self._connection, self._idle, pipelining, from_ours)
         self._changes = Changes(self._connection)
         self._folders = AccountFolders(self._connection, account, log)
@@ -126,18 +127,18 @@ class ImapMailbox:
             if headings is not None:
                 return headings
         answer = self._connection.call(
-            "FETCH", self._raw.fetch, _set_of(spans), HEADING, usual_heading
+            "FETCH", self._raw.fetch, set_of(spans), HEADING, usual_heading
         )
         return self._connection.read("FETCH", headings_in, answer)
 
     def present(self, *spans: Span) -> Sequence[int] | None:
         """SEARCH by UID alone."""
-        return self._uids(["UID", _set_of(spans)])
+        return self._uids(["UID", set_of(spans)])
 
     def search(self, after_uid: int, since: datetime) -> Sequence[int] | None:
         """By UID, day and sender; wider where the server refuses one of them."""
-        day = ["SINCE", _day_before(since)]
-        uids = self._by_sender(after_uid, [*day, *_any_of(self._account.sender_domains)])
+        day = ["SINCE", day_before(since)]
+        uids = self._by_sender(after_uid, [*day, *any_of(self._account.sender_domains)])
         for wider in (day, []):
             if uids is None:
                 uids = self._by_windows(after_uid, wider)
@@ -150,15 +151,15 @@ class ImapMailbox:
         """SEARCH in ASCII alone: Exchange takes no CHARSET."""
         if not (subject.isascii() and subject.isprintable()):
             return None
-        criteria = ["BEFORE", day_of(before), *_any_of(self._account.sender_domains)]
-        uids = self._uids([*criteria, "SUBJECT", _quoted(subject)])
+        criteria = ["BEFORE", day_of(before), *any_of(self._account.sender_domains)]
+        uids = self._uids([*criteria, "SUBJECT", quoted(subject)])
         if uids is None:
             return None
         return len(uids)
 
     def finds(self, uid: int, domain: str, since: datetime) -> bool:
         """SEARCH of one mail by the same keys as `search`."""
-        criteria = ["UID", str(uid), "SINCE", _day_before(since), "FROM", domain]
+        criteria = ["UID", str(uid), "SINCE", day_before(since), "FROM", domain]
         return self._uids(criteria) == [uid]
 
     def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
@@ -358,44 +359,3 @@ class ImapMailbox:
         if received_at is None:
             return Mail(ref, self._now(), raw, is_arrival_told=False)
         return Mail(ref, received_at, raw)
-
-
-def _set_of(spans: Sequence[Span]) -> str:
-    """The spans as a set of UIDs (RFC 3501, section 9)."""
-    parts = []
-    for first, last in spans:
-        if last is None:
-            parts.append(f"{first}:*")
-        elif first == last:
-            parts.append(str(first))
-        else:
-            parts.append(f"{first}:{last}")
-    return ",".join(parts)
-
-
-def _quoted(text: str) -> str:
-    """As a quoted string (RFC 3501, section 4.3)."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def _day_before(time: datetime) -> str:
-    """As SINCE wants it. It compares days of a zone that is not known: a day more is asked for."""
-    return day_of(time - timedelta(days=1))
-
-
-def _any_of(domains: Sequence[str]) -> list[str]:
-    """FROM criteria, OR-ed. FROM finds substrings, so a domain covers its subdomains."""
-    criteria: list[str] = []
-    for domain in dict.fromkeys(domains):
-        if _is_covered(domain, domains):
-            continue
-        if criteria:
-            criteria = ["OR", *criteria]
-        criteria += ["FROM", domain]
-    return criteria
-
-
-def _is_covered(domain: str, domains: Sequence[str]) -> bool:
-    """Whether the search for a shorter one finds it as well."""
-    return any(domain != other and domain.endswith(other) for other in domains)

@@ -27,9 +27,9 @@ from tests.unit.daemon.kit import (
     until_told,
     watching,
 )
+from token_catcher.daemon.listener import IdleListener
 from token_catcher.daemon.logins import Logins, ServerLogins
 from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
-from token_catcher.daemon.watch import IdleListener
 from token_catcher.errors import AccessError, ConfigurationError, Outage, TransientError
 from token_catcher.model import Secret
 from token_catcher.ports import FolderState, MoveTo
