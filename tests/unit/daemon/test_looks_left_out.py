@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.kit.waiting import until
 from tests.unit.daemon.kit import QUICK, made, until_asked, watching
 from token_catcher.daemon.watch import LEFT_OUT_FOR, Watch
 from token_catcher.model import MailRef, iso
+from token_catcher.ports import MoveTo
 from token_catcher.record import Checkpoint, Journal, LastLook, LookNotes
 
 A_LOOK = ["folders", "examine INBOX"]
@@ -33,9 +35,10 @@ def rig(tmp_path: Path) -> Rig:
     return rig
 
 
-def call(rig: Rig, watch: Watch) -> list[str]:
-    """Call for a look. Returns what the session was asked until the next IDLE."""
+def call(rig: Rig, watch: Watch, change: Callable[[], object] = lambda: None) -> list[str]:
+    """Change something, and call for a look. Returns what the session was asked until an IDLE."""
     rig.diary.clear()
+    change()
     watch.wakeup.set()
     until(lambda: rig.diary[-1:] == ["idle INBOX"], "the watch to listen again")
     return rig.diary[:-1]
@@ -124,8 +127,7 @@ def test_whatever_a_look_goes_by_calls_for_one(
     """As if none had been left out before."""
     with watching(rig) as watch:
         settle(rig, watch)
-        change(rig, watch)
-        assert call(rig, watch)[:1] == ["folders"]
+        assert call(rig, watch, partial(change, rig, watch))[:1] == ["folders"]
 
 
 def test_what_waits_is_not_left_to_wait(rig: Rig) -> None:
@@ -137,6 +139,16 @@ def test_what_waits_is_not_left_to_wait(rig: Rig) -> None:
     with watching(rig) as watch:
         until(lambda: watch.health.pending == 1, "the mail to wait")
         until_asked(rig, "idle INBOX", times=2)
+        for _ in range(3):
+            assert call(rig, watch)[:2] == A_LOOK
+
+
+def test_what_is_to_be_done_to_settled_mail_is_tried_on(rig: Rig) -> None:
+    """There is no folder to move it to so far."""
+    rig.sweep.after_capture = MoveTo("Tokens")
+    with watching(rig) as watch:
+        until(lambda: watch.health.unapplied == 1, "the mail to be left where it is")
+        until_asked(rig, "idle INBOX")
         for _ in range(3):
             assert call(rig, watch)[:2] == A_LOOK
 
