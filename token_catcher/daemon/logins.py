@@ -85,9 +85,9 @@ class Logins:
         """Seconds after which to ask again; 0.0: the turn is the caller's, and is taken.
 
         `who`: one thread. It has to `leave` if it does not log in after all, and to call `done`
-        when the login has ended. `beside`: for another connection beside one that was let in, which
-        no server takes for knocking. It waits for its turn at the server alone, and the others of
-        the mailbox for it."""
+        when the login has ended. `beside`: for another connection beside one that was let in, or
+        in place of one that was as long as any, which no server takes for knocking. It waits for
+        its turn at the server alone, and the others of the mailbox for it."""
         with self._lock:
             now = self._monotonic()
             if not beside:
@@ -114,11 +114,6 @@ class Logins:
         """Leave the turn to others."""
         with self._lock:
             self._release(who)
-
-    def take(self) -> None:
-        """A login is made at once: in place of a session that was as long as any, and so seldom."""
-        with self._lock:
-            self._next = self._monotonic() + self._apart
 
     def done(self, who: object) -> None:
         """The login of this thread has ended, well or not."""

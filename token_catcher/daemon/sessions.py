@@ -96,14 +96,11 @@ class SessionLoop(threading.Thread):
 
     def _has_turn(self) -> bool:
         """Wait until a login may be made. False: all ends before that."""
-        if self._ran_out:
-            self._ran_out = False
-            self._logins.take()
-            return not self._ending.is_set()
         while not self._ending.is_set():
-            seconds = self._logins.turn(self, beside=self._is_beside)
+            seconds = self._logins.turn(self, beside=self._is_beside or self._ran_out)
             if seconds == 0:
                 self._is_beside = False
+                self._ran_out = False
                 return True
             self._rest(seconds)
         self._logins.leave(self)

@@ -68,25 +68,18 @@ def test_a_thread_that_ends_leaves_its_turn_to_another(clock: Clock, server: Ser
     assert logins.turn("listener") == 0.5
 
 
-def test_a_session_that_ran_out_is_followed_at_once(clock: Clock, server: ServerLogins) -> None:
-    """The next login of anybody is as far away as after any other."""
-    logins = Logins(10.0, clock, server)
-    clock.now += 3
-    logins.take()
-    assert logins.turn("listener") == 10
-
-
-def test_a_login_out_of_turn_keeps_no_other_mailbox_waiting(
+def test_a_login_beside_a_session_leaves_nobody_in_the_queue(
     clock: Clock, server: ServerLogins
 ) -> None:
     """Who waited in the queue has to wait for ten seconds again, and gives up its place."""
     assert server.turn("somebody else") == 0
     logins = Logins(10.0, clock, server)
-    assert logins.turn("listener") == 0.5
-    logins.take()
+    assert logins.turn("watch") == 0.5
+    assert logins.turn("listener", beside=True) == 1
     clock.now += 0.5
-    assert logins.turn("listener") == 9.5
-    assert server.turn("the next mailbox") == 0
+    logins.leave("watch")
+    assert logins.turn("listener", beside=True) == 0
+    assert logins.turn("watch") == 10
 
 
 def test_a_login_beside_a_session_need_not_wait(clock: Clock, server: ServerLogins) -> None:

@@ -30,7 +30,13 @@ from tests.unit.daemon.kit import (
 from token_catcher.daemon.listener import IdleListener
 from token_catcher.daemon.logins import Logins, ServerLogins
 from token_catcher.daemon.wakeups import PACE, Pace, Wakeup
-from token_catcher.errors import AccessError, ConfigurationError, Outage, TransientError
+from token_catcher.errors import (
+    AccessError,
+    ConfigurationError,
+    Outage,
+    SessionEnded,
+    TransientError,
+)
 from token_catcher.model import Secret
 from token_catcher.ports import FolderState, MoveTo
 from token_catcher.record import LastLook, LookNotes
@@ -620,6 +626,31 @@ def test_a_stop_comes_before_the_first_login(rig: Rig) -> None:
     assert not watch.is_alive()
     assert rig.diary == []
     assert server.turn("the next") == 3600
+
+
+def test_sessions_that_run_out_together_come_back_one_by_one(rig: Rig) -> None:
+    """A mail server that is restarted ends those of all mailboxes with the same words."""
+    rig.account.watched = ("INBOX",)
+    clock = [100.0]
+    server = ServerLogins(Pace(server_logins_apart=10.0), lambda: clock[0])
+    fail_once(rig, "idle INBOX", SessionEnded("the session is over"))
+    ending = threading.Event()
+    watch = made(rig, pace=replace(QUICK, brief=0.0), ending=ending, server=server)
+    watch.start()
+
+    def is_behind_the_watch() -> bool:
+        seconds = server.turn("another mailbox")
+        server.leave("another mailbox")
+        return seconds == 20
+
+    until(is_behind_the_watch, "the watch to stand in the queue")
+    assert watch.health.connected
+    clock[0] += 10
+    until_asked(rig, "connect", times=2)
+    ending.set()
+    watch.wakeup.set()
+    watch.join(PATIENCE)
+    assert rig.said("mailbox.pause") == []
 
 
 @pytest.fixture
