@@ -22,7 +22,7 @@ from tests.kit.waiting import PATIENCE
 from token_catcher.errors import Outage, TokenCatcherError
 from token_catcher.imap import ImapMailbox, Pipelining
 from token_catcher.imap import questions as questions_module
-from token_catcher.imap.ahead import IN_VAIN
+from token_catcher.imap.ahead import IN_VAIN, NOTHING
 
 AROUND = ['LIST "" "*"', 'EXAMINE "Junk"', 'EXAMINE "INBOX"']
 """The questions: the inbox last, which stays open."""
@@ -322,6 +322,30 @@ def test_a_server_that_has_answered_before_may_have_been_away(end: Reply) -> Non
     for _ in range(IN_VAIN):
         lose(pipelining, end)
     expect_no_round(pipelining)
+
+
+def test_rounds_that_are_answered_say_nothing_of_the_questions_after_news() -> None:
+    """Nor the other way round: a server that hangs up on one kind would do so for ever."""
+    pipelining = Pipelining(is_proved=True)
+    fetched = heading(5, 5) + heading(6, 6) + DONE
+    with called(pipelining, IDLE=[QUIET, NEWS, QUIET], UID_FETCH=fetched) as calls:
+        assert calls.idle() is True
+    for _ in range(IN_VAIN):
+        replies: list[Reply] = [*LOOK, SAME, SAME, Talk.close]
+        with called(pipelining, EXAMINE=replies, IDLE=[QUIET, QUIET, NEWS]) as calls:
+            calls.call()
+            with pytest.raises(Outage):
+                calls.idle()
+    expect_no_round(pipelining)
+
+
+def test_what_could_not_be_sent_says_nothing_of_the_server() -> None:
+    """The line had broken before."""
+    pipelining = Pipelining(is_proved=True)
+    for _ in range(IN_VAIN):
+        pipelining.is_on_trial = True
+        pipelining.fail(NOTHING)
+    expect_rounds(pipelining)
 
 
 def test_an_answer_that_is_too_large_ends_the_session() -> None:

@@ -15,6 +15,7 @@ headings decide which mail is ours; a body that the search left out is asked for
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,7 +30,7 @@ WHOLE: Final = 4
 """New mails that are asked for whole, if they are ours: the look waits for all of them, and each
 may have 256 kB."""
 IN_VAIN: Final = 3
-"""Trials in a row that may end without a verdict."""
+"""Trials of a kind in a row that may end without a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Pipelining:
     It outlives the sessions. Whatever is sent so is on trial until it is answered as it should be.
     A trial that ends otherwise stays open, and is the last one: so whatever a server makes of it,
     that costs one session at most. Where it has answered the like before, the server may only have
-    been away, and three in a row are the last."""
+    been away, and three of a kind in a row are the last."""
 
     is_proved: bool = False
     """Whether it has answered a NOOP that was sent so, and whatever followed."""
@@ -121,15 +122,15 @@ class Pipelining:
     """Whether it can be asked for what a search has found, as far as is known."""
     _answered: set[type[Asked]] = field(default_factory=set)
     """The kinds of questions that it has answered as it should."""
-    _in_vain: int = 0
-    """How many trials in a row ended otherwise."""
+    _in_vain: Counter[type[Asked]] = field(default_factory=Counter)
+    """How many trials in a row ended otherwise, of each kind."""
 
     def prove(self, asked: Asked) -> None:
         """All was answered as it should be."""
         self.is_proved = True
         self.is_on_trial = False
         self._answered.add(type(asked))
-        self._in_vain = 0
+        del self._in_vain[type(asked)]
 
     def break_off(self) -> None:
         """The trial ended before there could be an answer: another one may follow."""
@@ -138,10 +139,13 @@ class Pipelining:
     def fail(self, asked: Asked, *, ran_out: bool = False) -> None:
         """The trial ended without the answers. `ran_out`: with the session, as one ends that ran
         out, which is no verdict; if that comes to be the rule, it is one."""
+        if not asked.commands:  # DONE could not be sent any more
+            self.break_off()
         if self.is_on_trial:
-            self._in_vain += 1
-            is_known = ran_out or type(asked) in self._answered
-            self.is_on_trial = not is_known or self._in_vain >= IN_VAIN
+            kind = type(asked)
+            self._in_vain[kind] += 1
+            is_known = ran_out or kind in self._answered
+            self.is_on_trial = not is_known or self._in_vain[kind] >= IN_VAIN
 
 
 @dataclass(frozen=True, slots=True)
