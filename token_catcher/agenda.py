@@ -61,11 +61,11 @@ class Agenda:
         """What is new and what is due again, ascending; after it the mail that waits for a key."""
         self._tell_anew()
         self._survey = self._surveyed()
-        if self._survey is not None:
-            self._run.report.asked = True
         if self._run.again_from is not None:
             self._unsettle(self._run.again_from)
         uids = self._chosen(self._survey)
+        if self._survey is not None or uids:
+            self._run.report.asked = True
         waiting = {self.key(uid) for uid in [*uids, *self.progress.pending]}
         self._tools.poison.forget_gone(self._state.name, waiting)
         return uids

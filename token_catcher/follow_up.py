@@ -62,6 +62,7 @@ class FollowUps:
             if self._tools.stopping():
                 raise Ended
             self._left -= 1
+            self._run.report.asked = True
             mail = MailRef(self._run.mailbox.name, folder, progress.uidvalidity, uid)
             self._mail(action, mail, progress)
             self._run.checkpoint.save()

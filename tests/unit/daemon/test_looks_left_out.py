@@ -19,8 +19,9 @@ from tests.kit.rig import PATH, Rig, Session
 from tests.kit.waiting import until
 from tests.unit.daemon.kit import QUICK, made, until_asked, watching
 from token_catcher.daemon.watch import LEFT_OUT_FOR, Watch
+from token_catcher.errors import NotApplied
 from token_catcher.model import MailRef, iso
-from token_catcher.ports import MoveTo
+from token_catcher.ports import Delete, MoveTo
 from token_catcher.record import Checkpoint, Journal, LastLook, LookNotes
 
 A_LOOK = ["folders", "examine INBOX"]
@@ -151,6 +152,33 @@ def test_what_is_to_be_done_to_settled_mail_is_tried_on(rig: Rig) -> None:
         until_asked(rig, "idle INBOX")
         for _ in range(3):
             assert call(rig, watch)[:2] == A_LOOK
+
+
+def test_what_is_to_be_done_to_a_mail_is_not_left_to_wait(rig: Rig) -> None:
+    """Where one mail is given up, the sweep does nothing to the others: the next look does."""
+    rig.sweep.after_capture = Delete()
+    for number in (2, 3, 4):
+        rig.deliver(number)
+
+    def refuse(line: str) -> None:
+        if line.startswith("apply"):
+            raise NotApplied("other bytes", code="imap-apply-other", final=True)
+
+    rig.on = refuse
+    with watching(rig) as watch:
+        until_asked(rig, "apply INBOX 1")
+        until(lambda: rig.diary[-1:] == ["idle INBOX"], "the watch to listen")
+        asked = [line for _ in range(4) for line in call(rig, watch) if line.startswith("apply")]
+        assert asked == ["apply INBOX 2", "apply INBOX 3", "apply INBOX 4"]
+        settle(rig, watch)
+
+
+def test_a_look_that_took_what_was_due_is_made_once_more(rig: Rig) -> None:
+    """It has found something."""
+    with watching(rig) as watch:
+        settle(rig, watch)
+        release(rig, watch)
+        assert [call(rig, watch)[:1] for _ in range(3)] == [["folders"], ["folders"], []]
 
 
 def test_looks_are_left_out_for_a_while_only(rig: Rig) -> None:
