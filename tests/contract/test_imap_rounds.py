@@ -15,6 +15,7 @@ from tests.contract.imap import dovecot_account, session, wakeup
 from tests.contract.looking import NEWS, QUIET, heading
 from tests.contract.scripted import BAD, DONE, NO, Script, examined, opened
 from tests.kit import mails
+from tests.kit.fakes import Silent
 from tests.kit.proxy import TcpProxy
 from tests.kit.scripted import DEFAULTS, Reply, Talk
 from tests.kit.servers import Dovecot
@@ -72,13 +73,16 @@ class Calls:
 
 @contextmanager
 def called(
-    pipelining: Pipelining | None = None, /, **replies: Reply | Sequence[Reply]
+    pipelining: Pipelining | None = None,
+    log: Silent | None = None,
+    /,
+    **replies: Reply | Sequence[Reply],
 ) -> Iterator[Calls]:
     """After the first wait. `pipelining`: what earlier sessions have learnt."""
     script: dict[str, Reply | Sequence[Reply]] = {"EXAMINE": SAME, "IDLE": QUIET}
     script |= {name.replace("_", " "): reply for name, reply in replies.items()}
     with (
-        opened(script, pipelining=pipelining) as (mailbox, server),
+        opened(script, log=log, pipelining=pipelining) as (mailbox, server),
         wakeup() as (wake, waking),
     ):
         calls = Calls(mailbox, server.commands, wake, waking)
@@ -195,7 +199,9 @@ def silent(_talk: Talk) -> None:
 class Late:
     """A server that answers the first questions only once the look asks them again."""
 
-    def __init__(self) -> None:
+    def __init__(self, listed: bytes = b"") -> None:
+        """`listed`: what LIST was to be answered."""
+        self._listed = listed
         self._tags: list[bytes] = []
 
     def wait(self, talk: Talk) -> None:
@@ -204,6 +210,7 @@ class Late:
 
     def answer(self, talk: Talk) -> None:
         """All that was asked so far, and then LIST."""
+        talk.send(self._listed)
         for tag in self._tags:
             talk.send(examined(9, exists=9).replace(b"TAG", tag))
         assert isinstance(LIST, bytes)
@@ -245,18 +252,23 @@ def test_a_round_that_fails_is_the_last_of_the_session(
     expect_rounds(pipelining)
 
 
-def test_answers_that_come_late_cost_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What they say is not taken for what the look asks."""
+@pytest.mark.parametrize("listed", [b"", b'* LIST () "/" INBOX\r\n* LIST (\\Junk) "/" Junk\r\n'])
+def test_answers_that_come_late_cost_no_session(
+    monkeypatch: pytest.MonkeyPatch, listed: bytes
+) -> None:
+    """What they say is not taken for what the look asks, nor one spam folder for two."""
     monkeypatch.setattr(questions_module, "ANSWER_WITHIN", 1.0)
-    late = Late()
+    late = Late(listed)
+    log = Silent()
     replies: dict[str, Reply | Sequence[Reply]] = {
         "LIST": [LIST, late.wait, late.answer],
         "EXAMINE": [*LOOK, late.wait, late.wait, SAME],
     }
-    with called(**replies) as calls:
+    with called(None, log, **replies) as calls:
         assert calls.call() is False
         assert calls.mailbox.folders() == ["INBOX", "Junk"]
         assert calls.mailbox.examine("INBOX").exists == 5
+    assert log.warnings == []
 
 
 def test_answers_out_of_order_are_not_believed() -> None:

@@ -100,8 +100,10 @@ class AccountFolders:
         return folders
 
     def _listed(self, lines: Sequence[Sequence[Any]]) -> list[Listed]:
-        """The folders of a LIST; also learns their names on the wire."""
-        folders = []
+        """The folders of a LIST; also learns their names on the wire.
+
+        Each once: the answer to an earlier LIST may come late, along with that of this one."""
+        folders: dict[str, Listed] = {}
         for line in lines:
             folder = None
             if len(line) == 3:  # imapclient cuts the lines into threes, whatever they hold
@@ -109,8 +111,8 @@ class AccountFolders:
             if folder is None:
                 raise malformed(self._account.where, "LIST", "folder")
             self._raw_names[folder.name] = folder.raw_name
-            folders.append(folder)
-        return folders
+            folders[folder.name] = folder
+        return list(folders.values())
 
     def _present(self, wanted: str, folders: Sequence[Listed]) -> str:
         """The folder of this name."""
