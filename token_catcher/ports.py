@@ -91,6 +91,11 @@ Span = tuple[int, int | None]
 """A first and a last UID; None: up to the last mail there is."""
 
 
+def never() -> bool:
+    """Nothing ends."""
+    return False
+
+
 class Mailbox(Protocol):
     """One logged-in IMAP session, used by one thread.
 
@@ -174,13 +179,21 @@ class Mailbox(Protocol):
     def has_idle(self) -> bool:
         """Whether the server can tell of new mail by itself (RFC 2177)."""
 
-    def idle(self, seconds: float, wake: int, *, then_look: bool = False) -> bool:
+    def idle(
+        self,
+        seconds: float,
+        wake: int,
+        *,
+        then_look: bool = False,
+        ends: Callable[[], bool] = never,
+    ) -> bool:
         """Wait until the server tells something of the examined folder (True), `seconds` have
         passed, or the file descriptor `wake` is readable. News that came before the call ends it
         at once.
 
         `then_look`: what follows news is a look at new mail of that folder. What it begins with may
-        be asked with the end of the wait: `examine` and what comes after it answer as of then."""
+        be asked with the end of the wait: `examine` and what comes after it answer as of then.
+        `ends`: whether all ends, and no look follows after all."""
 
     @property
     def is_as_before(self) -> bool:

@@ -179,6 +179,15 @@ def test_nobody_is_asked_who_only_waits() -> None:
         assert (calls.call(), calls.call()) == (False, True)
 
 
+def test_nobody_is_asked_where_all_ends() -> None:
+    """No look follows: the answers would only be waited for."""
+    with called() as calls, wakeup() as (wake, waking):
+        assert calls.call() is False
+        os.write(waking, b"!")
+        assert calls.mailbox.idle(PATIENCE, wake, then_look=True, ends=lambda: True) is False
+        assert calls.asked == [*AROUND, "IDLE"]
+
+
 def test_nothing_is_asked_before_the_server_has_proved_itself() -> None:
     """The probe went out with no DONE yet, since somebody always waited."""
     script: Script = {"EXAMINE": SAME, "IDLE": QUIET}

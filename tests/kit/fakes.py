@@ -19,7 +19,7 @@ from typing import Any
 
 from token_catcher.errors import AccessError, NotApplied, Outage, TokenCatcherError
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef, iso
-from token_catcher.ports import AddFlag, FolderState, Heading, MailAction, MoveTo, Span
+from token_catcher.ports import AddFlag, FolderState, Heading, MailAction, MoveTo, Span, never
 from token_catcher.vault import VaultStore
 from token_catcher.vault.answer import Answer
 
@@ -280,13 +280,20 @@ class FakeMailbox:
     def ask_anew(self) -> None:
         """Nothing is ever answered ahead."""
 
-    def idle(self, seconds: float, wake: int, *, then_look: bool = False) -> bool:
+    def idle(
+        self,
+        seconds: float,
+        wake: int,
+        *,
+        then_look: bool = False,
+        ends: Callable[[], bool] = never,
+    ) -> bool:
         deadline = time.monotonic() + seconds
         self._around_before, self._around = self._around, None
         while self._folder.uidnext <= self._known:
             left = deadline - time.monotonic()
             is_called = bool(select.select([wake], [], [], max(0.0, min(left, 0.005)))[0])
-            if is_called and then_look:
+            if is_called and then_look and not ends():
                 self._around = self._account.told()
             if left <= 0 or is_called:
                 return False

@@ -28,6 +28,7 @@ from token_catcher.ports import (
     Mailbox,
     SecretStore,
     Span,
+    never,
 )
 from token_catcher.proof.case import Terms
 from token_catcher.proof.routing import Org
@@ -156,11 +157,18 @@ class Session(FakeMailbox):
         self._happens(f"noop {self.opened}")
         return super().has_news()
 
-    def idle(self, seconds: float, wake: int, *, then_look: bool = False) -> bool:
+    def idle(
+        self,
+        seconds: float,
+        wake: int,
+        *,
+        then_look: bool = False,
+        ends: Callable[[], bool] = never,
+    ) -> bool:
         self._rig.idles.append((self.opened, seconds))
         self._rig.followed.append((self.opened, then_look))
         self._happens(f"idle {self.opened}")
-        return super().idle(seconds, wake, then_look=then_look)
+        return super().idle(seconds, wake, then_look=then_look, ends=ends)
 
     def close(self) -> None:
         self._happens("close")

@@ -274,7 +274,8 @@ class Watch(SessionLoop):
         longest = self._idle_time.seconds
         alone = self._nothing_else_waits()
         wake = self.wakeup.fileno()
-        news = mailbox.idle(min(seconds, longest), wake, then_look=alone)
+        seconds = min(seconds, longest)
+        news = mailbox.idle(seconds, wake, then_look=alone, ends=self._ending.is_set)
         self._is_as_before = mailbox.is_as_before
         self._idle_time.ended(news=news)
         self._moved()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -156,6 +156,8 @@ class Behind:
     """Where it ends with news."""
     round: Asked
     """Where somebody calls for a look."""
+    ends: Callable[[], bool]
+    """Whether no look follows after all."""
 
 
 def _examine(wire_name: bytes) -> str:

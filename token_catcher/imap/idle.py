@@ -161,7 +161,7 @@ class Idle:
 
     def _behind_done(self, wake: int, *, news: bool) -> Asked:
         """What goes out in one packet with DONE; the probe only where nobody waits for a look."""
-        if self._behind is None:
+        if self._behind is None or self._behind.ends():
             return NOTHING
         is_awaited = news or _is_readable(wake)
         if not self._pipelining.is_proved:

@@ -8,7 +8,7 @@ itself, and is left out from then on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -80,9 +80,11 @@ class AskingIdle:
         state: FolderState,
         wire_name: bytes,
         besides: Sequence[bytes],
+        ends: Callable[[], bool],
     ) -> bool:
         """See `Idle.wait`. `state`, `wire_name`: of the folder that is open. `besides`: the names
-        on the wire of the others that a look at all folders goes through.
+        on the wire of the others that a look at all folders goes through. `ends`: see
+        `ports.Mailbox`.
 
         What was answered ahead is `ahead` of the connection then, or `is_as_before` tells it."""
         of_news = questions(state, wire_name, self._search())
@@ -95,7 +97,7 @@ class AskingIdle:
         if self._looks_around:
             of_round = round_of([*besides, wire_name]) or NOTHING
         try:
-            news = self._idle.wait(seconds, wake, Behind(of_news, of_round))
+            news = self._idle.wait(seconds, wake, Behind(of_news, of_round, ends))
             asked, tags = self._idle.asked
             if isinstance(asked, Questions):
                 self._connection.ahead = self._answers(asked, tags)

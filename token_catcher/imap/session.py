@@ -35,7 +35,7 @@ from token_catcher.imap.idle import Idle
 from token_catcher.imap.login import Account, log_in
 from token_catcher.imap.questions import AskingIdle
 from token_catcher.model import MAX_MAIL_BYTES, Mail, MailRef
-from token_catcher.ports import FolderState, Heading, Log, MailAction, MoveTo, Span
+from token_catcher.ports import FolderState, Heading, Log, MailAction, MoveTo, Span, never
 from token_catcher.report import NO_BODY
 from token_catcher.survey import is_gone
 
@@ -219,14 +219,21 @@ class ImapMailbox:
         """RFC 2177, and not refused so far."""
         return self._connection.has("IDLE") and not self._idle.refused
 
-    def idle(self, seconds: float, wake: int, *, then_look: bool = False) -> bool:
+    def idle(
+        self,
+        seconds: float,
+        wake: int,
+        *,
+        then_look: bool = False,
+        ends: Callable[[], bool] = never,
+    ) -> bool:
         """See `ports.Mailbox`."""
         if not then_look:
             return self._asking.only_wait(seconds, wake)
         name = self._folder.name
         wire_name = self._folders.wire_name(name)
         besides = self._folders.besides(name)
-        return self._asking.wait(seconds, wake, self._folder, wire_name, besides)
+        return self._asking.wait(seconds, wake, self._folder, wire_name, besides, ends)
 
     @property
     def is_as_before(self) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -196,6 +197,21 @@ def test_looks_are_left_out_for_a_while_only(rig: Rig) -> None:
     ending.set()
     watch.wakeup.set()
     watch.join()
+
+
+def test_who_listens_is_told_when_all_ends(rig: Rig) -> None:
+    """So that the server is not asked whether a look is needed that nobody makes."""
+    told: list[Callable[[], bool]] = []
+
+    class Listening(Session):
+        def idle(self, *args: Any, **options: Any) -> bool:
+            told.append(options["ends"])
+            return super().idle(*args, **options)
+
+    with watching(rig, rig.but(connect=lambda: Listening(rig))):
+        until(lambda: told != [], "the watch to listen")
+        assert told[0]() is False
+    assert told[0]() is True
 
 
 def test_a_server_that_was_not_asked_has_told_nothing(rig: Rig) -> None:
