@@ -27,6 +27,8 @@ from token_catcher.imap.ahead import IN_VAIN, NOTHING
 
 AROUND = ['LIST "" "*"', 'EXAMINE "Junk"', 'EXAMINE "INBOX"']
 """The questions: the inbox last, which stays open."""
+SPECIAL_USE = 'LIST "" "*" RETURN (SPECIAL-USE)'
+"""The second, where the first marks no spam folder."""
 SAME = examined(6)
 LOOK = [SAME] * 3
 """What the first look takes of the answers to EXAMINE."""
@@ -104,7 +106,17 @@ def test_the_inbox_alone_is_asked_about_where_it_is_alone() -> None:
     """LIST all the same: a spam folder may be made."""
     with called(LIST=ONE_FOLDER) as calls:
         assert (calls.call(), calls.call()) == (False, True)
-        assert calls.asked == [AROUND[0], AROUND[2]]
+        assert calls.asked == [AROUND[0], SPECIAL_USE, AROUND[2]]
+
+
+def test_special_use_is_asked_for_as_the_look_does() -> None:
+    """An old folder may become the one for spam, which LIST alone does not tell."""
+    unmarked = ONE_FOLDER.replace(DONE, b'* LIST () "/" Old\r\n' + DONE)
+    marked = unmarked.replace(b'() "/" Old', b'(\\Junk) "/" Old')
+    with called(LIST=[*[unmarked] * 5, marked]) as calls:
+        assert calls.call() is False
+        assert calls.asked == [AROUND[0], SPECIAL_USE, AROUND[2]]
+        assert calls.call() is False
 
 
 def test_the_text_of_an_ok_is_no_difference() -> None:

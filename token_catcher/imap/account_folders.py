@@ -12,6 +12,7 @@ from token_catcher.imap.login import Account
 from token_catcher.imap.trouble import malformed
 from token_catcher.ports import Log
 
+LIST: Final = 'LIST "" "*"'
 MOST_FOLDERS: Final = 10
 """Watched in one mailbox: each further one costs a connection, and time of every sweep."""
 
@@ -26,6 +27,8 @@ class AccountFolders:
         self._raw_names: dict[str, bytes] = {}
         self._missing: dict[str, str] = {}
         self._watched: Sequence[str] = ()
+        self.lists: Sequence[str] = ()
+        """What the folders were listed with last."""
         self._spam_logged: list[str] | None = None
         self.spam_found_by = ""
         """How the spam folders were found when they were listed last; empty: there is none."""
@@ -85,6 +88,7 @@ class AccountFolders:
 
         Names of earlier lists are forgotten: a server may give new ones each time."""
         self._raw_names = {}
+        self.lists = [LIST]
         folders = self._listed(self._connection.call("LIST", self._connection.raw.list_folders))
         if self._account.spam != "auto" or marks_spam(folders):
             return folders
@@ -94,6 +98,7 @@ class AccountFolders:
         asked = self._connection.ask("LIST", self._connection.raw.list_special_use)
         if asked is None:
             return folders
+        self.lists = [LIST, f"{LIST} RETURN (SPECIAL-USE)"]
         special = self._listed(asked)
         if marks_spam(special):
             return special

@@ -71,9 +71,10 @@ class Round:
     """LIST, then EXAMINE of each. The last of them is the one that is open, and stays so."""
 
 
-def round_of(wire_names: Sequence[bytes]) -> Round | None:
-    """That of a look at these folders. None: a command would be more than one line of ASCII."""
-    commands = ['LIST "" "*"', *map(_examine, wire_names)]
+def round_of(lists: Sequence[str], wire_names: Sequence[bytes]) -> Round | None:
+    """That of a look at these folders, which asks for all with `lists`. None: a command would be
+    more than one line of ASCII."""
+    commands = [*lists, *map(_examine, wire_names)]
     if not _are_lines(commands):
         return None
     return Round(commands)

@@ -25,7 +25,6 @@ from token_catcher.imap.ahead import (
     Round,
     digest_of,
     questions,
-    round_of,
 )
 from token_catcher.imap.answers import (
     Body,
@@ -79,12 +78,11 @@ class AskingIdle:
         wake: int,
         state: FolderState,
         wire_name: bytes,
-        besides: Sequence[bytes],
+        around: Round | None,
         ends: Callable[[], bool],
     ) -> bool:
-        """See `Idle.wait`. `state`, `wire_name`: of the folder that is open. `besides`: the names
-        on the wire of the others that a look at all folders goes through. `ends`: see
-        `ports.Mailbox`.
+        """See `Idle.wait`. `state`, `wire_name`: of the folder that is open. `around`: the
+        questions of a look at all folders. `ends`: see `ports.Mailbox`.
 
         What was answered ahead is `ahead` of the connection then, or `is_as_before` tells it."""
         of_news = questions(state, wire_name, self._search())
@@ -95,7 +93,7 @@ class AskingIdle:
         self.is_as_before = False
         of_round: Asked = NOTHING
         if self._looks_around:
-            of_round = round_of([*besides, wire_name]) or NOTHING
+            of_round = around or NOTHING
         try:
             news = self._idle.wait(seconds, wake, Behind(of_news, of_round, ends))
             asked, tags = self._idle.asked

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from token_catcher.errors import NotApplied
 from token_catcher.imap.account_folders import AccountFolders
-from token_catcher.imap.ahead import Bodies, Pipelining
+from token_catcher.imap.ahead import Bodies, Pipelining, round_of
 from token_catcher.imap.answers import (
     BODY,
     HEADING,
@@ -232,8 +232,8 @@ class ImapMailbox:
             return self._asking.only_wait(seconds, wake)
         name = self._folder.name
         wire_name = self._folders.wire_name(name)
-        besides = self._folders.besides(name)
-        return self._asking.wait(seconds, wake, self._folder, wire_name, besides, ends)
+        around = round_of(self._folders.lists, [*self._folders.besides(name), wire_name])
+        return self._asking.wait(seconds, wake, self._folder, wire_name, around, ends)
 
     @property
     def is_as_before(self) -> bool:
